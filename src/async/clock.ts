@@ -1,0 +1,54 @@
+/**
+ * What a timer's `fire` returns when it touched nothing that could wake waiting code. A virtual clock then goes straight on to the next
+ * timer instead of letting the event loop turn; every other clock ignores it.
+ */
+export const quiet = Symbol("quiet");
+
+/** All time in the library comes from here. */
+export interface Clock {
+  /** Milliseconds since an arbitrary start, never going back; fractions count. */
+  now(): number;
+  /** Calls `fire` once after `delayMs`; disposing the timer first prevents it. `name` appears in diagnostics. */
+  setTimer(delayMs: number, name: string, fire: () => unknown): Disposable;
+}
+
+// setTimeout takes a signed 32-bit delay; a longer timer is set in parts.
+const LONGEST_DELAY_MS = 0x7fff_ffff;
+
+/** Real time. */
+export class SystemClock implements Clock {
+  now(): number {
+    return performance.now();
+  }
+
+  setTimer(delayMs: number, _name: string, fire: () => unknown): Disposable {
+    const dueMs = this.now() + delayMs;
+    let handle: ReturnType<typeof setTimeout>;
+    const arm = (): void => {
+      const remainingMs = dueMs - this.now();
+      handle = remainingMs > LONGEST_DELAY_MS ? setTimeout(arm, LONGEST_DELAY_MS) : setTimeout(() => void fire(), Math.max(0, remainingMs));
+    };
+    arm();
+    return { [Symbol.dispose]: () => clearTimeout(handle) };
+  }
+}
+
+/** Resolves after `ms` of the clock's time. @throws `signal.reason` once `signal` aborts */
+export function delay(
+  clock: Clock,
+  ms: number,
+  { signal, name = "delay" }: { signal?: AbortSignal | undefined; name?: string } = {},
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const onAbort = (): void => {
+      timer[Symbol.dispose]();
+      reject(signal!.reason);
+    };
+    const timer = clock.setTimer(ms, name, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

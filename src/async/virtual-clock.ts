@@ -1,0 +1,164 @@
+import { StateError } from "../core/error.ts";
+import { type Clock, quiet } from "./clock.ts";
+import { turn } from "./turn.ts";
+
+interface Timer {
+  readonly dueMs: number;
+  readonly sequence: number;
+  readonly name: string;
+  fire: (() => unknown) | undefined;
+}
+
+/** After so many quiet timers in a row the event loop gets a turn all the same, so that real signals and I/O are served. */
+const LONGEST_QUIET_RUN = 4096;
+
+/**
+ * Simulated time. It stands still while any code is running or about to run, and jumps to the next timer once every pending turn of the
+ * event loop has settled; so a scenario's outcome depends on nothing but its inputs.
+ *
+ * By default it runs by itself whenever a timer is set: awaiting a simulated operation is all a program does. With `auto: false` only
+ * `advance` and `run` move it.
+ */
+export class VirtualClock implements Clock, Disposable {
+  readonly #auto: boolean;
+  #nowMs: number;
+  #sequence = 0;
+  #heap: Timer[] = [];
+  #live = 0;
+  #driving = false;
+  #stopped = false;
+
+  constructor({ auto = true, startMs = 0 }: { auto?: boolean; startMs?: number } = {}) {
+    this.#auto = auto;
+    this.#nowMs = startMs;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(delayMs: number, name: string, fire: () => unknown): Disposable {
+    const timer: Timer = { dueMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence++, name, fire };
+    this.#push(timer);
+    this.#live++;
+    if (this.#auto && !this.#driving && !this.#stopped) void this.#drive();
+    return {
+      [Symbol.dispose]: () => {
+        if (!timer.fire) return;
+        timer.fire = undefined;
+        this.#live--;
+      },
+    };
+  }
+
+  /** Names of the timers still set, the next one first. For diagnosing a scenario that does not end. */
+  get pending(): string[] {
+    return this.#heap
+      .filter((timer) => timer.fire)
+      .sort(before)
+      .map((timer) => timer.name);
+  }
+
+  /** Lets `ms` of simulated time pass. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.#nowMs + ms;
+    if (this.#auto) {
+      await new Promise<void>((resolve) => this.setTimer(ms, "advance", resolve));
+      return;
+    }
+    await turn();
+    while ((this.#next()?.dueMs ?? Number.POSITIVE_INFINITY) <= untilMs) {
+      this.#fireNext(untilMs);
+      await turn();
+    }
+    this.#nowMs = untilMs;
+  }
+
+  /** Moves time until `promise` settles, and gives its outcome. @throws {StateError} no timer is left that could settle it */
+  async run<T>(promise: Promise<T>): Promise<T> {
+    if (this.#auto) return promise;
+    let settled = false;
+    const mark = (): void => {
+      settled = true;
+    };
+    promise.then(mark, mark);
+    await turn();
+    while (!settled) {
+      if (!this.#next()) throw new StateError("the simulation stands still: something is awaited and no timer is set");
+      this.#fireNext(Number.POSITIVE_INFINITY);
+      await turn();
+    }
+    return promise;
+  }
+
+  /** Stops the clock for good: no timer fires any more. */
+  [Symbol.dispose](): void {
+    this.#stopped = true;
+    this.#heap = [];
+    this.#live = 0;
+  }
+
+  async #drive(): Promise<void> {
+    this.#driving = true;
+    try {
+      await turn();
+      while (!this.#stopped && this.#live > 0) {
+        this.#fireNext(Number.POSITIVE_INFINITY);
+        await turn();
+      }
+    } finally {
+      this.#driving = false;
+    }
+  }
+
+  /** Fires the next timer, and those after it as long as they are quiet. */
+  #fireNext(untilMs: number): void {
+    for (let i = 0; i < LONGEST_QUIET_RUN; i++) {
+      const timer = this.#next();
+      if (!timer || timer.dueMs > untilMs) return;
+      this.#pop();
+      this.#live--;
+      this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
+      const fire = timer.fire!;
+      timer.fire = undefined;
+      if (fire() !== quiet) return;
+    }
+  }
+
+  #next(): Timer | undefined {
+    while (this.#heap.length > 0 && !this.#heap[0]!.fire) this.#pop();
+    return this.#heap[0];
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#heap;
+    let at = heap.push(timer) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (before(heap[parent]!, timer) <= 0) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = timer;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop()!;
+    if (heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!) < 0) child++;
+      if (before(last, heap[child]!) <= 0) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+function before(a: Timer, b: Timer): number {
+  return a.dueMs - b.dueMs || a.sequence - b.sequence;
+}

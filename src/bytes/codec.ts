@@ -1,0 +1,133 @@
+import { Address } from "../core/address.ts";
+import { ArgumentError } from "../core/error.ts";
+import { Reader } from "./reader.ts";
+import { Writer } from "./writer.ts";
+
+/** A value's wire form, both ways. A codec reads exactly its octets. */
+export interface Codec<T> {
+  decode(reader: Reader): T;
+  encode(writer: Writer, value: T): void;
+}
+export type Infer<C> = C extends Codec<infer T> ? T : never;
+
+const number = (kind: "u8" | "i8" | "u16" | "i16" | "u24" | "u32"): Codec<number> => ({
+  decode: (reader) => reader[kind](),
+  encode: (writer, value) => writer[kind](value),
+});
+export const u8 = number("u8");
+export const i8 = number("i8");
+export const u16 = number("u16");
+export const i16 = number("i16");
+export const u24 = number("u24");
+export const u32 = number("u32");
+export const u64: Codec<bigint> = { decode: (reader) => reader.u64(), encode: (writer, value) => writer.u64(value) };
+/** One octet, 0 or 1; any other value reads as true. */
+export const bool8: Codec<boolean> = { decode: (reader) => reader.u8() !== 0, encode: (writer, value) => writer.u8(value ? 1 : 0) };
+
+/** A fixed number of octets. */
+export const bytes = (length: number): Codec<Uint8Array> => ({
+  decode: (reader) => reader.take(length),
+  encode: (writer, value) => {
+    if (value.length !== length) throw new ArgumentError(`${value.length} octets: expected ${length}`);
+    writer.bytes(value);
+  },
+});
+
+/** All octets that remain. */
+export const rest: Codec<Uint8Array> = { decode: (reader) => reader.rest(), encode: (writer, value) => writer.bytes(value) };
+
+/** Octets behind a length in one octet. */
+export const bytes8: Codec<Uint8Array> = {
+  decode: (reader) => reader.take(reader.u8()),
+  encode: (writer, value) => {
+    writer.u8(value.length);
+    writer.bytes(value);
+  },
+};
+
+/** Address_Type (one octet) before Address (six), the usual order of HCI. */
+export const typedAddress: Codec<Address> = {
+  decode: (reader) => {
+    const type = reader.u8();
+    return new Address(reader.take(6), type);
+  },
+  encode: (writer, value) => {
+    writer.u8(value.type);
+    writer.bytes(value.bytes);
+  },
+};
+
+type Fields = Record<string, Codec<unknown>>;
+type StructOf<F extends Fields> = { [K in keyof F]: Infer<F[K]> };
+
+/** Fields one after another, in the order of the declaration. */
+export function struct<const F extends Fields>(fields: F): Codec<StructOf<F>> & { readonly fields: F } {
+  const entries = Object.entries(fields);
+  return {
+    fields,
+    decode: (reader) => {
+      const value: Record<string, unknown> = {};
+      for (const [name, codec] of entries) value[name] = reader.field(name, codec);
+      return value as StructOf<F>;
+    },
+    encode: (writer, value) => {
+      for (const [name, codec] of entries) {
+        try {
+          codec.encode(writer, (value as Record<string, unknown>)[name]);
+        } catch (error) {
+          if (error instanceof ArgumentError) throw new ArgumentError(`${name}: ${error.message}`, { cause: error });
+          throw error;
+        }
+      }
+    },
+  };
+}
+
+/** A count, then that many items. */
+export function list<T>(count: Codec<number>, item: Codec<T>): Codec<T[]> {
+  return {
+    decode: (reader) => {
+      const length = count.decode(reader);
+      const items: T[] = [];
+      for (let i = 0; i < length; i++) items.push(reader.field(`[${i}]`, item));
+      return items;
+    },
+    encode: (writer, items) => {
+      count.encode(writer, items.length);
+      for (const value of items) item.encode(writer, value);
+    },
+  };
+}
+
+/** Items until the end of the packet. */
+export function repeated<T>(item: Codec<T>): Codec<T[]> {
+  return {
+    decode: (reader) => {
+      const items: T[] = [];
+      while (reader.remaining > 0) {
+        const before = reader.remaining;
+        items.push(reader.field(`[${items.length}]`, item));
+        if (reader.remaining === before) reader.fail("an item of no length");
+      }
+      return items;
+    },
+    encode: (writer, items) => {
+      for (const value of items) item.encode(writer, value);
+    },
+  };
+}
+
+/** Decodes all of `packet`. @throws {DecodeError} short, lying or over-long */
+export function decode<T>(codec: Codec<T>, packet: Uint8Array, options: { name?: string; offset?: number; end?: number } = {}): T {
+  const reader = new Reader(packet, options);
+  const value = codec.decode(reader);
+  reader.done();
+  return value;
+}
+
+/** @throws {ArgumentError} a value its field cannot hold */
+export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
+  const writer = new Writer();
+  codec.encode(writer, value);
+  return writer.finish();
+}

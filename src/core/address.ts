@@ -1,0 +1,80 @@
+import { ArgumentError } from "./error.ts";
+
+/** Peer_Address_Type of HCI: what the address is. Identity types appear where the controller resolved a private address. */
+export const AddressType = Object.freeze({ Public: 0, Random: 1, PublicIdentity: 2, RandomIdentity: 3 });
+export type AddressType = (typeof AddressType)[keyof typeof AddressType];
+
+export type AddressLike = Address | string;
+
+/** A device address, Vol 6 Part B 1.3: six octets and whether they are public or random. Immutable. */
+export class Address {
+  /** Six octets, little-endian as on air and in HCI. */
+  readonly bytes: Uint8Array;
+  /** 0 public, 1 random; identity types of HCI fold into these. */
+  readonly type: 0 | 1;
+  #text: string | undefined;
+
+  constructor(bytes: Uint8Array, type: number) {
+    if (bytes.length !== 6) throw new ArgumentError(`device address of ${bytes.length} octets: expected 6`);
+    this.bytes = bytes.slice();
+    this.type = (type & 1) as 0 | 1;
+  }
+
+  /**
+   * Reads "C0:11:22:33:44:55", optionally followed by "/public", "/random" or "/P", "/R".
+   * Without a suffix the type is `type`: nothing in the octets tells a public address from a random one.
+   *
+   * @throws {ArgumentError} not an address
+   */
+  static from(value: AddressLike, type: "public" | "random" = "public"): Address {
+    if (value instanceof Address) return value;
+    const match = /^((?:[0-9a-f]{2}:){5}[0-9a-f]{2})(?:\/(p|public|r|random))?$/i.exec(value.trim());
+    if (!match) throw new ArgumentError(`device address "${value}": expected six octets like C0:11:22:33:44:55, then /public or /random`);
+    const octets = match[1]!.split(":").map((octet) => Number.parseInt(octet, 16));
+    const suffix = match[2]?.toLowerCase()[0] ?? type[0];
+    return new Address(Uint8Array.from(octets.reverse()), suffix === "r" ? 1 : 0);
+  }
+
+  get isRandom(): boolean {
+    return this.type === 1;
+  }
+  /** Static random: the two most significant bits are 11, Vol 6 Part B 1.3.2.1. */
+  get isStaticRandom(): boolean {
+    return this.type === 1 && this.bytes[5]! >> 6 === 0b11;
+  }
+  /** Resolvable private: 01. */
+  get isResolvablePrivate(): boolean {
+    return this.type === 1 && this.bytes[5]! >> 6 === 0b01;
+  }
+  /** Non-resolvable private: 00. */
+  get isNonResolvablePrivate(): boolean {
+    return this.type === 1 && this.bytes[5]! >> 6 === 0b00;
+  }
+  /** May identify a device for good: public or static random. */
+  get isIdentity(): boolean {
+    return this.type === 0 || this.isStaticRandom;
+  }
+
+  equals(other: Address): boolean {
+    if (this.type !== other.type) return false;
+    for (let i = 0; i < 6; i++) if (this.bytes[i] !== other.bytes[i]) return false;
+    return true;
+  }
+
+  /** "C0:11:22:33:44:55/random"; parses back with `from`, and is a key for maps. */
+  toString(): string {
+    this.#text ??= `${this.toHex()}/${this.type ? "random" : "public"}`;
+    return this.#text;
+  }
+
+  /** "C0:11:22:33:44:55". */
+  toHex(): string {
+    return Array.from(this.bytes, (octet) => octet.toString(16).padStart(2, "0").toUpperCase())
+      .reverse()
+      .join(":");
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+}

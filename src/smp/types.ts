@@ -1,0 +1,99 @@
+import type { Address } from "../core/address.ts";
+
+/** IO Capability of Pairing Request and Response, Vol 3 Part H 3.5.1. */
+export const IoCapability = Object.freeze({ DisplayOnly: 0, DisplayYesNo: 1, KeyboardOnly: 2, NoInputNoOutput: 3, KeyboardDisplay: 4 });
+export type IoCapability = (typeof IoCapability)[keyof typeof IoCapability];
+
+/** Bits of a key distribution field, Vol 3 Part H 3.6.1. */
+export const KeyDistribution = Object.freeze({ EncKey: 1, IdKey: 2, SignKey: 4, LinkKey: 8 });
+
+export type PairingMethod = "just-works" | "numeric-comparison" | "passkey-entry";
+
+/** A long term key and how it is asked for; with Secure Connections `ediv` and `rand` are zero. */
+export interface LongTermKey {
+  readonly key: Uint8Array; // 16 octets, most significant first as in the specification's functions
+  readonly ediv: number;
+  readonly rand: Uint8Array; // 8 octets, as on air
+  readonly keySize: number; // 7 to 16
+}
+
+/** What is kept of a bonded peer. Keys are secret: print a bond with `describeBond`, never as it is. */
+export interface Bond {
+  /** Identity address: public or static random. */
+  readonly identity: Address;
+  /** Key we ask for when we are the central (given by the peer, or the common one of Secure Connections). */
+  readonly peerLtk?: LongTermKey | undefined;
+  /** Key we answer with when we are the peripheral (given out by us, or the common one). */
+  readonly localLtk?: LongTermKey | undefined;
+  readonly peerIrk?: Uint8Array | undefined;
+  readonly peerCsrk?: Uint8Array | undefined;
+  readonly localCsrk?: Uint8Array | undefined;
+  /** Whether we gave our IRK, so that the peer can resolve our private address. */
+  readonly localIrkDistributed: boolean;
+  /** The own identity address that the peer knows, where it was distributed. */
+  readonly localIdentity?: Address | undefined;
+  readonly authenticated: boolean;
+  readonly secureConnections: boolean;
+  readonly name?: string | undefined;
+  /** Client Characteristic Configuration values that this peer wrote to our server, by attribute handle. */
+  readonly cccd?: Readonly<Record<number, number>> | undefined;
+  /** Database Hash that this peer last saw of our server, hexadecimal; for Service Changed after a change. */
+  readonly databaseHash?: string | undefined;
+}
+
+export interface BondStore {
+  load(identity: Address): Promise<Bond | undefined>;
+  save(bond: Bond): Promise<void>;
+  delete(identity: Address): Promise<void>;
+  all(): AsyncIterable<Bond>;
+}
+
+/** What is being asked, and by whom. `signal` aborts when the pairing ended meanwhile. */
+export interface PairingQuestion {
+  readonly peer: Address;
+  readonly signal: AbortSignal;
+}
+
+/** The user side of pairing; every question is a promise, and a missing answer or a rejection is a refusal. */
+export interface PairingAgent {
+  /** A Just Works pairing: allow it? */
+  confirm(question: PairingQuestion): Promise<boolean>;
+  /** Do both devices show this six-digit number? */
+  compare(question: PairingQuestion & { value: number }): Promise<boolean>;
+  /** The number that the peer shows, 0 to 999,999; `undefined` refuses. */
+  enterPasskey(question: PairingQuestion): Promise<number | undefined>;
+  /** Show this number until `signal` aborts; the peer's user types it. */
+  displayPasskey(question: PairingQuestion & { passkey: number }): void;
+}
+
+/** Policy of one connection. */
+export interface PairingPolicy {
+  readonly ioCapability: IoCapability;
+  readonly bonding: boolean;
+  readonly mitm: boolean;
+  /** Offer LE Secure Connections; legacy stays possible unless `secureConnectionsOnly`. */
+  readonly secureConnections: boolean;
+  readonly secureConnectionsOnly: boolean;
+  readonly minKeySize: number; // 7 to 16
+  readonly maxKeySize: number; // 7 to 16
+  /** Keys we give and accept: a mask of KeyDistribution. */
+  readonly localKeys: number;
+  readonly peerKeys: number;
+  /** False refuses a peer's Pairing Request (Pairing Not Supported). */
+  readonly pairable: boolean;
+}
+
+/** How a pairing went. Holds no secret. */
+export interface PairingReport {
+  readonly method: PairingMethod;
+  readonly secureConnections: boolean;
+  readonly authenticated: boolean;
+  readonly bonded: boolean;
+  readonly keySize: number;
+  /** Names of the keys exchanged: "ltk", "irk", "identity", "csrk". */
+  readonly localKeys: readonly string[];
+  readonly peerKeys: readonly string[];
+  /** What one side asked for and did not get, one sentence each. */
+  readonly refused: readonly string[];
+  readonly peerIdentity: Address;
+}
