@@ -1,0 +1,74 @@
+import { i8, list, struct, u8, u16, u64 } from "../../bytes/index.ts";
+import { handle } from "../codecs.ts";
+import { command, Ogf } from "../declare.ts";
+
+/** HCI_Set_Event_Mask, Vol 4 Part E 7.3.1. */
+export const SetEventMask = command("SetEventMask", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x0001,
+  supported: [5, 6],
+  parameters: struct({ eventMask: u64 }),
+  returns: struct({ status: u8 }),
+});
+
+/** HCI_Reset, Vol 4 Part E 7.3.2. */
+export const Reset = command("Reset", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x0003,
+  supported: [5, 7],
+  parameters: struct({}),
+  returns: struct({ status: u8 }),
+});
+
+/** HCI_Read_Transmit_Power_Level, Vol 4 Part E 7.3.35. */
+export const ReadTransmitPowerLevel = command("ReadTransmitPowerLevel", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x002d,
+  supported: [10, 2],
+  parameters: struct({
+    connectionHandle: handle,
+    type: u8, // 0 current, 1 maximum
+  }),
+  returns: struct({ status: u8, connectionHandle: handle, transmitPowerLevel: i8 }), // dBm
+});
+
+/** HCI_Set_Controller_To_Host_Flow_Control, Vol 4 Part E 7.3.38. */
+export const SetControllerToHostFlowControl = command("SetControllerToHostFlowControl", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x0031,
+  supported: [10, 5],
+  parameters: struct({ flowControlEnable: u8 }), // 1: ACL on
+  returns: struct({ status: u8 }),
+});
+
+/** HCI_Host_Buffer_Size, Vol 4 Part E 7.3.39. */
+export const HostBufferSize = command("HostBufferSize", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x0033,
+  supported: [10, 6],
+  parameters: struct({
+    hostAclDataPacketLength: u16,
+    hostSynchronousDataPacketLength: u8,
+    hostTotalNumAclDataPackets: u16,
+    hostTotalNumSynchronousDataPackets: u16,
+  }),
+  returns: struct({ status: u8 }),
+});
+
+/** HCI_Host_Number_Of_Completed_Packets, Vol 4 Part E 7.3.40. Normally no event answers it, and it may be sent at any time. */
+export const HostNumberOfCompletedPackets = command("HostNumberOfCompletedPackets", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x0035,
+  supported: [10, 7],
+  unanswered: true,
+  parameters: struct({ handles: list(u8, struct({ connectionHandle: handle, hostNumCompletedPackets: u16 })) }),
+});
+
+/** HCI_Set_Event_Mask_Page_2, Vol 4 Part E 7.3.69. */
+export const SetEventMaskPage2 = command("SetEventMaskPage2", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x0063,
+  supported: [22, 2],
+  parameters: struct({ eventMaskPage2: u64 }),
+  returns: struct({ status: u8 }),
+});

@@ -1,0 +1,20 @@
+/** Bits of LE features, Vol 6 Part B 4.6, for `Hci.hasLeFeature`. */
+export const LeFeature = Object.freeze({
+  LeEncryption: 0,
+  ConnectionParametersRequestProcedure: 1,
+  ExtendedRejectIndication: 2,
+  PeripheralInitiatedFeaturesExchange: 3,
+  LePing: 4,
+  LeDataPacketLengthExtension: 5,
+  LlPrivacy: 6,
+  ExtendedScanningFilterPolicies: 7,
+  Le2mPhy: 8,
+  StableModulationIndexTransmitter: 9,
+  StableModulationIndexReceiver: 10,
+  LeCodedPhy: 11,
+  LeExtendedAdvertising: 12,
+  LePeriodicAdvertising: 13,
+  ChannelSelectionAlgorithm2: 14,
+  LePowerClass1: 15,
+  MinimumNumberOfUsedChannelsProcedure: 16,
+});
