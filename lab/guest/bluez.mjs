@@ -1,0 +1,250 @@
+// @ts-check
+/**
+ * BlueZ for the programs that run inside the lab: its emulator, its daemon and its tools, each awaited until it is really there.
+ * The machine is emulated and slow, so nothing here counts on time; the limits only end what hangs.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, statSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { basename } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+const patienceMs = 30_000;
+
+/**
+ * Waits until a condition holds.
+ *
+ * @template T
+ * @param {string} what named in the error
+ * @param {() => T | undefined | false | Promise<T | undefined | false>} condition
+ * @param {number} [timeoutMs]
+ * @returns {Promise<T>}
+ */
+export async function until(what, condition, timeoutMs = patienceMs) {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await condition();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s in vain for ${what}`);
+    await delay(50);
+  }
+}
+
+/**
+ * Runs a function and disposes of what it took into use, the last first, however it ends. (Node 20 does not know `await using`.)
+ *
+ * @template T
+ * @param {(use: <R extends AsyncDisposable>(resource: R) => R) => Promise<T>} body
+ * @returns {Promise<T>}
+ */
+export async function scope(body) {
+  /** @type {AsyncDisposable[]} */
+  const used = [];
+  try {
+    return await body((resource) => {
+      used.push(resource);
+      return resource;
+    });
+  } finally {
+    for (const resource of used.reverse()) await resource[Symbol.asyncDispose]();
+  }
+}
+
+/** A program in the background whose output can be waited for. */
+export class Program {
+  /** @type {import("node:child_process").ChildProcessWithoutNullStreams} */
+  #process;
+  #name;
+  #output = "";
+  #read = 0;
+  /** @type {number | undefined} */
+  #status;
+
+  /**
+   * @param {string} command
+   * @param {string[]} args
+   * @param {{ quiet?: boolean }} [options] quiet: do not repeat its output on stderr
+   */
+  constructor(command, args = [], { quiet = false } = {}) {
+    this.#name = command;
+    this.#process = spawn(command, args, { stdio: "pipe" });
+    this.#process.stdin.on("error", () => undefined); // a program that is gone; its exit is reported by expect()
+    /** @param {Buffer} bytes */
+    const take = (bytes) => {
+      const text = plain(bytes.toString());
+      this.#output += text;
+      if (!quiet) process.stderr.write(text.replace(/^(?=.)/gm, `${basename(command)}: `));
+    };
+    this.#process.stdout.on("data", take);
+    this.#process.stderr.on("data", take);
+    this.#process.once("error", (error) => take(Buffer.from(`${error.message}\n`)));
+    this.#process.once("close", (code, signal) => {
+      this.#status = code ?? (signal === null ? 1 : 128);
+    });
+  }
+
+  /** Everything it has said so far, without colours. */
+  get output() {
+    return this.#output;
+  }
+
+  /** @param {string} line */
+  send(line) {
+    this.#process.stdin.write(`${line}\n`);
+  }
+
+  /**
+   * Waits for output that no earlier call has taken.
+   *
+   * @param {RegExp} pattern
+   * @param {number} [timeoutMs]
+   * @returns {Promise<RegExpExecArray>}
+   */
+  async expect(pattern, timeoutMs = patienceMs) {
+    return until(
+      `${pattern} from ${this.#name}`,
+      () => {
+        const found = pattern.exec(this.#output.slice(this.#read));
+        if (found) this.#read += found.index + found[0].length;
+        else if (this.#status !== undefined) throw new Error(`${this.#name} ended with status ${this.#status} before it said ${pattern}`);
+        return found ?? undefined;
+      },
+      timeoutMs,
+    );
+  }
+
+  /** Waits until it has ended by itself. Returns its exit status. */
+  async ended(timeoutMs = patienceMs) {
+    return until(`the end of ${this.#name}`, () => this.#status, timeoutMs);
+  }
+
+  async [Symbol.asyncDispose]() {
+    if (this.#status !== undefined) return;
+    const closed = once(this.#process, "close");
+    this.#process.kill("SIGTERM");
+    const forced = setTimeout(() => this.#process.kill("SIGKILL"), 2_000);
+    await closed;
+    clearTimeout(forced);
+  }
+}
+
+/**
+ * Starts the emulator with two linked dual-mode controllers, hci0 and hci1.
+ *
+ * @returns {Promise<Program>}
+ */
+export async function startEmulator() {
+  const emulator = new Program("btvirt", ["-l2"]);
+  await adapterPresent(0);
+  await adapterPresent(1);
+  return emulator;
+}
+
+/** @param {number} index */
+export async function adapterPresent(index) {
+  await until(`hci${index}`, () => existsSync(`/sys/class/bluetooth/hci${index}`));
+}
+
+/**
+ * Starts the system bus and bluetoothd, which powers every adapter on that it finds.
+ *
+ * @param {string[]} [args] for bluetoothd
+ * @returns {Promise<Program>}
+ */
+export async function startDaemon(args = []) {
+  await mkdir("/run/dbus", { recursive: true });
+  if (!existsSync("/run/dbus/system_bus_socket")) await run("dbus-daemon", ["--system", "--fork", "--nopidfile"]);
+  const path = ["/usr/libexec/bluetooth/bluetoothd", "/usr/sbin/bluetoothd"].find((file) => existsSync(file));
+  const daemon = new Program(path ?? "bluetoothd", ["-n", ...args]);
+  await daemon.expect(/Bluetooth management interface [\d.]+ initialized/);
+  return daemon;
+}
+
+/**
+ * Waits until an adapter has all of these settings and none of those with an exclamation mark before them.
+ *
+ * @param {number} index
+ * @param {string[]} settings as btmgmt names them: powered, le, !bondable …
+ */
+export async function adapterHas(index, settings) {
+  await until(`${settings.join(" ")} of hci${index}`, async () => {
+    const current = await adapterSettings(index);
+    return settings.every((setting) => (setting.startsWith("!") ? !current.includes(setting.slice(1)) : current.includes(setting)));
+  });
+}
+
+/**
+ * The settings of an adapter that are on; none when it is not there or taken by somebody.
+ *
+ * @param {number} index
+ */
+export async function adapterSettings(index) {
+  const text = await btmgmt(index, ["info"]);
+  return (/current settings: (.*)/.exec(text)?.[1] ?? "").trim().split(/\s+/);
+}
+
+/**
+ * One btmgmt command. Returns what it printed.
+ *
+ * @param {number} index
+ * @param {string[]} args
+ */
+export async function btmgmt(index, args) {
+  // btmgmt ends at once when its standard input does; with one that stays open it ends when the command is done.
+  return scope(async (use) => {
+    const program = use(new Program("btmgmt", ["--index", String(index), ...args], { quiet: true }));
+    await program.ended();
+    return program.output;
+  });
+}
+
+/**
+ * Captures the traffic of all adapters, as the kernel sees it, into a btsnoop file.
+ *
+ * @param {string} path
+ * @returns {Promise<Program>}
+ */
+export async function startMonitor(path) {
+  const monitor = new Program("btmon", ["--write", path], { quiet: true });
+  // It buffers what it prints, but not what it captures: a header of 16 octets, then what the kernel says of its adapters.
+  await until(`records in ${path}`, () => existsSync(path) && statSync(path).size > 16);
+  return monitor;
+}
+
+/**
+ * Starts bluetoothctl on one adapter.
+ *
+ * @param {{ address: string, capability?: "NoInputNoOutput" | "DisplayYesNo" | "KeyboardDisplay" | "DisplayOnly" | "KeyboardOnly" }} options
+ *   the adapter's address, since bluetoothctl knows no indices
+ * @returns {Promise<Program>}
+ */
+export async function startBluetoothctl({ address, capability = "NoInputNoOutput" }) {
+  const control = new Program("bluetoothctl", ["--agent", capability]);
+  await control.expect(/Agent registered/);
+  control.send(`select ${address}`);
+  return control;
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ */
+export async function run(command, args) {
+  return scope(async (use) => {
+    const program = use(new Program(command, args, { quiet: true }));
+    const status = await program.ended();
+    if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with status ${status}: ${program.output.trim()}`);
+    return program.output;
+  });
+}
+
+// Colours and cursor movements, and the marks of a line editor.
+const decoration = new RegExp(`${String.fromCharCode(27)}\\[[\\d;?]*[A-Za-z]|[\r${String.fromCharCode(1, 2)}]`, "g");
+
+/** @param {string} text */
+function plain(text) {
+  return text.replace(decoration, "");
+}
