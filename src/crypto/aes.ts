@@ -1,0 +1,105 @@
+import { cmac, ctr, unsafe } from "@noble/ciphers/aes.js";
+import { ArgumentError } from "../core/error.ts";
+
+/**
+ * Octet order in this room: keys, blocks and every argument of a security function are written as the specification prints them, most
+ * significant octet first. Multi-octet SMP and HCI fields travel least significant octet first, so they pass through this on the way in
+ * and out. Returns a copy.
+ */
+export function reversed(bytes: Uint8Array): Uint8Array {
+  return bytes.slice().reverse();
+}
+
+/**
+ * An AES-128 key, expanded once and used for many blocks. Its octets cannot be read back or printed.
+ *
+ * @throws {ArgumentError} not 16 octets
+ */
+export class AesKey {
+  readonly #forward: Uint32Array;
+  #backward: Uint32Array | undefined;
+  readonly #octets: Uint8Array;
+
+  constructor(key: Uint8Array) {
+    if (key.length !== 16) throw new ArgumentError(`AES-128 key of ${key.length} octets: expected 16`);
+    this.#octets = key.slice();
+    this.#forward = unsafe.expandKeyLE(this.#octets);
+  }
+
+  static of(key: AesKey | Uint8Array): AesKey {
+    return key instanceof AesKey ? key : new AesKey(key);
+  }
+
+  /** Encrypts one block of 16 octets at `offset`; `output` may be `input`. */
+  encryptBlock(input: Uint8Array, output: Uint8Array = new Uint8Array(16), offset = 0, outputOffset = 0): Uint8Array {
+    const { s0, s1, s2, s3 } = unsafe.encrypt(
+      this.#forward,
+      word(input, offset),
+      word(input, offset + 4),
+      word(input, offset + 8),
+      word(input, offset + 12),
+    );
+    putWord(output, outputOffset, s0);
+    putWord(output, outputOffset + 4, s1);
+    putWord(output, outputOffset + 8, s2);
+    putWord(output, outputOffset + 12, s3);
+    return output;
+  }
+
+  decryptBlock(input: Uint8Array, output: Uint8Array = new Uint8Array(16)): Uint8Array {
+    this.#backward ??= unsafe.expandKeyDecLE(this.#octets);
+    const { s0, s1, s2, s3 } = unsafe.decrypt(this.#backward, word(input, 0), word(input, 4), word(input, 8), word(input, 12));
+    putWord(output, 0, s0);
+    putWord(output, 4, s1);
+    putWord(output, 8, s2);
+    putWord(output, 12, s3);
+    return output;
+  }
+
+  /** AES-CMAC, RFC 4493; 16 octets. */
+  cmac(message: Uint8Array): Uint8Array {
+    return cmac(message, this.#octets);
+  }
+
+  /** AES-CTR from a raw counter block of 16 octets, incremented as one big-endian number. Encrypts and decrypts. */
+  ctr(counterBlock: Uint8Array, data: Uint8Array): Uint8Array {
+    if (counterBlock.length !== 16) throw new ArgumentError(`counter block of ${counterBlock.length} octets: expected 16`);
+    return ctr(this.#octets, counterBlock).encrypt(data);
+  }
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+}
+
+function putWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
+function checkBlock(block: Uint8Array): void {
+  if (block.length !== 16) throw new ArgumentError(`AES block of ${block.length} octets: expected 16`);
+}
+
+/** The security function e of Vol 3 Part H 2.2.1: one block. For many blocks make an `AesKey`. */
+export function aes128Encrypt(key: AesKey | Uint8Array, block: Uint8Array): Uint8Array {
+  checkBlock(block);
+  return AesKey.of(key).encryptBlock(block);
+}
+
+export function aes128Decrypt(key: AesKey | Uint8Array, block: Uint8Array): Uint8Array {
+  checkBlock(block);
+  return AesKey.of(key).decryptBlock(block);
+}
+
+/** AES-CMAC, RFC 4493 (Vol 3 Part H 2.2.5). */
+export function aesCmac(key: AesKey | Uint8Array, message: Uint8Array): Uint8Array {
+  return AesKey.of(key).cmac(message);
+}
+
+/** AES-CTR from a raw counter block of 16 octets, incremented as one big-endian number. Encrypts and decrypts. */
+export function aesCtr(key: AesKey | Uint8Array, counterBlock: Uint8Array, data: Uint8Array): Uint8Array {
+  return AesKey.of(key).ctr(counterBlock, data);
+}
