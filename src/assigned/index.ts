@@ -1,0 +1,2 @@
+export { appearanceName } from "./appearance.ts";
+export { characteristicName, companyName, descriptorName, serviceName, uuidName } from "./names.ts";
