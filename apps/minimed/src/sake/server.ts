@@ -1,0 +1,178 @@
+import { type RandomSource, systemRandom } from "jelling/core";
+import { constantTimeEqual } from "jelling/crypto";
+import { isSakeDeviceType } from "./device-type.ts";
+import type { FrameKeys } from "./frame.ts";
+import { openFrame, sealFrame } from "./frame.ts";
+import {
+  clientTag,
+  type DoneState,
+  deriveSession,
+  drawServerRandoms,
+  type FailedState,
+  fail,
+  type HandshakeSetup,
+  join,
+  MESSAGE_LENGTH,
+  PERMIT_MESSAGE_LENGTH,
+  PROTOCOL_VERSION,
+  SakeHandshakeError,
+  type ServerRandoms,
+  type Step,
+  serverTag,
+  synchronizationMessage,
+} from "./handshake.ts";
+import type { SakeKeyDatabase, SakeKeyEntry } from "./key-database.ts";
+import { verifyPermit } from "./permit.ts";
+import { SakeSession } from "./session.ts";
+
+/** Where a server stands; `stage` counts messages as the status codes of the devices do. */
+export type SakeServerState =
+  | { readonly at: "synchronizing"; readonly stage: 0 }
+  | { readonly at: "challenged"; readonly stage: 1 }
+  | {
+      readonly at: "responded";
+      readonly stage: 3;
+      readonly entry: SakeKeyEntry;
+      readonly tag: Uint8Array;
+      readonly clientKeyMaterial: Uint8Array;
+      readonly clientNonce: Uint8Array;
+    }
+  | { readonly at: "permitted"; readonly stage: 5; readonly entry: SakeKeyEntry; readonly keys: FrameKeys }
+  | DoneState
+  | FailedState;
+
+export const serverStart: SakeServerState = { at: "synchronizing", stage: 0 };
+
+/**
+ * One message of the client. Any failure is final. A message after the end changes nothing and gets no reply.
+ *
+ * The server's messages 0, 2 and 4 are the replies to the synchronization, message 1 and message 3.
+ */
+export function stepServer(setup: HandshakeSetup<ServerRandoms>, state: SakeServerState, message: Uint8Array): Step<SakeServerState> {
+  if (state.at === "failed" || state.at === "done") return { state };
+  if (message.length !== MESSAGE_LENGTH) return fail(state.stage, "message-length-invalid");
+  const { keyDatabase, peerType, randoms } = setup;
+
+  switch (state.at) {
+    case "synchronizing": {
+      if (message.some((octet) => octet !== 0)) return fail(0, "synchronization-invalid");
+      const reply = join(Uint8Array.of(keyDatabase.localDeviceType, PROTOCOL_VERSION), randoms.filler);
+      return { state: { at: "challenged", stage: 1 }, reply };
+    }
+
+    case "challenged": {
+      const clientKeyMaterial = message.slice(0, 8);
+      const clientType = message[8]!;
+      const clientNonce = message.slice(9, 13);
+      if (!isSakeDeviceType(clientType) || (peerType !== undefined && clientType !== peerType)) return fail(1, "device-type-not-supported");
+      const entry = keyDatabase.entry(clientType);
+      if (!entry) return fail(1, "device-type-not-supported");
+      // Someone who holds no key could only hand our own values back.
+      if (constantTimeEqual(clientKeyMaterial, randoms.keyMaterial) || constantTimeEqual(clientNonce, randoms.nonce))
+        return fail(1, "challenge-invalid");
+      const tag = serverTag(entry, randoms.keyMaterial, clientKeyMaterial);
+      const reply = join(tag, randoms.keyMaterial, randoms.nonce);
+      return { state: { at: "responded", stage: 3, entry, tag, clientKeyMaterial, clientNonce }, reply };
+    }
+
+    case "responded": {
+      const { entry } = state;
+      if (!constantTimeEqual(clientTag(entry, state.tag, randoms.keyMaterial), message.subarray(0, 8)))
+        return fail(3, "challenge-response-invalid");
+      const keys = deriveSession(entry, randoms, { keyMaterial: state.clientKeyMaterial, nonce: state.clientNonce });
+      const reply = sealFrame(keys, 1, join(entry.handshakePayload, randoms.pad))!;
+      return { state: { at: "permitted", stage: 5, entry, keys }, reply };
+    }
+
+    case "permitted": {
+      const { entry, keys } = state;
+      const opened = openFrame(keys, 0, message, 0);
+      if (!opened.ok || opened.plaintext.length !== PERMIT_MESSAGE_LENGTH) return fail(5, "session-key-invalid");
+      const verdict = verifyPermit(entry, opened.plaintext.subarray(0, 16), entry.deviceType);
+      if (verdict !== "valid") return fail(5, verdict);
+      return {
+        state: {
+          at: "done",
+          stage: 6,
+          peerType: entry.deviceType,
+          keys,
+          nextSendSequence: 3,
+          nextReceiveSequence: opened.nextSequence,
+        },
+      };
+    }
+  }
+}
+
+export interface SakeServerOptions {
+  readonly keyDatabase: SakeKeyDatabase;
+  /** The only client type that is accepted (1 towards a pump); any in the database when left out. */
+  readonly peerType?: number | undefined;
+  /** Where the random octets come from; they are drawn once, for this handshake. */
+  readonly random?: RandomSource | undefined;
+  /** The random octets themselves, for reproducing a handshake. */
+  readonly randoms?: ServerRandoms | undefined;
+}
+
+/** The server's side of one handshake: notify `wakeUp`, then answer each message. Make a new one for every subscription. */
+export class SakeServer implements Disposable {
+  readonly #setup: HandshakeSetup<ServerRandoms>;
+  #state: SakeServerState = serverStart;
+  #session: SakeSession | undefined;
+
+  constructor({ keyDatabase, peerType, random = systemRandom, randoms = drawServerRandoms(random) }: SakeServerOptions) {
+    this.#setup = { keyDatabase, peerType, randoms };
+  }
+
+  /** What to notify first: 20 zero octets. */
+  readonly wakeUp = synchronizationMessage();
+
+  /** 0 nothing done, 1, 3, 5 after messages 0, 2, 4, 6 done. */
+  get stage(): number {
+    return this.#state.stage;
+  }
+  get done(): boolean {
+    return this.#state.at === "done";
+  }
+  get failed(): boolean {
+    return this.#state.at === "failed";
+  }
+  /** Once done. It belongs to the caller, who disposes it. */
+  get session(): SakeSession | undefined {
+    return this.#session;
+  }
+
+  /**
+   * One message of the client in, the reply out (none after message 5, none to a message after the end).
+   *
+   * @throws {SakeHandshakeError} refused; from now on every message is
+   */
+  receive(message: Uint8Array): Uint8Array | undefined {
+    const before = this.#state;
+    const { state, reply } = stepServer(this.#setup, before, message);
+    this.#state = state;
+    if (state.at === "failed") {
+      wipe(before);
+      throw new SakeHandshakeError(state.failure, state.stage);
+    }
+    if (state.at === "done" && before.at !== "done") {
+      this.#session = new SakeSession(state.keys, state);
+      wipe(state);
+    }
+    return reply;
+  }
+
+  /** Wipes what the handshake still holds; a session it gave out lives on. */
+  [Symbol.dispose](): void {
+    wipe(this.#state);
+    if (this.#state.at !== "done" && this.#state.at !== "failed")
+      this.#state = { at: "failed", stage: this.#state.stage, failure: "synchronization-invalid" };
+  }
+}
+
+function wipe(state: SakeServerState): void {
+  if ("keys" in state) {
+    state.keys.key.fill(0);
+    state.keys.nonce.fill(0);
+  }
+}
