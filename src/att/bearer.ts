@@ -1,0 +1,412 @@
+import type { Clock } from "../async/clock.ts";
+import { Emitter } from "../async/emitter.ts";
+import { type OperationOptions, Pending } from "../async/pending.ts";
+import { ArgumentError, type BleError, StateError } from "../core/error.ts";
+import { Logger } from "../core/logger.ts";
+import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
+import { AttBearerClosedError, AttError, type AttTimeoutError } from "./error.ts";
+import { AttErrorCode } from "./error-code.ts";
+import { FlowQueue } from "./flow-queue.ts";
+import { IndicationQueue } from "./indication-queue.ts";
+import { AttOpcode, COMMAND_FLAG, DEFAULT_ATT_MTU } from "./opcode.ts";
+import { attPdu } from "./pdu.ts";
+import { type AttPolicy, type ResolvedAttPolicy, resolveAttPolicy } from "./policy.ts";
+import { RequestQueue } from "./request-queue.ts";
+import { type LinkSecurity, NO_SECURITY } from "./security.ts";
+import type { ResponseParser } from "./transaction.ts";
+
+/** What a bearer hands to the client above it. */
+export interface AttClientSide {
+  /**
+   * A notification, or an indication that has been confirmed already. The value is `bytes[offset, end)`, to be copied by whoever keeps it.
+   */
+  onHandleValue(handle: number, bytes: Uint8Array, offset: number, end: number, indication: boolean): void;
+}
+
+/** What a bearer hands to the server above it: one request at a time, commands as they come. PDUs are `bytes[offset, end)`, opcode included. */
+export interface AttServerSide {
+  /** Must lead to one `respond` or `respondError`, now or later. `bytes` are not to be kept. */
+  onRequest(opcode: number, bytes: Uint8Array, offset: number, end: number): void;
+  onCommand(opcode: number, bytes: Uint8Array, offset: number, end: number): void;
+  /** The response to the last request is on its way; the next request has not been looked at. */
+  onResponded(): void;
+}
+
+export interface AttBearerOptions {
+  readonly clock: Clock;
+  readonly logger?: Logger | undefined;
+  readonly policy?: AttPolicy | undefined;
+}
+
+type AttBearerEvents = {
+  /** The link is gone, or the bearer was closed by its owner. Nothing follows. */
+  closed: BleError;
+  /** A transaction timed out: nothing can be sent any more, and only a new link helps (Vol 3 Part F 3.3.3). */
+  failed: AttTimeoutError;
+  mtu: number;
+  security: LinkSecurity;
+};
+
+/** Requests a peer may have on the way although it may send one only; more are dropped. */
+const PIPELINED_REQUESTS = 8;
+
+/**
+ * The Attribute Protocol on one channel, both sides at once (Vol 3 Part F 3.3). The client side sends one request at a time, in the order
+ * asked; the server side has one request answered at a time; notifications pass both. No PDU is ever longer than `txLimit`.
+ */
+export class AttBearer {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly policy: ResolvedAttPolicy;
+  readonly channel: PduChannel;
+  /** Takes notifications and indications; set by GattClient. */
+  client: AttClientSide | undefined;
+  /** Takes requests and commands; set by GattServer. Without one every request but Exchange MTU is answered Request Not Supported. */
+  server: AttServerSide | undefined;
+
+  readonly #events = new Emitter<AttBearerEvents>();
+  readonly #requests: RequestQueue;
+  readonly #flow: FlowQueue;
+  readonly #indications: IndicationQueue;
+  #mtu = DEFAULT_ATT_MTU;
+  #txLimit = DEFAULT_ATT_MTU;
+  #mtuExchange: Promise<number> | undefined;
+  #mtuExchanged = false;
+  #security: LinkSecurity = NO_SECURITY;
+  /** What ended it: a lost link or an owner's close. */
+  #closed: BleError | undefined;
+  /** What refuses every sending: `#closed`, or the timeout's AttBearerClosedError. */
+  #refusal: BleError | undefined;
+
+  #serverBusy = false;
+  /** The request being answered came while our own Exchange MTU Request was on its way. */
+  #defaultMtuResponse = false;
+  #pipelined: Uint8Array[] = [];
+
+  /** @throws {ArgumentError} a policy that cannot be kept */
+  constructor(channel: PduChannel, { clock, logger = Logger.silent, policy }: AttBearerOptions) {
+    this.channel = channel;
+    this.clock = clock;
+    this.logger = logger;
+    this.policy = resolveAttPolicy(policy);
+    const onTimeout = (error: AttTimeoutError): void => this.#fail(error);
+    this.#flow = new FlowQueue(channel, clock, () => this.writable);
+    this.#requests = new RequestQueue(channel, clock, onTimeout);
+    this.#indications = new IndicationQueue(this.#flow, clock, onTimeout);
+    channel.onPdu = (bytes, offset, end) => {
+      if (bytes[offset] === AttOpcode.HandleValueNtf && end - offset >= 3) {
+        this.client?.onHandleValue(bytes[offset + 1]! | (bytes[offset + 2]! << 8), bytes, offset + 3, end, false);
+      } else if (end > offset) this.#onPdu(bytes[offset]!, bytes, offset, end);
+    };
+    channel.onClose = (reason) => this.close(reason);
+  }
+
+  /** ATT_MTU: 23 until an exchange. The same in both directions. */
+  get mtu(): number {
+    return this.#mtu;
+  }
+
+  /** The longest PDU that is sent: ATT_MTU, or the policy's `maxTxPdu` where that is less. */
+  get txLimit(): number {
+    return this.#txLimit;
+  }
+
+  /** `txLimit`, unless the request at hand overtook our own MTU exchange: then its response keeps to 23 (Vol 3 Part F 3.4.2.2). */
+  get responseLimit(): number {
+    return this.#defaultMtuResponse ? DEFAULT_ATT_MTU : this.#txLimit;
+  }
+
+  /** Security of the link, set by whoever owns it. */
+  get security(): LinkSecurity {
+    return this.#security;
+  }
+  set security(security: LinkSecurity) {
+    this.#security = security;
+    this.#events.emit("security", security);
+  }
+
+  /** Why the bearer is closed; `undefined` while it is open. */
+  get closed(): BleError | undefined {
+    return this.#closed;
+  }
+
+  /** Why nothing can be sent: closed, or failed by a timeout. */
+  get refusal(): BleError | undefined {
+    return this.#refusal;
+  }
+
+  /** Requests and indications that were sent and not answered, and everything that waits to be sent. For tests and diagnosis. */
+  get pending(): number {
+    return this.#requests.size + this.#flow.size + this.#indications.size;
+  }
+
+  on<K extends keyof AttBearerEvents>(event: K, listener: (value: AttBearerEvents[K]) => void): Disposable {
+    return this.#events.on(event, listener);
+  }
+
+  /** A frame with room for a PDU of `length` octets from PDU_OFFSET. @throws {ArgumentError} longer than may be sent */
+  allocate(length: number): Uint8Array {
+    if (length > this.#txLimit) throw new ArgumentError(`ATT PDU of ${length} octets: at most ${this.#txLimit} may be sent`);
+    return this.channel.allocate(length);
+  }
+
+  /**
+   * Sends a request made in a frame of `allocate`, after those before it, and gives what `parse` reads in the response. Aborting a request
+   * that was sent rejects at once; its response is swallowed when it comes, and until then no other request leaves.
+   *
+   * @throws {AttError} the peer refuses · {AttProtocolError} its answer is malformed · {AttTimeoutError} no answer within 30 s
+   * @throws {AttBearerClosedError} an earlier transaction timed out · {StateError} too many requests wait
+   */
+  request<T>(frame: Uint8Array, parse: ResponseParser<T>, options: OperationOptions = {}): Promise<T> {
+    if (this.#refusal) return Promise.reject(this.#refusal);
+    return this.#requests.push(frame, parse, options);
+  }
+
+  /**
+   * Asks for the policy's MTU, once in the life of a link; later calls give what was agreed. A peer that knows no exchange leaves 23.
+   *
+   * @throws {StateError} the policy forbids it
+   */
+  async exchangeMtu(options: OperationOptions = {}): Promise<number> {
+    options.signal?.throwIfAborted();
+    if (this.policy.exchangeMtu === "never") throw new StateError("this connection's policy forbids starting an MTU exchange");
+    if (this.#refusal) throw this.#refusal;
+    if (this.#mtuExchanged) return this.#mtu;
+    this.#mtuExchange ??= this.#exchangeMtu();
+    if (!options.signal && options.timeoutMs === undefined) return this.#mtuExchange;
+    const wait = new Pending<number>({ clock: this.clock, operation: "MTU exchange", ...options });
+    this.#mtuExchange.then(
+      (mtu) => wait.resolve(mtu),
+      (error) => wait.reject(error),
+    );
+    return wait.promise;
+  }
+
+  async #exchangeMtu(): Promise<number> {
+    const frame = this.channel.allocate(3);
+    frame[PDU_OFFSET] = AttOpcode.ExchangeMtuReq;
+    frame[PDU_OFFSET + 1] = this.policy.mtu & 0xff;
+    frame[PDU_OFFSET + 2] = this.policy.mtu >> 8;
+    try {
+      // From here until the answer no notification leaves: the peer could not know its limit (Vol 3 Part F 3.4.2.2).
+      this.#flow.paused = true;
+      await this.#requests.push(frame, (bytes, offset, end) => {
+        if (end - offset !== 2) return; // not understood: the default stays
+        this.#agreeMtu(bytes[offset]! | (bytes[offset + 1]! << 8));
+      });
+    } catch (error) {
+      if (!(error instanceof AttError)) throw error;
+      this.logger.info(() => `MTU exchange refused: ${error.message}`);
+    } finally {
+      this.#mtuExchanged = true;
+      this.#flow.paused = false;
+      this.#flow.pump();
+    }
+    return this.#mtu;
+  }
+
+  #agreeMtu(peerMtu: number): void {
+    this.#mtuExchanged = true;
+    // A value below the default is a mistake and changes nothing (Vol 3 Part F 3.4.2.2).
+    if (peerMtu < DEFAULT_ATT_MTU) return;
+    this.#mtu = Math.min(this.policy.mtu, peerMtu);
+    this.#txLimit = Math.min(this.#mtu, this.policy.maxTxPdu);
+    this.#events.emit("mtu", this.#mtu);
+  }
+
+  /** A notification or command would leave at once. */
+  get writable(): boolean {
+    return this.#flow.size === 0 && !this.#flow.paused && this.#refusal === undefined && this.channel.writable;
+  }
+
+  /** Resolves when `writable`. @throws the reason, once nothing can be sent any more */
+  async whenWritable(options: OperationOptions = {}): Promise<void> {
+    while (!this.writable) {
+      if (this.#refusal) throw this.#refusal;
+      await (this.#flow.size > 0 || this.#flow.paused ? this.#flow.whenEmpty(options) : this.channel.whenWritable(options));
+    }
+  }
+
+  /** Sends a notification or command at once; only while `writable`. */
+  sendNow(frame: Uint8Array): void {
+    this.channel.sendFrame(frame);
+  }
+
+  /**
+   * Sends a notification or command after those before it, when the link has room; resolves when it was handed to the link.
+   *
+   * @throws {StateError} 256 wait already · the reason, once nothing can be sent any more
+   */
+  sendFlow(frame: Uint8Array, options: OperationOptions = {}): Promise<void> {
+    if (this.#refusal) return Promise.reject(this.#refusal);
+    return this.#flow.push(frame, options);
+  }
+
+  /**
+   * Sends an indication, one at a time, and resolves when the peer has confirmed it.
+   *
+   * @throws {AttTimeoutError} not confirmed within 30 s · {StateError} too many wait
+   */
+  indicate(frame: Uint8Array, options: OperationOptions = {}): Promise<void> {
+    if (this.#refusal) return Promise.reject(this.#refusal);
+    return this.#indications.push(frame, options);
+  }
+
+  /**
+   * A frame with a PDU of `opcode`, `handle` and as much of `value` as fits: the form of notifications, indications, write requests and
+   * commands. What does not fit is left out (Vol 3 Part F 3.4.7.1).
+   */
+  valueFrame(opcode: number, handle: number, value: Uint8Array): Uint8Array {
+    const room = this.#txLimit - 3;
+    const length = Math.min(value.length, room);
+    const frame = this.channel.allocate(3 + length);
+    frame[PDU_OFFSET] = opcode;
+    frame[PDU_OFFSET + 1] = handle & 0xff;
+    frame[PDU_OFFSET + 2] = handle >> 8;
+    if (length <= 32) for (let i = 0; i < length; i++) frame[PDU_OFFSET + 3 + i] = value[i]!;
+    else frame.set(length === value.length ? value : value.subarray(0, length), PDU_OFFSET + 3);
+    return frame;
+  }
+
+  /** Sends the response to the request at hand. */
+  respond(frame: Uint8Array): void {
+    if (!this.#serverBusy) throw new StateError("no request is waiting for a response");
+    this.#defaultMtuResponse = false;
+    this.channel.sendFrame(frame);
+    this.server?.onResponded();
+    this.#serverBusy = false;
+    this.#nextPipelined();
+  }
+
+  /** Answers the request at hand with ATT_ERROR_RSP. */
+  respondError(requestOpcode: number, attributeHandle: number, errorCode: number): void {
+    this.respond(this.#errorFrame(requestOpcode, attributeHandle, errorCode));
+  }
+
+  #errorFrame(requestOpcode: number, attributeHandle: number, errorCode: number): Uint8Array {
+    const frame = this.channel.allocate(5);
+    frame[PDU_OFFSET] = AttOpcode.ErrorRsp;
+    frame[PDU_OFFSET + 1] = requestOpcode;
+    frame[PDU_OFFSET + 2] = attributeHandle & 0xff;
+    frame[PDU_OFFSET + 3] = attributeHandle >> 8;
+    frame[PDU_OFFSET + 4] = errorCode;
+    return frame;
+  }
+
+  /** Ends the bearer: everything pending rejects with `reason`, and nothing is sent any more. The link itself is its owner's affair. */
+  close(reason: BleError): void {
+    if (this.#closed) return;
+    this.#closed = reason;
+    this.#refusal = reason;
+    this.#pipelined = [];
+    this.channel.onPdu = undefined;
+    this.#settleAll(reason);
+    this.#events.emit("closed", reason);
+  }
+
+  #fail(error: AttTimeoutError): void {
+    if (this.#refusal) return;
+    this.logger.warn(() => `${error.message}; the bearer sends nothing more`);
+    this.#refusal = new AttBearerClosedError("the ATT bearer is closed: an earlier transaction timed out", { cause: error });
+    this.#settleAll(this.#refusal);
+    this.#events.emit("failed", error);
+  }
+
+  #settleAll(error: BleError): void {
+    this.#requests.close(error);
+    this.#indications.close(error);
+    this.#flow.close(error);
+  }
+
+  #onPdu(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
+    switch (opcode) {
+      case AttOpcode.HandleValueNtf:
+        return; // shorter than its header: ignored
+      case AttOpcode.HandleValueInd:
+        this.#onIndication(bytes, offset, end);
+        return;
+      case AttOpcode.MultipleHandleValueNtf:
+        this.#onMultipleNotification(bytes, offset + 1, end);
+        return;
+      case AttOpcode.HandleValueCfm:
+        if (end - offset === 1) this.#indications.onConfirmation();
+        return;
+      case AttOpcode.ErrorRsp:
+      case AttOpcode.ExchangeMtuRsp:
+      case AttOpcode.FindInformationRsp:
+      case AttOpcode.FindByTypeValueRsp:
+      case AttOpcode.ReadByTypeRsp:
+      case AttOpcode.ReadRsp:
+      case AttOpcode.ReadBlobRsp:
+      case AttOpcode.ReadMultipleRsp:
+      case AttOpcode.ReadByGroupTypeRsp:
+      case AttOpcode.WriteRsp:
+      case AttOpcode.PrepareWriteRsp:
+      case AttOpcode.ExecuteWriteRsp:
+      case AttOpcode.ReadMultipleVariableRsp:
+        if (!this.#requests.onResponse(opcode, bytes, offset + 1, end))
+          this.logger.debug(() => `ignored a response that nothing asked for, opcode 0x${opcode.toString(16)}`);
+        return;
+      default:
+        if (opcode & COMMAND_FLAG) this.server?.onCommand(opcode, bytes, offset, end);
+        else this.#onRequest(opcode, bytes, offset, end);
+    }
+  }
+
+  #onIndication(bytes: Uint8Array, offset: number, end: number): void {
+    // Confirmed first, so that a request made by whoever receives the value cannot overtake the confirmation. Even a malformed one is
+    // confirmed, and dropped (Vol 3 Part F 3.4.7.2).
+    const frame = this.channel.allocate(1);
+    frame[PDU_OFFSET] = AttOpcode.HandleValueCfm;
+    this.channel.sendFrame(frame);
+    if (end - offset < 3) return;
+    this.client?.onHandleValue(bytes[offset + 1]! | (bytes[offset + 2]! << 8), bytes, offset + 3, end, true);
+  }
+
+  #onMultipleNotification(bytes: Uint8Array, offset: number, end: number): void {
+    for (let at = offset; end - at >= 4; ) {
+      const handle = bytes[at]! | (bytes[at + 1]! << 8);
+      const next = at + 4 + (bytes[at + 2]! | (bytes[at + 3]! << 8));
+      if (next > end) return; // a tuple may not be cut short: invalid, ignored
+      this.client?.onHandleValue(handle, bytes, at + 4, next, false);
+      at = next;
+    }
+  }
+
+  #onRequest(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
+    if (this.#serverBusy) {
+      // A client has to wait for the response before it sends another request (Vol 3 Part F 3.3.2); one that does not is served in turn.
+      if (this.#pipelined.length < PIPELINED_REQUESTS) this.#pipelined.push(bytes.slice(offset, end));
+      else this.logger.warn("dropped a request: the peer sends more than it may");
+      return;
+    }
+    this.#serverBusy = true;
+    this.#defaultMtuResponse = this.#flow.paused && !this.#mtuExchanged;
+    if (opcode === AttOpcode.ExchangeMtuReq) this.#onExchangeMtuReq(bytes, offset, end);
+    else if (!this.server || !attPdu(opcode)) this.respondError(opcode, 0, AttErrorCode.RequestNotSupported);
+    else this.server.onRequest(opcode, bytes, offset, end);
+  }
+
+  #onExchangeMtuReq(bytes: Uint8Array, offset: number, end: number): void {
+    if (end - offset !== 3) {
+      this.respondError(AttOpcode.ExchangeMtuReq, 0, AttErrorCode.InvalidPdu);
+      return;
+    }
+    const frame = this.channel.allocate(3);
+    frame[PDU_OFFSET] = AttOpcode.ExchangeMtuRsp;
+    frame[PDU_OFFSET + 1] = this.policy.mtu & 0xff;
+    frame[PDU_OFFSET + 2] = this.policy.mtu >> 8;
+    const peerMtu = bytes[offset + 1]! | (bytes[offset + 2]! << 8);
+    this.#defaultMtuResponse = false;
+    this.channel.sendFrame(frame);
+    this.#agreeMtu(peerMtu);
+    this.server?.onResponded();
+    this.#serverBusy = false;
+    this.#nextPipelined();
+  }
+
+  #nextPipelined(): void {
+    const next = this.#pipelined.shift();
+    if (next && !this.#closed) this.#onRequest(next[0]!, next, 0, next.length);
+  }
+}

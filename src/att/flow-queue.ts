@@ -1,0 +1,130 @@
+import type { Clock } from "../async/clock.ts";
+import { type OperationOptions, Pending } from "../async/pending.ts";
+import { StateError } from "../core/error.ts";
+import type { PduChannel } from "../l2cap/channel.ts";
+import { Transaction } from "./transaction.ts";
+
+/** Notifications and commands that may wait for room on the link. */
+const CAPACITY = 256;
+
+/** Whoever watches learns of the end from the bearer. */
+function toldByTheBearer(): void {}
+
+/** PDUs without an answer - notifications, commands, indications on their way out - in order, no faster than the link takes them. */
+export class FlowQueue {
+  readonly #channel: PduChannel;
+  readonly #clock: Clock;
+  readonly #isWritable: () => boolean;
+  #waiting: Transaction<void>[] = [];
+  #emptied: Pending<void>[] = [];
+  #pumping = false;
+  #closed = false;
+  /** Nothing leaves while true; `pump` afterwards. */
+  paused = false;
+
+  constructor(channel: PduChannel, clock: Clock, isWritable: () => boolean) {
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#isWritable = isWritable;
+  }
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  push(frame: Uint8Array, options: OperationOptions): Promise<void> {
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
+    if (this.#isWritable()) {
+      this.#channel.sendFrame(frame);
+      return Promise.resolve();
+    }
+    if (this.#waiting.length >= CAPACITY)
+      return Promise.reject(new StateError(`${CAPACITY} notifications and commands wait for the link already`));
+    const transaction = this.#queue(frame, options);
+    return transaction.promise;
+  }
+
+  /** As `push`, calling `onSend` just before the frame leaves; gives what takes it back, while it has not left. */
+  pushWatched(frame: Uint8Array, onSend: () => void): (() => void) | undefined {
+    if (this.#isWritable()) {
+      onSend();
+      this.#channel.sendFrame(frame);
+      return undefined;
+    }
+    const transaction = this.#queue(frame, {}, onSend);
+    transaction.promise.catch(toldByTheBearer);
+    return () => this.#remove(transaction);
+  }
+
+  #queue(frame: Uint8Array, options: OperationOptions, onSend?: () => void): Transaction<void> {
+    const transaction: Transaction<void> = new Transaction<void>(frame, {
+      clock: this.#clock,
+      operation: "waiting for room on the link",
+      options,
+      onSend,
+      onGivenUp: () => this.#remove(transaction),
+    });
+    this.#waiting.push(transaction);
+    this.pump();
+    return transaction;
+  }
+
+  #remove(transaction: Transaction<void>): void {
+    const at = this.#waiting.indexOf(transaction);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    if (this.#waiting.length === 0) this.#tellEmptied();
+  }
+
+  whenEmpty(options: OperationOptions): Promise<void> {
+    const pending: Pending<void> = new Pending<void>({
+      clock: this.#clock,
+      operation: "waiting for room on the link",
+      ...options,
+      onSettled: () => {
+        const at = this.#emptied.indexOf(pending);
+        if (at >= 0) this.#emptied.splice(at, 1);
+      },
+    });
+    if (!pending.settled) this.#emptied.push(pending);
+    return pending.promise;
+  }
+
+  #tellEmptied(): void {
+    for (const pending of this.#emptied.splice(0)) pending.resolve();
+  }
+
+  /** Sends what waits, as far as the link has room, and goes on when it has more. */
+  pump(): void {
+    if (this.#pumping) return;
+    if (this.#waiting.length === 0 && !this.paused) this.#tellEmptied();
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#pumping = true;
+    try {
+      while (this.#waiting.length > 0 && !this.paused && !this.#closed) {
+        if (!this.#channel.writable) await this.#channel.whenWritable();
+        while (this.#channel.writable && !this.paused && !this.#closed) {
+          const transaction = this.#waiting.shift();
+          if (!transaction) break;
+          transaction.onSend?.();
+          this.#channel.sendFrame(transaction.frame);
+          transaction.resolve();
+        }
+      }
+      if (this.#waiting.length === 0) this.#tellEmptied();
+    } catch (error) {
+      this.close(error); // the link is gone; the bearer learns it from the channel itself
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  close(error: unknown): void {
+    this.#closed = true;
+    for (const transaction of this.#waiting.splice(0)) transaction.reject(error);
+    for (const pending of this.#emptied.splice(0)) pending.reject(error);
+  }
+}

@@ -1,0 +1,47 @@
+export { AttBearer, type AttBearerOptions, type AttClientSide, type AttServerSide } from "./bearer.ts";
+export { AttBearerClosedError, AttError, AttProtocolError, AttTimeoutError } from "./error.ts";
+export { AttErrorCode, attErrorName } from "./error-code.ts";
+export { AttOpcode, DEFAULT_ATT_MTU, MAX_VALUE_LENGTH, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
+export {
+  AttErrorRsp,
+  AttExchangeMtuReq,
+  AttExchangeMtuRsp,
+  AttExecuteWriteReq,
+  AttExecuteWriteRsp,
+  AttFindByTypeValueReq,
+  AttFindByTypeValueRsp,
+  AttFindInformationReq,
+  AttFindInformationRsp,
+  AttHandleValueCfm,
+  AttHandleValueInd,
+  AttHandleValueNtf,
+  AttMultipleHandleValueNtf,
+  type AttPduDeclaration,
+  AttPrepareWriteReq,
+  AttPrepareWriteRsp,
+  AttReadBlobReq,
+  AttReadBlobRsp,
+  AttReadByGroupTypeReq,
+  AttReadByGroupTypeRsp,
+  AttReadByTypeReq,
+  AttReadByTypeRsp,
+  AttReadMultipleReq,
+  AttReadMultipleRsp,
+  AttReadMultipleVariableReq,
+  AttReadMultipleVariableRsp,
+  AttReadReq,
+  AttReadRsp,
+  AttSignedWriteCmd,
+  AttWriteCmd,
+  AttWriteReq,
+  AttWriteRsp,
+  attOpcodeName,
+  attPdu,
+  attPdus,
+  type DecodedAttPdu,
+  decodeAttPdu,
+  encodeAttPdu,
+} from "./pdu.ts";
+export type { AttPolicy } from "./policy.ts";
+export { type LinkSecurity, NO_SECURITY } from "./security.ts";
+export type { ResponseParser } from "./transaction.ts";

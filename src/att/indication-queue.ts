@@ -1,0 +1,94 @@
+import type { Clock } from "../async/clock.ts";
+import type { OperationOptions } from "../async/pending.ts";
+import { StateError } from "../core/error.ts";
+import { AttTimeoutError } from "./error.ts";
+import type { FlowQueue } from "./flow-queue.ts";
+import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
+import { Transaction } from "./transaction.ts";
+
+/** Indications that may wait for the confirmation of those before them. */
+const CAPACITY = 64;
+
+/** The server side's indications: the next leaves when the one before it is confirmed (Vol 3 Part F 3.3.2). */
+export class IndicationQueue {
+  readonly #flow: FlowQueue;
+  readonly #clock: Clock;
+  readonly #onTimeout: (error: AttTimeoutError) => void;
+  #current: Transaction<void> | undefined;
+  /** Takes the current one back from the flow queue, while it has not left. */
+  #takeBack: (() => void) | undefined;
+  #waiting: Transaction<void>[] = [];
+
+  constructor(flow: FlowQueue, clock: Clock, onTimeout: (error: AttTimeoutError) => void) {
+    this.#flow = flow;
+    this.#clock = clock;
+    this.#onTimeout = onTimeout;
+  }
+
+  get size(): number {
+    return this.#waiting.length + (this.#current ? 1 : 0);
+  }
+
+  push(frame: Uint8Array, options: OperationOptions): Promise<void> {
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
+    if (this.#waiting.length >= CAPACITY) return Promise.reject(new StateError(`${CAPACITY} indications wait for confirmation already`));
+    const transaction: Transaction<void> = new Transaction<void>(frame, {
+      timeoutError: new AttTimeoutError(AttOpcode.HandleValueInd),
+      clock: this.#clock,
+      operation: "indication",
+      options,
+      onGivenUp: () => this.#onGivenUp(transaction),
+    });
+    this.#waiting.push(transaction);
+    this.#next();
+    return transaction.promise;
+  }
+
+  #onGivenUp(transaction: Transaction<void>): void {
+    const at = this.#waiting.indexOf(transaction);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    else if (this.#current === transaction && !transaction.sent) {
+      this.#takeBack?.();
+      this.#finish();
+    }
+  }
+
+  #next(): void {
+    if (this.#current) return;
+    const transaction = this.#waiting.shift();
+    if (!transaction) return;
+    this.#current = transaction;
+    transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT indication", () => {
+      const error = transaction.timeoutError as AttTimeoutError;
+      this.#current = undefined;
+      transaction.reject(error);
+      this.#onTimeout(error);
+    });
+    this.#takeBack = this.#flow.pushWatched(transaction.frame, () => {
+      transaction.sent = true;
+    });
+  }
+
+  #finish(): void {
+    this.#current?.stopTimer();
+    this.#current = undefined;
+    this.#takeBack = undefined;
+    this.#next();
+  }
+
+  /** A confirmation that nothing waits for is ignored. */
+  onConfirmation(): void {
+    const transaction = this.#current;
+    if (!transaction?.sent) return;
+    transaction.resolve();
+    this.#finish();
+  }
+
+  close(error: unknown): void {
+    const current = this.#current;
+    this.#current = undefined;
+    current?.stopTimer();
+    current?.reject(error);
+    for (const transaction of this.#waiting.splice(0)) transaction.reject(error);
+  }
+}

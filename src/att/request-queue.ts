@@ -1,0 +1,112 @@
+import type { Clock } from "../async/clock.ts";
+import type { OperationOptions } from "../async/pending.ts";
+import { DecodeError } from "../bytes/decode-error.ts";
+import { StateError } from "../core/error.ts";
+import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
+import { AttError, AttProtocolError, AttTimeoutError } from "./error.ts";
+import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
+import { attOpcodeName } from "./pdu.ts";
+import { type ResponseParser, Transaction } from "./transaction.ts";
+
+/** Requests that may wait for their turn; a program that asks faster than the peer answers is told so. */
+const CAPACITY = 256;
+
+/** The client side's requests: one on its way, the others in the order they were made (Vol 3 Part F 3.3.2). */
+export class RequestQueue {
+  readonly #channel: PduChannel;
+  readonly #clock: Clock;
+  readonly #onTimeout: (error: AttTimeoutError) => void;
+  #current: Transaction<unknown> | undefined;
+  #waiting: Transaction<unknown>[] = [];
+
+  constructor(channel: PduChannel, clock: Clock, onTimeout: (error: AttTimeoutError) => void) {
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#onTimeout = onTimeout;
+  }
+
+  get size(): number {
+    return this.#waiting.length + (this.#current ? 1 : 0);
+  }
+
+  push<T>(frame: Uint8Array, parse: ResponseParser<T>, options: OperationOptions = {}): Promise<T> {
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
+    if (this.#waiting.length >= CAPACITY) return Promise.reject(new StateError(`${CAPACITY} ATT requests are waiting already`));
+    const opcode = frame[PDU_OFFSET]!;
+    const transaction: Transaction<T> = new Transaction<T>(frame, {
+      parse,
+      timeoutError: new AttTimeoutError(opcode),
+      clock: this.#clock,
+      operation: attOpcodeName(opcode),
+      options,
+      onGivenUp: () => this.#leave(transaction as Transaction<unknown>),
+    });
+    if (this.#current) this.#waiting.push(transaction as Transaction<unknown>);
+    else this.#start(transaction as Transaction<unknown>);
+    return transaction.promise;
+  }
+
+  // One that was sent stays the current one: its response must be told from the next one's.
+  #leave(transaction: Transaction<unknown>): void {
+    const at = this.#waiting.indexOf(transaction);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  #start(transaction: Transaction<unknown>): void {
+    this.#current = transaction;
+    transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT transaction", () => this.#expire(transaction));
+    transaction.sent = true;
+    this.#channel.sendFrame(transaction.frame);
+  }
+
+  #expire(transaction: Transaction<unknown>): void {
+    if (this.#current !== transaction) return;
+    const error = transaction.timeoutError as AttTimeoutError;
+    this.#current = undefined;
+    transaction.reject(error);
+    this.#onTimeout(error);
+  }
+
+  /** `bytes[offset, end)` follow the opcode. False where no request waits for such a response. */
+  onResponse(opcode: number, bytes: Uint8Array, offset: number, end: number): boolean {
+    const transaction = this.#current;
+    if (!transaction) return false;
+    const requestOpcode = transaction.frame[PDU_OFFSET]!;
+    if (opcode === AttOpcode.ErrorRsp) {
+      if (end - offset === 4 && bytes[offset] !== requestOpcode) return false;
+    } else if (opcode !== requestOpcode + 1) return false;
+    transaction.stopTimer();
+    this.#current = undefined;
+    if (opcode === AttOpcode.ErrorRsp) this.#refuse(transaction, requestOpcode, bytes, offset, end);
+    else if (!transaction.settled) this.#accept(transaction, requestOpcode, bytes, offset, end);
+    const next = this.#waiting.shift();
+    if (next) this.#start(next);
+    return true;
+  }
+
+  #accept(transaction: Transaction<unknown>, requestOpcode: number, bytes: Uint8Array, offset: number, end: number): void {
+    try {
+      transaction.resolve(transaction.parse!(bytes, offset, end));
+    } catch (error) {
+      transaction.reject(error instanceof DecodeError ? new AttProtocolError(requestOpcode, error.message, { cause: error }) : error);
+    }
+  }
+
+  #refuse(transaction: Transaction<unknown>, requestOpcode: number, bytes: Uint8Array, offset: number, end: number): void {
+    if (transaction.settled) return;
+    if (end - offset !== 4)
+      transaction.reject(new AttProtocolError(requestOpcode, `error response of ${end - offset + 1} octets, must be 5`));
+    else
+      transaction.reject(
+        new AttError({ errorCode: bytes[offset + 3]!, requestOpcode, attributeHandle: bytes[offset + 1]! | (bytes[offset + 2]! << 8) }),
+      );
+  }
+
+  close(error: Error): void {
+    const current = this.#current;
+    this.#current = undefined;
+    current?.stopTimer();
+    current?.reject(error);
+    for (const transaction of this.#waiting.splice(0)) transaction.reject(error);
+  }
+}

@@ -1,0 +1,94 @@
+import type { Clock } from "../async/clock.ts";
+import type { OperationOptions } from "../async/pending.ts";
+import { TimeoutError } from "../core/error.ts";
+
+/** Reads a response in place, `bytes[offset, end)` after its opcode. It may throw DecodeError. */
+export type ResponseParser<T> = (bytes: Uint8Array, offset: number, end: number) => T;
+
+/**
+ * One promise of a bearer: a request, an indication or a queued flow PDU. Like `Pending`, without a closure for each way it may settle,
+ * since every request and every waiting notification makes one.
+ */
+export class Transaction<T> {
+  readonly promise: Promise<T>;
+  /** The whole frame, headers included. */
+  readonly frame: Uint8Array;
+  readonly parse: ResponseParser<T> | undefined;
+  /** Called just before the frame leaves. */
+  readonly onSend: (() => void) | undefined;
+  /** Made with the request, so that a timeout's stack shows who asked. */
+  readonly timeoutError: Error | undefined;
+  /** The frame was handed to the channel. */
+  sent = false;
+  settled = false;
+  /** The transaction timer of a request or indication that was sent. */
+  timer: Disposable | undefined;
+  #resolve!: (value: T) => void;
+  #reject!: (error: unknown) => void;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
+  #deadline: Disposable | undefined;
+
+  /** @param onGivenUp called when the caller's signal or deadline ends the wait; what is on its way stays on its way */
+  constructor(
+    frame: Uint8Array,
+    at: {
+      parse?: ResponseParser<T> | undefined;
+      onSend?: (() => void) | undefined;
+      timeoutError?: Error | undefined;
+      clock: Clock;
+      operation: string;
+      options: OperationOptions;
+      onGivenUp: () => void;
+    },
+  ) {
+    this.frame = frame;
+    this.parse = at.parse;
+    this.onSend = at.onSend;
+    this.timeoutError = at.timeoutError;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const { signal, timeoutMs } = at.options;
+    this.#signal = signal;
+    if (signal) {
+      this.#onAbort = () => {
+        if (this.reject(signal.reason)) at.onGivenUp();
+      };
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
+    if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
+      const error = new TimeoutError(at.operation, timeoutMs);
+      this.#deadline = at.clock.setTimer(timeoutMs, at.operation, () => {
+        if (this.reject(error)) at.onGivenUp();
+      });
+    }
+  }
+
+  /** False where it was settled before. */
+  resolve(value: T): boolean {
+    if (!this.#finish()) return false;
+    this.#resolve(value);
+    return true;
+  }
+
+  reject(error: unknown): boolean {
+    if (!this.#finish()) return false;
+    this.#reject(error);
+    return true;
+  }
+
+  #finish(): boolean {
+    if (this.settled) return false;
+    this.settled = true;
+    if (this.#onAbort) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#deadline?.[Symbol.dispose]();
+    return true;
+  }
+
+  stopTimer(): void {
+    this.timer?.[Symbol.dispose]();
+    this.timer = undefined;
+  }
+}
