@@ -1,0 +1,125 @@
+import { appearanceName } from "../assigned/appearance.ts";
+import { companyName } from "../assigned/names.ts";
+import { attErrorName } from "../att/error-code.ts";
+import { hciErrorText } from "../hci/error.ts";
+import { commands } from "../hci/registry.ts";
+
+const hex = (digits: number) => (value: number) => `0x${value.toString(16).padStart(digits, "0")}`;
+const octet = hex(2);
+const handle = hex(4);
+const oneOf =
+  (...names: string[]) =>
+  (value: number): string =>
+    names[value] ? `${value} (${names[value]})` : `${value}`;
+const bits =
+  (...names: string[]) =>
+  (value: number): string => {
+    const set = names.filter((name, bit) => name && value & (1 << bit));
+    return set.length > 0 ? `${octet(value)} (${set.join(", ")})` : octet(value);
+  };
+const withName = (text: string, name: string | undefined): string => (name ? `${text} (${name})` : text);
+const times = (unitMs: number) => (value: number) => `${value} (${value * unitMs} ms)`;
+const slot = times(0.625);
+const interval = times(1.25);
+const timeout = times(10);
+const dbm = (value: number): string => (value === 127 ? "not available" : `${value} dBm`);
+const opcode = (value: number): string => withName(handle(value), commands.get(value)?.name);
+const role = oneOf("central", "peripheral");
+const ownAddress = oneOf("public", "random", "resolvable or public", "resolvable or random");
+const channels = bits("37", "38", "39");
+const keys = bits("enc", "id", "sign", "link");
+
+const PAIRING_FAILED = [
+  "",
+  "passkey entry failed",
+  "OOB not available",
+  "authentication requirements",
+  "confirm value failed",
+  "pairing not supported",
+  "encryption key size",
+  "command not supported",
+  "unspecified reason",
+  "repeated attempts",
+  "invalid parameters",
+  "DHKey check failed",
+  "numeric comparison failed",
+  "BR/EDR pairing in progress",
+  "generation not allowed",
+  "key rejected",
+  "busy",
+];
+
+/** How a number is written, by the name of its field; where a name means two things, by "Packet.name". */
+const FORMATS: Readonly<Record<string, (value: number) => string>> = {
+  status: hciErrorText,
+  reason: hciErrorText,
+  "L2capCommandRejectRsp.reason": oneOf("command not understood", "signalling MTU exceeded", "invalid CID"),
+  result: oneOf("success"),
+  "L2capConnectionParameterUpdateRsp.result": oneOf("accepted", "rejected"),
+  errorCode: (value) => withName(octet(value), attErrorName(value)),
+  pairingFailedReason: oneOf(...PAIRING_FAILED),
+  commandOpcode: opcode,
+  requestOpcodeInError: octet,
+  cid: handle,
+  sourceCid: handle,
+  destinationCid: handle,
+  spsm: handle,
+  connectionInterval: interval,
+  connectionIntervalMin: interval,
+  connectionIntervalMax: interval,
+  intervalMin: interval,
+  intervalMax: interval,
+  supervisionTimeout: timeout,
+  timeout,
+  advertisingIntervalMin: slot,
+  advertisingIntervalMax: slot,
+  leScanInterval: slot,
+  leScanWindow: slot,
+  rssi: dbm,
+  txPowerLevel: dbm,
+  role,
+  ownAddressType: ownAddress,
+  advertisingType: oneOf("ADV_IND", "ADV_DIRECT_IND, high duty", "ADV_SCAN_IND", "ADV_NONCONN_IND", "ADV_DIRECT_IND, low duty"),
+  eventType: oneOf("ADV_IND", "ADV_DIRECT_IND", "ADV_SCAN_IND", "ADV_NONCONN_IND", "SCAN_RSP"),
+  advertisingChannelMap: channels,
+  leScanType: oneOf("passive", "active"),
+  encryptionEnabled: oneOf("off", "on", "on, AES-CCM"),
+  companyIdentifier: (value) => withName(handle(value), companyName(value)),
+  appearance: (value) => withName(handle(value), appearanceName(value)),
+  flags: bits("limited discoverable", "general discoverable", "no BR/EDR", "both, controller"),
+  "AttExecuteWriteReq.flags": oneOf("cancel", "write"),
+  properties: bits("broadcast", "read", "write without response", "write", "notify", "indicate", "signed write", "extended"),
+  ioCapability: oneOf("DisplayOnly", "DisplayYesNo", "KeyboardOnly", "NoInputNoOutput", "KeyboardDisplay"),
+  authReq: bits("bonding", "", "MITM", "SC", "keypress", "CT2"),
+  initiatorKeyDistribution: keys,
+  responderKeyDistribution: keys,
+  txPhy: oneOf("", "1M", "2M", "coded"),
+  rxPhy: oneOf("", "1M", "2M", "coded"),
+  hciVersion: oneOf("1.0b", "1.1", "1.2", "2.0", "2.1", "3.0", "4.0", "4.1", "4.2", "5.0", "5.1", "5.2", "5.3", "5.4", "6.0", "6.1"),
+};
+
+/** A number as the specification speaks of it: handles in hexadecimal, times in milliseconds, codes with their names. */
+export function numberText(packet: string, field: string, value: number): string {
+  const format = FORMATS[`${packet}.${field}`] ?? FORMATS[field];
+  if (format) return format(value);
+  return /handle(InError)?$/i.test(field) ? handle(value) : String(value);
+}
+
+/** Fields that hold a key, a passkey or what a key is made of. */
+const SECRETS: ReadonlySet<string> = new Set([
+  "longTermKey",
+  "identityResolvingKey",
+  "signatureKey",
+  "linkKey",
+  "peerIrk",
+  "localIrk",
+  "dhKey",
+  "LeEncrypt.key",
+  "LeEncrypt.plaintextData",
+  "LeEncrypt.encryptedData",
+  "LeRand.randomNumber",
+]);
+
+export function isSecretField(packet: string, field: string): boolean {
+  return SECRETS.has(field) || SECRETS.has(`${packet}.${field}`);
+}
