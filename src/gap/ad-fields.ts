@@ -1,0 +1,263 @@
+import { concat } from "../bytes/hex.ts";
+import { Address } from "../core/address.ts";
+import { ArgumentError } from "../core/error.ts";
+import { Uuid, type UuidLike } from "../core/uuid.ts";
+import type { AdStructure } from "./ad-structure.ts";
+import { AdType } from "./ad-types.ts";
+
+export interface ManufacturerData {
+  /** Company identifier, Assigned Numbers 7. */
+  readonly companyIdentifier: number;
+  readonly data: Uint8Array;
+}
+
+export interface ServiceData {
+  readonly uuid: UuidLike;
+  readonly data: Uint8Array;
+}
+
+/** Preferred connection interval; a missing end means no preference. 7.5 ms to 4 s, rounded to 1.25 ms. */
+export interface ConnectionIntervalRange {
+  readonly minMs?: number | undefined;
+  readonly maxMs?: number | undefined;
+}
+
+/**
+ * What can be said in advertising data, Supplement to the Core Specification Part A. Fields leave in the order they are written in the
+ * object; UUIDs of one list are grouped by length, each group in one structure.
+ */
+export interface AdvertisingDataFields {
+  /** A mask of AdFlag. */
+  readonly flags?: number | undefined;
+  /** A complete list: no other services are there. */
+  readonly serviceUuids?: readonly UuidLike[] | undefined;
+  /** More services exist than these. */
+  readonly incompleteServiceUuids?: readonly UuidLike[] | undefined;
+  readonly solicitedServiceUuids?: readonly UuidLike[] | undefined;
+  /** Complete local name. */
+  readonly name?: string | undefined;
+  readonly shortenedName?: string | undefined;
+  /** -127 to 127. */
+  readonly txPowerDbm?: number | undefined;
+  readonly manufacturerData?: ManufacturerData | readonly ManufacturerData[] | undefined;
+  readonly serviceData?: ServiceData | readonly ServiceData[] | undefined;
+  readonly appearance?: number | undefined;
+  readonly connectionIntervalRange?: ConnectionIntervalRange | undefined;
+  /** Advertising interval in ms, rounded to 0.625 ms. */
+  readonly advertisingIntervalMs?: number | undefined;
+  readonly publicTargetAddresses?: readonly Address[] | undefined;
+  readonly randomTargetAddresses?: readonly Address[] | undefined;
+  readonly deviceAddress?: Address | undefined;
+  /** 0 only peripheral, 1 only central, 2 both, peripheral preferred, 3 both, central preferred. */
+  readonly leRole?: number | undefined;
+  /** As on air: a scheme as one UTF-8 character, then the rest of the URI. */
+  readonly uri?: Uint8Array | undefined;
+  /** As on air, little-endian. */
+  readonly leSupportedFeatures?: Uint8Array | undefined;
+  /** Structures that are not among the above. */
+  readonly other?: readonly AdStructure[] | undefined;
+}
+
+const encoder = new TextEncoder();
+// Not fatal: a name is shown, not trusted. A byte order mark is a character like any other.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+type Width = 2 | 4 | 16;
+/** The shortest form a UUID has in advertising data, in octets. */
+function widthOf(uuid: Uuid): Width {
+  if (uuid.short !== undefined) return 2;
+  return uuid.text.length === 8 ? 4 : 16;
+}
+function octetsOf(uuid: Uuid): Uint8Array {
+  const width = widthOf(uuid);
+  return width === 16 ? uuid.bytes128 : uuid.bytes128.subarray(12, 12 + width);
+}
+
+interface UuidTypes {
+  readonly 2: number;
+  readonly 4: number;
+  readonly 16: number;
+}
+export const COMPLETE: UuidTypes = {
+  2: AdType.CompleteServiceUuids16,
+  4: AdType.CompleteServiceUuids32,
+  16: AdType.CompleteServiceUuids128,
+};
+export const INCOMPLETE: UuidTypes = {
+  2: AdType.IncompleteServiceUuids16,
+  4: AdType.IncompleteServiceUuids32,
+  16: AdType.IncompleteServiceUuids128,
+};
+export const SOLICITED: UuidTypes = {
+  2: AdType.SolicitedServiceUuids16,
+  4: AdType.SolicitedServiceUuids32,
+  16: AdType.SolicitedServiceUuids128,
+};
+export const SERVICE_DATA: UuidTypes = { 2: AdType.ServiceData16, 4: AdType.ServiceData32, 16: AdType.ServiceData128 };
+
+/** The UUID length in octets that `type` stands for in `types`, if any. */
+export function widthIn(types: UuidTypes, type: number): Width | undefined {
+  if (type === types[2]) return 2;
+  if (type === types[4]) return 4;
+  return type === types[16] ? 16 : undefined;
+}
+
+function uuidList(types: UuidTypes, uuids: readonly UuidLike[]): AdStructure[] {
+  const parsed = uuids.map((uuid) => Uuid.from(uuid));
+  const structures: AdStructure[] = [];
+  for (const width of [2, 4, 16] as const) {
+    const group = parsed.filter((uuid) => widthOf(uuid) === width);
+    if (group.length > 0) structures.push({ type: types[width], data: concat(...group.map(octetsOf)) });
+  }
+  // An empty list is a statement too: "no services" (Supplement Part A 1.1.1), told in the shortest form.
+  if (parsed.length === 0) structures.push({ type: types[2], data: new Uint8Array(0) });
+  return structures;
+}
+
+function integer(what: string, value: number, min: number, max: number): number {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new ArgumentError(`${what} ${value}: expected a whole number from ${min} to ${max}`);
+  return value;
+}
+const u8 = (what: string, value: number): Uint8Array => Uint8Array.of(integer(what, value, 0, 0xff));
+const u16 = (what: string, value: number): Uint8Array => {
+  integer(what, value, 0, 0xffff);
+  return Uint8Array.of(value & 0xff, value >> 8);
+};
+
+/** Units of 1.25 ms, Vol 6 Part B 4.5.1: 7.5 ms to 4 s; 0xFFFF says no preference. */
+function connectionInterval(what: string, ms: number | undefined): Uint8Array {
+  if (ms === undefined) return Uint8Array.of(0xff, 0xff);
+  if (!(ms >= 7.5 && ms <= 4000)) throw new ArgumentError(`${what} ${ms} ms: expected 7.5 to 4000 ms`);
+  return u16(what, Math.round(ms / 1.25));
+}
+
+function flagsOctets(flags: number): Uint8Array {
+  integer("flags", flags, 0, 0xffffffff);
+  const octets = [flags & 0xff, (flags >>> 8) & 0xff, (flags >>> 16) & 0xff, flags >>> 24];
+  while (octets.length > 1 && octets.at(-1) === 0) octets.pop();
+  return Uint8Array.from(octets);
+}
+
+function intervalStructure(ms: number): AdStructure {
+  const units = Math.round(ms / 0.625);
+  if (!(units >= 0x20 && units <= 0xff_ffff)) throw new ArgumentError(`advertising interval ${ms} ms: expected 20 to 10485759 ms`);
+  if (units <= 0xffff) return { type: AdType.AdvertisingInterval, data: u16("advertising interval", units) };
+  return { type: AdType.AdvertisingIntervalLong, data: Uint8Array.of(units & 0xff, (units >> 8) & 0xff, units >> 16) };
+}
+
+function many<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? (value as readonly T[]) : [value as T];
+}
+
+type Key = keyof AdvertisingDataFields;
+const FIELDS: { readonly [K in Key]-?: (value: NonNullable<AdvertisingDataFields[K]>) => AdStructure[] } = {
+  flags: (flags) => [{ type: AdType.Flags, data: flagsOctets(flags) }],
+  serviceUuids: (uuids) => uuidList(COMPLETE, uuids),
+  incompleteServiceUuids: (uuids) => uuidList(INCOMPLETE, uuids),
+  solicitedServiceUuids: (uuids) => uuidList(SOLICITED, uuids),
+  name: (name) => [{ type: AdType.CompleteLocalName, data: encoder.encode(name) }],
+  shortenedName: (name) => [{ type: AdType.ShortenedLocalName, data: encoder.encode(name) }],
+  txPowerDbm: (dbm) => [{ type: AdType.TxPowerLevel, data: Uint8Array.of(integer("TX power", dbm, -127, 127) & 0xff) }],
+  manufacturerData: (value) =>
+    many(value).map(({ companyIdentifier, data }) => ({
+      type: AdType.ManufacturerSpecificData,
+      data: concat(u16("company identifier", companyIdentifier), data),
+    })),
+  serviceData: (value) =>
+    many(value).map(({ uuid: like, data }) => {
+      const uuid = Uuid.from(like);
+      return { type: SERVICE_DATA[widthOf(uuid)], data: concat(octetsOf(uuid), data) };
+    }),
+  appearance: (appearance) => [{ type: AdType.Appearance, data: u16("appearance", appearance) }],
+  connectionIntervalRange: ({ minMs, maxMs }) => {
+    if (minMs !== undefined && maxMs !== undefined && minMs > maxMs)
+      throw new ArgumentError(`connection interval range from ${minMs} ms to ${maxMs} ms: expected the smaller one first`);
+    const data = concat(connectionInterval("connection interval", minMs), connectionInterval("connection interval", maxMs));
+    return [{ type: AdType.PeripheralConnectionIntervalRange, data }];
+  },
+  advertisingIntervalMs: (ms) => [intervalStructure(ms)],
+  publicTargetAddresses: (list) => [{ type: AdType.PublicTargetAddress, data: concat(...list.map(({ bytes }) => bytes)) }],
+  randomTargetAddresses: (list) => [{ type: AdType.RandomTargetAddress, data: concat(...list.map(({ bytes }) => bytes)) }],
+  deviceAddress: ({ bytes, type }) => [{ type: AdType.LeBluetoothDeviceAddress, data: concat(bytes, Uint8Array.of(type)) }],
+  leRole: (role) => [{ type: AdType.LeRole, data: u8("LE role", role) }],
+  uri: (data) => [{ type: AdType.Uri, data }],
+  leSupportedFeatures: (data) => [{ type: AdType.LeSupportedFeatures, data }],
+  other: (structures) => [...structures],
+};
+
+/** @throws {ArgumentError} an unknown field or a value its field cannot hold */
+export function fieldsToStructures(fields: AdvertisingDataFields): AdStructure[] {
+  const structures: AdStructure[] = [];
+  for (const [key, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    const encodeField = (FIELDS as Record<string, ((value: unknown) => AdStructure[]) | undefined>)[key];
+    if (!encodeField || !Object.hasOwn(FIELDS, key))
+      throw new ArgumentError(`advertising data field "${key}": expected one of ${Object.keys(FIELDS).join(", ")}`);
+    structures.push(...encodeField(value));
+  }
+  return structures;
+}
+
+// ---- the other way; every reader gives `undefined` for a length or a value its type does not have
+
+/** The UUIDs of a list, and whether octets were left over. */
+export function readUuids(data: Uint8Array, width: Width): { uuids: Uuid[]; whole: boolean } {
+  const uuids: Uuid[] = [];
+  let at = 0;
+  for (; at + width <= data.length; at += width) uuids.push(Uuid.fromBytes(data.subarray(at, at + width)));
+  return { uuids, whole: at === data.length };
+}
+
+export function readText(data: Uint8Array): string {
+  return decoder.decode(data);
+}
+
+/** The first 32 flags; flags that were not sent are zero. */
+export function readFlags(data: Uint8Array): number {
+  return ((data[0] ?? 0) | ((data[1] ?? 0) << 8) | ((data[2] ?? 0) << 16) | ((data[3] ?? 0) << 24)) >>> 0;
+}
+
+/** Unsigned, little-endian, of exactly one of these lengths. */
+export function readUnsigned(data: Uint8Array, ...lengths: number[]): number | undefined {
+  if (!lengths.includes(data.length)) return undefined;
+  let value = 0;
+  for (let i = data.length - 1; i >= 0; i--) value = value * 256 + data[i]!;
+  return value;
+}
+
+export function readTxPower(data: Uint8Array): number | undefined {
+  return data.length === 1 && data[0] !== 0x80 ? (data[0]! << 24) >> 24 : undefined;
+}
+
+export function readManufacturerData(data: Uint8Array): ManufacturerData | undefined {
+  return data.length < 2 ? undefined : { companyIdentifier: data[0]! | (data[1]! << 8), data: data.subarray(2) };
+}
+
+export function readServiceData(data: Uint8Array, width: Width): { uuid: Uuid; data: Uint8Array } | undefined {
+  return data.length < width ? undefined : { uuid: Uuid.fromBytes(data.subarray(0, width)), data: data.subarray(width) };
+}
+
+export function readConnectionIntervalRange(data: Uint8Array): ConnectionIntervalRange | undefined {
+  if (data.length !== 4) return undefined;
+  const min = data[0]! | (data[1]! << 8);
+  const max = data[2]! | (data[3]! << 8);
+  const isInterval = (units: number): boolean => units === 0xffff || (units >= 6 && units <= 3200);
+  if (!isInterval(min) || !isInterval(max) || (min > max && min !== 0xffff)) return undefined;
+  return { ...(min === 0xffff ? {} : { minMs: min * 1.25 }), ...(max === 0xffff ? {} : { maxMs: max * 1.25 }) };
+}
+
+/** Units of 0.625 ms, 20 ms and more, of exactly one of these lengths; gives milliseconds. */
+export function readAdvertisingInterval(data: Uint8Array, ...lengths: number[]): number | undefined {
+  const units = readUnsigned(data, ...lengths);
+  return units === undefined || units < 0x20 || units > 0xff_ffff ? undefined : units * 0.625;
+}
+
+export function readAddresses(data: Uint8Array, type: 0 | 1): Address[] | undefined {
+  if (data.length === 0 || data.length % 6 !== 0) return undefined;
+  return Array.from({ length: data.length / 6 }, (_, i) => new Address(data.subarray(6 * i, 6 * i + 6), type));
+}
+
+export function readDeviceAddress(data: Uint8Array): Address | undefined {
+  return data.length === 7 ? new Address(data.subarray(0, 6), data[6]! & 1) : undefined;
+}

@@ -1,0 +1,103 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { fromHex } from "../bytes/hex.ts";
+import { Address } from "../core/address.ts";
+import { Advertisement, AdvertisingEventType, addressKey, addressKeyAt, createAdvertisement } from "./advertisement.ts";
+import { AdvertisingData } from "./advertising-data.ts";
+import { DuplicateFilter } from "./duplicate-filter.ts";
+
+const address = Address.from("C0:11:22:33:44:55/random");
+const data = AdvertisingData.from({ flags: 6, name: "pump", serviceUuids: ["180D"] }).bytes;
+
+test("a report is read in place", () => {
+  const packet = fromHex("043e1a0201 00 01 5544332211c0 0b 020106 0309aabb 03030d18 c4");
+  const report = new Advertisement(packet, 5, packet.length);
+  expect(report.address.toString()).toBe("C0:11:22:33:44:55/random");
+  expect(report.rssiDbm).toBe(-60);
+  expect(report.connectable && report.scannable && !report.directed).toBe(true);
+  expect(report.data.buffer).toBe(packet.buffer);
+  expect(report.flags).toBe(6);
+  expect(report.hasService("180d")).toBe(true);
+  expect(report.hasService(0x180f)).toBe(false);
+});
+
+test("a signal strength of 127 means there is none", () => {
+  expect(createAdvertisement({ address }).rssiDbm).toBeUndefined();
+  expect(createAdvertisement({ address, rssiDbm: -127 }).rssiDbm).toBe(-127);
+});
+
+test("a scan response is shown together with its advertisement", () => {
+  const advertisement = createAdvertisement({ address, data });
+  const scanResponse = createAdvertisement({
+    address,
+    eventType: AdvertisingEventType.ScanResponse,
+    data: AdvertisingData.from({ shortenedName: "other", appearance: 7 }).bytes,
+  });
+  expect(scanResponse.connectable).toBe(false);
+  for (const merged of [scanResponse.with(advertisement), advertisement.with(scanResponse)]) {
+    expect(merged.connectable).toBe(true);
+    expect(merged.name).toBe("pump");
+    expect(merged.appearance).toBe(7);
+    expect(merged.serviceUuids.map(String)).toEqual(["180d"]);
+  }
+});
+
+test("a report taken out of a larger buffer can be kept in octets of its own", () => {
+  const buffer = new Uint8Array(65_536);
+  const small = createAdvertisement({ address, data, rssiDbm: -1 });
+  buffer.set(small.data, 109);
+  buffer.set(Uint8Array.of(0, 1, ...address.bytes, data.length), 100);
+  const report = new Advertisement(buffer, 100, 110 + data.length);
+  const kept = report.keep();
+  expect(kept.data.buffer.byteLength).toBeLessThan(100);
+  expect([kept.name, kept.address.toString()]).toEqual([report.name, report.address.toString()]);
+  expect(small.keep()).toBe(small);
+});
+
+test("a private address shows the identity behind it where it resolves", () => {
+  const identity = Address.from("00:11:22:33:44:55");
+  const rpa = Address.from("4A:00:00:00:00:01/random");
+  expect(createAdvertisement({ address: rpa, resolve: () => identity }).identity).toBe(identity);
+  expect(createAdvertisement({ address: rpa, resolve: () => undefined }).identity).toBeUndefined();
+  expect(createAdvertisement({ address, resolve: () => identity }).identity).toEqual(address);
+});
+
+test("address keys are equal exactly for equal addresses", () => {
+  const arbitrary = fc
+    .tuple(fc.uint8Array({ minLength: 6, maxLength: 6 }), fc.constantFrom(0, 1))
+    .map(([bytes, type]) => new Address(bytes, type));
+  fc.assert(
+    fc.property(arbitrary, arbitrary, (a, b) => {
+      expect(Number.isSafeInteger(addressKey(a))).toBe(true);
+      expect(addressKey(a) === addressKey(b)).toBe(a.equals(b));
+      expect(addressKeyAt(Uint8Array.of(a.type + 2, ...a.bytes), 0)).toBe(addressKey(a));
+    }),
+  );
+});
+
+test("a duplicate is the same but for its signal strength", () => {
+  const filter = new DuplicateFilter();
+  const packet = fromHex("00 01 5544332211c0 02 aabb c4");
+  const see = (at?: number, byData = true) => {
+    const copy = packet.slice();
+    if (at !== undefined) copy[at]! ^= 0x80;
+    return filter.isDuplicate(copy, 0, copy.length, byData);
+  };
+  expect(see()).toBe(false);
+  expect(see()).toBe(true);
+  expect(see(11)).toBe(true); // signal strength
+  expect(see(10)).toBe(false); // data
+  expect(see(0)).toBe(false); // event type
+  expect(see(1)).toBe(false); // address type
+  expect(see(2)).toBe(false); // address
+  expect(see(undefined, false)).toBe(false); // another question
+  expect(see(10, false)).toBe(true);
+});
+
+test("a full duplicate filter forgets the oldest", () => {
+  const filter = new DuplicateFilter(2);
+  const see = (octet: number) => filter.isDuplicate(Uint8Array.of(octet, 1, 2), 0, 3, true);
+  expect([see(1), see(2), see(3)]).toEqual([false, false, false]);
+  expect(see(3)).toBe(true);
+  expect(see(1)).toBe(false);
+});

@@ -1,0 +1,199 @@
+import { Address } from "../core/address.ts";
+import { Uuid, type UuidLike } from "../core/uuid.ts";
+import type { ManufacturerData } from "./ad-fields.ts";
+import { AdvertisingData } from "./advertising-data.ts";
+
+/** Event_Type of HCI_LE_Advertising_Report, Vol 4 Part E 7.7.65.2. */
+export const AdvertisingEventType = Object.freeze({
+  ConnectableUndirected: 0x00, // ADV_IND
+  ConnectableDirected: 0x01, // ADV_DIRECT_IND
+  ScannableUndirected: 0x02, // ADV_SCAN_IND
+  NonConnectableUndirected: 0x03, // ADV_NONCONN_IND
+  ScanResponse: 0x04, // SCAN_RSP
+});
+export type AdvertisingEventType = (typeof AdvertisingEventType)[keyof typeof AdvertisingEventType];
+
+/** Finds the identity address behind a private address, where its key is known. */
+export type ResolveAddress = (address: Address) => Address | undefined;
+
+const RSSI_NOT_AVAILABLE = 127;
+
+// Layout of one legacy report: Event_Type (1), Address_Type (1), Address (6), Data_Length (1), Data, RSSI (1).
+const DATA_AT = 9;
+
+// An HCI event has at most 258 octets.
+const SMALL_PACKET = 260;
+
+/**
+ * One advertising report, read in place from the controller's packet: nothing is decoded until it is asked for.
+ *
+ * The object may be kept; it then keeps its packet. `keep()` copies the few octets of the report where the packet may be a part of a
+ * larger buffer (a socket's, say) that should not be held.
+ */
+export class Advertisement {
+  readonly #packet: Uint8Array;
+  readonly #offset: number;
+  readonly #end: number;
+  readonly #resolve: ResolveAddress | undefined;
+  /** The report this one completes: the advertisement of a scan response, or the scan response of an advertisement. */
+  readonly #other: Advertisement | undefined;
+  #address: Address | undefined;
+  #data: AdvertisingData | undefined;
+
+  /** @param offset of Event_Type; @param end behind RSSI */
+  constructor(packet: Uint8Array, offset: number, end: number, resolve?: ResolveAddress, other?: Advertisement) {
+    this.#packet = packet;
+    this.#offset = offset;
+    this.#end = end;
+    this.#resolve = resolve;
+    this.#other = other;
+  }
+
+  /** See AdvertisingEventType; a controller may report other values. */
+  get eventType(): number {
+    return this.#packet[this.#offset]!;
+  }
+  get isScanResponse(): boolean {
+    return this.eventType === AdvertisingEventType.ScanResponse;
+  }
+  /** Of the advertisement; false for a scan response whose advertisement was not heard. */
+  get connectable(): boolean {
+    const type = this.isScanResponse ? this.#other?.eventType : this.eventType;
+    return type === AdvertisingEventType.ConnectableUndirected || type === AdvertisingEventType.ConnectableDirected;
+  }
+  /** Whether the advertiser answers scan requests. */
+  get scannable(): boolean {
+    const type = this.eventType;
+    return (
+      type === AdvertisingEventType.ConnectableUndirected ||
+      type === AdvertisingEventType.ScannableUndirected ||
+      type === AdvertisingEventType.ScanResponse
+    );
+  }
+  /** Sent to this device alone (ADV_DIRECT_IND); carries no data. */
+  get directed(): boolean {
+    return this.eventType === AdvertisingEventType.ConnectableDirected;
+  }
+
+  /** The address on air. */
+  get address(): Address {
+    const at = this.#offset + 1;
+    this.#address ??= new Address(this.#packet.subarray(at + 1, at + 7), this.#packet[at]!);
+    return this.#address;
+  }
+  /** The address as one number, equal for equal addresses: a key that costs no text. */
+  get addressKey(): number {
+    return addressKeyAt(this.#packet, this.#offset + 1);
+  }
+  /** Who sends: the address itself when it is public or static, the identity behind a private one when it resolves, else `undefined`. */
+  get identity(): Address | undefined {
+    const { address } = this;
+    if (address.isIdentity) return address;
+    return this.#resolve?.(address);
+  }
+
+  /** Received signal strength; `undefined` where the controller has none. */
+  get rssiDbm(): number | undefined {
+    const rssi = (this.#packet[this.#end - 1]! << 24) >> 24;
+    return rssi === RSSI_NOT_AVAILABLE ? undefined : rssi;
+  }
+
+  /** Octets of this report's data, a view. */
+  get data(): Uint8Array {
+    return this.#packet.subarray(this.#offset + DATA_AT, this.#end - 1);
+  }
+  #parsed(): AdvertisingData {
+    this.#data ??= new AdvertisingData(this.data);
+    return this.#data;
+  }
+  /** Advertising data; empty for a scan response whose advertisement was not heard. */
+  get advertisingData(): AdvertisingData {
+    if (!this.isScanResponse) return this.#parsed();
+    return this.#other?.advertisingData ?? AdvertisingData.empty;
+  }
+  /** Scan response data, once heard. */
+  get scanResponseData(): AdvertisingData | undefined {
+    return this.isScanResponse ? this.#parsed() : this.#other?.scanResponseData;
+  }
+
+  /** The complete local name if one was sent, else the shortened one; of the advertising data, then of the scan response. */
+  get name(): string | undefined {
+    return this.advertisingData.name ?? this.scanResponseData?.name;
+  }
+  get flags(): number {
+    return this.advertisingData.flags;
+  }
+  get txPowerDbm(): number | undefined {
+    return this.advertisingData.txPowerDbm ?? this.scanResponseData?.txPowerDbm;
+  }
+  get appearance(): number | undefined {
+    return this.advertisingData.appearance ?? this.scanResponseData?.appearance;
+  }
+  /** Of complete and incomplete lists, of both advertising data and scan response. */
+  get serviceUuids(): Uuid[] {
+    return [...this.advertisingData.serviceUuids, ...(this.scanResponseData?.serviceUuids ?? [])];
+  }
+  get solicitedServiceUuids(): Uuid[] {
+    return [...this.advertisingData.solicitedServiceUuids, ...(this.scanResponseData?.solicitedServiceUuids ?? [])];
+  }
+  get manufacturerData(): ManufacturerData[] {
+    return [...this.advertisingData.manufacturerData, ...(this.scanResponseData?.manufacturerData ?? [])];
+  }
+  get serviceData(): { uuid: Uuid; data: Uint8Array }[] {
+    return [...this.advertisingData.serviceData, ...(this.scanResponseData?.serviceData ?? [])];
+  }
+
+  /** Whether a service list names this UUID. */
+  hasService(uuid: UuidLike): boolean {
+    const { text } = Uuid.from(uuid);
+    return this.serviceUuids.some((service) => service.text === text);
+  }
+
+  /** The same report, in octets of its own unless its packet is small and holds nothing else. */
+  keep(): Advertisement {
+    if (this.#packet.buffer.byteLength <= SMALL_PACKET) return this;
+    const octets = this.#packet.slice(this.#offset, this.#end);
+    return new Advertisement(octets, 0, octets.length, this.#resolve, this.#other);
+  }
+
+  /** The same report, together with the one it belongs to. */
+  with(other: Advertisement | undefined): Advertisement {
+    return new Advertisement(this.#packet, this.#offset, this.#end, this.#resolve, other);
+  }
+
+  toString(): string {
+    const rssi = this.rssiDbm === undefined ? "" : ` ${this.rssiDbm} dBm`;
+    return `${this.address}${rssi}${this.name === undefined ? "" : ` "${this.name}"`}`;
+  }
+}
+
+/** Seven octets in place, Address_Type first, as one number below 2^49. Identity types of HCI (2, 3) count as public and random. */
+export function addressKeyAt(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at + 1]! | (bytes[at + 2]! << 8) | (bytes[at + 3]! << 16) | (bytes[at + 4]! << 24)) >>> 0;
+  return ((bytes[at]! & 1) * 0x1_0000 + (bytes[at + 6]! << 8) + bytes[at + 5]!) * 0x1_0000_0000 + low;
+}
+
+/** The same number for a decoded address. */
+export function addressKey({ bytes, type }: Address): number {
+  const low = (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0;
+  return (type * 0x1_0000 + (bytes[5]! << 8) + bytes[4]!) * 0x1_0000_0000 + low;
+}
+
+/** A report as a controller would send it, for tests and replays. */
+export function createAdvertisement(report: {
+  address: Address;
+  eventType?: number;
+  data?: Uint8Array;
+  rssiDbm?: number;
+  resolve?: ResolveAddress;
+}): Advertisement {
+  const data = report.data ?? new Uint8Array(0);
+  const octets = new Uint8Array(DATA_AT + data.length + 1);
+  octets[0] = report.eventType ?? AdvertisingEventType.ConnectableUndirected;
+  octets[1] = report.address.type;
+  octets.set(report.address.bytes, 2);
+  octets[8] = data.length;
+  octets.set(data, DATA_AT);
+  octets[octets.length - 1] = (report.rssiDbm ?? RSSI_NOT_AVAILABLE) & 0xff;
+  return new Advertisement(octets, 0, octets.length, report.resolve);
+}

@@ -1,0 +1,175 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { fromHex, toHex } from "../bytes/hex.ts";
+import { Address } from "../core/address.ts";
+import { Uuid } from "../core/uuid.ts";
+import type { AdvertisingDataFields } from "./ad-fields.ts";
+import { encodeAdStructures, parseAdStructures } from "./ad-structure.ts";
+import { AdFlag, AdType } from "./ad-types.ts";
+import { AdvertisingData } from "./advertising-data.ts";
+
+const hex = (text: string) => fromHex(text);
+const uuids = (...list: (string | number)[]) => list.map((uuid) => Uuid.from(uuid));
+
+const VALUES: [name: string, fields: AdvertisingDataFields, hex: string][] = [
+  ["nothing", {}, ""],
+  ["flags", { flags: AdFlag.LeGeneralDiscoverable | AdFlag.BrEdrNotSupported }, "020106"],
+  ["flags beyond the first octet", { flags: 0x0102 }, "03010201"],
+  ["one 16-bit service", { serviceUuids: uuids("FE82") }, "030382fe"],
+  ["an incomplete list", { incompleteServiceUuids: uuids("FE82", "180D") }, "050282fe0d18"],
+  ["a 32-bit service", { serviceUuids: uuids("12345678") }, "050578563412"],
+  ["a 128-bit service", { serviceUuids: uuids("6e400001-b5a3-f393-e0a9-e50e24dcca9e") }, "11079ecadc240ee5a9e093f3a3b50100406e"],
+  ["services of every length", { serviceUuids: uuids("180D", "12345678") }, "03030d18 050578563412"],
+  ["the statement that there is no service", { serviceUuids: [] }, "0103"],
+  ["solicitation", { solicitedServiceUuids: uuids("1805") }, "03140518"],
+  ["a 32-bit solicitation", { solicitedServiceUuids: uuids("12345678") }, "051f78563412"],
+  ["the name", { name: "Mobile PB" }, "0a094d6f62696c65205042"],
+  ["a shortened name", { shortenedName: "Mob" }, "04084d6f62"],
+  ["a name beyond ASCII", { name: "Zähler" }, "08095ac3a4686c6572"],
+  ["TX power", { txPowerDbm: -20 }, "020aec"],
+  ["manufacturer data", { manufacturerData: [{ companyIdentifier: 0x01f9, data: hex("0041") }] }, "05fff9010041"],
+  ["16-bit service data", { serviceData: [{ uuid: Uuid.from(0x180d), data: hex("2a") }] }, "04160d182a"],
+  ["32-bit service data", { serviceData: [{ uuid: Uuid.from(0x12345678), data: hex("2a") }] }, "0620785634122a"],
+  [
+    "128-bit service data",
+    { serviceData: [{ uuid: Uuid.from("6e400001-b5a3-f393-e0a9-e50e24dcca9e"), data: hex("") }] },
+    "11219ecadc240ee5a9e093f3a3b50100406e",
+  ],
+  ["appearance", { appearance: 0x0340 }, "03194003"],
+  ["a connection interval range", { connectionIntervalRange: { minMs: 7.5, maxMs: 4000 } }, "05120600800c"],
+  ["half a connection interval range", { connectionIntervalRange: { maxMs: 20 } }, "0512ffff1000"],
+  ["the advertising interval", { advertisingIntervalMs: 100 }, "031aa000"],
+  ["a long advertising interval", { advertisingIntervalMs: 60_000 }, "042f007701"],
+  ["a target address", { publicTargetAddresses: [Address.from("00:11:22:33:44:55")] }, "0717554433221100"],
+  ["a random target address", { randomTargetAddresses: [Address.from("C0:11:22:33:44:55/random")] }, "07185544332211c0"],
+  ["the device address", { deviceAddress: Address.from("C0:11:22:33:44:55/random") }, "081b5544332211c001"],
+  ["the role", { leRole: 2 }, "021c02"],
+  ["a URI, as it is", { uri: hex("172f2f6578616d706c652e6f7267") }, "0f24172f2f6578616d706c652e6f7267"],
+  ["LE features", { leSupportedFeatures: hex("21") }, "022721"],
+  ["what has no field", { other: [{ type: AdType.MeshBeacon, data: hex("0011") }] }, "032b0011"],
+];
+
+describe.each(VALUES)("advertising data with %s", (_name, fields, text) => {
+  const octets = hex(text);
+
+  test("is built", () => {
+    expect(toHex(AdvertisingData.from(fields).bytes)).toBe(toHex(octets));
+  });
+
+  test("is read", () => {
+    const data = new AdvertisingData(octets);
+    expect(data.problems).toEqual([]);
+    expect(data.fields).toEqual(fields);
+  });
+
+  test("is read without failing wherever it is cut", () => {
+    for (let length = 0; length < octets.length; length++) {
+      const data = new AdvertisingData(octets.subarray(0, length));
+      expect(() => data.fields).not.toThrow();
+    }
+  });
+});
+
+test("fields leave in the order they are written", () => {
+  expect(toHex(AdvertisingData.from({ flags: 6, serviceUuids: ["FE82"], name: "Mobile PB" }).bytes)).toBe(
+    "020106030382fe0a094d6f62696c65205042",
+  );
+  expect(toHex(AdvertisingData.from({ name: "A", flags: 6 }).bytes)).toBe("020941020106");
+});
+
+test("everything together reads back as it was said", () => {
+  const data = AdvertisingData.from(
+    {
+      flags: 6,
+      serviceUuids: ["180D", "180F", "6e400001-b5a3-f393-e0a9-e50e24dcca9e"],
+      manufacturerData: { companyIdentifier: 0xffff, data: hex("01") },
+      serviceData: { uuid: 0x180f, data: hex("64") },
+      name: "x",
+      txPowerDbm: 4,
+      appearance: 833,
+    },
+    255,
+  );
+  expect(data.flags).toBe(6);
+  expect(data.serviceUuids.map(String)).toEqual(["180d", "180f", "6e400001-b5a3-f393-e0a9-e50e24dcca9e"]);
+  expect(data.manufacturerData).toEqual([{ companyIdentifier: 0xffff, data: hex("01") }]);
+  expect(data.serviceData).toEqual([{ uuid: Uuid.from(0x180f), data: hex("64") }]);
+  expect([data.name, data.txPowerDbm, data.appearance]).toEqual(["x", 4, 833]);
+  expect(toHex(AdvertisingData.from(data.fields, 255).bytes)).toBe(toHex(data.bytes));
+});
+
+test("31 octets fit and 32 are refused with what takes how much", () => {
+  expect(AdvertisingData.from({ name: "x".repeat(29) }).bytes).toHaveLength(31);
+  expect(() => AdvertisingData.from({ flags: 6, name: "x".repeat(27) })).toThrow(
+    "advertising data of 32 octets: at most 31 fit (Flags 3, CompleteLocalName 29)",
+  );
+  expect(() => AdvertisingData.from(new Uint8Array(32))).toThrow("advertising data of 32 octets: at most 31 fit");
+});
+
+test.each<[AdvertisingDataFields, string]>([
+  [{ appearance: 0x10000 }, "appearance 65536: expected a whole number from 0 to 65535"],
+  [{ txPowerDbm: 128 }, "TX power 128: expected a whole number from -127 to 127"],
+  [{ flags: -1 }, "flags -1"],
+  [{ connectionIntervalRange: { minMs: 5 } }, "connection interval 5 ms: expected 7.5 to 4000 ms"],
+  [{ connectionIntervalRange: { minMs: 50, maxMs: 20 } }, "from 50 ms to 20 ms: expected the smaller one first"],
+  [{ serviceUuids: ["18"] }, 'UUID "18": expected 4, 8 or 32 hexadecimal digits'],
+  [{ manufacturerData: { companyIdentifier: -1, data: hex("") } }, "company identifier -1"],
+  [{ advertisingIntervalMs: 1 }, "advertising interval 1 ms"],
+  [{ colour: 1 } as AdvertisingDataFields, 'advertising data field "colour": expected one of flags, serviceUuids'],
+])("%j is refused with what was expected", (fields, message) => {
+  expect(() => AdvertisingData.from(fields)).toThrow(message);
+  expect(() => AdvertisingData.from(fields)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
+});
+
+test("a length of zero ends the significant part; what follows is padding", () => {
+  const data = new AdvertisingData(hex("020106 00 030382fe 0000"));
+  expect(data.fields).toEqual({ flags: 6 });
+  expect(data.problems).toEqual([]);
+});
+
+test("a length beyond the end ends the parse and is reported", () => {
+  const data = new AdvertisingData(hex("020106 0a0941"));
+  expect(data.fields).toEqual({ flags: 6 });
+  expect(data.malformed).toBe(true);
+  expect(data.problems).toEqual(["AD structure at offset 3: its length says 10, 2 octets follow"]);
+});
+
+test("a structure of a wrong length is reported and kept as it is", () => {
+  const data = new AdvertisingData(hex("030a0102 021901 0416 0d18 00"));
+  expect(data.txPowerDbm).toBeUndefined();
+  expect(data.appearance).toBeUndefined();
+  expect(data.serviceData).toEqual([{ uuid: Uuid.from(0x180d), data: hex("00") }]);
+  expect(data.problems).toEqual(["TxPowerLevel of 2 octets has no such value", "Appearance of 1 octet has no such value"]);
+  expect(data.fields.other).toHaveLength(2);
+});
+
+test("the whole UUIDs of a list with octets left over are read", () => {
+  const data = new AdvertisingData(hex("06 03 0d18 0f18 ff"));
+  expect(data.serviceUuids.map(String)).toEqual(["180d", "180f"]);
+  expect(data.problems).toEqual(["CompleteServiceUuids16 of 5 octets: not a whole number of UUIDs"]);
+});
+
+test("flags without an octet are no flags", () => {
+  expect(new AdvertisingData(hex("0101")).flags).toBe(0);
+});
+
+test("the first of two names counts, the complete one before the shortened one", () => {
+  expect(new AdvertisingData(hex("020841 020942 020943")).name).toBe("B");
+});
+
+test("a name that is not UTF-8 is shown with replacement characters", () => {
+  expect(new AdvertisingData(hex("0309c341")).name).toBe("\ufffdA");
+});
+
+test("any octets are read without failing, and their structures say the same again", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 255 }), (octets) => {
+      const data = new AdvertisingData(octets);
+      expect(Array.isArray(data.problems)).toBe(true);
+      const { structures } = parseAdStructures(octets);
+      const significant = encodeAdStructures(structures, 255);
+      expect(toHex(octets.subarray(0, significant.length))).toBe(toHex(significant));
+      AdvertisingData.from(data.fields, 1000);
+    }),
+  );
+});

@@ -1,0 +1,236 @@
+import { ArgumentError } from "../core/error.ts";
+import type { Uuid } from "../core/uuid.ts";
+import {
+  type AdvertisingDataFields,
+  COMPLETE,
+  type ConnectionIntervalRange,
+  fieldsToStructures,
+  INCOMPLETE,
+  type ManufacturerData,
+  readAddresses,
+  readAdvertisingInterval,
+  readConnectionIntervalRange,
+  readDeviceAddress,
+  readFlags,
+  readManufacturerData,
+  readServiceData,
+  readText,
+  readTxPower,
+  readUnsigned,
+  readUuids,
+  SERVICE_DATA,
+  SOLICITED,
+  widthIn,
+} from "./ad-fields.ts";
+import { type AdStructure, encodeAdStructures, LEGACY_ADVERTISING_DATA_OCTETS, parseAdStructures } from "./ad-structure.ts";
+import { AdType, adTypeName } from "./ad-types.ts";
+
+/** Advertising data in any form: octets, parsed, named fields, or structures. */
+export type AdvertisingDataLike = AdvertisingData | Uint8Array | AdvertisingDataFields | readonly AdStructure[];
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/**
+ * Advertising data or scan response data (Vol 3 Part C 11, Supplement Part A), read on demand. Reading never fails: a field that is absent
+ * or that cannot be read is `undefined` or empty, and `problems` says what was wrong with the octets.
+ */
+export class AdvertisingData {
+  static readonly empty = new AdvertisingData(new Uint8Array(0));
+
+  /** As on air; structures are views of it. */
+  readonly bytes: Uint8Array;
+  #structures: readonly AdStructure[] | undefined;
+  #walkProblem: string | undefined;
+  #fields: AdvertisingDataFields | undefined;
+  #problems: readonly string[] | undefined;
+
+  /** Reads what a peer sent; `bytes` is not copied. */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  /**
+   * Builds data to be sent.
+   *
+   * @param capacity octets there is room for: 31 in legacy advertising
+   * @throws {ArgumentError} it does not fit, or a field cannot hold its value
+   */
+  static from(like: AdvertisingDataLike, capacity = LEGACY_ADVERTISING_DATA_OCTETS): AdvertisingData {
+    if (like instanceof AdvertisingData || like instanceof Uint8Array) {
+      const bytes = like instanceof Uint8Array ? like : like.bytes;
+      if (bytes.length > capacity) throw new ArgumentError(`advertising data of ${bytes.length} octets: at most ${capacity} fit`);
+      return like instanceof Uint8Array ? new AdvertisingData(like.slice()) : like;
+    }
+    const structures = Array.isArray(like) ? (like as readonly AdStructure[]) : fieldsToStructures(like as AdvertisingDataFields);
+    return new AdvertisingData(encodeAdStructures(structures, capacity));
+  }
+
+  /** In the order they were sent. */
+  get structures(): readonly AdStructure[] {
+    if (!this.#structures) {
+      const { structures, problem } = parseAdStructures(this.bytes);
+      this.#structures = structures;
+      this.#walkProblem = problem;
+    }
+    return this.#structures;
+  }
+
+  /** What was wrong with the octets, one sentence each; empty when nothing was. */
+  get problems(): readonly string[] {
+    void this.fields;
+    return this.#problems!;
+  }
+
+  /** Whether a length pointed beyond the end, or a field has a length its type does not allow. */
+  get malformed(): boolean {
+    return this.problems.length > 0;
+  }
+
+  /** Data of the first structure of this type. */
+  first(type: number): Uint8Array | undefined {
+    for (const structure of this.structures) if (structure.type === type) return structure.data;
+    return undefined;
+  }
+
+  /** A mask of AdFlag; absent flags are zero. */
+  get flags(): number {
+    return this.fields.flags ?? 0;
+  }
+  /** The complete local name, else the shortened one. */
+  get name(): string | undefined {
+    const octets = this.first(AdType.CompleteLocalName) ?? this.first(AdType.ShortenedLocalName);
+    return octets && readText(octets);
+  }
+  get txPowerDbm(): number | undefined {
+    return this.fields.txPowerDbm;
+  }
+  get appearance(): number | undefined {
+    return this.fields.appearance;
+  }
+  get connectionIntervalRange(): ConnectionIntervalRange | undefined {
+    return this.fields.connectionIntervalRange;
+  }
+  /** Every service UUID, of complete and incomplete lists. */
+  get serviceUuids(): Uuid[] {
+    const { serviceUuids = [], incompleteServiceUuids = [] } = this.fields;
+    return [...serviceUuids, ...incompleteServiceUuids] as Uuid[];
+  }
+  get solicitedServiceUuids(): Uuid[] {
+    return (this.fields.solicitedServiceUuids ?? []) as Uuid[];
+  }
+  get serviceData(): { uuid: Uuid; data: Uint8Array }[] {
+    return (this.fields.serviceData ?? []) as { uuid: Uuid; data: Uint8Array }[];
+  }
+  get manufacturerData(): ManufacturerData[] {
+    return (this.fields.manufacturerData ?? []) as ManufacturerData[];
+  }
+
+  /**
+   * Everything as named fields, in the order of their first appearance, so that `AdvertisingData.from(data.fields)` says the same again.
+   * Structures of other types, or of a length their type does not have, are in `other`.
+   */
+  get fields(): AdvertisingDataFields {
+    this.#fields ??= this.#read();
+    return this.#fields;
+  }
+
+  #read(): AdvertisingDataFields {
+    const fields: Mutable<AdvertisingDataFields> = {};
+    const problems: string[] = [];
+    const add = (key: keyof AdvertisingDataFields, items: readonly unknown[]): void => {
+      const lists = fields as Record<string, unknown[]>;
+      lists[key] ??= [];
+      lists[key].push(...items);
+    };
+    for (const structure of this.structures) {
+      if (readInto(fields, structure, add, problems)) continue;
+      add("other", [structure]);
+    }
+    if (this.#walkProblem) problems.push(this.#walkProblem);
+    this.#problems = problems;
+    return fields;
+  }
+
+  toString(): string {
+    return this.structures.map(({ type, data }) => `${adTypeName(type)} (${data.length})`).join(", ");
+  }
+}
+
+/** Reads one structure into `fields`. False: it belongs to `other`, either unknown or of a wrong length. */
+function readInto(
+  fields: Mutable<AdvertisingDataFields>,
+  { type, data }: AdStructure,
+  add: (key: keyof AdvertisingDataFields, items: readonly unknown[]) => void,
+  problems: string[],
+): boolean {
+  const wrong = (): false => {
+    problems.push(`${adTypeName(type)} of ${data.length} octet${data.length === 1 ? "" : "s"} has no such value`);
+    return false;
+  };
+  /** Keeps the first of several; a second one is kept in `other`. */
+  const once = <K extends keyof AdvertisingDataFields>(key: K, value: AdvertisingDataFields[K]): boolean => {
+    if (value === undefined) return wrong();
+    if (fields[key] !== undefined) return false;
+    fields[key] = value;
+    return true;
+  };
+  for (const [key, types] of UUID_LISTS) {
+    const width = widthIn(types, type);
+    if (width === undefined) continue;
+    const { uuids, whole } = readUuids(data, width);
+    if (!whole) problems.push(`${adTypeName(type)} of ${data.length} octets: not a whole number of UUIDs`);
+    add(key, uuids);
+    return true;
+  }
+  const serviceDataWidth = widthIn(SERVICE_DATA, type);
+  if (serviceDataWidth !== undefined) {
+    const read = readServiceData(data, serviceDataWidth);
+    if (!read) return wrong();
+    add("serviceData", [read]);
+    return true;
+  }
+  switch (type) {
+    case AdType.Flags:
+      return once("flags", readFlags(data));
+    case AdType.CompleteLocalName:
+      return once("name", readText(data));
+    case AdType.ShortenedLocalName:
+      return once("shortenedName", readText(data));
+    case AdType.TxPowerLevel:
+      return once("txPowerDbm", readTxPower(data));
+    case AdType.ManufacturerSpecificData: {
+      const read = readManufacturerData(data);
+      if (!read) return wrong();
+      add("manufacturerData", [read]);
+      return true;
+    }
+    case AdType.Appearance:
+      return once("appearance", readUnsigned(data, 2));
+    case AdType.PeripheralConnectionIntervalRange:
+      return once("connectionIntervalRange", readConnectionIntervalRange(data));
+    case AdType.AdvertisingInterval:
+      return once("advertisingIntervalMs", readAdvertisingInterval(data, 2));
+    case AdType.AdvertisingIntervalLong:
+      return once("advertisingIntervalMs", readAdvertisingInterval(data, 3, 4));
+    case AdType.PublicTargetAddress:
+      return once("publicTargetAddresses", readAddresses(data, 0));
+    case AdType.RandomTargetAddress:
+      return once("randomTargetAddresses", readAddresses(data, 1));
+    case AdType.LeBluetoothDeviceAddress:
+      return once("deviceAddress", readDeviceAddress(data));
+    case AdType.LeRole:
+      return once("leRole", readUnsigned(data, 1));
+    case AdType.Uri:
+      return once("uri", data);
+    case AdType.LeSupportedFeatures:
+      return once("leSupportedFeatures", data);
+    default:
+      return false;
+  }
+}
+
+const UUID_LISTS = [
+  ["serviceUuids", COMPLETE],
+  ["incompleteServiceUuids", INCOMPLETE],
+  ["solicitedServiceUuids", SOLICITED],
+] as const;

@@ -1,0 +1,34 @@
+export type { AdvertisingDataFields, ConnectionIntervalRange, ManufacturerData, ServiceData } from "./ad-fields.ts";
+export { type AdStructure, encodeAdStructures, LEGACY_ADVERTISING_DATA_OCTETS, parseAdStructures } from "./ad-structure.ts";
+export { AdFlag, AdType, adTypeName } from "./ad-types.ts";
+export {
+  Advertisement,
+  AdvertisingEventType,
+  addressKey,
+  addressKeyAt,
+  createAdvertisement,
+  type ResolveAddress,
+} from "./advertisement.ts";
+export { type AdvertiseOptions, Advertiser, AdvertisingSession, type IntervalMs } from "./advertiser.ts";
+export { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
+export { BondBook, DEFAULT_MAX_BONDS, MemoryBondStore } from "./bonds.ts";
+export {
+  type ConnectionAttempt,
+  type ConnectionParameterOptions,
+  type ConnectionParameterUnits,
+  type ConnectOptions,
+  Connector,
+  connectionParameterUnits,
+  DEFAULT_CONNECT_TIMEOUT_MS,
+} from "./connector.ts";
+export { DuplicateFilter } from "./duplicate-filter.ts";
+export { IdentityResolver } from "./identity-resolver.ts";
+export {
+  isPrivateKind,
+  OwnAddresses,
+  type OwnAddressesOptions,
+  type OwnAddressKind,
+  PRIVATE_ADDRESS_INTERVAL_MS,
+} from "./own-addresses.ts";
+export { type CommandPort, Radio, type RadioActivity } from "./radio.ts";
+export { type OnAdvertisement, Scan, Scanner, type ScanOptions } from "./scanner.ts";
