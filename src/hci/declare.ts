@@ -124,13 +124,13 @@ export function encodeEvent<P>(declaration: EventDeclaration<P>, parameters: P):
  * @param command a declaration, or an opcode with raw return parameters
  */
 export function encodeCommandComplete<R>(
-  declaration: CommandDeclaration<never, R>,
+  declaration: CommandDeclaration<unknown, R>,
   returns: R | { status: number },
   numHciCommandPackets?: number,
 ): Uint8Array;
 export function encodeCommandComplete(opcode: number, returns: Uint8Array, numHciCommandPackets?: number): Uint8Array;
 export function encodeCommandComplete<R>(
-  command: CommandDeclaration<never, R> | number,
+  command: CommandDeclaration<unknown, R> | number,
   returns: R | { status: number } | Uint8Array,
   numHciCommandPackets = 1,
 ): Uint8Array {

@@ -108,3 +108,24 @@ export class DisconnectedError extends BleError {
     this.reason = reason;
   }
 }
+
+/** The controller reported a hardware error or stopped answering. It has to be opened anew. */
+export class ControllerError extends BleError {
+  readonly code = "ERR_CONTROLLER";
+  /** Hardware_Code of the Hardware Error event, Vol 4 Part E 7.7.16; absent where the controller fell silent. */
+  readonly hardwareCode: number | undefined;
+  constructor(message: string, { hardwareCode, ...options }: ErrorOptions & { hardwareCode?: number } = {}) {
+    super(message, options);
+    this.hardwareCode = hardwareCode;
+  }
+}
+
+/**
+ * Lets an exception of a handler surface as an uncaught one in a turn of its own, as `Emitter` does: it is the application's error, and
+ * neither the other handlers nor the stack may suffer from it.
+ */
+export function rethrowLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

@@ -1,3 +1,4 @@
+export { type AclLink, AclManager } from "./acl.ts";
 export {
   HostBufferSize,
   HostNumberOfCompletedPackets,
@@ -6,6 +7,7 @@ export {
   SetControllerToHostFlowControl,
   SetEventMask,
   SetEventMaskPage2,
+  WriteLeHostSupport,
 } from "./commands/controller-baseband.ts";
 export {
   ReadBdAddr,
@@ -76,6 +78,7 @@ export {
   LeSetScanParameters,
 } from "./commands/le-scanning.ts";
 export { Disconnect, ReadRemoteVersionInformation } from "./commands/link-control.ts";
+export type { ControllerInfo } from "./controller-info.ts";
 export {
   type CommandDeclaration,
   command,
@@ -91,7 +94,7 @@ export {
   opcodeText,
 } from "./declare.ts";
 export { type DecodedCommand, type DecodedEvent, decodeCommand, decodeEvent } from "./decode.ts";
-export { DisconnectedError, HciError, HciErrorCode, hciErrorText } from "./error.ts";
+export { ControllerError, DisconnectedError, HciError, HciErrorCode, hciErrorText } from "./error.ts";
 export {
   CommandComplete,
   CommandStatus,
@@ -120,5 +123,6 @@ export {
   LeRemoteConnectionParameterRequest,
 } from "./events/le-meta.ts";
 export { LeFeature } from "./features.ts";
+export { Hci, type HciOptions } from "./hci.ts";
 export { commands, events } from "./registry.ts";
 export { type HciTransport, PacketType, TransportClosed, TransportError } from "./transport.ts";

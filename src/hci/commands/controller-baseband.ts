@@ -1,4 +1,4 @@
-import { i8, list, struct, u8, u16, u64 } from "../../bytes/index.ts";
+import { bool8, i8, list, struct, u8, u16, u64 } from "../../bytes/index.ts";
 import { handle } from "../codecs.ts";
 import { command, Ogf } from "../declare.ts";
 
@@ -70,5 +70,14 @@ export const SetEventMaskPage2 = command("SetEventMaskPage2", {
   ocf: 0x0063,
   supported: [22, 2],
   parameters: struct({ eventMaskPage2: u64 }),
+  returns: struct({ status: u8 }),
+});
+
+/** HCI_Write_LE_Host_Support, Vol 4 Part E 7.3.79. For controllers that have BR/EDR too. */
+export const WriteLeHostSupport = command("WriteLeHostSupport", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x006d,
+  supported: [24, 6],
+  parameters: struct({ leSupportedHost: bool8, unused: u8 }), // the second octet is 0x00
   returns: struct({ status: u8 }),
 });

@@ -1,0 +1,419 @@
+import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
+import { type BleError, ClosedError, type Logger } from "../core/index.ts";
+import { rethrowLater } from "./error.ts";
+import { FrameQueue } from "./frame-queue.ts";
+import { PacketType } from "./transport.ts";
+
+/** H4 packet type and ACL header. */
+const ACL_HEADER = 5;
+const L2CAP_HEADER = 4;
+/** Frames waiting on a link from which on flows are asked to wait, and at which they may go on. */
+const HIGH_MARK = 32;
+const LOW_MARK = 16;
+/** Frames that may wait on a link; at more the link is given up. */
+const QUEUE_CAPACITY = 1024;
+
+// Packet_Boundary_Flag in the third octet of the header, Vol 4 Part E 5.4.2.
+const BOUNDARY_MASK = 0x30;
+const BOUNDARY_CONTINUING = 0x10;
+const BOUNDARY_COMPLETE = 0x30; // not used on LE
+
+/** The ACL data of one connection: whole L2CAP PDUs both ways. */
+export interface AclLink {
+  readonly handle: number;
+  /** Called synchronously with a PDU in `bytes[offset, end)`, basic L2CAP header first. Its length field has been checked. */
+  onPdu: ((bytes: Uint8Array, offset: number, end: number) => void) | undefined;
+  /** Called once, when the link is gone. */
+  onClose: ((reason: BleError) => void) | undefined;
+  readonly closed: BleError | undefined;
+  /**
+   * Queues a PDU. `frame` is a whole H4 ACL data packet (type, handle, length, then the L2CAP header and PDU), however long; it is cut
+   * into fragments as the controller requires. It belongs to the link afterwards. Dropped once closed.
+   */
+  sendFrame(frame: Uint8Array): void;
+  /** False while many frames wait. */
+  readonly writable: boolean;
+  /** Resolves when there is room again; rejects with the close reason. */
+  whenWritable(options?: OperationOptions): Promise<void>;
+  /** Resolves when the controller has reported as completed all that was queued so far; rejects with the close reason. */
+  whenSent(options?: OperationOptions): Promise<void>;
+  /** Ends the link on this side. Packets the controller still holds stay accounted for until it reports them or the disconnection. */
+  close(reason: BleError): void;
+}
+
+export interface AclManagerOptions {
+  clock: Clock;
+  logger: Logger;
+  transmit: (packet: Uint8Array) => void;
+  /** A link has more waiting than it may; it should be disconnected. */
+  onOverflow: (handle: number) => void;
+}
+
+/**
+ * ACL data of all connections: fragmentation, recombination, and the controller's buffers (Vol 4 Part E 4.1.1) shared out in turn.
+ * Never more packets are under way than the controller granted, and no link can take the last of them from links that have none.
+ */
+export class AclManager {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #transmit: (packet: Uint8Array) => void;
+  readonly #onOverflow: (handle: number) => void;
+  readonly #links = new Map<number, Link>();
+  /** The link of the last packet: data comes in runs. */
+  #recent: Link | undefined;
+  #ready: Link[] = [];
+  #pumping = false;
+  /** Packets of links that were closed on this side, which the controller still holds. */
+  readonly #abandoned = new Map<number, number>();
+  #total = 0;
+  #free = 0;
+  #share = 0;
+  #packetLength = 27;
+
+  constructor({ clock, logger, transmit, onOverflow }: AclManagerOptions) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#transmit = transmit;
+    this.#onOverflow = onOverflow;
+  }
+
+  /** Sets the controller's buffers: octets of data in a packet, and packets. */
+  configure(packetLength: number, packets: number): void {
+    this.#packetLength = packetLength;
+    this.#total = packets;
+    this.#free = packets;
+    this.#shareOut();
+  }
+
+  /** Octets of data that one packet to the controller holds. */
+  get packetLength(): number {
+    return this.#packetLength;
+  }
+  /** Packets that the controller can take now. */
+  get freePackets(): number {
+    return this.#free;
+  }
+
+  /** The link of a new connection. One that is left over from an earlier connection with the same handle is closed. */
+  open(handle: number): AclLink {
+    this.onDisconnected(handle, new ClosedError(`connection handle ${handle} was given to a new connection`));
+    const link = new Link(this, this.#clock, handle);
+    this.#links.set(handle, link);
+    this.#shareOut();
+    return link;
+  }
+
+  /** @param packet a whole H4 ACL data packet */
+  receive(packet: Uint8Array): void {
+    const length = packet.length;
+    if (length < ACL_HEADER || (packet[3]! | (packet[4]! << 8)) !== length - ACL_HEADER) {
+      this.#logger.warn("an ACL data packet of wrong length was dropped");
+      return;
+    }
+    const flags = packet[2]!;
+    const handle = packet[1]! | ((flags & 0x0f) << 8);
+    let link = this.#recent;
+    if (link === undefined || link.handle !== handle) {
+      link = this.#links.get(handle);
+      if (link === undefined) {
+        this.#logger.debug("ACL data for an unknown connection handle was dropped");
+        return;
+      }
+      this.#recent = link;
+    }
+    const boundary = flags & BOUNDARY_MASK;
+    if (boundary === BOUNDARY_CONTINUING) link.continuePdu(packet);
+    else if (boundary === BOUNDARY_COMPLETE) this.dropped(handle, "a packet boundary flag that LE does not have");
+    else if (link.partial === undefined && length >= ACL_HEADER + L2CAP_HEADER && lengthAt(packet, ACL_HEADER) === length - 9)
+      link.onPdu?.(packet, ACL_HEADER, length);
+    else link.startPdu(packet);
+  }
+
+  /** @param packet a whole Number Of Completed Packets event of consistent length */
+  onCompleted(packet: Uint8Array): void {
+    const end = 4 + 4 * (packet[3] ?? 0);
+    if (packet.length < Math.max(4, end)) {
+      this.#logger.warn("a Number Of Completed Packets event of wrong length was dropped");
+      return;
+    }
+    for (let at = 4; at < end; at += 4) {
+      const handle = packet[at]! | ((packet[at + 1]! & 0x0f) << 8);
+      const count = packet[at + 2]! | (packet[at + 3]! << 8);
+      const link = this.#links.get(handle);
+      if (link) {
+        const completed = Math.min(count, link.inFlight);
+        if (completed < count) this.#logger.warn(() => `handle ${handle}: more packets completed than were under way`);
+        this.#free += completed;
+        link.complete(completed);
+        this.schedule(link);
+      } else this.#reclaim(handle, count);
+    }
+    this.pump();
+  }
+
+  /** The connection is gone: its link ends, and its packets count as completed, since the controller need not report them any more (4.1.1). */
+  onDisconnected(handle: number, reason: BleError): void {
+    this.#links.get(handle)?.close(reason);
+    this.#reclaim(handle, Number.POSITIVE_INFINITY);
+    this.pump();
+  }
+
+  /** Ends all links. */
+  close(reason: BleError): void {
+    this.#free = 0;
+    for (const link of this.#links.values()) link.close(reason);
+    this.#abandoned.clear();
+    this.#free = 0;
+  }
+
+  // The rest is for Link, below.
+
+  /** Sends at once what fits into one packet and is allowed to go. @returns whether it went */
+  trySend(link: Link, frame: Uint8Array): boolean {
+    if (this.#free === 0 || link.inFlight >= this.#share || frame.length - ACL_HEADER > this.#packetLength) return false;
+    this.#free--;
+    link.inFlight++;
+    this.#transmit(frame);
+    return true;
+  }
+
+  schedule(link: Link): void {
+    if (link.isReady || link.queue.length === 0) return;
+    link.isReady = true;
+    this.#ready.push(link);
+  }
+
+  /** One packet of each link that has some, in turn, as long as the controller takes them. */
+  pump(): void {
+    if (this.#pumping) return; // credits that came back inside `transmit`: the loop below goes on
+    this.#pumping = true;
+    while (this.#free > 0) {
+      const link = this.#ready.shift();
+      if (!link) break;
+      link.isReady = false;
+      if (link.inFlight >= this.#share) continue; // scheduled again when packets of it complete
+      const packet = link.nextPacket(this.#packetLength);
+      if (!packet) continue;
+      this.schedule(link);
+      this.#free--;
+      link.inFlight++;
+      this.#transmit(packet);
+    }
+    this.#pumping = false;
+  }
+
+  overflow(link: Link): void {
+    this.#logger.error(`handle ${link.handle}: ${QUEUE_CAPACITY} frames wait to be sent, the link is given up`);
+    this.#onOverflow(link.handle);
+  }
+
+  dropped(handle: number, problem: string): void {
+    this.#logger.warn(() => `handle ${handle}: ACL data dropped: ${problem}`);
+  }
+
+  remove(link: Link): void {
+    this.#links.delete(link.handle);
+    if (this.#recent === link) this.#recent = undefined;
+    this.#ready = this.#ready.filter((ready) => ready !== link);
+    if (link.inFlight > 0) this.#abandoned.set(link.handle, link.inFlight + (this.#abandoned.get(link.handle) ?? 0));
+    this.#shareOut();
+    // The others may take more now.
+    for (const other of this.#links.values()) this.schedule(other);
+    this.pump();
+  }
+
+  #reclaim(handle: number, count: number): void {
+    const held = this.#abandoned.get(handle);
+    if (held === undefined) return;
+    const completed = Math.min(held, count);
+    this.#free += completed;
+    if (completed === held) this.#abandoned.delete(handle);
+    else this.#abandoned.set(handle, held - completed);
+  }
+
+  #shareOut(): void {
+    this.#share = Math.max(1, this.#total - Math.max(0, this.#links.size - 1));
+  }
+}
+
+class Link implements AclLink {
+  readonly handle: number;
+  onPdu: AclLink["onPdu"];
+  onClose: AclLink["onClose"];
+  closed: BleError | undefined;
+  inFlight = 0;
+  isReady = false;
+  readonly queue = new FrameQueue();
+  /** The PDU being recombined; while its header is not complete, just the header. */
+  partial: Uint8Array | undefined;
+  #partialLength = 0;
+  readonly #manager: AclManager;
+  readonly #clock: Clock;
+  /** Octets of the first frame in the queue that went out as fragments. */
+  #fragmented = 0;
+  /** Packets queued and completed, ever. */
+  #queuedPackets = 0;
+  #completedPackets = 0;
+  #refusing = false;
+  #writableWaiters: Pending<void>[] = [];
+  #sentWaiters: { target: number; pending: Pending<void> }[] = [];
+
+  constructor(manager: AclManager, clock: Clock, handle: number) {
+    this.#manager = manager;
+    this.#clock = clock;
+    this.handle = handle;
+  }
+
+  get writable(): boolean {
+    return this.closed === undefined && this.queue.length < HIGH_MARK;
+  }
+
+  sendFrame(frame: Uint8Array): void {
+    if (this.closed !== undefined || this.#refusing) return;
+    if (this.queue.length === 0) {
+      this.#queuedPackets++;
+      if (this.#manager.trySend(this, frame)) return;
+      this.#queuedPackets--;
+    } else if (this.queue.length >= QUEUE_CAPACITY) {
+      this.#refusing = true;
+      this.#manager.overflow(this);
+      return;
+    }
+    this.#queuedPackets += Math.max(1, Math.ceil((frame.length - ACL_HEADER) / this.#manager.packetLength));
+    this.queue.push(frame);
+    this.#manager.schedule(this);
+    this.#manager.pump();
+  }
+
+  whenWritable(options?: OperationOptions): Promise<void> {
+    if (this.closed) return Promise.reject(this.closed);
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    if (this.writable) return Promise.resolve();
+    const pending: Pending<void> = new Pending<void>({
+      ...options,
+      clock: this.#clock,
+      operation: "waiting for room to send",
+      onSettled: () => {
+        this.#writableWaiters = this.#writableWaiters.filter((waiter) => waiter !== pending);
+      },
+    });
+    this.#writableWaiters.push(pending);
+    return pending.promise;
+  }
+
+  whenSent(options?: OperationOptions): Promise<void> {
+    if (this.closed) return Promise.reject(this.closed);
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    if (this.#completedPackets >= this.#queuedPackets) return Promise.resolve();
+    const pending: Pending<void> = new Pending<void>({
+      ...options,
+      clock: this.#clock,
+      operation: "waiting for the controller to send",
+      onSettled: () => {
+        this.#sentWaiters = this.#sentWaiters.filter((waiter) => waiter.pending !== pending);
+      },
+    });
+    this.#sentWaiters.push({ target: this.#queuedPackets, pending });
+    return pending.promise;
+  }
+
+  close(reason: BleError): void {
+    if (this.closed) return;
+    this.closed = reason;
+    this.queue.clear();
+    this.partial = undefined;
+    this.onPdu = undefined;
+    for (const waiter of this.#writableWaiters) waiter.reject(reason);
+    for (const { pending } of this.#sentWaiters) pending.reject(reason);
+    this.#manager.remove(this);
+    try {
+      this.onClose?.(reason);
+    } catch (error) {
+      rethrowLater(error);
+    }
+  }
+
+  complete(count: number): void {
+    this.inFlight -= count;
+    this.#completedPackets += count;
+    if (this.#sentWaiters.length === 0) return;
+    for (const { target, pending } of this.#sentWaiters) if (target <= this.#completedPackets) pending.resolve();
+  }
+
+  /** The next packet of the queue, a fragment of at most `packetLength` octets where the frame is longer. */
+  nextPacket(packetLength: number): Uint8Array | undefined {
+    const frame = this.queue.first;
+    if (!frame) return undefined;
+    const left = frame.length - ACL_HEADER - this.#fragmented;
+    let packet = frame;
+    if (this.#fragmented > 0) {
+      const size = Math.min(left, packetLength);
+      packet = new Uint8Array(ACL_HEADER + size);
+      packet[0] = PacketType.AclData;
+      packet[1] = frame[1]!;
+      packet[2] = (frame[2]! & ~BOUNDARY_MASK) | BOUNDARY_CONTINUING;
+      packet[3] = size & 0xff;
+      packet[4] = size >> 8;
+      const from = ACL_HEADER + this.#fragmented;
+      packet.set(frame.subarray(from, from + size), ACL_HEADER);
+    } else if (left > packetLength) {
+      frame[3] = packetLength & 0xff;
+      frame[4] = packetLength >> 8;
+      packet = frame.subarray(0, ACL_HEADER + packetLength);
+    }
+    if (left > packetLength) this.#fragmented += packetLength;
+    else {
+      this.#fragmented = 0;
+      this.queue.shift();
+      if (this.#writableWaiters.length > 0 && this.queue.length <= LOW_MARK) for (const waiter of this.#writableWaiters) waiter.resolve();
+    }
+    return packet;
+  }
+
+  /** A packet that starts a PDU and does not hold exactly all of it. */
+  startPdu(packet: Uint8Array): void {
+    if (this.partial) {
+      this.#manager.dropped(this.handle, "a PDU was left incomplete");
+      this.partial = undefined;
+    }
+    const size = packet.length - ACL_HEADER;
+    if (size === 0) this.#manager.dropped(this.handle, "a PDU that starts with no octet");
+    else {
+      // The header first: a fragment may be shorter than it, since the peer's controller cuts where it likes.
+      this.partial = new Uint8Array(L2CAP_HEADER);
+      this.#partialLength = 0;
+      this.#append(packet);
+    }
+  }
+
+  continuePdu(packet: Uint8Array): void {
+    if (this.partial) this.#append(packet);
+    else this.#manager.dropped(this.handle, "the continuation of no PDU");
+  }
+
+  #append(packet: Uint8Array): void {
+    let at = ACL_HEADER;
+    let partial = this.partial!;
+    if (this.#partialLength < L2CAP_HEADER && this.#partialLength + packet.length - at >= L2CAP_HEADER) {
+      while (this.#partialLength < L2CAP_HEADER) partial[this.#partialLength++] = packet[at++]!;
+      const whole = new Uint8Array(L2CAP_HEADER + lengthAt(partial, 0));
+      whole.set(partial.subarray(0, L2CAP_HEADER));
+      this.partial = partial = whole;
+    }
+    const size = packet.length - at;
+    if (this.#partialLength + size > partial.length) {
+      this.partial = undefined;
+      this.#manager.dropped(this.handle, "a PDU longer than its length says");
+      return;
+    }
+    partial.set(packet.subarray(at), this.#partialLength);
+    this.#partialLength += size;
+    if (this.#partialLength < L2CAP_HEADER || this.#partialLength < partial.length) return;
+    this.partial = undefined;
+    this.onPdu?.(partial, 0, partial.length);
+  }
+}
+
+function lengthAt(bytes: Uint8Array, offset: number): number {
+  return bytes[offset]! | (bytes[offset + 1]! << 8);
+}

@@ -1,0 +1,182 @@
+import type { OperationOptions } from "../async/index.ts";
+import { type Address, UnsupportedError } from "../core/index.ts";
+import { Reset, SetEventMask, WriteLeHostSupport } from "./commands/controller-baseband.ts";
+import {
+  ReadBdAddr,
+  ReadBufferSize,
+  ReadLocalSupportedCommands,
+  ReadLocalSupportedFeatures,
+  ReadLocalVersionInformation,
+} from "./commands/informational.ts";
+import { LeReadMaximumDataLength, LeReadSuggestedDefaultDataLength } from "./commands/le-connection.ts";
+import {
+  LeReadBufferSize,
+  LeReadBufferSizeV2,
+  LeReadLocalSupportedFeatures,
+  LeReadSupportedStates,
+  LeSetEventMask,
+} from "./commands/le-controller.ts";
+import { LeReadResolvingListSize } from "./commands/le-privacy.ts";
+import { LeReadFilterAcceptListSize } from "./commands/le-scanning.ts";
+import type { CommandDeclaration } from "./declare.ts";
+import { EventCode } from "./declare.ts";
+import { EncryptionKeyRefreshComplete, ReadRemoteVersionInformationComplete } from "./events/generic.ts";
+import {
+  LeAdvertisingReport,
+  LeChannelSelectionAlgorithm,
+  LeConnectionComplete,
+  LeConnectionUpdateComplete,
+  LeDataLengthChange,
+  LeDirectedAdvertisingReport,
+  LeEnhancedConnectionComplete,
+  LeGenerateDhKeyComplete,
+  LeLongTermKeyRequest,
+  LePhyUpdateComplete,
+  LeReadLocalP256PublicKeyComplete,
+  LeReadRemoteFeaturesComplete,
+  LeRemoteConnectionParameterRequest,
+} from "./events/le-meta.ts";
+import { LeFeature } from "./features.ts";
+
+/** What the controller said of itself when it was opened. */
+export interface ControllerInfo {
+  readonly hciVersion: number; // assigned number: 6 is 4.0, 8 is 4.2, 9 is 5.0, 13 is 5.4
+  readonly hciSubversion: number;
+  readonly companyIdentifier: number;
+  readonly lmpVersion: number;
+  readonly lmpSubversion: number;
+  /** 64 octets, Vol 4 Part E 6.27. */
+  readonly supportedCommands: Uint8Array;
+  readonly lmpFeatures: bigint;
+  readonly leFeatures: bigint;
+  readonly leStates: bigint;
+  /** Public device address; all zeros where the controller has none. */
+  readonly address: Address;
+  /** Octets of data in one ACL data packet to the controller. */
+  readonly leAclDataPacketLength: number;
+  readonly totalNumLeAclDataPackets: number;
+  /** Link layer payload for new connections as the controller starts them; 27 octets and 328 microseconds without data length extension. */
+  readonly suggestedMaxTxOctets: number;
+  readonly suggestedMaxTxTime: number;
+  readonly supportedMaxTxOctets: number;
+  readonly supportedMaxTxTime: number;
+  readonly filterAcceptListSize: number;
+  readonly resolvingListSize: number;
+}
+
+/** Whether Supported_Commands has the command's bit. */
+export function isSupported(supportedCommands: Uint8Array, { supported }: CommandDeclaration): boolean {
+  return supported === undefined || ((supportedCommands[supported[0]] ?? 0) & (1 << supported[1])) !== 0;
+}
+
+type Send = <P, R>(declaration: CommandDeclaration<P, R>, parameters: P, options: OperationOptions) => Promise<R>;
+
+/** Bit of an event in Event_Mask, Vol 4 Part E 7.3.1: the first 64 event codes in order. */
+const maskBit = (eventCode: number): bigint => 1n << BigInt(eventCode - 1);
+const EVENT_MASK =
+  maskBit(EventCode.DisconnectionComplete) |
+  maskBit(EventCode.EncryptionChange) |
+  maskBit(ReadRemoteVersionInformationComplete.eventCode) |
+  maskBit(EventCode.HardwareError) |
+  maskBit(EventCode.DataBufferOverflow) |
+  maskBit(EncryptionKeyRefreshComplete.eventCode) |
+  maskBit(EventCode.LeMeta);
+
+/** LE events and the feature without which the controller has no such event; old controllers refuse masks with bits they do not know. */
+const LE_EVENTS: readonly [event: { readonly subeventCode: number | undefined }, feature?: number][] = [
+  [LeConnectionComplete],
+  [LeAdvertisingReport],
+  [LeConnectionUpdateComplete],
+  [LeReadRemoteFeaturesComplete],
+  [LeLongTermKeyRequest],
+  [LeRemoteConnectionParameterRequest, LeFeature.ConnectionParametersRequestProcedure],
+  [LeDataLengthChange, LeFeature.LeDataPacketLengthExtension],
+  [LeEnhancedConnectionComplete, LeFeature.LlPrivacy],
+  [LeDirectedAdvertisingReport, LeFeature.ExtendedScanningFilterPolicies],
+  [LePhyUpdateComplete, LeFeature.Le2mPhy],
+  [LePhyUpdateComplete, LeFeature.LeCodedPhy],
+  [LeChannelSelectionAlgorithm, LeFeature.ChannelSelectionAlgorithm2],
+];
+/** LE events whose command is optional by itself. */
+const LE_EVENTS_OF_COMMANDS: readonly [event: { readonly subeventCode: number | undefined }, octet: number, bit: number][] = [
+  [LeReadLocalP256PublicKeyComplete, 34, 1],
+  [LeGenerateDhKeyComplete, 34, 2],
+];
+
+function leEventMask(leFeatures: bigint, supportedCommands: Uint8Array): bigint {
+  let mask = 0n;
+  for (const [{ subeventCode }, feature] of LE_EVENTS)
+    if (feature === undefined || (leFeatures >> BigInt(feature)) & 1n) mask |= maskBit(subeventCode!);
+  for (const [{ subeventCode }, octet, bit] of LE_EVENTS_OF_COMMANDS)
+    if ((supportedCommands[octet]! >> bit) & 1) mask |= maskBit(subeventCode!);
+  return mask;
+}
+
+/** Bits of LMP features, Vol 2 Part C 3.3. */
+const BR_EDR_NOT_SUPPORTED = 37n;
+const LE_SUPPORTED_CONTROLLER = 38n;
+
+/**
+ * Resets the controller, reads what it is and switches on the events the host handles.
+ *
+ * @throws {UnsupportedError} no LE controller
+ */
+export async function initializeController(send: Send, options: OperationOptions): Promise<ControllerInfo> {
+  await send(Reset, {}, options);
+  const { hciVersion, hciSubversion, companyIdentifier, lmpVersion, lmpSubversion } = await send(ReadLocalVersionInformation, {}, options);
+  const { supportedCommands } = await send(ReadLocalSupportedCommands, {}, options);
+  const { lmpFeatures } = await send(ReadLocalSupportedFeatures, {}, options);
+  if (!((lmpFeatures >> LE_SUPPORTED_CONTROLLER) & 1n))
+    throw new UnsupportedError("the controller has no Bluetooth Low Energy (LMP feature bit 38 is off)");
+  const { bdAddr: address } = await send(ReadBdAddr, {}, options);
+  const has = (declaration: CommandDeclaration): boolean => isSupported(supportedCommands, declaration);
+
+  await send(SetEventMask, { eventMask: EVENT_MASK }, options);
+  const isDualMode = !((lmpFeatures >> BR_EDR_NOT_SUPPORTED) & 1n);
+  if (isDualMode && has(WriteLeHostSupport)) await send(WriteLeHostSupport, { leSupportedHost: true, unused: 0 }, options);
+  const { leFeatures } = await send(LeReadLocalSupportedFeatures, {}, options);
+  await send(LeSetEventMask, { leEventMask: leEventMask(leFeatures, supportedCommands) }, options);
+
+  const buffers = await send(has(LeReadBufferSizeV2) ? LeReadBufferSizeV2 : LeReadBufferSize, {}, options);
+  let { leAclDataPacketLength, totalNumLeAclDataPackets } = buffers;
+  if (leAclDataPacketLength === 0 || totalNumLeAclDataPackets === 0) {
+    // No buffers of their own for LE: those of BR/EDR serve both (7.8.2).
+    const shared = await send(ReadBufferSize, {}, options);
+    leAclDataPacketLength = shared.aclDataPacketLength;
+    totalNumLeAclDataPackets = shared.totalNumAclDataPackets;
+  }
+  if (leAclDataPacketLength < 27 || totalNumLeAclDataPackets < 1)
+    throw new UnsupportedError(
+      `the controller offers ${totalNumLeAclDataPackets} buffers of ${leAclDataPacketLength} octets, expected at least one of 27`,
+    );
+
+  const hasDataLength = ((leFeatures >> BigInt(LeFeature.LeDataPacketLengthExtension)) & 1n) === 1n;
+  const suggested =
+    hasDataLength && has(LeReadSuggestedDefaultDataLength)
+      ? await send(LeReadSuggestedDefaultDataLength, {}, options)
+      : { suggestedMaxTxOctets: 27, suggestedMaxTxTime: 328 };
+  const maximum =
+    hasDataLength && has(LeReadMaximumDataLength)
+      ? await send(LeReadMaximumDataLength, {}, options)
+      : { supportedMaxTxOctets: 27, supportedMaxTxTime: 328 };
+  return Object.freeze({
+    hciVersion,
+    hciSubversion,
+    companyIdentifier,
+    lmpVersion,
+    lmpSubversion,
+    supportedCommands,
+    lmpFeatures,
+    leFeatures,
+    leStates: has(LeReadSupportedStates) ? (await send(LeReadSupportedStates, {}, options)).leStates : 0n,
+    address,
+    leAclDataPacketLength,
+    totalNumLeAclDataPackets,
+    suggestedMaxTxOctets: suggested.suggestedMaxTxOctets,
+    suggestedMaxTxTime: suggested.suggestedMaxTxTime,
+    supportedMaxTxOctets: maximum.supportedMaxTxOctets,
+    supportedMaxTxTime: maximum.supportedMaxTxTime,
+    filterAcceptListSize: has(LeReadFilterAcceptListSize) ? (await send(LeReadFilterAcceptListSize, {}, options)).filterAcceptListSize : 0,
+    resolvingListSize: has(LeReadResolvingListSize) ? (await send(LeReadResolvingListSize, {}, options)).resolvingListSize : 0,
+  });
+}

@@ -1,0 +1,333 @@
+import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
+import { DecodeError, decode } from "../bytes/index.ts";
+import { type BleError, ClosedError, Logger, UnsupportedError } from "../core/index.ts";
+import { AclManager } from "./acl.ts";
+import { CommandFlow } from "./command-flow.ts";
+import { Reset } from "./commands/controller-baseband.ts";
+import { Disconnect } from "./commands/link-control.ts";
+import { type ControllerInfo, initializeController, isSupported } from "./controller-info.ts";
+import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey } from "./declare.ts";
+import { ControllerError, DisconnectedError, HciErrorCode, rethrowLater } from "./error.ts";
+import { LeAdvertisingReport } from "./events/le-meta.ts";
+import { type HciTransport, PacketType } from "./transport.ts";
+
+export interface HciOptions {
+  clock: Clock;
+  logger?: Logger;
+  /** How long the controller may take to answer a command, in milliseconds; 5,000 by default. */
+  commandTimeoutMs?: number;
+  /** Gives up opening. */
+  signal?: AbortSignal | undefined;
+}
+
+interface Handler {
+  readonly declaration: EventDeclaration;
+  readonly handle: (parameters: unknown) => void;
+  active: boolean;
+}
+
+/** How long a controller may take for the Reset with which it is left, in milliseconds. */
+const FAREWELL_MS = 1000;
+const LE_ADVERTISING_REPORT = LeAdvertisingReport.subeventCode;
+/** Event_Type, Address_Type, Address, Data_Length before the data of an advertising report, RSSI after it. */
+const REPORT_DATA_LENGTH_AT = 8;
+const REPORT_OVERHEAD = 10;
+
+/** The host's side of HCI: commands and their answers, events, ACL data. */
+export class Hci implements AsyncDisposable {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly acl: AclManager;
+  /**
+   * Called synchronously for each report of a legacy LE Advertising Report event, in place: `packet[offset, end)` is one report,
+   * Event_Type first, RSSI last (Vol 4 Part E 7.7.65.2), its lengths checked. The octets are valid during the call.
+   */
+  onAdvertisingReport: ((packet: Uint8Array, offset: number, end: number) => void) | undefined;
+  readonly #transport: HciTransport;
+  readonly #commands: CommandFlow;
+  readonly #handlers = new Map<number, readonly Handler[]>();
+  #closeHandlers: { handle: (reason: BleError) => void }[] = [];
+  #controller: ControllerInfo | undefined;
+  #closed: BleError | undefined;
+  #farewell: Pending<void> | undefined;
+  #disposal: Promise<void> | undefined;
+
+  private constructor(transport: HciTransport, { clock, logger = Logger.silent, commandTimeoutMs = 5000 }: HciOptions) {
+    this.clock = clock;
+    this.logger = logger.child("hci");
+    this.#transport = transport;
+    // The transport's own back-pressure is not asked: commands and ACL data under way are bounded by what the controller granted.
+    const transmit = (packet: Uint8Array): void => transport.send(packet);
+    this.#commands = new CommandFlow({
+      clock,
+      logger: this.logger,
+      timeoutMs: commandTimeoutMs,
+      transmit,
+      onDead: (error) => this.#fail(error),
+    });
+    this.acl = new AclManager({ clock, logger: this.logger, transmit, onOverflow: (handle) => this.#giveUpLink(handle) });
+    transport.onClose = (reason) => this.#fail(reason);
+    transport.onPacket = (packet) => this.#receive(packet);
+  }
+
+  /**
+   * Resets the controller, reads its properties and switches its events on. The transport belongs to the Hci from here on; it is closed
+   * when this fails.
+   *
+   * @throws {UnsupportedError} no LE controller
+   * @throws {TimeoutError} the controller does not answer
+   * @throws {HciError} the controller refuses a command that it must have
+   */
+  static async open(transport: HciTransport, options: HciOptions): Promise<Hci> {
+    const hci = new Hci(transport, options);
+    try {
+      hci.#controller = await initializeController(
+        (declaration, parameters, sending) => hci.#commands.send(declaration, parameters, sending),
+        {
+          signal: options.signal,
+        },
+      );
+      hci.acl.configure(hci.#controller.leAclDataPacketLength, hci.#controller.totalNumLeAclDataPackets);
+      return hci;
+    } catch (error) {
+      hci.#fail(new ClosedError("the controller could not be opened", { cause: error }));
+      await transport[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get controller(): ControllerInfo {
+    return this.#controller!; // set before `open` gives the object away
+  }
+
+  /** Why nothing works any more: the transport closed, the controller failed, or this was disposed. */
+  get closed(): BleError | undefined {
+    return this.#closed;
+  }
+
+  /** What the transport says of itself. */
+  get transportInfo(): HciTransport["info"] {
+    return this.#transport.info;
+  }
+
+  supports(declaration: CommandDeclaration): boolean {
+    return isSupported(this.controller.supportedCommands, declaration);
+  }
+
+  /** @param bit a value of LeFeature */
+  hasLeFeature(bit: number): boolean {
+    return ((this.controller.leFeatures >> BigInt(bit)) & 1n) === 1n;
+  }
+
+  /**
+   * Sends a command and gives its return parameters; for one that is answered by Command Status, resolves when the controller has
+   * accepted it. Commands leave in the order of the calls.
+   *
+   * @throws {HciError} the controller refused
+   * @throws {TimeoutError} no answer within `timeoutMs`, or within the controller's time for an answer
+   * @throws {UnsupportedError} the controller does not have this command
+   * @throws {StateError} too many commands wait already
+   * @throws `signal.reason` once `signal` aborts; a command already sent has its effect all the same
+   */
+  send<P, R>(declaration: CommandDeclaration<P, R>, parameters: NoInfer<P>, options?: OperationOptions): Promise<R> {
+    if (!this.#closed && !this.supports(declaration))
+      return Promise.reject(new UnsupportedError(`the controller does not support ${declaration.name}`));
+    return this.#commands.send(declaration, parameters, options);
+  }
+
+  /** Calls `handle` for every such event, decoded, synchronously and in order. At a disconnection the link has been closed before. */
+  on<P>(declaration: EventDeclaration<P>, handle: (parameters: P) => void): Disposable {
+    const key = eventKey(declaration.eventCode, declaration.subeventCode);
+    const handler: Handler = { declaration, handle: handle as (parameters: unknown) => void, active: true };
+    this.#handlers.set(key, [...(this.#handlers.get(key) ?? []), handler]);
+    return {
+      [Symbol.dispose]: () => {
+        if (!handler.active) return;
+        handler.active = false;
+        const left = this.#handlers.get(key)!.filter((other) => other !== handler);
+        if (left.length > 0) this.#handlers.set(key, left);
+        else this.#handlers.delete(key);
+      },
+    };
+  }
+
+  /** Calls `handle` once when the Hci ends, however it does: everything pending has been rejected before. At once if it has ended already. */
+  onClose(handle: (reason: BleError) => void): Disposable {
+    const entry = { handle };
+    if (this.#closed) this.#tell(entry, this.#closed);
+    else this.#closeHandlers.push(entry);
+    return {
+      [Symbol.dispose]: () => {
+        this.#closeHandlers = this.#closeHandlers.filter((other) => other !== entry);
+      },
+    };
+  }
+
+  /** Handlers set by `on` and `onClose`. */
+  get listenerCount(): number {
+    let sum = this.#closeHandlers.length;
+    for (const handlers of this.#handlers.values()) sum += handlers.length;
+    return sum;
+  }
+
+  /** Ends everything pending, leaves the controller reset - silent and without links -, and closes the transport. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposal ??= this.#dispose();
+    return this.#disposal;
+  }
+
+  async #dispose(): Promise<void> {
+    if (!this.#closed) {
+      this.#fail(new ClosedError("the controller was closed by its user"));
+      this.#farewell = new Pending({ clock: this.clock, operation: "Reset", timeoutMs: FAREWELL_MS });
+      this.#transport.onClose = (reason) => this.#farewell?.reject(reason);
+      this.#transport.send(encodeCommand(Reset, {}));
+      await this.#farewell.promise.catch((error: unknown) => this.logger.warn(`the controller was left without a reset: ${String(error)}`));
+    }
+    await this.#transport[Symbol.asyncDispose]();
+  }
+
+  #fail(reason: BleError): void {
+    if (this.#closed) return;
+    this.#closed = reason;
+    this.onAdvertisingReport = undefined;
+    this.#commands.close(reason);
+    const isOwn = reason instanceof ClosedError;
+    this.acl.close(
+      new DisconnectedError(isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure, { cause: reason }),
+    );
+    this.#handlers.clear();
+    for (const entry of this.#closeHandlers.splice(0)) this.#tell(entry, reason);
+  }
+
+  #tell({ handle }: { handle: (reason: BleError) => void }, reason: BleError): void {
+    try {
+      handle(reason);
+    } catch (error) {
+      rethrowLater(error);
+    }
+  }
+
+  #giveUpLink(handle: number): void {
+    const reason = HciErrorCode.RemoteDeviceTerminatedConnectionDueToLowResources;
+    this.send(Disconnect, { connectionHandle: handle, reason }).catch((error: unknown) =>
+      this.logger.warn(() => `handle ${handle} could not be disconnected: ${String(error)}`),
+    );
+  }
+
+  #receive(packet: Uint8Array): void {
+    if (this.#closed) {
+      this.#receiveFarewell(packet);
+      return;
+    }
+    try {
+      switch (packet[0]) {
+        case PacketType.AclData:
+          this.acl.receive(packet);
+          break;
+        case PacketType.Event:
+          this.#receiveEvent(packet);
+          break;
+        default: // synchronous and isochronous data, which this host never asks for
+          this.logger.debug("a packet of a type that is not used was dropped");
+      }
+    } catch (error) {
+      rethrowLater(error);
+    }
+  }
+
+  #receiveFarewell(packet: Uint8Array): void {
+    const isReset =
+      packet[0] === PacketType.Event &&
+      packet[1] === EventCode.CommandComplete &&
+      packet[4] === (Reset.opcode & 0xff) &&
+      packet[5] === Reset.opcode >> 8;
+    if (isReset) this.#farewell?.resolve();
+  }
+
+  #receiveEvent(packet: Uint8Array): void {
+    if (packet.length < 3 || packet[2] !== packet.length - 3) {
+      this.logger.warn("an event of wrong length was dropped");
+      return;
+    }
+    switch (packet[1]) {
+      case EventCode.LeMeta:
+        if (packet[3] === LE_ADVERTISING_REPORT && this.onAdvertisingReport !== undefined) this.#receiveReports(packet);
+        if (packet.length > 3 && this.#handlers.size > 0) this.#dispatch(eventKey(EventCode.LeMeta, packet[3]), packet, 4);
+        return;
+      case EventCode.NumberOfCompletedPackets:
+        this.acl.onCompleted(packet);
+        break;
+      case EventCode.CommandComplete:
+        this.#commands.onCommandComplete(packet);
+        break;
+      case EventCode.CommandStatus:
+        this.#commands.onCommandStatus(packet);
+        break;
+      case EventCode.DisconnectionComplete:
+        // A status other than success says that the link is still there.
+        if (packet.length === 7 && packet[3] === HciErrorCode.Success)
+          this.acl.onDisconnected(packet[4]! | ((packet[5]! & 0x0f) << 8), new DisconnectedError(packet[6]!));
+        break;
+      case EventCode.HardwareError: {
+        const hardwareCode = packet[3] ?? 0;
+        const hex = hardwareCode.toString(16).padStart(2, "0");
+        this.#dispatch(EventCode.HardwareError, packet, 3);
+        this.#fail(new ControllerError(`the controller reported hardware error 0x${hex}`, { hardwareCode }));
+        return;
+      }
+      case EventCode.DataBufferOverflow:
+        this.logger.error("the controller reports that its data buffers overflowed; data of a link is lost");
+        break;
+      default:
+    }
+    if (this.#handlers.size > 0) this.#dispatch(packet[1]!, packet, 3);
+  }
+
+  #receiveReports(packet: Uint8Array): void {
+    const count = packet[4] ?? 0;
+    let at = 5;
+    for (let i = 0; i < count; i++) {
+      const end = at + REPORT_OVERHEAD + (packet[at + REPORT_DATA_LENGTH_AT] ?? 0xff);
+      if (end > packet.length) {
+        this.logger.warn("an advertising report longer than its event was dropped");
+        return;
+      }
+      try {
+        this.onAdvertisingReport?.(packet, at, end);
+      } catch (error) {
+        rethrowLater(error);
+      }
+      at = end;
+    }
+  }
+
+  #dispatch(key: number, packet: Uint8Array, offset: number): void {
+    const handlers = this.#handlers.get(key);
+    if (handlers === undefined) return;
+    let decoded: { by: EventDeclaration; parameters: unknown } | undefined;
+    for (const handler of handlers) {
+      if (!handler.active) continue;
+      if (decoded?.by !== handler.declaration) {
+        const parameters = this.#decode(handler.declaration, packet, offset);
+        if (parameters === undefined) continue;
+        decoded = { by: handler.declaration, parameters };
+      }
+      try {
+        handler.handle(decoded.parameters);
+      } catch (error) {
+        rethrowLater(error);
+      }
+    }
+  }
+
+  #decode({ name, parameters }: EventDeclaration, packet: Uint8Array, offset: number): unknown {
+    try {
+      return decode(parameters, packet, { name, offset });
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.logger.warn(`an event was dropped: ${error.message}`);
+      return undefined;
+    }
+  }
+}
