@@ -1,0 +1,94 @@
+import type { Clock } from "../async/index.ts";
+import type { BleError, Logger } from "../core/index.ts";
+import { type AclLink, type Hci, rethrowLater } from "../hci/index.ts";
+import type { PduChannel } from "./channel.ts";
+import { FixedChannel, FixedChannelId } from "./fixed-channel.ts";
+import { Signalling } from "./signalling.ts";
+
+const HEADER = 4;
+
+export interface L2capLinkOptions {
+  /** Connection_Handle of the connection complete event. */
+  handle: number;
+  role: "central" | "peripheral";
+}
+
+/** The logical link of one connection: its fixed channels. */
+export class L2capLink {
+  readonly handle: number;
+  readonly role: "central" | "peripheral";
+  /** Attribute Protocol, channel 0x0004. */
+  readonly att: PduChannel;
+  /** Security Manager Protocol, channel 0x0006. */
+  readonly smp: PduChannel;
+  /** LE signalling, channel 0x0005. */
+  readonly signalling: Signalling;
+  readonly #acl: AclLink;
+  readonly #logger: Logger;
+  readonly #att: FixedChannel;
+  readonly #smp: FixedChannel;
+  readonly #signals: FixedChannel;
+
+  constructor(acl: AclLink, { handle, role, clock, logger }: L2capLinkOptions & { clock: Clock; logger: Logger }) {
+    this.handle = handle;
+    this.role = role;
+    this.#acl = acl;
+    this.#logger = logger;
+    this.att = this.#att = new FixedChannel(acl, FixedChannelId.Attribute);
+    this.smp = this.#smp = new FixedChannel(acl, FixedChannelId.SecurityManager);
+    this.#signals = new FixedChannel(acl, FixedChannelId.LeSignalling);
+    this.signalling = new Signalling(this.#signals, { role, clock, logger });
+    acl.onPdu = (bytes, offset, end) => this.#receive(bytes, offset, end);
+    acl.onClose = (reason) => {
+      for (const channel of [this.#att, this.#smp, this.#signals]) {
+        try {
+          channel.close(reason);
+        } catch (error) {
+          rethrowLater(error);
+        }
+      }
+    };
+  }
+
+  /** Why the link is gone. */
+  get closed(): BleError | undefined {
+    return this.#acl.closed;
+  }
+
+  /** Ends all channels with `reason`; the connection itself is ended by HCI Disconnect. A disconnection closes by itself. */
+  close(reason: BleError): void {
+    this.#acl.close(reason);
+  }
+
+  #receive(bytes: Uint8Array, offset: number, end: number): void {
+    switch (bytes[offset + 2]! | (bytes[offset + 3]! << 8)) {
+      case FixedChannelId.Attribute:
+        this.#att.onPdu?.(bytes, offset + HEADER, end);
+        break;
+      case FixedChannelId.SecurityManager:
+        this.#smp.onPdu?.(bytes, offset + HEADER, end);
+        break;
+      case FixedChannelId.LeSignalling:
+        this.#signals.onPdu?.(bytes, offset + HEADER, end);
+        break;
+      default: // channels that do not exist are not answered, their PDUs are dropped
+        this.#logger.debug("a PDU for an unknown channel was dropped");
+    }
+  }
+}
+
+/** L2CAP of one controller. */
+export class L2cap {
+  readonly #hci: Hci;
+  readonly #logger: Logger;
+
+  constructor(hci: Hci, { logger = hci.logger }: { logger?: Logger } = {}) {
+    this.#hci = hci;
+    this.#logger = logger.child("l2cap");
+  }
+
+  /** The link of a new connection. To be called inside the handler of the connection complete event: data may follow at once. */
+  open({ handle, role }: L2capLinkOptions): L2capLink {
+    return new L2capLink(this.#hci.acl.open(handle), { handle, role, clock: this.#hci.clock, logger: this.#logger });
+  }
+}
