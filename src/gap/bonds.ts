@@ -27,7 +27,7 @@ export class MemoryBondStore implements BondStore {
     return Promise.resolve();
   }
   async *all(): AsyncIterable<Bond> {
-    yield* [...this.#bonds.values()];
+    yield* this.#bonds.values();
   }
 }
 
@@ -44,8 +44,9 @@ export class BondBook implements BondStore {
   readonly #maxBonds: number;
   readonly #bonds = new Map<string, Bond>();
   readonly #resolver = new IdentityResolver();
-  /** The last write to the store; the next one waits for it, so that the store holds what was said last. */
-  #writing: Promise<unknown> = Promise.resolve();
+  /** Changes that have not reached the store, at most one for each identity. */
+  readonly #changes = new Map<string, Change>();
+  #writing: Promise<void> | undefined;
 
   private constructor(store: BondStore, maxBonds: number) {
     this.#store = store;
@@ -89,22 +90,22 @@ export class BondBook implements BondStore {
     if (!this.#bonds.has(bond.identity.toString()) && this.#bonds.size >= this.#maxBonds)
       return Promise.reject(new StateError(`no room for another bond: ${this.#maxBonds} are stored`));
     this.#put(bond);
-    return this.#write(() => this.#store.save(bond));
+    return this.#change(bond.identity);
   }
 
   delete(identity: Address): Promise<void> {
     this.#bonds.delete(identity.toString());
     this.#resolver.delete(identity);
-    return this.#write(() => this.#store.delete(identity));
+    return this.#change(identity);
   }
 
   async *all(): AsyncIterable<Bond> {
-    yield* [...this.#bonds.values()];
+    yield* this.#bonds.values();
   }
 
   /** Resolves once everything said so far has reached the store, or failed to; failures are the savers' to handle. */
   async flush(): Promise<void> {
-    await this.#writing;
+    while (this.#writing) await this.#writing;
   }
 
   #put(bond: Bond): void {
@@ -113,9 +114,43 @@ export class BondBook implements BondStore {
     else this.#resolver.delete(bond.identity);
   }
 
-  #write(act: () => Promise<void>): Promise<void> {
-    const written = this.#writing.then(act);
-    this.#writing = written.catch(() => undefined); // reported to whoever saved; the next write goes on
-    return written;
+  /** Changes of one bond that wait for the store become one, so that a peer that changes its bond fast fills no queue. */
+  #change(identity: Address): Promise<void> {
+    const key = identity.toString();
+    let change = this.#changes.get(key);
+    if (!change) {
+      let settle: Pick<Change, "resolve" | "reject"> | undefined;
+      const promise = new Promise<void>((resolve, reject) => {
+        settle = { resolve, reject };
+      });
+      change = { identity, promise, ...settle! };
+      this.#changes.set(key, change);
+    }
+    this.#writing ??= this.#writeAll();
+    return change.promise;
   }
+
+  async #writeAll(): Promise<void> {
+    for (;;) {
+      const next = this.#changes.entries().next().value;
+      if (!next) break;
+      const [key, change] = next;
+      this.#changes.delete(key); // what changes from here on is another write
+      const bond = this.#bonds.get(key);
+      try {
+        await (bond ? this.#store.save(bond) : this.#store.delete(change.identity));
+        change.resolve();
+      } catch (error) {
+        change.reject(error);
+      }
+    }
+    this.#writing = undefined;
+  }
+}
+
+interface Change {
+  readonly identity: Address;
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
