@@ -1,17 +1,16 @@
 import { decodeAttPdu } from "../att/pdu.ts";
-import { DecodeError, Reader } from "../bytes/index.ts";
+import { type Codec, DecodeError, decode, Reader } from "../bytes/index.ts";
 import { Address } from "../core/address.ts";
 import { BleError } from "../core/error.ts";
 import { Uuid } from "../core/uuid.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
 import { decodeCommand, decodeEvent, PacketType } from "../hci/index.ts";
+import { smpPdus } from "../smp/pdus.ts";
 import { AttContext } from "./att-context.ts";
 import type { CaptureDirection, CaptureRecord } from "./btsnoop.ts";
-import { fieldsOf } from "./pdu.ts";
 import { Reassembler } from "./reassembly.ts";
 import { Redactor } from "./redact.ts";
 import { signallingHeader, signallingPdus } from "./signalling.ts";
-import { smpPdus } from "./smp.ts";
 
 /** What a packet of a capture says. */
 export interface DecodedPacket {
@@ -210,9 +209,11 @@ function advertisingProblem(fields: Record<string, unknown>): string | undefined
   return undefined;
 }
 
+/** Keys of HCI come least significant octet first; they are told as those of the Security Manager are, the other way round. */
+const KEYS: ReadonlySet<string> = new Set(["longTermKey", "peerIrk", "localIrk", "dhKey"]);
 const ADVERTISING_DATA: ReadonlySet<string> = new Set(["data", "advertisingData", "scanResponseData"]);
 
-/** Six octets with a type beside them become an address, advertising data is read. */
+/** Six octets with a type beside them become an address, advertising data is read, keys are turned round. */
 function withAddresses(value: Record<string, unknown>): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(value)) {
@@ -222,7 +223,8 @@ function withAddresses(value: Record<string, unknown>): Record<string, unknown> 
       fields[name] = new Address(field, type);
       // What the address tells itself is not said twice; 2 and 3 say that the controller resolved it.
       if (type <= 1) delete fields[typeName];
-    } else if (field instanceof Uint8Array && ADVERTISING_DATA.has(name)) fields[name] = new AdvertisingData(field);
+    } else if (field instanceof Uint8Array && KEYS.has(name)) fields[name] = field.slice().reverse();
+    else if (field instanceof Uint8Array && ADVERTISING_DATA.has(name)) fields[name] = new AdvertisingData(field);
     else if (Array.isArray(field))
       fields[name] = field.map((item: unknown) =>
         typeof item === "object" && item !== null && !(item instanceof Uint8Array) ? withAddresses(item as Record<string, unknown>) : item,
@@ -238,7 +240,16 @@ function securityManager(payload: Uint8Array): Content {
   if (code === undefined) return raw("smp", payload, 0, "a PDU without a code");
   const declaration = smpPdus.get(code);
   if (!declaration) return { layer: "smp", name: `Smp 0x${code.toString(16).padStart(2, "0")}`, fields: { raw: payload.slice(1) } };
-  return { layer: "smp", name: declaration.name, fields: fieldsOf(declaration, payload, 1) };
+  return { layer: "smp", name: declaration.name, fields: parametersOf(declaration, payload, 1) };
+}
+
+/** @throws {DecodeError} */
+function parametersOf(
+  { name, parameters }: { name: string; parameters: Codec<unknown> },
+  bytes: Uint8Array,
+  offset: number,
+): Record<string, unknown> {
+  return decode(parameters, bytes, { name, offset }) as Record<string, unknown>;
 }
 
 function signalling(payload: Uint8Array): Content {
@@ -250,7 +261,7 @@ function signalling(payload: Uint8Array): Content {
     const name = `L2capSignalling 0x${code.toString(16).padStart(2, "0")}`;
     return { layer: "l2cap", name, fields: { identifier, raw: reader.rest() } };
   }
-  return { layer: "l2cap", name: declaration.name, fields: { identifier, ...fieldsOf(declaration, payload, 4) } };
+  return { layer: "l2cap", name: declaration.name, fields: { identifier, ...parametersOf(declaration, payload, 4) } };
 }
 
 const PRIMARY_SERVICE = 0x2800;

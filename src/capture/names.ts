@@ -3,6 +3,7 @@ import { companyName } from "../assigned/names.ts";
 import { attErrorName } from "../att/error-code.ts";
 import { hciErrorText } from "../hci/error.ts";
 import { commands } from "../hci/registry.ts";
+import { pairingFailedText } from "../smp/error.ts";
 
 const hex = (digits: number) => (value: number) => `0x${value.toString(16).padStart(digits, "0")}`;
 const octet = hex(2);
@@ -29,26 +30,6 @@ const ownAddress = oneOf("public", "random", "resolvable or public", "resolvable
 const channels = bits("37", "38", "39");
 const keys = bits("enc", "id", "sign", "link");
 
-const PAIRING_FAILED = [
-  "",
-  "passkey entry failed",
-  "OOB not available",
-  "authentication requirements",
-  "confirm value failed",
-  "pairing not supported",
-  "encryption key size",
-  "command not supported",
-  "unspecified reason",
-  "repeated attempts",
-  "invalid parameters",
-  "DHKey check failed",
-  "numeric comparison failed",
-  "BR/EDR pairing in progress",
-  "generation not allowed",
-  "key rejected",
-  "busy",
-];
-
 /** How a number is written, by the name of its field; where a name means two things, by "Packet.name". */
 const FORMATS: Readonly<Record<string, (value: number) => string>> = {
   status: hciErrorText,
@@ -57,7 +38,7 @@ const FORMATS: Readonly<Record<string, (value: number) => string>> = {
   result: oneOf("success"),
   "L2capConnectionParameterUpdateRsp.result": oneOf("accepted", "rejected"),
   errorCode: (value) => withName(octet(value), attErrorName(value)),
-  pairingFailedReason: oneOf(...PAIRING_FAILED),
+  "PairingFailed.reason": pairingFailedText,
   commandOpcode: opcode,
   requestOpcodeInError: octet,
   cid: handle,

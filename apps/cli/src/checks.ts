@@ -1,0 +1,187 @@
+import { adapterNames, keyValues, type Machine, runningPrograms } from "./machine.ts";
+
+/** `ok`: there; `warning`: something will not work; `error`: nothing of the kind works; `info`: a fact. */
+export type Level = "ok" | "warning" | "error" | "info";
+
+/** What one look at the machine found. */
+export interface Finding {
+  readonly check: string;
+  readonly level: Level;
+  /** One sentence. */
+  readonly message: string;
+  /** The line that mends it, to be typed as it is. */
+  readonly fix?: string;
+}
+
+const OLDEST_NODE = [20, 19] as const;
+const CAP_NET_ADMIN = 12;
+const CAP_NET_RAW = 13;
+
+function nodeVersion({ nodeVersion: version }: Machine): Finding {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const isOld = major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
+  return isOld
+    ? { check: "node", level: "error", message: `Node ${version} is older than 20.19.`, fix: "npx node@22 $(command -v jelling)" }
+    : { check: "node", level: "ok", message: `Node ${version}.` };
+}
+
+async function ffi(machine: Machine): Promise<Finding> {
+  const problem = await machine.ffi();
+  return problem === undefined
+    ? { check: "koffi", level: "ok", message: "The package koffi loads; hci:N and vhci: need it." }
+    : { check: "koffi", level: "error", message: "The package koffi does not load; hci:N and vhci: need it.", fix: "npm install koffi" };
+}
+
+async function sockets(machine: Machine): Promise<Finding> {
+  const check = "bluetooth-sockets";
+  const result = await machine.bluetoothSocket();
+  if (result === "available") return { check, level: "ok", message: `Linux ${machine.kernel} gives out Bluetooth sockets.` };
+  if (result === "denied")
+    return { check, level: "error", message: "This process may not open Bluetooth sockets.", fix: capabilityLine(machine) };
+  if (result !== "unsupported") return { check, level: "error", message: `Opening a Bluetooth socket failed with ${result.error}.` };
+  const modules = await machine.read(`/lib/modules/${machine.kernel}/modules.dep`);
+  return /\/bluetooth\.ko/.test(modules ?? "")
+    ? { check, level: "error", message: "The kernel's Bluetooth module is not loaded.", fix: "sudo modprobe bluetooth" }
+    : {
+        check,
+        level: "error",
+        message: `Linux ${machine.kernel} has no Bluetooth, neither built in nor as a module; sim:, tcp: and unix: work.`,
+        fix: "jelling scan --transport sim:",
+      };
+}
+
+function capabilityLine({ nodePath }: Machine): string {
+  return `sudo setcap cap_net_admin,cap_net_raw+eip ${/\s/.test(nodePath) ? `"${nodePath}"` : nodePath}`;
+}
+
+async function capabilities(machine: Machine): Promise<Finding> {
+  const text = /^CapEff:\s*([0-9a-f]+)/m.exec((await machine.read("/proc/self/status")) ?? "")?.[1];
+  const effective = text ? BigInt(`0x${text}`) : 0n;
+  const missing = [
+    ["CAP_NET_ADMIN", CAP_NET_ADMIN],
+    ["CAP_NET_RAW", CAP_NET_RAW],
+  ].flatMap(([name, bit]) => ((effective >> BigInt(bit as number)) & 1n ? [] : [name as string]));
+  const check = "capabilities";
+  if (missing.length === 0) return { check, level: "ok", message: "This process has CAP_NET_ADMIN and CAP_NET_RAW; hci:N needs them." };
+  return { check, level: "warning", message: `This process lacks ${missing.join(" and ")}; hci:N needs it.`, fix: capabilityLine(machine) };
+}
+
+async function adapters(machine: Machine): Promise<Finding[]> {
+  const names = await adapterNames(machine);
+  if (names.length === 0)
+    return [
+      {
+        check: "adapters",
+        level: "warning",
+        message: "The kernel knows no Bluetooth adapter.",
+        fix: "jelling scan --transport sim:",
+      },
+    ];
+  return Promise.all(
+    names.map(async (name) => {
+      const folder = `/sys/class/bluetooth/${name}`;
+      const address = (await machine.read(`${folder}/address`))?.trim();
+      const driver = keyValues(await machine.read(`${folder}/device/uevent`)).DRIVER;
+      const details = [address, driver && `driver ${driver}`].filter(Boolean).join(", ");
+      return {
+        check: "adapters",
+        level: "ok" as const,
+        message: `${name}${details ? ` (${details})` : ""}: use --transport hci:${name.slice(3)}.`,
+      };
+    }),
+  );
+}
+
+async function rfkill(machine: Machine): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const entry of await machine.list("/sys/class/rfkill")) {
+    const folder = `/sys/class/rfkill/${entry}`;
+    if ((await machine.read(`${folder}/type`))?.trim() !== "bluetooth") continue;
+    const name = (await machine.read(`${folder}/name`))?.trim() ?? entry;
+    const check = "rfkill";
+    if ((await machine.read(`${folder}/hard`))?.trim() === "1")
+      findings.push({ check, level: "error", message: `${name} is switched off by a switch or key of the machine.` });
+    else if ((await machine.read(`${folder}/soft`))?.trim() === "1")
+      findings.push({ check, level: "error", message: `${name} is blocked by rfkill.`, fix: "sudo rfkill unblock bluetooth" });
+    else findings.push({ check, level: "ok", message: `${name} is not blocked by rfkill.` });
+  }
+  return findings;
+}
+
+async function daemon(machine: Machine): Promise<Finding[]> {
+  const running = await runningPrograms(machine, ["bluetoothd"]);
+  if (running.length === 0) return [];
+  return [
+    {
+      check: "bluetoothd",
+      level: "info",
+      message: "bluetoothd is running; while jelling uses hci:N that adapter is taken from it, and given back at the end.",
+    },
+  ];
+}
+
+async function vhci(machine: Machine): Promise<Finding> {
+  const check = "vhci";
+  if (!(await machine.exists("/dev/vhci")))
+    return {
+      check,
+      level: "info",
+      message: "/dev/vhci is not there; only sim --vhci needs it.",
+      fix: "sudo modprobe hci_vhci",
+    };
+  if (!(await machine.writable("/dev/vhci")))
+    return {
+      check,
+      level: "info",
+      message: "This user may not open /dev/vhci; only sim --vhci needs it.",
+      fix: "sudo chmod 666 /dev/vhci",
+    };
+  return { check, level: "ok", message: "/dev/vhci can be opened: sim --vhci works." };
+}
+
+/** Bluetooth adapters on USB that no kernel driver serves, and serial ports: what exists, nothing else. */
+async function hardware(machine: Machine): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const entry of await machine.list("/sys/bus/usb/devices")) {
+    const folder = `/sys/bus/usb/devices/${entry}`;
+    const [deviceClass, product] = await Promise.all([machine.read(`${folder}/bDeviceClass`), machine.read(`${folder}/product`)]);
+    if (deviceClass?.trim() !== "e0") continue; // Wireless Controller
+    const [vendorId, productId] = await Promise.all([machine.read(`${folder}/idVendor`), machine.read(`${folder}/idProduct`)]);
+    findings.push({
+      check: "usb",
+      level: "info",
+      message: `USB ${entry} is a wireless controller: ${product?.trim() ?? "no name"} (${vendorId?.trim()}:${productId?.trim()}).`,
+    });
+  }
+  const serial = await machine.list("/dev/serial/by-id");
+  const ports = serial.length > 0 ? serial.map((name) => `/dev/serial/by-id/${name}`) : [];
+  for (const port of ports) findings.push({ check: "serial", level: "info", message: `Serial port ${port}.` });
+  return findings;
+}
+
+/** Everything worth knowing about a machine, what is missing last to be overlooked. */
+export async function examine(machine: Machine): Promise<Finding[]> {
+  const platform: Finding = { check: "platform", level: "ok", message: `${platformName(machine.platform)}.` };
+  const findings = [nodeVersion(machine), platform];
+  if (machine.platform !== "linux") {
+    return [
+      ...findings,
+      {
+        check: "adapters",
+        level: "info",
+        message: "The machine's own adapter can be used on Linux only (hci:N); sim:, tcp: and unix: work here.",
+        fix: "jelling scan --transport sim:",
+      },
+    ];
+  }
+  const koffi = await ffi(machine);
+  findings.push(koffi);
+  if (koffi.level === "ok") findings.push(await sockets(machine));
+  findings.push(await capabilities(machine), ...(await adapters(machine)), ...(await rfkill(machine)), ...(await daemon(machine)));
+  findings.push(await vhci(machine), ...(await hardware(machine)));
+  return findings;
+}
+
+function platformName(platform: string): string {
+  return { linux: "Linux", darwin: "macOS", win32: "Windows" }[platform] ?? platform;
+}

@@ -1,0 +1,94 @@
+import type { Logger } from "jelling/core";
+import { CommandError, InterruptedError, OutputClosedError } from "./errors.ts";
+import type { Io } from "./io.ts";
+import { Terminal } from "./terminal.ts";
+
+export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug", "trace"] as const;
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  transport?: string;
+  json?: boolean;
+  /** Milliseconds. */
+  timeout?: number;
+  log: (typeof LOG_LEVELS)[number];
+  capture?: string;
+  secrets?: boolean;
+}
+
+/** What a command stands on. */
+export class Context implements Disposable {
+  readonly io: Io;
+  readonly options: CommonOptions;
+  readonly terminal: Terminal;
+  /** Aborts when the user or a signal asks to stop, or when nobody reads the output. */
+  readonly signal: AbortSignal;
+  readonly #stop: Disposable;
+
+  constructor(io: Io, options: CommonOptions) {
+    this.io = io;
+    this.options = options;
+    this.terminal = new Terminal(io, { json: options.json ?? false });
+    const controller = new AbortController();
+    this.signal = controller.signal;
+    this.#stop = io.onStop((reason) => controller.abort(reason === "interrupted" ? new InterruptedError() : new OutputClosedError()));
+  }
+
+  /** Lines of `--log` go to standard error, with the seconds since start, level and scope. */
+  async logger(): Promise<Logger> {
+    const { Logger: LoggerClass, LogLevel } = await import("jelling/core");
+    const level = LOG_LEVELS.indexOf(this.options.log);
+    const names = Object.keys(LogLevel);
+    return new LoggerClass("", level as (typeof LogLevel)[keyof typeof LogLevel], (lineLevel, scope, message) => {
+      const seconds = (performance.now() / 1000).toFixed(3).padStart(8);
+      this.terminal.note(
+        this.terminal.paintNote("dim", `${seconds} ${(names[lineLevel] ?? "").toLowerCase().padEnd(5)} ${scope}: `) + message,
+      );
+    });
+  }
+
+  /** How long this command may take: `--timeout`, or what is usual for it. */
+  timeoutMs(usualMs: number): number {
+    return this.options.timeout ?? usualMs;
+  }
+
+  /**
+   * A signal that also aborts after the command's time, with a failure that names what was going on.
+   * Dispose it, or its timer keeps the process alive.
+   */
+  deadline(usualMs: number | undefined, operation: string): { signal: AbortSignal; timedOut(): boolean } & Disposable {
+    const ms = this.options.timeout ?? usualMs;
+    const controller = new AbortController();
+    const onStop = (): void => controller.abort(this.signal.reason);
+    let timedOut = false;
+    if (this.signal.aborted) onStop();
+    else this.signal.addEventListener("abort", onStop, { once: true });
+    const timer =
+      ms === undefined
+        ? undefined
+        : setTimeout(() => {
+            timedOut = true;
+            controller.abort(new CommandError(`${operation} did not finish within ${durationText(ms)}`));
+          }, ms);
+    return {
+      signal: controller.signal,
+      timedOut: () => timedOut,
+      [Symbol.dispose]: () => {
+        clearTimeout(timer);
+        this.signal.removeEventListener("abort", onStop);
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.terminal.status("");
+    this.#stop[Symbol.dispose]();
+  }
+}
+
+/** "10 s", "500 ms", "2 min". */
+export function durationText(ms: number): string {
+  if (ms < 1000) return `${ms} ms`;
+  if (ms % 60_000 === 0) return `${ms / 60_000} min`;
+  return `${ms / 1000} s`;
+}

@@ -1,0 +1,20 @@
+import { UsageError } from "./errors.ts";
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 };
+
+/** Reads "10", "10s", "500ms", "2m", "1h" as milliseconds; a plain number is seconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|min|h)?$/.exec(text.trim());
+  const ms = match ? Number(match[1]) * UNITS[match[2] ?? "s"]! : Number.NaN;
+  if (!(ms > 0 && ms <= 31 * 24 * 3_600_000)) throw new UsageError(`"${text}" is no duration: expected for example 10s, 500ms or 2m`);
+  return ms;
+}
+
+/** A whole number from `min` to `max`. */
+export function parseWhole(what: string, min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) throw new UsageError(`${what} "${text}": expected a whole number from ${min} to ${max}`);
+    return value;
+  };
+}

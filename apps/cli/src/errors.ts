@@ -1,0 +1,76 @@
+import type { BleError } from "jelling";
+
+/** The command was called in a wrong way; exit status 2. */
+export class UsageError extends Error {}
+
+/** The command could not do what it was asked; exit status 1. The message is one sentence for the user. */
+export class CommandError extends Error {}
+
+/** The user, or a signal, asked to stop; exit status 130. */
+export class InterruptedError extends Error {
+  constructor() {
+    super("interrupted");
+  }
+}
+
+/** Nobody reads the output any more: stop quietly, exit status 0. */
+export class OutputClosedError extends Error {
+  constructor() {
+    super("nobody reads the output");
+  }
+}
+
+export const ExitStatus = Object.freeze({ Done: 0, Failed: 1, Usage: 2, Interrupted: 130 });
+
+/** A library error is recognised by its stable code: the library is loaded on first use, and a class of it would load it here. */
+function isBleError(error: unknown): error is BleError {
+  return error instanceof Error && typeof (error as BleError).code === "string" && (error as BleError).code.startsWith("ERR_");
+}
+
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is no folder",
+  EEXIST: "it exists already",
+  ENOSPC: "no space left on the device",
+  EROFS: "the file system is read-only",
+  EADDRINUSE: "the address is in use",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EHOSTUNREACH: "host unreachable",
+  ETIMEDOUT: "timed out",
+  EMFILE: "too many open files",
+};
+
+/** What a failure means to the user: exit status, and one sentence unless there is nothing to say. */
+export function explain(error: unknown): { status: number; message: string | undefined } {
+  if (error instanceof InterruptedError) return { status: ExitStatus.Interrupted, message: undefined };
+  if (error instanceof OutputClosedError) return { status: ExitStatus.Done, message: undefined };
+  if (error instanceof UsageError) return { status: ExitStatus.Usage, message: error.message };
+  if (error instanceof CommandError) return { status: ExitStatus.Failed, message: error.message };
+  if (isBleError(error)) {
+    const isUsage = error.code === "ERR_ARGUMENT" || (error as { reason?: unknown }).reason === "unknown-spec";
+    return { status: isUsage ? ExitStatus.Usage : ExitStatus.Failed, message: error.message };
+  }
+  const system = error as NodeJS.ErrnoException;
+  if (error instanceof Error && typeof system.syscall === "string") {
+    const what = (system.code && SYSTEM_ERRORS[system.code]) ?? system.code ?? system.message;
+    return { status: ExitStatus.Failed, message: system.path ? `${system.path}: ${what}` : `${system.syscall}: ${what}` };
+  }
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return { status: ExitStatus.Failed, message: `unexpected ${text} (a defect of jelling; --log debug shows where)` };
+}
+
+/** One line: a sentence may quote what spans several. */
+export function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, " ").trim();
+}
+
+/** The stacks of an error and its causes, for --log debug. */
+export function stackOf(error: unknown): string {
+  const parts: string[] = [];
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) parts.push(at.stack ?? String(at));
+  return parts.join("\ncaused by: ");
+}

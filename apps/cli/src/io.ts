@@ -1,0 +1,23 @@
+/** Where a command's words go. */
+export interface TextSink {
+  /** False when the sink wants no more until `drained`. */
+  write(text: string): boolean;
+  readonly isTTY: boolean;
+  readonly columns: number | undefined;
+  /** Resolves when the sink takes more. */
+  drained(): Promise<void>;
+}
+
+/** Everything the command touches of its process, so that tests run it in their own. */
+export interface Io {
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+  /** Whether somebody sits at the keyboard. */
+  readonly stdinIsTTY: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Calls `handler` at the first request to stop. Dispose to stop listening. */
+  onStop(handler: (reason: StopReason) => void): Disposable;
+}
+
+/** Ctrl-C or a termination signal; or nobody reads standard output any more. */
+export type StopReason = "interrupted" | "output-closed";

@@ -1,0 +1,223 @@
+import { createRequire } from "node:module";
+import { Command, Option } from "commander";
+import { type CommonOptions, Context, LOG_LEVELS } from "./context.ts";
+import { parseDuration, parseWhole } from "./duration.ts";
+import type { Io } from "./io.ts";
+
+type Run = (context: Context, ...rest: never[]) => Promise<void>;
+
+/** Builds the parser. What a command does is loaded when it runs: asking for help must not load a Bluetooth stack. */
+export function createProgram(io: Io): Command {
+  const program = new Command("jelling")
+    .description("Bluetooth Low Energy from the terminal, with a real adapter or a simulated one")
+    .usage("COMMAND [OPTIONS]")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      outputError: () => {}, // said once, by `main`
+      getOutHelpWidth: () => io.stdout.columns ?? 80,
+      getErrHelpWidth: () => io.stderr.columns ?? 80,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [COMMAND]", "print the help of a command")
+    .option(
+      "-t, --transport <SPEC>",
+      "the controller: hci:N, sim:, tcp:HOST:PORT, unix:/PATH, ... (default: $JELLING_TRANSPORT, else an adapter)",
+    )
+    .option("--json", "print one JSON object a line on standard output, everything else on standard error")
+    .option("--timeout <TIME>", "how long the command may take: 10s, 500ms, 2m", parseDuration)
+    .addOption(new Option("--log <LEVEL>", "what to log on standard error").choices(LOG_LEVELS).default("warn"))
+    .option("--capture <FILE>", "write every HCI packet to FILE, as btsnoop; keys are left out")
+    .option("--secrets", "keep keys in captures and show them in what is decoded")
+    .addHelpText(
+      "after",
+      `
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+Examples:
+  jelling doctor                what this machine can do
+  jelling scan -t sim:          look around in a simulated air
+  jelling pump demo             a simulated insulin pump: pairing, glucose`,
+    );
+
+  /** Wraps a command's code: it is loaded, given its context, and cleaned up after. */
+  const run =
+    (load: () => Promise<{ [name: string]: unknown }>, name: string) =>
+    async (...args: unknown[]): Promise<void> => {
+      const command = args.at(-1) as Command;
+      using context = new Context(io, program.opts<CommonOptions>());
+      const work = (await load())[name] as Run;
+      await work(context, ...([...args.slice(0, -2), command.opts()] as never[]));
+      await context.terminal.flush();
+    };
+
+  const address = "a device address like C0:11:22:33:44:01, /public or /random after it where scanning for it shall be saved; or name:TEXT";
+  const duration = (text: string): number => parseDuration(text);
+
+  program
+    .command("scan")
+    .description("list the devices that advertise, until --timeout or Ctrl-C")
+    .option("-s, --service <UUID>", "only devices that advertise this service (repeatable)", collect, [])
+    .option("-n, --name <TEXT>", "only devices whose name holds TEXT")
+    .option("-p, --passive", "do not ask for scan responses")
+    .option("-a, --all", "print every advertisement, not each device once")
+    .option("--interval <TIME>", "scan interval", duration)
+    .option("--window <TIME>", "scan window, at most the interval", duration)
+    .action(run(() => import("./commands/scan.ts"), "scan"));
+
+  program
+    .command("advertise")
+    .description("be a peripheral with a few services, until --timeout or Ctrl-C")
+    .option("-n, --name <TEXT>", "the advertised name", "Jelling")
+    .addOption(new Option("-d, --device <KIND>", "what to be").choices(["heart-rate", "thermometer", "battery", "echo"]).default("echo"))
+    .option("--interval <TIME>", "advertising interval, 20 ms to 10.24 s", duration)
+    .addOption(new Option("--own-address <TYPE>", "the address to use").choices(["public", "random", "resolvable"]))
+    .option("--no-pairing", "refuse to pair")
+    .action(run(() => import("./commands/advertise.ts"), "advertise"));
+
+  program
+    .command("connect")
+    .description("connect, show the link and keep it until --timeout, Ctrl-C or the peer ends it")
+    .argument("ADDRESS", address)
+    .option("--once", "disconnect again at once")
+    .action(run(() => import("./commands/connect.ts"), "connect"));
+
+  const gatt = program.command("gatt").description("read and write the attributes of a device");
+  const attribute = "SERVICE/CHARACTERISTIC, a characteristic alone, or a handle like 0x0003";
+  const pairFirst = ["--pair", "pair first if there is no bond"] as const;
+  gatt
+    .command("list")
+    .description("services, characteristics and descriptors")
+    .argument("ADDRESS", address)
+    .option("-r, --read", "read what can be read")
+    .option(...pairFirst)
+    .action(run(() => import("./commands/gatt.ts"), "list"));
+  gatt
+    .command("read")
+    .description("read a value")
+    .argument("ADDRESS", address)
+    .argument("ATTRIBUTE", attribute)
+    .option(...pairFirst)
+    .action(run(() => import("./commands/gatt.ts"), "read"));
+  gatt
+    .command("write")
+    .description("write a value")
+    .argument("ADDRESS", address)
+    .argument("ATTRIBUTE", attribute)
+    .option("-x, --hex <OCTETS>", 'the value as hexadecimal octets: 0100, "01 00", 01:00')
+    .option("--text <TEXT>", "the value as UTF-8 text")
+    .option("--no-response", "write without response")
+    .option(...pairFirst)
+    .action(run(() => import("./commands/gatt.ts"), "write"));
+  gatt
+    .command("subscribe")
+    .description("print values as they are notified or indicated, until --timeout or Ctrl-C")
+    .argument("ADDRESS", address)
+    .argument("ATTRIBUTE", attribute)
+    .option("-c, --count <N>", "stop after N values", parseWhole("count", 1, 1_000_000_000))
+    .option(...pairFirst)
+    .action(run(() => import("./commands/gatt.ts"), "subscribe"));
+
+  program
+    .command("pair")
+    .description("connect and pair; the bond is kept")
+    .argument("ADDRESS", address)
+    .addOption(
+      new Option("--io <CAPABILITY>", "what the user can do").choices(["none", "display", "yes-no", "keyboard", "keyboard-display"]),
+    )
+    .option("--passkey <DIGITS>", "the six digits the device shows", parseWhole("passkey", 0, 999_999))
+    .option("-y, --yes", "say yes to every question of the pairing")
+    .option("--legacy", "no LE Secure Connections")
+    .option("--secure-only", "only LE Secure Connections")
+    .option("--no-bond", "keep no keys")
+    .action(run(() => import("./commands/pair.ts"), "pair"));
+
+  const bonds = program.command("bonds").description("devices this user has paired with");
+  bonds
+    .command("list")
+    .description("all bonds")
+    .action(run(() => import("./commands/bonds.ts"), "list"));
+  bonds
+    .command("show")
+    .description("one bond; with --secrets its keys too")
+    .argument("ADDRESS", "identity address")
+    .action(run(() => import("./commands/bonds.ts"), "show"));
+  bonds
+    .command("remove")
+    .description("forget a bond")
+    .argument("ADDRESS", "identity address")
+    .action(run(() => import("./commands/bonds.ts"), "remove"));
+
+  pumpCommands(program.command("pump").description("MiniMed 700-series pumps: a demonstration, pairing, reading"), run, duration);
+
+  program
+    .command("sim")
+    .description("serve virtual controllers in one simulated air, with simulated devices in it, until Ctrl-C")
+    .option("-c, --controllers <N>", "controllers to serve", parseWhole("controllers", 1, 64), 1)
+    .option("-d, --device <KIND>", "a device in the same air: heart-rate, thermometer, battery, echo, pump (repeatable)", collect, [])
+    .option("--tcp <PORT>", "serve on 127.0.0.1 from this port on, 0 for free ones", parseWhole("port", 0, 65_535))
+    .option("--host <HOST>", "serve on another address", "127.0.0.1")
+    .option("--unix <PATH>", "serve on a Unix socket; a number is appended from the second one on")
+    .option("--vhci", "put the controllers into the Linux kernel (needs /dev/vhci)")
+    .option("--seed <N>", "seed of the air's chance", parseWhole("seed", 0, 0xffff_ffff), 1)
+    .option("--loss <SHARE>", "share of radio packets that are lost, 0 to 1", Number)
+    .action(run(() => import("./commands/sim.ts"), "sim"));
+
+  program
+    .command("decode")
+    .description("print a btsnoop capture, keys left out")
+    .argument("FILE", "the capture; - for standard input")
+    .option("-f, --filter <TEXT>", "only packets whose line holds TEXT (repeatable: any of them)", collect, [])
+    .option("--malformed", "only malformed packets")
+    .action(run(() => import("./commands/decode.ts"), "decode"));
+
+  program
+    .command("doctor")
+    .description("what this machine can do, and the line that fixes what is missing")
+    .action(run(() => import("./commands/doctor.ts"), "doctor"));
+
+  return program;
+}
+
+function pumpCommands(
+  pump: Command,
+  run: (load: () => Promise<{ [name: string]: unknown }>, name: string) => (...args: unknown[]) => Promise<void>,
+  duration: (text: string) => number,
+): void {
+  const keys = "key database file of the phone or reader application";
+  pump
+    .command("demo")
+    .description("pair with a simulated pump, read the glucose, disconnect, reconnect, read again")
+    .option("--real-time", "in real time; otherwise as fast as the simulation runs")
+    .option("--seed <N>", "seed of the simulation", parseWhole("seed", 0, 0xffff_ffff), 1)
+    .action(run(() => import("./commands/pump.ts"), "demo"));
+  pump
+    .command("keys")
+    .description("check a key database file; no key is shown")
+    .argument("FILE", keys)
+    .action(run(() => import("./commands/pump.ts"), "keys"));
+  for (const [name, what] of [
+    ["pair", "advertise to be found by the pump's pairing menu, pair, read the glucose"],
+    ["read", "wait for a pump that is paired already, read the glucose"],
+  ] as const)
+    pump
+      .command(name)
+      .description(what)
+      .requiredOption("-k, --keys <FILE>", keys)
+      .option("-n, --name <TEXT>", 'name shown by the pump: "Mobile " and up to 7 characters')
+      .option("--watch <TIME>", "keep the session and read again every TIME", duration)
+      .action(run(() => import("./commands/pump.ts"), name));
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+function version(): string {
+  return (createRequire(import.meta.url)("jelling/package.json") as { version: string }).version;
+}

@@ -1,0 +1,39 @@
+import { CommanderError } from "commander";
+import { ExitStatus, explain, oneLine, stackOf, UsageError } from "./errors.ts";
+import type { Io } from "./io.ts";
+import { createProgram } from "./program.ts";
+
+/**
+ * Runs the command.
+ *
+ * @param argv arguments without the program's name
+ * @returns exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  try {
+    await createProgram(io).parseAsync(argv, { from: "user" });
+    return ExitStatus.Done;
+  } catch (error) {
+    const failure = usageOf(error);
+    if (failure === undefined) return ExitStatus.Done;
+    const { status, message } = explain(failure);
+    if (message !== undefined) io.stderr.write(`jelling: ${oneLine(message)}\n`);
+    if (wantsStack(argv) && !(failure instanceof UsageError)) io.stderr.write(`${stackOf(failure)}\n`);
+    return status;
+  }
+}
+
+/** Turns the parser's complaint into one sentence; `undefined` where it only showed what was asked for (help, version). */
+function usageOf(error: unknown): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  if (error.exitCode === 0) return undefined;
+  // Help was shown in place of a missing subcommand: all has been said.
+  if (error.code === "commander.help") return new UsageError("which command? (the list is above)");
+  const [sentence, hint] = error.message.replace(/^error: /, "").split("\n");
+  const suggestion = /^\(Did you mean (.*)\?\)$/.exec(hint ?? "")?.[1];
+  return new UsageError(suggestion ? `${sentence}; did you mean ${suggestion}?` : sentence!);
+}
+
+function wantsStack(argv: readonly string[]): boolean {
+  return argv.some((argument, i) => /^--log(=|$)/.test(argument) && /^(debug|trace)$/.test(argument.split("=")[1] ?? argv[i + 1] ?? ""));
+}

@@ -1,0 +1,88 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeBtsnoopHeader, encodeBtsnoopRecord } from "jelling/capture";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { jelling } from "./fake-io.ts";
+
+const KEY = "0f0e0d0c0b0a09080706050403020100";
+const PACKETS = [`>01030c00`, "<040e0401030c00", `>011a201240 00${KEY}`.replace(" ", ""), "<0240200700030004000a0300", "<0405020040"];
+let folder: string;
+let file: string;
+
+function bytes(packets: string[]): Buffer {
+  return Buffer.concat([
+    encodeBtsnoopHeader(),
+    ...packets.map((packet, i) =>
+      encodeBtsnoopRecord({
+        direction: packet[0] === ">" ? "host-to-controller" : "controller-to-host",
+        packet: new Uint8Array(Buffer.from(packet.slice(1), "hex")),
+        timeMs: 1_700_000_000_000 + i * 250,
+      }),
+    ),
+  ]);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "jelling-"));
+  file = join(folder, "a.btsnoop");
+  await writeFile(file, bytes(PACKETS));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test("a capture is printed a line a packet, keys left out, malformed ones marked", async () => {
+  const { status, out, err } = await jelling(["decode", file]);
+  expect(out.split("\n")).toEqual([
+    "     1     0.000000 > hci   Reset",
+    "     2     0.250000 < hci   CommandComplete Reset status=Success (0x00)",
+    "     3     0.500000 > hci   LeLongTermKeyRequestReply connectionHandle=0x0040 longTermKey=(redacted)",
+    "     4     0.750000 < att   0x0040 AttReadReq attributeHandle=0x0003",
+    "     5     1.000000 < hci   Malformed raw=0405020040 [malformed: DisconnectionComplete.connectionHandle: needs 2 bytes, has 1 at offset 4 of 5]",
+    "",
+  ]);
+  expect(err).toBe("5 packets, 1 malformed\n");
+  expect(status).toBe(0);
+  expect((await jelling(["decode", file, "--secrets"])).out).toContain("longTermKey=000102030405060708090a0b0c0d0e0f");
+});
+
+test("JSON is one object a line", async () => {
+  const { out } = await jelling(["decode", file, "--json"]);
+  const objects = out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(objects).toHaveLength(5);
+  expect(objects[2]).toMatchObject({
+    number: 3,
+    name: "LeLongTermKeyRequestReply",
+    fields: { connectionHandle: 64, longTermKey: "(redacted)" },
+  });
+  expect(objects[4]).toMatchObject({ malformed: expect.any(String) });
+});
+
+test("filters pick lines", async () => {
+  expect((await jelling(["decode", file, "--malformed"])).out.trim().split("\n")).toHaveLength(1);
+  expect((await jelling(["decode", file, "-f", "att", "-f", "reset"])).out.trim().split("\n")).toHaveLength(3);
+});
+
+test("colour on a terminal, none with NO_COLOR or in a pipe", async () => {
+  expect((await jelling(["decode", file], { isTTY: true })).out).toContain("\u001b[");
+  expect((await jelling(["decode", file], { isTTY: true, env: { NO_COLOR: "1" } })).out).not.toContain("\u001b[");
+  expect((await jelling(["decode", file])).out).not.toContain("\u001b[");
+});
+
+test("a file that is missing, no capture, cut or damaged is one sentence and status 1; what could be read is printed", async () => {
+  const missing = await jelling(["decode", join(folder, "none")]);
+  expect([missing.status, missing.err]).toEqual([1, `jelling: ${join(folder, "none")}: no such file or folder\n`]);
+  const other = join(folder, "other");
+  await writeFile(other, "hello, this is text");
+  const text = await jelling(["decode", other]);
+  expect([text.status, text.err]).toEqual([1, 'jelling: not a btsnoop capture: it does not begin with "btsnoop"\n']);
+  await writeFile(other, bytes(PACKETS).subarray(0, 60));
+  const cut = await jelling(["decode", other]);
+  expect([cut.status, cut.err]).toEqual([1, "jelling: the capture ends inside record 2 at offset 44: 16 of 24 octets\n"]);
+  expect(cut.out).toContain("Reset");
+  const folderItself = await jelling(["decode", folder]);
+  expect(folderItself.status).toBe(1);
+  expect(folderItself.err.trim().split("\n")).toHaveLength(1);
+});

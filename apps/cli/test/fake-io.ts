@@ -1,0 +1,76 @@
+import type { Io, StopReason, TextSink } from "../src/io.ts";
+import { main } from "../src/run.ts";
+
+export interface FakeIo extends Io {
+  readonly out: { text: string };
+  readonly err: { text: string };
+  /** Handlers that still listen for a request to stop. */
+  readonly listeners: number;
+  stop(reason?: StopReason): void;
+  /** Resolves once standard output (or error) holds `text`. */
+  saw(text: string, where?: "out" | "err"): Promise<void>;
+}
+
+export interface FakeIoOptions {
+  env?: Record<string, string>;
+  isTTY?: boolean;
+  columns?: number;
+}
+
+/** Streams that remember, and signals on demand. */
+export function fakeIo({ env = {}, isTTY = false, columns = 80 }: FakeIoOptions = {}): FakeIo {
+  const handlers = new Set<(reason: StopReason) => void>();
+  let watchers: (() => void)[] = [];
+  const sink = (store: { text: string }): TextSink => ({
+    write: (text) => {
+      store.text += text;
+      for (const watch of [...watchers]) watch();
+      return true;
+    },
+    isTTY,
+    columns: isTTY ? columns : undefined,
+    drained: () => Promise.resolve(),
+  });
+  const out = { text: "" };
+  const err = { text: "" };
+  return {
+    out,
+    err,
+    stdout: sink(out),
+    stderr: sink(err),
+    stdinIsTTY: false,
+    env: { HOME: "/nonexistent", ...env },
+    get listeners() {
+      return handlers.size;
+    },
+    onStop: (handler) => {
+      handlers.add(handler);
+      return { [Symbol.dispose]: () => void handlers.delete(handler) };
+    },
+    stop: (reason = "interrupted") => {
+      for (const handler of [...handlers]) handler(reason);
+    },
+    saw: (text, where = "out") =>
+      new Promise((resolve) => {
+        const store = where === "out" ? out : err;
+        const watch = (): void => {
+          if (!store.text.includes(text)) return;
+          watchers = watchers.filter((other) => other !== watch);
+          resolve();
+        };
+        watchers.push(watch);
+        watch();
+      }),
+  };
+}
+
+/** Runs the command line to its end. */
+export async function jelling(
+  commandLine: string | string[],
+  options?: FakeIoOptions,
+): Promise<{ status: number; out: string; err: string; io: FakeIo }> {
+  const io = fakeIo(options);
+  const argv = typeof commandLine === "string" ? commandLine.split(" ").filter(Boolean) : commandLine;
+  const status = await main(argv, io);
+  return { status, out: io.out.text, err: io.err.text, io };
+}

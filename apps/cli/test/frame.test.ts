@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { jelling } from "./fake-io.ts";
+
+const COMMANDS = ["scan", "advertise", "connect", "gatt", "pair", "bonds", "pump", "sim", "decode", "doctor"];
+
+test("help lists every command and the exit status, on standard output", async () => {
+  const { status, out, err } = await jelling("--help");
+  expect(status).toBe(0);
+  expect(err).toBe("");
+  for (const command of COMMANDS) expect(out).toMatch(new RegExp(`^  ${command} `, "m"));
+  expect(out).toContain("0 done, 1 failed, 2 wrong usage, 130 interrupted");
+  for (const line of out.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+});
+
+test.each([
+  "scan",
+  "advertise",
+  "connect",
+  "gatt list",
+  "gatt subscribe",
+  "pair",
+  "bonds list",
+  "pump demo",
+  "pump pair",
+  "sim",
+  "decode",
+  "doctor",
+])("help of %s names the common options", async (command) => {
+  const { status, out } = await jelling(`${command} --help`);
+  expect(status).toBe(0);
+  for (const option of ["--transport", "--json", "--timeout", "--log", "--capture"]) expect(out).toContain(option);
+});
+
+test("the version is the package's", async () => {
+  const { status, out } = await jelling("--version");
+  expect(status).toBe(0);
+  expect(out).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+test.each([
+  ["scam", "unknown command 'scam'; did you mean scan?"],
+  ["gatt raed C0:11:22:33:44:55 2a00", "unknown command 'raed'; did you mean read?"],
+  ["scan --jsn", "unknown option '--jsn'; did you mean --json?"],
+  ["scan extra", "too many arguments for 'scan'. Expected 0 arguments but got 1."],
+  ["connect", "missing required argument 'ADDRESS'"],
+  ["pump pair", "required option '-k, --keys <FILE>' not specified"],
+  ["scan --log loud", "option '--log <LEVEL>' argument 'loud' is invalid. Allowed choices are silent, error, warn, info, debug, trace."],
+  ["scan --timeout soon", '"soon" is no duration: expected for example 10s, 500ms or 2m'],
+  ["scan --timeout 0", '"0" is no duration: expected for example 10s, 500ms or 2m'],
+  ["sim --controllers 0", 'controllers "0": expected a whole number from 1 to 64'],
+  ["pair C0:11:22:33:44:55 --passkey 1234567", 'passkey "1234567": expected a whole number from 0 to 999999'],
+])("%s is wrong usage: one sentence, status 2", async (commandLine, sentence) => {
+  const { status, out, err } = await jelling(commandLine);
+  expect(err).toBe(`jelling: ${sentence}\n`);
+  expect(out).toBe("");
+  expect(status).toBe(2);
+});
+
+test.each(["", "gatt", "bonds", "pump"])("jelling %s without a command shows which there are, status 2", async (commandLine) => {
+  const { status, out, err } = await jelling(commandLine);
+  expect(status).toBe(2);
+  expect(out).toBe("");
+  expect(err).toContain("Commands:");
+});

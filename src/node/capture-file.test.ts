@@ -1,0 +1,46 @@
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readBtsnoop } from "../capture/btsnoop.ts";
+import { openCaptureFile } from "./capture-file.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "jelling-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const reset = Uint8Array.of(1, 3, 0x0c, 0);
+
+test("every packet is in the file once it is closed, and only its owner reads it", async () => {
+  const path = join(folder, "a.btsnoop");
+  const writer = await openCaptureFile(path, { epochMs: 1_700_000_000_000 });
+  for (let i = 0; i < 1000; i++) writer.write(i % 2 ? "controller-to-host" : "host-to-controller", reset, i);
+  await writer.close();
+  writer.write("host-to-controller", reset, 2000); // after the end: ignored
+  const records = readBtsnoop(new Uint8Array(await readFile(path)));
+  expect(records).toHaveLength(1000);
+  expect(records[999]).toMatchObject({ direction: "controller-to-host", timeMs: 1_700_000_000_999 });
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+});
+
+test("what does not fit into the queue is dropped and counted", async () => {
+  const path = join(folder, "b.btsnoop");
+  await using writer = await openCaptureFile(path, { queueBytes: 100 });
+  for (let i = 0; i < 10; i++) writer.write("host-to-controller", reset, i);
+  expect([writer.records, writer.dropped]).toEqual([3, 7]);
+});
+
+test("a path that cannot be written is one sentence", async () => {
+  await expect(openCaptureFile(join(folder, "no", "such", "folder"))).rejects.toMatchObject({
+    code: "ERR_FILE",
+    message: `the capture ${join(folder, "no", "such", "folder")} cannot be written (ENOENT)`,
+  });
+});
+
+test("a full disk is told at the end", { skip: process.platform !== "linux" }, async () => {
+  const writer = await openCaptureFile("/dev/full");
+  writer.write("host-to-controller", reset, 0);
+  await expect(writer.close()).rejects.toMatchObject({ code: "ERR_FILE", message: "the capture /dev/full cannot be written (ENOSPC)" });
+});

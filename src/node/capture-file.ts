@@ -1,0 +1,59 @@
+import type { createWriteStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { finished } from "node:stream/promises";
+import { type CaptureSink, CaptureWriter, type CaptureWriterOptions } from "../capture/capture-writer.ts";
+import { FileError } from "./private-file.ts";
+
+export interface CaptureFileOptions extends CaptureWriterOptions {
+  /** Octets that may wait for the disk; packets beyond are dropped and counted. Default 64 MiB. */
+  readonly queueBytes?: number | undefined;
+}
+
+const QUEUE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Opens a btsnoop capture for writing; what was in the file is gone. Only its owner may read it: a capture holds what was said, even
+ * without the keys.
+ *
+ * @throws {FileError} it cannot be written
+ */
+export async function openCaptureFile(
+  path: string,
+  { queueBytes = QUEUE_BYTES, ...options }: CaptureFileOptions = {},
+): Promise<CaptureWriter> {
+  let stream: ReturnType<typeof createWriteStream>;
+  try {
+    const file = await open(path, "w", 0o600);
+    stream = file.createWriteStream();
+  } catch (error) {
+    throw failed(path, error);
+  }
+  let fault: unknown;
+  stream.on("error", (error) => {
+    fault ??= error;
+  });
+  const sink: CaptureSink = {
+    write: (chunk) => {
+      if (fault !== undefined || stream.writableLength + chunk.length > queueBytes) return false;
+      stream.write(chunk);
+      return true;
+    },
+    close: async () => {
+      try {
+        if (fault === undefined) {
+          stream.end();
+          await finished(stream);
+        }
+      } catch (error) {
+        fault ??= error;
+      }
+      if (fault !== undefined) throw failed(path, fault);
+    },
+  };
+  return new CaptureWriter(sink, options);
+}
+
+function failed(path: string, error: unknown): FileError {
+  const { code } = error as { code?: string };
+  return new FileError(path, "io", `the capture ${path} cannot be written (${code ?? String(error)})`, { cause: error });
+}

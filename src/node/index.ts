@@ -1,0 +1,5 @@
+export { type CaptureFileOptions, openCaptureFile } from "./capture-file.ts";
+export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";
+export { defaultIdentityPath, type LocalIdentity, openIdentity } from "./file-identity.ts";
+export { cacheFolder, configFolder, dataFolder, stateFolder } from "./folders.ts";
+export { FileError, readPrivateFile, withLock, writePrivateFile } from "./private-file.ts";
