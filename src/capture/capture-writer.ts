@@ -48,10 +48,12 @@ export class CaptureWriter implements AsyncDisposable {
   /**
    * Appends a packet, H4 type first. Bound, so that it is a device's `capture` option as it is.
    *
+   * @param where direction in the words of a capture, or of the host: "sent" to the controller, "received" from it
    * @param timeMs time of the clock whose zero is `epochMs`
    */
-  readonly write = (direction: CaptureDirection, packet: Uint8Array, timeMs: number): void => {
+  readonly write = (where: CaptureDirection | "sent" | "received", packet: Uint8Array, timeMs: number): void => {
     if (this.#closed || packet.length === 0) return;
+    const direction = where === "sent" ? "host-to-controller" : where === "received" ? "controller-to-host" : where;
     const shown = this.#redactor ? this.#redactor.redact(direction, packet) : packet;
     const record = encodeBtsnoopRecord({ direction, packet: shown, timeMs: this.#epochMs + timeMs, drops: this.#dropped });
     if (this.#sink.write(record)) this.#records++;

@@ -1,3 +1,4 @@
+export { probeBluetoothSocket } from "./bluetooth-socket.ts";
 export { type CaptureFileOptions, openCaptureFile } from "./capture-file.ts";
 export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";
 export { defaultIdentityPath, type LocalIdentity, openIdentity } from "./file-identity.ts";

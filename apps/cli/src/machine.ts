@@ -48,7 +48,7 @@ export function thisMachine(): Machine {
         () => undefined,
         (error: Error) => error.message.split("\n")[0],
       ),
-    bluetoothSocket: async () => (await import("jelling/transport")).probeBluetoothSocket(),
+    bluetoothSocket: async () => (await import("jelling/node")).probeBluetoothSocket(),
   };
 }
 

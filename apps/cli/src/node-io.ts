@@ -39,7 +39,7 @@ export function nodeIo(): Io {
   let stopped: StopReason | undefined;
   const stop = (reason: StopReason): void => {
     stopped ??= reason;
-    for (const handler of [...handlers]) handler(reason);
+    for (const handler of handlers) handler(reason);
   };
   const onSignal = (): void => {
     if (stopped === "interrupted") process.exit(130);

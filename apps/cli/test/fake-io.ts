@@ -24,7 +24,7 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80 }: FakeIoOptions 
   const sink = (store: { text: string }): TextSink => ({
     write: (text) => {
       store.text += text;
-      for (const watch of [...watchers]) watch();
+      for (const watch of watchers) watch();
       return true;
     },
     isTTY,
@@ -48,7 +48,7 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80 }: FakeIoOptions 
       return { [Symbol.dispose]: () => void handlers.delete(handler) };
     },
     stop: (reason = "interrupted") => {
-      for (const handler of [...handlers]) handler(reason);
+      for (const handler of handlers) handler(reason);
     },
     saw: (text, where = "out") =>
       new Promise((resolve) => {

@@ -28,11 +28,10 @@ export async function doctor({ terminal }: Context, _options: unknown, machine: 
       },
     );
   }
-  const summary = realAdapter
-    ? "A real adapter can be used."
-    : `No real adapter can be used as things are; the simulated air works: jelling scan --transport sim:`;
+  const summary = realAdapter ? "A real adapter can be used." : "No real adapter can be used as things are; the simulated air works.";
+  const next = realAdapter ? "jelling scan" : "jelling scan --transport sim:";
   terminal.result(
-    () => ({ check: "summary", realAdapter, simulatedAir: true, message: summary }),
-    () => `\n${summary}`,
+    () => ({ check: "summary", realAdapter, simulatedAir: true, message: summary, next }),
+    () => `\n${summary}\n${" ".repeat(8)}${terminal.paint("bold", `$ ${next}`)}`,
   );
 }

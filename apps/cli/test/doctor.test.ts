@@ -1,0 +1,156 @@
+import { expect, test } from "vitest";
+import { examine, type Finding } from "../src/checks.ts";
+import { doctor } from "../src/commands/doctor.ts";
+import { Context } from "../src/context.ts";
+import type { Machine } from "../src/machine.ts";
+import { fakeIo, jelling } from "./fake-io.ts";
+
+interface Description {
+  files?: Record<string, string>;
+  folders?: Record<string, string[]>;
+  writable?: string[];
+  machine?: Partial<Machine>;
+}
+
+function machineOf({ files = {}, folders = {}, writable = [], machine = {} }: Description): Machine {
+  return {
+    platform: "linux",
+    nodeVersion: "20.19.0",
+    nodePath: "/usr/bin/node",
+    kernel: "6.1.0",
+    isRoot: false,
+    read: (path) => Promise.resolve(files[path]),
+    list: (path) => Promise.resolve(folders[path] ?? []),
+    exists: (path) => Promise.resolve(path in files),
+    writable: (path) => Promise.resolve(writable.includes(path)),
+    ffi: () => Promise.resolve(undefined),
+    bluetoothSocket: () => Promise.resolve("available"),
+    ...machine,
+  };
+}
+
+const ALL_CAPABILITIES = "Name:\tnode\nCapEff:\t000001ffffffffff\n";
+const laptop: Description = {
+  files: {
+    "/proc/self/status": ALL_CAPABILITIES,
+    "/sys/class/bluetooth/hci0/device/uevent": "DRIVER=btusb\nPRODUCT=x\n",
+    "/sys/class/rfkill/rfkill1/type": "bluetooth\n",
+    "/sys/class/rfkill/rfkill1/name": "hci0\n",
+    "/sys/class/rfkill/rfkill1/soft": "0\n",
+    "/sys/class/rfkill/rfkill1/hard": "0\n",
+    "/proc/77/comm": "bluetoothd\n",
+    "/dev/vhci": "",
+  },
+  folders: { "/sys/class/bluetooth": ["hci0", "hci0:64"], "/sys/class/rfkill": ["rfkill0", "rfkill1"], "/proc": ["1", "77", "self"] },
+  writable: ["/dev/vhci"],
+};
+
+function fixOf(findings: Finding[], check: string): Finding | undefined {
+  return findings.find((finding) => finding.check === check && finding.fix !== undefined);
+}
+
+test("a machine that has everything has nothing to mend", async () => {
+  const findings = await examine(machineOf(laptop));
+  expect(findings.filter(({ fix }) => fix !== undefined)).toEqual([]);
+  expect(findings.map(({ message }) => message)).toContain("hci0 (driver btusb): use --transport hci:0.");
+  expect(findings.find(({ check }) => check === "bluetoothd")?.level).toBe("info");
+});
+
+test.each<[string, Description, string, string | undefined]>([
+  ["an old Node", { machine: { nodeVersion: "18.19.1" } }, "node", "npx node@22 $(command -v jelling)"],
+  ["no koffi", { machine: { ffi: () => Promise.resolve("Cannot find package") } }, "koffi", "npm install koffi"],
+  [
+    "a kernel module that is not loaded",
+    {
+      machine: { bluetoothSocket: () => Promise.resolve("unsupported") },
+      files: { "/lib/modules/6.1.0/modules.dep": "kernel/net/bluetooth/bluetooth.ko: kernel/x.ko\n" },
+    },
+    "bluetooth-sockets",
+    "sudo modprobe bluetooth",
+  ],
+  [
+    "a kernel without Bluetooth",
+    { machine: { bluetoothSocket: () => Promise.resolve("unsupported") } },
+    "bluetooth-sockets",
+    "jelling scan --transport sim:",
+  ],
+  [
+    "no capabilities",
+    { files: { "/proc/self/status": "CapEff:\t0000000000000000\n" } },
+    "capabilities",
+    "sudo setcap cap_net_admin,cap_net_raw+eip /usr/bin/node",
+  ],
+  ["no adapter", {}, "adapters", "jelling scan --transport sim:"],
+  [
+    "a blocked adapter",
+    {
+      files: {
+        "/sys/class/rfkill/rfkill0/type": "bluetooth\n",
+        "/sys/class/rfkill/rfkill0/soft": "1\n",
+        "/sys/class/rfkill/rfkill0/hard": "0\n",
+      },
+      folders: { "/sys/class/rfkill": ["rfkill0"] },
+    },
+    "rfkill",
+    "sudo rfkill unblock bluetooth",
+  ],
+  ["no /dev/vhci", {}, "vhci", "sudo modprobe hci_vhci"],
+  ["a closed /dev/vhci", { files: { "/dev/vhci": "" } }, "vhci", "sudo chmod 666 /dev/vhci"],
+])("%s has its line", async (_name, description, check, fix) => {
+  expect(fixOf(await examine(machineOf(description)), check)?.fix).toBe(fix);
+});
+
+test("another system than Linux is told what works there", async () => {
+  const findings = await examine(machineOf({ machine: { platform: "darwin" } }));
+  expect(findings.map(({ check }) => check)).toEqual(["node", "platform", "adapters"]);
+});
+
+test("USB and serial ports are mentioned only where they exist", async () => {
+  const findings = await examine(
+    machineOf({
+      files: {
+        "/sys/bus/usb/devices/1-4/bDeviceClass": "e0\n",
+        "/sys/bus/usb/devices/1-4/idVendor": "0a12\n",
+        "/sys/bus/usb/devices/1-4/idProduct": "0001\n",
+        "/sys/bus/usb/devices/1-5/bDeviceClass": "09\n",
+      },
+      folders: { "/sys/bus/usb/devices": ["1-4", "1-5"], "/dev/serial/by-id": ["usb-Nordic_DK"] },
+    }),
+  );
+  expect(findings.filter(({ check }) => check === "usb" || check === "serial").map(({ message }) => message)).toEqual([
+    "USB 1-4 is a wireless controller: no name (0a12:0001).",
+    "Serial port /dev/serial/by-id/usb-Nordic_DK.",
+  ]);
+});
+
+test("the report fits 80 columns and ends with the verdict; JSON is one finding a line", async () => {
+  for (const [description, verdict] of [
+    [laptop, true],
+    [{}, false],
+  ] as const) {
+    const io = fakeIo({ isTTY: true, env: { NO_COLOR: "1" } });
+    {
+      using context = new Context(io, { log: "warn" });
+      await doctor(context, {}, machineOf(description));
+    }
+    for (const line of io.out.text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect(io.out.text).toContain(verdict ? "A real adapter can be used." : "the simulated air works.");
+    const json = fakeIo();
+    {
+      using context = new Context(json, { log: "warn", json: true });
+      await doctor(context, {}, machineOf(description));
+    }
+    const lines = json.out.text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.at(-1)).toMatchObject({ check: "summary", realAdapter: verdict, simulatedAir: true });
+  }
+});
+
+test("it succeeds on this machine, whatever it is", async () => {
+  const { status, out, err } = await jelling("doctor --json");
+  expect([status, err]).toEqual([0, ""]);
+  for (const line of out.trim().split("\n"))
+    expect(JSON.parse(line)).toMatchObject({ check: expect.any(String), message: expect.any(String) });
+});
