@@ -1,0 +1,101 @@
+import { DecodeError } from "../bytes/index.ts";
+import { PacketType } from "../hci/transport.ts";
+
+/** Octets up to and including the length field, by packet type (Vol 4 Part A 2, Part E 5.4). */
+const HEADER_LENGTH: readonly (number | undefined)[] = (() => {
+  const lengths: (number | undefined)[] = [];
+  lengths[PacketType.Command] = 4;
+  lengths[PacketType.AclData] = 5;
+  lengths[PacketType.SynchronousData] = 4;
+  lengths[PacketType.Event] = 3;
+  lengths[PacketType.IsoData] = 5;
+  return lengths;
+})();
+
+/** Length of the whole packet whose header stands at `offset`. */
+function packetLength(bytes: Uint8Array, offset: number): number {
+  switch (bytes[offset]) {
+    case PacketType.AclData:
+      return 5 + (bytes[offset + 3]! | (bytes[offset + 4]! << 8));
+    case PacketType.IsoData: // 14 bits, the others reserved
+      return 5 + (bytes[offset + 3]! | ((bytes[offset + 4]! & 0x3f) << 8));
+    case PacketType.Event:
+      return 3 + bytes[offset + 2]!;
+    default: // commands and synchronous data
+      return 4 + bytes[offset + 3]!;
+  }
+}
+
+/**
+ * Cuts a stream of octets into H4 packets. A packet that came in one piece is handed on as a view of that piece, any other is copied
+ * together; at most one packet (64 KiB) is held.
+ *
+ * H4 has no mark by which a receiver could find the next packet after an error, so an unknown packet type is the end of the stream.
+ */
+export class H4Framer {
+  readonly #onPacket: (packet: Uint8Array) => void;
+  /** The packet being put together; as long as its header is not complete, room for the header only. */
+  #partial: Uint8Array | undefined;
+  #have = 0;
+  #position = 0;
+
+  constructor(onPacket: (packet: Uint8Array) => void) {
+    this.#onPacket = onPacket;
+  }
+
+  /** @throws {DecodeError} an octet that starts no H4 packet where one must start */
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#partial) {
+        at += this.#fill(chunk, at);
+        continue;
+      }
+      const headerLength = HEADER_LENGTH[chunk[at]!];
+      if (headerLength === undefined) this.#fail(chunk, at);
+      const left = chunk.length - at;
+      const length = left < headerLength ? headerLength : packetLength(chunk, at);
+      if (left >= headerLength && left >= length) {
+        const packet = chunk.subarray(at, at + length);
+        at += length;
+        this.#onPacket(packet);
+        continue;
+      }
+      this.#partial = new Uint8Array(length);
+      this.#partial.set(chunk.subarray(at));
+      this.#have = left;
+      at = chunk.length;
+    }
+    this.#position += chunk.length;
+  }
+
+  /** Adds what is missing of the packet, at most. @returns octets used */
+  #fill(chunk: Uint8Array, at: number): number {
+    const partial = this.#partial!;
+    const size = Math.min(partial.length - this.#have, chunk.length - at);
+    partial.set(chunk.subarray(at, at + size), this.#have);
+    this.#have += size;
+    if (this.#have < partial.length) return size;
+    const length = packetLength(partial, 0);
+    if (length > partial.length) {
+      // That was the header only.
+      this.#partial = new Uint8Array(length);
+      this.#partial.set(partial);
+      return size;
+    }
+    this.#partial = undefined;
+    this.#onPacket(partial);
+    return size;
+  }
+
+  #fail(chunk: Uint8Array, at: number): never {
+    const problem = `0x${chunk[at]!.toString(16).padStart(2, "0")} is no packet type`;
+    throw new DecodeError({
+      path: "H4 stream",
+      problem,
+      offset: this.#position + at,
+      length: this.#position + chunk.length,
+      packet: chunk.slice(at),
+    });
+  }
+}

@@ -1,0 +1,19 @@
+import { TransportError } from "../hci/transport.ts";
+import type { OpenTransportKind, ServeController } from "./types.ts";
+
+/** The transports that need Node, each loaded on first use. A browser bundle gets `kinds-browser.ts` instead (`imports` of package.json). */
+export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
+  tcp: async (rest, options) => (await import("./tcp.ts")).openTcp(rest, options),
+  "tcp-server": async (rest, options) => (await import("./tcp-server.ts")).openTcpServer(rest, options),
+  unix: async (rest, options) => (await import("./unix.ts")).openUnix(rest, options),
+  hci: async (rest, { signal }) => {
+    if (!/^\d{1,5}$/.test(rest)) throw new TransportError("unknown-spec", `transport "hci:${rest}": expected hci:N, for example hci:0`);
+    return await (await import("./hci-user-channel.ts")).openHciUserChannel(Number(rest), { signal });
+  },
+  vhci: async (rest) => {
+    if (rest !== "") throw new TransportError("unknown-spec", `transport "vhci:${rest}": expected vhci: and nothing more`);
+    return await (await import("./vhci.ts")).openVhci();
+  },
+};
+
+export const serve: ServeController = async (controller, spec, options) => (await import("./server.ts")).serve(controller, spec, options);

@@ -1,0 +1,40 @@
+import { platformKinds } from "#transport-kinds";
+import { type HciTransport, TransportError } from "../hci/transport.ts";
+import type { OpenTransportKind, TransportOptions } from "./types.ts";
+
+/** The kinds of transport, and how each is written. */
+const FORMS: Readonly<Record<string, string>> = {
+  sim: "sim:",
+  tcp: "tcp:HOST:PORT",
+  "tcp-server": "tcp-server:PORT",
+  unix: "unix:/PATH",
+  hci: "hci:N",
+  vhci: "vhci:",
+};
+
+const openSim: OpenTransportKind = async (rest, options) => (await import("./sim.ts")).openSim(rest, options);
+
+/**
+ * Opens the way to a controller:
+ *
+ * - `sim:` or `sim:NAME`: a new virtual controller in the air of this process
+ * - `tcp:HOST:PORT`, `unix:/PATH`: a controller that is served there as H4
+ * - `tcp-server:[HOST:]PORT`: waits for a controller to connect
+ * - `hci:N`: adapter hciN of a Linux machine, exclusively
+ * - `vhci:`: the other side of a virtual adapter of the Linux kernel; for virtual controllers
+ *
+ * @throws {TransportError} one sentence: unknown or malformed, not there, in use, no permission, not on this platform
+ * @throws `options.signal.reason` once it aborts
+ */
+export async function openTransport(spec: string, options: TransportOptions = {}): Promise<HciTransport> {
+  options.signal?.throwIfAborted();
+  const colon = spec.indexOf(":");
+  const kind = colon < 0 ? spec : spec.slice(0, colon);
+  const form = Object.hasOwn(FORMS, kind) ? FORMS[kind] : undefined;
+  if (form === undefined)
+    throw new TransportError("unknown-spec", `transport "${spec}" is not known: expected one of ${Object.values(FORMS).join(", ")}`);
+  if (colon < 0) throw new TransportError("unknown-spec", `transport "${spec}": expected ${form}`);
+  const open = kind === "sim" ? openSim : platformKinds[kind];
+  if (!open) throw new TransportError("unsupported", `transport "${spec}" needs Node: a page has none of that kind`);
+  return await open(spec.slice(colon + 1), options);
+}
