@@ -1,0 +1,16 @@
+export {
+  ADVERTISING_ACCESS_ADDRESS,
+  type Advertiser,
+  type AdvertisingChannels,
+  type Answer,
+  type Listener,
+  ListenWindow,
+} from "./advertising.ts";
+export { type AddRadioOptions, Air, type AirOptions, defaultAir, type InAir } from "./air.ts";
+export { type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup } from "./link.ts";
+export type { AirFault, AirHook, AirPacket, Medium } from "./medium.ts";
+export { airTimeUs, octetsInTime, Phy, phyName, SENSITIVITY_DBM, T_IFS_US } from "./phy.ts";
+export type { Position, PropagationOptions } from "./propagation.ts";
+export type { Radio } from "./radio.ts";
+export { AirEvent, type Scheduler } from "./scheduler.ts";
+export { type AirTraceEntry, type HciTraceEntry, type Trace, type TraceEntry, traceLine } from "./trace.ts";

@@ -1,0 +1,170 @@
+import { type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup } from "./link.ts";
+import type { AirFault, Medium } from "./medium.ts";
+import { Phy } from "./phy.ts";
+import { AirEvent } from "./scheduler.ts";
+
+interface Side {
+  readonly role: LinkRole;
+  end: LinkEnd | undefined;
+  isAlive: boolean;
+  /** Taken, and kept back by a fault hook's delay or because the peer does not accept. */
+  waiting: Uint8Array | undefined;
+  heldUntilUs: number;
+  isLeaving: boolean;
+}
+
+/** A link without radio time: what one end gives the other has at once, in order. Supervision alone still takes its time. */
+export class InstantLink implements Link {
+  readonly eventCounter = 0;
+  readonly #medium: Medium;
+  readonly #accessAddress: number;
+  #timeoutUs: number;
+  readonly #sides: readonly [Side, Side] = [newSide(LinkRole.Central), newSide(LinkRole.Peripheral)];
+  readonly #supervision = new AirEvent(() => this.#onSupervision());
+  readonly #again = new AirEvent(() => this.#pump());
+  readonly #pathWatch: Disposable;
+  #isPumping = false;
+
+  constructor(medium: Medium, setup: LinkSetup) {
+    this.#medium = medium;
+    this.#accessAddress = setup.accessAddress;
+    this.#timeoutUs = setup.supervisionTimeoutUs;
+    this.#sides[0].end = setup.central;
+    this.#sides[0].isAlive = true;
+    this.#pathWatch = medium.onPathChange(() => this.#onPathChange());
+    this.#onPathChange(); // lost if nobody joins
+  }
+
+  join(peripheral: LinkEnd): void {
+    this.#sides[1].end = peripheral;
+    this.#sides[1].isAlive = true;
+    this.#onPathChange();
+  }
+
+  wake(): void {
+    this.#pump();
+  }
+
+  atInstant(role: LinkRole, _instant: number, change: LinkChange): void {
+    if (change.kind === "parameters") this.#timeoutUs = change.supervisionTimeoutUs;
+    this.#sides[role].end?.onInstant(change);
+  }
+
+  leave(role: LinkRole, { afterNextPdu = false }: { afterNextPdu?: boolean } = {}): void {
+    const side = this.#sides[role];
+    if (!side.isAlive) return;
+    if (afterNextPdu && this.#isPumping) {
+      side.isLeaving = true;
+      return;
+    }
+    side.isAlive = false;
+    if (this.#sides[1 - role]!.isAlive) this.#onPathChange();
+    else this.#dispose();
+  }
+
+  rssiDbm(role: LinkRole): number {
+    const [to, from] = [this.#sides[role].end, this.#sides[1 - role]!.end];
+    return to && from ? this.#medium.rssiDbm(from.radio, to.radio, this.#accessAddress, 0, role) : 127;
+  }
+
+  get #isConnected(): boolean {
+    const [a, b] = this.#sides;
+    return a.isAlive && b.isAlive && this.#medium.isInRange(a.end!.radio, b.end!.radio);
+  }
+
+  #onPathChange(): void {
+    if (this.#isConnected) {
+      this.#medium.scheduler.clear(this.#supervision);
+      this.#pump();
+    } else if (!this.#supervision.isSet) this.#medium.scheduler.set(this.#supervision, this.#medium.scheduler.nowUs + this.#timeoutUs);
+  }
+
+  #onSupervision(): void {
+    for (const side of this.#sides) {
+      if (!side.isAlive) continue;
+      side.isAlive = false;
+      side.end!.onLost(this.#sides[1].end ? LinkLoss.ConnectionTimeout : LinkLoss.ConnectionFailedToBeEstablished);
+    }
+    this.#dispose();
+  }
+
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      let moved = true;
+      while (moved && this.#isConnected) {
+        moved = false;
+        for (const from of this.#sides) if (this.#carryOne(from, this.#sides[1 - from.role]!)) moved = true;
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+    for (const side of this.#sides) if (side.isLeaving) this.leave(side.role);
+  }
+
+  #carryOne(from: Side, to: Side): boolean {
+    if (!from.isAlive || !to.isAlive || !to.end!.isAccepting) return false;
+    if (from.heldUntilUs > 0) {
+      if (from.heldUntilUs > this.#medium.scheduler.nowUs) return false;
+      from.heldUntilUs = 0;
+    } else {
+      from.waiting ??= from.end!.takePdu();
+      if (!from.waiting) return false;
+      const fault = this.#fateOf(from, to, from.waiting);
+      // A lost or corrupted packet is sent again, which here takes no time.
+      if (fault !== undefined && typeof fault === "object") {
+        if ("delayMs" in fault) {
+          from.heldUntilUs = this.#medium.scheduler.nowUs + Math.round(fault.delayMs * 1000);
+          this.#medium.scheduler.set(this.#again, from.heldUntilUs);
+          return false;
+        }
+        if (fault.deliver.length >= 2) from.waiting = fault.deliver;
+      }
+    }
+    const pdu = from.waiting!;
+    from.waiting = undefined;
+    to.end!.onPdu(pdu);
+    if (from.isAlive) from.end!.onAcknowledged();
+    return true;
+  }
+
+  #fateOf(from: Side, to: Side, pdu: Uint8Array): AirFault | undefined {
+    const medium = this.#medium;
+    if (!medium.hasHooks && !medium.trace.isOn) return undefined;
+    const packet = {
+      timeUs: medium.scheduler.nowUs,
+      from: from.end!.radio.name,
+      to: to.end!.radio.name,
+      channel: 0,
+      phy: Phy.Le1M,
+      accessAddress: this.#accessAddress,
+      pdu,
+    };
+    const fault = medium.fate(packet);
+    if (medium.trace.isOn) {
+      const { to: receiver, ...entry } = packet;
+      const isFault = fault === "lose" || fault === "corrupt";
+      const delivered = typeof fault === "object" && "deliver" in fault ? fault.deliver : pdu;
+      medium.trace.add({
+        kind: "air",
+        ...entry,
+        receivedBy: isFault ? [] : [receiver],
+        trouble: isFault ? "fault" : undefined,
+        pdu: delivered.slice(),
+      });
+      if (isFault) medium.trace.add({ kind: "air", ...entry, receivedBy: [receiver], trouble: undefined, pdu: pdu.slice() });
+    }
+    return fault;
+  }
+
+  #dispose(): void {
+    this.#medium.scheduler.clear(this.#supervision);
+    this.#medium.scheduler.clear(this.#again);
+    this.#pathWatch[Symbol.dispose]();
+  }
+}
+
+function newSide(role: LinkRole): Side {
+  return { role, end: undefined, isAlive: false, waiting: undefined, heldUntilUs: 0, isLeaving: false };
+}

@@ -1,0 +1,63 @@
+import type { Phy } from "./phy.ts";
+import type { Radio } from "./radio.ts";
+
+export const LinkRole = Object.freeze({ Central: 0, Peripheral: 1 });
+export type LinkRole = (typeof LinkRole)[keyof typeof LinkRole];
+
+/** What takes effect at an instant of the connection event counter, Vol 6 Part B 5.1. */
+export type LinkChange =
+  | { readonly kind: "parameters"; readonly intervalUs: number; readonly latency: number; readonly supervisionTimeoutUs: number }
+  | { readonly kind: "channels"; readonly channelMap: Uint8Array }
+  | { readonly kind: "phy"; readonly centralToPeripheral: Phy; readonly peripheralToCentral: Phy };
+
+/** One controller's end of a link: its queue of Data Physical Channel PDUs and what it does with the peer's. */
+export interface LinkEnd {
+  readonly radio: Radio;
+  /** Payload octets, MIC included, of the PDU that `takePdu` would give; 0 when there is none. */
+  readonly nextOctets: number;
+  /** The next PDU (header of 2 octets, payload, MIC). Called only once the one before was acknowledged. Bits 2 to 4 of its first octet are the link's. */
+  takePdu(): Uint8Array | undefined;
+  /** The peer has the PDU taken last. */
+  onAcknowledged(): void;
+  /** False while the host takes no more data: the peer's PDUs are then not acknowledged. */
+  readonly isAccepting: boolean;
+  /** A new PDU of the peer; valid during the call. */
+  onPdu(pdu: Uint8Array): void;
+  onInstant(change: LinkChange): void;
+  /** Nothing was heard for too long; the end is off the link already. `reason`: Connection Timeout or Connection Failed To Be Established. */
+  onLost(reason: number): void;
+}
+
+export interface LinkSetup {
+  readonly accessAddress: number;
+  readonly central: LinkEnd;
+  readonly firstAnchorUs: number;
+  readonly intervalUs: number;
+  readonly latency: number;
+  readonly supervisionTimeoutUs: number;
+  /** Five octets, bit n for data channel n. */
+  readonly channelMap: Uint8Array;
+  readonly hop: number;
+}
+
+/** The way between two ends. Acknowledgement, retransmission, time and supervision are its own; it delivers in order and once. */
+export interface Link {
+  /** Connection event counter, not wrapped: of the event in progress, otherwise of the last one. */
+  readonly eventCounter: number;
+  /** The peripheral received the CONNECT_IND. */
+  join(peripheral: LinkEnd): void;
+  /** The end has something to send, or accepts again. */
+  wake(role: LinkRole): void;
+  /** Has `change` take effect for this end when the counter is `instant` (not wrapped). */
+  atInstant(role: LinkRole, instant: number, change: LinkChange): void;
+  /** The end is off the link; nothing more is asked or told. With `afterNextPdu` it first sends once more, and so acknowledges. */
+  leave(role: LinkRole, options?: { afterNextPdu?: boolean }): void;
+  /** Strength in dBm of what this end received last. */
+  rssiDbm(role: LinkRole): number;
+}
+
+/** Error codes of Vol 1 Part F that a link itself gives as reasons. */
+export const LinkLoss = Object.freeze({ ConnectionTimeout: 0x08, ConnectionFailedToBeEstablished: 0x3e });
+
+/** Before it is established, a link is given up after so many connection events, Vol 6 Part B 4.5.2. */
+export const EVENTS_TO_ESTABLISH = 6;

@@ -1,0 +1,178 @@
+import type { Clock } from "../async/index.ts";
+import { draw, drawKey } from "./draw.ts";
+import { Mailbox } from "./mailbox.ts";
+import { Phy } from "./phy.ts";
+import { Propagation, type PropagationOptions } from "./propagation.ts";
+import type { Radio } from "./radio.ts";
+import { Scheduler } from "./scheduler.ts";
+import { Trace } from "./trace.ts";
+
+/** A packet about to be received, as fault hooks see it. */
+export interface AirPacket {
+  /** Counts the packets that hooks were asked about, from 0. */
+  readonly index: number;
+  /** Start of the packet, microseconds since the air was made. */
+  readonly timeUs: number;
+  readonly from: string;
+  /** The peer on a link; absent on advertising channels, where everybody may listen. */
+  readonly to: string | undefined;
+  readonly channel: number;
+  readonly phy: Phy;
+  readonly accessAddress: number;
+  /** Not to be changed: answer with `deliver` instead. */
+  readonly pdu: Uint8Array;
+}
+
+/**
+ * What happens to a packet. `"lose"`: not received at all. `"corrupt"`: its CRC fails, so that it is sent again. `deliver`: these octets
+ * arrive with a CRC that fits. `delayMs`: on a link, the receiver takes neither this packet nor those behind it before that time has
+ * passed; on an advertising channel it is lost.
+ */
+export type AirFault = "lose" | "corrupt" | { readonly deliver: Uint8Array } | { readonly delayMs: number };
+export type AirHook = (packet: AirPacket) => AirFault | undefined;
+
+export interface MediumOptions extends PropagationOptions {
+  clock: Clock;
+  seed: number;
+  mode: "radio" | "instant";
+  traceCapacity: number;
+  idle: "skip" | "simulate";
+}
+
+interface Path {
+  readonly key: number;
+  lossDb: number;
+  cuts: number;
+}
+
+/** What lies between radios: time, attenuation, chance, faults and the trace. */
+export class Medium {
+  readonly scheduler: Scheduler;
+  readonly mailbox: Mailbox;
+  readonly propagation: Propagation;
+  readonly trace: Trace;
+  readonly seed: number;
+  readonly mode: "radio" | "instant";
+  /** Whether events that provably change nothing are passed over. */
+  readonly skipsIdle: boolean;
+  readonly #paths = new Map<Radio, Map<Radio, Path>>();
+  readonly #hooks = new Set<AirHook>();
+  readonly #onPathChange = new Set<() => void>();
+  #packets = 0;
+
+  constructor(options: MediumOptions) {
+    this.scheduler = new Scheduler(options.clock);
+    this.mailbox = new Mailbox(this.scheduler);
+    this.propagation = new Propagation(options);
+    this.trace = new Trace(options.traceCapacity);
+    this.seed = options.seed;
+    this.mode = options.mode;
+    this.skipsIdle = options.idle === "skip";
+  }
+
+  #path(a: Radio, b: Radio): Path {
+    let ofA = this.#paths.get(a);
+    if (!ofA) {
+      ofA = new Map();
+      this.#paths.set(a, ofA);
+    }
+    let path = ofA.get(b);
+    if (!path) {
+      const key = drawKey(this.seed, a.name < b.name ? `${a.name}\n${b.name}` : `${b.name}\n${a.name}`);
+      path = { key, lossDb: this.propagation.pathLossDb(a.position, b.position, key), cuts: 0 };
+      ofA.set(b, path);
+      let ofB = this.#paths.get(b);
+      if (!ofB) {
+        ofB = new Map();
+        this.#paths.set(b, ofB);
+      }
+      ofB.set(a, path);
+    }
+    return path;
+  }
+
+  /** Mean strength in dBm at which `to` receives `from`; minus infinity while the path is cut. */
+  meanDbm(from: Radio, to: Radio): number {
+    const path = this.#path(from, to);
+    return path.cuts > 0 ? Number.NEGATIVE_INFINITY : from.txPowerDbm - path.lossDb;
+  }
+
+  isInRange(from: Radio, to: Radio, phy: Phy = Phy.Le1M): boolean {
+    return this.propagation.isInRange(this.meanDbm(from, to), phy);
+  }
+
+  /** Strength of one packet, the same whenever it is asked for. */
+  rssiDbm(from: Radio, to: Radio, key: number, a: number, b: number): number {
+    return this.propagation.rssiDbm(this.meanDbm(from, to), draw(key ^ 0x5bd1e995, a, b));
+  }
+
+  /** Whether chance and distance let one packet through. */
+  isReceived(from: Radio, to: Radio, phy: Phy, key: number, a: number, b: number): boolean {
+    const meanDbm = this.meanDbm(from, to);
+    if (this.propagation.isLossless(meanDbm, phy)) return true;
+    const probability = this.propagation.lossProbability(this.rssiDbm(from, to, key, a, b), phy);
+    return probability < 1 && draw(key, a, b) >= probability;
+  }
+
+  isLossless(from: Radio, to: Radio, phy: Phy): boolean {
+    return this.propagation.isLossless(this.meanDbm(from, to), phy);
+  }
+
+  /** Attenuates the path out of existence until the result is disposed. */
+  cut(a: Radio, b: Radio): Disposable {
+    const path = this.#path(a, b);
+    path.cuts++;
+    this.pathsChanged();
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        path.cuts--;
+        this.pathsChanged();
+      },
+    };
+  }
+
+  /** The radio is somewhere else, or its power is another. */
+  moved(radio: Radio): void {
+    for (const [other, path] of this.#paths.get(radio) ?? [])
+      path.lossDb = this.propagation.pathLossDb(radio.position, other.position, path.key);
+    this.pathsChanged();
+  }
+
+  forget(radio: Radio): void {
+    for (const other of this.#paths.get(radio)?.keys() ?? []) this.#paths.get(other)?.delete(radio);
+    this.#paths.delete(radio);
+  }
+
+  onPathChange(listener: () => void): Disposable {
+    this.#onPathChange.add(listener);
+    return { [Symbol.dispose]: () => void this.#onPathChange.delete(listener) };
+  }
+
+  pathsChanged(): void {
+    for (const listener of this.#onPathChange) listener();
+  }
+
+  get hasHooks(): boolean {
+    return this.#hooks.size > 0;
+  }
+
+  addHook(hook: AirHook): Disposable {
+    const entry: AirHook = (packet) => hook(packet);
+    this.#hooks.add(entry);
+    return { [Symbol.dispose]: () => void this.#hooks.delete(entry) };
+  }
+
+  /** Asks the hooks about a packet; the first that wants something has it. */
+  fate(packet: Omit<AirPacket, "index">): AirFault | undefined {
+    if (this.#hooks.size === 0) return undefined;
+    const counted: AirPacket = { index: this.#packets++, ...packet };
+    for (const hook of this.#hooks) {
+      const fault = hook(counted);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,525 @@
+import { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup } from "./link.ts";
+import type { Medium } from "./medium.ts";
+import { airTimeUs, Phy, T_IFS_US } from "./phy.ts";
+import type { RadioUse } from "./radio.ts";
+import { AirEvent } from "./scheduler.ts";
+
+/** What both timers of the peers may be off beside their drift, Vol 6 Part B 4.2.1. */
+const JITTER_US = 16;
+const NESN = 0x04;
+const SN = 0x08;
+const MD = 0x10;
+
+/** One end as the link sees it: sequence numbers and what is on its way. */
+class Side {
+  readonly role: LinkRole;
+  end: LinkEnd | undefined;
+  isAlive = false;
+  sn = 0;
+  nesn = 0;
+  /** Sent, or about to be, and not acknowledged. */
+  current: Uint8Array | undefined;
+  readonly empty = Uint8Array.of(1, 0);
+  lastHeardUs = 0;
+  isEstablished = false;
+  isLeaving = false;
+  /** Until then nothing new of the peer is accepted (a fault hook's delay). */
+  holdsUntilUs = -1;
+  readonly changes: { instant: number; change: LinkChange }[] = [];
+  constructor(role: LinkRole) {
+    this.role = role;
+  }
+  /** Payload octets of the next PDU to leave. */
+  get nextOctets(): number {
+    return this.current ? this.current.length - 2 : (this.end?.nextOctets ?? 0);
+  }
+}
+
+/** A link with radio time: connection events, packets, acknowledgements, losses, supervision (Vol 6 Part B 4.5). */
+export class RadioLink implements Link, RadioUse {
+  readonly #medium: Medium;
+  readonly #setup: LinkSetup;
+  readonly #central = new Side(LinkRole.Central);
+  readonly #peripheral = new Side(LinkRole.Peripheral);
+  readonly #anchorEvent = new AirEvent(() => this.#onAnchor());
+  readonly #stepEvent = new AirEvent(() => this.#onStep());
+  readonly #pathWatch: Disposable;
+
+  // Anchors are counted from a base, so that rounding to microseconds does not add up.
+  #baseUs: number;
+  #baseCounter = 0;
+  intervalUs: number;
+  #latency: number;
+  #timeoutUs: number;
+  #channelMap: Uint8Array;
+  #phyCentral: Phy = Phy.Le1M;
+  #phyPeripheral: Phy = Phy.Le1M;
+
+  #counter = -1;
+  nextAnchorUs: number;
+  lastServedUs: number;
+  busyUntilUs = -1;
+  #eventUs = -1;
+  #limitUs = 0;
+  #packet = 0;
+  #stage: "exchange" | "at-peripheral" | "at-central" = "exchange";
+  #isInEvent = false;
+  #isAsleep = false;
+  #lastAttended = -1;
+  #heardLastAnchor = false;
+  #lastHeardAnchorUs: number;
+  #isApart = false;
+  #heard: Uint8Array | undefined;
+  #moreData = false;
+  #replyIsReady = false;
+
+  constructor(medium: Medium, setup: LinkSetup) {
+    this.#medium = medium;
+    this.#setup = setup;
+    this.intervalUs = setup.intervalUs * (1 + setup.central.radio.driftPpm * 1e-6);
+    this.#latency = setup.latency;
+    this.#timeoutUs = setup.supervisionTimeoutUs;
+    this.#channelMap = setup.channelMap;
+    this.#baseUs = setup.firstAnchorUs;
+    this.nextAnchorUs = setup.firstAnchorUs;
+    this.lastServedUs = medium.scheduler.nowUs;
+    this.#lastHeardAnchorUs = medium.scheduler.nowUs;
+    this.#central.end = setup.central;
+    this.#central.isAlive = true;
+    setup.central.radio.addUse(this);
+    this.#pathWatch = medium.onPathChange(() => this.#wakeUp());
+    this.#arm();
+  }
+
+  get eventCounter(): number {
+    this.#sync();
+    return Math.max(0, this.#counter);
+  }
+
+  join(peripheral: LinkEnd): void {
+    this.#peripheral.end = peripheral;
+    this.#peripheral.isAlive = true;
+    peripheral.radio.addUse(this);
+    this.#arm();
+  }
+
+  wake(role: LinkRole): void {
+    if (this.#isAsleep && this.#side(role).nextOctets > 0) this.#wakeUp();
+  }
+
+  onShared(): void {
+    this.#wakeUp();
+  }
+
+  atInstant(role: LinkRole, instant: number, change: LinkChange): void {
+    this.#wakeUp();
+    this.#side(role).changes.push({ instant, change });
+  }
+
+  leave(role: LinkRole, { afterNextPdu = false }: { afterNextPdu?: boolean } = {}): void {
+    this.#wakeUp();
+    const side = this.#side(role);
+    if (!side.isAlive) return;
+    if (afterNextPdu && this.#other(side).isAlive) {
+      side.isLeaving = true;
+      return;
+    }
+    side.isAlive = false;
+    side.end?.radio.removeUse(this);
+    if (!this.#other(side).isAlive) this.#dispose();
+    else if (!this.#isInEvent) this.#arm();
+  }
+
+  rssiDbm(role: LinkRole): number {
+    const to = this.#side(role);
+    const from = this.#other(to);
+    if (!from.end || !to.end) return 127; // not available
+    return this.#medium.rssiDbm(from.end.radio, to.end.radio, this.#setup.accessAddress, Math.max(0, this.#counter), role);
+  }
+
+  occupies(startUs: number, endUs: number): boolean {
+    if (this.#eventUs < endUs && this.busyUntilUs > startUs) return true;
+    let anchorUs = this.nextAnchorUs;
+    if (this.#isAsleep) anchorUs = this.#anchorOf(this.#counterAt(endUs));
+    return anchorUs < endUs && anchorUs + this.#idleUs() > startUs;
+  }
+
+  #side(role: LinkRole): Side {
+    return role === LinkRole.Central ? this.#central : this.#peripheral;
+  }
+  #other(side: Side): Side {
+    return side === this.#central ? this.#peripheral : this.#central;
+  }
+  #idleUs(): number {
+    return airTimeUs(this.#phyCentral, 0) + T_IFS_US + airTimeUs(this.#phyPeripheral, 0);
+  }
+  #anchorOf(counter: number): number {
+    return this.#baseUs + Math.round((counter - this.#baseCounter) * this.intervalUs);
+  }
+  /** The last event whose anchor is not after `timeUs`. */
+  #counterAt(timeUs: number): number {
+    let counter = this.#baseCounter + Math.floor((timeUs - this.#baseUs) / this.intervalUs) + 1;
+    while (this.#anchorOf(counter) > timeUs) counter--;
+    return counter;
+  }
+  #channel(): number {
+    const unmapped = (this.#setup.hop * (this.#counter + 1)) % 37; // Channel Selection Algorithm #1, Vol 6 Part B 4.5.8.2
+    if ((this.#channelMap[unmapped >> 3]! >> (unmapped & 7)) & 1) return unmapped;
+    const used: number[] = [];
+    for (let channel = 0; channel < 37; channel++) if ((this.#channelMap[channel >> 3]! >> (channel & 7)) & 1) used.push(channel);
+    return used[unmapped % used.length] ?? unmapped;
+  }
+
+  #deadlineOf(side: Side): number {
+    return side.isEstablished ? side.lastHeardUs + this.#timeoutUs : this.#anchorOf(EVENTS_TO_ESTABLISH);
+  }
+
+  /** Sets the timer for the next anchor or an earlier end of a side's patience. */
+  #arm(): void {
+    if (this.#isInEvent) return;
+    let timeUs = this.nextAnchorUs;
+    let deadlineUs = Number.POSITIVE_INFINITY;
+    for (const side of [this.#central, this.#peripheral]) if (side.isAlive) deadlineUs = Math.min(deadlineUs, this.#deadlineOf(side));
+    // With nobody at the other end there is only the deadline to wait for.
+    const isAlone = !(this.#central.isAlive && this.#peripheral.isAlive) && this.#counter >= 0;
+    if (isAlone && this.#medium.skipsIdle && !this.#isShared()) timeUs = deadlineUs;
+    this.#medium.scheduler.set(this.#anchorEvent, Math.min(timeUs, deadlineUs));
+  }
+
+  #isShared(): boolean {
+    return (this.#central.end?.radio.uses.length ?? 0) > 1 || (this.#peripheral.end?.radio.uses.length ?? 0) > 1;
+  }
+
+  #onAnchor(): void {
+    const nowUs = this.#medium.scheduler.nowUs;
+    for (const side of [this.#central, this.#peripheral]) {
+      if (!side.isAlive || nowUs < this.#deadlineOf(side)) continue;
+      const reason = side.isEstablished ? LinkLoss.ConnectionTimeout : LinkLoss.ConnectionFailedToBeEstablished;
+      this.leave(side.role);
+      side.end!.onLost(reason);
+    }
+    if (!this.#central.isAlive && !this.#peripheral.isAlive) return;
+    if (nowUs < this.nextAnchorUs) {
+      this.#arm();
+      return;
+    }
+    this.#counter++;
+    this.#applyInstants();
+    this.nextAnchorUs = this.#anchorOf(this.#counter + 1);
+    this.#packet = 0;
+    this.#isInEvent = true;
+    if (!this.#mayUseRadios(nowUs)) {
+      this.#closeEvent(false);
+      return;
+    }
+    this.#eventUs = nowUs;
+    this.lastServedUs = nowUs;
+    this.#limitUs = this.nextAnchorUs;
+    for (const side of [this.#central, this.#peripheral])
+      for (const use of side.end?.radio.uses ?? [])
+        if (use !== this && use.nextAnchorUs > nowUs) this.#limitUs = Math.min(this.#limitUs, use.nextAnchorUs);
+    this.#exchange(nowUs);
+  }
+
+  #applyInstants(): void {
+    const [central, peripheral] = [this.#central, this.#peripheral];
+    const due = central.changes.filter(({ instant }) => instant === this.#counter);
+    if (due.length === 0 && peripheral.changes.length === 0) return;
+    for (const { change } of due) {
+      // A peripheral that never got word of the change listens at the old times: the two do not meet again.
+      if (!peripheral.changes.some(({ instant, change: { kind } }) => instant === this.#counter && kind === change.kind))
+        this.#isApart = true;
+      if (change.kind === "channels") this.#channelMap = change.channelMap;
+      else if (change.kind === "phy") {
+        this.#phyCentral = change.centralToPeripheral;
+        this.#phyPeripheral = change.peripheralToCentral;
+      } else {
+        this.#baseUs = this.#anchorOf(this.#counter);
+        this.#baseCounter = this.#counter;
+        this.intervalUs = change.intervalUs * (1 + this.#setup.central.radio.driftPpm * 1e-6);
+        this.#latency = change.latency;
+        this.#timeoutUs = change.supervisionTimeoutUs;
+      }
+    }
+    for (const side of [central, peripheral]) {
+      const now = side.changes.filter(({ instant }) => instant <= this.#counter);
+      for (const entry of now) side.changes.splice(side.changes.indexOf(entry), 1);
+      for (const { change } of now) if (side.isAlive) side.end!.onInstant(change);
+    }
+  }
+
+  /** Other links of the two radios may be in the middle of an event, or have waited longer for one that would overlap. */
+  #mayUseRadios(nowUs: number): boolean {
+    if (!this.#isShared()) return true;
+    const needUs =
+      airTimeUs(this.#phyCentral, this.#central.nextOctets) + T_IFS_US + airTimeUs(this.#phyPeripheral, this.#peripheral.nextOctets);
+    for (const side of [this.#central, this.#peripheral]) {
+      for (const use of side.end?.radio.uses ?? []) {
+        if (use === this) continue;
+        if (use.busyUntilUs > nowUs) return false;
+        if (use.nextAnchorUs < nowUs + needUs && use.lastServedUs < this.lastServedUs) return false;
+      }
+    }
+    return true;
+  }
+
+  #peripheralListens(nowUs: number): boolean {
+    const { end, isAlive, current, empty, changes, isLeaving } = this.#peripheral;
+    if (!end || !isAlive || this.#isApart) return false;
+    const mayRest = this.#latency > 0 && this.#heardLastAnchor && changes.length === 0 && !isLeaving;
+    const hasNothing = (current === undefined || current === empty) && end.nextOctets === 0;
+    if (mayRest && hasNothing && this.#counter - this.#lastAttended <= this.#latency) return false;
+    this.#lastAttended = this.#counter;
+    this.#heardLastAnchor = this.#isInWindow(nowUs - this.#lastHeardAnchorUs);
+    return this.#heardLastAnchor;
+  }
+
+  /** Whether an anchor lies in the widened window after `sinceUs` without one, Vol 6 Part B 4.5.7. */
+  #isInWindow(sinceUs: number): boolean {
+    const central = this.#central.end!.radio;
+    const peripheral = this.#peripheral.end!.radio;
+    const wideningUs = (central.sleepClockAccuracyPpm + peripheral.sleepClockAccuracyPpm) * 1e-6 * sinceUs + JITTER_US;
+    return Math.abs(central.driftPpm - peripheral.driftPpm) * 1e-6 * sinceUs <= wideningUs;
+  }
+
+  /** The central sends. */
+  #exchange(startUs: number): void {
+    const [central, peripheral] = [this.#central, this.#peripheral];
+    const isFirst = this.#packet === 0;
+    const listens = isFirst ? this.#peripheralListens(startUs) : peripheral.isAlive;
+    if (!central.isAlive) {
+      if (isFirst) this.#heardLastAnchor = false;
+      this.#closeEvent(false);
+      return;
+    }
+    central.current ??= central.end!.takePdu() ?? central.empty;
+    const hasMore = central.end!.nextOctets > 0;
+    this.#moreData = hasMore;
+    const endUs = startUs + airTimeUs(this.#phyCentral, central.current.length - 2);
+    this.#replyIsReady = (peripheral.end?.nextOctets ?? 0) > 0;
+    this.busyUntilUs = endUs + T_IFS_US + airTimeUs(this.#phyPeripheral, peripheral.nextOctets);
+    this.#heard = this.#carry(central, central.current, hasMore, startUs, this.#phyCentral, listens);
+    if (isFirst && listens) {
+      this.#heardLastAnchor = this.#heard !== undefined;
+      if (this.#heardLastAnchor) this.#lastHeardAnchorUs = startUs;
+    }
+    if (this.#medium.skipsIdle && central.current === central.empty && !hasMore && this.#isPeripheralIdle()) {
+      this.#idleExchange(endUs);
+      return;
+    }
+    this.#stage = "at-peripheral";
+    this.#medium.scheduler.set(this.#stepEvent, endUs);
+  }
+
+  #isPeripheralIdle(): boolean {
+    const { current, empty, end, isLeaving } = this.#peripheral;
+    return (current === undefined || current === empty) && !isLeaving && !this.#central.isLeaving && (end?.nextOctets ?? 0) === 0;
+  }
+
+  /** Two empty packets in one go: nothing in between could be seen from outside. */
+  #idleExchange(atPeripheralUs: number): void {
+    const [central, peripheral] = [this.#central, this.#peripheral];
+    let isComplete = false;
+    if (this.#heard) {
+      this.#acknowledge(peripheral, this.#heard, atPeripheralUs);
+      peripheral.current ??= peripheral.empty;
+      const replyUs = atPeripheralUs + T_IFS_US;
+      const reply = this.#carry(peripheral, peripheral.current, false, replyUs, this.#phyPeripheral, true);
+      if (reply) {
+        this.#acknowledge(central, reply, replyUs + airTimeUs(this.#phyPeripheral, 0));
+        isComplete = true;
+      }
+    }
+    this.#closeEvent(isComplete);
+  }
+
+  #onStep(): void {
+    const nowUs = this.#medium.scheduler.nowUs;
+    if (this.#stage === "exchange") this.#exchange(nowUs);
+    else if (this.#stage === "at-peripheral") this.#atPeripheral(nowUs);
+    else this.#atCentral(nowUs);
+  }
+
+  #atPeripheral(nowUs: number): void {
+    const [central, peripheral] = [this.#central, this.#peripheral];
+    if (central.isLeaving) this.leave(LinkRole.Central);
+    const pdu = this.#heard;
+    if (!pdu || !peripheral.isAlive) {
+      this.#closeEvent(false);
+      return;
+    }
+    const isNew = this.#acknowledge(peripheral, pdu, nowUs);
+    if (!peripheral.isAlive) {
+      this.#closeEvent(false); // its last PDU was acknowledged, it is off
+      return;
+    }
+    // The reply was made ready before the packet came in: what the host or the Link Layer answers to it leaves with the next one.
+    const replyUs = nowUs + T_IFS_US;
+    if (!peripheral.current) {
+      const fits = replyUs + airTimeUs(this.#phyPeripheral, peripheral.end!.nextOctets) <= this.#limitUs;
+      peripheral.current = (fits && this.#replyIsReady ? peripheral.end!.takePdu() : undefined) ?? peripheral.empty;
+    }
+    const hasMore = this.#replyIsReady && peripheral.end!.nextOctets > 0;
+    if (isNew) peripheral.end!.onPdu(pdu);
+    if (!peripheral.isAlive) {
+      this.#closeEvent(false);
+      return;
+    }
+    this.#moreData ||= hasMore;
+    this.#heard = this.#carry(peripheral, peripheral.current, hasMore, replyUs, this.#phyPeripheral, central.isAlive);
+    const endUs = replyUs + airTimeUs(this.#phyPeripheral, peripheral.current.length - 2);
+    this.busyUntilUs = endUs;
+    this.#stage = "at-central";
+    this.#medium.scheduler.set(this.#stepEvent, endUs);
+  }
+
+  #atCentral(nowUs: number): void {
+    const [central, peripheral] = [this.#central, this.#peripheral];
+    if (peripheral.isLeaving) this.leave(LinkRole.Peripheral);
+    const pdu = this.#heard;
+    if (!pdu || !central.isAlive) {
+      this.#closeEvent(false);
+      return;
+    }
+    if (this.#acknowledge(central, pdu, nowUs)) central.end!.onPdu(pdu);
+    if (this.#moreData && central.isAlive && peripheral.isAlive) {
+      const startUs = nowUs + T_IFS_US;
+      const reply = peripheral.current && central.nesn === peripheral.sn ? peripheral.nextOctets : peripheral.end!.nextOctets;
+      const endUs = startUs + airTimeUs(this.#phyCentral, central.nextOctets) + T_IFS_US + airTimeUs(this.#phyPeripheral, reply);
+      if (endUs <= this.#limitUs) {
+        this.busyUntilUs = endUs;
+        this.#stage = "exchange";
+        this.#medium.scheduler.set(this.#stepEvent, startUs);
+        return;
+      }
+    }
+    this.#closeEvent(true);
+  }
+
+  /** Handles NESN and SN of a received packet, Vol 6 Part B 4.5.9. Gives whether it brings a new PDU. */
+  #acknowledge(side: Side, pdu: Uint8Array, nowUs: number): boolean {
+    side.lastHeardUs = nowUs;
+    side.isEstablished = true;
+    const header = pdu[0]!;
+    if (side.current && (header & NESN) >> 2 !== side.sn) {
+      const was = side.current;
+      side.sn ^= 1;
+      side.current = undefined;
+      if (was !== side.empty) side.end!.onAcknowledged();
+    }
+    if ((header & SN) >> 3 !== side.nesn || !side.isAlive) return false; // sent before
+    if (pdu.length === 2) {
+      side.nesn ^= 1;
+      return false;
+    }
+    if (!side.end!.isAccepting || nowUs < side.holdsUntilUs) return false;
+    side.nesn ^= 1;
+    return true;
+  }
+
+  /** Sends a packet through the air; gives it as received, or nothing. */
+  #carry(from: Side, pdu: Uint8Array, hasMore: boolean, timeUs: number, phy: Phy, listens: boolean): Uint8Array | undefined {
+    pdu[0] = (pdu[0]! & 0x03) | (from.nesn ? NESN : 0) | (from.sn ? SN : 0) | (hasMore ? MD : 0);
+    const medium = this.#medium;
+    const to = this.#other(from);
+    const packet = this.#packet++;
+    const isNoted = (pdu.length > 2 && listens) || !medium.skipsIdle;
+    let received: Uint8Array | undefined = pdu;
+    let trouble: "lost" | "unheard" | "fault" | undefined;
+    if (!listens) trouble = "unheard";
+    else if (!medium.isReceived(from.end!.radio, to.end!.radio, phy, this.#setup.accessAddress, this.#counter, packet)) trouble = "lost";
+    if (isNoted && medium.hasHooks && listens) {
+      const fault = medium.fate({
+        timeUs,
+        from: from.end!.radio.name,
+        to: to.end!.radio.name,
+        channel: this.#channel(),
+        phy,
+        accessAddress: this.#setup.accessAddress,
+        pdu,
+      });
+      if (fault === "lose" || fault === "corrupt") trouble = "fault";
+      else if (fault !== undefined && "deliver" in fault) received = fault.deliver.length < 2 ? pdu : fault.deliver;
+      else if (fault !== undefined) to.holdsUntilUs = timeUs + fault.delayMs * 1000;
+    }
+    if (isNoted && medium.trace.isOn) {
+      medium.trace.add({
+        kind: "air",
+        timeUs,
+        from: from.end!.radio.name,
+        receivedBy: trouble ? [] : [to.end!.radio.name],
+        trouble,
+        channel: this.#channel(),
+        phy,
+        accessAddress: this.#setup.accessAddress,
+        pdu: received.slice(),
+      });
+    }
+    return trouble ? undefined : received;
+  }
+
+  #closeEvent(isComplete: boolean): void {
+    this.#isInEvent = false;
+    this.#medium.scheduler.clear(this.#stepEvent);
+    if (!this.#central.isAlive && !this.#peripheral.isAlive) return;
+    if (isComplete && this.#maySleep()) {
+      this.#isAsleep = true;
+      this.#medium.scheduler.clear(this.#anchorEvent);
+      return;
+    }
+    this.#arm();
+  }
+
+  /** Nothing can happen before an end has something to send, or the air changes. */
+  #maySleep(): boolean {
+    const [central, peripheral] = [this.#central, this.#peripheral];
+    if (!this.#medium.skipsIdle || this.#isApart || this.#isShared()) return false;
+    if (!central.isAlive || !peripheral.isAlive || central.isLeaving || peripheral.isLeaving) return false;
+    if (central.current || peripheral.current !== peripheral.empty) return false;
+    if (central.end!.nextOctets > 0 || peripheral.end!.nextOctets > 0) return false;
+    if (central.changes.length > 0 || peripheral.changes.length > 0 || this.#lastAttended !== this.#counter) return false;
+    const [a, b] = [central.end!.radio, peripheral.end!.radio];
+    if (!this.#medium.isLossless(a, b, this.#phyCentral) || !this.#medium.isLossless(b, a, this.#phyPeripheral)) return false;
+    return this.#isInWindow((this.#latency + 1) * this.intervalUs);
+  }
+
+  #wakeUp(): void {
+    if (!this.#isAsleep) return;
+    this.#sync();
+    this.#isAsleep = false;
+    this.nextAnchorUs = this.#anchorOf(this.#counter + 1);
+    this.#arm();
+  }
+
+  /** Accounts for the events slept through: each attended one was a complete exchange of empty packets. */
+  #sync(): void {
+    if (!this.#isAsleep) return;
+    const last = this.#counterAt(this.#medium.scheduler.nowUs);
+    if (last <= this.#counter) return;
+    const [central, peripheral] = [this.#central, this.#peripheral];
+    const attended = Math.floor((last - this.#lastAttended) / (this.#latency + 1));
+    this.#lastAttended += attended * (this.#latency + 1);
+    this.#counter = last;
+    if (attended > 0) {
+      this.#lastHeardAnchorUs = this.#anchorOf(this.#lastAttended);
+      peripheral.lastHeardUs = this.#lastHeardAnchorUs + airTimeUs(this.#phyCentral, 0);
+      central.lastHeardUs = this.#lastHeardAnchorUs + this.#idleUs();
+      central.sn ^= attended & 1;
+      central.nesn ^= attended & 1;
+      peripheral.sn ^= attended & 1;
+      peripheral.nesn ^= attended & 1;
+    }
+    // The empty packets of unattended events are one packet, sent again until it is heard.
+    central.current = last > this.#lastAttended ? central.empty : undefined;
+    this.#eventUs = this.#anchorOf(last);
+    this.lastServedUs = this.#eventUs;
+    this.busyUntilUs = this.#eventUs + this.#idleUs();
+    this.nextAnchorUs = this.#anchorOf(last + 1);
+  }
+
+  #dispose(): void {
+    this.#medium.scheduler.clear(this.#anchorEvent);
+    this.#medium.scheduler.clear(this.#stepEvent);
+    this.#pathWatch[Symbol.dispose]();
+  }
+}

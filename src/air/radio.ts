@@ -1,0 +1,92 @@
+import type { Position } from "./propagation.ts";
+
+/** Who keeps a radio busy: a link with its connection events. */
+export interface RadioUse {
+  /** Whether this use needs the radio at some time within [startUs, endUs]. */
+  occupies(startUs: number, endUs: number): boolean;
+  readonly nextAnchorUs: number;
+  readonly intervalUs: number;
+  /** When its connection event in progress, or its last one, ends. */
+  readonly busyUntilUs: number;
+  /** Start of the last connection event that took place; whoever waited longest goes first. */
+  readonly lastServedUs: number;
+  /** The radio has another use from now on: no sleeping through events. */
+  onShared(): void;
+}
+
+export interface RadioOptions {
+  readonly name: string;
+  readonly key: number;
+  readonly position: Position | undefined;
+  readonly txPowerDbm: number;
+  readonly sleepClockAccuracyPpm: number;
+  readonly driftPpm: number;
+}
+
+/** The transceiver of one device. It does one thing at a time. */
+export class Radio {
+  /** Unique in its air. */
+  readonly name: string;
+  readonly key: number;
+  txPowerDbm: number;
+  /** What the device claims: windows widen by it. 0 to 500. */
+  readonly sleepClockAccuracyPpm: number;
+  /** What its clock really does; positive runs slow, so that its intervals come out longer. */
+  readonly driftPpm: number;
+  position: Position | undefined;
+  readonly uses: RadioUse[] = [];
+  /** Until then the radio is inside an exchange on an advertising channel. */
+  lockedUntilUs = -1;
+
+  constructor(options: RadioOptions) {
+    this.name = options.name;
+    this.key = options.key;
+    this.position = options.position;
+    this.txPowerDbm = options.txPowerDbm;
+    this.sleepClockAccuracyPpm = options.sleepClockAccuracyPpm;
+    this.driftPpm = options.driftPpm;
+  }
+
+  /** Whether connection events take the radio within this time: they come before advertising and scanning. */
+  isBusy(startUs: number, endUs: number): boolean {
+    for (const use of this.uses) if (use.occupies(startUs, endUs)) return true;
+    return false;
+  }
+
+  addUse(use: RadioUse): void {
+    this.uses.push(use);
+    if (this.uses.length > 1) for (const other of this.uses) if (other !== use) other.onShared();
+  }
+
+  removeUse(use: RadioUse): void {
+    const at = this.uses.indexOf(use);
+    if (at >= 0) this.uses.splice(at, 1);
+  }
+
+  /**
+   * Where to put the anchors of a new link: 0 to `slots` - 1 steps of 1.25 ms after `earliestUs`. The first place that keeps 5 ms from the
+   * anchors of the other links, otherwise the one farthest from them.
+   */
+  bestSlot(earliestUs: number, intervalUs: number, slots: number): number {
+    let best = 0;
+    let bestDistanceUs = -1;
+    for (let slot = 0; slot < slots; slot++) {
+      let distanceUs = Number.POSITIVE_INFINITY;
+      for (const use of this.uses) {
+        const period = greatestCommonDivisor(intervalUs, Math.round(use.intervalUs));
+        const phase = (((earliestUs + slot * 1250 - use.nextAnchorUs) % period) + period) % period;
+        distanceUs = Math.min(distanceUs, phase, period - phase);
+      }
+      if (distanceUs > bestDistanceUs) {
+        best = slot;
+        bestDistanceUs = distanceUs;
+      }
+      if (distanceUs >= 5000) break;
+    }
+    return best;
+  }
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}

@@ -1,0 +1,122 @@
+import { toHex } from "../bytes/index.ts";
+import { type Phy, phyName } from "./phy.ts";
+
+/** A packet on air. */
+export interface AirTraceEntry {
+  readonly kind: "air";
+  /** Start of the packet, microseconds since the air was made. */
+  readonly timeUs: number;
+  readonly from: string;
+  /** Names of the radios that received it, in order of their making. */
+  readonly receivedBy: readonly string[];
+  /** Why somebody who listened did not receive it. */
+  readonly trouble: "lost" | "collision" | "unheard" | "fault" | undefined;
+  /** 0 to 36 data, 37 to 39 advertising. */
+  readonly channel: number;
+  readonly phy: Phy;
+  readonly accessAddress: number;
+  /** Header (2 octets), payload and, where the link is encrypted, MIC: as on air. */
+  readonly pdu: Uint8Array;
+}
+
+/** A packet between a host and its controller. */
+export interface HciTraceEntry {
+  readonly kind: "hci";
+  readonly timeUs: number;
+  readonly controller: string;
+  readonly direction: "to-controller" | "to-host";
+  /** The whole H4 packet, as the receiver got it. */
+  readonly packet: Uint8Array;
+  readonly fault: "dropped" | "corrupted" | undefined;
+}
+
+export type TraceEntry = AirTraceEntry | HciTraceEntry;
+
+/**
+ * Every packet, in order, the newest `capacity` of them. An empty data packet and advertising that no listener could receive are in it only
+ * where the air simulates idle time.
+ */
+export class Trace {
+  readonly capacity: number;
+  /** Entries that were given up for newer ones. */
+  dropped = 0;
+  #entries: TraceEntry[] = [];
+  #head = 0;
+  readonly #listeners = new Set<(entry: TraceEntry) => void>();
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+  }
+
+  /** Whether anybody wants entries; without a capacity and a listener they need not be made. */
+  get isOn(): boolean {
+    return this.capacity > 0 || this.#listeners.size > 0;
+  }
+
+  get entries(): TraceEntry[] {
+    return [...this.#entries.slice(this.#head), ...this.#entries.slice(0, this.#head)];
+  }
+
+  add(entry: TraceEntry): void {
+    if (this.#entries.length < this.capacity) this.#entries.push(entry);
+    else if (this.capacity > 0) {
+      this.#entries[this.#head] = entry;
+      this.#head = (this.#head + 1) % this.capacity;
+      this.dropped++;
+    }
+    for (const listener of this.#listeners) listener(entry);
+  }
+
+  /** Calls `listener` for each entry from now on; it must not change the bytes. */
+  on(listener: (entry: TraceEntry) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  clear(): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.dropped = 0;
+  }
+
+  /** One line per packet. Equal scenarios with equal seeds give equal text. Keys are left out unless `secrets`. */
+  text({ secrets = false }: { secrets?: boolean } = {}): string {
+    return this.entries.map((entry) => `${traceLine(entry, { secrets })}\n`).join("");
+  }
+}
+
+/** "1.234567 air phone > pump ch37 1M 8e89bed6 4012..." or "1.234567 hci phone < 040e04...". */
+export function traceLine(entry: TraceEntry, { secrets = false }: { secrets?: boolean } = {}): string {
+  const time = (entry.timeUs / 1e6).toFixed(6);
+  if (entry.kind === "hci") {
+    const arrow = entry.direction === "to-controller" ? ">" : "<";
+    const bytes = secrets ? toHex(entry.packet) : redacted(entry.packet);
+    return `${time} hci ${entry.controller} ${arrow} ${bytes}${entry.fault ? ` ${entry.fault}` : ""}`;
+  }
+  const to = entry.receivedBy.length > 0 ? entry.receivedBy.join(",") : "-";
+  const address = entry.accessAddress.toString(16).padStart(8, "0");
+  const trouble = entry.trouble ? ` ${entry.trouble}` : "";
+  return `${time} air ${entry.from} > ${to} ch${entry.channel} ${phyName(entry.phy)} ${address} ${toHex(entry.pdu)}${trouble}`;
+}
+
+/** Where keys stand in HCI commands, by opcode: offset in the H4 packet and number of octets. */
+const KEYS: ReadonlyMap<number, readonly [at: number, length: number]> = new Map([
+  [0x2017, [4, 16]], // LE Encrypt
+  [0x2019, [16, 16]], // LE Enable Encryption
+  [0x201a, [6, 16]], // LE Long Term Key Request Reply
+  [0x2027, [11, 32]], // LE Add Device To Resolving List
+]);
+/** Security Manager PDUs that carry a key, Vol 3 Part H 3.6: Encryption Information, Identity Information, Signing Information. */
+const KEY_PDUS = [0x06, 0x08, 0x0a];
+
+function redacted(packet: Uint8Array): string {
+  const hex = toHex(packet);
+  const hide = (at: number, length: number): string =>
+    hex.slice(0, 2 * at) + "xx".repeat(Math.max(0, Math.min(length, packet.length - at))) + hex.slice(2 * (at + length));
+  if (packet[0] === 0x01) {
+    const key = KEYS.get(packet[1]! | (packet[2]! << 8));
+    return key ? hide(...key) : hex;
+  }
+  const isSecurityManager = packet[0] === 0x02 && packet.length > 10 && packet[7] === 0x06 && packet[8] === 0x00;
+  return isSecurityManager && KEY_PDUS.includes(packet[9]!) ? hide(10, packet.length - 10) : hex;
+}
