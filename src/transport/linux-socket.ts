@@ -1,0 +1,319 @@
+import { realpathSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { type HciTransport, TransportClosed, TransportError } from "../hci/transport.ts";
+import { TransportBase } from "./base.ts";
+import { Errno, type LinuxCalls, O_CLOEXEC, O_NONBLOCK, SystemError } from "./linux-socket-calls.ts";
+import {
+  HEADER_BYTES,
+  LONGEST_PACKET,
+  type ReaderData,
+  type ReaderMessage,
+  RING_BYTES,
+  readerProgram,
+  SKIP,
+  Word,
+} from "./linux-socket-reader.ts";
+
+const AF_BLUETOOTH = 31;
+const SOCK_RAW = 3;
+const BTPROTO_HCI = 1;
+const SOL_BLUETOOTH = 274;
+const BT_SNDMTU = 12;
+
+/** What a Bluetooth socket is for (`hci_channel` of its address). */
+export const HciChannel = Object.freeze({ Raw: 0, User: 1, Monitor: 2, Control: 3, Logging: 4 });
+/** The device number of sockets that belong to no adapter: monitor, control, logging. */
+export const NO_DEVICE = 0xffff;
+
+/** Packets that wait for a kernel that takes none. A controller's own flow control ends far below. */
+const QUEUE_CAPACITY = 1024;
+
+/**
+ * Opens a Bluetooth socket and binds it, without blocking.
+ *
+ * @param spec what the caller opens, for messages: `hci:0`, `mgmt`
+ * @param device number of the adapter, or NO_DEVICE
+ * @param channel one of HciChannel
+ * @returns the descriptor
+ * @throws {TransportError} one sentence, with the line that helps
+ */
+export function openBluetoothSocket(calls: LinuxCalls, spec: string, device: number, channel: number): number {
+  const descriptor = calls.socket(AF_BLUETOOTH, SOCK_RAW | O_CLOEXEC | O_NONBLOCK, BTPROTO_HCI);
+  if (descriptor < 0) throw describeFailure(spec, new SystemError("socket", calls.errno()));
+  // struct sockaddr_hci: family, device and channel in the machine's order, which is little endian wherever this runs
+  const address = new Uint8Array(new Uint16Array([AF_BLUETOOTH, device, channel]).buffer);
+  if (calls.bind(descriptor, address, address.length) < 0) {
+    const error = new SystemError("bind", calls.errno());
+    calls.close(descriptor);
+    throw describeFailure(spec, error);
+  }
+  // Without this nothing over 1028 octets can be sent. Kernels before 5.16 know no other limit, and refuse.
+  calls.setsockopt(descriptor, SOL_BLUETOOTH, BT_SNDMTU, new Uint8Array(new Uint16Array([0xffff]).buffer), 2);
+  return descriptor;
+}
+
+/** What a system call's failure means to the user, and what helps. */
+export function describeFailure(spec: string, error: SystemError): TransportError {
+  const adapter = /^hci:(\d+)$/.exec(spec)?.[1];
+  const name = adapter === undefined ? spec : `hci${adapter}`;
+  switch (error.errno) {
+    case Errno.EPERM:
+    case Errno.EACCES:
+      return new TransportError("permission", `${name} needs the right to administer the network: ${grantLine()}`, { cause: error });
+    case Errno.ENODEV:
+      return new TransportError("not-found", `there is no Bluetooth adapter ${name}`, { cause: error });
+    case Errno.EBUSY:
+      return new TransportError("busy", `${name} is busy: another program uses it, or the kernel could not set it up`, { cause: error });
+    case Errno.ERFKILL:
+      return new TransportError("refused", `${name} is switched off: run "rfkill unblock bluetooth" or use the computer's switch`, {
+        cause: error,
+      });
+    case Errno.EAFNOSUPPORT:
+    case Errno.EPROTONOSUPPORT:
+      return new TransportError(
+        "unsupported",
+        `${name} cannot be opened, for this kernel has no Bluetooth: run "modprobe bluetooth", and in a container use the host's network`,
+        { cause: error },
+      );
+    default:
+      return new TransportError("io", `${name} cannot be opened (${error.message})`, { cause: error });
+  }
+}
+
+/** The line that gives this Node the capability. It concerns the file, so a link must be followed. */
+function grantLine(): string {
+  return `run "sudo setcap cap_net_admin,cap_net_raw+eip ${realpathSync(process.execPath)}", or run as root`;
+}
+
+export interface DescriptorOptions<Info> {
+  readonly info: Info;
+  /** Packets that were read already; they are delivered first. */
+  readonly early?: readonly Uint8Array[];
+  /** Runs once the descriptor is closed; the transport's disposal waits for it. */
+  readonly afterClose?: () => Promise<void>;
+}
+
+/**
+ * A descriptor of the kernel that gives one packet at each read and takes one at each write, as a transport. Reading happens in a thread
+ * of its own; writing never blocks.
+ */
+export class DescriptorTransport<Info extends HciTransport["info"]> extends TransportBase {
+  declare readonly info: Info;
+  readonly #calls: LinuxCalls;
+  readonly #descriptor: number;
+  readonly #wake: number;
+  readonly #words: Int32Array;
+  readonly #ring: Uint8Array;
+  readonly #worker: Worker;
+  readonly #afterClose: (() => Promise<void>) | undefined;
+  readonly #outgoing: Uint8Array[] = [];
+  #disposal: Promise<void> | undefined;
+  #started!: { resolve: () => void; reject: (error: unknown) => void };
+  #released!: () => void;
+  readonly #whenReleased = new Promise<void>((resolve) => {
+    this.#released = resolve;
+  });
+
+  /**
+   * Takes over a non-blocking descriptor, and closes it in the end, also when this fails.
+   *
+   * @throws {TransportError} the reading thread does not start
+   */
+  static async open<Info extends HciTransport["info"]>(
+    calls: LinuxCalls,
+    descriptor: number,
+    options: DescriptorOptions<Info>,
+  ): Promise<DescriptorTransport<Info>> {
+    const transport = new DescriptorTransport(calls, descriptor, options);
+    await new Promise<void>((resolve, reject) => {
+      transport.#started = { resolve, reject };
+    });
+    return transport;
+  }
+
+  private constructor(calls: LinuxCalls, descriptor: number, { info, early = [], afterClose }: DescriptorOptions<Info>) {
+    super(info);
+    this.#calls = calls;
+    this.#descriptor = descriptor;
+    this.#afterClose = afterClose;
+    const shared = new SharedArrayBuffer(HEADER_BYTES + RING_BYTES);
+    this.#words = new Int32Array(shared, 0, HEADER_BYTES / 4);
+    this.#ring = new Uint8Array(shared, HEADER_BYTES);
+    this.#wake = calls.eventfd(0, O_CLOEXEC | O_NONBLOCK);
+    const workerData: ReaderData = {
+      package: calls.package,
+      descriptor,
+      wake: this.#wake,
+      shared,
+      constants: { headerBytes: HEADER_BYTES, longestPacket: LONGEST_PACKET, skip: SKIP },
+    };
+    for (const packet of early) this.deliver(packet);
+    // execArgv: what the program was started with (loaders, inspectors) is none of the thread's business
+    this.#worker = new Worker(readerProgram, { eval: true, workerData, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 32 } });
+    let failure: unknown;
+    let closed = false;
+    this.#worker.on("message", (message: ReaderMessage) => {
+      if (message === "ready") this.#started.resolve();
+      else if (message === "data") this.#receive();
+      else if (message === "writable") this.#flush();
+      else if (message === "closed") {
+        closed = true;
+        this.#letGo();
+      } else this.#lose(message.ended === 0 ? undefined : new SystemError("read", message.ended));
+    });
+    this.#worker.once("error", (error) => {
+      failure = error;
+    });
+    this.#worker.once("exit", () => {
+      if (closed) return;
+      this.#lose(failure);
+      this.#calls.close(this.#descriptor); // the thread ended without doing so
+      this.#letGo();
+      this.#started.reject(new TransportError("io", `${info.spec} cannot be read, its thread does not run`, { cause: failure }));
+    });
+  }
+
+  override get onPacket(): ((packet: Uint8Array) => void) | undefined {
+    return super.onPacket;
+  }
+
+  override set onPacket(handler: ((packet: Uint8Array) => void) | undefined) {
+    super.onPacket = handler;
+    this.#receive();
+  }
+
+  get writable(): boolean {
+    return this.#outgoing.length === 0;
+  }
+
+  send(packet: Uint8Array): void {
+    if (this.isOver) return;
+    if (this.#outgoing.length === 0) {
+      const errno = this.write(packet);
+      if (errno === 0) return;
+      if (errno !== Errno.EAGAIN) {
+        this.#lose(new SystemError("write", errno));
+        return;
+      }
+    }
+    if (this.#outgoing.length === QUEUE_CAPACITY) {
+      this.#lose(new SystemError("write", Errno.ENOBUFS));
+      return;
+    }
+    this.#outgoing.push(packet);
+    this.#askForWritable();
+  }
+
+  /**
+   * Hands one packet to the kernel now. For protocols where the kernel answers each write; `send` queues instead.
+   *
+   * @returns 0, or the error's number
+   */
+  write(packet: Uint8Array): number {
+    if (this.isOver) return Errno.EBADF;
+    for (;;) {
+      if (this.#calls.write(this.#descriptor, packet, packet.length) >= 0) return 0;
+      const errno = this.#calls.errno();
+      if (errno !== Errno.EINTR) return errno;
+    }
+  }
+
+  /** Resolves when the descriptor is closed and what had to follow is done. */
+  override [Symbol.asyncDispose](): Promise<void> {
+    this.#disposal ??= this.#dispose();
+    return this.#disposal;
+  }
+
+  async #dispose(): Promise<void> {
+    await super[Symbol.asyncDispose]();
+    await this.#whenReleased; // when the transport was lost, its base has begun with this and not waited
+    await this.#afterClose?.();
+  }
+
+  protected release(): Promise<void> {
+    this.#outgoing.length = 0;
+    Atomics.store(this.#words, Word.Stop, 1);
+    Atomics.notify(this.#words, Word.Stop);
+    Atomics.notify(this.#words, Word.Tail);
+    this.#poke();
+    return this.#whenReleased;
+  }
+
+  #letGo(): void {
+    this.#calls.close(this.#wake);
+    this.#released();
+  }
+
+  #flush(): void {
+    if (this.isOver) return;
+    let sent = 0;
+    while (sent < this.#outgoing.length) {
+      const errno = this.write(this.#outgoing[sent]!);
+      if (errno === Errno.EAGAIN) break;
+      if (errno !== 0) {
+        this.#lose(new SystemError("write", errno));
+        return;
+      }
+      sent += 1;
+    }
+    this.#outgoing.splice(0, sent);
+    if (this.#outgoing.length > 0) this.#askForWritable();
+    else this.onWritable?.();
+  }
+
+  #askForWritable(): void {
+    if (Atomics.exchange(this.#words, Word.WantWritable, 1) === 0) this.#poke();
+  }
+
+  #poke(): void {
+    this.#calls.write(this.#wake, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
+  }
+
+  /** Without a receiver the packets stay in the ring, and a full ring makes the thread wait. */
+  #receive(): void {
+    if (this.onPacket) this.#takeAll();
+  }
+
+  #takeAll(): void {
+    Atomics.store(this.#words, Word.Told, 0);
+    const tail = this.#words[Word.Tail]!;
+    const head = Atomics.load(this.#words, Word.Head);
+    if (head === tail) return;
+    // Copied out in one go before anything is delivered, so that a receiver may come back here.
+    const pieces = head > tail ? [this.#copy(tail, head)] : [this.#copy(tail, this.#ring.length), this.#copy(0, head)];
+    Atomics.store(this.#words, Word.Tail, head);
+    Atomics.notify(this.#words, Word.Tail);
+    for (const piece of pieces) {
+      const view = new DataView(piece.buffer);
+      for (let at = 0; at < piece.length; ) {
+        const length = view.getUint32(at, true);
+        if (length === SKIP) break;
+        this.deliver(piece.subarray(at + 4, at + 4 + length));
+        at += 4 + ((length + 3) & ~3);
+      }
+    }
+  }
+
+  #copy(start: number, end: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#ring.subarray(start, end));
+  }
+
+  #lose(cause: unknown): void {
+    if (this.isOver) return;
+    this.#takeAll(); // what came before the end
+    this.end(new TransportClosed(`${this.info.spec} is gone: ${explainLoss(cause)}`, { cause }));
+  }
+}
+
+function explainLoss(cause: unknown): string {
+  if (!(cause instanceof SystemError)) return cause === undefined ? "the other side closed it" : "its reading thread ended";
+  switch (cause.errno) {
+    case Errno.EPIPE:
+    case Errno.ENODEV:
+      return "the adapter was removed";
+    case Errno.ENOBUFS:
+      return `it took none of the last ${QUEUE_CAPACITY} packets`;
+    default:
+      return `the kernel reports ${cause.code}`;
+  }
+}
