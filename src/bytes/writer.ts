@@ -35,16 +35,20 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#grow(1), this.#check(value, 0, 0xff));
+    const at = this.#grow(1); // first: it may replace the view
+    this.#view.setUint8(at, this.#check(value, 0, 0xff));
   }
   i8(value: number): void {
-    this.#view.setInt8(this.#grow(1), this.#check(value, -0x80, 0x7f));
+    const at = this.#grow(1); // first: it may replace the view
+    this.#view.setInt8(at, this.#check(value, -0x80, 0x7f));
   }
   u16(value: number): void {
-    this.#view.setUint16(this.#grow(2), this.#check(value, 0, 0xffff), true);
+    const at = this.#grow(2); // first: it may replace the view
+    this.#view.setUint16(at, this.#check(value, 0, 0xffff), true);
   }
   i16(value: number): void {
-    this.#view.setInt16(this.#grow(2), this.#check(value, -0x8000, 0x7fff), true);
+    const at = this.#grow(2); // first: it may replace the view
+    this.#view.setInt16(at, this.#check(value, -0x8000, 0x7fff), true);
   }
   u24(value: number): void {
     const at = this.#grow(3);
@@ -53,11 +57,13 @@ export class Writer {
     this.#view.setUint8(at + 2, value >> 16);
   }
   u32(value: number): void {
-    this.#view.setUint32(this.#grow(4), this.#check(value, 0, 0xffffffff), true);
+    const at = this.#grow(4); // first: it may replace the view
+    this.#view.setUint32(at, this.#check(value, 0, 0xffffffff), true);
   }
   u64(value: bigint): void {
     if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw new ArgumentError(`${value}: expected an unsigned 64-bit number`);
-    this.#view.setBigUint64(this.#grow(8), value, true);
+    const at = this.#grow(8); // first: it may replace the view
+    this.#view.setBigUint64(at, value, true);
   }
   bytes(value: Uint8Array): void {
     const at = this.#grow(value.length);
