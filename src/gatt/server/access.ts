@@ -1,0 +1,52 @@
+import { AttErrorCode } from "../../att/error-code.ts";
+import type { LinkSecurity } from "../../att/security.ts";
+
+/** What a link must have before an attribute may be accessed (Vol 3 Part F 3.2.5). */
+export interface AccessRequirement {
+  readonly encrypted?: boolean | undefined;
+  /** The key came from a pairing with protection against man in the middle. */
+  readonly authenticated?: boolean | undefined;
+  readonly secureConnections?: boolean | undefined;
+  /** Smallest key size in octets, 7 to 16. */
+  readonly minKeySize?: number | undefined;
+  /** The application is asked, access by access. */
+  readonly authorized?: boolean | undefined;
+}
+
+/** A requirement, or a word for a usual one. */
+export type Access = "open" | "encrypted" | "authenticated" | "authorized" | AccessRequirement;
+
+export function toRequirement(access: Access | undefined): AccessRequirement {
+  switch (access) {
+    case undefined:
+    case "open":
+      return OPEN;
+    case "encrypted":
+      return { encrypted: true };
+    case "authenticated":
+      return { encrypted: true, authenticated: true };
+    case "authorized":
+      return { authorized: true };
+    default:
+      return access;
+  }
+}
+
+export const OPEN: AccessRequirement = Object.freeze({});
+
+/**
+ * The error that `security` earns, 0 where it suffices. Authorization is asked separately.
+ *
+ * Without encryption the answer tells the client what to do (Vol 3 Part C 10.3.1): encrypt with the key both have (Insufficient
+ * Encryption), or pair (Insufficient Authentication).
+ */
+export function accessError(requirement: AccessRequirement, security: LinkSecurity): number {
+  if (requirement === OPEN) return 0;
+  const { encrypted, authenticated, secureConnections, minKeySize } = requirement;
+  if ((encrypted || authenticated || secureConnections || minKeySize !== undefined) && !security.encrypted)
+    return security.bonded ? AttErrorCode.InsufficientEncryption : AttErrorCode.InsufficientAuthentication;
+  if ((authenticated && !security.authenticated) || (secureConnections && !security.secureConnections))
+    return AttErrorCode.InsufficientAuthentication;
+  if (minKeySize !== undefined && security.keySize < minKeySize) return AttErrorCode.EncryptionKeySizeTooShort;
+  return 0;
+}

@@ -1,0 +1,151 @@
+import { toHex } from "../../bytes/hex.ts";
+import { Writer } from "../../bytes/writer.ts";
+import { ArgumentError, StateError } from "../../core/error.ts";
+import { aesCmac } from "../../crypto/aes.ts";
+import { GattUuid } from "../uuids.ts";
+import type { Attribute } from "./attribute.ts";
+import { type BuiltService, buildService, handleCount } from "./build-service.ts";
+import type { ServiceDefinition } from "./definition.ts";
+import type { LocalCharacteristic } from "./local-characteristic.ts";
+import type { LocalService } from "./local-service.ts";
+
+/** Types whose handle, type and value go into the Database Hash, and those of which only handle and type do (Vol 3 Part G 7.3.1). */
+const HASHED_WITH_VALUE: readonly number[] = [
+  GattUuid.PrimaryService,
+  GattUuid.SecondaryService,
+  GattUuid.Include,
+  GattUuid.Characteristic,
+  GattUuid.CharacteristicExtendedProperties,
+];
+const HASHED: readonly number[] = [
+  GattUuid.CharacteristicUserDescription,
+  GattUuid.ClientCharacteristicConfiguration,
+  GattUuid.ServerCharacteristicConfiguration,
+  GattUuid.CharacteristicPresentationFormat,
+  GattUuid.CharacteristicAggregateFormat,
+];
+
+/**
+ * Attributes by handle. A service added later comes after all that were ever there, so that nothing moves and no handle soon means
+ * something else; only when 65,535 is reached are gaps filled.
+ */
+export class AttributeDatabase {
+  #attributes: Attribute[] = [];
+  readonly #byHandle = new Map<number, Attribute>();
+  readonly #built = new Map<LocalService, BuiltService>();
+  readonly #cccds = new Map<number, LocalCharacteristic>();
+  #services: LocalService[] = [];
+  #nextHandle = 1;
+  #hash: Uint8Array | undefined;
+
+  /** In order of their handles. */
+  get attributes(): readonly Attribute[] {
+    return this.#attributes;
+  }
+  get services(): readonly LocalService[] {
+    return this.#services;
+  }
+
+  get(handle: number): Attribute | undefined {
+    return this.#byHandle.get(handle);
+  }
+
+  /** The characteristic whose CCCD has this handle. */
+  characteristicOfCccd(handle: number): LocalCharacteristic | undefined {
+    return this.#cccds.get(handle);
+  }
+
+  /** Index of the first attribute from `handle` on. */
+  indexFrom(handle: number): number {
+    let low = 0;
+    let high = this.#attributes.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#attributes[middle]!.handle < handle) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The first characteristic of this type in a service of that type. */
+  find(service: number, characteristic: number): LocalCharacteristic | undefined {
+    return this.#services.find(({ uuid }) => uuid.short === service)?.characteristic(characteristic);
+  }
+
+  /** @throws {ArgumentError} handles that are taken · {StateError} no room */
+  add(definition: ServiceDefinition): LocalService {
+    for (const { handle, endHandle } of definition.includes ?? [])
+      if (!this.#services.some((service) => service.handle === handle && service.endHandle === endHandle))
+        throw new ArgumentError(`included service at handle ${handle} is not in the database`);
+    const built = buildService(definition, this.#place(handleCount(definition), definition.handle));
+    this.#built.set(built.service, built);
+    for (const attribute of built.attributes) this.#byHandle.set(attribute.handle, attribute);
+    for (const [handle, characteristic] of built.cccds) this.#cccds.set(handle, characteristic);
+    this.#attributes.splice(this.indexFrom(built.service.handle), 0, ...built.attributes);
+    this.#services = [...this.#services, built.service].sort((a, b) => a.handle - b.handle);
+    this.#nextHandle = Math.max(this.#nextHandle, built.service.endHandle + 1);
+    this.#hash = undefined;
+    return built.service;
+  }
+
+  /** @throws {ArgumentError} not in the database, or included by another service */
+  remove(service: LocalService): void {
+    const built = this.#built.get(service);
+    if (!built) throw new ArgumentError(`service ${service.uuid} is not in the database`);
+    const range = [service.handle & 0xff, service.handle >> 8, service.endHandle & 0xff, service.endHandle >> 8];
+    const including = this.#attributes.find(
+      ({ type, value }) => type.short === GattUuid.Include && range.every((octet, i) => value[i] === octet),
+    );
+    if (including)
+      throw new ArgumentError(`service ${service.uuid} is included by the one at handle ${including.serviceHandle}: remove that first`);
+    this.#built.delete(service);
+    for (const attribute of built.attributes) this.#byHandle.delete(attribute.handle);
+    for (const handle of built.cccds.keys()) this.#cccds.delete(handle);
+    this.#attributes.splice(this.indexFrom(service.handle), built.attributes.length);
+    this.#services = this.#services.filter((other) => other !== service);
+    this.#hash = undefined;
+  }
+
+  #place(count: number, wanted: number | undefined): number {
+    if (wanted !== undefined) {
+      if (!Number.isInteger(wanted) || wanted < 1 || wanted + count - 1 > 0xffff)
+        throw new ArgumentError(`service handle ${wanted}: expected 1 to ${0x10000 - count}`);
+      if (!this.#isFree(wanted, count)) throw new ArgumentError(`handles ${wanted} to ${wanted + count - 1} are taken`);
+      return wanted;
+    }
+    if (this.#nextHandle + count - 1 <= 0xffff) return this.#nextHandle;
+    let from = 1;
+    for (const { handle, endHandle } of this.#services) {
+      if (handle - from >= count) return from;
+      from = endHandle + 1;
+    }
+    if (from + count - 1 <= 0xffff) return from;
+    throw new StateError("the attribute database is full");
+  }
+
+  #isFree(handle: number, count: number): boolean {
+    return this.#services.every((service) => service.endHandle < handle || service.handle >= handle + count);
+  }
+
+  /** Database Hash, Vol 3 Part G 7.3: 16 octets, least significant first as on air. */
+  get hash(): Uint8Array {
+    this.#hash ??= this.#computeHash();
+    return this.#hash;
+  }
+  get hashText(): string {
+    return toHex(this.hash);
+  }
+
+  #computeHash(): Uint8Array {
+    const message = new Writer(1024);
+    for (const { handle, type, value } of this.#attributes) {
+      const short = type.short ?? 0;
+      const withValue = HASHED_WITH_VALUE.includes(short);
+      if (!withValue && !HASHED.includes(short)) continue;
+      message.u16(handle);
+      message.u16(short);
+      if (withValue) message.bytes(value);
+    }
+    return aesCmac(new Uint8Array(16), message.finish()).reverse();
+  }
+}

@@ -1,0 +1,124 @@
+import type { LinkSecurity } from "../../att/security.ts";
+import type { Address } from "../../core/address.ts";
+import type { Uuid, UuidLike } from "../../core/uuid.ts";
+import type { CharacteristicProperty } from "../properties.ts";
+import type { Access } from "./access.ts";
+
+/** Who is on the other end of a bearer, as the server sees it. The link's security is the bearer's. */
+export interface GattPeer {
+  /** Tells peers apart in a program's own records: one string for one bonded peer, whatever address it uses. */
+  readonly id: string;
+  readonly address: Address;
+  /**
+   * What a bonded peer left in earlier connections: values of Client Characteristic Configuration descriptors and of Client Supported
+   * Features, by attribute handle. Looked at when the link becomes encrypted with the bond's key.
+   */
+  readonly storedCccd?: Readonly<Record<number, number>> | undefined;
+  /** Called for a bonded peer when such a value changes; 0 forgets it. */
+  onCccdChanged?(handle: number, value: number): void;
+  /** Database Hash (hexadecimal) that a bonded peer last knew. */
+  readonly storedDatabaseHash?: string | undefined;
+  /** Called for a bonded peer that now knows the database with this hash. */
+  onDatabaseHash?(hash: string): void;
+  /** Asked for each access to an attribute that requires authorization; without it such access is refused. */
+  authorize?(access: { readonly handle: number; readonly write: boolean }): boolean | Promise<boolean>;
+}
+
+/** What a handler learns about the access it serves. */
+export interface GattRequest {
+  readonly peer: GattPeer;
+  readonly security: LinkSecurity;
+  /** The attribute's handle. */
+  readonly handle: number;
+  /** Where a prepared write begins within the value; for a read, what the client asked for (the handler gives the whole value all the same). */
+  readonly offset: number;
+  /** "command" is not answered; "execute" ends a long or reliable write. */
+  readonly operation: "read" | "write" | "command" | "execute";
+  /** Aborts when the link is lost or the handler took too long. */
+  readonly signal: AbortSignal;
+  /** Calls `callback` once the response has left; for a command at once after the handler. */
+  afterResponse(callback: () => void): void;
+}
+
+/** Gives the whole value; the server cuts out what was asked for. @throws {AttError} to refuse with its code */
+export type ReadHandler = (request: GattRequest) => Uint8Array | Promise<Uint8Array>;
+/** Takes a written value, which is the handler's to keep. @throws {AttError} to refuse with its code */
+export type WriteHandler = (value: Uint8Array, request: GattRequest) => void | Promise<void>;
+
+/** A client's configuration of a characteristic. */
+export interface SubscriptionState {
+  readonly notify: boolean;
+  readonly indicate: boolean;
+  /** From an earlier connection of a bonded peer, without any write in this one. */
+  readonly restored: boolean;
+}
+
+/** Called before a write to the CCCD is answered; an AttError refuses it. What it sends leaves after the response. */
+export type SubscriptionHandler = (peer: GattPeer, state: SubscriptionState) => void | Promise<void>;
+
+export interface AttributePermissions {
+  readonly read?: Access | undefined;
+  readonly write?: Access | undefined;
+  /** For writing the CCCD and for being notified; as `read` unless given. */
+  readonly subscribe?: Access | undefined;
+}
+
+interface ValueDefinition {
+  readonly uuid: UuidLike;
+  /** The value, where no `read` handler gives it and no `write` handler takes it. */
+  readonly value?: Uint8Array | undefined;
+  /** Longest value that may be written, 512 by default. */
+  readonly maxLength?: number | undefined;
+  /** The value keeps the length of `value`: a shorter write changes its beginning, a longer one is refused. */
+  readonly fixedLength?: boolean | undefined;
+  readonly permissions?: AttributePermissions | undefined;
+  readonly read?: ReadHandler | undefined;
+  /** Is handed every write; the stored `value` then changes only where the handler sets it. */
+  readonly write?: WriteHandler | undefined;
+}
+
+export interface DescriptorDefinition extends ValueDefinition {
+  /** Whether clients may write it; readable it always is. */
+  readonly writable?: boolean | undefined;
+}
+
+export interface CharacteristicDefinition extends ValueDefinition {
+  readonly properties: readonly CharacteristicProperty[];
+  readonly onSubscription?: SubscriptionHandler | undefined;
+  /** Makes a Characteristic User Description. */
+  readonly description?: string | undefined;
+  /**
+   * Descriptors in this order. A Client Characteristic Configuration is put before them for "notify" and "indicate", and an Extended
+   * Properties descriptor for "reliable-write" and "writable-auxiliaries"; listing 0x2902 without a value places it elsewhere.
+   */
+  readonly descriptors?: readonly DescriptorDefinition[] | undefined;
+}
+
+/** A service that is in the database already. */
+export interface IncludableService {
+  readonly uuid: Uuid;
+  readonly handle: number;
+  readonly endHandle: number;
+}
+
+export interface ServiceDefinition {
+  readonly uuid: UuidLike;
+  /** True unless given. A secondary service is found through those that include it. */
+  readonly primary?: boolean | undefined;
+  readonly includes?: readonly IncludableService[] | undefined;
+  readonly characteristics: readonly CharacteristicDefinition[];
+  /** Handle of the service declaration, where it must be a certain one; otherwise after everything added so far. */
+  readonly handle?: number | undefined;
+}
+
+/** The short form of `GattServer.add`: a value to be read, or written where `write` is given. */
+export interface LooseValueDefinition extends ValueDefinition {
+  readonly properties?: readonly CharacteristicProperty[] | undefined;
+}
+
+export interface NotifyOptions {
+  /** This peer only, which must have subscribed. Without it every subscriber. */
+  readonly to?: GattPeer | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+}

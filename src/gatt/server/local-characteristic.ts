@@ -1,0 +1,155 @@
+import { ArgumentError, StateError } from "../../core/error.ts";
+import type { Uuid } from "../../core/uuid.ts";
+import { type CharacteristicProperty, hasProperty, propertyNames } from "../properties.ts";
+import type { AccessRequirement } from "./access.ts";
+import type { Attribute } from "./attribute.ts";
+import type { GattPeer, NotifyOptions, SubscriptionHandler } from "./definition.ts";
+
+/** One client's session, as a characteristic that sends to it sees it. */
+export interface Subscriber {
+  readonly peer: GattPeer;
+  /** `sendNotification` would take a value of this characteristic now. */
+  acceptsNotification(characteristic: LocalCharacteristic): boolean;
+  sendNotification(characteristic: LocalCharacteristic, value: Uint8Array): void;
+  notify(characteristic: LocalCharacteristic, value: Uint8Array, options: NotifyOptions): Promise<void>;
+  indicate(characteristic: LocalCharacteristic, value: Uint8Array, options: NotifyOptions): Promise<void>;
+}
+
+const DONE = Promise.resolve();
+
+/** A characteristic of our own database. */
+export class LocalCharacteristic {
+  readonly uuid: Uuid;
+  /** Handle of the declaration. */
+  readonly handle: number;
+  readonly valueHandle: number;
+  /** Handle of the Client Characteristic Configuration descriptor, where there is one. */
+  readonly cccdHandle: number | undefined;
+  /** Handle of the service's declaration. */
+  readonly serviceHandle: number;
+  /** The octet of the declaration, extended properties in the next one. */
+  readonly propertyBits: number;
+  readonly subscribeRequirement: AccessRequirement;
+  /** Called before a client's configuration is answered; may be set at any time. */
+  onSubscription: SubscriptionHandler | undefined;
+  readonly #attribute: Attribute;
+  #configured: Subscriber[] = [];
+  #notifiable: Subscriber[] = [];
+  #indicatable: Subscriber[] = [];
+
+  constructor(at: {
+    uuid: Uuid;
+    handle: number;
+    attribute: Attribute;
+    cccdHandle: number | undefined;
+    propertyBits: number;
+    subscribeRequirement: AccessRequirement;
+    onSubscription: SubscriptionHandler | undefined;
+  }) {
+    this.uuid = at.uuid;
+    this.handle = at.handle;
+    this.valueHandle = at.attribute.handle;
+    this.serviceHandle = at.attribute.serviceHandle;
+    this.cccdHandle = at.cccdHandle;
+    this.propertyBits = at.propertyBits;
+    this.subscribeRequirement = at.subscribeRequirement;
+    this.onSubscription = at.onSubscription;
+    this.#attribute = at.attribute;
+  }
+
+  get properties(): CharacteristicProperty[] {
+    return propertyNames(this.propertyBits);
+  }
+
+  has(property: CharacteristicProperty): boolean {
+    return hasProperty(this.propertyBits, property);
+  }
+
+  /** The stored value, which read requests give unless there is a `read` handler. Setting it notifies nobody. */
+  get value(): Uint8Array {
+    return this.#attribute.value;
+  }
+  set value(value: Uint8Array) {
+    if (value.length > this.#attribute.maxLength)
+      throw new ArgumentError(`value of ${value.length} octets: at most ${this.#attribute.maxLength}`);
+    this.#attribute.value = value.slice();
+  }
+
+  /** Peers that have notifications or indications configured. */
+  get subscribers(): GattPeer[] {
+    return this.#configured.map((subscriber) => subscriber.peer);
+  }
+
+  /**
+   * Sends a notification to every subscriber; resolves when all of them were handed to their links, in the order of the calls. Each peer
+   * gets as much of `value` as its MTU allows. Without a subscriber nothing is sent.
+   *
+   * @throws {StateError} `to` has not subscribed, or 256 wait already · the reason, where a link is gone
+   */
+  notify(value: Uint8Array, options: NotifyOptions = {}): Promise<void> {
+    if (options.to) {
+      const subscriber = this.#find(this.#notifiable, options.to);
+      return subscriber ? subscriber.notify(this, value, options) : this.#notSubscribed("notifications");
+    }
+    const subscribers = this.#notifiable;
+    if (subscribers.length === 0) return DONE;
+    if (subscribers.length === 1) return subscribers[0]!.notify(this, value, options);
+    return settleAll(subscribers.map((subscriber) => subscriber.notify(this, value, options)));
+  }
+
+  /** Sends a notification to every subscriber if all of their links have room for it now; false sends to none. For flows that must be fast. */
+  tryNotify(value: Uint8Array): boolean {
+    const subscribers = this.#notifiable;
+    for (let i = 0; i < subscribers.length; i++) if (!subscribers[i]!.acceptsNotification(this)) return false;
+    for (let i = 0; i < subscribers.length; i++) subscribers[i]!.sendNotification(this, value);
+    return true;
+  }
+
+  /**
+   * Sends an indication to every peer that configured them; resolves when all have confirmed. Not to be awaited inside the handler of a
+   * write: it leaves after the write's response, which waits for the handler.
+   *
+   * @throws {AttTimeoutError} not confirmed within 30 s · {StateError} `to` has not subscribed · the reason, where a link is gone
+   */
+  indicate(value: Uint8Array, options: NotifyOptions = {}): Promise<void> {
+    if (options.to) {
+      const subscriber = this.#find(this.#indicatable, options.to);
+      return subscriber ? subscriber.indicate(this, value, options) : this.#notSubscribed("indications");
+    }
+    return settleAll(this.#indicatable.map((subscriber) => subscriber.indicate(this, value, options)));
+  }
+
+  #find(subscribers: Subscriber[], peer: GattPeer): Subscriber | undefined {
+    return subscribers.find((subscriber) => subscriber.peer === peer || subscriber.peer.id === peer.id);
+  }
+
+  #notSubscribed(what: string): Promise<never> {
+    return Promise.reject(
+      new StateError(`the peer has not enabled ${what} of characteristic ${this.uuid}, or its link is not secure enough`),
+    );
+  }
+
+  /** For sessions: notifications of this characteristic may be sent to it now. */
+  isNotifiable(subscriber: Subscriber): boolean {
+    return this.#notifiable.includes(subscriber);
+  }
+
+  /** For sessions: what this client configured, and what of it may be sent now. */
+  setSubscriber(subscriber: Subscriber, configured: boolean, notify: boolean, indicate: boolean): void {
+    this.#configured = withMember(this.#configured, subscriber, configured);
+    this.#notifiable = withMember(this.#notifiable, subscriber, notify);
+    this.#indicatable = withMember(this.#indicatable, subscriber, indicate);
+  }
+}
+
+// A new array each time, so that a loop over the old one is not disturbed.
+function withMember(members: Subscriber[], member: Subscriber, wanted: boolean): Subscriber[] {
+  if (members.includes(member) === wanted) return members;
+  return wanted ? [...members, member] : members.filter((other) => other !== member);
+}
+
+/** Waits for all, then throws the first failure. */
+async function settleAll(promises: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(promises)).find((outcome) => outcome.status === "rejected");
+  if (failed) throw failed.reason;
+}

@@ -1,0 +1,129 @@
+import type { AttBearer } from "../../att/bearer.ts";
+import { ArgumentError, ClosedError } from "../../core/error.ts";
+import { Uuid, type UuidLike } from "../../core/uuid.ts";
+import type { CharacteristicProperty } from "../properties.ts";
+import { AttributeDatabase } from "./database.ts";
+import type { GattPeer, LooseValueDefinition, ServiceDefinition } from "./definition.ts";
+import type { LocalCharacteristic } from "./local-characteristic.ts";
+import type { LocalService } from "./local-service.ts";
+import { GattServerSession } from "./session.ts";
+
+/** Service that `add` puts a value into which was given without one. */
+const LOOSE_SERVICE = Uuid.from("7a9d5f10-6c1e-4d2b-9f53-0e8f6a3b41c7");
+
+/**
+ * A GATT server: a database of services, and one session for each peer that uses it. The database holds what is put in and nothing else;
+ * `gapService` and `gattService` make the services that most devices have (Vol 3 Part G).
+ */
+export class GattServer {
+  readonly #database = new AttributeDatabase();
+  #sessions: GattServerSession[] = [];
+  #paused = false;
+
+  /** In order of their handles. */
+  get services(): readonly LocalService[] {
+    return this.#database.services;
+  }
+
+  get sessions(): readonly GattServerSession[] {
+    return this.#sessions;
+  }
+
+  /** Database Hash, Vol 3 Part G 7.3: 16 octets, least significant first as on air. */
+  get databaseHash(): Uint8Array {
+    return this.#database.hash.slice();
+  }
+
+  /** The first service of this type, `undefined` without one. */
+  service(uuid: UuidLike): LocalService | undefined {
+    const { text } = Uuid.from(uuid);
+    return this.services.find((service) => service.uuid.text === text);
+  }
+
+  /** The first characteristic of this type in a service of that type. */
+  characteristic(service: UuidLike, uuid: UuidLike): LocalCharacteristic | undefined {
+    const { text } = Uuid.from(service);
+    for (const candidate of this.services) {
+      const characteristic = candidate.uuid.text === text ? candidate.characteristic(uuid) : undefined;
+      if (characteristic) return characteristic;
+    }
+    return undefined;
+  }
+
+  /**
+   * Adds a service. Its handles follow all that were ever used, and clients that asked for it are sent Service Changed.
+   *
+   * @throws {ArgumentError} a definition that contradicts itself, or a handle that is taken · {StateError} no handles left
+   */
+  addService(definition: ServiceDefinition): LocalService {
+    const service = this.#database.add(definition);
+    this.#changed(service);
+    return service;
+  }
+
+  /** Adds a service; or one readable value without a service of its own, whose handle it gives. */
+  add(definition: ServiceDefinition): LocalService;
+  add(definition: LooseValueDefinition): number;
+  add(definition: ServiceDefinition | LooseValueDefinition): LocalService | number {
+    if ("characteristics" in definition) return this.addService(definition);
+    const properties: CharacteristicProperty[] = ["read"];
+    if (definition.write) properties.push("write");
+    const service = this.addService({ uuid: LOOSE_SERVICE, characteristics: [{ properties, ...withoutUndefined(definition) }] });
+    return service.characteristics[0]!.valueHandle;
+  }
+
+  /**
+   * Removes a service; no other handle moves.
+   *
+   * @throws {ArgumentError} not in the database, or included by another service
+   */
+  removeService(service: LocalService): void {
+    this.#database.remove(service);
+    this.#changed(service);
+  }
+
+  #changed({ handle, endHandle }: LocalService): void {
+    for (const session of this.#sessions) session.onDatabaseChanged(handle, endHandle);
+  }
+
+  /** Serves `peer` on `bearer` until the bearer or the session is closed. @throws {ArgumentError} the bearer is served already */
+  attach(bearer: AttBearer, peer: GattPeer): GattServerSession {
+    if (bearer.server) throw new ArgumentError("this bearer has a server already");
+    const session = new GattServerSession(this.#database, {
+      bearer,
+      peer,
+      paused: this.#paused,
+      onClosed: (closed) => {
+        this.#sessions = this.#sessions.filter((other) => other !== closed);
+      },
+    });
+    if (bearer.closed) session.close(bearer.closed);
+    else this.#sessions = [...this.#sessions, session];
+    return session;
+  }
+
+  /** Leaves requests unanswered until `resume`, as a hung peer would. For tests. */
+  pause(): void {
+    this.#setPaused(true);
+  }
+  resume(): void {
+    this.#setPaused(false);
+  }
+  #setPaused(paused: boolean): void {
+    this.#paused = paused;
+    for (const session of this.#sessions) session.paused = paused;
+  }
+
+  /** Ends every session. */
+  close(): void {
+    for (const session of this.#sessions) session.close(new ClosedError("the GATT server was closed"));
+  }
+}
+
+// A property that is absent and one that is undefined must mean the same, so that `properties` keeps its default.
+function withoutUndefined(
+  definition: LooseValueDefinition,
+): Omit<LooseValueDefinition, "properties"> & { properties?: readonly CharacteristicProperty[] } {
+  const { properties, ...others } = definition;
+  return properties ? { ...others, properties } : others;
+}

@@ -1,0 +1,456 @@
+import type { OperationOptions } from "../../async/pending.ts";
+import type { AttBearer, AttServerSide } from "../../att/bearer.ts";
+import { AttError } from "../../att/error.ts";
+import { AttErrorCode } from "../../att/error-code.ts";
+import { AttOpcode } from "../../att/opcode.ts";
+import { type BleError, TimeoutError } from "../../core/error.ts";
+import { Uuid } from "../../core/uuid.ts";
+import { PDU_OFFSET } from "../../l2cap/channel.ts";
+import { accessError } from "./access.ts";
+import type { Attribute } from "./attribute.ts";
+import { AttributeAccess, Refusal } from "./attribute-access.ts";
+import { ChangeAwareness, ClientFeature } from "./caching.ts";
+import { ChangeNotice } from "./change-notice.ts";
+import { ClientConfiguration } from "./client-configuration.ts";
+import { CommandQueue } from "./command-queue.ts";
+import type { AttributeDatabase } from "./database.ts";
+import type { GattPeer } from "./definition.ts";
+import {
+  findByTypeValue,
+  findInformation,
+  type ResponseRoom,
+  ResponseWriter,
+  readByGroupType,
+  readByTypeResponse,
+  readMultipleResponse,
+} from "./discovery.ts";
+import type { LocalCharacteristic } from "./local-characteristic.ts";
+import { PrepareQueue } from "./prepare-queue.ts";
+import { SessionSender } from "./session-sender.ts";
+import { isThenable } from "./thenable.ts";
+
+/** A handler that takes longer is answered for: the client gives up, and the bearer with it, at 30 s (Vol 3 Part F 3.3.3). */
+const HANDLER_TIMEOUT_MS = 29_000;
+
+/** Whether `length` is right for a request of this opcode, opcode included. */
+function isWellFormed(opcode: number, length: number): boolean {
+  switch (opcode) {
+    case AttOpcode.FindInformationReq:
+    case AttOpcode.ReadBlobReq:
+      return length === 5;
+    case AttOpcode.FindByTypeValueReq:
+      return length >= 7;
+    case AttOpcode.ReadByTypeReq:
+    case AttOpcode.ReadByGroupTypeReq:
+      return length === 7 || length === 21;
+    case AttOpcode.ReadReq:
+      return length === 3;
+    case AttOpcode.ReadMultipleReq:
+    case AttOpcode.ReadMultipleVariableReq:
+      return length >= 5 && length % 2 === 1;
+    case AttOpcode.WriteReq:
+      return length >= 3;
+    case AttOpcode.PrepareWriteReq:
+      return length >= 5;
+    case AttOpcode.ExecuteWriteReq:
+      return length === 2;
+    default:
+      return false;
+  }
+}
+
+/** The server's side of one connection: answers one client from the database, and sends it what it subscribed to. */
+export class GattServerSession implements AttServerSide {
+  readonly bearer: AttBearer;
+  readonly peer: GattPeer;
+  readonly #database: AttributeDatabase;
+  readonly #awareness = new ChangeAwareness();
+  readonly #sender: SessionSender;
+  readonly #configuration: ClientConfiguration;
+  readonly #access: AttributeAccess;
+  readonly #change: ChangeNotice;
+  readonly #prepared = new PrepareQueue();
+  readonly #commands: CommandQueue;
+  readonly #listeners: Disposable[];
+  readonly #onClosed: (session: GattServerSession) => void;
+  /** Forgets the handler that is running. */
+  #abandon: (() => void) | undefined;
+  /** A handler's value that is being read in parts: calling it again could give another. */
+  #longRead: { handle: number; value: Uint8Array } | undefined;
+  #paused: boolean;
+  /** The request that came while paused. */
+  #parked: Uint8Array | undefined;
+
+  constructor(
+    database: AttributeDatabase,
+    at: { bearer: AttBearer; peer: GattPeer; paused: boolean; onClosed: (session: GattServerSession) => void },
+  ) {
+    const { bearer, peer } = at;
+    const awareness = this.#awareness;
+    this.bearer = bearer;
+    this.peer = peer;
+    this.#database = database;
+    this.#paused = at.paused;
+    this.#onClosed = at.onClosed;
+    this.#sender = new SessionSender(bearer, peer);
+    this.#configuration = new ClientConfiguration({ bearer, peer, database, awareness, subscriber: this.#sender });
+    const parts = { bearer, peer, database, awareness, configuration: this.#configuration };
+    this.#access = new AttributeAccess(parts);
+    this.#change = new ChangeNotice(parts);
+    this.#commands = new CommandQueue(bearer, HANDLER_TIMEOUT_MS);
+    bearer.server = this;
+    this.#listeners = [bearer.on("closed", (reason) => this.close(reason)), bearer.on("security", () => this.#change.onSecurity())];
+    this.#change.onSecurity();
+  }
+
+  /** What this client knows and supports. */
+  get clientFeatures(): number {
+    return this.#awareness.features;
+  }
+
+  onRequest(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
+    if (this.#paused) {
+      this.#parked = bytes.slice(offset, end);
+      return;
+    }
+    if (!isWellFormed(opcode, end - offset)) {
+      this.bearer.respondError(opcode, 0, AttErrorCode.InvalidPdu);
+      return;
+    }
+    const handle = bytes[offset + 1]! | (bytes[offset + 2]! << 8);
+    if (!this.#awareness.aware && this.#isOutOfSync(opcode, handle, bytes, offset, end)) return;
+    switch (opcode) {
+      case AttOpcode.WriteReq:
+        this.#onWrite(handle, bytes.slice(offset + 3, end));
+        return;
+      case AttOpcode.ReadReq:
+        this.#onRead(opcode, handle, 0);
+        return;
+      case AttOpcode.ReadBlobReq:
+        this.#onRead(opcode, handle, bytes[offset + 3]! | (bytes[offset + 4]! << 8));
+        return;
+      case AttOpcode.ReadMultipleReq:
+      case AttOpcode.ReadMultipleVariableReq:
+        this.#onReadMultiple(opcode, bytes.slice(offset + 1, end));
+        return;
+      case AttOpcode.PrepareWriteReq:
+        this.#onPrepareWrite(handle, bytes.slice(offset, end));
+        return;
+      case AttOpcode.ExecuteWriteReq:
+        this.#onExecuteWrite(bytes[offset + 1]!);
+        return;
+      default:
+        this.#onDiscovery(opcode, handle, bytes, offset, end);
+    }
+  }
+
+  #isOutOfSync(opcode: number, handle: number, bytes: Uint8Array, offset: number, end: number): boolean {
+    const byType =
+      opcode === AttOpcode.ReadByTypeReq
+        ? { start: handle, end: bytes[offset + 3]! | (bytes[offset + 4]! << 8), type: Uuid.fromBytes(bytes.subarray(offset + 5, end)) }
+        : undefined;
+    const verdict = this.#awareness.onRequest(opcode, byType);
+    if (verdict === "became-aware") this.#change.onAware();
+    if (verdict !== "out-of-sync") return false;
+    this.bearer.respondError(opcode, handle, AttErrorCode.DatabaseOutOfSync);
+    return true;
+  }
+
+  get #room(): ResponseRoom {
+    return { channel: this.bearer.channel, limit: this.bearer.responseLimit };
+  }
+
+  #onDiscovery(opcode: number, start: number, bytes: Uint8Array, offset: number, pduEnd: number): void {
+    const end = bytes[offset + 3]! | (bytes[offset + 4]! << 8);
+    if (start === 0 || start > end) {
+      this.bearer.respondError(opcode, start, AttErrorCode.InvalidHandle);
+      return;
+    }
+    let answer: Uint8Array | number | undefined;
+    if (opcode === AttOpcode.FindInformationReq) answer = findInformation(this.#database, start, end, this.#room);
+    else if (opcode === AttOpcode.FindByTypeValueReq) {
+      const type = bytes[offset + 5]! | (bytes[offset + 6]! << 8);
+      const value = bytes.subarray(offset + 7, pduEnd);
+      const isReadable = (attribute: Attribute): boolean =>
+        this.#access.readError(attribute) === 0 && !attribute.readRequirement.authorized;
+      answer = findByTypeValue(this.#database, { start, end, type, value }, isReadable, this.#room);
+    } else {
+      const type = Uuid.fromBytes(bytes.subarray(offset + 5, pduEnd));
+      if (opcode === AttOpcode.ReadByTypeReq) {
+        this.#onReadByType(start, end, type);
+        return;
+      }
+      answer = readByGroupType(this.#database, { start, end, type }, this.#room);
+    }
+    answer ??= AttErrorCode.AttributeNotFound;
+    if (typeof answer === "number") this.bearer.respondError(opcode, start, answer);
+    else this.bearer.respond(answer);
+  }
+
+  #onReadByType(start: number, end: number, type: Uuid): void {
+    const opcode = AttOpcode.ReadByTypeReq;
+    const attributes = this.#database.attributes
+      .filter(({ handle }) => handle >= start && handle <= end)
+      .filter((a) => a.type.text === type.text);
+    const [first, ...others] = attributes;
+    const refusal = first ? this.#access.readError(first) : AttErrorCode.AttributeNotFound;
+    if (!first || refusal) {
+      this.bearer.respondError(opcode, first?.handle ?? start, refusal);
+      return;
+    }
+    const access = this.#access;
+    // What follows joins the response as long as it needs no handler and no error: those begin the next one.
+    const more = function* () {
+      for (const attribute of others) {
+        const value = access.readError(attribute) ? undefined : access.immediateValue(attribute);
+        if (!value) return;
+        yield { handle: attribute.handle, value };
+      }
+    };
+    this.#perform(
+      opcode,
+      first.handle,
+      [],
+      () => access.read(first, 0),
+      (value) => this.bearer.respond(readByTypeResponse({ handle: first.handle, value }, more(), this.#room)),
+    );
+  }
+
+  #onRead(opcode: number, handle: number, offset: number): void {
+    const attribute = this.#database.get(handle);
+    const refusal = attribute ? this.#access.readError(attribute) : AttErrorCode.InvalidHandle;
+    if (!attribute || refusal) {
+      this.bearer.respondError(opcode, handle, refusal);
+      return;
+    }
+    const known = offset > 0 && this.#longRead?.handle === handle ? this.#longRead.value : undefined;
+    this.#perform(
+      opcode,
+      handle,
+      [],
+      () => known ?? this.#access.read(attribute, offset),
+      (value) => this.#respondValue(opcode, attribute, offset, value),
+    );
+  }
+
+  #respondValue(opcode: number, attribute: Attribute, offset: number, value: Uint8Array): void {
+    if (offset > value.length) throw new AttError(AttErrorCode.InvalidOffset);
+    const room = this.bearer.responseLimit - 1;
+    // A part that fills the PDU is followed by another request, even where nothing is left.
+    if (attribute.read && value.length - offset >= room) this.#longRead = { handle: attribute.handle, value: value.slice() };
+    else if (offset === 0) this.#forgetLongRead(attribute.handle);
+    const part = value.subarray(offset, offset + room);
+    const writer = new ResponseWriter(this.bearer.channel, 1 + part.length, opcode + 1);
+    writer.bytes(part);
+    this.bearer.respond(writer.frame);
+  }
+
+  #forgetLongRead(handle: number): void {
+    if (this.#longRead?.handle === handle) this.#longRead = undefined;
+  }
+
+  #onReadMultiple(opcode: number, set: Uint8Array): void {
+    const attributes: Attribute[] = [];
+    for (let i = 0; i < set.length; i += 2) {
+      const handle = set[i]! | (set[i + 1]! << 8);
+      const attribute = this.#database.get(handle);
+      const refusal = attribute ? this.#access.readError(attribute) : AttErrorCode.InvalidHandle;
+      if (!attribute || refusal) {
+        this.bearer.respondError(opcode, handle, refusal);
+        return;
+      }
+      attributes.push(attribute);
+    }
+    this.#perform(
+      opcode,
+      attributes[0]!.handle,
+      [],
+      () => this.#access.readAll(attributes),
+      (values) => this.bearer.respond(readMultipleResponse(values, opcode === AttOpcode.ReadMultipleVariableReq, this.#room)),
+    );
+  }
+
+  #onWrite(handle: number, value: Uint8Array): void {
+    const attribute = this.#database.get(handle);
+    const refusal = attribute ? this.#access.writeError(attribute, value.length) : AttErrorCode.InvalidHandle;
+    if (!attribute || refusal) {
+      this.bearer.respondError(AttOpcode.WriteReq, handle, refusal);
+      return;
+    }
+    this.#forgetLongRead(handle);
+    this.#perform(
+      AttOpcode.WriteReq,
+      handle,
+      [attribute.serviceHandle],
+      () => this.#access.write(attribute, value),
+      () => this.#respondEmpty(AttOpcode.WriteRsp),
+    );
+  }
+
+  #respondEmpty(opcode: number): void {
+    const frame = this.bearer.channel.allocate(1);
+    frame[PDU_OFFSET] = opcode;
+    this.bearer.respond(frame);
+  }
+
+  #onPrepareWrite(handle: number, pdu: Uint8Array): void {
+    const attribute = this.#database.get(handle);
+    // Offset and length are judged when the write is executed (Vol 3 Part F 3.4.6.1).
+    const refusal = attribute ? this.#access.writeError(attribute, 0) : AttErrorCode.InvalidHandle;
+    if (!attribute || refusal) {
+      this.bearer.respondError(AttOpcode.PrepareWriteReq, handle, refusal);
+      return;
+    }
+    const part = { attribute, offset: pdu[3]! | (pdu[4]! << 8), value: pdu.subarray(5) };
+    const echo = (): void => {
+      if (!this.#prepared.push(part)) throw new AttError(AttErrorCode.PrepareQueueFull);
+      // Cut where the peer may send longer PDUs than we do; a client that compares then sees that the part is not the one it sent.
+      const length = Math.min(pdu.length, this.bearer.responseLimit);
+      const writer = new ResponseWriter(this.bearer.channel, length, AttOpcode.PrepareWriteRsp);
+      writer.bytes(pdu.subarray(1, length));
+      this.bearer.respond(writer.frame);
+    };
+    const authorized = attribute.writeRequirement.authorized ? this.#access.authorize(handle, true) : undefined;
+    this.#perform(AttOpcode.PrepareWriteReq, handle, [], () => authorized, echo);
+  }
+
+  #onExecuteWrite(flags: number): void {
+    if (flags > 1) {
+      this.bearer.respondError(AttOpcode.ExecuteWriteReq, 0, AttErrorCode.InvalidPdu);
+      return;
+    }
+    const writes = this.#prepared.take();
+    for (const { attribute } of writes) this.#forgetLongRead(attribute.handle);
+    const services = [...new Set(writes.map(({ attribute }) => attribute.serviceHandle))];
+    this.#perform(
+      AttOpcode.ExecuteWriteReq,
+      0,
+      services,
+      () => (flags === 1 ? this.#access.execute(writes) : undefined),
+      () => this.#respondEmpty(AttOpcode.ExecuteWriteRsp),
+    );
+  }
+
+  /**
+   * Calls what may be a handler, and answers: `finish` responds with what it gave. `services` are those whose notifications wait for the
+   * response while the handler runs on.
+   */
+  #perform<T>(opcode: number, handle: number, services: readonly number[], call: () => T | Promise<T>, finish: (value: T) => void): void {
+    this.#sender.held.begin();
+    let result: T | Promise<T>;
+    try {
+      result = call();
+      if (!isThenable(result)) {
+        finish(result);
+        return;
+      }
+    } catch (error) {
+      this.#refuse(opcode, handle, error);
+      return;
+    }
+    this.#sender.held.continueInBackground(services);
+    this.#await(opcode, handle, result, finish);
+  }
+
+  #await<T>(opcode: number, handle: number, result: Promise<T>, finish: (value: T) => void): void {
+    let open = true;
+    const settle = (act: () => void): void => {
+      if (!open) return;
+      this.#abandon?.();
+      try {
+        act();
+      } catch (error) {
+        this.#refuse(opcode, handle, error);
+      }
+    };
+    const timer = this.bearer.clock.setTimer(HANDLER_TIMEOUT_MS, "GATT handler", () =>
+      settle(() => {
+        const error = new TimeoutError(`handler of attribute ${handle}`, HANDLER_TIMEOUT_MS);
+        this.#access.request?.abort(error);
+        throw error;
+      }),
+    );
+    this.#abandon = () => {
+      open = false;
+      timer[Symbol.dispose]();
+      this.#abandon = undefined;
+    };
+    result.then(
+      (value) => settle(() => finish(value)),
+      (error) =>
+        settle(() => {
+          throw error;
+        }),
+    );
+  }
+
+  #refuse(opcode: number, handle: number, error: unknown): void {
+    this.bearer.respondError(opcode, error instanceof Refusal ? error.handle : handle, this.#access.errorCode(error));
+  }
+
+  onResponded(): void {
+    const { request } = this.#access;
+    this.#access.request = undefined;
+    this.#sender.held.release();
+    request?.runCallbacks();
+  }
+
+  onCommand(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
+    // Signed writes need a signing key of the peer, which is not kept here; like all that cannot be served they are dropped.
+    if (opcode !== AttOpcode.WriteCmd || end - offset < 3 || this.#awareness.isBlocked) {
+      this.bearer.logger.debug(() => `ignored a command, opcode 0x${opcode.toString(16)}`);
+      return;
+    }
+    const attribute = this.#database.get(bytes[offset + 1]! | (bytes[offset + 2]! << 8));
+    if (!attribute?.commandable || end - offset - 3 > attribute.maxLength) return;
+    if (accessError(attribute.writeRequirement, this.bearer.security)) return;
+    const value = bytes.slice(offset + 3, end);
+    this.#forgetLongRead(attribute.handle);
+    this.#commands.run(() => this.#access.command(attribute, value));
+  }
+
+  /**
+   * Sends several values as one PDU where this client understands that and they fit (Vol 3 Part F 3.4.7.4), else one after the other.
+   * Characteristics whose notifications it has not enabled are left out.
+   */
+  async notifyMultiple(
+    values: readonly { characteristic: LocalCharacteristic; value: Uint8Array }[],
+    options: OperationOptions = {},
+  ): Promise<void> {
+    const wanted = values.filter(({ characteristic }) => characteristic.isNotifiable(this.#sender));
+    const together =
+      this.clientFeatures & ClientFeature.MultipleHandleValueNotifications ? this.#sender.notifyMultiple(wanted, options) : undefined;
+    if (together) await together;
+    else await Promise.all(wanted.map(({ characteristic, value }) => characteristic.notify(value, { ...options, to: this.peer })));
+  }
+
+  /** Attributes between these handles came or went (Vol 3 Part G 7.1). */
+  onDatabaseChanged(start: number, end: number): void {
+    this.#longRead = undefined;
+    this.#change.onChanged(start, end);
+  }
+
+  /** While paused, requests are taken and not answered. */
+  set paused(paused: boolean) {
+    this.#paused = paused;
+    const parked = this.#parked;
+    if (paused || !parked) return;
+    this.#parked = undefined;
+    this.onRequest(parked[0]!, parked, 0, parked.length);
+  }
+
+  /** Ends the session; the bearer answers without a server from then on. */
+  close(reason: BleError): void {
+    if (this.bearer.server === this) this.bearer.server = undefined;
+    for (const listener of this.#listeners.splice(0)) listener[Symbol.dispose]();
+    this.#parked = undefined;
+    this.#abandon?.();
+    this.#access.request?.abort(reason);
+    this.#access.request = undefined;
+    this.#commands.close(reason);
+    this.#prepared.clear();
+    this.#configuration.close();
+    this.#sender.held.release();
+    this.#onClosed(this);
+  }
+}

@@ -1,0 +1,89 @@
+import { AttError } from "../../att/error.ts";
+import { AttErrorCode } from "../../att/error-code.ts";
+import { ArgumentError } from "../../core/error.ts";
+import { GattUuid } from "../uuids.ts";
+import type { CharacteristicDefinition, ServiceDefinition } from "./definition.ts";
+
+export interface GapServiceOptions {
+  /** Device Name, up to 248 octets of UTF-8; a function is asked at every read. */
+  readonly name: string | (() => string);
+  /** Appearance category and subcategory, 0 (unknown) by default. */
+  readonly appearance?: number | undefined;
+  /** Lets clients rename the device: called with the new name. */
+  readonly onNameWritten?: ((name: string) => void) | undefined;
+  /** Peripheral Preferred Connection Parameters; intervals in 1.25 ms, timeout in 10 ms. */
+  readonly preferredConnectionParameters?:
+    | { readonly intervalMin: number; readonly intervalMax: number; readonly latency: number; readonly timeout: number }
+    | undefined;
+  /** Central Address Resolution, present where given. */
+  readonly centralAddressResolution?: boolean | undefined;
+}
+
+const u16 = (value: number): number[] => [value & 0xff, (value >> 8) & 0xff];
+
+/** The GAP service, Vol 3 Part C 12. */
+export function gapService(options: GapServiceOptions): ServiceDefinition {
+  const { name, appearance = 0, onNameWritten, preferredConnectionParameters: preferred, centralAddressResolution } = options;
+  const encoder = new TextEncoder();
+  if (typeof name === "string" && encoder.encode(name).length > 248)
+    throw new ArgumentError("device name: expected at most 248 octets of UTF-8");
+  let current = name;
+  const characteristics: CharacteristicDefinition[] = [
+    {
+      uuid: GattUuid.DeviceName,
+      properties: onNameWritten ? ["read", "write"] : ["read"],
+      maxLength: 248,
+      read: () => encoder.encode(typeof current === "function" ? current() : current),
+      ...(onNameWritten && {
+        write: (value: Uint8Array) => {
+          let text: string;
+          try {
+            text = new TextDecoder("utf-8", { fatal: true }).decode(value);
+          } catch (error) {
+            throw new AttError(AttErrorCode.ValueNotAllowed, { cause: error });
+          }
+          if (typeof current === "string") current = text;
+          onNameWritten(text);
+        },
+      }),
+    },
+    { uuid: GattUuid.Appearance, properties: ["read"], value: Uint8Array.from(u16(appearance)) },
+  ];
+  if (preferred) {
+    const { intervalMin, intervalMax, latency, timeout } = preferred;
+    const value = Uint8Array.from([intervalMin, intervalMax, latency, timeout].flatMap(u16));
+    characteristics.push({ uuid: GattUuid.PeripheralPreferredConnectionParameters, properties: ["read"], value });
+  }
+  if (centralAddressResolution !== undefined)
+    characteristics.push({
+      uuid: GattUuid.CentralAddressResolution,
+      properties: ["read"],
+      value: Uint8Array.of(centralAddressResolution ? 1 : 0),
+    });
+  return { uuid: GattUuid.GapService, characteristics };
+}
+
+export interface GattServiceOptions {
+  /** True unless given. */
+  readonly serviceChanged?: boolean | undefined;
+  /** Client Supported Features and Database Hash, which make up robust caching; true unless given. */
+  readonly robustCaching?: boolean | undefined;
+  /** Server Supported Features, with no feature set; false unless given. */
+  readonly serverFeatures?: boolean | undefined;
+}
+
+/** The GATT service, Vol 3 Part G 7. The server keeps its values. */
+export function gattService({
+  serviceChanged = true,
+  robustCaching = true,
+  serverFeatures = false,
+}: GattServiceOptions = {}): ServiceDefinition {
+  const characteristics: CharacteristicDefinition[] = [];
+  if (serviceChanged) characteristics.push({ uuid: GattUuid.ServiceChanged, properties: ["indicate"] });
+  if (robustCaching) {
+    characteristics.push({ uuid: GattUuid.ClientSupportedFeatures, properties: ["read", "write"] });
+    characteristics.push({ uuid: GattUuid.DatabaseHash, properties: ["read"] });
+  }
+  if (serverFeatures) characteristics.push({ uuid: GattUuid.ServerSupportedFeatures, properties: ["read"], value: Uint8Array.of(0) });
+  return { uuid: GattUuid.GattService, characteristics };
+}

@@ -1,0 +1,23 @@
+/** Attribute types of the profile itself, Vol 3 Part G 3.4 (Assigned Numbers 3.6 to 3.8). */
+export const GattUuid = Object.freeze({
+  PrimaryService: 0x2800,
+  SecondaryService: 0x2801,
+  Include: 0x2802,
+  Characteristic: 0x2803,
+  CharacteristicExtendedProperties: 0x2900,
+  CharacteristicUserDescription: 0x2901,
+  ClientCharacteristicConfiguration: 0x2902,
+  ServerCharacteristicConfiguration: 0x2903,
+  CharacteristicPresentationFormat: 0x2904,
+  CharacteristicAggregateFormat: 0x2905,
+  GapService: 0x1800,
+  GattService: 0x1801,
+  DeviceName: 0x2a00,
+  Appearance: 0x2a01,
+  PeripheralPreferredConnectionParameters: 0x2a04,
+  ServiceChanged: 0x2a05,
+  CentralAddressResolution: 0x2aa6,
+  ClientSupportedFeatures: 0x2b29,
+  DatabaseHash: 0x2b2a,
+  ServerSupportedFeatures: 0x2b3a,
+});
