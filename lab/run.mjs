@@ -145,6 +145,7 @@ Runs COMMAND as root in a machine with Debian's kernel, BlueZ and the host's fil
   --writable FOLDER   let the command write to this folder of the host (may be repeated); other writes vanish
   --env NAME=VALUE    set a variable for the command (may be repeated)
   --verbose           show the kernel's messages and the time it took
+  --check             say only whether the lab can run here, and what is missing (status 0 or 1)
 
 Exit status: that of COMMAND; 124 timeout, 125 the lab itself failed, 2 wrong usage, 130 interrupted.
 `;
@@ -162,6 +163,11 @@ async function main(args) {
   if (parsed.help) {
     process.stdout.write(usage);
     return 0;
+  }
+  if (parsed.check) {
+    const { available, reason } = await labAvailable();
+    process.stderr.write(available ? "" : `${reason}\n`);
+    return available ? 0 : 1;
   }
   const interrupted = new AbortController();
   for (const name of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
@@ -200,6 +206,7 @@ function parse(args) {
       writable: { type: "string", multiple: true, default: [] },
       env: { type: "string", multiple: true, default: [] },
       verbose: { type: "boolean", default: false },
+      check: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -213,8 +220,9 @@ function parse(args) {
       return [item.slice(0, at), item.slice(at + 1)];
     }),
   );
-  if (positionals.length === 0 && !values.help) throw new TypeError("no command given");
-  return { command: positionals, timeoutMs, env, writable: values.writable, verbose: values.verbose, help: values.help };
+  const { verbose, check, help } = values;
+  if (positionals.length === 0 && !help && !check) throw new TypeError("no command given");
+  return { command: positionals, timeoutMs, env, writable: values.writable, verbose, check, help };
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

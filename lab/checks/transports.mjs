@@ -180,9 +180,9 @@ check("a user channel over a virtual controller in the same process closes witho
   await controller[Symbol.asyncDispose]();
 });
 
-check("ten thousand packets pass in order", async (t) => {
+check("a thousand packets pass in order", async (t) => {
   const transport = await openHciUserChannel(1);
-  const count = 10_000;
+  const count = 1_000;
   let answers = 0;
   const done = new Promise((resolve) => {
     transport.onPacket = () => {
