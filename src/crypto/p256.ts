@@ -10,6 +10,8 @@ export interface P256PublicKey {
   readonly y: Uint8Array;
 }
 
+export const P256_SEED_LENGTH = 48;
+
 /** A key pair of P-256. The private key is out of reach of loggers and `inspect`. */
 export class P256KeyPair {
   readonly #privateKey: Uint8Array;
@@ -22,8 +24,15 @@ export class P256KeyPair {
   }
 
   static generate(random: RandomSource): P256KeyPair {
-    // 48 octets reduced modulo the order leave a bias far below what could be measured (FIPS 186-5 A.2.1), and need no retry.
-    return new P256KeyPair(p256.utils.randomSecretKey(randomBytes(random, 48)));
+    return P256KeyPair.fromSeed(randomBytes(random, P256_SEED_LENGTH));
+  }
+
+  /**
+   * The pair that belongs to 48 random octets. Reduced modulo the order they leave a bias far below what could be measured
+   * (FIPS 186-5 A.2.1), and no value has to be drawn again.
+   */
+  static fromSeed(seed: Uint8Array): P256KeyPair {
+    return new P256KeyPair(p256.utils.randomSecretKey(seed));
   }
 
   /** @throws {ArgumentError} not 32 octets with a value from 1 to the order of the curve - 1 */

@@ -34,6 +34,8 @@ export interface Bond {
   readonly localIdentity?: Address | undefined;
   readonly authenticated: boolean;
   readonly secureConnections: boolean;
+  /** How the keys were agreed; absent in bonds of unknown origin. */
+  readonly method?: PairingMethod | undefined;
   readonly name?: string | undefined;
   /** Client Characteristic Configuration values that this peer wrote to our server, by attribute handle. */
   readonly cccd?: Readonly<Record<number, number>> | undefined;
@@ -66,11 +68,14 @@ export interface PairingAgent {
   displayPasskey(question: PairingQuestion & { passkey: number }): void;
 }
 
-/** Policy of one connection. */
+/** Policy of one connection. `DEFAULT_PAIRING_POLICY` has the defaults. */
 export interface PairingPolicy {
   readonly ioCapability: IoCapability;
   readonly bonding: boolean;
+  /** Ask for protection against man in the middle. Where it is impossible pairing goes on without, unless `requireAuthentication`. */
   readonly mitm: boolean;
+  /** Fail with Authentication Requirements rather than end with unauthenticated keys. Implies `mitm`. */
+  readonly requireAuthentication?: boolean;
   /** Offer LE Secure Connections; legacy stays possible unless `secureConnectionsOnly`. */
   readonly secureConnections: boolean;
   readonly secureConnectionsOnly: boolean;
@@ -79,8 +84,12 @@ export interface PairingPolicy {
   /** Keys we give and accept: a mask of KeyDistribution. */
   readonly localKeys: number;
   readonly peerKeys: number;
-  /** False refuses a peer's Pairing Request (Pairing Not Supported). */
+  /** False refuses a peer's Pairing Request (Pairing Not Supported), also of a bonded peer. An own `pair()` is not touched by it. */
   readonly pairable: boolean;
+  /** Let a pairing replace a bond that was better protected: authenticated by unauthenticated, Secure Connections by legacy, longer key by shorter. */
+  readonly allowDowngrade?: boolean;
+  /** Accept a peer that uses the debug key of Secure Connections, which lets any sniffer read the link. */
+  readonly allowDebugKey?: boolean;
 }
 
 /** How a pairing went. Holds no secret. */
@@ -96,4 +105,6 @@ export interface PairingReport {
   /** What one side asked for and did not get, one sentence each. */
   readonly refused: readonly string[];
   readonly peerIdentity: Address;
+  /** Set where no new pairing took place: the central answered a Security Request by encrypting with the keys of this bond. */
+  readonly fromBond?: boolean;
 }

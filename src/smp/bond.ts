@@ -1,0 +1,197 @@
+import { fromHex, toHex } from "../bytes/hex.ts";
+import { Address } from "../core/address.ts";
+import { BondFormatError } from "./error.ts";
+import type { Bond, LongTermKey, PairingMethod } from "./types.ts";
+
+/** A bond without its secrets, for people and logs. */
+export interface BondDescription {
+  readonly identity: string;
+  readonly name?: string;
+  readonly method?: PairingMethod;
+  readonly authenticated: boolean;
+  readonly secureConnections: boolean;
+  /** Octets; 0 where no long term key was kept. */
+  readonly keySize: number;
+  /** Names of the keys kept: "ltk", "irk", "csrk". */
+  readonly peerKeys: readonly string[];
+  readonly localKeys: readonly string[];
+  readonly localIdentity?: string;
+}
+
+/** What a bond is, and not one octet of its keys. */
+export function describeBond(bond: Bond): BondDescription {
+  return {
+    identity: bond.identity.toString(),
+    ...(bond.name !== undefined && { name: bond.name }),
+    ...(bond.method && { method: bond.method }),
+    authenticated: bond.authenticated,
+    secureConnections: bond.secureConnections,
+    keySize: bond.peerLtk?.keySize ?? bond.localLtk?.keySize ?? 0,
+    peerKeys: [bond.peerLtk && "ltk", bond.peerIrk && "irk", bond.peerCsrk && "csrk"].filter((name) => name !== undefined),
+    localKeys: [bond.localLtk && "ltk", bond.localIrkDistributed && "irk", bond.localCsrk && "csrk"].filter(
+      (name) => typeof name === "string",
+    ),
+    ...(bond.localIdentity && { localIdentity: bond.localIdentity.toString() }),
+  };
+}
+
+const redactedProperties: PropertyDescriptorMap = {
+  [Symbol.for("nodejs.util.inspect.custom")]: { value: describe },
+  toJSON: { value: describe },
+  toString: { value: (): string => "[Bond]" },
+};
+function describe(this: Bond): BondDescription {
+  return describeBond(this);
+}
+
+/** A frozen bond that `console.log`, `inspect` and `JSON.stringify` show as `describeBond` does. Change one with `createBond({ ...bond, … })`. */
+export function createBond(fields: Bond): Bond {
+  const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as Bond;
+  return Object.freeze(Object.defineProperties({ ...present }, redactedProperties));
+}
+
+/** The form in which a store keeps a bond. It holds the keys: only a file that nobody else may read is a place for it. */
+export interface BondJson {
+  version: 1;
+  identity: string;
+  peerLtk?: LongTermKeyJson;
+  localLtk?: LongTermKeyJson;
+  peerIrk?: string;
+  peerCsrk?: string;
+  localCsrk?: string;
+  localIrkDistributed: boolean;
+  localIdentity?: string;
+  authenticated: boolean;
+  secureConnections: boolean;
+  method?: PairingMethod;
+  name?: string;
+  cccd?: Record<string, number>;
+  databaseHash?: string;
+}
+export interface LongTermKeyJson {
+  key: string;
+  ediv: number;
+  rand: string;
+  keySize: number;
+}
+
+/** Keys in hexadecimal, most significant octet first; `rand` as on air. */
+export function bondToJson(bond: Bond): BondJson {
+  const ltk = ({ key, ediv, rand, keySize }: LongTermKey): LongTermKeyJson => ({ key: toHex(key), ediv, rand: toHex(rand), keySize });
+  return {
+    version: 1,
+    identity: bond.identity.toString(),
+    ...(bond.peerLtk && { peerLtk: ltk(bond.peerLtk) }),
+    ...(bond.localLtk && { localLtk: ltk(bond.localLtk) }),
+    ...(bond.peerIrk && { peerIrk: toHex(bond.peerIrk) }),
+    ...(bond.peerCsrk && { peerCsrk: toHex(bond.peerCsrk) }),
+    ...(bond.localCsrk && { localCsrk: toHex(bond.localCsrk) }),
+    localIrkDistributed: bond.localIrkDistributed,
+    ...(bond.localIdentity && { localIdentity: bond.localIdentity.toString() }),
+    authenticated: bond.authenticated,
+    secureConnections: bond.secureConnections,
+    ...(bond.method && { method: bond.method }),
+    ...(bond.name !== undefined && { name: bond.name }),
+    ...(bond.cccd && { cccd: { ...bond.cccd } }),
+    ...(bond.databaseHash !== undefined && { databaseHash: bond.databaseHash }),
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldsOf(value: unknown, field: string): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new BondFormatError(field, "an object");
+  return value as Fields;
+}
+
+function booleanOf(fields: Fields, field: string): boolean {
+  const value = fields[field];
+  if (typeof value !== "boolean") throw new BondFormatError(field, "true or false");
+  return value;
+}
+
+function integerOf(value: unknown, field: string, min: number, max: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max)
+    throw new BondFormatError(field, `a whole number from ${min} to ${max}`);
+  return value;
+}
+
+function octetsOf(value: unknown, field: string, length: number): Uint8Array {
+  // The value may be a key, so it does not enter the message.
+  if (typeof value !== "string" || value.length !== 2 * length || !/^[0-9a-f]*$/i.test(value))
+    throw new BondFormatError(field, `${2 * length} hexadecimal digits`);
+  return fromHex(value);
+}
+
+function textOf(value: unknown, field: string): string {
+  if (typeof value !== "string") throw new BondFormatError(field, "text");
+  return value;
+}
+
+function identityOf(value: unknown, field: string): Address {
+  const expected = "an identity address such as C0:11:22:33:44:55/random";
+  if (typeof value !== "string" || !value.includes("/")) throw new BondFormatError(field, expected);
+  let address: Address;
+  try {
+    address = Address.from(value);
+  } catch (error) {
+    throw new BondFormatError(field, expected, { cause: error });
+  }
+  if (!address.isIdentity) throw new BondFormatError(field, expected);
+  return address;
+}
+
+function longTermKeyOf(value: unknown, field: string): LongTermKey {
+  const fields = fieldsOf(value, field);
+  return {
+    key: octetsOf(fields.key, `${field}.key`, 16),
+    ediv: integerOf(fields.ediv, `${field}.ediv`, 0, 0xffff),
+    rand: octetsOf(fields.rand, `${field}.rand`, 8),
+    keySize: integerOf(fields.keySize, `${field}.keySize`, 7, 16),
+  };
+}
+
+const METHODS: readonly string[] = ["just-works", "numeric-comparison", "passkey-entry"] satisfies PairingMethod[];
+
+function methodOf(value: unknown): PairingMethod {
+  if (typeof value !== "string" || !METHODS.includes(value)) throw new BondFormatError("method", `one of ${METHODS.join(", ")}`);
+  return value as PairingMethod;
+}
+
+function cccdOf(value: unknown): Record<number, number> {
+  const cccd: Record<number, number> = {};
+  for (const [handle, bits] of Object.entries(fieldsOf(value, "cccd"))) {
+    if (!/^[1-9]\d{0,4}$/.test(handle) || Number(handle) > 0xffff) throw new BondFormatError("cccd", "attribute handles from 1 to 65535");
+    cccd[Number(handle)] = integerOf(bits, `cccd.${handle}`, 0, 0xffff);
+  }
+  return cccd;
+}
+
+/**
+ * Reads what `bondToJson` wrote, after a store has parsed the JSON.
+ *
+ * @throws {BondFormatError} not such a thing; names the field, never a value
+ */
+export function bondFromJson(value: unknown): Bond {
+  const fields = fieldsOf(value, "bond");
+  if (fields.version !== 1) throw new BondFormatError("version", "1");
+  const optional = <T>(field: string, read: (value: unknown, field: string) => T): Record<string, T> =>
+    fields[field] === undefined ? {} : { [field]: read(fields[field], field) };
+  const key = (octets: unknown, field: string): Uint8Array => octetsOf(octets, field, 16);
+  return createBond({
+    identity: identityOf(fields.identity, "identity"),
+    ...optional("peerLtk", longTermKeyOf),
+    ...optional("localLtk", longTermKeyOf),
+    ...optional("peerIrk", key),
+    ...optional("peerCsrk", key),
+    ...optional("localCsrk", key),
+    localIrkDistributed: booleanOf(fields, "localIrkDistributed"),
+    ...optional("localIdentity", identityOf),
+    authenticated: booleanOf(fields, "authenticated"),
+    secureConnections: booleanOf(fields, "secureConnections"),
+    ...optional("method", methodOf),
+    ...optional("name", textOf),
+    ...optional("cccd", cccdOf),
+    ...optional("databaseHash", textOf),
+  });
+}

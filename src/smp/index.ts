@@ -1,0 +1,58 @@
+export { PairingAttempts, type PairingAttemptsOptions } from "./attempts.ts";
+export {
+  type BondDescription,
+  type BondJson,
+  bondFromJson,
+  bondToJson,
+  createBond,
+  describeBond,
+  type LongTermKeyJson,
+} from "./bond.ts";
+export type { EncryptingLink } from "./encryption.ts";
+export {
+  BondFormatError,
+  BondLostError,
+  PairingError,
+  PairingFailedReason,
+  PairingTimeoutError,
+  pairingFailedText,
+} from "./error.ts";
+export type { PairOptions, SecurityManagerHandlers, SecurityManagerOptions } from "./options.ts";
+export {
+  CentralIdentification,
+  type DecodedSmp,
+  decodeSmp,
+  EncryptionInformation,
+  encodeSmp,
+  IdentityAddressInformation,
+  IdentityInformation,
+  PairingConfirm,
+  PairingDhKeyCheck,
+  PairingFailed,
+  type PairingFeatures,
+  PairingKeypressNotification,
+  PairingPublicKey,
+  PairingRandom,
+  PairingRequest,
+  PairingResponse,
+  SecurityRequest,
+  SigningInformation,
+  type SmpDeclaration,
+  type SmpPdu,
+  smpPdus,
+} from "./pdus.ts";
+export { AuthReq, completePolicy, DEFAULT_PAIRING_POLICY, defaultPairingAgent } from "./policy.ts";
+export { QUESTION_TIMEOUT_MS } from "./questions.ts";
+export { SecurityManager, SMP_TIMEOUT_MS } from "./security-manager.ts";
+export {
+  type Bond,
+  type BondStore,
+  IoCapability,
+  KeyDistribution,
+  type LongTermKey,
+  type PairingAgent,
+  type PairingMethod,
+  type PairingPolicy,
+  type PairingQuestion,
+  type PairingReport,
+} from "./types.ts";

@@ -1,0 +1,50 @@
+import type { Clock } from "../async/clock.ts";
+import type { OperationOptions } from "../async/pending.ts";
+import type { LinkSecurity } from "../att/security.ts";
+import type { Address } from "../core/address.ts";
+import type { BleError } from "../core/error.ts";
+import type { Logger } from "../core/logger.ts";
+import type { RandomSource } from "../core/random.ts";
+import type { PduChannel } from "../l2cap/channel.ts";
+import type { PairingAttempts } from "./attempts.ts";
+import type { EncryptingLink } from "./encryption.ts";
+import type { Bond, PairingAgent, PairingPolicy, PairingReport } from "./types.ts";
+
+export interface SecurityManagerHandlers {
+  /** The stored bond with the identity that a peer claims in pairing, so that nobody replaces somebody else's with a worse one. */
+  findBond?: ((identity: Address) => Bond | undefined | Promise<Bond | undefined>) | undefined;
+  /** A bond to store; `pair()` waits for it, and a rejection fails the pairing. */
+  onBond?: ((bond: Bond, report: PairingReport) => void | Promise<void>) | undefined;
+  /** The link's security changed. Called before anything that the peer sends under the new security. */
+  onSecurity?: ((security: LinkSecurity) => void) | undefined;
+  /** A pairing succeeded, whoever asked for it. */
+  onPaired?: ((report: PairingReport) => void) | undefined;
+  /** A pairing or an encryption failed, whoever asked for it. */
+  onFailure?: ((error: BleError) => void) | undefined;
+}
+
+export interface SecurityManagerOptions extends SecurityManagerHandlers {
+  channel: PduChannel;
+  /** Role on the link; the central is the initiator of every pairing. */
+  role: "central" | "peripheral";
+  /** Addresses as used on this link: private ones unresolved. */
+  localAddress: Address;
+  peerAddress: Address;
+  /** Given to the peer. `irk`: most significant octet first. */
+  identity: { readonly address: Address; readonly irk: Uint8Array };
+  clock: Clock;
+  random: RandomSource;
+  logger?: Logger | undefined;
+  policy?: Partial<PairingPolicy> | undefined;
+  agent?: PairingAgent | undefined;
+  link: EncryptingLink;
+  /** The stored bond of this peer. */
+  bond?: Bond | undefined;
+  /** Counts failures over all links of a device; without it this link counts for itself. */
+  attempts?: PairingAttempts | undefined;
+}
+
+export interface PairOptions extends OperationOptions {
+  /** Where this pairing differs from the policy of the connection. */
+  policy?: Partial<PairingPolicy> | undefined;
+}

@@ -1,0 +1,91 @@
+import { stepCheck } from "./dhkey-check.ts";
+import { PairingFailedReason } from "./error.ts";
+import { agree, checkRanges, isRefusal, requestFor, responseFor } from "./features.ts";
+import { enterKeys, stepKeys } from "./key-distribution.ts";
+import { enterLegacy, stepLegacy } from "./legacy.ts";
+import type { PairingFeatures } from "./pdus.ts";
+import { enterSecureConnections, stepCompare, stepNumericConfirm, stepNumericRandom, stepPublicKey } from "./secure-connections.ts";
+import { stepPasskey, stepPasskeyRound } from "./secure-passkey.ts";
+import { type Agreement, fail, type Input, type Session, type State, type Step } from "./state.ts";
+
+// One pairing from Pairing Request to the last key. No step does anything: it says what the driver shall do.
+
+/** Central: the first step. */
+export function beginAsInitiator(session: Session): Step {
+  const request = requestFor(session.policy);
+  return [{ at: "pairing-response", session, request }, [{ do: "send", pdu: { name: "PairingRequest", ...request } }]];
+}
+
+/** Peripheral: the first step, on the peer's Pairing Request. */
+export function beginAsResponder(session: Session, request: PairingFeatures): Step {
+  const invalid = checkRanges(request);
+  if (invalid) return fail(invalid.reason, invalid.detail);
+  const agreement = agree(session, request, responseFor(session.policy, request));
+  if (isRefusal(agreement)) return fail(agreement.reason, agreement.detail);
+  return enterConsent(session, agreement);
+}
+
+/** The next state and what to do, for any state and input. An input that does not belong there ends the pairing. */
+export function step(state: State, input: Input): Step {
+  if (state.at === "done" || state.at === "failed") return [state, []];
+  if (input.kind === "pdu") {
+    if (input.pdu.name === "PairingFailed") return [{ at: "failed", reason: input.pdu.reason, side: "peer" }, []];
+    // Nobody here announces support for them, and they carry nothing that a pairing depends on (3.5.8).
+    if (input.pdu.name === "PairingKeypressNotification") return [state, []];
+    // Crossed our Pairing Request on its way: the pairing it asks for is under way.
+    if (input.pdu.name === "SecurityRequest" && state.session.role === "central") return [state, []];
+  }
+  const next = dispatch(state, input);
+  if (next) return next;
+  // An answer of the user that came too late is no fault of the peer.
+  if (input.kind !== "pdu") return [state, []];
+  return fail(PairingFailedReason.UnspecifiedReason, `${input.pdu.name} does not belong here`);
+}
+
+function dispatch(state: Exclude<State, { at: "done" | "failed" }>, input: Input): Step | undefined {
+  switch (state.at) {
+    case "pairing-response": {
+      if (input.kind !== "pdu" || input.pdu.name !== "PairingResponse") return undefined;
+      const agreement = agree(state.session, state.request, input.pdu);
+      return isRefusal(agreement) ? fail(agreement.reason, agreement.detail) : enterConsent(state.session, agreement);
+    }
+    case "consent":
+      if (input.kind !== "consent") return undefined;
+      if (!input.allowed) return fail(PairingFailedReason.UnspecifiedReason, "the pairing was not allowed by the user");
+      return enterPhase2(state.session, state.agreement);
+    case "legacy-confirm":
+    case "legacy-random":
+      return stepLegacy(state, input);
+    case "public-key":
+      return stepPublicKey(state, input);
+    case "numeric-confirm":
+      return stepNumericConfirm(state, input);
+    case "numeric-random":
+      return stepNumericRandom(state, input);
+    case "compare":
+      return stepCompare(state, input);
+    case "passkey":
+      return stepPasskey(state, input);
+    case "passkey-confirm":
+    case "passkey-random":
+      return stepPasskeyRound(state, input);
+    case "dhkey-check":
+      return stepCheck(state, input);
+    case "encrypting":
+      return input.kind === "encrypted" ? enterKeys(state.session, state.agreement, state.commonLtk) : undefined;
+    case "keys":
+      return stepKeys(state, input);
+  }
+}
+
+/** Nobody sees anything of a Just Works pairing, so the user is asked whether it may be; every other method shows itself. */
+function enterConsent(session: Session, agreement: Agreement): Step {
+  if (agreement.method !== "just-works" || session.wanted) return enterPhase2(session, agreement);
+  return [{ at: "consent", session, agreement }, [{ do: "ask", question: "consent" }]];
+}
+
+function enterPhase2(session: Session, agreement: Agreement): Step {
+  const [state, effects] = agreement.secureConnections ? enterSecureConnections(session, agreement) : enterLegacy(session, agreement);
+  if (session.role === "central") return [state, effects];
+  return [state, [{ do: "send", pdu: { name: "PairingResponse", ...agreement.response } }, ...effects]];
+}
