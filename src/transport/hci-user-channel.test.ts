@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { VirtualClock } from "../async/virtual-clock.ts";
 import { openHciUserChannel } from "./hci-user-channel.ts";
 import { Errno, type LinuxCalls, loadLinuxCalls, O_CLOEXEC, O_NONBLOCK } from "./linux-socket-calls.ts";
@@ -118,6 +118,29 @@ describe.skipIf(process.platform !== "linux")("an adapter is borrowed", () => {
     await transport[Symbol.asyncDispose]();
     expect(kernel.log).toEqual(["power off", "bound", "power on refused with 10", "power on refused with 10", "power on"]);
     expect(process.listenerCount("SIGTERM")).toBe(signals);
+  });
+
+  test("a signal that nobody handles gives all of them back, then ends the process", async () => {
+    using clock = new VirtualClock();
+    const kernels = [new FakeKernel(), new FakeKernel()];
+    for (const kernel of kernels) {
+      kernel.powered = true;
+      await openHciUserChannel(0, { clock, calls: kernel.calls });
+    }
+    const handled = (): void => {};
+    process.on("SIGHUP", handled);
+    process.emit("SIGHUP", "SIGHUP"); // the program's own affair
+    process.off("SIGHUP", handled);
+    const killed = new Promise<unknown[]>((resolve) => {
+      vi.spyOn(process, "kill").mockImplementation((...args) => {
+        if (args[1] !== 0) resolve([...args, ...kernels.map(({ powered }) => powered)]);
+        return true;
+      });
+    });
+    process.emit("SIGHUP", "SIGHUP");
+    expect(await killed).toEqual([process.pid, "SIGHUP", true, true]);
+    vi.restoreAllMocks();
+    expect(process.listenerCount("SIGHUP")).toBe(0);
   });
 
   test("when the management API refuses to power it off, the older way does", async () => {

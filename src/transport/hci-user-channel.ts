@@ -47,9 +47,9 @@ export async function openHciUserChannel(
   const spec = `hci:${index}`;
   const marker = new Marker(index);
   let giveBack = marker.wasLeftBehind() ? () => powerOn(calls, spec, index, clock) : undefined;
-  let removeHandlers = (): void => {};
+  let transport: HciTransport | undefined;
   const afterClose = async (): Promise<void> => {
-    removeHandlers();
+    if (transport) forgetBorrowed(transport);
     await giveBack?.();
     marker.remove();
   };
@@ -65,8 +65,8 @@ export async function openHciUserChannel(
       }
       marker.write(giveBack !== undefined);
       const info = address === undefined ? { spec } : { spec, address };
-      const transport = await DescriptorTransport.open(calls, descriptor, { info, afterClose });
-      if (giveBack) removeHandlers = disposeOnSignal(transport);
+      transport = await DescriptorTransport.open(calls, descriptor, { info, afterClose });
+      if (giveBack) rememberBorrowed(transport);
       return transport;
     }
   } catch (error) {
@@ -142,26 +142,25 @@ function describeMissing(index: number): TransportError {
   return new TransportError("not-found", `there is no Bluetooth adapter hci${index}: ${there}`);
 }
 
-/**
- * Disposes of the transport when a signal is about to end the process, and lets the signal do its work afterwards. A program that
- * handles the signal itself is left alone.
- *
- * @returns takes the handlers away
- */
-function disposeOnSignal(transport: HciTransport): () => void {
-  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  const handlers = names.map((name) => {
-    const handler = (): void => {
-      if (process.listenerCount(name) > 0) return;
-      const goOn = (): void => void process.kill(process.pid, name);
-      transport[Symbol.asyncDispose]().then(goOn, goOn);
-    };
-    process.once(name, handler);
-    return [name, handler] as const;
-  });
-  return () => {
-    for (const [name, handler] of handlers) process.off(name, handler);
-  };
+const signalNames = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Transports whose adapters have to be given back before a signal ends the process. */
+const borrowed = new Set<HciTransport>();
+
+/** Gives every adapter back, then lets the signal do its work. A program that handles the signal itself is left alone. */
+function onSignal(name: NodeJS.Signals): void {
+  if (process.listenerCount(name) > 1) return;
+  const transports = [...borrowed];
+  for (const transport of transports) forgetBorrowed(transport); // a second signal ends the process at once
+  void Promise.allSettled(transports.map((transport) => transport[Symbol.asyncDispose]())).then(() => process.kill(process.pid, name));
+}
+
+function rememberBorrowed(transport: HciTransport): void {
+  if (borrowed.size === 0) for (const name of signalNames) process.on(name, onSignal);
+  borrowed.add(transport);
+}
+
+function forgetBorrowed(transport: HciTransport): void {
+  if (borrowed.delete(transport) && borrowed.size === 0) for (const name of signalNames) process.off(name, onSignal);
 }
 
 /** A note in the runtime folder about who has an adapter, and whether it was powered: for a message now, and to mend things after a crash. */
