@@ -149,20 +149,22 @@ export class Advertiser implements RadioActivity {
   /**
    * Starts advertising; resolves when it is on the air, or as soon as the random address allows (see Radio).
    *
+   * @param onSession called with the advertisement before it is on the air: a connection may come at once
    * @throws {StateError} something is being advertised already
    * @throws {ArgumentError} what cannot be advertised
    * @throws {HciError} the controller refuses
    */
-  async advertise(options: AdvertiseOptions): Promise<AdvertisingSession> {
+  async advertise(options: AdvertiseOptions, onSession?: (session: AdvertisingSession) => void): Promise<AdvertisingSession> {
     options.signal?.throwIfAborted();
     if (this.#session) throw new StateError("already advertising: a legacy controller has one advertisement, stop it first");
     const kind = options.ownAddress ?? this.#radio.own.defaultKind;
     this.#radio.own.current(kind); // an address the device does not have is an error of the caller
     const session = new AdvertisingSession(options, kind);
     this.#session = session;
+    onSession?.(session);
     await this.#radio.update();
     if (options.signal?.aborted) {
-      await this.stop(session);
+      await this.stop(session, options.signal.reason);
       throw options.signal.reason;
     }
     if (session.ended?.error !== undefined) throw session.ended.error;
@@ -245,6 +247,13 @@ export class Advertiser implements RadioActivity {
     } finally {
       this.#onAir = undefined;
     }
+  }
+
+  /** Ends what is advertised; the next `update` of the radio takes it off the air. */
+  close(error?: unknown): void {
+    const session = this.#session;
+    this.#session = undefined;
+    session?.end(error);
   }
 
   failed(error: unknown): void {

@@ -54,7 +54,7 @@ export class BondBook implements BondStore {
   }
 
   /** Reads every bond. @throws what the store throws */
-  static async open(store: BondStore, { maxBonds = DEFAULT_MAX_BONDS }: { maxBonds?: number } = {}): Promise<BondBook> {
+  static async open(store: BondStore, { maxBonds = DEFAULT_MAX_BONDS }: { maxBonds?: number | undefined } = {}): Promise<BondBook> {
     if (!Number.isInteger(maxBonds) || maxBonds < 0) throw new ArgumentError(`at most ${maxBonds} bonds: expected a whole number from 0`);
     const book = new BondBook(store, maxBonds);
     for await (const bond of store.all()) book.#put(bond);

@@ -67,8 +67,11 @@ export function connectionParameterUnits(options: ConnectionParameterOptions): C
   };
 }
 
-/** One LE Create Connection, from its command to its completion. `T` is what the device makes of the new link. */
-export interface ConnectionAttempt<T> {
+/**
+ * One LE Create Connection, from its command to its completion. `T` is what the device makes of the new link, `C` what it has to know for that.
+ */
+export interface ConnectionAttempt<T, C = undefined> {
+  readonly context: C;
   readonly peer: Address;
   readonly ownAddress: OwnAddressKind;
   readonly command: Omit<ParametersOf<typeof LeCreateConnection>, "ownAddressType" | "peerAddress" | "peerAddressType">;
@@ -92,7 +95,7 @@ interface Deadline {
  * ends by connection, by the controller's word, by timeout or by `signal`; the last two cancel it, and a link that wins the race
  * against the cancel is taken down.
  */
-export class Connector<T> implements RadioActivity {
+export class Connector<T, C = undefined> implements RadioActivity {
   readonly name = "connecting";
   readonly takesAnyRandomAddress = false;
   readonly #port: CommandPort;
@@ -100,9 +103,9 @@ export class Connector<T> implements RadioActivity {
   readonly #clock: Clock;
   readonly #scanner: Scanner;
   readonly #turns: Semaphore;
-  #attempt: ConnectionAttempt<T> | undefined;
+  #attempt: ConnectionAttempt<T, C> | undefined;
   /** What the controller is working on. */
-  #initiating: ConnectionAttempt<T> | undefined;
+  #initiating: ConnectionAttempt<T, C> | undefined;
 
   constructor({ port, radio, clock, scanner }: { port: CommandPort; radio: Radio; clock: Clock; scanner: Scanner }) {
     this.#port = port;
@@ -129,12 +132,13 @@ export class Connector<T> implements RadioActivity {
    * Connects to `peer`. A bonded peer that uses private addresses (`isPrivate`) is looked for by scanning first: its present address is
    * only known once it is heard.
    *
+   * @param context comes back with the attempt
    * @param isPeer tells an advertisement of the peer, for a peer with private addresses
    * @throws {TimeoutError} not connected in `timeoutMs` (30 s by default)
    * @throws {HciError} the controller refuses, or gives up: Connection Failed To Be Established
    * @throws `signal.reason` once `signal` aborts
    */
-  async connect(peer: Address, options: ConnectOptions, isPeer?: (identity: Address | undefined) => boolean): Promise<T> {
+  async connect(peer: Address, options: ConnectOptions, context: C, isPeer?: (identity: Address | undefined) => boolean): Promise<T> {
     const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, ownAddress = this.#radio.own.defaultKind } = options;
     signal?.throwIfAborted();
     this.#radio.own.current(ownAddress);
@@ -154,13 +158,13 @@ export class Connector<T> implements RadioActivity {
     const what = `connecting to ${peer}`;
     const deadline = { untilMs: this.#clock.now() + timeoutMs, timeout: new TimeoutError(what, timeoutMs), signal };
     const turn = await this.#turns.acquire({ signal, timeoutMs }, what);
-    let attempt: ConnectionAttempt<T> | undefined;
+    let attempt: ConnectionAttempt<T, C> | undefined;
     try {
       for (;;) {
         const present = isPeer ? await this.#find(isPeer, deadline) : peer;
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
-          { peer: present, ownAddress, command, signal, timeout: deadline.timeout },
+          { context, peer: present, ownAddress, command, signal, timeout: deadline.timeout },
           isPeer ? Math.min(remainingMs, PRIVATE_ATTEMPT_MS) : remainingMs,
         );
         try {
@@ -212,13 +216,13 @@ export class Connector<T> implements RadioActivity {
       signal,
       timeout,
       ...fields
-    }: Pick<ConnectionAttempt<T>, "peer" | "ownAddress" | "command"> & {
+    }: Pick<ConnectionAttempt<T, C>, "context" | "peer" | "ownAddress" | "command"> & {
       signal: AbortSignal | undefined;
       timeout: TimeoutError;
     },
     timeoutMs: number,
-  ): ConnectionAttempt<T> {
-    const attempt: ConnectionAttempt<T> = {
+  ): ConnectionAttempt<T, C> {
+    const attempt: ConnectionAttempt<T, C> = {
       ...fields,
       outcome: new Pending<T>({ clock: this.#clock, operation: timeout.operation, signal, timeoutMs, timeoutError: () => timeout }),
       address: undefined,
@@ -232,7 +236,7 @@ export class Connector<T> implements RadioActivity {
   }
 
   /** Resolves when the controller is not working on this attempt any more and nothing is left of it. */
-  async #finish(attempt: ConnectionAttempt<T> | undefined): Promise<void> {
+  async #finish(attempt: ConnectionAttempt<T, C> | undefined): Promise<void> {
     if (!attempt) return;
     if (this.#attempt === attempt) this.#attempt = undefined;
     await this.#radio.update();
@@ -245,7 +249,7 @@ export class Connector<T> implements RadioActivity {
    * @param discard takes the link down, where nobody wants it any more; the next attempt waits for that
    * @returns the attempt that wanted it, to be resolved with what is made of the link
    */
-  connected(discard: () => Promise<void>): ConnectionAttempt<T> | undefined {
+  connected(discard: () => Promise<void>): ConnectionAttempt<T, C> | undefined {
     const attempt = this.#initiating;
     this.#initiating = undefined;
     attempt?.completed?.resolve();
@@ -310,8 +314,9 @@ export class Connector<T> implements RadioActivity {
     attempt?.outcome.reject(error);
   }
 
+  /** Ends the attempt and those that wait; the next `update` of the radio cancels what the controller is doing. */
   close(error: unknown): void {
-    this.failed(error);
     this.#turns.close(error);
+    this.#attempt?.outcome.reject(error);
   }
 }

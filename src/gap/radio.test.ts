@@ -114,6 +114,7 @@ afterEach(() => {
   expect(clock.pending).toEqual([]);
 });
 
+const initiatingPeer = () => controller.initiating?.peerAddress;
 const settled = () => delay(clock, 1);
 /** The controller makes the link it is asked for. */
 const link = (name: string) => {
@@ -249,7 +250,7 @@ describe("private addresses", () => {
 
   test("connecting takes the random address; advertising with another one waits", async () => {
     await advertiser.advertise({ ownAddress: "resolvable" });
-    const connected = connector.connect(PEER, { ownAddress: "random" });
+    const connected = connector.connect(PEER, { ownAddress: "random" }, undefined);
     await settled();
     expect(controller.randomAddress!.equals(own.staticAddress)).toBe(true);
     expect([controller.initiating !== undefined, controller.advertising !== undefined]).toEqual([true, false]);
@@ -261,7 +262,7 @@ describe("private addresses", () => {
   });
 
   test("an attempt to connect is interrupted for an address that advertising needs, and goes on", async () => {
-    const connected = connector.connect(PEER, {});
+    const connected = connector.connect(PEER, {}, undefined);
     await settled();
     await advertiser.advertise({ ownAddress: "resolvable" });
     expect([controller.initiating !== undefined, controller.advertising !== undefined]).toEqual([true, true]);
@@ -272,7 +273,7 @@ describe("private addresses", () => {
   test("a refused address is an error of those who need it, and of nobody else", async () => {
     await advertiser.advertise({});
     controller.refusals.set("LeSetRandomAddress", HciErrorCode.InvalidHciCommandParameters);
-    await expect(connector.connect(PEER, { ownAddress: "resolvable" })).rejects.toMatchObject({ status: 0x12 });
+    await expect(connector.connect(PEER, { ownAddress: "resolvable" }, undefined)).rejects.toMatchObject({ status: 0x12 });
     await settled();
     expect(controller.advertising).toBeTruthy();
   });
@@ -357,7 +358,7 @@ describe("scanning", () => {
 
 describe("connecting", () => {
   test("a link resolves the attempt", async () => {
-    const connected = connector.connect(PEER, { intervalMs: 7.5, latency: 4, supervisionTimeoutMs: 500 });
+    const connected = connector.connect(PEER, { intervalMs: 7.5, latency: 4, supervisionTimeoutMs: 500 }, undefined);
     await settled();
     expect(controller.initiating).toMatchObject({
       connectionIntervalMin: 6,
@@ -370,28 +371,28 @@ describe("connecting", () => {
   });
 
   test("attempts take turns", async () => {
-    const first = connector.connect(PEER, {});
-    const second = connector.connect(STATIC, {});
+    const first = connector.connect(PEER, {}, undefined);
+    const second = connector.connect(STATIC, {}, undefined);
     await settled();
-    expect(controller.initiating?.peerAddress).toEqual(PEER.bytes);
+    expect(initiatingPeer()).toEqual(PEER.bytes);
     link("first");
     expect(await first).toBe("first");
     await settled();
     await settled();
-    expect(controller.initiating?.peerAddress).toEqual(STATIC.bytes);
+    expect(initiatingPeer()).toEqual(STATIC.bytes);
     link("second");
     expect(await second).toBe("second");
   });
 
   test("a timeout cancels the attempt", async () => {
-    await expect(connector.connect(PEER, { timeoutMs: 1000 })).rejects.toMatchObject({ code: "ERR_TIMEOUT", timeoutMs: 1000 });
+    await expect(connector.connect(PEER, { timeoutMs: 1000 }, undefined)).rejects.toMatchObject({ code: "ERR_TIMEOUT", timeoutMs: 1000 });
     await settled();
     expect(controller.log).toEqual(["CreateConnection", "CreateConnectionCancel"]);
   });
 
   test("an abort cancels the attempt", async () => {
     const abort = new AbortController();
-    const connected = connector.connect(PEER, { signal: abort.signal });
+    const connected = connector.connect(PEER, { signal: abort.signal }, undefined);
     await settled();
     abort.abort(new Error("enough"));
     await expect(connected).rejects.toThrow("enough");
@@ -401,8 +402,8 @@ describe("connecting", () => {
 
   test("a link that wins the race against the cancel is taken down before the next attempt begins", async () => {
     const abort = new AbortController();
-    const connected = connector.connect(PEER, { signal: abort.signal });
-    const next = connector.connect(STATIC, {});
+    const connected = connector.connect(PEER, { signal: abort.signal }, undefined);
+    const next = connector.connect(STATIC, {}, undefined);
     await settled();
     controller.onCancelled = undefined;
     controller.initiating = undefined; // it is connected, the event is on its way
@@ -418,15 +419,15 @@ describe("connecting", () => {
     await delay(clock, 200);
     expect(taken).toBe("down");
     await settled();
-    expect(controller.initiating?.peerAddress).toEqual(STATIC.bytes);
+    expect(initiatingPeer()).toEqual(STATIC.bytes);
     link("next");
     expect(await next).toBe("next");
   });
 
   test("a controller that never says what became of a cancel is given up after 2 s", async () => {
     controller.onCancelled = undefined;
-    await expect(connector.connect(PEER, { timeoutMs: 1000 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
-    const next = connector.connect(PEER, {});
+    await expect(connector.connect(PEER, { timeoutMs: 1000 }, undefined)).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    const next = connector.connect(PEER, {}, undefined);
     await delay(clock, 2100);
     await settled();
     link("next");
@@ -435,7 +436,7 @@ describe("connecting", () => {
   });
 
   test("what the controller says instead of a link is the error", async () => {
-    const connected = connector.connect(PEER, {});
+    const connected = connector.connect(PEER, {}, undefined);
     await settled();
     controller.initiating = undefined;
     connector.ended(HciErrorCode.ConnectionFailedToBeEstablished);
@@ -445,7 +446,7 @@ describe("connecting", () => {
   test("where the controller cannot scan meanwhile, scanning waits", async () => {
     controller.isModest = true;
     await scanner.scan({}, () => {});
-    const connected = connector.connect(PEER, {});
+    const connected = connector.connect(PEER, {}, undefined);
     await settled();
     expect([controller.initiating !== undefined, controller.scanning !== undefined]).toEqual([true, false]);
     link("link");
@@ -463,7 +464,7 @@ describe("connecting", () => {
     scanner = new Scanner({ port: controller, radio, resolve: (address) => book.resolve(address) });
     connector = new Connector<string>({ port: controller, radio, clock, scanner });
     for (const activity of [connector, scanner]) radio.add(activity);
-    const connected = connector.connect(PEER, {}, (identity) => identity?.equals(PEER) ?? false);
+    const connected = connector.connect(PEER, {}, undefined, (identity) => identity?.equals(PEER) ?? false);
     await settled();
     expect(controller.scanning).toMatchObject({ leScanType: 0 });
     const hear = (address: Address) => {
@@ -476,7 +477,7 @@ describe("connecting", () => {
     hear(rpa);
     await settled();
     await settled();
-    expect(controller.initiating?.peerAddress).toEqual(rpa.bytes);
+    expect(initiatingPeer()).toEqual(rpa.bytes);
     expect(controller.scanning).toBeUndefined();
     link("link");
     expect(await connected).toBe("link");
@@ -488,13 +489,13 @@ describe("connecting", () => {
     [{ latency: 500 }, "latency 500"],
     [{ scanWindowMs: 100, scanIntervalMs: 50 }, "scan window"],
   ])("%j is refused", async (options, message) => {
-    await expect(connector.connect(PEER, options)).rejects.toThrow(message);
+    await expect(connector.connect(PEER, options, undefined)).rejects.toThrow(message);
     expect(controller.log).toEqual([]);
   });
 
   test("when the controller is gone, everyone who waits is told", async () => {
-    const first = connector.connect(PEER, {});
-    const second = connector.connect(PEER, {});
+    const first = connector.connect(PEER, {}, undefined);
+    const second = connector.connect(PEER, {}, undefined);
     await settled();
     radio.close(new Error("unplugged"));
     connector.close(new Error("unplugged"));

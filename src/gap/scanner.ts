@@ -277,10 +277,15 @@ export class Scanner implements RadioActivity {
     }
   }
 
-  failed(error: unknown): void {
+  /** Ends every scan; the next `update` of the radio stops the controller's. */
+  close(error?: unknown): void {
     const scans = this.#scans;
     this.#scans = [];
-    this.#running = undefined;
     for (const scan of scans) scan.end(error);
+  }
+
+  failed(error: unknown): void {
+    this.#running = undefined;
+    this.close(error);
   }
 }

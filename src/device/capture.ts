@@ -1,0 +1,62 @@
+import type { Clock } from "../async/clock.ts";
+import type { HciTransport, TransportClosed } from "../hci/index.ts";
+
+/**
+ * Sees every HCI packet, H4 packet type first: "sent" to the controller or "received" from it, and when, in milliseconds of the device's
+ * clock. The octets belong to the stack: copy what is kept. Packets hold keys.
+ */
+export type Capture = (direction: "sent" | "received", packet: Uint8Array, timeMs: number) => void;
+
+/** A transport that shows every packet to `capture` on its way. */
+export class CapturedTransport implements HciTransport {
+  readonly #transport: HciTransport;
+  readonly #capture: Capture;
+  readonly #clock: Clock;
+  #onPacket: ((packet: Uint8Array) => void) | undefined;
+
+  constructor(transport: HciTransport, capture: Capture, clock: Clock) {
+    this.#transport = transport;
+    this.#capture = capture;
+    this.#clock = clock;
+  }
+
+  get info(): HciTransport["info"] {
+    return this.#transport.info;
+  }
+  get onPacket(): ((packet: Uint8Array) => void) | undefined {
+    return this.#onPacket;
+  }
+  set onPacket(onPacket: ((packet: Uint8Array) => void) | undefined) {
+    this.#onPacket = onPacket;
+    this.#transport.onPacket =
+      onPacket &&
+      ((packet) => {
+        this.#capture("received", packet, this.#clock.now());
+        onPacket(packet);
+      });
+  }
+  get onClose(): ((reason: TransportClosed) => void) | undefined {
+    return this.#transport.onClose;
+  }
+  set onClose(onClose: ((reason: TransportClosed) => void) | undefined) {
+    this.#transport.onClose = onClose;
+  }
+  get writable(): boolean {
+    return this.#transport.writable;
+  }
+  get onWritable(): (() => void) | undefined {
+    return this.#transport.onWritable;
+  }
+  set onWritable(onWritable: (() => void) | undefined) {
+    this.#transport.onWritable = onWritable;
+  }
+
+  send(packet: Uint8Array): void {
+    this.#capture("sent", packet, this.#clock.now());
+    this.#transport.send(packet);
+  }
+
+  [Symbol.asyncDispose](): PromiseLike<void> {
+    return this.#transport[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,410 @@
+import { type Clock, Emitter, type OperationOptions, Pending } from "../async/index.ts";
+import { AttBearer, type LinkSecurity } from "../att/index.ts";
+import type { Address } from "../core/address.ts";
+import { type BleError, UnsupportedError } from "../core/error.ts";
+import type { Logger } from "../core/logger.ts";
+import { type BondBook, type ConnectionParameterOptions, connectionParameterUnits } from "../gap/index.ts";
+import { GattClient, type GattPeer } from "../gatt/index.ts";
+import { Disconnect, DisconnectedError, type Hci, HciError, HciErrorCode, LeSetDataLength, ReadRssi } from "../hci/index.ts";
+import type { L2capLink } from "../l2cap/index.ts";
+import {
+  createBond,
+  type PairingPolicy,
+  type PairingReport,
+  type PairOptions,
+  SecurityManager,
+  type SecurityManagerOptions,
+} from "../smp/index.ts";
+import { LinkProcedures } from "./link-procedures.ts";
+import type { ConnectionPolicy } from "./policy.ts";
+
+/** Parameters of a link as they are now. */
+export interface LinkParameters {
+  readonly intervalMs: number;
+  /** Connection events the peripheral may skip. */
+  readonly latency: number;
+  readonly supervisionTimeoutMs: number;
+}
+
+/** Longest link layer payloads, in octets. */
+export interface DataLength {
+  readonly txOctets: number;
+  readonly rxOctets: number;
+}
+
+export type ConnectionEvents = {
+  /** The link was encrypted, or its keys got better. */
+  security: LinkSecurity;
+  /** A pairing succeeded, whoever asked for it. */
+  paired: PairingReport;
+  /** A pairing or an encryption failed, whoever asked for it. */
+  securityFailure: BleError;
+  parameters: LinkParameters;
+  dataLength: DataLength;
+  mtu: number;
+  /** Once, at the end. */
+  disconnected: DisconnectedError;
+};
+
+/** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
+const INITIAL_DATA_LENGTH: DataLength = Object.freeze({ txOctets: 27, rxOctets: 27 });
+/** Connection_Interval and the others in what they mean. */
+export function linkParameters(units: {
+  connectionInterval: number;
+  peripheralLatency: number;
+  supervisionTimeout: number;
+}): LinkParameters {
+  return Object.freeze({
+    intervalMs: units.connectionInterval * 1.25,
+    latency: units.peripheralLatency,
+    supervisionTimeoutMs: units.supervisionTimeout * 10,
+  });
+}
+
+/** What the device gives a connection to work with. */
+export interface ConnectionParts {
+  readonly hci: Hci;
+  readonly link: L2capLink;
+  readonly bonds: BondBook;
+  readonly logger: Logger;
+  readonly policy: ConnectionPolicy;
+  readonly parameters: LinkParameters;
+  /** Addresses that were used to make the link. */
+  readonly localAddress: Address;
+  readonly peerAddress: Address;
+  /** Opened pairing window: without it no peer may begin a pairing. */
+  readonly isPairable: () => boolean;
+  readonly security: Pick<SecurityManagerOptions, "identity" | "random" | "attempts">;
+  /** The link is gone and everything on it is settled. */
+  readonly onEnd: (connection: Connection, error: DisconnectedError) => void;
+}
+
+/**
+ * One link with its attribute protocol and security. A lost link rejects everything that waits on it with a DisconnectedError, in the turn in
+ * which the loss is told.
+ */
+export class Connection implements AsyncDisposable {
+  readonly handle: number;
+  readonly role: "central" | "peripheral";
+  /** The own address on this link. */
+  readonly localAddress: Address;
+  /** The peer's address on this link, which may be private. */
+  readonly peerAddress: Address;
+  readonly policy: ConnectionPolicy;
+  /** The peer's server. */
+  readonly gatt: GattClient;
+  /** This peer as handlers of the own server see it; also says whom to notify. */
+  readonly gattPeer: GattPeer;
+  /** The attribute protocol below `gatt` and the own server. */
+  readonly att: AttBearer;
+  /** Resolves when the link is gone, with the reason; never rejects. */
+  readonly closed: Promise<DisconnectedError>;
+  readonly #hci: Hci;
+  readonly #clock: Clock;
+  readonly #link: L2capLink;
+  readonly #bonds: BondBook;
+  readonly #logger: Logger;
+  readonly #isPairable: () => boolean;
+  readonly #manager: SecurityManager;
+  readonly #procedures: LinkProcedures;
+  readonly #events = new Emitter<ConnectionEvents>();
+  readonly #onEnd: ConnectionParts["onEnd"];
+  #resolveClosed!: (error: DisconnectedError) => void;
+  #ended: DisconnectedError | undefined;
+  #identity: Address | undefined;
+  #parameters: LinkParameters;
+  #dataLength = INITIAL_DATA_LENGTH;
+  #disconnecting: Promise<void> | undefined;
+
+  /** Made by the device when the controller reports the link. */
+  constructor(parts: ConnectionParts) {
+    const { hci, link, bonds, policy, peerAddress, localAddress } = parts;
+    const { role } = link;
+    this.handle = link.handle;
+    this.role = role;
+    this.localAddress = localAddress;
+    this.peerAddress = peerAddress;
+    this.policy = policy;
+    this.#hci = hci;
+    this.#clock = hci.clock;
+    this.#link = link;
+    this.#bonds = bonds;
+    this.#logger = parts.logger.child(`link${link.handle}`);
+    this.#isPairable = parts.isPairable;
+    this.#onEnd = parts.onEnd;
+    this.#parameters = parts.parameters;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    // Who it is must be known before the first request of the peer is answered.
+    this.#identity = bonds.resolve(peerAddress);
+    this.att = new AttBearer(link.att, { clock: hci.clock, logger: this.#logger, policy: policy.att });
+    this.att.on("mtu", (mtu) => this.#events.emit("mtu", mtu));
+    this.gatt = new GattClient(this.att);
+    this.gattPeer = this.#createGattPeer();
+    this.#manager = new SecurityManager({
+      ...parts.security,
+      channel: link.smp,
+      role,
+      localAddress,
+      peerAddress,
+      clock: hci.clock,
+      logger: this.#logger,
+      policy: this.#pairingPolicy(),
+      ...(policy.agent && { agent: policy.agent }),
+      link: { startEncryption: (key, rand, ediv) => this.#procedures.startEncryption(key, rand, ediv) },
+      bond: bonds.find(peerAddress),
+      findBond: (identity) => bonds.get(identity),
+      onBond: (bond) => {
+        this.#identity = bond.identity;
+        return bonds.save(bond);
+      },
+      onSecurity: (security) => {
+        this.att.security = security;
+        this.#events.emit("security", security);
+      },
+      onPaired: (report) => this.#events.emit("paired", report),
+      onFailure: (error) => this.#events.emit("securityFailure", error),
+    });
+    this.#procedures = new LinkProcedures({ hci, link, logger: this.#logger, answer: policy.parameterRequests ?? "accept" });
+  }
+
+  /** Who the peer is: its identity where that is known, else the address it uses. */
+  get peerIdentity(): Address {
+    return this.#identity ?? this.peerAddress;
+  }
+  /** Whether there is a bond with this peer. */
+  get bonded(): boolean {
+    return this.#identity !== undefined && this.#bonds.get(this.#identity) !== undefined;
+  }
+  get security(): LinkSecurity {
+    return this.att.security;
+  }
+  get parameters(): LinkParameters {
+    return this.#parameters;
+  }
+  get dataLength(): DataLength {
+    return this.#dataLength;
+  }
+  /** Why the link is gone; `undefined` while it is there. */
+  get ended(): DisconnectedError | undefined {
+    return this.#ended;
+  }
+
+  on<K extends keyof ConnectionEvents>(event: K, listener: (value: ConnectionEvents[K]) => void): Disposable {
+    return this.#events.on(event, listener);
+  }
+
+  /**
+   * Pairs. As peripheral this asks the central to (Security Request), which may answer with the keys of the bond.
+   *
+   * @throws {PairingError} one side refuses, with the reason
+   * @throws {PairingTimeoutError} the peer is silent for 30 s
+   * @throws {DisconnectedError} the link is lost
+   */
+  pair(options: PairOptions = {}): Promise<PairingReport> {
+    return this.#manager.pair(options);
+  }
+
+  /**
+   * Encrypts with the keys of the bond. As peripheral this asks the central to.
+   *
+   * @throws {StateError} there is no bond
+   * @throws {BondLostError} the peer has lost its side of the bond
+   * @throws {DisconnectedError} the link is lost
+   */
+  encrypt(options: OperationOptions = {}): Promise<void> {
+    return this.#manager.encrypt(options);
+  }
+
+  /**
+   * Changes the connection parameters. The central decides; a peripheral asks it, over the link layer where both sides can, else over L2CAP.
+   *
+   * @returns the parameters that are now in force
+   * @throws {UnsupportedError} the central refuses
+   * @throws {HciError} the controllers cannot agree
+   * @throws {DisconnectedError} the link is lost
+   */
+  async updateParameters(parameters: ConnectionParameterOptions, options: OperationOptions = {}): Promise<LinkParameters> {
+    const units = connectionParameterUnits(parameters);
+    this.#throwIfEnded();
+    const isAccepted = await this.#procedures.updateParameters(units, options);
+    if (!isAccepted) throw new UnsupportedError("the central refuses these connection parameters");
+    return this.#parameters;
+  }
+
+  /** Signal strength of the last packet; `undefined` where the controller does not know. @throws {DisconnectedError} the link is lost */
+  async rssi(options: OperationOptions = {}): Promise<number | undefined> {
+    this.#throwIfEnded();
+    const { rssi } = await this.#settled(this.#hci.send(ReadRssi, { handle: this.handle }, options));
+    return rssi === 127 ? undefined : rssi;
+  }
+
+  /** LE features of the peer's controller, bits as in LeFeature. @throws {DisconnectedError} the link is lost */
+  remoteFeatures(options: OperationOptions = {}): Promise<bigint> {
+    return this.#procedures.remoteFeatures(options);
+  }
+
+  /** Asks the link layer for packets of up to `txOctets` (27 to 251) octets; what both can is told by the event "dataLength". */
+  async setDataLength(txOctets: number, options: OperationOptions = {}): Promise<void> {
+    this.#throwIfEnded();
+    // Time of such a packet on LE 1M with a MIC; the controller takes what it can.
+    const txTime = (txOctets + 14) * 8;
+    await this.#settled(this.#hci.send(LeSetDataLength, { connectionHandle: this.handle, txOctets, txTime }, options));
+  }
+
+  /**
+   * Ends the link; resolves when it is gone. A controller that does not tell so in the supervision timeout and 2 s is not waited for.
+   *
+   * @param reason a value of HciErrorCode that may be given: by default Remote User Terminated Connection
+   */
+  disconnect(reason: number = HciErrorCode.RemoteUserTerminatedConnection): Promise<void> {
+    if (this.#ended) return Promise.resolve();
+    this.#disconnecting ??= this.#disconnect(reason);
+    return this.#disconnecting;
+  }
+
+  async #disconnect(reason: number): Promise<void> {
+    const timeoutMs = this.#parameters.supervisionTimeoutMs + 2000;
+    const ended = new Pending<void>({ clock: this.#clock, operation: "disconnection", timeoutMs });
+    void this.closed.then(() => ended.resolve());
+    ended.promise.catch(() => undefined); // it is awaited below, after the command
+    try {
+      await this.#hci.send(Disconnect, { connectionHandle: this.handle, reason });
+    } catch (error) {
+      // Unknown Connection Identifier: the link was lost by itself, and its event is on the way.
+      const isGone = error instanceof HciError && error.status === HciErrorCode.UnknownConnectionIdentifier;
+      if (!isGone && !this.#ended) {
+        ended.reject(error);
+        this.#disconnecting = undefined;
+        throw error;
+      }
+    }
+    try {
+      await ended.promise;
+    } catch (error) {
+      this.end(new DisconnectedError(HciErrorCode.ConnectionTerminatedByLocalHost, { cause: error }));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect();
+  }
+
+  #throwIfEnded(): void {
+    if (this.#ended) throw this.#ended;
+  }
+
+  /** A command about this link that fails because the link is gone fails with that. */
+  async #settled<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      throw this.#ended ?? error;
+    }
+  }
+
+  // --- for the device -------------------------------------------------------------------------------------------------------------
+
+  /** The peer as the own server sees it; reads and writes the bond, if there is one by then. */
+  #createGattPeer(): GattPeer {
+    const bond = () => this.#identity && this.#bonds.get(this.#identity);
+    const { authorize } = this.policy;
+    const connection = this;
+    return {
+      get id() {
+        return connection.peerIdentity.toString();
+      },
+      get address() {
+        return connection.peerIdentity;
+      },
+      get storedCccd() {
+        return bond()?.cccd;
+      },
+      get storedDatabaseHash() {
+        return bond()?.databaseHash;
+      },
+      onCccdChanged: (handle, value) => {
+        const { [handle]: _, ...others } = bond()?.cccd ?? {};
+        this.#saveBond({ cccd: value === 0 ? others : { ...others, [handle]: value } });
+      },
+      onDatabaseHash: (databaseHash) => this.#saveBond({ databaseHash }),
+      ...(authorize && { authorize: (access) => authorize({ ...access, peer: this.peerIdentity }) }),
+    };
+  }
+
+  #saveBond(change: { cccd?: Record<number, number>; databaseHash?: string }): void {
+    const bond = this.#identity && this.#bonds.get(this.#identity);
+    if (!bond) return;
+    this.#bonds.save(createBond({ ...bond, ...change })).catch((error: unknown) => {
+      this.#logger.error(() => `what the peer configured could not be stored: ${String(error)}`);
+    });
+  }
+
+  #pairingPolicy(): Partial<PairingPolicy> {
+    const { pairing = {} } = this.policy;
+    return { ...pairing, pairable: (pairing.pairable ?? true) && this.#isPairable() };
+  }
+
+  /** The device's pairing window opened or closed. @internal */
+  refreshPairable(): void {
+    this.#manager.policy = this.#pairingPolicy();
+  }
+
+  /** What happens by itself on a new link. @internal */
+  begin(): void {
+    const { supportedMaxTxOctets, suggestedMaxTxOctets } = this.#hci.controller;
+    if (this.policy.dataLength !== "never" && supportedMaxTxOctets > suggestedMaxTxOctets && this.#hci.supports(LeSetDataLength))
+      this.#inBackground("longer packets", this.setDataLength(supportedMaxTxOctets));
+    if (this.policy.encrypt && this.role === "central" && this.bonded) this.#inBackground("encryption", this.encrypt());
+  }
+
+  #inBackground(what: string, promise: Promise<void>): void {
+    promise.catch((error: unknown) => {
+      if (!this.#ended) this.#logger.info(() => `${what} could not be had: ${String(error)}`);
+    });
+  }
+
+  /** @internal */
+  onLongTermKeyRequest(rand: Uint8Array, ediv: number): void {
+    this.#procedures.answerLongTermKeyRequest(this.#manager.onLongTermKeyRequest(rand, ediv));
+  }
+
+  /** @internal */
+  onEncryptionChange(status: number, enabled: boolean): void {
+    this.#manager.onEncryptionChange(status, enabled);
+    this.#procedures.onEncryptionChange(status);
+  }
+
+  /** @internal */
+  onConnectionUpdate(status: number, parameters: LinkParameters): void {
+    if (status === HciErrorCode.Success) {
+      this.#parameters = parameters;
+      this.#events.emit("parameters", parameters);
+    }
+    this.#procedures.onConnectionUpdate(status);
+  }
+
+  /** @internal */
+  get procedures(): LinkProcedures {
+    return this.#procedures;
+  }
+
+  /** @internal */
+  onDataLength(dataLength: DataLength): void {
+    this.#dataLength = Object.freeze(dataLength);
+    this.#events.emit("dataLength", this.#dataLength);
+  }
+
+  /** The link is gone: settles everything, then tells. @internal */
+  end(error: DisconnectedError): void {
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#procedures.close(error);
+    this.#manager.close(error);
+    this.#link.close(error); // closes the bearer, and with it client and server
+    this.#resolveClosed(error);
+    this.#onEnd(this, error);
+    this.#events.emit("disconnected", error);
+  }
+}

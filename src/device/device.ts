@@ -1,0 +1,415 @@
+import { Broadcast, type Clock, Emitter, Pending, SystemClock } from "../async/index.ts";
+import { Address, type AddressLike } from "../core/address.ts";
+import { type BleError, ClosedError, StateError } from "../core/error.ts";
+import { Logger } from "../core/logger.ts";
+import { type RandomSource, systemRandom } from "../core/random.ts";
+import {
+  type Advertisement,
+  Advertiser,
+  type AdvertisingSession,
+  BondBook,
+  Connector,
+  MemoryBondStore,
+  type OnAdvertisement,
+  OwnAddresses,
+  Radio,
+  Scanner,
+} from "../gap/index.ts";
+import { GattServer, gapService, gattService } from "../gatt/index.ts";
+import { Disconnect, DisconnectedError, Hci, HciError, HciErrorCode, type HciTransport } from "../hci/index.ts";
+import { L2cap } from "../l2cap/index.ts";
+import { type BondStore, PairingAttempts } from "../smp/index.ts";
+import { Advertising } from "./advertising.ts";
+import { CapturedTransport } from "./capture.ts";
+import { Connection } from "./connection.ts";
+import { bindEvents, type NewLink } from "./events.ts";
+import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceScanOptions } from "./options.ts";
+import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
+
+/** How long closing waits for the links to be taken down; the controller is reset afterwards in any case. */
+const FAREWELL_MS = 2000;
+/** How long a link that nobody wants is waited for. */
+const DISCARD_MS = 5000;
+
+export type DeviceEvents = {
+  /** A link is there, whoever made it; called before anything of the peer is looked at. */
+  connection: Connection;
+  /** The device is closed, by its owner or because the controller is gone. Once. */
+  closed: BleError;
+};
+
+/** Everything below the facade. */
+interface Stack {
+  readonly hci: Hci;
+  readonly bonds: BondBook;
+  readonly own: OwnAddresses;
+  readonly logger: Logger;
+  readonly policy: ConnectionPolicy;
+  readonly random: RandomSource;
+  readonly options: DeviceOptions;
+}
+
+/**
+ * A Bluetooth Low Energy device on one controller: advertises, scans, connects, serves and uses attributes, pairs - all at once, as far as
+ * the controller can. Several devices live in one process.
+ *
+ * Everything asynchronous ends: by its outcome, its timeout, its signal, the loss of its link, or the end of the controller.
+ */
+export class Device implements AsyncDisposable {
+  /** Attributes of this device, for every peer. */
+  readonly gattServer: GattServer;
+  readonly #hci: Hci;
+  readonly #l2cap: L2cap;
+  readonly #logger: Logger;
+  readonly #random: RandomSource;
+  readonly #bonds: BondBook;
+  readonly #own: OwnAddresses;
+  readonly #radio: Radio;
+  readonly #advertiser: Advertiser;
+  readonly #scanner: Scanner;
+  readonly #connector: Connector<Connection, ConnectionPolicy>;
+  readonly #policy: ConnectionPolicy;
+  readonly #attempts: PairingAttempts;
+  readonly #events = new Emitter<DeviceEvents>();
+  readonly #arrivals = new Broadcast<Connection>();
+  readonly #links = new Map<number, Connection>();
+  /** What is to be known when an advertisement is answered. */
+  readonly #advertisings = new WeakMap<AdvertisingSession, { readonly policy: ConnectionPolicy; readonly advertising: Advertising }>();
+  /** The advertisement that a link answers. */
+  readonly #answered = new WeakMap<Connection, AdvertisingSession>();
+  /** Links that nobody wants any more, until the controller says they are gone. */
+  readonly #discarded = new Map<number, Pending<void>>();
+  #pairable = true;
+  #closed: BleError | undefined;
+  #closing: Promise<void> | undefined;
+  #ended = false;
+
+  private constructor({ hci, bonds, own, logger, random, policy, options }: Stack) {
+    this.#hci = hci;
+    this.#bonds = bonds;
+    this.#own = own;
+    this.#logger = logger;
+    this.#policy = policy;
+    this.#random = random;
+    this.#l2cap = new L2cap(hci, { logger });
+    this.#attempts = new PairingAttempts({ clock: hci.clock });
+    this.#radio = new Radio({ port: hci, clock: hci.clock, logger, own });
+    this.#radio.hasPrivateLink = () => [...this.#links.values()].some(({ localAddress }) => !localAddress.isIdentity);
+    this.#scanner = new Scanner({ port: hci, radio: this.#radio, resolve: (address) => bonds.resolve(address) });
+    this.#connector = new Connector<Connection, ConnectionPolicy>({
+      port: hci,
+      radio: this.#radio,
+      clock: hci.clock,
+      scanner: this.#scanner,
+    });
+    this.#advertiser = new Advertiser({ port: hci, radio: this.#radio });
+    for (const activity of [this.#connector, this.#advertiser, this.#scanner]) this.#radio.add(activity);
+    this.gattServer = new GattServer();
+    if (options.gattServer !== "empty") {
+      this.gattServer.addService(gapService({ name: options.name ?? "Jelling", appearance: options.appearance ?? 0 }));
+      this.gattServer.addService(gattService());
+    }
+    hci.onAdvertisingReport = this.#scanner.onReport;
+    bindEvents(hci, {
+      onLink: (link) => this.#onLink(link),
+      onNoLink: (status) => this.#onNoLink(status),
+      onGone: (handle, error) => {
+        this.#discarded.get(handle)?.resolve();
+        this.#links.get(handle)?.end(error);
+      },
+      link: (handle) => this.#links.get(handle),
+    });
+    hci.onClose((reason) => this.#end(reason));
+  }
+
+  /**
+   * Opens a controller and everything above it.
+   *
+   * @param controller what `openTransport` takes ("hci:0", "sim:", "tcp:host:port", …), or a transport, which then belongs to the device
+   * @throws {TransportError} it cannot be opened; the message says why and what helps
+   * @throws {ArgumentError} an option out of range
+   * @throws {UnsupportedError} no Bluetooth Low Energy there
+   * @throws {TimeoutError} the controller does not answer
+   * @throws what the bond store throws
+   */
+  static async open(controller: string | HciTransport, options: DeviceOptions = {}): Promise<Device> {
+    const { clock = new SystemClock(), random = systemRandom, logger = Logger.silent, signal } = options;
+    const policy = mergePolicies({ ...options.policy, att: options.att, pairing: options.pairing, agent: options.agent });
+    signal?.throwIfAborted();
+    const bonds = await BondBook.open(options.bonds ?? new MemoryBondStore(), { maxBonds: options.maxBonds });
+    let transport = controller;
+    if (typeof transport === "string") {
+      // Loaded only here: a page that brings its own transport has no use for it.
+      const { openTransport } = await import("../transport/index.ts");
+      transport = await openTransport(transport, { clock, logger, random });
+    }
+    if (options.capture) transport = new CapturedTransport(transport, options.capture, clock);
+    const { commandTimeoutMs } = options;
+    const hci = await Hci.open(transport, { clock, logger, signal, ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }) });
+    try {
+      const own = new OwnAddresses({
+        clock,
+        random,
+        publicAddress: hci.controller.address,
+        identity: options.address,
+        irk: options.irk,
+        privateAddressIntervalMs: options.privateAddressIntervalMs,
+      });
+      return new Device({ hci, bonds, own, logger, policy, random, options });
+    } catch (error) {
+      await hci[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The address that stays, given to bonded peers: public or static random. */
+  get identity(): Address {
+    return this.#own.identity;
+  }
+  /** The address shown where nothing else is chosen: the identity. */
+  get address(): Address {
+    return this.#own.current(this.#own.defaultKind);
+  }
+  get clock(): Clock {
+    return this.#hci.clock;
+  }
+  /** What is bonded. Reading is quick; changes reach the store given when the device was opened. */
+  get bonds(): BondStore {
+    return this.#bonds;
+  }
+  /** The host controller interface below, for what the facade does not have. */
+  get hci(): Hci {
+    return this.#hci;
+  }
+  /** Links that are there. */
+  get links(): Connection[] {
+    return [...this.#links.values()];
+  }
+  /** Why the device is closed; `undefined` while it is open. */
+  get closed(): BleError | undefined {
+    return this.#closed;
+  }
+
+  /**
+   * The pairing window: while it is false no peer may begin a pairing, on any link, whatever the link's policy says. Own calls of `pair` are
+   * not touched by it. True at first.
+   */
+  get pairable(): boolean {
+    return this.#pairable;
+  }
+  set pairable(pairable: boolean) {
+    this.#pairable = pairable;
+    for (const connection of this.#links.values()) connection.refreshPairable();
+  }
+
+  on<K extends keyof DeviceEvents>(event: K, listener: (value: DeviceEvents[K]) => void): Disposable {
+    return this.#events.on(event, listener);
+  }
+
+  /** Calls `listener` for every link, whoever made it, before anything of the peer is looked at. */
+  onConnection(listener: (connection: Connection) => void): Disposable {
+    return this.#events.on("connection", listener);
+  }
+
+  /** Links from now on, whoever makes them, until the loop is left or the device is closed. A loop 64 links behind loses the oldest. */
+  connections({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<Connection> {
+    return this.#arrivals.subscribe({ capacity: 64, signal });
+  }
+
+  /**
+   * Advertises; resolves when the advertisement is on the air. One at a time (legacy advertising).
+   *
+   * @throws {ArgumentError} what cannot be advertised
+   * @throws {StateError} something is being advertised already
+   * @throws {HciError} the controller refuses
+   */
+  async advertise(options: DeviceAdvertiseOptions = {}): Promise<Advertising> {
+    this.#throwIfClosed();
+    const policy = mergePolicies(this.#policy, options.policy);
+    const session = await this.#advertiser.advertise(options, (created) => {
+      const advertising = new Advertising({ advertiser: this.#advertiser, session: created, clock: this.clock, signal: options.signal });
+      this.#advertisings.set(created, { policy, advertising });
+    });
+    return this.#advertisings.get(session)!.advertising;
+  }
+
+  /**
+   * Advertisements as a loop: `for await (const advertisement of device.scan({ signal }))`. Scanning runs from the first turn of the loop until
+   * it is left. A loop 256 reports behind loses the oldest.
+   *
+   * @throws {ArgumentError} parameters out of range
+   * @throws {HciError} the controller refuses
+   * @throws `signal.reason` once `signal` aborts
+   */
+  async *scan(options: DeviceScanOptions = {}): AsyncGenerator<Advertisement, void> {
+    this.#throwIfClosed();
+    yield* this.#scanner.reports(options);
+  }
+
+  /**
+   * Scans until the result is disposed or `signal` aborts, and calls `onAdvertisement` for each report while the packet that brought it is
+   * handled: for programs that take every report of a crowd. With `duplicates: "report"` nothing is copied, looked up or decoded before
+   * the callback asks for it.
+   *
+   * @throws as `scan`
+   */
+  async startScan(options: DeviceScanOptions, onAdvertisement: OnAdvertisement): Promise<AsyncDisposable> {
+    this.#throwIfClosed();
+    const scan = await this.#scanner.scan(options, onAdvertisement);
+    const onAbort = (): void => void stop();
+    const stop = async (): Promise<void> => {
+      options.signal?.removeEventListener("abort", onAbort);
+      await this.#scanner.stop(scan);
+    };
+    scan.onEnd = () => options.signal?.removeEventListener("abort", onAbort);
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    return { [Symbol.asyncDispose]: stop };
+  }
+
+  /**
+   * Connects as central. A peer that was bonded and uses private addresses may be named by its identity: it is then looked for first.
+   *
+   * @param address "C0:11:22:33:44:55/random" or an Address; without a suffix it is public
+   * @throws {TimeoutError} not connected in `timeoutMs`, 30 s by default
+   * @throws {StateError} there is a link to this peer already
+   * @throws {HciError} the controller refuses, or the peer did not answer its first events
+   * @throws `signal.reason` once `signal` aborts
+   */
+  async connect(address: AddressLike, options: DeviceConnectOptions = {}): Promise<Connection> {
+    this.#throwIfClosed();
+    const peer = Address.from(address);
+    const policy = mergePolicies(this.#policy, options.policy);
+    const known = this.links.find(({ peerAddress, peerIdentity }) => peerAddress.equals(peer) || peerIdentity.equals(peer));
+    if (known) throw new StateError(`there is a link to ${peer} already`);
+    const bond = this.#bonds.get(peer);
+    const isPeer = bond?.peerIrk && ((identity: Address | undefined) => identity?.equals(peer) ?? false);
+    return await this.#connector.connect(peer, options, policy, isPeer);
+  }
+
+  /**
+   * Takes everything down: advertising and scanning stop, links are disconnected, bonds reach their store, the controller is reset and closed.
+   * Bounded in time, whatever peers and controller do.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const reason = new ClosedError("the device was closed by its user");
+    if (!this.#closed) {
+      // What is asked from here on is refused, what is under way ends; loops over a flow end without an error.
+      this.#closed = reason;
+      this.#connector.close(reason);
+      this.#scanner.close();
+      this.#advertiser.close();
+      const patience = new Pending<void>({ clock: this.clock, operation: "closing", timeoutMs: FAREWELL_MS });
+      void Promise.allSettled([this.#radio.update(), ...this.links.map((link) => link.disconnect())]).then(() => patience.resolve());
+      await patience.promise.catch(() => this.#logger.info("not everything could be taken down in time; the controller is reset"));
+    }
+    this.#end(reason);
+    await Promise.allSettled([this.#hci[Symbol.asyncDispose](), this.#bonds.flush()]);
+  }
+
+  #throwIfClosed(): void {
+    if (this.#closed) throw this.#closed;
+  }
+
+  /** The controller is gone: everything that still waits ends with `reason`, in this turn. */
+  #end(reason: BleError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#closed ??= reason;
+    const isOwn = this.#closing !== undefined;
+    this.#connector.close(reason);
+    this.#radio.close(isOwn ? undefined : reason);
+    for (const pending of this.#discarded.values()) pending.resolve();
+    for (const connection of this.links) {
+      const status = isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure;
+      connection.end(new DisconnectedError(status, { cause: reason }));
+    }
+    this.#arrivals.close(isOwn ? undefined : reason);
+    this.#events.emit("closed", reason);
+  }
+
+  // --- links ----------------------------------------------------------------------------------------------------------------------
+
+  #onLink(link: NewLink): void {
+    // Left over where an event was lost: the controller would not give a handle twice.
+    this.#links.get(link.handle)?.end(new DisconnectedError(HciErrorCode.UnspecifiedError));
+    const discard = (): Promise<void> => this.#discard(link.handle);
+    if (link.role === "central") {
+      const attempt = this.#connector.connected(discard);
+      if (attempt) attempt.outcome.resolve(this.#open(link, attempt.address!, attempt.context));
+      return;
+    }
+    const session = this.#advertiser.connected();
+    const known = session && this.#advertisings.get(session);
+    if (!session || !known || this.#closed) {
+      void discard();
+      return;
+    }
+    const connection = this.#open(link, session.address!, known.policy);
+    this.#answered.set(connection, session);
+    known.advertising.publish(connection);
+  }
+
+  #open({ handle, role, peerAddress, parameters }: NewLink, localAddress: Address, policy: ConnectionPolicy): Connection {
+    const connection = new Connection({
+      hci: this.#hci,
+      link: this.#l2cap.open({ handle, role }),
+      bonds: this.#bonds,
+      logger: this.#logger,
+      policy,
+      parameters,
+      localAddress,
+      peerAddress,
+      isPairable: () => this.#pairable,
+      security: {
+        identity: { address: this.#own.identity, irk: this.#own.irk },
+        random: this.#random,
+        attempts: this.#attempts,
+      },
+      onEnd: (ended) => this.#onEnd(ended),
+    });
+    this.#links.set(handle, connection);
+    this.gattServer.attach(connection.att, connection.gattPeer);
+    this.#logger.info(() => `connected as ${role} to ${peerAddress}`);
+    this.#events.emit("connection", connection);
+    this.#arrivals.publish(connection);
+    connection.begin();
+    return connection;
+  }
+
+  #onEnd(connection: Connection): void {
+    if (this.#links.get(connection.handle) === connection) this.#links.delete(connection.handle);
+    this.#logger.info(() => `disconnected from ${connection.peerAddress}: ${connection.ended!.message}`);
+    const session = this.#answered.get(connection);
+    if (session) this.#advertiser.disconnected(session);
+    void this.#radio.update(); // a private address may have waited for this
+  }
+
+  #onNoLink(status: number): void {
+    // Only high duty cycle directed advertising ends so; everything else is about a connection that was asked for.
+    if (status === HciErrorCode.AdvertisingTimeout) this.#advertiser.timedOut(new HciError({ status, command: "LeSetAdvertisingEnable" }));
+    else this.#connector.ended(status);
+  }
+
+  /** Takes down a link that nobody wants any more; resolves when it is gone, or the controller does not say so in time. */
+  async #discard(connectionHandle: number): Promise<void> {
+    const gone = new Pending<void>({ clock: this.clock, operation: "disconnection", timeoutMs: DISCARD_MS });
+    this.#discarded.set(connectionHandle, gone);
+    const reason = HciErrorCode.RemoteUserTerminatedConnection;
+    this.#hci.send(Disconnect, { connectionHandle, reason }).catch((error: unknown) => gone.reject(error));
+    try {
+      await gone.promise;
+    } catch (error) {
+      this.#logger.warn(() => `a link that nobody wants could not be taken down: ${String(error)}`);
+    }
+    if (this.#discarded.get(connectionHandle) === gone) this.#discarded.delete(connectionHandle);
+  }
+}

@@ -1,0 +1,61 @@
+import type { Clock } from "../async/index.ts";
+import type { AttPolicy } from "../att/index.ts";
+import type { Address } from "../core/address.ts";
+import type { Logger } from "../core/logger.ts";
+import type { RandomSource } from "../core/random.ts";
+import type { AdvertiseOptions, ConnectOptions, ScanOptions } from "../gap/index.ts";
+import type { BondStore, PairingAgent, PairingPolicy } from "../smp/index.ts";
+import type { Capture } from "./capture.ts";
+import type { ConnectionPolicy } from "./policy.ts";
+
+export interface DeviceOptions {
+  /** Real time by default. */
+  readonly clock?: Clock | undefined;
+  /** The platform's generator by default. */
+  readonly random?: RandomSource | undefined;
+  readonly logger?: Logger | undefined;
+  /** Where bonds are kept; in memory by default. Change bonds through `device.bonds` from then on. */
+  readonly bonds?: BondStore | undefined;
+  /** New bonds beyond so many are refused; 1000 by default. */
+  readonly maxBonds?: number | undefined;
+  /** Device Name of the GAP service; "Jelling" by default. */
+  readonly name?: string | undefined;
+  /** Appearance of the GAP service, Assigned Numbers 2.6; 0, unknown, by default. */
+  readonly appearance?: number | undefined;
+  /**
+   * The identity: "public" (default) is the controller's address where it has one, else a random one; "random" a static random address made
+   * up now; an address is used as it is, and must be static random or the controller's own. Give a fixed one where bonds are kept.
+   */
+  readonly address?: "public" | "random" | Address | undefined;
+  /** Identity resolving key, 16 octets, most significant first; made up by default. Give a fixed one where bonds are kept. */
+  readonly irk?: Uint8Array | undefined;
+  /** How long a private address is shown; 15 minutes by default. */
+  readonly privateAddressIntervalMs?: number | undefined;
+  /** Defaults of every connection's policy. */
+  readonly pairing?: Partial<PairingPolicy> | undefined;
+  readonly agent?: PairingAgent | undefined;
+  readonly att?: AttPolicy | undefined;
+  readonly policy?: Omit<ConnectionPolicy, "pairing" | "agent" | "att"> | undefined;
+  /** Sees every HCI packet in both directions. */
+  readonly capture?: Capture | undefined;
+  /** "default" has the GAP and GATT services; "empty" holds what you put in and nothing else. */
+  readonly gattServer?: "default" | "empty" | undefined;
+  /** How long the controller may take to answer a command; 5 s by default. */
+  readonly commandTimeoutMs?: number | undefined;
+  /** Gives up opening. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface DeviceAdvertiseOptions extends AdvertiseOptions {
+  /** Of the connections that answer this advertisement. */
+  readonly policy?: ConnectionPolicy | undefined;
+}
+
+export interface DeviceConnectOptions extends ConnectOptions {
+  /** Of this connection. */
+  readonly policy?: ConnectionPolicy | undefined;
+}
+
+export interface DeviceScanOptions extends ScanOptions {
+  readonly signal?: AbortSignal | undefined;
+}

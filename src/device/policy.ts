@@ -1,0 +1,65 @@
+import type { AttPolicy } from "../att/index.ts";
+import { resolveAttPolicy } from "../att/policy.ts";
+import type { Address } from "../core/address.ts";
+import { ArgumentError } from "../core/error.ts";
+import type { ConnectionParameters } from "../l2cap/index.ts";
+import { completePolicy, type PairingAgent, type PairingPolicy } from "../smp/index.ts";
+
+/** What a peer asks a link's parameters to be, in the units of Vol 3 Part A 4.20: 1.25 ms, events, 10 ms. */
+export type ParameterRequest = ConnectionParameters;
+
+export interface AuthorizationQuestion {
+  readonly peer: Address;
+  readonly handle: number;
+  readonly write: boolean;
+}
+
+/**
+ * How one connection behaves. What is not given is taken from the device's options, then from the defaults.
+ */
+export interface ConnectionPolicy {
+  /** Largest PDU ever sent, own MTU, who starts the MTU exchange. */
+  readonly att?: AttPolicy | undefined;
+  /** IO capability, key sizes, keys, whether the peer may pair. */
+  readonly pairing?: Partial<PairingPolicy> | undefined;
+  /** The user side of pairing. */
+  readonly agent?: PairingAgent | undefined;
+  /** Asked for each access of the peer to an own attribute that requires authorization; without it such access is refused. */
+  readonly authorize?: ((access: AuthorizationQuestion) => boolean | Promise<boolean>) | undefined;
+  /**
+   * Answer to a peer that asks for other connection parameters. Those outside the permitted ranges are refused in any case. "accept" by
+   * default.
+   */
+  readonly parameterRequests?: "accept" | "refuse" | ((request: ParameterRequest) => boolean) | undefined;
+  /**
+   * "auto" (default) asks the link layer for its longest packets as soon as the link is there, where controller and peer can;
+   * "never" leaves what the controllers agree on by themselves.
+   */
+  readonly dataLength?: "auto" | "never" | undefined;
+  /** As central with a bond: encrypt as soon as the link is there, without being asked. False by default. */
+  readonly encrypt?: boolean | undefined;
+}
+
+/** `over` where it says something, else `base`; pairing and ATT policies are merged field by field. @throws {ArgumentError} what cannot be kept */
+export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {}): ConnectionPolicy {
+  const merged: ConnectionPolicy = {
+    att: { ...base.att, ...defined(over.att) },
+    pairing: { ...base.pairing, ...defined(over.pairing) },
+    agent: over.agent ?? base.agent,
+    authorize: over.authorize ?? base.authorize,
+    parameterRequests: over.parameterRequests ?? base.parameterRequests ?? "accept",
+    dataLength: over.dataLength ?? base.dataLength ?? "auto",
+    encrypt: over.encrypt ?? base.encrypt ?? false,
+  };
+  const { parameterRequests, dataLength } = merged;
+  if (typeof parameterRequests !== "function" && parameterRequests !== "accept" && parameterRequests !== "refuse")
+    throw new ArgumentError(`parameterRequests "${parameterRequests}": expected "accept", "refuse" or a function`);
+  if (dataLength !== "auto" && dataLength !== "never") throw new ArgumentError(`dataLength "${dataLength}": expected "auto" or "never"`);
+  resolveAttPolicy(merged.att);
+  completePolicy(merged.pairing);
+  return merged;
+}
+
+function defined<T extends object>(value: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(value ?? {}).filter(([, field]) => field !== undefined)) as Partial<T>;
+}
