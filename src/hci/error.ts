@@ -73,8 +73,17 @@ export const HciErrorCode = Object.freeze({
   InsufficientChannels: 0x48,
 });
 
+/** Words that the specification writes in capitals. */
+const CAPITALS: Readonly<Record<string, string>> = { Hci: "HCI", Lmp: "LMP", Ll: "LL", Mic: "MIC", Sco: "SCO", Qos: "QoS", Pin: "PIN" };
 const NAMES = new Map<number, string>(
-  Object.entries(HciErrorCode).map(([name, code]) => [code, name.replace(/(?<=[a-z0])(?=[A-Z])/g, " ")]),
+  Object.entries(HciErrorCode).map(([name, code]) => [
+    code,
+    name
+      .split(/(?<=[a-z0])(?=[A-Z])/)
+      .map((word) => CAPITALS[word] ?? word)
+      .join(" ")
+      .replace("Bd Addr", "BD_ADDR"),
+  ]),
 );
 
 /** "Connection Timeout (0x08)", or the number alone where the code has no name. */

@@ -11,11 +11,10 @@ export const ReadLocalVersionInformation = command("ReadLocalVersionInformation"
   returns: struct({ status: u8, hciVersion: u8, hciSubversion: u16, lmpVersion: u8, companyIdentifier: u16, lmpSubversion: u16 }),
 });
 
-/** HCI_Read_Local_Supported_Commands, Vol 4 Part E 7.4.2. */
+/** HCI_Read_Local_Supported_Commands, Vol 4 Part E 7.4.2. Has no bit of its own in what it returns. */
 export const ReadLocalSupportedCommands = command("ReadLocalSupportedCommands", {
   ogf: Ogf.InformationalParameters,
   ocf: 0x0002,
-  supported: [14, 4],
   parameters: struct({}),
   returns: struct({ status: u8, supportedCommands: bytes(64) }),
 });
