@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type OpenedHci, openScriptedHci } from "../../test/support/scripted-controller.ts";
+import { type OpenedHci, openScriptedHci } from "../../test/support/scripted-hci.ts";
 import { VirtualClock } from "../async/index.ts";
 import { concat, fromHex } from "../bytes/index.ts";
 import { Logger } from "../core/index.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openScriptedHci, ScriptedController } from "../../test/support/scripted-controller.ts";
+import { openScriptedHci, ScriptedController } from "../../test/support/scripted-hci.ts";
 import { VirtualClock } from "../async/index.ts";
 import { fromHex, rest, u8 } from "../bytes/index.ts";
 import { ClosedError } from "../core/index.ts";
