@@ -1,6 +1,19 @@
+export {
+  type DiscoverOptions,
+  GattClient,
+  type GattClientOptions,
+  type HandleValue,
+  type ServiceChange,
+} from "./client/client.ts";
+export { GattNotFoundError } from "./client/error.ts";
+export { RemoteCharacteristic, type SubscribeOptions, type ValueFlowOptions } from "./client/remote-characteristic.ts";
+export { RemoteDescriptor } from "./client/remote-descriptor.ts";
+export { RemoteService } from "./client/remote-service.ts";
+export type { Elevate } from "./client/requester.ts";
+export type { ReliableWrite } from "./client/values.ts";
+export { ClientFeature } from "./client-feature.ts";
 export { type CharacteristicProperty, hasProperty, propertyBits, propertyNames } from "./properties.ts";
 export type { Access, AccessRequirement } from "./server/access.ts";
-export { ClientFeature } from "./server/caching.ts";
 export type {
   AttributePermissions,
   CharacteristicDefinition,

@@ -1,136 +1,147 @@
-import { type Clock, VirtualClock } from "../../src/async/index.ts";
-import { Address, Logger, LogLevel } from "../../src/core/index.ts";
+import { Address } from "../../src/core/index.ts";
 import {
   type CommandDeclaration,
+  DisconnectionComplete,
   decodeCommand,
+  type EventDeclaration,
   encodeCommandComplete,
   encodeCommandStatus,
-  Hci,
+  encodeEvent,
+  HciErrorCode,
   type HciTransport,
-  LeReadBufferSize,
-  LeReadBufferSizeV2,
-  LeReadFilterAcceptListSize,
-  LeReadLocalSupportedFeatures,
-  LeReadMaximumDataLength,
-  LeReadResolvingListSize,
-  LeReadSuggestedDefaultDataLength,
-  LeReadSupportedStates,
-  PacketType,
-  ReadBdAddr,
-  ReadLocalSupportedCommands,
-  ReadLocalSupportedFeatures,
-  ReadLocalVersionInformation,
+  LeConnectionComplete,
+  NumberOfCompletedPackets,
 } from "../../src/hci/index.ts";
 import { createTransportPair } from "../../src/transport/memory-pipe.ts";
 
-/** What a command is answered with: return parameters, a status, nothing (held back), or whole packets. */
-type Answer = Record<string, unknown> | number | "held" | ((parameters: never) => Record<string, unknown> | number | "held");
+type Parameters = Readonly<Record<string, unknown>>;
 
-/** A controller of few words, for tests of the host: it answers by a table and keeps what it was sent. */
+/**
+ * A controller without a radio: it answers every command with success, and says what a test tells it to. For what no well-behaved controller
+ * does, or only at a moment that cannot be had otherwise.
+ */
 export class ScriptedController {
-  /** Names of the commands that came, in order. */
-  readonly commands: string[] = [];
-  /** Their parameters. */
-  readonly parameters: unknown[] = [];
-  /** ACL data packets that came. */
-  readonly acl: Uint8Array[] = [];
-  /** Num_HCI_Command_Packets of the answers. */
-  credits = 1;
+  /** What a device is opened with. */
   readonly transport: HciTransport;
-  readonly #answers = new Map<number, Answer>();
+  readonly #side: HciTransport;
+  /** Names of the commands received, in order. */
+  readonly commands: string[] = [];
+  /** The parameters of the last command of each name. */
+  readonly last = new Map<string, Parameters>();
+  /** ACL data received, whole H4 packets. */
+  readonly data: Uint8Array[] = [];
+  /** Status to answer with, by command name; "silent" gives no answer at all. */
+  readonly answers = new Map<string, number | "silent">();
+  /** Called after a command was answered. */
+  readonly reactions = new Map<string, (parameters: Parameters) => void>();
+  readonly address: Address;
 
-  constructor(transport: HciTransport) {
-    this.transport = transport;
-    transport.onPacket = (packet) => this.#receive(packet);
-    this.answer(ReadLocalVersionInformation, {
-      hciVersion: 13,
-      hciSubversion: 1,
-      lmpVersion: 13,
-      companyIdentifier: 0xffff,
-      lmpSubversion: 1,
+  constructor({ address = Address.from("00:11:22:33:44:55"), leFeatures = 0n }: { address?: Address; leFeatures?: bigint } = {}) {
+    this.address = address;
+    this.#leFeatures = leFeatures;
+    [this.transport, this.#side] = createTransportPair();
+    this.#side.onPacket = (packet) => {
+      if (packet[0] === 0x01) this.#onCommand(packet);
+      else if (packet[0] === 0x02) this.#onData(packet);
+    };
+    this.reactions.set("Disconnect", ({ connectionHandle }) =>
+      this.event(DisconnectionComplete, { status: 0, connectionHandle: connectionHandle as number, reason: 0x16 }),
+    );
+  }
+
+  readonly #leFeatures: bigint;
+
+  event<P>(declaration: EventDeclaration<P>, parameters: P): void {
+    this.#side.send(encodeEvent(declaration, parameters));
+  }
+
+  /** Raw octets to the host. */
+  raw(packet: Uint8Array): void {
+    this.#side.send(packet);
+  }
+
+  /** An L2CAP PDU of a peer. */
+  pdu(handle: number, cid: number, payload: Uint8Array): void {
+    const length = payload.length;
+    this.raw(Uint8Array.of(0x02, handle & 0xff, (handle >> 8) | 0x20, length + 4, 0, length, 0, cid, 0, ...payload));
+  }
+
+  /** The link of an advertisement or of a connection attempt. */
+  link({ handle = 1, role, peer }: { handle?: number; role: "central" | "peripheral"; peer: Address }): void {
+    this.event(LeConnectionComplete, {
+      status: 0,
+      connectionHandle: handle,
+      role: role === "central" ? 0 : 1,
+      peerAddress: peer,
+      connectionInterval: 24,
+      peripheralLatency: 0,
+      supervisionTimeout: 400,
+      centralClockAccuracy: 0,
     });
-    this.answer(ReadLocalSupportedCommands, { supportedCommands: new Uint8Array(64).fill(0xff) });
-    this.answer(ReadLocalSupportedFeatures, { lmpFeatures: 0x60_0000_0000n });
-    this.answer(ReadBdAddr, { bdAddr: Address.from("02:00:00:00:00:01") });
-    this.answer(LeReadLocalSupportedFeatures, { leFeatures: 0xffffn });
-    this.answer(LeReadBufferSize, { leAclDataPacketLength: 27, totalNumLeAclDataPackets: 4 });
-    this.answer(LeReadBufferSizeV2, {
-      leAclDataPacketLength: 27,
-      totalNumLeAclDataPackets: 4,
-      isoDataPacketLength: 0,
-      totalNumIsoDataPackets: 0,
-    });
-    this.answer(LeReadSuggestedDefaultDataLength, { suggestedMaxTxOctets: 27, suggestedMaxTxTime: 328 });
-    this.answer(LeReadMaximumDataLength, {
-      supportedMaxTxOctets: 251,
-      supportedMaxTxTime: 2120,
-      supportedMaxRxOctets: 251,
-      supportedMaxRxTime: 2120,
-    });
-    this.answer(LeReadSupportedStates, { leStates: 0x3ff_ffff_ffffn });
-    this.answer(LeReadFilterAcceptListSize, { filterAcceptListSize: 8 });
-    this.answer(LeReadResolvingListSize, { resolvingListSize: 8 });
   }
 
-  /** Sets the answer to a command: return parameters without status, an error status, or "held". Without one, success. */
-  answer(declaration: CommandDeclaration, answer: Answer): void {
-    this.#answers.set(declaration.opcode, answer);
+  lose(handle = 1, reason: number = HciErrorCode.ConnectionTimeout): void {
+    this.event(DisconnectionComplete, { status: 0, connectionHandle: handle, reason });
   }
 
-  send(...packets: Uint8Array[]): void {
-    for (const packet of packets) this.transport.send(packet);
+  async unplug(): Promise<void> {
+    await this.#side[Symbol.asyncDispose]();
   }
 
-  /** Answers a command that was held back. */
-  complete<R>(declaration: CommandDeclaration<unknown, R>, answer: Record<string, unknown> | number = {}): void {
-    if (typeof answer === "number" || !declaration.returns) {
-      const status = typeof answer === "number" ? answer : 0;
-      const isStatus = !declaration.returns;
-      this.send(
-        isStatus
-          ? encodeCommandStatus(declaration.opcode, status, this.credits)
-          : encodeCommandComplete(declaration, { status }, this.credits),
-      );
-    } else this.send(encodeCommandComplete(declaration, { status: 0, ...answer } as R, this.credits));
-  }
-
-  #receive(packet: Uint8Array): void {
-    if (packet[0] === PacketType.AclData) {
-      this.acl.push(packet);
-      return;
-    }
-    const { declaration, name, parameters } = decodeCommand(packet);
+  #onCommand(packet: Uint8Array): void {
+    const { declaration, name, opcode, parameters } = decodeCommand(packet);
     this.commands.push(name);
-    this.parameters.push(parameters);
-    if (!declaration || declaration.unanswered) return;
-    const scripted = this.#answers.get(declaration.opcode) ?? {};
-    const answer = typeof scripted === "function" ? scripted(parameters as never) : scripted;
-    if (answer !== "held") this.complete(declaration, answer);
+    this.last.set(name, parameters as Parameters);
+    const status = this.answers.get(name) ?? 0;
+    if (status === "silent") return;
+    if (!declaration?.returns) this.#side.send(encodeCommandStatus(opcode, status));
+    else if (status !== 0) this.#side.send(encodeCommandComplete(declaration as CommandDeclaration<never, { status: number }>, { status }));
+    else this.#side.send(encodeCommandComplete(opcode, this.#returns(name, packet)));
+    if (status === 0) this.reactions.get(name)?.(parameters as Parameters);
   }
-}
 
-export interface OpenedHci {
-  clock: VirtualClock;
-  hci: Hci;
-  controller: ScriptedController;
-  /** Lines of the log, level first. */
-  log: string[];
-}
+  #returns(name: string, command: Uint8Array): Uint8Array {
+    const u64 = (value: bigint): number[] => [...new Uint8Array(BigUint64Array.of(value).buffer)];
+    switch (name) {
+      case "ReadLocalVersionInformation":
+        return Uint8Array.of(0, 9, 0, 0, 9, 0, 0, 0, 0);
+      case "ReadLocalSupportedCommands":
+        return Uint8Array.of(0, ...new Uint8Array(64).fill(0xff));
+      case "ReadLocalSupportedFeatures":
+        return Uint8Array.of(0, ...u64((1n << 37n) | (1n << 38n)));
+      case "ReadBdAddr":
+        return Uint8Array.of(0, ...this.address.bytes);
+      case "LeReadLocalSupportedFeatures":
+        return Uint8Array.of(0, ...u64(this.#leFeatures));
+      case "LeReadBufferSize":
+        return Uint8Array.of(0, 251, 0, 8);
+      case "LeReadBufferSizeV2":
+        return Uint8Array.of(0, 251, 0, 8, 0, 0, 0);
+      case "LeReadSuggestedDefaultDataLength":
+        return Uint8Array.of(0, 27, 0, 0x48, 1);
+      case "LeReadMaximumDataLength":
+        return Uint8Array.of(0, 251, 0, 0x48, 8, 251, 0, 0x48, 8);
+      case "LeReadSupportedStates":
+        return Uint8Array.of(0, ...u64(0xffff_ffffn));
+      case "LeReadFilterAcceptListSize":
+      case "LeReadResolvingListSize":
+        return Uint8Array.of(0, 8);
+      case "ReadRssi":
+        return Uint8Array.of(0, command[4]!, command[5]!, 0xc4);
+      case "LeSetDataLength":
+      case "LeLongTermKeyRequestReply":
+      case "LeLongTermKeyRequestNegativeReply":
+      case "LeRemoteConnectionParameterRequestReply":
+      case "LeRemoteConnectionParameterRequestNegativeReply":
+        return Uint8Array.of(0, command[4]!, command[5]!);
+      default:
+        return Uint8Array.of(0);
+    }
+  }
 
-/** An Hci on a scripted controller. `prepare` sets answers before it is opened; the commands of opening are not kept. */
-export async function openScriptedHci(
-  prepare: (controller: ScriptedController) => void = () => {},
-  options: { clock?: Clock; commandTimeoutMs?: number } = {},
-): Promise<OpenedHci> {
-  const clock = new VirtualClock({ auto: false });
-  const [host, end] = createTransportPair();
-  const controller = new ScriptedController(end);
-  prepare(controller);
-  const log: string[] = [];
-  const logger = new Logger("", LogLevel.Trace, (level, scope, message) => log.push(`${level} ${scope}: ${message}`));
-  const hci = await Hci.open(host, { clock, logger, ...options });
-  controller.commands.length = 0;
-  controller.parameters.length = 0;
-  log.length = 0;
-  return { clock, hci, controller, log };
+  #onData(packet: Uint8Array): void {
+    this.data.push(packet);
+    const connectionHandle = packet[1]! | ((packet[2]! & 0x0f) << 8);
+    this.event(NumberOfCompletedPackets, { handles: [{ connectionHandle, numCompletedPackets: 1 }] });
+  }
 }

@@ -1,9 +1,7 @@
 import { AttOpcode } from "../../att/opcode.ts";
 import type { Uuid } from "../../core/uuid.ts";
+import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
-
-/** Bits of the first octet of Client Supported Features, Vol 3 Part G 7.2. */
-export const ClientFeature = Object.freeze({ RobustCaching: 0x01, EnhancedBearer: 0x02, MultipleHandleValueNotifications: 0x04 });
 
 /**
  * Whether a client knows how the database looks now: "change-aware" and "change-unaware" of Vol 3 Part G 2.5.2.1, for a client with one

@@ -2,32 +2,11 @@ import { AttErrorCode } from "../../att/error-code.ts";
 import { AttOpcode } from "../../att/opcode.ts";
 import { equalBytes } from "../../bytes/hex.ts";
 import type { Uuid } from "../../core/uuid.ts";
-import { PDU_OFFSET, type PduChannel } from "../../l2cap/channel.ts";
+import type { PduChannel } from "../../l2cap/channel.ts";
+import { FrameWriter } from "../frame-writer.ts";
 import { GattUuid } from "../uuids.ts";
 import type { Attribute } from "./attribute.ts";
 import type { AttributeDatabase } from "./database.ts";
-
-/** Fills a response frame, field by field. */
-export class ResponseWriter {
-  readonly frame: Uint8Array;
-  #at = PDU_OFFSET;
-
-  constructor(channel: PduChannel, length: number, opcode: number) {
-    this.frame = channel.allocate(length);
-    this.u8(opcode);
-  }
-  u8(value: number): void {
-    this.frame[this.#at++] = value;
-  }
-  u16(value: number): void {
-    this.frame[this.#at++] = value & 0xff;
-    this.frame[this.#at++] = value >> 8;
-  }
-  bytes(value: Uint8Array): void {
-    this.frame.set(value, this.#at);
-    this.#at += value.length;
-  }
-}
 
 /** Where an answer goes and how long it may be. */
 export interface ResponseRoom {
@@ -52,7 +31,7 @@ export function findInformation(
     if (attribute.handle > end || length > limit || attribute.type.attBytes.length !== size) break;
   }
   if (last === first) return undefined;
-  const writer = new ResponseWriter(channel, 2 + (last - first) * (2 + size), AttOpcode.FindInformationRsp);
+  const writer = new FrameWriter(channel.allocate(2 + (last - first) * (2 + size)), AttOpcode.FindInformationRsp);
   writer.u8(size === 2 ? 1 : 2);
   for (let i = first; i < last; i++) {
     writer.u16(attributes[i]!.handle);
@@ -77,7 +56,7 @@ export function findByTypeValue(
       found.push(attribute);
   }
   if (found.length === 0) return undefined;
-  const writer = new ResponseWriter(channel, 1 + 4 * found.length, AttOpcode.FindByTypeValueRsp);
+  const writer = new FrameWriter(channel.allocate(1 + 4 * found.length), AttOpcode.FindByTypeValueRsp);
   for (const attribute of found) {
     writer.u16(attribute.handle);
     writer.u16(attribute.groupEndHandle);
@@ -107,7 +86,7 @@ export function readByGroupType(
     found.push(attribute);
   }
   if (found.length === 0) return AttErrorCode.AttributeNotFound;
-  const writer = new ResponseWriter(channel, 2 + found.length * (4 + size), AttOpcode.ReadByGroupTypeRsp);
+  const writer = new FrameWriter(channel.allocate(2 + found.length * (4 + size)), AttOpcode.ReadByGroupTypeRsp);
   writer.u8(4 + size);
   for (const attribute of found) {
     writer.u16(attribute.handle);
@@ -133,7 +112,7 @@ export function readByTypeResponse(
     if (entry.value.length !== first.value.length || 2 + (entries.length + 1) * (2 + size) > limit) break;
     entries.push({ handle: entry.handle, value: entry.value.subarray(0, size) });
   }
-  const writer = new ResponseWriter(channel, 2 + entries.length * (2 + size), AttOpcode.ReadByTypeRsp);
+  const writer = new FrameWriter(channel.allocate(2 + entries.length * (2 + size)), AttOpcode.ReadByTypeRsp);
   writer.u8(2 + size);
   for (const { handle, value } of entries) {
     writer.u16(handle);
@@ -154,7 +133,7 @@ export function readMultipleResponse(values: readonly Uint8Array[], variable: bo
     parts.push({ length: value.length, value: part });
     room -= part.length;
   }
-  const writer = new ResponseWriter(channel, limit - room, opcode);
+  const writer = new FrameWriter(channel.allocate(limit - room), opcode);
   for (const { length, value } of parts) {
     if (variable) writer.u16(length);
     writer.bytes(value);

@@ -2,8 +2,8 @@ import type { OperationOptions } from "../../async/pending.ts";
 import type { AttBearer } from "../../att/bearer.ts";
 import { AttOpcode } from "../../att/opcode.ts";
 import { StateError } from "../../core/error.ts";
+import { FrameWriter } from "../frame-writer.ts";
 import type { GattPeer, NotifyOptions } from "./definition.ts";
-import { ResponseWriter } from "./discovery.ts";
 import { HeldSends } from "./held-sends.ts";
 import type { LocalCharacteristic, Subscriber } from "./local-characteristic.ts";
 
@@ -61,7 +61,7 @@ export class SessionSender implements Subscriber {
   ): Promise<void> | undefined {
     const length = values.reduce((sum, { value }) => sum + 4 + value.length, 1);
     if (values.length < 2 || length > this.#bearer.txLimit || !this.held.isIdle) return undefined;
-    const writer = new ResponseWriter(this.#bearer.channel, length, AttOpcode.MultipleHandleValueNtf);
+    const writer = new FrameWriter(this.#bearer.channel.allocate(length), AttOpcode.MultipleHandleValueNtf);
     for (const { characteristic, value } of values) {
       writer.u16(characteristic.valueHandle);
       writer.u16(value.length);

@@ -6,10 +6,12 @@ import { AttOpcode } from "../../att/opcode.ts";
 import { type BleError, TimeoutError } from "../../core/error.ts";
 import { Uuid } from "../../core/uuid.ts";
 import { PDU_OFFSET } from "../../l2cap/channel.ts";
+import { ClientFeature } from "../client-feature.ts";
+import { FrameWriter } from "../frame-writer.ts";
 import { accessError } from "./access.ts";
 import type { Attribute } from "./attribute.ts";
 import { AttributeAccess, Refusal } from "./attribute-access.ts";
-import { ChangeAwareness, ClientFeature } from "./caching.ts";
+import { ChangeAwareness } from "./caching.ts";
 import { ChangeNotice } from "./change-notice.ts";
 import { ClientConfiguration } from "./client-configuration.ts";
 import { CommandQueue } from "./command-queue.ts";
@@ -19,7 +21,6 @@ import {
   findByTypeValue,
   findInformation,
   type ResponseRoom,
-  ResponseWriter,
   readByGroupType,
   readByTypeResponse,
   readMultipleResponse,
@@ -240,7 +241,7 @@ export class GattServerSession implements AttServerSide {
     if (attribute.read && value.length - offset >= room) this.#longRead = { handle: attribute.handle, value: value.slice() };
     else if (offset === 0) this.#forgetLongRead(attribute.handle);
     const part = value.subarray(offset, offset + room);
-    const writer = new ResponseWriter(this.bearer.channel, 1 + part.length, opcode + 1);
+    const writer = new FrameWriter(this.bearer.channel.allocate(1 + part.length), opcode + 1);
     writer.bytes(part);
     this.bearer.respond(writer.frame);
   }
@@ -306,7 +307,7 @@ export class GattServerSession implements AttServerSide {
       if (!this.#prepared.push(part)) throw new AttError(AttErrorCode.PrepareQueueFull);
       // Cut where the peer may send longer PDUs than we do; a client that compares then sees that the part is not the one it sent.
       const length = Math.min(pdu.length, this.bearer.responseLimit);
-      const writer = new ResponseWriter(this.bearer.channel, length, AttOpcode.PrepareWriteRsp);
+      const writer = new FrameWriter(this.bearer.channel.allocate(length), AttOpcode.PrepareWriteRsp);
       writer.bytes(pdu.subarray(1, length));
       this.bearer.respond(writer.frame);
     };

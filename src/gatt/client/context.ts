@@ -1,0 +1,27 @@
+import type { Semaphore } from "../../async/semaphore.ts";
+import type { Uuid } from "../../core/uuid.ts";
+import type { Discovery, HandleRange } from "./discovery.ts";
+import type { Requester } from "./requester.ts";
+import type { ValueAccess } from "./values.ts";
+
+/** Takes the notifications and indications of one handle. The value is `bytes[offset, end)`. */
+export interface ValueSink {
+  onValue(bytes: Uint8Array, offset: number, end: number, indication: boolean): void;
+  /** The link is gone, or the characteristic is. */
+  end(error: unknown): void;
+}
+
+/** What remote services and characteristics need of their client. */
+export interface ClientContext {
+  readonly requester: Requester;
+  readonly discovery: Discovery;
+  readonly values: ValueAccess;
+  /** One discovery at a time, so that two callers who ask the same share the answer. */
+  readonly discoveryLock: Semaphore;
+  setSink(valueHandle: number, sink: ValueSink): void;
+  removeSink(valueHandle: number, sink: ValueSink): void;
+  /** A characteristic of the GATT service was found. */
+  onGattCharacteristic(uuid: Uuid, valueHandle: number): void;
+}
+
+export type { HandleRange };

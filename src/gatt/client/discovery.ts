@@ -1,0 +1,207 @@
+import type { OperationOptions } from "../../async/pending.ts";
+import { AttError, AttProtocolError } from "../../att/error.ts";
+import { AttErrorCode } from "../../att/error-code.ts";
+import { AttOpcode } from "../../att/opcode.ts";
+import {
+  AttFindByTypeValueRsp,
+  AttFindInformationRsp,
+  type AttPduDeclaration,
+  AttReadByGroupTypeRsp,
+  AttReadByTypeRsp,
+} from "../../att/pdu.ts";
+import { decode } from "../../bytes/codec.ts";
+import { Uuid } from "../../core/uuid.ts";
+import { FrameWriter } from "../frame-writer.ts";
+import { GattUuid } from "../uuids.ts";
+import type { Requester } from "./requester.ts";
+
+export interface HandleRange {
+  readonly handle: number;
+  readonly endHandle: number;
+}
+export interface FoundService extends HandleRange {
+  readonly uuid: Uuid;
+}
+export interface FoundCharacteristic {
+  /** Of the declaration. */
+  readonly handle: number;
+  readonly valueHandle: number;
+  /** The octet of the declaration. */
+  readonly properties: number;
+  readonly uuid: Uuid;
+}
+export interface FoundDescriptor {
+  readonly handle: number;
+  readonly uuid: Uuid;
+}
+export interface FoundValue {
+  readonly handle: number;
+  readonly value: Uint8Array;
+}
+
+const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8);
+
+function parser<P>({ name, parameters }: AttPduDeclaration<P>) {
+  return (bytes: Uint8Array, offset: number, end: number): P => decode(parameters, bytes, { name, offset, end });
+}
+const parseGroups = parser(AttReadByGroupTypeRsp);
+const parseFound = parser(AttFindByTypeValueRsp);
+const parseValues = parser(AttReadByTypeRsp);
+const parseInformation = parser(AttFindInformationRsp);
+
+/**
+ * The discovery procedures of Vol 3 Part G 4.4 to 4.7. An answer must lie in the range that was asked for and go upwards, so that a peer
+ * cannot keep a procedure going round.
+ */
+export class Discovery {
+  readonly #requester: Requester;
+
+  constructor(requester: Requester) {
+    this.#requester = requester;
+  }
+
+  /** Asks from `start` on, each time after the last handle of the answer before, until the peer has no more. */
+  async #walk<T>(
+    opcode: number,
+    { handle, endHandle }: HandleRange,
+    ask: (start: number) => Promise<T[]>,
+    rangeOf: (item: T) => { first: number; last: number },
+  ): Promise<T[]> {
+    const found: T[] = [];
+    let start = handle;
+    while (start <= endHandle) {
+      let items: T[];
+      try {
+        items = await ask(start);
+      } catch (error) {
+        if (error instanceof AttError && error.errorCode === AttErrorCode.AttributeNotFound) break;
+        throw error;
+      }
+      for (const item of items) {
+        const { first, last } = rangeOf(item);
+        if (first < start || last < first || first > endHandle)
+          throw new AttProtocolError(opcode, `handles ${first} to ${last}, expected from ${start} to ${endHandle}`);
+        found.push(item);
+        start = last + 1;
+      }
+    }
+    return found;
+  }
+
+  /** Discover All Primary Services, Vol 3 Part G 4.4.1. */
+  async allPrimaryServices(options: OperationOptions): Promise<FoundService[]> {
+    const { bearer } = this.#requester;
+    const ask = async (start: number) => {
+      const build = (): Uint8Array =>
+        rangeRequest(bearer.allocate(7), AttOpcode.ReadByGroupTypeReq, start, 0xffff, GattUuid.PrimaryService);
+      return (await this.#requester.send(build, parseGroups, options)).attributeDataList;
+    };
+    const groups = await this.#walk(AttOpcode.ReadByGroupTypeReq, { handle: 1, endHandle: 0xffff }, ask, (group) => ({
+      first: group.attributeHandle,
+      last: group.endGroupHandle,
+    }));
+    return groups.map(({ attributeHandle, endGroupHandle, attributeValue }) => ({
+      handle: attributeHandle,
+      endHandle: endGroupHandle,
+      uuid: uuidOf(AttOpcode.ReadByGroupTypeReq, attributeValue),
+    }));
+  }
+
+  /** Discover Primary Service by Service UUID, Vol 3 Part G 4.4.2. */
+  async primaryServicesByUuid(uuid: Uuid, options: OperationOptions): Promise<FoundService[]> {
+    const value = uuid.attBytes;
+    const { bearer } = this.#requester;
+    const ask = async (start: number) => {
+      const build = (): Uint8Array => {
+        const writer = new FrameWriter(bearer.allocate(7 + value.length), AttOpcode.FindByTypeValueReq);
+        writer.u16(start);
+        writer.u16(0xffff);
+        writer.u16(GattUuid.PrimaryService);
+        writer.bytes(value);
+        return writer.frame;
+      };
+      return (await this.#requester.send(build, parseFound, options)).handlesInformationList;
+    };
+    const found = await this.#walk(AttOpcode.FindByTypeValueReq, { handle: 1, endHandle: 0xffff }, ask, (range) => ({
+      first: range.foundAttributeHandle,
+      last: range.groupEndHandle,
+    }));
+    return found.map(({ foundAttributeHandle, groupEndHandle }) => ({ handle: foundAttributeHandle, endHandle: groupEndHandle, uuid }));
+  }
+
+  /** Find Included Services, Vol 3 Part G 4.5.1. A 128-bit UUID is not in the declaration and is read from the included service. */
+  async includedServices(range: HandleRange, options: OperationOptions): Promise<FoundService[]> {
+    const services: FoundService[] = [];
+    for (const { handle, value } of await this.valuesByType(range, Uuid.from(GattUuid.Include), options)) {
+      if (value.length !== 4 && value.length !== 6)
+        throw new AttProtocolError(AttOpcode.ReadByTypeReq, `include declaration ${handle} of ${value.length} octets, must be 4 or 6`);
+      const included = u16(value, 0);
+      const build = (): Uint8Array => {
+        const writer = new FrameWriter(this.#requester.bearer.allocate(3), AttOpcode.ReadReq);
+        writer.u16(included);
+        return writer.frame;
+      };
+      const uuid =
+        value.length === 6 ? value.subarray(4) : await this.#requester.send(build, (bytes, at, end) => bytes.slice(at, end), options);
+      services.push({ handle: included, endHandle: u16(value, 2), uuid: uuidOf(AttOpcode.ReadByTypeReq, uuid) });
+    }
+    return services;
+  }
+
+  /** Discover All Characteristics of a Service, Vol 3 Part G 4.6.1. */
+  async characteristics(range: HandleRange, options: OperationOptions): Promise<FoundCharacteristic[]> {
+    const declarations = await this.valuesByType(range, Uuid.from(GattUuid.Characteristic), options);
+    return declarations.map(({ handle, value }) => {
+      if (value.length !== 5 && value.length !== 19)
+        throw new AttProtocolError(
+          AttOpcode.ReadByTypeReq,
+          `characteristic declaration ${handle} of ${value.length} octets, must be 5 or 19`,
+        );
+      const valueHandle = u16(value, 1);
+      if (valueHandle <= handle || valueHandle > range.endHandle)
+        throw new AttProtocolError(AttOpcode.ReadByTypeReq, `characteristic ${handle} with its value at ${valueHandle}`);
+      return { handle, valueHandle, properties: value[0]!, uuid: Uuid.fromBytes(value.subarray(3)) };
+    });
+  }
+
+  /** Discover All Characteristic Descriptors, Vol 3 Part G 4.7.1: the handles and types in a range. */
+  async descriptors(range: HandleRange, options: OperationOptions): Promise<FoundDescriptor[]> {
+    const ask = async (start: number) => {
+      const build = (): Uint8Array => {
+        const writer = new FrameWriter(this.#requester.bearer.allocate(5), AttOpcode.FindInformationReq);
+        writer.u16(start);
+        writer.u16(range.endHandle);
+        return writer.frame;
+      };
+      return (await this.#requester.send(build, parseInformation, options)).informationData;
+    };
+    return this.#walk(AttOpcode.FindInformationReq, range, ask, ({ handle }) => ({ first: handle, last: handle }));
+  }
+
+  /** Read Using Characteristic UUID, Vol 3 Part G 4.8.2, repeated over the range. A value longer than ATT_MTU - 4 comes cut short. */
+  async valuesByType(range: HandleRange, type: Uuid, options: OperationOptions): Promise<FoundValue[]> {
+    const ask = async (start: number) => {
+      const build = (): Uint8Array =>
+        rangeRequest(this.#requester.bearer.allocate(5 + type.attBytes.length), AttOpcode.ReadByTypeReq, start, range.endHandle, type);
+      return (await this.#requester.send(build, parseValues, options)).attributeDataList;
+    };
+    const values = await this.#walk(AttOpcode.ReadByTypeReq, range, ask, ({ attributeHandle }) => ({
+      first: attributeHandle,
+      last: attributeHandle,
+    }));
+    return values.map(({ attributeHandle, attributeValue }) => ({ handle: attributeHandle, value: attributeValue }));
+  }
+}
+
+function rangeRequest(frame: Uint8Array, opcode: number, start: number, end: number, type: Uuid | number): Uint8Array {
+  const writer = new FrameWriter(frame, opcode);
+  writer.u16(start);
+  writer.u16(end);
+  writer.bytes(Uuid.from(type).attBytes);
+  return writer.frame;
+}
+
+function uuidOf(opcode: number, bytes: Uint8Array): Uuid {
+  if (bytes.length !== 2 && bytes.length !== 16) throw new AttProtocolError(opcode, `UUID of ${bytes.length} octets, must be 2 or 16`);
+  return Uuid.fromBytes(bytes);
+}
