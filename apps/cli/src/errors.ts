@@ -46,6 +46,8 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
 
 /** What a failure means to the user: exit status, and one sentence unless there is nothing to say. */
 export function explain(error: unknown): { status: number; message: string | undefined } {
+  // Cleaning up failed as well: what failed first is what the user asked for.
+  if (error instanceof Error && error.name === "SuppressedError") return explain((error as { suppressed?: unknown }).suppressed);
   if (error instanceof InterruptedError) return { status: ExitStatus.Interrupted, message: undefined };
   if (error instanceof OutputClosedError) return { status: ExitStatus.Done, message: undefined };
   if (error instanceof UsageError) return { status: ExitStatus.Usage, message: error.message };

@@ -1,4 +1,4 @@
-import type { Io, StopReason, TextSink } from "./io.ts";
+import type { Io, Questions, StopReason, TextSink } from "./io.ts";
 
 function sinkOf(stream: NodeJS.WriteStream, onClosed: () => void): TextSink {
   let gone = false;
@@ -33,6 +33,20 @@ function sinkOf(stream: NodeJS.WriteStream, onClosed: () => void): TextSink {
   };
 }
 
+/** Prompts on standard error, so that standard output stays the result's. Loaded when there is a question. */
+const prompts: Questions = {
+  yesNo: async (message, signal) => {
+    const { confirm, isCancel } = await import("@clack/prompts");
+    const answer = await confirm({ message, output: process.stderr, signal });
+    return isCancel(answer) ? undefined : answer;
+  },
+  text: async (message, check, signal) => {
+    const { isCancel, text } = await import("@clack/prompts");
+    const answer = await text({ message, output: process.stderr, signal, validate: (value) => check(value ?? "") });
+    return isCancel(answer) ? undefined : answer;
+  },
+};
+
 /** The process's own streams and signals. A second signal ends the process at once. */
 export function nodeIo(): Io {
   const handlers = new Set<(reason: StopReason) => void>();
@@ -53,6 +67,7 @@ export function nodeIo(): Io {
     stderr: sinkOf(process.stderr, () => {}),
     stdinIsTTY: process.stdin.isTTY === true,
     env: process.env,
+    ask: prompts,
     onStop: (handler) => {
       handlers.add(handler);
       if (stopped) handler(stopped);

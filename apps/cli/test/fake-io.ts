@@ -15,10 +15,12 @@ export interface FakeIoOptions {
   env?: Record<string, string>;
   isTTY?: boolean;
   columns?: number;
+  /** Answers to questions, in their order; a person is there when this is given. */
+  answers?: (string | boolean)[];
 }
 
 /** Streams that remember, and signals on demand. */
-export function fakeIo({ env = {}, isTTY = false, columns = 80 }: FakeIoOptions = {}): FakeIo {
+export function fakeIo({ env = {}, isTTY = false, columns = 80, answers }: FakeIoOptions = {}): FakeIo {
   const handlers = new Set<(reason: StopReason) => void>();
   let watchers: (() => void)[] = [];
   const sink = (store: { text: string }): TextSink => ({
@@ -38,7 +40,19 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80 }: FakeIoOptions 
     err,
     stdout: sink(out),
     stderr: sink(err),
-    stdinIsTTY: false,
+    stdinIsTTY: answers !== undefined,
+    ask: {
+      yesNo: (question) => {
+        err.text += `? ${question}\n`;
+        return Promise.resolve(answers?.shift() as boolean | undefined);
+      },
+      text: (question, check) => {
+        err.text += `? ${question}\n`;
+        const answer = answers?.shift() as string | undefined;
+        if (answer !== undefined && check(answer) !== undefined) throw new Error(`refused: ${check(answer)}`);
+        return Promise.resolve(answer);
+      },
+    },
     env: { HOME: "/nonexistent", ...env },
     get listeners() {
       return handlers.size;

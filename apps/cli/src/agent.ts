@@ -1,0 +1,67 @@
+import { IoCapability, type PairingAgent, type PairingPolicy } from "jelling/smp";
+import type { Context } from "./context.ts";
+
+export interface AgentOptions {
+  io?: "none" | "display" | "yes-no" | "keyboard" | "keyboard-display";
+  passkey?: number;
+  yes?: boolean;
+  legacy?: boolean;
+  secureOnly?: boolean;
+  /** False: keep no keys. */
+  bond?: boolean;
+}
+
+const CAPABILITIES: Readonly<Record<NonNullable<AgentOptions["io"]>, IoCapability>> = {
+  none: IoCapability.NoInputNoOutput,
+  display: IoCapability.DisplayOnly,
+  "yes-no": IoCapability.DisplayYesNo,
+  keyboard: IoCapability.KeyboardOnly,
+  "keyboard-display": IoCapability.KeyboardDisplay,
+};
+
+/** What this side can do: what was said, else what can be known - a passkey on the command line, somebody at the keyboard, nobody. */
+function capabilityOf({ terminal }: Context, { io, passkey }: AgentOptions): IoCapability {
+  if (io !== undefined) return CAPABILITIES[io];
+  if (passkey !== undefined) return IoCapability.KeyboardOnly;
+  return terminal.interactive ? IoCapability.KeyboardDisplay : IoCapability.NoInputNoOutput;
+}
+
+export function pairingPolicy(context: Context, options: AgentOptions): Partial<PairingPolicy> {
+  const ioCapability = capabilityOf(context, options);
+  return {
+    ioCapability,
+    mitm: ioCapability !== IoCapability.NoInputNoOutput,
+    ...(options.bond === false ? { bonding: false } : {}),
+    ...(options.legacy ? { secureConnections: false } : {}),
+    ...(options.secureOnly ? { secureConnectionsOnly: true } : {}),
+  };
+}
+
+/** The user at the terminal. Without one the command line answers, and what it does not answer is refused. */
+export function pairingAgent({ terminal, io }: Context, { yes = false, passkey }: AgentOptions): PairingAgent {
+  const refuse = (what: string, option: string): undefined => {
+    terminal.note(`pairing asks for ${what} and nobody is there to answer: give ${option}`);
+    return undefined;
+  };
+  return {
+    confirm: async ({ peer, signal }) => {
+      if (yes) return true;
+      if (!terminal.interactive) return true; // the command itself is the consent: it names the device to pair with
+      return (await io.ask.yesNo(`Pair with ${peer} without protection against somebody in the middle?`, signal)) ?? false;
+    },
+    compare: async ({ peer, value, signal }) => {
+      const digits = String(value).padStart(6, "0");
+      if (yes) return true;
+      if (!terminal.interactive) return refuse(`a comparison of ${digits}`, "--yes") ?? false;
+      return (await io.ask.yesNo(`Does ${peer} show ${digits}?`, signal)) ?? false;
+    },
+    enterPasskey: async ({ peer, signal }) => {
+      if (passkey !== undefined) return passkey;
+      if (!terminal.interactive) return refuse("a passkey", "--passkey");
+      const check = (answer: string): string | undefined => (/^\d{1,6}$/.test(answer.trim()) ? undefined : "six digits, please");
+      const answer = await io.ask.text(`The passkey that ${peer} shows`, check, signal);
+      return answer === undefined ? undefined : Number(answer);
+    },
+    displayPasskey: ({ peer, passkey: shown }) => terminal.note(`enter this passkey on ${peer}: ${String(shown).padStart(6, "0")}`),
+  };
+}

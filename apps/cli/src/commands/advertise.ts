@@ -1,0 +1,51 @@
+import { SeededRandom } from "jelling/core";
+import { pairingAgent, pairingPolicy } from "../agent.ts";
+import type { Context } from "../context.ts";
+import { KINDS } from "../devices/index.ts";
+import { announce } from "../population.ts";
+import { openSession } from "../session.ts";
+import { untilAborted } from "../wait.ts";
+
+interface Options {
+  name: string;
+  device: string;
+  interval?: number;
+  ownAddress?: "public" | "random" | "resolvable";
+  pairing: boolean;
+}
+
+/** Is a peripheral until `--timeout` or Ctrl-C. */
+export async function advertise(context: Context, options: Options): Promise<void> {
+  const { terminal } = context;
+  const kind = KINDS[options.device]!;
+  await using session = await openSession(context, {
+    name: options.name,
+    appearance: kind.advertised.appearance,
+    pairing: { ...pairingPolicy(context, {}), pairable: options.pairing },
+    agent: pairingAgent(context, {}),
+  });
+  const { device } = session;
+  using _told = announce(device, (event, connection, details) =>
+    terminal.result(
+      () => ({ event, peer: connection.peerIdentity.toString(), details }),
+      () => `${terminal.paint("bold", event.padEnd(12))} ${connection.peerIdentity}  ${details}`,
+    ),
+  );
+  using _services = kind.serve(device.gattServer, { clock: device.clock, random: new SeededRandom(1, options.device) });
+  using deadline = context.deadline(undefined, "advertising");
+  await using advertising = await device.advertise({
+    data: kind.advertised,
+    scanResponse: { name: options.name },
+    restart: "disconnected",
+    ...(options.interval === undefined ? {} : { intervalMs: options.interval }),
+    ...(options.ownAddress === undefined ? {} : { ownAddress: options.ownAddress }),
+  });
+  const address = (advertising.ownAddress ?? device.address).toString();
+  terminal.result(
+    () => ({ event: "advertising", address, name: options.name, device: options.device }),
+    () => `${terminal.paint("bold", "advertising ")} ${address}  ${options.name}`,
+  );
+  terminal.status("advertising, Ctrl-C ends …");
+  await untilAborted(deadline.signal, device);
+  if (!deadline.timedOut()) deadline.signal.throwIfAborted();
+}

@@ -1,0 +1,63 @@
+import type { Connection, Device } from "jelling/device";
+import { type AgentOptions, pairingAgent, pairingPolicy } from "./agent.ts";
+import { type Context, durationText } from "./context.ts";
+import { CommandError } from "./errors.ts";
+import { openSession } from "./session.ts";
+import { parseTarget, resolveTarget } from "./target.ts";
+
+/** How long connecting may take. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export interface LinkOptions extends AgentOptions {
+  /** Pair if there is no bond yet. */
+  pair?: boolean;
+  /** Leave an existing bond alone: a new pairing is to replace it. */
+  fresh?: boolean;
+}
+
+/** Finds the device, connects, encrypts with the bond if there is one, and does `work`; takes everything down afterwards. */
+export async function withConnection(
+  context: Context,
+  text: string,
+  options: LinkOptions,
+  work: (connection: Connection, device: Device) => Promise<void>,
+): Promise<void> {
+  const { terminal } = context;
+  const target = await parseTarget(text);
+  await using session = await openSession(context, { agent: pairingAgent(context, options), pairing: pairingPolicy(context, options) });
+  const { device } = session;
+  const address = await resolveTarget(context, device, target);
+  terminal.status(`connecting to ${address} …`);
+  const connection = await connect(context, device, address.toString());
+  terminal.status("");
+  try {
+    if (!options.fresh && connection.bonded) await connection.encrypt({ signal: context.signal });
+    else if (options.pair) await connection.pair({ signal: context.signal });
+    await work(connection, device);
+  } catch (error) {
+    throw explained(error, text);
+  } finally {
+    await connection.disconnect();
+  }
+}
+
+async function connect(context: Context, device: Device, address: string): Promise<Connection> {
+  const timeoutMs = context.timeoutMs(CONNECT_TIMEOUT_MS);
+  try {
+    return await device.connect(address, { signal: context.signal, timeoutMs });
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ERR_TIMEOUT") throw error;
+    throw new CommandError(
+      `${address} could not be connected to within ${durationText(timeoutMs)}: is it on, in range and not connected to another device?`,
+      { cause: error },
+    );
+  }
+}
+
+/** What a refusal for lack of security means here. */
+function explained(error: unknown, text: string): unknown {
+  const { code, errorCode } = error as { code?: unknown; errorCode?: unknown };
+  // Insufficient Authentication, Encryption Key Size Too Short, Insufficient Encryption
+  if (code !== "ERR_ATT" || ![0x05, 0x0c, 0x0f].includes(errorCode as number)) return error;
+  return new CommandError(`the device wants to be paired with for this: jelling pair ${text}, or --pair`, { cause: error });
+}

@@ -1,0 +1,139 @@
+import { join } from "node:path";
+import { Air } from "jelling/air";
+import { type Clock, SystemClock } from "jelling/async";
+import { Controller } from "jelling/controller";
+import { Address, type Logger, randomBytes, SeededRandom, systemRandom } from "jelling/core";
+import { type Connection, Device } from "jelling/device";
+import { FileBondStore } from "jelling/node";
+import { IoCapability, type PairingAgent } from "jelling/smp";
+import { KINDS } from "./devices/index.ts";
+import type { Kind } from "./devices/kind.ts";
+import { UsageError } from "./errors.ts";
+
+export interface PopulationOptions {
+  readonly clock?: Clock;
+  readonly seed?: number | undefined;
+  /** Share of packets that are lost, 0 to 1. */
+  readonly loss?: number | undefined;
+  readonly logger: Logger;
+  /** Where the simulated devices keep their bonds. */
+  readonly folder: string;
+  /** Told what a device shows or who comes and goes. */
+  readonly tell: (sentence: string) => void;
+}
+
+/** A device in the air, for listings. */
+export interface Inhabitant {
+  readonly kind: string;
+  readonly name: string;
+  readonly address: Address;
+}
+
+/** An air with simulated devices in it. */
+export class Population implements AsyncDisposable {
+  readonly air: Air;
+  readonly inhabitants: Inhabitant[] = [];
+  readonly #clock: Clock;
+  readonly #seed: number;
+  readonly #options: PopulationOptions;
+  readonly #parts: (Disposable | AsyncDisposable)[] = [];
+  #controllers = 0;
+
+  constructor(options: PopulationOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? new SystemClock();
+    this.#seed = options.seed ?? new DataView(randomBytes(systemRandom, 4).buffer).getUint32(0);
+    const { loss } = options;
+    this.air = new Air({ clock: this.#clock, seed: this.#seed, traceCapacity: 0, ...(loss === undefined ? {} : { loss }) });
+  }
+
+  get clock(): Clock {
+    return this.#clock;
+  }
+
+  /** A controller for somebody else's host. */
+  addController(): Controller {
+    const number = ++this.#controllers;
+    const address = Address.from(`02:4A:65:6C:00:${number.toString(16).padStart(2, "0")}`);
+    const controller = new Controller({ air: this.air, name: `controller ${number}`, address });
+    this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
+    return controller;
+  }
+
+  /** Puts a device into the air; several of one kind get numbers. @throws {UsageError} no such kind */
+  async add(word: string): Promise<Inhabitant> {
+    const kind = KINDS[word];
+    if (!kind) throw new UsageError(`"${word}" is no simulated device: expected one of ${Object.keys(KINDS).join(", ")}`);
+    const count = this.inhabitants.filter((other) => other.kind === word).length + 1;
+    const label = count === 1 ? word : `${word}-${count}`;
+    const name = count === 1 ? kind.name : `${kind.name} ${count}`;
+    const number = Object.keys(KINDS).indexOf(word) + 1 + (count - 1) * 16;
+    const address = Address.from(`C0:4A:65:6C:6C:${(number & 0xff).toString(16).padStart(2, "0")}/random`);
+    const controller = new Controller({ air: this.air, name: label });
+    this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
+    const { logger, folder, tell } = this.#options;
+    const device = await Device.open(controller.transport, {
+      clock: this.#clock,
+      // What it is must be the same the next time, or bonds would not hold; what it draws besides need not.
+      random: systemRandom,
+      irk: randomBytes(new SeededRandom(1, `irk of ${label}`), 16),
+      logger: logger.child(label),
+      bonds: new FileBondStore(join(folder, `${label}.json`)),
+      name,
+      address,
+      ...(kind.advertised.appearance === undefined ? {} : { appearance: kind.advertised.appearance }),
+      pairing: { ioCapability: IoCapability.DisplayOnly, mitm: false },
+      agent: simulatedUser(name, tell),
+    });
+    this.#parts.push(device);
+    this.#parts.push(await animate(device, kind, name, new SeededRandom(this.#seed, label)));
+    const inhabitant = { kind: word, name, address };
+    this.inhabitants.push(inhabitant);
+    return inhabitant;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const part of this.#parts.splice(0).reverse()) {
+      if (Symbol.asyncDispose in part) await part[Symbol.asyncDispose]();
+      else part[Symbol.dispose]();
+    }
+    this.air[Symbol.dispose]();
+  }
+}
+
+/** Agrees to everything, and says what the device's display shows. */
+function simulatedUser(name: string, tell: (sentence: string) => void): PairingAgent {
+  return {
+    confirm: () => Promise.resolve(true),
+    compare: () => Promise.resolve(true),
+    enterPasskey: () => Promise.resolve(undefined),
+    displayPasskey: ({ passkey }) => tell(`${name} shows the passkey ${String(passkey).padStart(6, "0")}`),
+  };
+}
+
+/** Gives the device its services and lets it advertise whenever nobody is connected. */
+export async function animate(device: Device, kind: Kind, name: string, random: SeededRandom): Promise<AsyncDisposable> {
+  const services = kind.serve(device.gattServer, { clock: device.clock, random });
+  const { serviceUuids = [], ...advertised } = kind.advertised;
+  const advertising = await device.advertise({
+    data: { ...advertised, serviceUuids },
+    scanResponse: { name },
+    intervalMs: 100,
+    restart: "disconnected",
+  });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      services[Symbol.dispose]();
+      await advertising[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Says who comes, pairs and goes. */
+export function announce(device: Device, tell: (event: string, connection: Connection, details: string) => void): Disposable {
+  return device.onConnection((connection) => {
+    tell("connected", connection, `${connection.parameters.intervalMs} ms interval`);
+    connection.on("paired", (report) => tell("paired", connection, `${report.method}${report.bonded ? ", bonded" : ""}`));
+    connection.on("disconnected", (reason) => tell("disconnected", connection, reason.message));
+  });
+}

@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import type { CaptureWriter } from "jelling/capture";
+import type { Device, DeviceOptions } from "jelling/device";
+import type { HciTransport } from "jelling/transport";
+import { Closing } from "./closing.ts";
+import type { Context } from "./context.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import type { Population } from "./population.ts";
+import { isSimulated, openCommandTransport, transportSpec } from "./transport.ts";
+
+/** A device on the transport the user chose, for the time of one command. */
+export interface Session extends AsyncDisposable {
+  readonly device: Device;
+  /** The devices of the simulated air, where the transport is `sim:`. */
+  readonly population: Population | undefined;
+}
+
+export type SessionOptions = Pick<DeviceOptions, "agent" | "pairing" | "name" | "gattServer" | "appearance" | "policy">;
+
+/** Opens transport, capture, bonds and device; what was opened is closed again in every case. */
+export async function openSession(context: Context, options: SessionOptions = {}): Promise<Session> {
+  const spec = transportSpec(context);
+  const closing = new Closing();
+  try {
+    const [{ Device: DeviceClass }, { FileBondStore, openIdentity, stateFolder }] = await Promise.all([
+      import("jelling/device"),
+      import("jelling/node"),
+    ]);
+    const folder = isSimulated(spec) ? join(stateFolder(context.io.env), "sim") : stateFolder(context.io.env);
+    const capture = await openCapture(context);
+    if (capture) closing.add(() => closeCapture(context, capture));
+    const population = isSimulated(spec) ? await populate(context, spec, folder) : undefined;
+    if (population) closing.add(() => population[Symbol.asyncDispose]());
+    const transport: HciTransport = population ? population.addController().transport : await openCommandTransport(context, spec);
+    const { irk } = await identityOf(transport, () => openIdentity(join(folder, "identity.json")));
+    const device = await DeviceClass.open(transport, {
+      ...options,
+      irk,
+      logger: await context.logger(),
+      bonds: new FileBondStore(join(folder, "bonds.json")),
+      signal: context.signal,
+      ...(capture ? { capture: capture.write } : {}),
+      ...(population ? { clock: population.clock } : {}),
+    });
+    closing.add(() => device.close());
+    return { device, population, [Symbol.asyncDispose]: () => closing[Symbol.asyncDispose]() };
+  } catch (error) {
+    await closing[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The transport is not the device's yet: it is closed here if the identity cannot be had. */
+async function identityOf<T>(transport: HciTransport, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    await transport[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Fills an air with what `sim:` names, or with the usual devices. */
+async function populate(context: Context, spec: string, folder: string): Promise<Population> {
+  if (spec === "sim") throw new UsageError('transport "sim": expected sim: or sim:DEVICE,DEVICE');
+  const [{ Population: PopulationClass }, { DEFAULT_KINDS }] = await Promise.all([import("./population.ts"), import("./devices/index.ts")]);
+  const words = spec.slice(4) === "" ? [...DEFAULT_KINDS] : spec.slice(4).split(",");
+  const population = new PopulationClass({
+    logger: await context.logger(),
+    folder,
+    tell: (sentence) => context.terminal.note(sentence),
+  });
+  try {
+    for (const word of words) await population.add(word.trim());
+  } catch (error) {
+    await population[Symbol.asyncDispose]();
+    throw error;
+  }
+  return population;
+}
+
+/** The capture that `--capture` asks for. @throws one sentence: it cannot be written, or the ending names another format */
+export async function openCapture(context: Context, suffix = ""): Promise<CaptureWriter | undefined> {
+  const { capture: path, secrets } = context.options;
+  if (path === undefined) return undefined;
+  if (/\.pcap(ng)?$/i.test(path)) throw new UsageError(`${path}: captures are written as btsnoop; choose another ending`);
+  const { openCaptureFile } = await import("jelling/node");
+  // The clocks of transports that are not simulated count from the start of the process, and so does the air's of `sim:`.
+  return openCaptureFile(path + suffix, { epochMs: performance.timeOrigin, secrets });
+}
+
+/** Finishes the file, and says so where packets are missing. */
+export async function closeCapture(context: Context, capture: CaptureWriter): Promise<void> {
+  await capture.close();
+  if (capture.dropped > 0) throw new CommandError(`the capture lacks ${capture.dropped} packets: the disk was too slow`);
+  context.terminal.note(`${capture.records} packets captured`);
+}
