@@ -32,7 +32,7 @@ const handleSet: Codec<number[]> = {
 const nothing: Codec<Record<string, never>> = { decode: () => ({}), encode: () => {} };
 const handleRange = { startingHandle: u16, endingHandle: u16 } as const;
 const handleAndValue = struct({ attributeHandle: u16, attributeValue: rest });
-const handleOffsetAndValue = struct({ attributeHandle: u16, contentOffset: u16, partAttributeValue: rest });
+const handleOffsetAndValue = struct({ attributeHandle: u16, valueOffset: u16, partAttributeValue: rest });
 
 /** Pairs of handle and type, all types of one size (Vol 3 Part F 3.4.3.2). */
 const informationData: Codec<{ handle: number; uuid: Uuid }[]> = {
@@ -170,7 +170,7 @@ export const AttReadByTypeRsp = pdu(
 );
 export const AttReadReq = pdu("AttReadReq", AttOpcode.ReadReq, struct({ attributeHandle: u16 }));
 export const AttReadRsp = pdu("AttReadRsp", AttOpcode.ReadRsp, struct({ attributeValue: rest }));
-export const AttReadBlobReq = pdu("AttReadBlobReq", AttOpcode.ReadBlobReq, struct({ attributeHandle: u16, contentOffset: u16 }));
+export const AttReadBlobReq = pdu("AttReadBlobReq", AttOpcode.ReadBlobReq, struct({ attributeHandle: u16, valueOffset: u16 }));
 export const AttReadBlobRsp = pdu("AttReadBlobRsp", AttOpcode.ReadBlobRsp, struct({ partAttributeValue: rest }));
 export const AttReadMultipleReq = pdu("AttReadMultipleReq", AttOpcode.ReadMultipleReq, struct({ setOfHandles: handleSet }));
 export const AttReadMultipleRsp = pdu("AttReadMultipleRsp", AttOpcode.ReadMultipleRsp, struct({ setOfValues: rest }));
