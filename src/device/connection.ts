@@ -15,6 +15,7 @@ import {
   SecurityManager,
   type SecurityManagerOptions,
 } from "../smp/index.ts";
+import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
@@ -93,8 +94,6 @@ export class Connection implements AsyncDisposable {
   readonly policy: ConnectionPolicy;
   /** The peer's server. */
   readonly gatt: GattClient;
-  /** This peer as handlers of the own server see it; also says whom to notify. */
-  readonly gattPeer: GattPeer;
   /** The attribute protocol below `gatt` and the own server. */
   readonly att: AttBearer;
   /** Resolves when the link is gone, with the reason; never rejects. */
@@ -102,7 +101,7 @@ export class Connection implements AsyncDisposable {
   readonly #hci: Hci;
   readonly #clock: Clock;
   readonly #link: L2capLink;
-  readonly #bonds: BondBook;
+  readonly #peer: LinkPeer;
   readonly #logger: Logger;
   readonly #isPairable: () => boolean;
   readonly #manager: SecurityManager;
@@ -111,7 +110,6 @@ export class Connection implements AsyncDisposable {
   readonly #onEnd: ConnectionParts["onEnd"];
   #resolveClosed!: (error: DisconnectedError) => void;
   #ended: DisconnectedError | undefined;
-  #identity: Address | undefined;
   #parameters: LinkParameters;
   #dataLength = INITIAL_DATA_LENGTH;
   #disconnecting: Promise<void> | undefined;
@@ -128,7 +126,6 @@ export class Connection implements AsyncDisposable {
     this.#hci = hci;
     this.#clock = hci.clock;
     this.#link = link;
-    this.#bonds = bonds;
     this.#logger = parts.logger.child(`link${link.handle}`);
     this.#isPairable = parts.isPairable;
     this.#onEnd = parts.onEnd;
@@ -137,11 +134,11 @@ export class Connection implements AsyncDisposable {
       this.#resolveClosed = resolve;
     });
     // Who it is must be known before the first request of the peer is answered.
-    this.#identity = bonds.resolve(peerAddress);
+    const { authorize } = policy;
+    this.#peer = new LinkPeer({ address: peerAddress, bonds, logger: this.#logger, authorize });
     this.att = new AttBearer(link.att, { clock: hci.clock, logger: this.#logger, policy: policy.att });
     this.att.on("mtu", (mtu) => this.#events.emit("mtu", mtu));
-    this.gatt = new GattClient(this.att);
-    this.gattPeer = this.#createGattPeer();
+    this.gatt = new GattClient(this.att, policy.elevate === "never" ? {} : { elevate: (error, options) => this.#elevate(error, options) });
     this.#manager = new SecurityManager({
       ...parts.security,
       channel: link.smp,
@@ -156,7 +153,7 @@ export class Connection implements AsyncDisposable {
       bond: bonds.find(peerAddress),
       findBond: (identity) => bonds.get(identity),
       onBond: (bond) => {
-        this.#identity = bond.identity;
+        this.#peer.identity = bond.identity;
         return bonds.save(bond);
       },
       onSecurity: (security) => {
@@ -171,11 +168,15 @@ export class Connection implements AsyncDisposable {
 
   /** Who the peer is: its identity where that is known, else the address it uses. */
   get peerIdentity(): Address {
-    return this.#identity ?? this.peerAddress;
+    return this.#peer.address;
+  }
+  /** This peer as handlers of the own server see it; also says whom to notify. */
+  get gattPeer(): GattPeer {
+    return this.#peer;
   }
   /** Whether there is a bond with this peer. */
   get bonded(): boolean {
-    return this.#identity !== undefined && this.#bonds.get(this.#identity) !== undefined;
+    return this.#peer.bond !== undefined;
   }
   get security(): LinkSecurity {
     return this.att.security;
@@ -215,6 +216,13 @@ export class Connection implements AsyncDisposable {
    */
   encrypt(options: OperationOptions = {}): Promise<void> {
     return this.#manager.encrypt(options);
+  }
+
+  /** More security after a refusal for lack of it. */
+  async #elevate(refusal: BleError, options: OperationOptions): Promise<void> {
+    if (this.bonded && !this.security.encrypted) await this.encrypt(options);
+    else if (this.policy.elevate === "pair") await this.pair(options);
+    else throw refusal;
   }
 
   /**
@@ -305,41 +313,6 @@ export class Connection implements AsyncDisposable {
   }
 
   // --- for the device -------------------------------------------------------------------------------------------------------------
-
-  /** The peer as the own server sees it; reads and writes the bond, if there is one by then. */
-  #createGattPeer(): GattPeer {
-    const bond = () => this.#identity && this.#bonds.get(this.#identity);
-    const { authorize } = this.policy;
-    const connection = this;
-    return {
-      get id() {
-        return connection.peerIdentity.toString();
-      },
-      get address() {
-        return connection.peerIdentity;
-      },
-      get storedCccd() {
-        return bond()?.cccd;
-      },
-      get storedDatabaseHash() {
-        return bond()?.databaseHash;
-      },
-      onCccdChanged: (handle, value) => {
-        const { [handle]: _, ...others } = bond()?.cccd ?? {};
-        this.#saveBond({ cccd: value === 0 ? others : { ...others, [handle]: value } });
-      },
-      onDatabaseHash: (databaseHash) => this.#saveBond({ databaseHash }),
-      ...(authorize && { authorize: (access) => authorize({ ...access, peer: this.peerIdentity }) }),
-    };
-  }
-
-  #saveBond(change: { cccd?: Record<number, number>; databaseHash?: string }): void {
-    const bond = this.#identity && this.#bonds.get(this.#identity);
-    if (!bond) return;
-    this.#bonds.save(createBond({ ...bond, ...change })).catch((error: unknown) => {
-      this.#logger.error(() => `what the peer configured could not be stored: ${String(error)}`);
-    });
-  }
 
   #pairingPolicy(): Partial<PairingPolicy> {
     const { pairing = {} } = this.policy;

@@ -141,7 +141,7 @@ export class Device implements AsyncDisposable {
     if (typeof transport === "string") {
       // Loaded only here: a page that brings its own transport has no use for it.
       const { openTransport } = await import("../transport/index.ts");
-      transport = await openTransport(transport, { clock, logger, random });
+      transport = await openTransport(transport, { clock, logger, random, signal });
     }
     if (options.capture) transport = new CapturedTransport(transport, options.capture, clock);
     const { commandTimeoutMs } = options;

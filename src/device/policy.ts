@@ -36,6 +36,11 @@ export interface ConnectionPolicy {
    * "never" leaves what the controllers agree on by themselves.
    */
   readonly dataLength?: "auto" | "never" | undefined;
+  /**
+   * What own GATT requests do when the peer refuses them for lack of security: "encrypt" (default) with the bond, where there is one, and ask
+   * once more; "pair" pairs where that does not help; "never" leaves the refusal as it is.
+   */
+  readonly elevate?: "encrypt" | "pair" | "never" | undefined;
   /** As central with a bond: encrypt as soon as the link is there, without being asked. False by default. */
   readonly encrypt?: boolean | undefined;
 }
@@ -49,12 +54,15 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
     authorize: over.authorize ?? base.authorize,
     parameterRequests: over.parameterRequests ?? base.parameterRequests ?? "accept",
     dataLength: over.dataLength ?? base.dataLength ?? "auto",
+    elevate: over.elevate ?? base.elevate ?? "encrypt",
     encrypt: over.encrypt ?? base.encrypt ?? false,
   };
-  const { parameterRequests, dataLength } = merged;
+  const { parameterRequests, dataLength, elevate } = merged;
   if (typeof parameterRequests !== "function" && parameterRequests !== "accept" && parameterRequests !== "refuse")
     throw new ArgumentError(`parameterRequests "${parameterRequests}": expected "accept", "refuse" or a function`);
   if (dataLength !== "auto" && dataLength !== "never") throw new ArgumentError(`dataLength "${dataLength}": expected "auto" or "never"`);
+  if (elevate !== "encrypt" && elevate !== "pair" && elevate !== "never")
+    throw new ArgumentError(`elevate "${elevate}": expected "encrypt", "pair" or "never"`);
   resolveAttPolicy(merged.att);
   completePolicy(merged.pairing);
   return merged;
