@@ -6,6 +6,7 @@ import {
   LeSetAdvertisingParameters,
   LeSetScanResponseData,
 } from "../hci/commands/le-advertising.ts";
+import { HciError, HciErrorCode } from "../hci/error.ts";
 import { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
 import type { CommandPort, ParametersOf, Radio, RadioActivity } from "./radio.ts";
@@ -38,6 +39,12 @@ export interface AdvertiseOptions {
 }
 
 const DEFAULT_INTERVAL_MS = 100;
+/** How a controller says that it cannot advertise for another connection beside those it has. */
+const FULL: readonly number[] = [
+  HciErrorCode.CommandDisallowed,
+  HciErrorCode.ConnectionLimitExceeded,
+  HciErrorCode.ConnectionRejectedDueToLimitedResources,
+];
 const AdvertisingType = { Connectable: 0, DirectHighDuty: 1, Scannable: 2, NonConnectable: 3, DirectLowDuty: 4 } as const;
 const NO_PEER = new Address(new Uint8Array(6), 0);
 
@@ -71,6 +78,8 @@ export class AdvertisingSession {
   address: Address | undefined;
   /** Connections it led to that are still open; "disconnected" waits until there are none. */
   links = 0;
+  /** The controller takes no more connections for now: on again when one of its links is over. */
+  isFull = false;
   /** Set once it is over; `error` is why, `undefined` when it was stopped or did its work. */
   ended: { readonly error: unknown } | undefined;
   /** Called once when it is over. */
@@ -134,7 +143,8 @@ export class Advertiser implements RadioActivity {
   }
   get wanted(): boolean {
     const session = this.#session;
-    return session !== undefined && !(session.restart === "disconnected" && session.links > 0);
+    if (!session || session.isFull) return false;
+    return session.restart !== "disconnected" || session.links === 0;
   }
   get running(): boolean {
     return this.#onAir !== undefined;
@@ -206,6 +216,7 @@ export class Advertiser implements RadioActivity {
   /** A connection that `connected` assigned to this advertisement is over. */
   disconnected(session: AdvertisingSession): void {
     session.links--;
+    session.isFull = false;
     if (!session.ended && session === this.#session) void this.#radio.update();
   }
 
@@ -258,6 +269,10 @@ export class Advertiser implements RadioActivity {
 
   failed(error: unknown): void {
     const session = this.#session;
+    if (session && session.links > 0 && error instanceof HciError && FULL.includes(error.status)) {
+      session.isFull = true;
+      return;
+    }
     this.#session = undefined;
     this.#onAir = undefined;
     session?.end(error);

@@ -184,6 +184,19 @@ describe("advertising", () => {
     }
   });
 
+  test("where the controller takes no more connections it goes on when one is over", async () => {
+    const session = await advertiser.advertise({ restart: "connected" });
+    controller.advertising = undefined;
+    controller.refusals.set("LeSetAdvertisingEnable", HciErrorCode.CommandDisallowed);
+    advertiser.connected();
+    await settled();
+    expect([session.ended, controller.advertising]).toEqual([undefined, undefined]);
+    controller.refusals.clear();
+    advertiser.disconnected(session);
+    await settled();
+    expect(controller.advertising).toBeTruthy();
+  });
+
   test("a connection that comes while it is being stopped is not wanted", async () => {
     const session = await advertiser.advertise({});
     const stopped = advertiser.stop(session);
