@@ -38,7 +38,6 @@ export function describeBond(bond: Bond): BondDescription {
 const redactedProperties: PropertyDescriptorMap = {
   [Symbol.for("nodejs.util.inspect.custom")]: { value: describe },
   toJSON: { value: describe },
-  toString: { value: (): string => "[Bond]" },
 };
 function describe(this: Bond): BondDescription {
   return describeBond(this);

@@ -30,17 +30,19 @@ export function requestFor(policy: PairingPolicy): PairingFeatures {
   };
 }
 
-/** The Pairing Response for this policy: never a key that the initiator did not name. */
+/**
+ * The Pairing Response for this policy: never a key that the initiator did not name, and no Secure Connections bit for one that does not
+ * have them, as older devices have only ever seen.
+ */
 export function responseFor(policy: PairingPolicy, request: PairingFeatures): PairingFeatures {
   const isBonding = policy.bonding && isBondingAsked(request);
+  const isSecure = hasBoth(AuthReq.SecureConnections, authReqOf(policy), request.authReq);
   // EncKey is ignored where the LTK comes out of the pairing itself (3.6.1).
-  const distributable = hasBoth(AuthReq.SecureConnections, authReqOf(policy), request.authReq)
-    ? ALL_KEYS & ~KeyDistribution.EncKey
-    : ALL_KEYS;
+  const distributable = isSecure ? ALL_KEYS & ~KeyDistribution.EncKey : ALL_KEYS;
   return {
     ioCapability: policy.ioCapability,
     oobDataFlag: 0,
-    authReq: authReqOf(policy),
+    authReq: isSecure ? authReqOf(policy) : authReqOf(policy) & ~AuthReq.SecureConnections,
     maximumEncryptionKeySize: policy.maxKeySize,
     initiatorKeyDistribution: isBonding ? request.initiatorKeyDistribution & policy.peerKeys & distributable : 0,
     responderKeyDistribution: isBonding ? request.responderKeyDistribution & policy.localKeys & distributable : 0,
@@ -165,7 +167,7 @@ const keyNames = (mask: number): string =>
 
 /** What one side asked for and did not get, in sentences for the report. */
 function refusedOf(
-  { role }: Session,
+  { role, policy }: Session,
   own: PairingFeatures,
   peer: PairingFeatures,
   got: {
@@ -183,10 +185,9 @@ function refusedOf(
     for (const side of asking)
       sentences.push(`${side} asked for protection against man in the middle; the input and output of both sides do not allow it.`);
   }
-  if (own.authReq & AuthReq.SecureConnections && !got.secureConnections)
-    sentences.push("This side offered LE Secure Connections; the peer does not have it.");
+  if (policy.secureConnections && !got.secureConnections) sentences.push("This side has LE Secure Connections; the peer does not.");
   if (peer.authReq & AuthReq.SecureConnections && !got.secureConnections)
-    sentences.push("The peer offered LE Secure Connections; the policy of this side does not.");
+    sentences.push("The peer offered LE Secure Connections; the policy of this side does not allow it.");
   if (peer.oobDataFlag === 1) sentences.push("The peer has out-of-band data; this side does not use any.");
   if (isBondingAsked(own) && !got.bonding) sentences.push("This side asked for bonding; the peer did not.");
   if (isBondingAsked(peer) && !got.bonding) sentences.push("The peer asked for bonding; the policy of this side does not allow it.");

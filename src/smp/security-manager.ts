@@ -59,6 +59,8 @@ export class SecurityManager {
   #keys: LinkKeys | undefined;
   #pairing: Running | undefined;
   #timer: Disposable | undefined;
+  /** The last pairing on this link failed; its initiator may not know yet and encrypt with its key. */
+  #hasFailed = false;
   /** The pairing is over, its bond is on its way to the store. */
   #isStoring = false;
   /** Peripheral: a Security Request that the central has not answered yet. */
@@ -174,7 +176,8 @@ export class SecurityManager {
     const isKnown = keys && ltk && ltk.ediv === ediv && constantTimeEqual(ltk.rand, rand);
     const refusal = isKnown ? unfit(keys, ltk, this.#policy) : new BondLostError("local");
     if (isKnown && !refusal) return this.#encryption.offer("bond", securityOfKeys(keys, ltk), ltk.key);
-    if (refusal) this.#report(refusal);
+    const isOfFailedPairing = this.#hasFailed && ediv === 0 && constantTimeEqual(rand, NO_RAND);
+    if (refusal && !isOfFailedPairing) this.#report(refusal);
     return undefined;
   }
 
@@ -251,6 +254,7 @@ export class SecurityManager {
 
   #begin(first: Step, policy: PairingPolicy, wanted: boolean): void {
     this.#clearRequest();
+    this.#hasFailed = false;
     this.#pairing = { state: first[0], policy, questions: new AbortController(), wanted };
     this.#logger.debug(() => `pairing as ${this.role === "central" ? "initiator" : "responder"}`);
     this.#restartTimer();
@@ -320,6 +324,7 @@ export class SecurityManager {
   #stop(reason?: BleError): void {
     const pairing = this.#pairing;
     this.#pairing = undefined;
+    if (pairing && reason) this.#hasFailed = true;
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     this.#encryption.drop("pairing");
