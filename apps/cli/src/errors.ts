@@ -22,9 +22,14 @@ export class OutputClosedError extends Error {
 
 export const ExitStatus = Object.freeze({ Done: 0, Failed: 1, Usage: 2, Interrupted: 130 });
 
-/** A library error is recognised by its stable code: the library is loaded on first use, and a class of it would load it here. */
+/**
+ * A library error is recognised by its stable code: the library is loaded on first use, and a class of it would load it here. Node's own
+ * errors have codes of the same form, but do not bear the name of their class.
+ */
 function isBleError(error: unknown): error is BleError {
-  return error instanceof Error && typeof (error as BleError).code === "string" && (error as BleError).code.startsWith("ERR_");
+  if (!(error instanceof Error) || error.name !== error.constructor.name) return false;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && code.startsWith("ERR_");
 }
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
