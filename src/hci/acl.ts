@@ -1,6 +1,7 @@
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { type BleError, ClosedError, type Logger } from "../core/index.ts";
 import { rethrowLater } from "./error.ts";
+import { allocateFrame } from "./frame-memory.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { PacketType } from "./transport.ts";
 
@@ -348,7 +349,7 @@ class Link implements AclLink {
     let packet = frame;
     if (this.#fragmented > 0) {
       const size = Math.min(left, packetLength);
-      packet = new Uint8Array(ACL_HEADER + size);
+      packet = allocateFrame(ACL_HEADER + size);
       packet[0] = PacketType.AclData;
       packet[1] = frame[1]!;
       packet[2] = (frame[2]! & ~BOUNDARY_MASK) | BOUNDARY_CONTINUING;

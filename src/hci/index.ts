@@ -123,6 +123,7 @@ export {
   LeRemoteConnectionParameterRequest,
 } from "./events/le-meta.ts";
 export { LeFeature } from "./features.ts";
+export { allocateFrame } from "./frame-memory.ts";
 export { Hci, type HciOptions } from "./hci.ts";
 export { commands, events } from "./registry.ts";
 export { type HciTransport, PacketType, TransportClosed, TransportError } from "./transport.ts";

@@ -1,6 +1,6 @@
 import type { OperationOptions } from "../async/pending.ts";
 import { ArgumentError, type BleError } from "../core/error.ts";
-import { type AclLink, PacketType } from "../hci/index.ts";
+import { type AclLink, allocateFrame, PacketType } from "../hci/index.ts";
 import { PDU_OFFSET, type PduChannel } from "./channel.ts";
 
 /** Channel identifiers of an LE link, Vol 3 Part A 2.1. */
@@ -23,7 +23,7 @@ export class FixedChannel implements PduChannel {
   allocate(length: number): Uint8Array {
     if (!(length >= 0 && length <= LONGEST_PDU)) throw new ArgumentError(`PDU of ${length} octets: expected at most ${LONGEST_PDU}`);
     const { handle } = this.#link;
-    const frame = new Uint8Array(PDU_OFFSET + length);
+    const frame = allocateFrame(PDU_OFFSET + length);
     frame[0] = PacketType.AclData;
     frame[1] = handle & 0xff;
     frame[2] = handle >> 8; // the first packet of a PDU from the host: boundary flag 00, Vol 4 Part E 5.4.2

@@ -53,13 +53,7 @@ export class ScriptedController {
     this.answer(ReadLocalSupportedFeatures, { lmpFeatures: 0x60_0000_0000n });
     this.answer(ReadBdAddr, { bdAddr: Address.from("02:00:00:00:00:01") });
     this.answer(LeReadLocalSupportedFeatures, { leFeatures: 0xffffn });
-    this.answer(LeReadBufferSize, { leAclDataPacketLength: 27, totalNumLeAclDataPackets: 4 });
-    this.answer(LeReadBufferSizeV2, {
-      leAclDataPacketLength: 27,
-      totalNumLeAclDataPackets: 4,
-      isoDataPacketLength: 0,
-      totalNumIsoDataPackets: 0,
-    });
+    this.buffers(27, 4);
     this.answer(LeReadSuggestedDefaultDataLength, { suggestedMaxTxOctets: 27, suggestedMaxTxTime: 328 });
     this.answer(LeReadMaximumDataLength, {
       supportedMaxTxOctets: 251,
@@ -75,6 +69,12 @@ export class ScriptedController {
   /** Sets the answer to a command: return parameters without status, an error status, or "held". Without one, success. */
   answer(declaration: CommandDeclaration, answer: Answer): void {
     this.#answers.set(declaration.opcode, answer);
+  }
+
+  /** Sets the size and the number of the buffers for ACL data. */
+  buffers(leAclDataPacketLength: number, totalNumLeAclDataPackets: number): void {
+    this.answer(LeReadBufferSize, { leAclDataPacketLength, totalNumLeAclDataPackets });
+    this.answer(LeReadBufferSizeV2, { leAclDataPacketLength, totalNumLeAclDataPackets, isoDataPacketLength: 0, totalNumIsoDataPackets: 0 });
   }
 
   send(...packets: Uint8Array[]): void {

@@ -1,0 +1,91 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/** One measurement. */
+export interface Row {
+  readonly name: string;
+  /** What is counted: "reports", "notifications", "round trips". */
+  readonly unit: string;
+  /** The row whose rate this one cannot exceed; the table shows the ratio. */
+  readonly ceiling?: string;
+  /** Rates of others for the same work, per second, on one core of a two-core x86-64 machine. */
+  readonly reference?: Readonly<Record<string, number>>;
+  /** Sets up and gives the function that does the work `count` times. */
+  prepare(): Promise<(count: number) => void | Promise<void>>;
+}
+
+export interface Result {
+  readonly name: string;
+  /** Per second: the median of the rounds. */
+  readonly rate: number;
+  readonly slowest: number;
+  readonly fastest: number;
+}
+
+const ROUND_MS = 250;
+const ROUNDS = 7;
+
+async function timed(work: (count: number) => void | Promise<void>, count: number): Promise<number> {
+  const startMs = performance.now();
+  await work(count);
+  return performance.now() - startMs;
+}
+
+async function measure(row: Row): Promise<Result> {
+  const work = await row.prepare();
+  // Warm up until a round is long enough; that the compiler is done by then shows in the spread of the rounds.
+  let count = 1;
+  for (let ms = 0; ms < ROUND_MS; ) {
+    ms = await timed(work, count);
+    if (ms < ROUND_MS) count = Math.ceil(count * Math.min(10, (1.2 * ROUND_MS) / Math.max(ms, 0.01)));
+  }
+  const rates: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) rates.push((count / (await timed(work, count))) * 1000);
+  rates.sort((a, b) => a - b);
+  return { name: row.name, rate: rates[ROUNDS >> 1]!, slowest: rates[0]!, fastest: rates.at(-1)! };
+}
+
+const MARK = "result ";
+
+/**
+ * Measures the rows, each in a process of its own so that none profits or suffers from what the compiler learned of another, and
+ * prints a table. Arguments select rows by a part of their name; `--json` prints results, one a line.
+ */
+export async function main(rows: readonly Row[], file: string): Promise<void> {
+  const args = process.argv.slice(2);
+  const own = args.find((argument) => argument.startsWith("--row="));
+  if (own) {
+    const result = await measure(rows.find(({ name }) => name === own.slice(6))!);
+    console.log(MARK + JSON.stringify(result));
+    process.exit(0); // whatever a scenario left running
+  }
+  const wanted = args.filter((argument) => !argument.startsWith("--"));
+  const isJson = args.includes("--json");
+  const results = new Map<string, Result>();
+  const selected = rows.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+  const ceilings = rows.filter((row) => !selected.includes(row) && selected.some(({ ceiling }) => ceiling === row.name));
+  for (const row of rows) {
+    if (!selected.includes(row) && !ceilings.includes(row)) continue;
+    const { stdout, status } = spawnSync(process.execPath, [...process.execArgv, fileURLToPath(file), `--row=${row.name}`], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const line = stdout.split("\n").find((text) => text.startsWith(MARK));
+    if (status !== 0 || !line) throw new Error(`${row.name}: the measurement failed\n${stdout}`);
+    const result = JSON.parse(line.slice(MARK.length)) as Result;
+    results.set(row.name, result);
+    console.log(isJson ? JSON.stringify(result) : describe(row, result, results));
+  }
+}
+
+function describe({ name, unit, ceiling, reference = {} }: Row, { rate, slowest, fastest }: Result, results: Map<string, Result>): string {
+  const top = ceiling === undefined ? undefined : results.get(ceiling);
+  const ratios = Object.entries(reference).map(([other, theirs]) => `${(rate / theirs).toFixed(2)} × ${other}`);
+  if (top) ratios.unshift(`${((100 * rate) / top.rate).toFixed(0)} % of the ceiling`);
+  const spread = `${format(slowest)} to ${format(fastest)}`;
+  return `${name.padEnd(44)} ${format(rate).padStart(12)} ${unit}/s   (${spread})${ratios.length > 0 ? `   ${ratios.join(", ")}` : ""}`;
+}
+
+function format(rate: number): string {
+  return rate >= 1000 ? Math.round(rate).toLocaleString("en") : rate.toPrecision(3);
+}

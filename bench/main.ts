@@ -1,0 +1,4 @@
+import { main } from "./harness.ts";
+import { hciRows } from "./hci.ts";
+
+await main([...hciRows], import.meta.url);
