@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { delay, VirtualClock } from "../src/async/index.ts";
 import { Address, SeededRandom } from "../src/core/index.ts";
@@ -168,6 +169,43 @@ describe("the end of the controller", () => {
     expect(device.closed).toMatchObject({ code });
     expect(await connection.closed).toMatchObject({ code: "ERR_DISCONNECTED", cause: { code } });
     expect(device.links).toEqual([]);
+  });
+});
+
+describe("hostile controllers and peers", () => {
+  const octets = fc.uint8Array({ maxLength: 40 });
+
+  test("random packets of a controller are borne", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.constantFrom(0x3e, 0x05, 0x08, 0x0e, 0x0f, 0x13, 0x30, 0x57, 0x59), octets)),
+        async (events) => {
+          await open();
+          await beConnected();
+          for (const [code, parameters] of events) controller.raw(Uint8Array.of(4, code, parameters.length, ...parameters));
+          for (const [, garbage] of events) controller.raw(garbage);
+          await settled();
+          await device.close();
+          expect(clock.pending).toEqual([]);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  test("so are random PDUs of a peer, on every channel", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom(4, 5, 6, 7), octets), { maxLength: 20 }), async (pdus) => {
+        await open();
+        await beConnected();
+        for (const [cid, payload] of pdus) controller.pdu(1, cid, payload);
+        await settled();
+        expect(device.links).toHaveLength(1);
+        await device.close();
+        expect(clock.pending).toEqual([]);
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 
