@@ -438,6 +438,39 @@ describe("Security Request", () => {
   });
 });
 
+test("a bond removed while the link is there is not used any more", async () => {
+  using first = new SmpLink();
+  await first.central.manager.pair();
+  await first.settle();
+  using link = new SmpLink({ central: { bond: first.central.bond }, peripheral: { bond: first.peripheral.bond } });
+  link.peripheral.manager.forgetBond();
+  await expect(link.central.manager.encrypt()).rejects.toMatchObject({ code: "ERR_BOND_LOST", side: "peer" });
+  link.central.manager.forgetBond();
+  await expect(link.central.manager.encrypt()).rejects.toMatchObject({ code: "ERR_STATE" });
+});
+
+test("a handler that throws does not stop the pairing", async () => {
+  const thrown: unknown[] = [];
+  const listener = (error: unknown): void => void thrown.push(error);
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", listener);
+  try {
+    const more = {
+      onSecurity: () => {
+        throw new Error("in a handler");
+      },
+    };
+    using link = new SmpLink({ central: { more } });
+    expect(await link.central.manager.pair()).toMatchObject({ bonded: true });
+    await link.settle();
+    expect(thrown).toHaveLength(2);
+  } finally {
+    process.off("uncaughtException", listener);
+    for (const other of others) process.on("uncaughtException", other);
+  }
+});
+
 test("a central without a key to encrypt with is told to pair", async () => {
   using link = new SmpLink();
   await expect(link.central.manager.encrypt()).rejects.toMatchObject({ code: "ERR_STATE" });

@@ -110,6 +110,12 @@ export class SecurityManager {
     this.#agent = agent;
   }
 
+  /** The bond was removed from the store: its keys are not used on this link any more, and nothing is compared with it. */
+  forgetBond(): void {
+    this.#bond = undefined;
+    this.#keys = undefined;
+  }
+
   /**
    * Pairs, or joins the pairing that is under way. The central sends a Pairing Request. The peripheral sends a Security Request, which the
    * central may also answer by encrypting with the keys of the bond: then the report has `fromBond`.
