@@ -1,0 +1,81 @@
+import { type Clock, type OperationOptions, Pending } from "jelling/async";
+import { type Logger, TimeoutError } from "jelling/core";
+import type { PumpRequest } from "./requests.ts";
+
+/** Without any progress for so long an exchange has failed. */
+export const EXCHANGE_TIMEOUT_MS = 10_000;
+
+/** Writes one value and waits for its response. */
+export type WriteValue = (value: Uint8Array, options?: OperationOptions) => Promise<void>;
+
+export interface ControlPointExchange<T> {
+  readonly request: PumpRequest;
+  /** Reads an indication: the result, or undefined when it answers something else. What it throws fails the exchange. */
+  readonly onResponse: (plaintext: Uint8Array) => T | undefined;
+}
+
+/** One control point of the pump: a request is written, an indication answers. One exchange at a time; its owner sees to that. */
+export class ControlPoint {
+  readonly #name: string;
+  readonly #write: WriteValue;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #current: { receive(plaintext: Uint8Array): void; progress(): void; fail(error: unknown): void } | undefined;
+
+  constructor(name: string, { write, clock, logger }: { write: WriteValue; clock: Clock; logger: Logger }) {
+    this.#name = name;
+    this.#write = write;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** An indication, decrypted. One that nobody waits for is dropped: it answers a request that was given up. */
+  receive(plaintext: Uint8Array): void {
+    if (this.#current) this.#current.receive(plaintext);
+    else this.#logger.warn(`indication of ${plaintext.length} octets from ${this.#name} without a request, dropped`);
+  }
+
+  /** Something else arrived that belongs to the exchange: its time starts again. */
+  progress(): void {
+    this.#current?.progress();
+  }
+
+  /** Ends a running exchange, because its answer cannot be read or the session is over. */
+  fail(error: unknown): void {
+    this.#current?.fail(error);
+  }
+
+  /** @throws {TimeoutError} 10 s without progress · what the write or `onResponse` throws */
+  async exchange<T>({ request, onResponse }: ControlPointExchange<T>): Promise<T> {
+    const operation = `request 0x${request.opcode.toString(16).padStart(2, "0")} to ${this.#name}`;
+    const pending = new Pending<T>({ clock: this.#clock, operation });
+    pending.promise.catch(() => undefined); // awaited below, maybe after the write has failed already
+    let timer: Disposable | undefined;
+    const progress = (): void => {
+      timer?.[Symbol.dispose]();
+      timer = this.#clock.setTimer(EXCHANGE_TIMEOUT_MS, operation, () => pending.reject(new TimeoutError(operation, EXCHANGE_TIMEOUT_MS)));
+    };
+    this.#current = {
+      progress,
+      receive: (plaintext) => {
+        try {
+          const result = onResponse(plaintext);
+          if (result === undefined) this.#logger.warn(`indication from ${this.#name} that answers another request, dropped`);
+          else pending.resolve(result);
+        } catch (error) {
+          pending.reject(error);
+        }
+      },
+      fail: (error) => pending.reject(error),
+    };
+    progress();
+    try {
+      // The answer may overtake the write's own response, so both are waited for.
+      await this.#write(request.take(), { timeoutMs: EXCHANGE_TIMEOUT_MS });
+      return await pending.promise;
+    } finally {
+      timer?.[Symbol.dispose]();
+      this.#current = undefined;
+    }
+  }
+}

@@ -1,0 +1,518 @@
+import { Broadcast, type Clock, delay, type OperationOptions, Pending } from "jelling/async";
+import {
+  Address,
+  type AddressLike,
+  BleError,
+  ClosedError,
+  Logger,
+  type RandomSource,
+  StateError,
+  systemRandom,
+  TimeoutError,
+} from "jelling/core";
+import type { Advertising, Connection, ConnectionPolicy, Device } from "jelling/device";
+import type { GattPeer } from "jelling/gatt";
+import { type Bond, IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
+import { PumpError } from "../error.ts";
+import { redactAddress, redactName } from "../redact.ts";
+import { describeSakeDeviceType, SakeDeviceType } from "../sake/device-type.ts";
+import { KeyDatabaseError, type SakeKeyDatabase } from "../sake/key-database.ts";
+import type { SakeSession } from "../sake/session.ts";
+import { type AdvertisingForm, careLinkAdvertisement, checkMobileName, pairAdvertisement, reconnectAdvertisement } from "./advertising.ts";
+import type { PumpEvent, PumpEventDetail, PumpMode } from "./events.ts";
+import { careLinkInformation, mobileInformation, type PhoneInformation } from "./phone-database.ts";
+import { PhoneServer } from "./phone-server.ts";
+import type { PumpHandles } from "./pump-handles.ts";
+import { PumpSession, type PumpSnapshot } from "./pump-session.ts";
+import { SakePort } from "./sake-port.ts";
+
+export const DEFAULT_MOBILE_NAME = "Mobile 700001";
+const PAIRING_WINDOW_MS = 5 * 60_000;
+/** Advertising intervals: while the pump is expected at once, and for as long as it is wanted back. Beyond 150 ms it hardly finds us. */
+const FAST_MS = [30, 50] as const;
+const SLOW_MS = [100, 150] as const;
+const FAST_FOR_MS = 30_000;
+/** A first connection takes 30 to 40 s from connecting to a session. */
+const AUTHENTICATE_TIMEOUT_MS = 120_000;
+const LARGEST_PDU = 23;
+const PUMP_MTU = 184;
+/** After a link that failed before it was of use, so that a pump that comes and goes does not keep the radio busy. */
+const PAUSE_AFTER_FAILURE_MS = 500;
+const PAIR_AGAIN_HINT = "If it stays so, the pump may hold a bond that we lost: remove this device on the pump and pair again.";
+
+export interface PumpConnectorOptions {
+  /** Open it with `phoneDeviceOptions`, or with an empty server and a fixed identity of its own. */
+  readonly device: Device;
+  /** The user's key database; the program has none of its own. */
+  readonly keyDatabase: SakeKeyDatabase;
+  /**
+   * "pair" lets a pump pair for as long as the window is open, and goes on as "reconnect"; "reconnect" (default) waits for the pump of a bond;
+   * "carelink" poses as an uploader.
+   */
+  readonly mode?: PumpMode | undefined;
+  /** "Mobile " and up to seven characters, or "PC…" as an uploader; the pump shows it. */
+  readonly name?: string | undefined;
+  readonly form?: AdvertisingForm | undefined;
+  /** Own address while pairing: the identity by default, which is found more surely than a private address. */
+  readonly pairingAddress?: "identity" | "public" | "random" | "resolvable" | undefined;
+  /** The six digits that the pump shows, for "carelink". */
+  readonly confirmationCode?: number | undefined;
+  readonly pairingWindowMs?: number | undefined;
+  /** Which bond is the pump's, where the store holds several. */
+  readonly pump?: AddressLike | undefined;
+  /** What the pump may read of us. */
+  readonly information?: Partial<PhoneInformation> | undefined;
+  /** Advertising intervals in ms, in place of 30 to 50 and then 100 to 150. */
+  readonly intervalsMs?: { readonly fast: readonly [number, number]; readonly slow: readonly [number, number] } | undefined;
+  readonly random?: RandomSource | undefined;
+  readonly logger?: Logger | undefined;
+  /** Called for every event, in order; the same as `on`. */
+  readonly onEvent?: ((event: PumpEvent) => void) | undefined;
+  /** Closes the connector. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a device that is to be a pump's phone is opened. Add `bonds`, and `address` and `irk` that stay the same as long as the bonds. */
+export const phoneDeviceOptions = Object.freeze({
+  gattServer: "empty",
+  att: Object.freeze({ maxTxPdu: LARGEST_PDU, mtu: PUMP_MTU, exchangeMtu: "never" }),
+} as const);
+
+/** A session that is ready, and what its first reads brought. */
+export interface ReadySession {
+  readonly session: PumpSession;
+  readonly snapshot: PumpSnapshot;
+}
+
+/**
+ * Takes the place of the phone: advertises, is paired by the pump, authenticates with SAKE, and gives sessions for reading. It keeps on:
+ * after every lost link it advertises again, until it is closed or there is nothing left to wait for.
+ */
+export class PumpConnector implements AsyncDisposable {
+  readonly #options: PumpConnectorOptions;
+  readonly #device: Device;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #keyDatabase: SakeKeyDatabase;
+  readonly #mode: PumpMode;
+  readonly #name: string;
+  readonly #server: PhoneServer;
+  readonly #closing = new AbortController();
+  readonly #events = new Broadcast<PumpEvent>();
+  readonly #listeners = new Set<(event: PumpEvent) => void>();
+  readonly #waiting = new Set<Pending<ReadySession>>();
+  /** Where each pump's values are, by its identity. */
+  readonly #handles = new Map<string, PumpHandles>();
+  readonly #onAbort = (): void => this.#stop(this.#options.signal!.reason);
+  #windowEndsMs: number;
+  #link: PumpLink | undefined;
+  #ready: ReadySession | undefined;
+  #reason: unknown;
+  #running: Promise<void>;
+
+  private constructor(options: PumpConnectorOptions, mode: PumpMode, name: string) {
+    const { device, keyDatabase, logger = Logger.silent, pairingWindowMs = PAIRING_WINDOW_MS } = options;
+    this.#options = options;
+    this.#device = device;
+    this.#clock = device.clock;
+    this.#logger = logger.child("pump");
+    this.#keyDatabase = keyDatabase;
+    this.#mode = mode;
+    this.#name = name;
+    this.#windowEndsMs = mode === "reconnect" ? Number.NEGATIVE_INFINITY : this.#clock.now() + pairingWindowMs;
+    const careLink = mode === "carelink";
+    this.#server = new PhoneServer(
+      device.gattServer,
+      { name, careLink, information: { ...(careLink ? careLinkInformation : mobileInformation(name)), ...options.information } },
+      {
+        isPump: (peer) => this.#link?.is(peer) ?? false,
+        onRead: (what) => this.#link?.onRead(what),
+        onSubscription: (subscribed, restored) => this.#link?.onSubscription(subscribed, restored),
+        onWrite: (value) => this.#link?.onWrite(value),
+      },
+    );
+    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#running = this.#run();
+  }
+
+  /**
+   * Starts waiting for the pump.
+   *
+   * @throws {KeyDatabaseError} ERR_KEY_DATABASE_UNSUITABLE: not for this mode, or without keys for a pump
+   * @throws {PumpError} ERR_PUMP_NOT_BONDED: reconnecting without a bond
+   * @throws {ArgumentError} a name or code the pump would not take
+   * @throws {StateError} the device has been given other defaults than a pump can live with
+   */
+  static async open(options: PumpConnectorOptions): Promise<PumpConnector> {
+    const { device, keyDatabase, mode = "reconnect", signal, onEvent } = options;
+    signal?.throwIfAborted();
+    const careLink = mode === "carelink";
+    const name = options.name ?? (careLink ? "PC" : DEFAULT_MOBILE_NAME);
+    if (!careLink) checkMobileName(name);
+    else if (options.confirmationCode === undefined) throw new StateError("carelink mode needs the confirmation code that the pump shows");
+    else careLinkAdvertisement(device.identity, options.confirmationCode, name);
+    checkKeyDatabase(keyDatabase, careLink ? SakeDeviceType.CareLinkUploader : SakeDeviceType.MobileApplication);
+    if (mode === "reconnect" && !(await findPumpBond(device, options.pump)))
+      throw new PumpError("ERR_PUMP_NOT_BONDED", "There is no bond with a pump: pair first.");
+    const connector = new PumpConnector(options, mode, name);
+    if (onEvent) connector.on(onEvent);
+    return connector;
+  }
+
+  /** Calls `listener` for every event; dispose the result to stop. Events are told in turns of their own, so none is missed after `open`. */
+  on(listener: (event: PumpEvent) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+
+  /** Events from now on as a loop, until the connector ends. A loop 256 events behind loses the oldest. */
+  events({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PumpEvent> {
+    return this.#events.subscribe({ signal });
+  }
+
+  /** The session that is up, or the next one, once its first reads are done. @throws why the connector has ended · {TimeoutError} */
+  async session({ signal, timeoutMs }: OperationOptions = {}): Promise<ReadySession> {
+    if (this.#ready && !this.#ready.session.ended) return this.#ready;
+    if (this.#closing.signal.aborted) throw this.#reason;
+    const pending: Pending<ReadySession> = new Pending<ReadySession>({
+      clock: this.#clock,
+      operation: "waiting for the pump",
+      signal,
+      timeoutMs,
+      onSettled: () => this.#waiting.delete(pending),
+    });
+    if (!pending.settled) this.#waiting.add(pending);
+    return await pending.promise;
+  }
+
+  /** Lets a pump pair (again) for so long; a bonded one included. Opened by the user, never by the pump. */
+  openPairingWindow(durationMs: number = PAIRING_WINDOW_MS): void {
+    this.#windowEndsMs = this.#clock.now() + durationMs;
+  }
+  get pairingWindowOpen(): boolean {
+    return this.#clock.now() < this.#windowEndsMs;
+  }
+
+  /** Why it waits no longer; `undefined` while it does. */
+  get ended(): unknown {
+    return this.#closing.signal.aborted ? this.#reason : undefined;
+  }
+  /** Resolves when it has ended and taken everything down; never rejects. */
+  get closed(): Promise<void> {
+    return this.#running;
+  }
+
+  /** Stops advertising, drops the link, takes the services out of the device's server. */
+  async close(): Promise<void> {
+    this.#stop(new ClosedError("the pump connector was closed"));
+    await this.#running;
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // --- the loop -----------------------------------------------------------------------------------------------------------------
+
+  #stop(reason: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    this.#reason = reason;
+    this.#closing.abort(reason);
+    for (const pending of [...this.#waiting]) pending.reject(reason);
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve(); // so that listeners set after `open` hear the first event
+    try {
+      for (;;) {
+        const mode = await this.#nextMode();
+        const connection = await this.#waitForPump(mode);
+        if (connection) await this.#serve(connection, mode);
+      }
+    } catch (error) {
+      this.#stop(error);
+    } finally {
+      await this.#link?.connection.disconnect().catch(() => undefined);
+      this.#options.signal?.removeEventListener("abort", this.#onAbort);
+      this.#server[Symbol.dispose]();
+      this.#events.close();
+    }
+  }
+
+  /** FE81 without a bond would call a pump that cannot come. @throws {PumpError} neither a bond nor an open window */
+  async #nextMode(): Promise<PumpMode> {
+    this.#closing.signal.throwIfAborted();
+    if (this.pairingWindowOpen) return this.#mode === "carelink" ? "carelink" : "pair";
+    if (this.#mode !== "carelink" && (await findPumpBond(this.#device, this.#options.pump))) return "reconnect";
+    throw new PumpError("ERR_PUMP_PAIRING_WINDOW_CLOSED", "No pump paired while it was let in.");
+  }
+
+  /** undefined when the mode has to be thought over: the window has closed, or nobody came for long. */
+  async #waitForPump(mode: PumpMode): Promise<Connection | undefined> {
+    const { fast, slow } = this.#options.intervalsMs ?? { fast: FAST_MS, slow: SLOW_MS };
+    return (await this.#advertise(mode, fast, FAST_FOR_MS)) ?? (await this.#advertise(mode, slow, Number.POSITIVE_INFINITY));
+  }
+
+  async #advertise(mode: PumpMode, intervalMs: readonly [number, number], forMs: number): Promise<Connection | undefined> {
+    const leftMs = mode === "reconnect" ? Number.POSITIVE_INFINITY : this.#windowEndsMs - this.#clock.now();
+    if (leftMs <= 0) return undefined;
+    const { pairingAddress = "identity", form = "name" } = this.#options;
+    const address = mode === "reconnect" ? "resolvable" : mode === "carelink" ? "public" : pairingAddress;
+    const advertising: Advertising = await this.#device.advertise({
+      ...this.#advertisement(mode, form),
+      intervalMs,
+      ownAddress: address === "identity" ? undefined : address,
+      policy: this.#policy(mode),
+      signal: this.#closing.signal,
+    });
+    try {
+      const bonded = (await findPumpBond(this.#device, this.#options.pump)) !== undefined;
+      this.#emit({ type: "advertising", mode, name: this.#name, form, intervalMs, address, bonded });
+      // A connection ends advertising by itself; whoever takes it must be there before the pump asks anything.
+      return await advertising.connection({ signal: this.#closing.signal, timeoutMs: Math.min(forMs, leftMs) });
+    } catch (error) {
+      await advertising.stop();
+      if (error instanceof TimeoutError) return undefined;
+      throw error;
+    }
+  }
+
+  #advertisement(mode: PumpMode, form: AdvertisingForm): { data: Uint8Array; scanResponse?: Uint8Array } {
+    if (mode === "reconnect") return { data: reconnectAdvertisement(this.#name, form) };
+    if (mode === "pair") return { data: pairAdvertisement(this.#name, form) };
+    return careLinkAdvertisement(this.#device.identity, this.#options.confirmationCode!, this.#name);
+  }
+
+  #policy(mode: PumpMode): ConnectionPolicy {
+    return {
+      att: phoneDeviceOptions.att,
+      // The pump has neither input nor output, so Just Works is all there can be; it must get our IRK to find us again.
+      pairing: {
+        ioCapability: IoCapability.NoInputNoOutput,
+        bonding: true,
+        mitm: false,
+        secureConnections: false,
+        localKeys: KeyDistribution.EncKey | KeyDistribution.IdKey,
+        peerKeys: KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey,
+        pairable: mode !== "reconnect",
+      },
+      agent: this.#agent,
+      parameterRequests: "refuse",
+      dataLength: "never",
+    };
+  }
+
+  readonly #agent: PairingAgent = {
+    confirm: () => {
+      const isOpen = this.pairingWindowOpen;
+      if (isOpen) this.#emit({ type: "pairing" });
+      else this.#warn("A device asked to pair, and was refused: the pairing window is closed.");
+      return Promise.resolve(isOpen);
+    },
+    compare: () => Promise.resolve(false),
+    enterPasskey: () => Promise.resolve(undefined),
+    displayPasskey: () => {},
+  };
+
+  /** One connection, to its end. */
+  async #serve(connection: Connection, mode: PumpMode): Promise<void> {
+    const { intervalMs, latency, supervisionTimeoutMs } = connection.parameters;
+    this.#emit({ type: "connected", peer: redactAddress(connection.peerIdentity), intervalMs, latency, timeoutMs: supervisionTimeoutMs });
+    const preparations: Promise<void>[] = [];
+    const link = new PumpLink(connection, {
+      clock: this.#clock,
+      random: this.#options.random ?? systemRandom,
+      logger: this.#logger,
+      keyDatabase: this.#keyDatabase,
+      notify: (value) => this.#server.notify(value),
+      emit: (detail) => this.#emit(detail),
+      warn: (message, hint) => this.#warn(message, hint),
+      onSession: (session) => preparations.push(this.#prepare(session)),
+    });
+    this.#link = link;
+    const onClosing = (): void => void connection.disconnect().catch(() => undefined);
+    this.#closing.signal.addEventListener("abort", onClosing, { once: true });
+    if (this.#closing.signal.aborted) onClosing();
+    const reason = await connection.closed;
+    this.#closing.signal.removeEventListener("abort", onClosing);
+    this.#link = undefined;
+    this.#ready = undefined;
+    link[Symbol.dispose]();
+    await Promise.all(preparations);
+    this.#emit({ type: "disconnected", reason: reason.reason, message: reason.message });
+    this.#closing.signal.throwIfAborted();
+    if (link.authenticated) return;
+    if (!link.encrypted && mode === "reconnect") this.#warn("The pump left before the link was encrypted.", PAIR_AGAIN_HINT);
+    await delay(this.#clock, PAUSE_AFTER_FAILURE_MS, { signal: this.#closing.signal });
+  }
+
+  /** The first reads of a session; then those who wait get it. */
+  async #prepare(session: PumpSession): Promise<void> {
+    // Paired and authenticated: whoever wants to pair from here on needs a new window.
+    this.#windowEndsMs = Number.NEGATIVE_INFINITY;
+    const key = session.identity.toString();
+    try {
+      const { cached } = await session.prepare({ known: this.#handles.get(key) });
+      if (session.handles) this.#handles.set(key, session.handles);
+      this.#emit({ type: "services", count: session.handles?.services ?? 0, cached });
+      const snapshot = await session.readSnapshot();
+      const { information, batteryPercent, sensor, latest } = snapshot;
+      const { model, firmware, serial } = information;
+      this.#emit({ type: "information", model, firmware, serial: serial && redactName(serial), batteryPercent });
+      this.#emit({ type: "sensor", start: sensor.start?.local, runTimeHours: sensor.runTimeHours, remainingMs: sensor.remainingMs });
+      this.#emit({ type: "reading", latest });
+      this.#ready = { session, snapshot };
+      for (const pending of [...this.#waiting]) pending.resolve(this.#ready);
+    } catch (error) {
+      if (!(error instanceof BleError)) throw error;
+      if (!session.ended) {
+        this.#warn(`The pump's values could not be read: ${error.message}.`);
+        await session.disconnect().catch(() => undefined);
+      }
+    }
+  }
+
+  #warn(message: string, hint?: string): void {
+    this.#emit({ type: "warning", message, hint });
+  }
+
+  #emit(detail: PumpEventDetail): void {
+    const event = { timeMs: this.#clock.now(), ...detail } as PumpEvent;
+    for (const listener of [...this.#listeners]) listener(event);
+    this.#events.publish(event);
+  }
+}
+
+interface PumpLinkOptions {
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly keyDatabase: SakeKeyDatabase;
+  readonly notify: (value: Uint8Array) => Promise<void>;
+  readonly emit: (detail: PumpEventDetail) => void;
+  readonly warn: (message: string, hint?: string) => void;
+  readonly onSession: (session: PumpSession) => void;
+}
+
+/** One connection with a pump: what its security, its SAKE handshake and its session are at. */
+class PumpLink implements Disposable {
+  readonly connection: Connection;
+  readonly #options: PumpLinkOptions;
+  readonly #sake: SakePort;
+  readonly #listeners: Disposable[];
+  readonly #deadline: Disposable;
+  #session: PumpSession | undefined;
+  #restored = false;
+  #reads = new Set<string>();
+  encrypted = false;
+  authenticated = false;
+
+  constructor(connection: Connection, options: PumpLinkOptions) {
+    this.connection = connection;
+    this.#options = options;
+    const { clock, random, logger, keyDatabase, notify, emit, warn } = options;
+    this.#sake = new SakePort({
+      keyDatabase,
+      peerType: SakeDeviceType.InsulinPump,
+      clock,
+      random,
+      logger,
+      notify,
+      onStage: (stage) => emit({ type: "sake", stage }),
+      onAuthenticated: (session) => this.#onAuthenticated(session),
+      onRestart: () => this.#session?.end(new StateError("the pump began a new handshake")),
+      onFailure: (error) => {
+        warn(`SAKE failed: ${error.message}.`, hintFor(error));
+        this.#drop();
+      },
+    });
+    this.#listeners = [
+      connection.on("paired", (report) => {
+        const { method, authenticated, keySize, localKeys, peerKeys, refused } = report;
+        emit({ type: "paired", method, authenticated, keySize, localKeys, peerKeys, refused });
+      }),
+      connection.on("security", (security) => this.#onSecurity(security.encrypted)),
+      connection.on("securityFailure", (error) => warn(`Pairing or encryption failed: ${error.message}.`)),
+    ];
+    this.#deadline = clock.setTimer(AUTHENTICATE_TIMEOUT_MS, "authentication of the pump", () => {
+      if (this.authenticated) return;
+      warn("The pump did not authenticate itself in two minutes.", "Go back to the paired devices on the pump and start again.");
+      this.#drop();
+    });
+    if (connection.security.encrypted) this.#onSecurity(true);
+  }
+
+  is(peer: GattPeer): boolean {
+    return peer.address.equals(this.connection.peerIdentity) || peer.address.equals(this.connection.peerAddress);
+  }
+
+  onRead(what: string): void {
+    if (this.#reads.has(what)) return;
+    this.#reads.add(what);
+    this.#options.emit({ type: "discovery", reads: what });
+  }
+
+  onSubscription(subscribed: boolean, restored: boolean): void {
+    if (!restored) {
+      this.#sake.onSubscription(subscribed);
+      return;
+    }
+    this.#restored = subscribed;
+    if (this.encrypted) this.#sake.onEncrypted(subscribed);
+  }
+
+  onWrite(value: Uint8Array): void {
+    this.#sake.onWrite(value);
+  }
+
+  [Symbol.dispose](): void {
+    this.#deadline[Symbol.dispose]();
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
+    this.#sake[Symbol.dispose]();
+  }
+
+  #onSecurity(encrypted: boolean): void {
+    if (!encrypted || this.encrypted) return;
+    this.encrypted = true;
+    this.#options.emit({ type: "encrypted", bonded: this.connection.security.bonded });
+    if (this.#restored) this.#sake.onEncrypted(true);
+  }
+
+  #onAuthenticated(sake: SakeSession): void {
+    this.authenticated = true;
+    this.#deadline[Symbol.dispose]();
+    const { clock, logger, emit, onSession } = this.#options;
+    emit({ type: "authenticated" });
+    this.#session = new PumpSession({ connection: this.connection, sake, clock, logger });
+    onSession(this.#session);
+  }
+
+  #drop(): void {
+    this.connection.disconnect().catch((error: unknown) => this.#options.logger.info(() => `disconnecting: ${String(error)}`));
+  }
+}
+
+/** What may help after a failed handshake. */
+function hintFor(error: BleError): string | undefined {
+  const failure = (error as { failure?: string }).failure;
+  if (failure === "challenge-response-invalid" || failure === "session-key-invalid" || failure?.startsWith("permit"))
+    return "The key database does not fit this pump.";
+  return undefined;
+}
+
+/** @throws {KeyDatabaseError} */
+function checkKeyDatabase(keyDatabase: SakeKeyDatabase, localType: number): void {
+  if (keyDatabase.localDeviceType !== localType)
+    throw new KeyDatabaseError(
+      "ERR_KEY_DATABASE_UNSUITABLE",
+      `The key database is that of a ${describeSakeDeviceType(keyDatabase.localDeviceType)}, but this mode needs that of a ${describeSakeDeviceType(localType)}.`,
+    );
+  if (!keyDatabase.entry(SakeDeviceType.InsulinPump))
+    throw new KeyDatabaseError("ERR_KEY_DATABASE_UNSUITABLE", "The key database has no keys for an insulin pump.");
+}
+
+/** The pump's bond: the one that is named, or one for which we are the peripheral and whose owner can resolve our address. */
+async function findPumpBond(device: Device, pump: AddressLike | undefined): Promise<Bond | undefined> {
+  if (pump !== undefined) return await device.bonds.load(Address.from(pump));
+  for await (const bond of device.bonds.all()) if (bond.localLtk && bond.localIrkDistributed) return bond;
+  return undefined;
+}

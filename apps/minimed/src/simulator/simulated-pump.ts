@@ -1,0 +1,405 @@
+import { type Clock, delay, type OperationOptions } from "jelling/async";
+import { AttOpcode } from "jelling/att";
+import { Address, BleError, ClosedError, type Logger, type RandomSource, SeededRandom, StateError, TimeoutError } from "jelling/core";
+import { type Capture, type Connection, type ConnectionPolicy, Device } from "jelling/device";
+import type { Advertisement } from "jelling/gap";
+import { HciErrorCode, type HciTransport } from "jelling/hci";
+import { IoCapability, KeyDistribution, type PairingReport } from "jelling/smp";
+import { PAIR_SERVICE_UUID, RECONNECT_SERVICE_UUID } from "../connector/advertising.ts";
+import { addSeconds, type LocalDateTime, parseLocal } from "../data/date-time.ts";
+import { decodeInformationString } from "../data/standard.ts";
+import type { SakeKeyDatabase } from "../sake/key-database.ts";
+import { CharacteristicUuid } from "../uuids.ts";
+import { AttTap } from "./att-tap.ts";
+import { discoverPhone, type PhoneHandles } from "./phone-discovery.ts";
+import { PumpServer } from "./pump-server.ts";
+import { SakeLink } from "./sake-link.ts";
+import { SimulatedSensor } from "./sensor.ts";
+
+/** Longest ATT PDU a pump can take before it has authenticated the phone. */
+const LONGEST_PDU = 23;
+const PUMP_MTU = 184;
+/** A pump that was given something it cannot take drops the link after so long. */
+const SULKS_FOR_MS = 8000;
+/** It looks for its phone rarely, to spare the battery. */
+const SEARCH = Object.freeze({ intervalMs: 10_240, windowMs: 20 });
+const LOOK_FOR_NEW = Object.freeze({ intervalMs: 60, windowMs: 60 });
+const CONNECT_TIMEOUT_MS = 5000;
+const PAIR_TIMEOUT_MS = 300_000;
+const PAUSE_AFTER_FAILURE_MS = 5000;
+const ALL_KEYS = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey;
+
+/** As the pump connects: legacy pairing with the MITM bit and without input or output, and no change of its parameters. */
+const POLICY: ConnectionPolicy = {
+  att: { mtu: PUMP_MTU, exchangeMtu: "on-demand" },
+  pairing: {
+    ioCapability: IoCapability.NoInputNoOutput,
+    bonding: true,
+    mitm: true,
+    secureConnections: false,
+    localKeys: ALL_KEYS,
+    peerKeys: ALL_KEYS,
+    maxKeySize: 16,
+  },
+  parameterRequests: "refuse",
+  dataLength: "never",
+};
+const LINK = Object.freeze({ intervalMs: 125, latency: 0, supervisionTimeoutMs: 3000 });
+
+/** What a simulated pump does, in words. */
+export interface SimulatedPumpEvent {
+  readonly timeMs: number;
+  readonly text: string;
+}
+
+export interface SimulatedPumpOptions {
+  /** The controller's side of the pump; it belongs to the pump from now on. */
+  readonly transport: HciTransport;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  /** Of serial number and glucose curve. */
+  readonly seed: number;
+  /** The pump's half of invented keys. */
+  readonly keyDatabase: SakeKeyDatabase;
+  /** What its clock shows at the beginning. */
+  readonly startLocal?: LocalDateTime | undefined;
+  /** False: no sensor session runs. A function gives mg/dL by time offset in place of the curve. */
+  readonly sensor?: boolean | ((timeOffsetMin: number) => number) | undefined;
+  /** Whether it writes the subscription of the SAKE characteristic again when it reconnects; true by default. */
+  readonly writesSubscriptionAgain?: boolean | undefined;
+  readonly logger?: Logger | undefined;
+  readonly capture?: Capture | undefined;
+  readonly onEvent?: ((event: SimulatedPumpEvent) => void) | undefined;
+}
+
+/** An invented pump of seven digits: its name, serial number and public address. */
+export function inventPumpIdentity(seed: number): { digits: string; name: string; serial: string; address: Address } {
+  const random = new SeededRandom(seed, "pump identity");
+  const digits = (random.uint32() % 10_000_000).toString().padStart(7, "0");
+  const address = new Address(Uint8Array.of(random.uint32() & 0xff, random.uint32() & 0xff, random.uint32() & 0xff, 0xf7, 0x23, 0x00), 0);
+  return { digits, name: `Pump ${digits}H`, serial: `NG${digits}H`, address };
+}
+
+/** The sensor session began so long before the simulation does. */
+const SENSOR_AGE_S = 2 * 86_400 + 3 * 3600 + 150;
+
+/**
+ * A MiniMed 700-series pump as far as its link goes: a central that pairs one phone, discovers it, authenticates it with SAKE, serves it
+ * glucose, and looks for it again when the link is lost. Its keys are invented.
+ */
+export class SimulatedPump implements AsyncDisposable {
+  readonly identity: ReturnType<typeof inventPumpIdentity>;
+  readonly #options: SimulatedPumpOptions;
+  readonly #clock: Clock;
+  readonly #device: Device;
+  readonly #tap: AttTap;
+  readonly #server: PumpServer;
+  readonly #closing = new AbortController();
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #startMs: number;
+  readonly #startLocal: LocalDateTime;
+  #sensor: SimulatedSensor | undefined;
+  #phone: { readonly identity: Address; readonly handles: PhoneHandles } | undefined;
+  #connection: Connection | undefined;
+  #sake: SakeLink | undefined;
+  #userBusy = false;
+  /** Handshakes that went through. */
+  handshakes = 0;
+  batteryPercent = 75;
+
+  private constructor(device: Device, tap: AttTap, options: SimulatedPumpOptions) {
+    this.#device = device;
+    this.#tap = tap;
+    this.#options = options;
+    this.#clock = options.clock;
+    this.identity = inventPumpIdentity(options.seed);
+    this.#startMs = options.clock.now();
+    this.#startLocal = options.startLocal ?? parseLocal("2031-03-02T09:00:00");
+    if (options.sensor !== false) this.startSensor(addSeconds(this.#startLocal, -SENSOR_AGE_S));
+    this.#server = new PumpServer({
+      server: device.gattServer,
+      identity: this.identity,
+      sensor: () => this.#sensor,
+      clock: () => this.now,
+      batteryPercent: () => this.batteryPercent,
+      session: () => this.#sake?.session,
+      largestNotification: () => (this.#connection?.att.mtu ?? LONGEST_PDU) - 3,
+    });
+  }
+
+  /** Powers the pump up. It knows no phone. @throws what opening its controller throws */
+  static async open(options: SimulatedPumpOptions): Promise<SimulatedPump> {
+    let pump: SimulatedPump | undefined;
+    const tap = new AttTap(options.transport, (direction, pdu) => {
+      if (pump) pump.#observe(direction, pdu);
+    });
+    const { clock, random, logger, capture } = options;
+    const device = await Device.open(tap, { clock, random, logger, capture, gattServer: "empty", address: "public" });
+    pump = new SimulatedPump(device, tap, options);
+    return pump;
+  }
+
+  /** What the pump's clock shows. */
+  get now(): LocalDateTime {
+    return addSeconds(this.#startLocal, Math.floor((this.#clock.now() - this.#startMs) / 1000));
+  }
+  get connected(): boolean {
+    return this.#connection !== undefined;
+  }
+  get authenticated(): boolean {
+    return this.#sake?.session !== undefined && !this.#sake.session.closed;
+  }
+  /** Whether a phone is paired; there is room for one. */
+  get hasPhone(): boolean {
+    return this.#phone !== undefined;
+  }
+  get sensor(): SimulatedSensor | undefined {
+    return this.#sensor;
+  }
+  /** Writes that would have changed something, had they been allowed. */
+  get forbiddenWrites(): number {
+    return this.#server.forbiddenWrites;
+  }
+  /** The link to the phone, for faults in tests. */
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+  get device(): Device {
+    return this.#device;
+  }
+
+  startSensor(start: LocalDateTime = this.now): void {
+    const { seed, sensor } = this.#options;
+    const glucose = typeof sensor === "function" ? sensor : undefined;
+    this.#sensor = new SimulatedSensor({ seed, start, now: () => this.now, glucose });
+  }
+  stopSensor(): void {
+    this.#sensor = undefined;
+  }
+
+  /**
+   * The user chooses "pair new device" and takes the first phone that shows up. Resolves when it is authenticated; afterwards the pump keeps
+   * the link and comes back by itself whenever it is lost.
+   *
+   * @throws {StateError} a phone is paired already · {TimeoutError} none shows up in five minutes · what went wrong with it
+   */
+  async pairNewPhone({ signal, timeoutMs = PAIR_TIMEOUT_MS }: OperationOptions = {}): Promise<void> {
+    if (this.#phone) throw new StateError("the pump has a phone already: it takes one at a time");
+    if (this.#userBusy) throw new StateError("the pump is pairing already");
+    this.#userBusy = true;
+    const until = this.#until(signal);
+    try {
+      this.#say("the user chooses to pair a new device; scanning for FE82");
+      const found = await this.#find(LOOK_FOR_NEW, (advertisement) => advertisement.hasService(PAIR_SERVICE_UUID), {
+        signal: until,
+        timeoutMs,
+      });
+      this.#say(`shows "${nameOf(found)}"; the user confirms`);
+      const connection = await this.#connect(found, until);
+      await this.#during(connection, until, (link) => this.#meet(connection, link));
+    } catch (error) {
+      this.#say("shows that pairing failed");
+      throw error;
+    } finally {
+      this.#userBusy = false;
+      if (!this.#connection) this.#searchAgain();
+    }
+  }
+
+  /** The user removes the paired phone. */
+  async forgetPhone(): Promise<void> {
+    const phone = this.#phone;
+    this.#phone = undefined;
+    if (phone) await this.#device.bonds.delete(phone.identity);
+    await this.disconnect();
+  }
+
+  async disconnect(): Promise<void> {
+    await this.#connection?.disconnect();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new ClosedError("the simulated pump was switched off"));
+    await this.#device.close();
+    while (this.#tasks.size > 0) await Promise.allSettled([...this.#tasks]);
+  }
+
+  // --- meeting a phone ----------------------------------------------------------------------------------------------------------
+
+  /** The first connection: pair, discover, authenticate. */
+  async #meet(connection: Connection, options: OperationOptions): Promise<void> {
+    this.#say("asks to pair: no input or output, MITM bit set, legacy");
+    const report = await connection.pair(options);
+    const bonded = connection.peerIdentity;
+    try {
+      await this.#examine(connection, report, options);
+    } catch (error) {
+      await this.#device.bonds.delete(bonded);
+      throw error;
+    }
+  }
+
+  async #examine(connection: Connection, report: PairingReport, options: OperationOptions): Promise<void> {
+    this.#say(`paired by ${report.method.replaceAll("-", " ")}; discovery begins`);
+    const phone = await discoverPhone(connection.att, { ...options, clock: this.#clock, onStage: (text) => this.#say(text) });
+    const model = phone.values.get(CharacteristicUuid.ModelNumber.text);
+    this.#say(`the phone says it is a ${model ? decodeInformationString(model) : "device without a model"}`);
+    await this.#authenticate(connection, phone, { ...options, writesSubscription: true });
+    this.#phone = { identity: connection.peerIdentity, handles: { sakeValue: phone.sakeValue, sakeCccd: phone.sakeCccd } };
+  }
+
+  /** Every later connection: encrypt with the bond, authenticate afresh. */
+  async #meetAgain(connection: Connection, handles: PhoneHandles, options: OperationOptions): Promise<void> {
+    await connection.encrypt(options);
+    this.#say("link encrypted with the key of the bond");
+    const writesSubscription = this.#options.writesSubscriptionAgain ?? true;
+    await this.#authenticate(connection, handles, { ...options, writesSubscription });
+  }
+
+  async #authenticate(
+    connection: Connection,
+    handles: PhoneHandles,
+    options: OperationOptions & { writesSubscription: boolean },
+  ): Promise<void> {
+    this.#say(options.writesSubscription ? "subscribes to the SAKE characteristic" : "waits for the SAKE wake-up");
+    const { clock, random, keyDatabase } = this.#options;
+    this.#sake = new SakeLink({ att: connection.att, handles, clock, random, keyDatabase });
+    await this.#sake.authenticate(options);
+    this.handshakes++;
+    this.#say("the phone is authenticated");
+  }
+
+  // --- links --------------------------------------------------------------------------------------------------------------------
+
+  async #find(
+    how: { readonly intervalMs: number; readonly windowMs: number },
+    isPhone: (advertisement: Advertisement) => boolean,
+    { signal, timeoutMs }: OperationOptions,
+  ): Promise<Advertisement> {
+    const stop = new AbortController();
+    using _timer =
+      timeoutMs === undefined
+        ? undefined
+        : this.#clock.setTimer(timeoutMs, "looking for a phone", () => stop.abort(new TimeoutError("looking for a phone", timeoutMs)));
+    const scan = this.#device.scan({
+      ...how,
+      active: false,
+      duplicates: "report",
+      signal: AbortSignal.any([stop.signal, ...(signal ? [signal] : [])]),
+    });
+    for await (const advertisement of scan) if (advertisement.connectable && isPhone(advertisement)) return advertisement.keep();
+    throw new ClosedError("the pump's controller is gone");
+  }
+
+  async #connect(phone: Advertisement, signal: AbortSignal): Promise<Connection> {
+    const connection = await this.#device.connect(phone.address, {
+      ...LINK,
+      signal,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      scanIntervalMs: LOOK_FOR_NEW.intervalMs,
+      scanWindowMs: LOOK_FOR_NEW.windowMs,
+      policy: POLICY,
+    });
+    this.#connection = connection;
+    this.#tap.deaf = false;
+    this.#server.reset();
+    this.#say(`connected: interval ${LINK.intervalMs} ms, timeout ${LINK.supervisionTimeoutMs} ms`);
+    void connection.closed.then((reason) => {
+      this.#connection = undefined;
+      this.#sake?.[Symbol.dispose]();
+      this.#sake = undefined;
+      this.#say(`link ended: ${reason.message}`);
+      this.#searchAgain();
+    });
+    return connection;
+  }
+
+  /** Runs what leads to an authenticated phone; when it fails the link is dropped. */
+  async #during(connection: Connection, signal: AbortSignal, meet: (options: OperationOptions) => Promise<void>): Promise<void> {
+    try {
+      await meet({ signal });
+    } catch (error) {
+      // One that has fallen silent stays so for a while.
+      if (!this.#tap.deaf) await connection.disconnect().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #searchAgain(): void {
+    if (!this.#phone || this.#userBusy || this.#closing.signal.aborted) return;
+    const task: Promise<void> = this.#search().finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  /** Looks for the phone until it is there. It must resolve to the bonded identity. */
+  async #search(): Promise<void> {
+    const { signal } = this.#closing;
+    this.#say(`looks for its phone: FE81, listens ${SEARCH.windowMs} ms in ${SEARCH.intervalMs} ms`);
+    for (let phone = this.#phone; phone && !this.#connection && !signal.aborted; phone = this.#phone) {
+      const { identity, handles } = phone;
+      try {
+        const found = await this.#find(
+          SEARCH,
+          (advertisement) => advertisement.hasService(RECONNECT_SERVICE_UUID) && (advertisement.identity?.equals(identity) ?? false),
+          { signal },
+        );
+        this.#say("found its phone");
+        const connection = await this.#connect(found, signal);
+        await this.#during(connection, signal, (options) => this.#meetAgain(connection, handles, options));
+      } catch (error) {
+        if (signal.aborted || !(error instanceof BleError)) return;
+        this.#say(`could not reach its phone: ${error.message}`);
+        await delay(this.#clock, PAUSE_AFTER_FAILURE_MS, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  // --- what a pump minds --------------------------------------------------------------------------------------------------------
+
+  #subscribing = false;
+
+  #observe(direction: "sent" | "received", pdu: { opcode: number; length: number; parameters: Uint8Array }): void {
+    const { opcode, length, parameters } = pdu;
+    const handle = (parameters[0] ?? 0) | ((parameters[1] ?? 0) << 8);
+    if (direction === "sent") {
+      if (opcode === AttOpcode.WriteReq) this.#subscribing = parameters.length === 4;
+      return;
+    }
+    if (this.#tap.deaf) return;
+    if (length > LONGEST_PDU && !this.authenticated) {
+      this.#fallSilent(`received an ATT PDU of ${length} octets`);
+      return;
+    }
+    if (opcode === AttOpcode.WriteRsp || opcode === AttOpcode.ErrorRsp) this.#subscribing = false;
+    if (opcode !== AttOpcode.HandleValueNtf) return;
+    if (this.#subscribing) {
+      this.#say("a notification came before the response to the subscription");
+      void this.#connection?.disconnect(HciErrorCode.RemoteUserTerminatedConnection).catch(() => undefined);
+      return;
+    }
+    this.#sake?.onNotification(handle, parameters.slice(2, length - 1));
+  }
+
+  /** It answers nothing and asks nothing any more, and after a while drops the link. */
+  #fallSilent(why: string): void {
+    this.#say(`falls silent: ${why}`);
+    this.#tap.deaf = true;
+    const connection = this.#connection;
+    this.#clock.setTimer(SULKS_FOR_MS, "a silent pump", () => void connection?.disconnect().catch(() => undefined));
+  }
+
+  #until(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
+  }
+
+  #say(text: string): void {
+    this.#options.logger?.info(text);
+    this.#options.onEvent?.({ timeMs: this.#clock.now(), text });
+  }
+}
+
+/** The name to show: of the advertising data, or of the manufacturer data as the official application sends it. */
+function nameOf(advertisement: Advertisement): string {
+  const [manufacturer] = advertisement.manufacturerData;
+  return advertisement.name ?? (manufacturer ? decodeInformationString(manufacturer.data.subarray(1)) : "a phone without a name");
+}
