@@ -1,0 +1,299 @@
+import type { Air, Position, Radio } from "../air/index.ts";
+import { DecodeError, decode } from "../bytes/index.ts";
+import { Address, ArgumentError, SeededRandom, StateError } from "../core/index.ts";
+import {
+  type CommandDeclaration,
+  encodeCommandComplete,
+  encodeCommandStatus,
+  HciErrorCode,
+  type HciTransport,
+  PacketType,
+  TransportClosed,
+} from "../hci/index.ts";
+import type { CommandContext, CommandHandler } from "./command-table.ts";
+import { basebandCommands } from "./commands-baseband.ts";
+import { connectionCommands } from "./commands-connection.ts";
+import { leCommands } from "./commands-le.ts";
+import { p256Commands } from "./commands-p256.ts";
+import { ControllerTransport } from "./controller-transport.ts";
+import { type HciHook, HostInterface } from "./host-interface.ts";
+import { LinkLayer } from "./link-layer.ts";
+import { type ControllerOptions, hasFeature, leFeatures } from "./options.ts";
+
+const HANDLERS: ReadonlyMap<number, CommandHandler> = new Map(
+  [...basebandCommands, ...leCommands, ...connectionCommands, ...p256Commands].map((handler) => [handler.declaration.opcode, handler]),
+);
+
+/** The host at the other end of HCI. */
+interface Session {
+  readonly deliver: (packet: Uint8Array) => void;
+  /** Ends it from the controller's side. */
+  readonly close: (reason: TransportClosed) => void;
+  readonly taken: () => void;
+}
+
+/**
+ * A virtual LE controller in a simulated air: HCI on one side, a Link Layer and a radio on the other. A host opens `transport`, or sits at
+ * the far end of what is given to `attach`. It has no BR/EDR, no extended advertising and no privacy in the controller; what it has, its
+ * supported commands and features say truly.
+ */
+export class Controller implements Disposable {
+  /** In traces; unique in its air. */
+  readonly name: string;
+  readonly air: Air;
+  /** Public device address. */
+  readonly address: Address;
+  readonly #linkLayer: LinkLayer;
+  readonly #host: HostInterface;
+  readonly #context: CommandContext;
+  readonly #numHciCommandPackets: number;
+  readonly #removeWithHost: boolean;
+  readonly #airWatch: Disposable;
+  #transport: ControllerTransport | undefined;
+  #session: Session | undefined;
+  #isRemoved = false;
+  #afterwards: (() => void)[] = [];
+
+  /** @throws {ArgumentError} the address is not public, a number out of its range */
+  constructor(options: ControllerOptions) {
+    const { air } = options;
+    const { leAclDataPacketLength = 251, totalNumLeAclDataPackets = 12, numHciCommandPackets = 1 } = options;
+    check("leAclDataPacketLength", leAclDataPacketLength, 27, 0xffff);
+    check("totalNumLeAclDataPackets", totalNumLeAclDataPackets, 1, 255);
+    check("numHciCommandPackets", numHciCommandPackets, 1, 255);
+    const { filterAcceptListSize = 16, maxConnections = 32, driftPpm = 0, sleepClockAccuracyPpm = 50, txPowerDbm = 0 } = options;
+    check("filterAcceptListSize", filterAcceptListSize, 1, 255);
+    check("maxConnections", maxConnections, 1, 255);
+    check("sleepClockAccuracyPpm", sleepClockAccuracyPpm, 0, 500);
+    check("txPowerDbm", txPowerDbm, -30, 20);
+    this.air = air;
+    const radio = air.addRadio({
+      name: options.name ?? "controller",
+      position: options.position,
+      txPowerDbm,
+      sleepClockAccuracyPpm,
+      driftPpm,
+    });
+    this.name = radio.name;
+    this.address = options.address === undefined ? drawnAddress(air.seed, radio.name) : Address.from(options.address);
+    if (this.address.isRandom) throw new ArgumentError(`controller address ${this.address}: expected a public address`);
+    const features = leFeatures(options.features);
+    this.#numHciCommandPackets = numHciCommandPackets;
+    this.#removeWithHost = options.removeWithHost ?? false;
+    this.#host = new HostInterface(air, this.name);
+    this.#linkLayer = new LinkLayer({
+      air,
+      radio,
+      host: this.#host,
+      random: new SeededRandom(air.seed, `controller ${this.name}`),
+      publicAddress: this.address,
+      features,
+      filterAcceptListSize,
+      maxConnections,
+      totalNumLeAclDataPackets,
+      leAclDataPacketLength,
+    });
+    this.#context = {
+      linkLayer: this.#linkLayer,
+      supportedCommands: supportedCommands(features),
+      afterwards: (act) => void this.#afterwards.push(act),
+    };
+    this.#airWatch = air.onDispose(() => this.remove());
+  }
+
+  get radio(): Radio {
+    return this.#linkLayer.radio;
+  }
+
+  /**
+   * The way in for a host in this process. Once the host has closed it, the controller is as after a reset and the next read gives a new one.
+   *
+   * @throws {StateError} removed, or a host is attached already
+   */
+  get transport(): HciTransport {
+    if (this.#transport && !this.#transport.isClosed) return this.#transport;
+    this.#mustBeFree();
+    const transport: ControllerTransport = new ControllerTransport(
+      { spec: `sim:${this.name}`, address: this.address.toHex() },
+      { onHostPacket: (packet) => this.#post(session, packet), onReleased: () => this.#onHostGone(session) },
+    );
+    const session: Session = {
+      deliver: (packet) => transport.receive(packet),
+      close: (reason) => transport.close(reason),
+      taken: () => transport.taken(),
+    };
+    this.#transport = transport;
+    this.#begin(session, () => true);
+    return transport;
+  }
+
+  /**
+   * Serves the controller to the host at the other end of `transport`: a foreign stack over TCP, the Linux kernel over `/dev/vhci`. Ends
+   * when that closes; dispose the result to end it from here, which closes `transport` too.
+   *
+   * @throws {StateError} removed, or a host is there already
+   */
+  attach(transport: HciTransport): Disposable {
+    this.#mustBeFree();
+    const session: Session = {
+      deliver: (packet) => transport.send(packet),
+      close: () => void transport[Symbol.asyncDispose](),
+      taken: () => {},
+    };
+    this.#begin(session, () => transport.writable);
+    transport.onPacket = (packet) => this.#post(session, packet);
+    transport.onWritable = () => this.#wakeLinks();
+    transport.onClose = () => this.#onHostGone(session);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#session !== session) return;
+        this.#onHostGone(session);
+        session.close(new TransportClosed(`controller ${this.name} was detached`));
+      },
+    };
+  }
+
+  /** Calls `hook` for every HCI packet either way; its answer drops or replaces the packet. */
+  onHciPacket(hook: HciHook): Disposable {
+    return this.#host.addHook(hook);
+  }
+
+  /** Puts the controller somewhere else. */
+  move(position: Position | undefined): void {
+    this.air.move(this, position);
+  }
+
+  /** Pulls the controller out: its transport closes, its peers hear nothing more of it. */
+  remove(): void {
+    if (this.#isRemoved) return;
+    this.#isRemoved = true;
+    this.#airWatch[Symbol.dispose]();
+    const session = this.#session;
+    this.#session = undefined;
+    this.#host.sink = undefined;
+    this.#linkLayer.reset();
+    this.air.removeRadio(this.radio);
+    this.air.medium.scheduler.wake();
+    session?.close(new TransportClosed(`controller ${this.name} was removed`));
+  }
+
+  [Symbol.dispose](): void {
+    this.remove();
+  }
+
+  #mustBeFree(): void {
+    if (this.#isRemoved) throw new StateError(`controller ${this.name} was removed from its air`);
+    if (this.#session) throw new StateError(`controller ${this.name} has a host already`);
+  }
+
+  #begin(session: Session, isWritable: () => boolean): void {
+    this.#session = session;
+    this.#linkLayer.reset();
+    this.#host.isWritable = isWritable;
+    this.#host.sink = session.deliver;
+  }
+
+  #onHostGone(session: Session): void {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    this.#host.sink = undefined;
+    this.#linkLayer.reset();
+    if (this.#removeWithHost) this.remove();
+  }
+
+  #wakeLinks(): void {
+    for (const connection of this.#linkLayer.connections.values()) connection.link.wake(connection.role);
+  }
+
+  #post(session: Session, packet: Uint8Array): void {
+    this.air.medium.mailbox.post((taken) => this.#onPacket(session, taken), packet);
+  }
+
+  #onPacket(session: Session, sent: Uint8Array): void {
+    session.taken();
+    if (this.#session !== session) return; // sent just before the end
+    const packet = this.#host.pass("to-controller", sent);
+    if (!packet) return;
+    if (packet[0] === PacketType.Command && packet.length >= 4) this.#onCommand(packet);
+    else if (packet[0] === PacketType.AclData && packet.length >= 5) this.#onAcl(packet);
+    // Synchronous and isochronous data have no link to go to; anything else is no HCI packet.
+  }
+
+  #onCommand(packet: Uint8Array): void {
+    const opcode = packet[1]! | (packet[2]! << 8);
+    const handler = HANDLERS.get(opcode);
+    if (!handler || !isKnown(handler, this.#linkLayer.features)) {
+      this.#host.send(encodeCommandStatus(opcode, HciErrorCode.UnknownHciCommand, this.#numHciCommandPackets));
+      return;
+    }
+    const { declaration, answer, begin } = handler;
+    let parameters: unknown;
+    try {
+      if (packet[3] !== packet.length - 4)
+        throw new DecodeError({ path: declaration.name, problem: "length", offset: 3, length: packet.length, packet });
+      parameters = decode(declaration.parameters, packet, { name: declaration.name, offset: 4 });
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#refuse(declaration, HciErrorCode.InvalidHciCommandParameters);
+      return;
+    }
+    if (answer) {
+      const returns = answer(this.#context, parameters);
+      this.#complete(declaration, returns);
+      for (const act of this.#afterwards.splice(0)) act();
+      return;
+    }
+    const outcome = begin!(this.#context, parameters);
+    if (declaration.unanswered) return;
+    this.#host.send(encodeCommandStatus(opcode, typeof outcome === "number" ? outcome : HciErrorCode.Success, this.#numHciCommandPackets));
+    if (typeof outcome === "function") outcome();
+  }
+
+  #refuse(declaration: CommandDeclaration, status: number): void {
+    if (declaration.returns) this.#complete(declaration, { status });
+    else this.#host.send(encodeCommandStatus(declaration.opcode, status, this.#numHciCommandPackets));
+  }
+
+  #complete(declaration: CommandDeclaration, returns: { status: number }): void {
+    this.#host.send(encodeCommandComplete(declaration as CommandDeclaration<never>, returns, this.#numHciCommandPackets));
+  }
+
+  #onAcl(packet: Uint8Array): void {
+    const handle = (packet[1]! | (packet[2]! << 8)) & 0x0fff;
+    const length = packet[3]! | (packet[4]! << 8);
+    const connection = this.#linkLayer.connections.get(handle);
+    // Data for a connection that has just ended, which the host cannot know yet, is flushed.
+    if (!connection || length !== packet.length - 5) return;
+    const { totalNumLeAclDataPackets, leAclDataPacketLength, heldAclPackets } = this.#linkLayer;
+    if (heldAclPackets >= totalNumLeAclDataPackets || length > leAclDataPacketLength) {
+      this.#host.overflow();
+      return;
+    }
+    if (!connection.sendAcl(packet)) this.#host.completed(handle, 1);
+  }
+}
+
+function check(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new ArgumentError(`${name} ${value}: expected a whole number from ${min} to ${max}`);
+}
+
+function isKnown({ feature }: CommandHandler, features: bigint): boolean {
+  return feature === undefined || hasFeature(features, feature);
+}
+
+/** Supported_Commands, made of what is really handled. */
+function supportedCommands(features: bigint): Uint8Array {
+  const mask = new Uint8Array(64);
+  for (const handler of HANDLERS.values()) {
+    const { supported } = handler.declaration;
+    if (supported && isKnown(handler, features)) mask[supported[0]]! |= 1 << supported[1];
+  }
+  return mask;
+}
+
+function drawnAddress(seed: number, name: string): Address {
+  const bytes = new Uint8Array(6);
+  new SeededRandom(seed, `address ${name}`).fill(bytes);
+  return new Address(bytes, 0);
+}

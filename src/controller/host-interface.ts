@@ -1,0 +1,146 @@
+import type { Air } from "../air/index.ts";
+import { ArgumentError } from "../core/index.ts";
+import { DataBufferOverflow, type EventDeclaration, encodeEvent, NumberOfCompletedPackets, PacketType } from "../hci/index.ts";
+
+/** A packet between a host and its controller, as fault hooks see it. */
+export interface HciPacket {
+  /** Counts the packets of this direction, from 0. */
+  readonly index: number;
+  readonly direction: "to-controller" | "to-host";
+  /** The whole H4 packet. Not to be changed: answer with other octets instead. */
+  readonly packet: Uint8Array;
+}
+
+/** `"drop"`: the packet is not delivered. Octets: they are delivered in its place. */
+export type HciHook = (packet: HciPacket) => "drop" | Uint8Array | undefined;
+
+/** Default masks, Vol 4 Part E 7.3.1 and 7.8.1. LE Meta events are off until the host asks for them. */
+const DEFAULT_EVENT_MASK = 0x0000_1fff_ffff_ffffn;
+const DEFAULT_LE_EVENT_MASK = 0x1fn;
+/** Events that no mask can stop: Command Complete, Command Status, Number Of Completed Packets. */
+const UNMASKABLE = new Set([0x0e, 0x0f, 0x13]);
+const LE_META = 0x3e;
+const ACL_LINK = 0x01;
+
+/** The controller's side of HCI: what it tells its host, through masks, flow control, faults and the trace. */
+export class HostInterface {
+  readonly #air: Air;
+  readonly #name: string;
+  readonly #hooks = new Set<HciHook>();
+  readonly #sent = { "to-controller": 0, "to-host": 0 };
+  /** Where packets go; absent while no host is there. */
+  sink: ((packet: Uint8Array) => void) | undefined;
+  /** Whether the way to the host has room. */
+  isWritable: () => boolean = () => true;
+  #eventMask: boolean[] = [];
+  #leEventMask: boolean[] = [];
+  /** Controller to host flow control of ACL data: credits left, or no flow control. */
+  #hostCredits: number | undefined;
+  #hostBuffers = 0;
+
+  constructor(air: Air, name: string) {
+    this.#air = air;
+    this.#name = name;
+    this.reset();
+  }
+
+  reset(): void {
+    this.setEventMask(DEFAULT_EVENT_MASK);
+    this.setLeEventMask(DEFAULT_LE_EVENT_MASK);
+    this.#hostCredits = undefined;
+    this.#hostBuffers = 0;
+  }
+
+  setEventMask(mask: bigint): void {
+    this.#eventMask = bits(mask);
+  }
+  setLeEventMask(mask: bigint): void {
+    this.#leEventMask = bits(mask);
+  }
+
+  /** Whether the host wants this event. */
+  wants({ eventCode, subeventCode }: Pick<EventDeclaration, "eventCode" | "subeventCode">): boolean {
+    if (UNMASKABLE.has(eventCode)) return true;
+    if (!this.#eventMask[eventCode - 1]) return false;
+    return eventCode !== LE_META || this.#leEventMask[subeventCode! - 1] === true;
+  }
+
+  event<P>(declaration: EventDeclaration<P>, parameters: P): void {
+    if (this.wants(declaration)) this.send(encodeEvent(declaration, parameters));
+  }
+
+  completed(connectionHandle: number, count: number): void {
+    this.send(encodeEvent(NumberOfCompletedPackets, { handles: [{ connectionHandle, numCompletedPackets: count }] }));
+  }
+
+  overflow(): void {
+    this.event(DataBufferOverflow, { linkType: ACL_LINK });
+  }
+
+  /** One ACL packet to the host; `start` says whether an L2CAP PDU begins in it. */
+  acl(handle: number, start: boolean, data: Uint8Array): void {
+    const packet = new Uint8Array(5 + data.length);
+    packet[0] = PacketType.AclData;
+    packet[1] = handle;
+    packet[2] = (handle >> 8) | (start ? 0x20 : 0x10); // PB flag 0b10 or 0b01, Vol 4 Part E 5.4.2
+    packet[3] = data.length;
+    packet[4] = data.length >> 8;
+    packet.set(data, 5);
+    if (this.#hostCredits !== undefined) this.#hostCredits--;
+    this.send(packet);
+  }
+
+  /** Whether the host takes another ACL packet. */
+  get acceptsAcl(): boolean {
+    return (this.#hostCredits === undefined || this.#hostCredits > 0) && this.isWritable();
+  }
+
+  setHostBuffers(count: number): void {
+    this.#hostBuffers = count;
+    if (this.#hostCredits !== undefined) this.#hostCredits = count;
+  }
+  setFlowControl(isOn: boolean): void {
+    this.#hostCredits = isOn ? this.#hostBuffers : undefined;
+  }
+  hostCompleted(count: number): void {
+    if (this.#hostCredits !== undefined) this.#hostCredits = Math.min(this.#hostBuffers, this.#hostCredits + count);
+  }
+
+  send(packet: Uint8Array): void {
+    if (!this.sink) return;
+    const delivered = this.pass("to-host", packet);
+    if (!delivered) return;
+    this.#air.medium.scheduler.wake();
+    this.sink(delivered);
+  }
+
+  addHook(hook: HciHook): Disposable {
+    const entry: HciHook = (packet) => hook(packet);
+    this.#hooks.add(entry);
+    return { [Symbol.dispose]: () => void this.#hooks.delete(entry) };
+  }
+
+  /** A packet's way past hooks and trace; nothing where a hook drops it. */
+  pass(direction: HciPacket["direction"], packet: Uint8Array): Uint8Array | undefined {
+    const { trace } = this.#air;
+    if (this.#hooks.size === 0 && !trace.isOn) return packet;
+    const index = this.#sent[direction]++;
+    let delivered: Uint8Array | undefined = packet;
+    let fault: "dropped" | "corrupted" | undefined;
+    for (const hook of this.#hooks) {
+      const answer = hook({ index, direction, packet });
+      if (answer === undefined) continue;
+      if (answer !== "drop" && !(answer instanceof Uint8Array)) throw new ArgumentError(`a fault hook's answer: expected "drop" or octets`);
+      fault = answer === "drop" ? "dropped" : "corrupted";
+      delivered = answer === "drop" ? undefined : answer;
+      break;
+    }
+    if (trace.isOn)
+      trace.add({ kind: "hci", timeUs: this.#air.nowUs, controller: this.#name, direction, packet: (delivered ?? packet).slice(), fault });
+    return delivered;
+  }
+}
+
+function bits(mask: bigint): boolean[] {
+  return Array.from({ length: 64 }, (_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);
+}

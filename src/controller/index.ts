@@ -1,0 +1,3 @@
+export { Controller } from "./controller.ts";
+export type { HciHook, HciPacket } from "./host-interface.ts";
+export type { ControllerFeatures, ControllerOptions } from "./options.ts";

@@ -1,0 +1,70 @@
+import type { AddRadioOptions, Air } from "../air/index.ts";
+import type { AddressLike } from "../core/index.ts";
+import { LeFeature } from "../hci/index.ts";
+
+/** What can be left out of a controller, to see how a host gets along without it. All on by default. */
+export interface ControllerFeatures {
+  encryption?: boolean;
+  connectionParametersRequest?: boolean;
+  extendedReject?: boolean;
+  peripheralFeaturesExchange?: boolean;
+  dataLength?: boolean;
+  le2M?: boolean;
+  leCoded?: boolean;
+}
+
+export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">> {
+  air: Air;
+  /** Public device address. Default: one drawn from the air's seed and the name. */
+  address?: AddressLike;
+  /** Name in traces. Default "controller". */
+  name?: string;
+  features?: ControllerFeatures;
+  /** Octets of data in an ACL packet from the host, 27 to 65,535. Default 251. */
+  leAclDataPacketLength?: number;
+  /** Default 12. */
+  totalNumLeAclDataPackets?: number;
+  /** How many commands the host may have outstanding. Default 1. */
+  numHciCommandPackets?: number;
+  /** Default 16. */
+  filterAcceptListSize?: number;
+  /** Links at a time. Default 32. */
+  maxConnections?: number;
+  /** Removes the controller from the air when its host closes the transport, as a dongle that is pulled. Default false: it is reset. */
+  removeWithHost?: boolean;
+}
+
+/** Version numbers this controller reports: Core Specification 5.4, a company identifier that belongs to nobody. */
+export const VERSION = Object.freeze({ hciVersion: 13, hciSubversion: 1, lmpVersion: 13, companyIdentifier: 0xffff, lmpSubversion: 1 });
+
+/** LMP features, Vol 2 Part C 3.3: BR/EDR Not Supported and LE Supported (Controller). */
+export const LMP_FEATURES = (1n << 37n) | (1n << 38n);
+
+/** LE states and combinations of them: all that legacy advertising, scanning and connections can make, Vol 4 Part E 7.8.27. */
+export const LE_STATES = 0x0000_03ff_ffff_ffffn;
+
+/** Largest PDU of the controller, Vol 6 Part B 4.5.10. The times: 251 octets on LE 1M, or coded with S=8. */
+export const MAX_OCTETS = 251;
+export const MAX_TIME_UNCODED_US = 2120;
+export const MAX_TIME_CODED_US = 17040;
+
+const BITS: readonly [keyof ControllerFeatures, number][] = [
+  ["encryption", LeFeature.LeEncryption],
+  ["connectionParametersRequest", LeFeature.ConnectionParametersRequestProcedure],
+  ["extendedReject", LeFeature.ExtendedRejectIndication],
+  ["peripheralFeaturesExchange", LeFeature.PeripheralInitiatedFeaturesExchange],
+  ["dataLength", LeFeature.LeDataPacketLengthExtension],
+  ["le2M", LeFeature.Le2mPhy],
+  ["leCoded", LeFeature.LeCodedPhy],
+];
+
+/** LE features as a bit mask, Vol 6 Part B 4.6. */
+export function leFeatures(features: ControllerFeatures = {}): bigint {
+  let mask = 0n;
+  for (const [name, bit] of BITS) if (features[name] !== false) mask |= 1n << BigInt(bit);
+  return mask;
+}
+
+export function hasFeature(mask: bigint, bit: number): boolean {
+  return ((mask >> BigInt(bit)) & 1n) === 1n;
+}
