@@ -22,7 +22,13 @@ export const serve: ServeController = async (controller, spec, { logger = Logger
       logger.info(`${spec}: the host left`);
     });
     logger.info(`${spec}: a host connected`);
-    controller.attach(new SocketTransport(socket, { spec }));
+    try {
+      controller.attach(new SocketTransport(socket, { spec }));
+    } catch (error) {
+      // Removed, or taken by a host inside this process.
+      logger.warn(`${spec}: a host was turned away: ${error instanceof Error ? error.message : String(error)}`);
+      socket.destroy();
+    }
   });
   await listenSocket(spec, server, where);
   server.on("error", (error: NodeJS.ErrnoException) => logger.error(describeSocketError(spec, error).message));

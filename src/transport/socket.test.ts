@@ -71,6 +71,19 @@ test("a second host is turned away and may come when the first has left", async 
   await got;
 });
 
+test("a controller that cannot be had turns the host away and the server goes on", async () => {
+  const taken = {
+    attach: () => {
+      throw new Error("removed");
+    },
+  };
+  await using server = await serveController(taken, "tcp:0");
+  for (let i = 0; i < 2; i++) {
+    await using host = await openTransport(server.spec);
+    expect(await closeOf(host)).toBeInstanceOf(TransportClosed);
+  }
+});
+
 test("what was sent right before closing still arrives", async () => {
   const echo = new Echo();
   await using server = await serveController(echo, "tcp:0");

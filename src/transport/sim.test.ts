@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { SystemClock, VirtualClock } from "../async/index.ts";
+import {
+  Hci,
+  LeAdvertisingReport,
+  LeSetAdvertisingEnable,
+  LeSetAdvertisingParameters,
+  LeSetScanEnable,
+  LeSetScanParameters,
+} from "../hci/index.ts";
+import { openTransport } from "./open.ts";
+
+test("controllers of one process hear each other", async () => {
+  const clock = new VirtualClock();
+  await using advertiser = await Hci.open(await openTransport("sim:", { clock }), { clock });
+  await using scanner = await Hci.open(await openTransport("sim:watch", { clock }), { clock });
+  expect(scanner.transportInfo.spec).toBe("sim:watch");
+  expect(advertiser.controller.address.equals(scanner.controller.address)).toBe(false);
+  const heard = new Promise<Uint8Array>((resolve) => scanner.on(LeAdvertisingReport, ({ reports }) => resolve(reports[0]!.address)));
+  await advertiser.send(LeSetAdvertisingParameters, {
+    advertisingIntervalMin: 0x20,
+    advertisingIntervalMax: 0x20,
+    advertisingType: 3,
+    ownAddressType: 0,
+    peerAddress: advertiser.controller.address,
+    advertisingChannelMap: 7,
+    advertisingFilterPolicy: 0,
+  });
+  await advertiser.send(LeSetAdvertisingEnable, { advertisingEnable: true });
+  await scanner.send(LeSetScanParameters, {
+    leScanType: 0,
+    leScanInterval: 0x10,
+    leScanWindow: 0x10,
+    ownAddressType: 0,
+    scanningFilterPolicy: 0,
+  });
+  await scanner.send(LeSetScanEnable, { leScanEnable: true, filterDuplicates: false });
+  expect(await heard).toEqual(advertiser.controller.address.bytes);
+});
+
+test("a simulation that is run again gets the same addresses", async () => {
+  const addresses = async (): Promise<(string | undefined)[]> => {
+    const clock = new VirtualClock();
+    await using first = await openTransport("sim:", { clock });
+    await using second = await openTransport("sim:", { clock });
+    return [first.info.address, second.info.address];
+  };
+  expect(await addresses()).toEqual(["02:00:00:00:00:01", "02:00:00:00:00:02"]);
+  expect(await addresses()).toEqual(["02:00:00:00:00:01", "02:00:00:00:00:02"]);
+});
+
+test("programs in real time share one air, whatever clock they brought; a controller leaves it with its transport", async () => {
+  const one = await openTransport("sim:shared");
+  await using two = await openTransport("sim:shared", { clock: new SystemClock() });
+  expect([one.info.spec, two.info.spec]).toEqual(["sim:shared", "sim:shared-2"]); // names are unique in an air
+  await one[Symbol.asyncDispose]();
+  await using three = await openTransport("sim:shared");
+  expect(three.info.spec).toBe("sim:shared");
+});
