@@ -45,12 +45,7 @@ const vectors: [AttPduDeclaration<never>, unknown, string, ((length: number) => 
     "07010007002000ffff",
     (length) => length > 1 && (length - 1) % 4 === 0,
   ],
-  [
-    att.AttReadByTypeReq,
-    { startingHandle: 1, endingHandle: 9, attributeType: vendor },
-    `0801000900${vendorHex}`,
-    (length) => length === 7,
-  ],
+  [att.AttReadByTypeReq, { startingHandle: 1, endingHandle: 9, attributeType: vendor }, `0801000900${vendorHex}`, (length) => length === 7],
   [
     att.AttReadByTypeRsp,
     {
