@@ -104,7 +104,8 @@ export class RadioLink implements Link, RadioUse {
   }
 
   wake(role: LinkRole): void {
-    if (this.#isAsleep && this.#side(role).nextOctets > 0) this.#wakeUp();
+    // Not the side's own count: a sleeping peripheral has an empty packet at hand, and what its end has to send waits behind that.
+    if (this.#isAsleep && (this.#side(role).end?.nextOctets ?? 0) > 0) this.#wakeUp();
   }
 
   onShared(): void {
