@@ -8,9 +8,9 @@ import { type ConnectionParameters, connectionParametersProblem, L2cap, type L2c
 interface Opened extends OpenedHci {
   link: L2capLink;
   /** The peer's PDU arrives on a channel. */
-  receive(channelId: number, pdu: string | Uint8Array): void;
+  receive: (channelId: number, pdu: string | Uint8Array) => void;
   /** PDUs sent since the last call, in hexadecimal, the channel in front. */
-  sent(): string[];
+  sent: () => string[];
 }
 
 async function open(role: "central" | "peripheral" = "central"): Promise<Opened> {
