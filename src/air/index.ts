@@ -7,7 +7,7 @@ export {
   ListenWindow,
 } from "./advertising.ts";
 export { type AddRadioOptions, Air, type AirOptions, defaultAir, type InAir } from "./air.ts";
-export { type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup } from "./link.ts";
+export { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup } from "./link.ts";
 export type { AirFault, AirHook, AirPacket, Medium } from "./medium.ts";
 export { airTimeUs, octetsInTime, Phy, phyName, SENSITIVITY_DBM, T_IFS_US } from "./phy.ts";
 export type { Position, PropagationOptions } from "./propagation.ts";
