@@ -75,10 +75,8 @@ export function describePumpEvent(event: PumpEvent): string {
       return `connected by ${event.peer}: interval ${event.intervalMs} ms, latency ${event.latency}, timeout ${event.timeoutMs} ms`;
     case "pairing":
       return "the pump asks to pair";
-    case "paired": {
-      const refused = event.refused.length ? `; ${event.refused.join("; ")}` : "";
-      return `paired: ${event.method}, ${event.keySize * 8} bit key, gave ${event.localKeys.join(", ")}, got ${event.peerKeys.join(", ")}${refused}`;
-    }
+    case "paired":
+      return `paired by ${event.method.replaceAll("-", " ")}, ${event.keySize * 8} bit key; gave ${event.localKeys.join(", ")}; got ${event.peerKeys.join(", ")}`;
     case "encrypted":
       return event.bonded ? "link encrypted with the bond's key" : "link encrypted";
     case "discovery":
@@ -88,10 +86,10 @@ export function describePumpEvent(event: PumpEvent): string {
     case "authenticated":
       return "authenticated";
     case "services":
-      return `${event.count} services of the pump ${event.cached ? "known from before" : "discovered"}`;
+      return event.cached ? "the pump's services are known from before" : `the pump has ${event.count} services`;
     case "information": {
       const battery = event.batteryPercent === undefined ? "" : `, battery ${event.batteryPercent} %`;
-      return `pump ${event.model ?? "of unknown model"}, firmware ${event.firmware ?? "unknown"}, serial ${event.serial ?? "unknown"}${battery}`;
+      return `the pump is a ${event.model ?? "device of unknown model"}, firmware ${event.firmware ?? "unknown"}, serial ${event.serial ?? "unknown"}${battery}`;
     }
     case "sensor": {
       if (!event.start) return "sensor session: none";
@@ -101,7 +99,7 @@ export function describePumpEvent(event: PumpEvent): string {
     case "reading":
       return `glucose: ${formatGlucose(event.latest, event.timeMs)}`;
     case "disconnected":
-      return `disconnected: ${event.message}`;
+      return event.message;
     case "warning":
       return event.hint ? `${event.message} ${event.hint}` : event.message;
   }

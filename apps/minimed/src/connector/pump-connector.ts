@@ -36,6 +36,7 @@ const FAST_FOR_MS = 30_000;
 const AUTHENTICATE_TIMEOUT_MS = 120_000;
 const LARGEST_PDU = 23;
 const PUMP_MTU = 184;
+const ALL_KEYS = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey;
 /** After a link that failed before it was of use, so that a pump that comes and goes does not keep the radio busy. */
 const PAUSE_AFTER_FAILURE_MS = 500;
 const PAIR_AGAIN_HINT = "If it stays so, the pump may hold a bond that we lost: remove this device on the pump and pair again.";
@@ -105,6 +106,8 @@ export class PumpConnector implements AsyncDisposable {
   readonly #handles = new Map<string, PumpHandles>();
   readonly #onAbort = (): void => this.#stop(this.#options.signal!.reason);
   #windowEndsMs: number;
+  /** Ends the present advertisement, for another mode. */
+  #rethink = new AbortController();
   #link: PumpLink | undefined;
   #ready: ReadySession | undefined;
   #reason: unknown;
@@ -188,6 +191,7 @@ export class PumpConnector implements AsyncDisposable {
   /** Lets a pump pair (again) for so long; a bonded one included. Opened by the user, never by the pump. */
   openPairingWindow(durationMs: number = PAIRING_WINDOW_MS): void {
     this.#windowEndsMs = this.#clock.now() + durationMs;
+    this.#rethink.abort(new StateError("the pairing window was opened"));
   }
   get pairingWindowOpen(): boolean {
     return this.#clock.now() < this.#windowEndsMs;
@@ -241,6 +245,7 @@ export class PumpConnector implements AsyncDisposable {
   /** FE81 without a bond would call a pump that cannot come. @throws {PumpError} neither a bond nor an open window */
   async #nextMode(): Promise<PumpMode> {
     this.#closing.signal.throwIfAborted();
+    this.#rethink = new AbortController();
     if (this.pairingWindowOpen) return this.#mode === "carelink" ? "carelink" : "pair";
     if (this.#mode !== "carelink" && (await findPumpBond(this.#device, this.#options.pump))) return "reconnect";
     throw new PumpError("ERR_PUMP_PAIRING_WINDOW_CLOSED", "No pump paired while it was let in.");
@@ -249,13 +254,16 @@ export class PumpConnector implements AsyncDisposable {
   /** undefined when the mode has to be thought over: the window has closed, or nobody came for long. */
   async #waitForPump(mode: PumpMode): Promise<Connection | undefined> {
     const { fast, slow } = this.#options.intervalsMs ?? { fast: FAST_MS, slow: SLOW_MS };
-    return (await this.#advertise(mode, fast, FAST_FOR_MS)) ?? (await this.#advertise(mode, slow, Number.POSITIVE_INFINITY));
+    const connection = await this.#advertise(mode, fast, FAST_FOR_MS);
+    if (connection || this.#rethink.signal.aborted) return connection;
+    return await this.#advertise(mode, slow, Number.POSITIVE_INFINITY);
   }
 
   async #advertise(mode: PumpMode, intervalMs: readonly [number, number], forMs: number): Promise<Connection | undefined> {
     const leftMs = mode === "reconnect" ? Number.POSITIVE_INFINITY : this.#windowEndsMs - this.#clock.now();
     if (leftMs <= 0) return undefined;
     const { pairingAddress = "identity", form = "name" } = this.#options;
+    const signal = AbortSignal.any([this.#closing.signal, this.#rethink.signal]);
     const address = mode === "reconnect" ? "resolvable" : mode === "carelink" ? "public" : pairingAddress;
     const advertising: Advertising = await this.#device.advertise({
       ...this.#advertisement(mode, form),
@@ -268,10 +276,11 @@ export class PumpConnector implements AsyncDisposable {
       const bonded = (await findPumpBond(this.#device, this.#options.pump)) !== undefined;
       this.#emit({ type: "advertising", mode, name: this.#name, form, intervalMs, address, bonded });
       // A connection ends advertising by itself; whoever takes it must be there before the pump asks anything.
-      return await advertising.connection({ signal: this.#closing.signal, timeoutMs: Math.min(forMs, leftMs) });
+      return await advertising.connection({ signal, timeoutMs: Math.min(forMs, leftMs) });
     } catch (error) {
       await advertising.stop();
-      if (error instanceof TimeoutError) return undefined;
+      this.#closing.signal.throwIfAborted();
+      if (error instanceof TimeoutError || this.#rethink.signal.aborted) return undefined;
       throw error;
     }
   }
@@ -291,8 +300,8 @@ export class PumpConnector implements AsyncDisposable {
         bonding: true,
         mitm: false,
         secureConnections: false,
-        localKeys: KeyDistribution.EncKey | KeyDistribution.IdKey,
-        peerKeys: KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey,
+        localKeys: ALL_KEYS,
+        peerKeys: ALL_KEYS,
         pairable: mode !== "reconnect",
       },
       agent: this.#agent,

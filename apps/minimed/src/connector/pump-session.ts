@@ -27,8 +27,8 @@ const PACE_MS = 200;
 const READ_TIMEOUT_MS = 10_000;
 /** A record may come behind the response that ends its transfer. */
 const LATE_RECORD_MS = 1000;
-/** Without anything from the pump for so long the link is dead, whatever the controller says. */
-const SILENCE_MS = 15 * 60_000;
+/** After so long without anything from the pump it is asked for something small; one that does not answer is gone, whatever the controller says. */
+const PROBE_AFTER_MS = 5 * 60_000;
 const DEFAULT_POLL_MS = 60_000;
 const LATEST_RECORD = Uint8Array.of(RecordAccessOperator.Last);
 const SPECIFIC_OPS_RESPONSE_OFFSET = 1;
@@ -70,7 +70,7 @@ export interface PumpSessionOptions {
 
 /**
  * An authenticated pump. Everything here reads: what may be written is a table, and raw writes are not part of it. Operations run one after
- * the other, and all of them fail once the session ends: with the link, with eight bad frames in a row, or after 15 minutes of silence.
+ * the other, and all of them fail once the session ends: with the link, with eight bad frames in a row, or when the pump no longer answers.
  */
 export class PumpSession {
   /** Identity of the pump; it names a person's device. */
@@ -483,9 +483,13 @@ export class PumpSession {
   #onActivity(): void {
     this.#silence?.[Symbol.dispose]();
     if (this.#ended) return;
-    this.#silence = this.#clock.setTimer(SILENCE_MS, "silence of the pump", () =>
-      this.#fail(new PumpError("ERR_PUMP_PROTOCOL", "Nothing came from the pump for 15 minutes.")),
-    );
+    this.#silence = this.#clock.setTimer(PROBE_AFTER_MS, "silence of the pump", () => {
+      // A read that is not answered in its time ends the session; one that is makes this timer start again.
+      this.#exclusively("asking whether the pump is there", {}, async () => {
+        this.#onActivity();
+        await this.#readPlain("cgmFeature");
+      }).catch((error: unknown) => this.#logger.info(() => `the pump was silent: ${String(error)}`));
+    });
   }
 
   /** The session cannot go on: the link is dropped, and the pump may come back. */

@@ -308,7 +308,7 @@ export class SimulatedPump implements AsyncDisposable {
       this.#connection = undefined;
       this.#sake?.[Symbol.dispose]();
       this.#sake = undefined;
-      this.#say(`link ended: ${reason.message}`);
+      this.#say(reason.message);
       this.#searchAgain();
     });
     return connection;

@@ -1,0 +1,44 @@
+import { PumpConnector, type PumpConnectorOptions } from "./pump-connector.ts";
+import type { PumpSnapshot } from "./pump-session.ts";
+import type { LatestGlucose } from "./reading.ts";
+
+export interface RunPumpConnectorOptions extends PumpConnectorOptions {
+  /** Stays and gives every new reading until `signal` aborts or the connector ends; otherwise one session's first reads are all. */
+  readonly watch?: boolean | undefined;
+  readonly pollMs?: number | undefined;
+  readonly onReading?: ((latest: LatestGlucose) => void) | undefined;
+  /** How long the (first) session may take; without it as long as the mode waits. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * A connector from opening to closing, as a command runs it: waits for the pump, reads, and unless it watches says goodbye.
+ *
+ * @returns what the first session's reads brought
+ * @throws what `PumpConnector.open` throws · why the connector ended · {TimeoutError} · `signal.reason`
+ */
+export async function runPumpConnector({
+  watch = false,
+  pollMs,
+  onReading,
+  timeoutMs,
+  ...options
+}: RunPumpConnectorOptions): Promise<PumpSnapshot> {
+  await using connector = await PumpConnector.open(options);
+  const { signal } = options;
+  const first = await connector.session({ signal, timeoutMs });
+  if (!watch) {
+    onReading?.(first.snapshot.latest);
+    await first.session.disconnect();
+    return first.snapshot;
+  }
+  for (let { session } = first; ; { session } = await connector.session({ signal })) {
+    try {
+      for await (const latest of session.readings({ ...(signal && { signal }), ...(pollMs !== undefined && { pollMs }) }))
+        onReading?.(latest);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error !== session.ended) throw error; // a session that ends is followed by the next
+    }
+  }
+}
