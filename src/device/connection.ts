@@ -7,14 +7,7 @@ import { type BondBook, type ConnectionParameterOptions, connectionParameterUnit
 import { GattClient, type GattPeer } from "../gatt/index.ts";
 import { Disconnect, DisconnectedError, type Hci, HciError, HciErrorCode, LeSetDataLength, ReadRssi } from "../hci/index.ts";
 import type { L2capLink } from "../l2cap/index.ts";
-import {
-  createBond,
-  type PairingPolicy,
-  type PairingReport,
-  type PairOptions,
-  SecurityManager,
-  type SecurityManagerOptions,
-} from "../smp/index.ts";
+import { type PairingPolicy, type PairingReport, type PairOptions, SecurityManager, type SecurityManagerOptions } from "../smp/index.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
 import type { ConnectionPolicy } from "./policy.ts";
@@ -47,6 +40,8 @@ export type ConnectionEvents = {
   disconnected: DisconnectedError;
 };
 
+/** How long a disconnection waits for what is still to be sent. */
+const FLUSH_MS = 1000;
 /** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
 const INITIAL_DATA_LENGTH: DataLength = Object.freeze({ txOctets: 27, rxOctets: 27 });
 /** Connection_Interval and the others in what they mean. */
@@ -262,7 +257,7 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Ends the link; resolves when it is gone. A controller that does not tell so in the supervision timeout and 2 s is not waited for.
+   * Ends the link; resolves when it is gone. What was sent before is let through first, for at most a second. A controller that does not tell so in the supervision timeout and 2 s is not waited for.
    *
    * @param reason a value of HciErrorCode that may be given: by default Remote User Terminated Connection
    */
@@ -277,6 +272,13 @@ export class Connection implements AsyncDisposable {
     const ended = new Pending<void>({ clock: this.#clock, operation: "disconnection", timeoutMs });
     void this.closed.then(() => ended.resolve());
     ended.promise.catch(() => undefined); // it is awaited below, after the command
+    try {
+      // A disconnection drops what the controller has not sent: the last keys of a pairing, a write without response.
+      await this.#link.att.whenSent({ timeoutMs: FLUSH_MS });
+    } catch {
+      this.#logger.debug("disconnecting although not everything could be sent");
+    }
+    if (this.#ended) return;
     try {
       await this.#hci.send(Disconnect, { connectionHandle: this.handle, reason });
     } catch (error) {
