@@ -33,6 +33,8 @@ export function pairingPolicy(context: Context, options: AgentOptions): Partial<
     mitm: ioCapability !== IoCapability.NoInputNoOutput,
     ...(options.bond === false ? { bonding: false } : {}),
     ...(options.legacy ? { secureConnections: false } : {}),
+    // Only who asks for less protection in so many words gives up what a bond has.
+    ...(options.legacy || options.io === "none" ? { allowDowngrade: true } : {}),
     ...(options.secureOnly ? { secureConnectionsOnly: true } : {}),
   };
 }

@@ -44,7 +44,8 @@ export async function withConnection(
 async function connect(context: Context, device: Device, address: string): Promise<Connection> {
   const timeoutMs = context.timeoutMs(CONNECT_TIMEOUT_MS);
   try {
-    return await device.connect(address, { signal: context.signal, timeoutMs });
+    // A person waits for every answer: the shorter interval is worth its energy for the time of a command.
+    return await device.connect(address, { signal: context.signal, timeoutMs, intervalMs: [15, 30] });
   } catch (error) {
     if ((error as { code?: unknown }).code !== "ERR_TIMEOUT") throw error;
     throw new CommandError(

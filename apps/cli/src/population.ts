@@ -27,6 +27,8 @@ export interface Inhabitant {
   readonly kind: string;
   readonly name: string;
   readonly address: Address;
+  /** For a pump: the file with the keys that a phone needs for it. */
+  readonly keys?: string;
 }
 
 /** An air with simulated devices in it. */
@@ -62,8 +64,9 @@ export class Population implements AsyncDisposable {
 
   /** Puts a device into the air; several of one kind get numbers. @throws {UsageError} no such kind */
   async add(word: string): Promise<Inhabitant> {
+    if (word === "pump") return this.#addPump();
     const kind = KINDS[word];
-    if (!kind) throw new UsageError(`"${word}" is no simulated device: expected one of ${Object.keys(KINDS).join(", ")}`);
+    if (!kind) throw new UsageError(`"${word}" is no simulated device: expected one of ${Object.keys(KINDS).join(", ")}, pump`);
     const count = this.inhabitants.filter((other) => other.kind === word).length + 1;
     const label = count === 1 ? word : `${word}-${count}`;
     const name = count === 1 ? kind.name : `${kind.name} ${count}`;
@@ -82,12 +85,26 @@ export class Population implements AsyncDisposable {
       name,
       address,
       ...(kind.advertised.appearance === undefined ? {} : { appearance: kind.advertised.appearance }),
-      pairing: { ioCapability: IoCapability.DisplayOnly, mitm: false },
+      pairing: { ioCapability: IoCapability.DisplayOnly, mitm: false, allowDowngrade: true },
       agent: simulatedUser(name, tell),
     });
     this.#parts.push(device);
     this.#parts.push(await animate(device, kind, name, new SeededRandom(this.#seed, label)));
     const inhabitant = { kind: word, name, address };
+    this.inhabitants.push(inhabitant);
+    return inhabitant;
+  }
+
+  /** A pump is a central: it is not seen in a scan, it comes to who advertises as a phone. */
+  async #addPump(): Promise<Inhabitant> {
+    if (this.inhabitants.some(({ kind }) => kind === "pump")) throw new UsageError("there can be one pump in an air");
+    const { startPump } = await import("./devices/pump.ts");
+    const controller = new Controller({ air: this.air, name: "pump" });
+    this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
+    const { logger, folder, tell } = this.#options;
+    const started = await startPump({ transport: controller.transport, clock: this.#clock, seed: this.#seed, folder, logger, tell });
+    this.#parts.push(started);
+    const inhabitant = { kind: "pump", name: started.pump.identity.name, address: started.pump.device.identity, keys: started.keysPath };
     this.inhabitants.push(inhabitant);
     return inhabitant;
   }

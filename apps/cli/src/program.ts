@@ -61,7 +61,7 @@ Examples:
 
   program
     .command("scan")
-    .description("list the devices that advertise, until --timeout or Ctrl-C")
+    .description("list the devices that advertise, for --timeout (10 s) or until Ctrl-C")
     .option("-s, --service <UUID>", "only devices that advertise this service (repeatable)", collect, [])
     .option("-n, --name <TEXT>", "only devices whose name holds TEXT")
     .option("-p, --passive", "do not ask for scan responses")

@@ -58,7 +58,7 @@ test.each([
 });
 
 test("without an adapter the way out is named", {
-  skip: process.platform === "linux" && process.env["HAS_ADAPTER"] !== undefined,
+  skip: process.platform === "linux" && process.env.HAS_ADAPTER !== undefined,
 }, async () => {
   const { status, err } = await jelling("scan", inFolder());
   expect(status).toBe(1);

@@ -15,19 +15,21 @@ interface Options {
   window?: number;
 }
 
+/** How long to look around, unless `--timeout` says otherwise. */
+const SCAN_MS = 10_000;
 /** A scan response comes right after its advertisement; a device that has sent none in this time is listed without. */
 const SCAN_RESPONSE_MS = 500;
 /** Devices remembered, so that each is listed once; beyond, the oldest may be listed again. */
 const MOST_DEVICES = 10_000;
 
-/** Lists devices until `--timeout` or Ctrl-C. */
+/** Lists devices for 10 s, or `--timeout`, or until Ctrl-C. */
 export async function scan(context: Context, options: Options): Promise<void> {
   const { terminal } = context;
   const services = options.service.map((text) => Uuid.from(text));
   const wanted = options.name?.toLowerCase();
   await using session = await openSession(context);
   const lister = new Lister(context);
-  using deadline = context.deadline(undefined, "scanning");
+  using deadline = context.deadline(SCAN_MS, "scanning");
   let reports = 0;
   terminal.status("scanning, Ctrl-C ends …");
   try {

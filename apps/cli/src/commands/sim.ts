@@ -37,10 +37,10 @@ export async function sim(context: Context, options: Options): Promise<void> {
     tell: (sentence) => terminal.note(sentence),
   });
   for (const word of options.device) {
-    const { kind, name, address } = await population.add(word);
+    const { kind, name, address, keys } = await population.add(word);
     terminal.result(
-      () => ({ type: "device", kind, name, address: address.toString() }),
-      () => `device      ${address}  ${name}`,
+      () => ({ type: "device", kind, name, address: address.toString(), ...(keys === undefined ? {} : { keys }) }),
+      () => `device      ${address}  ${name}${keys === undefined ? "" : `, its phone's keys are in ${keys}`}`,
     );
   }
   await using closing = new Closing();

@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { buildKeyDatabase, inventKeys, SimulatedPump } from "@jelling/minimed";
+import { type Clock, delay } from "jelling/async";
+import { toHex } from "jelling/bytes";
+import { type Logger, SeededRandom, systemRandom } from "jelling/core";
+import { writePrivateFile } from "jelling/node";
+import type { HciTransport } from "jelling/transport";
+
+/** The user of the pump tries again after a while. */
+const NEXT_ATTEMPT_MS = 5000;
+
+export interface PumpOptions {
+  readonly transport: HciTransport;
+  readonly clock: Clock;
+  readonly seed: number;
+  /** Where the key database for the phone's side goes. */
+  readonly folder: string;
+  readonly logger: Logger;
+  readonly tell: (sentence: string) => void;
+}
+
+/** Switches a simulated pump on whose user is always about to pair a new phone. Its keys are invented, and open nothing real. */
+export async function startPump(options: PumpOptions): Promise<{ pump: SimulatedPump; keysPath: string } & AsyncDisposable> {
+  const { transport, clock, seed, folder, logger, tell } = options;
+  // The same every time, so that the file and the bonds of an earlier run still fit.
+  const keys = inventKeys(new SeededRandom(1, "keys of the simulated pump"));
+  const keysPath = join(folder, "pump-keys.hex");
+  await writePrivateFile(keysPath, `${toHex(buildKeyDatabase(keys.phone))}\n`);
+  const pump = await SimulatedPump.open({
+    transport,
+    clock,
+    random: systemRandom,
+    seed,
+    keyDatabase: keys.pump,
+    logger: logger.child("pump"),
+    onEvent: ({ text }) => tell(`pump: ${text}`),
+  });
+  const stop = new AbortController();
+  const user = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      try {
+        if (!pump.hasPhone) await pump.pairNewPhone({ signal: stop.signal });
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        tell(`pump: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      await delay(clock, NEXT_ATTEMPT_MS, { signal: stop.signal, name: "the pump's user" }).catch(() => undefined);
+    }
+  };
+  const done = user();
+  return {
+    pump,
+    keysPath,
+    [Symbol.asyncDispose]: async () => {
+      stop.abort(new Error("the simulated pump is switched off"));
+      await pump[Symbol.asyncDispose]();
+      await done;
+    },
+  };
+}
