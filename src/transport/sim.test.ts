@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { Air } from "../air/index.ts";
 import { SystemClock, VirtualClock } from "../async/index.ts";
+import { Controller } from "../controller/index.ts";
 import {
   Hci,
   LeAdvertisingReport,
@@ -9,6 +11,7 @@ import {
   LeSetScanParameters,
 } from "../hci/index.ts";
 import { openTransport } from "./open.ts";
+import { serveController } from "./serve.ts";
 
 test("controllers of one process hear each other", async () => {
   const clock = new VirtualClock();
@@ -56,4 +59,20 @@ test("programs in real time share one air, whatever clock they brought; a contro
   await one[Symbol.asyncDispose]();
   await using three = await openTransport("sim:shared");
   expect(three.info.spec).toBe("sim:shared");
+});
+
+test("a virtual controller served over TCP is a controller like any other, for one host after another", async () => {
+  const clock = new SystemClock();
+  using air = new Air({ clock });
+  using controller = new Controller({ air, address: "02:00:00:00:00:2A", name: "served" });
+  await using server = await serveController(controller, "tcp:0");
+  for (let i = 0; i < 2; i++) {
+    await using hci = await Hci.open(await openTransport(server.spec), { clock });
+    expect(hci.controller.address.toHex()).toBe("02:00:00:00:00:2A");
+    const ended = new Promise((resolve) => hci.onClose(resolve));
+    if (i === 1) {
+      controller.remove();
+      expect(await ended).toMatchObject({ code: "ERR_TRANSPORT_CLOSED" });
+    }
+  }
 });
