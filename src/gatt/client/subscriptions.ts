@@ -1,5 +1,6 @@
 import type { OperationOptions } from "../../async/pending.ts";
 import { Semaphore } from "../../async/semaphore.ts";
+import { AttError } from "../../att/error.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
 
 export const NOTIFICATIONS = 1;
@@ -28,7 +29,7 @@ export class CharacteristicSubscriptions implements ValueSink {
   #listeners: ValueListener[] = [];
   /** What the peer's CCCD holds by our doing. */
   #written = 0;
-  #ended = false;
+  #ended: { error: unknown } | undefined;
 
   constructor(context: ClientContext, valueHandle: number, findCccd: (options: OperationOptions) => Promise<number>) {
     this.#context = context;
@@ -39,6 +40,9 @@ export class CharacteristicSubscriptions implements ValueSink {
 
   /** Values reach the listener from now on, even those that come before the peer has answered; resolves when it has. */
   async join(listener: ValueListener, options: OperationOptions): Promise<void> {
+    if (this.#ended) throw this.#ended.error;
+    const { refusal } = this.#context.requester.bearer;
+    if (refusal) throw refusal;
     // A new array each time, so that a loop that delivers is not disturbed.
     this.#listeners = [...this.#listeners, listener];
     this.#context.setSink(this.#valueHandle, this);
@@ -74,14 +78,24 @@ export class CharacteristicSubscriptions implements ValueSink {
     const permit = await this.#lock.acquire(options, "waiting for a subscription to change");
     try {
       while (this.#written !== this.#wanted && !this.#ended) {
-        const bits = this.#wanted;
         const cccd = await this.#findCccd(options);
-        this.#written = UNKNOWN;
-        await this.#context.values.write(cccd, Uint8Array.of(bits, 0), options);
-        this.#written = bits;
+        await this.#write(cccd, this.#wanted, options);
       }
+      if (this.#ended) throw this.#ended.error;
     } finally {
       permit[Symbol.dispose]();
+    }
+  }
+
+  async #write(cccd: number, bits: number, options: OperationOptions): Promise<void> {
+    const before = this.#written;
+    this.#written = UNKNOWN; // until the peer has answered, whoever still waits for that
+    try {
+      await this.#context.values.write(cccd, Uint8Array.of(bits, 0), options);
+      this.#written = bits;
+    } catch (error) {
+      if (error instanceof AttError) this.#written = before;
+      throw error;
     }
   }
 
@@ -105,7 +119,7 @@ export class CharacteristicSubscriptions implements ValueSink {
 
   end(error: unknown): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.#ended = { error };
     const listeners = this.#listeners;
     this.#listeners = [];
     this.#context.removeSink(this.#valueHandle, this);
