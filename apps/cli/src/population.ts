@@ -99,10 +99,10 @@ export class Population implements AsyncDisposable {
   async #addPump(): Promise<Inhabitant> {
     if (this.inhabitants.some(({ kind }) => kind === "pump")) throw new UsageError("there can be one pump in an air");
     const { startPump } = await import("./devices/pump.ts");
-    const controller = new Controller({ air: this.air, name: "pump" });
+    const controller = new Controller({ air: this.air, name: "pump", address: PUMP_ADDRESS });
     this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
     const { logger, folder, tell } = this.#options;
-    const started = await startPump({ transport: controller.transport, clock: this.#clock, seed: this.#seed, folder, logger, tell });
+    const started = await startPump({ transport: controller.transport, clock: this.#clock, folder, logger, tell });
     this.#parts.push(started);
     const inhabitant = { kind: "pump", name: started.pump.identity.name, address: started.pump.device.identity, keys: started.keysPath };
     this.inhabitants.push(inhabitant);
@@ -117,6 +117,9 @@ export class Population implements AsyncDisposable {
     this.air[Symbol.dispose]();
   }
 }
+
+/** With the manufacturer's prefix, as a pump's; the same every time, so that a phone knows it again. */
+const PUMP_ADDRESS = "00:23:F7:4A:65:6C";
 
 /** Agrees to everything, and says what the device's display shows. */
 function simulatedUser(name: string, tell: (sentence: string) => void): PairingAgent {

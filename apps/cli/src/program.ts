@@ -210,6 +210,7 @@ function pumpCommands(
       .description(what)
       .requiredOption("-k, --keys <FILE>", keys)
       .option("-n, --name <TEXT>", 'name shown by the pump: "Mobile " and up to 7 characters')
+      .option("--pump <ADDRESS>", "which pump, where several are paired")
       .option("--watch <TIME>", "keep the session and read again every TIME", duration)
       .action(run(() => import("./commands/pump.ts"), name));
 }

@@ -15,10 +15,17 @@ export interface Session extends AsyncDisposable {
   readonly population: Population | undefined;
 }
 
-export type SessionOptions = Pick<DeviceOptions, "agent" | "pairing" | "name" | "gattServer" | "appearance" | "policy">;
+export interface SessionOptions extends Pick<DeviceOptions, "agent" | "pairing" | "name" | "gattServer" | "appearance" | "policy" | "att"> {
+  /** Name of the file for the bonds of this purpose. */
+  readonly bondsFile?: string;
+}
+
+export const BONDS = "bonds.json";
+/** A pump's bond is looked for by what it is, so that others must not be among them. */
+export const PUMP_BONDS = "pump-bonds.json";
 
 /** Opens transport, capture, bonds and device; what was opened is closed again in every case. */
-export async function openSession(context: Context, options: SessionOptions = {}): Promise<Session> {
+export async function openSession(context: Context, { bondsFile = BONDS, ...options }: SessionOptions = {}): Promise<Session> {
   const spec = transportSpec(context);
   const closing = new Closing();
   try {
@@ -37,7 +44,7 @@ export async function openSession(context: Context, options: SessionOptions = {}
       ...options,
       irk,
       logger: await context.logger(),
-      bonds: new FileBondStore(join(folder, "bonds.json")),
+      bonds: new FileBondStore(join(folder, bondsFile)),
       signal: context.signal,
       ...(capture ? { capture: capture.write } : {}),
       ...(population ? { clock: population.clock } : {}),
@@ -79,14 +86,23 @@ async function populate(context: Context, spec: string, folder: string): Promise
   return population;
 }
 
-/** The capture that `--capture` asks for. @throws one sentence: it cannot be written, or the ending names another format */
-export async function openCapture(context: Context, suffix = ""): Promise<CaptureWriter | undefined> {
+/**
+ * The capture that `--capture` asks for.
+ *
+ * @param options.suffix is put behind the name where there are several
+ * @param options.simulatedTime the packets' clock is not this process's
+ * @throws one sentence: it cannot be written, or the ending names another format
+ */
+export async function openCapture(
+  context: Context,
+  { suffix = "", simulatedTime = false }: { suffix?: string; simulatedTime?: boolean } = {},
+): Promise<CaptureWriter | undefined> {
   const { capture: path, secrets } = context.options;
   if (path === undefined) return undefined;
   if (/\.pcap(ng)?$/i.test(path)) throw new UsageError(`${path}: captures are written as btsnoop; choose another ending`);
   const { openCaptureFile } = await import("jelling/node");
-  // The clocks of transports that are not simulated count from the start of the process, and so does the air's of `sim:`.
-  return openCaptureFile(path + suffix, { epochMs: performance.timeOrigin, secrets });
+  // The clock of real time counts from the start of the process.
+  return openCaptureFile(path + suffix, { epochMs: simulatedTime ? undefined : performance.timeOrigin, secrets });
 }
 
 /** Finishes the file, and says so where packets are missing. */

@@ -4,14 +4,15 @@ import { FileBondStore, stateFolder } from "jelling/node";
 import { type Bond, bondToJson, describeBond } from "jelling/smp";
 import type { Context } from "../context.ts";
 import { CommandError } from "../errors.ts";
+import { BONDS, PUMP_BONDS } from "../session.ts";
 import { table } from "../terminal.ts";
 import { printable } from "../text.ts";
 import { isSimulated, transportSpec } from "../transport.ts";
 
 /** Those of the simulated air are kept apart: `--transport sim:` shows them. */
-function store(context: Context): FileBondStore {
-  const folder = stateFolder(context.io.env);
-  return new FileBondStore(join(folder, ...(isSimulated(transportSpec(context)) ? ["sim"] : []), "bonds.json"));
+function stores(context: Context): FileBondStore[] {
+  const folder = join(stateFolder(context.io.env), isSimulated(transportSpec(context)) ? "sim" : "");
+  return [BONDS, PUMP_BONDS].map((file) => new FileBondStore(join(folder, file)));
 }
 
 function protection({ authenticated, secureConnections, keySize }: ReturnType<typeof describeBond>): string {
@@ -20,30 +21,33 @@ function protection({ authenticated, secureConnections, keySize }: ReturnType<ty
 
 export async function list(context: Context): Promise<void> {
   const { terminal } = context;
-  const bonds = store(context);
+  const places = stores(context);
   const rows: string[][] = [];
-  for await (const bond of bonds.all()) {
-    const described = describeBond(bond);
-    terminal.object({ ...described });
-    rows.push([described.identity, printable(described.name ?? ""), protection(described)]);
+  for (const place of places) {
+    for await (const bond of place.all()) {
+      const described = describeBond(bond);
+      terminal.object({ ...described });
+      rows.push([described.identity, printable(described.name ?? ""), protection(described)]);
+    }
   }
   for (const line of table(rows)) terminal.line(line);
-  if (rows.length === 0) terminal.note(`no bonds in ${bonds.path}`);
+  if (rows.length === 0) terminal.note(`no bonds in ${places[0]!.path}`);
 }
 
-async function find(context: Context, bonds: FileBondStore, text: string): Promise<Bond> {
+async function find(context: Context, text: string): Promise<{ bond: Bond; place: FileBondStore }> {
   const address = Address.from(text);
-  for await (const bond of bonds.all()) {
-    if (text.includes("/") ? bond.identity.equals(address) : bond.identity.toHex() === address.toHex()) return bond;
+  for (const place of stores(context)) {
+    for await (const bond of place.all()) {
+      if (text.includes("/") ? bond.identity.equals(address) : bond.identity.toHex() === address.toHex()) return { bond, place };
+    }
   }
-  throw new CommandError(
-    `there is no bond with ${text}; jelling bonds list${isSimulated(transportSpec(context)) ? " --transport sim:" : ""} shows which there are`,
-  );
+  const list = `jelling bonds list${isSimulated(transportSpec(context)) ? " --transport sim:" : ""}`;
+  throw new CommandError(`there is no bond with ${text}; ${list} shows which there are`);
 }
 
 export async function show(context: Context, text: string): Promise<void> {
   const { terminal, options } = context;
-  const bond = await find(context, store(context), text);
+  const { bond } = await find(context, text);
   const described = describeBond(bond);
   terminal.result(
     () => (options.secrets ? { ...bondToJson(bond) } : { ...described }),
@@ -75,9 +79,11 @@ function secretRows(bond: Bond): string[][] {
 }
 
 export async function remove(context: Context, text: string): Promise<void> {
-  const bonds = store(context);
-  const { identity } = await find(context, bonds, text);
-  await bonds.delete(identity);
+  const {
+    bond: { identity },
+    place,
+  } = await find(context, text);
+  await place.delete(identity);
   context.terminal.result(
     () => ({ event: "removed", identity: identity.toString() }),
     () => `removed  ${identity}; remove this computer on the device as well`,

@@ -46,7 +46,7 @@ export async function sim(context: Context, options: Options): Promise<void> {
   await using closing = new Closing();
   for (let i = 0; i < options.controllers; i++) {
     const controller = population.addController();
-    const capture = await openCapture(context, options.controllers > 1 ? `.${i + 1}` : "");
+    const capture = await openCapture(context, { suffix: options.controllers > 1 ? `.${i + 1}` : "" });
     if (capture) closing.add(() => closeCapture(context, capture));
     const served: Pick<Controller, "attach"> = capture
       ? { attach: (transport) => controller.attach(tapped(transport, capture, population.clock)) }

@@ -6,13 +6,14 @@ import { type Logger, SeededRandom, systemRandom } from "jelling/core";
 import { writePrivateFile } from "jelling/node";
 import type { HciTransport } from "jelling/transport";
 
+/** Of name, keys and glucose: the same every time, so that files of an earlier run still fit. */
+const SEED = 1;
 /** The user of the pump tries again after a while. */
 const NEXT_ATTEMPT_MS = 5000;
 
 export interface PumpOptions {
   readonly transport: HciTransport;
   readonly clock: Clock;
-  readonly seed: number;
   /** Where the key database for the phone's side goes. */
   readonly folder: string;
   readonly logger: Logger;
@@ -21,16 +22,15 @@ export interface PumpOptions {
 
 /** Switches a simulated pump on whose user is always about to pair a new phone. Its keys are invented, and open nothing real. */
 export async function startPump(options: PumpOptions): Promise<{ pump: SimulatedPump; keysPath: string } & AsyncDisposable> {
-  const { transport, clock, seed, folder, logger, tell } = options;
-  // The same every time, so that the file and the bonds of an earlier run still fit.
-  const keys = inventKeys(new SeededRandom(1, "keys of the simulated pump"));
+  const { transport, clock, folder, logger, tell } = options;
+  const keys = inventKeys(new SeededRandom(SEED, "keys of the simulated pump"));
   const keysPath = join(folder, "pump-keys.hex");
   await writePrivateFile(keysPath, `${toHex(buildKeyDatabase(keys.phone))}\n`);
   const pump = await SimulatedPump.open({
     transport,
     clock,
     random: systemRandom,
-    seed,
+    seed: SEED,
     keyDatabase: keys.pump,
     logger: logger.child("pump"),
     onEvent: ({ text }) => tell(`pump: ${text}`),
