@@ -4,6 +4,7 @@ import { defineConfig } from "rolldown";
 // subcommand needs is a chunk of its own, loaded when it runs.
 export default defineConfig({
   input: { main: "apps/cli/src/main.ts" },
+  logLevel: "warn",
   platform: "node",
   transform: { target: "node20" }, // `using` in a form that Node 20 understands
   external: [/^jelling(\/|$)/, /^node:/, "koffi"],

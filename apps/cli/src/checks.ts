@@ -39,8 +39,7 @@ async function sockets(machine: Machine): Promise<Finding> {
   if (result === "denied")
     return { check, level: "error", message: "This process may not open Bluetooth sockets.", fix: capabilityLine(machine) };
   if (result !== "unsupported") return { check, level: "error", message: `Opening a Bluetooth socket failed with ${result.error}.` };
-  const modules = await machine.read(`/lib/modules/${machine.kernel}/modules.dep`);
-  return /\/bluetooth\.ko/.test(modules ?? "")
+  return (await hasModule(machine, "bluetooth"))
     ? { check, level: "error", message: "The kernel's Bluetooth module is not loaded.", fix: "sudo modprobe bluetooth" }
     : {
         check,
@@ -48,6 +47,11 @@ async function sockets(machine: Machine): Promise<Finding> {
         message: `Linux ${machine.kernel} has no Bluetooth, neither built in nor as a module; sim:, tcp: and unix: work.`,
         fix: "jelling scan --transport sim:",
       };
+}
+
+async function hasModule(machine: Machine, name: string): Promise<boolean> {
+  const modules = await machine.read(`/lib/modules/${machine.kernel}/modules.dep`);
+  return modules?.includes(`/${name}.ko`) ?? false;
 }
 
 function capabilityLine({ nodePath }: Machine): string {
@@ -123,12 +127,9 @@ async function daemon(machine: Machine): Promise<Finding[]> {
 async function vhci(machine: Machine): Promise<Finding> {
   const check = "vhci";
   if (!(await machine.exists("/dev/vhci")))
-    return {
-      check,
-      level: "info",
-      message: "/dev/vhci is not there; only sim --vhci needs it.",
-      fix: "sudo modprobe hci_vhci",
-    };
+    return (await hasModule(machine, "hci_vhci"))
+      ? { check, level: "info", message: "/dev/vhci is not there; only sim --vhci needs it.", fix: "sudo modprobe hci_vhci" }
+      : { check, level: "info", message: "This kernel has no /dev/vhci; only sim --vhci needs it." };
   if (!(await machine.writable("/dev/vhci")))
     return {
       check,

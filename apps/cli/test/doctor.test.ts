@@ -94,7 +94,13 @@ test.each<[string, Description, string, string | undefined]>([
     "rfkill",
     "sudo rfkill unblock bluetooth",
   ],
-  ["no /dev/vhci", {}, "vhci", "sudo modprobe hci_vhci"],
+  [
+    "no /dev/vhci, but its module",
+    { files: { "/lib/modules/6.1.0/modules.dep": "kernel/drivers/bluetooth/hci_vhci.ko.xz:\n" } },
+    "vhci",
+    "sudo modprobe hci_vhci",
+  ],
+  ["no /dev/vhci at all", {}, "vhci", undefined],
   ["a closed /dev/vhci", { files: { "/dev/vhci": "" } }, "vhci", "sudo chmod 666 /dev/vhci"],
 ])("%s has its line", async (_name, description, check, fix) => {
   expect(fixOf(await examine(machineOf(description)), check)?.fix).toBe(fix);
