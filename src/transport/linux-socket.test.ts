@@ -127,8 +127,8 @@ describe.skipIf(process.platform !== "linux")("a packet descriptor", () => {
     expect(story).toHaveLength(6);
   });
 
-  test.each([false, true])("closes in under 50 ms, and closes the descriptor (full ring: %s)", async (flood) => {
-    const times: number[] = [];
+  // How long it takes is measured in the kernel lab (lab/checks/transports.mjs).
+  test.each([false, true])("closes while its thread waits, and closes the descriptor (full ring: %s)", async (flood) => {
     for (let round = 0; round < 3; round += 1) {
       const { transport, write, far, calls } = await openPair();
       for (let refused = flood ? 0 : 100; refused < 100; refused += 1) {
@@ -139,15 +139,12 @@ describe.skipIf(process.platform !== "linux")("a packet descriptor", () => {
       transport.onClose = () => {
         told += 1;
       };
-      const start = performance.now();
       await transport[Symbol.asyncDispose]();
-      times.push(performance.now() - start);
       await transport[Symbol.asyncDispose]();
       expect(told).toBe(0);
       expect(write(Uint8Array.of(1))).toBe(flood ? ECONNRESET : Errno.EPIPE); // reset, since packets were left unread
       calls.close(far);
     }
-    expect(Math.min(...times)).toBeLessThan(50); // a busy machine may delay any single one
   });
 
   test("a thread that does not start is an error, and the descriptor is closed", async () => {
