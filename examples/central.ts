@@ -30,11 +30,17 @@ if (address === undefined) throw new Error("expected the address of a device aft
 await using device = transport ? await Device.open(transport) : await air.device();
 await using connection = await device.connect(address, { timeoutMs: 20_000, policy: { att: { exchangeMtu: "auto" } } });
 console.log(`connected to ${connection.peerAddress} every ${connection.parameters.intervalMs} ms`);
-const text = new TextDecoder();
+/** As text where it is one, else as octets. */
+const show = (value: Uint8Array): string => {
+  const text = new TextDecoder().decode(value);
+  return /^[\p{L}\p{N}\p{P}\p{Zs}]+$/u.test(text)
+    ? `"${text}"`
+    : Array.from(value, (octet) => octet.toString(16).padStart(2, "0")).join(" ");
+};
 for (const service of await connection.gatt.services()) {
   console.log(`service ${service.uuid}`);
   for (const characteristic of await service.characteristics()) {
-    const value = characteristic.has("read") ? ` = ${JSON.stringify(text.decode(await characteristic.read()))}` : "";
+    const value = characteristic.has("read") ? ` = ${show(await characteristic.read())}` : "";
     console.log(`  ${characteristic.uuid} ${characteristic.properties.join(" ")}${value}`);
   }
 }

@@ -104,6 +104,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   readonly #scanner: Scanner;
   readonly #turns: Semaphore;
   #attempt: ConnectionAttempt<T, C> | undefined;
+  #closed: { readonly error: unknown } | undefined;
   /** What the controller is working on. */
   #initiating: ConnectionAttempt<T, C> | undefined;
 
@@ -162,6 +163,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
     try {
       for (;;) {
         const present = isPeer ? await this.#find(isPeer, deadline) : peer;
+        if (this.#closed) throw this.#closed.error;
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
           { context, peer: present, ownAddress, command, signal, timeout: deadline.timeout },
@@ -316,6 +318,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
 
   /** Ends the attempt and those that wait; the next `update` of the radio cancels what the controller is doing. */
   close(error: unknown): void {
+    this.#closed ??= { error };
     this.#turns.close(error);
     this.#attempt?.outcome.reject(error);
   }
