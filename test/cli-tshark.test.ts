@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { fromHex } from "jelling/bytes";
 import { CaptureWriter, MemorySink } from "jelling/capture";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { jelling } from "../apps/cli/test/fake-io.ts";
 
 // tshark is a judge nobody here wrote. Without it the tests are left out, and say so; with JELLING_TSHARK=required they fail.
 const found = spawnSync("tshark", ["--version"]).status === 0;
-const isRequired = process.env["JELLING_TSHARK"] === "required";
+const isRequired = process.env.JELLING_TSHARK === "required";
 if (!found && !isRequired) console.warn("tshark is not installed: captures are not checked by it (apt-get install tshark)");
 
 let folder: string;
@@ -28,6 +29,10 @@ function faults(file: string): string {
       stdio: ["ignore", "pipe", "ignore"],
     },
   );
+}
+
+function malformed(file: string): string {
+  return execFileSync("tshark", ["-r", file, "-Y", "_ws.malformed"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
 function fields(file: string, ...names: string[]): string[] {
@@ -76,5 +81,23 @@ test("a capture with its keys taken out is as well-formed as before", { skip: !f
     expect(fields(file, "frame.number")).toHaveLength(PACKETS.length);
     expect(fields(file, "btsmp.long_term_key").join("").replaceAll(":", "")).toBe(secrets ? KEY : "00".repeat(16));
     expect(fields(file, "frame.time_epoch")[0]).toBe("1709210096.000250000");
+  }
+});
+
+test("captures of whole commands hold nothing that tshark calls malformed", { skip: !found && !isRequired, timeout: 60_000 }, async () => {
+  const address = "C0:4A:65:6C:6C:04/random";
+  const commands: string[][] = [
+    ["scan", "--timeout", "1s"],
+    ["pair", address, "--legacy"],
+    ["gatt", "list", address, "--read"],
+    ["pair", address],
+    ["gatt", "write", address, "7d1a0003-6563-4f68-8c05-6a656c6c7921", "--hex", "ab".repeat(300)],
+    ["gatt", "subscribe", "C0:4A:65:6C:6C:01/random", "2a37", "--count", "2"],
+  ];
+  for (const [i, command] of commands.entries()) {
+    const file = join(folder, `${i}.btsnoop`);
+    const { status, err } = await jelling([...command, "-t", "sim:", "--capture", file], { env: { XDG_STATE_HOME: folder } });
+    expect([status, err], command.join(" ")).toEqual([0, expect.stringContaining("packets captured")]);
+    expect(malformed(file), command.join(" ")).toBe("");
   }
 });

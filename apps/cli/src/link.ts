@@ -5,6 +5,9 @@ import { CommandError } from "./errors.ts";
 import { openSession } from "./session.ts";
 import { parseTarget, resolveTarget } from "./target.ts";
 
+/** Controller error code: the link was lost before its first packet. It happens when a request to connect collides with another packet. */
+const CONNECTION_FAILED_TO_BE_ESTABLISHED = 0x3e;
+const ATTEMPTS = 3;
 /** How long connecting may take. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -27,17 +30,22 @@ export async function withConnection(
   await using session = await openSession(context, { agent: pairingAgent(context, options), pairing: pairingPolicy(context, options) });
   const { device } = session;
   const address = await resolveTarget(context, device, target);
-  terminal.status(`connecting to ${address} …`);
-  const connection = await connect(context, device, address.toString());
-  terminal.status("");
-  try {
-    if (!options.fresh && connection.bonded) await connection.encrypt({ signal: context.signal });
-    else if (options.pair) await connection.pair({ signal: context.signal });
-    await work(connection, device);
-  } catch (error) {
-    throw explained(error, text);
-  } finally {
-    await connection.disconnect();
+  for (let attempt = 1; ; attempt++) {
+    terminal.status(`connecting to ${address} …`);
+    const connection = await connect(context, device, address.toString());
+    terminal.status("");
+    try {
+      if (!options.fresh && connection.bonded) await connection.encrypt({ signal: context.signal });
+      else if (options.pair) await connection.pair({ signal: context.signal });
+      await work(connection, device);
+      return;
+    } catch (error) {
+      // The peer did not hear that it was connected to: nothing was exchanged, so that it can be done again.
+      const isUnheard = connection.ended?.reason === CONNECTION_FAILED_TO_BE_ESTABLISHED;
+      if (!isUnheard || attempt === ATTEMPTS) throw explained(error, text);
+    } finally {
+      await connection.disconnect();
+    }
   }
 }
 
