@@ -96,7 +96,7 @@ async function wild(seed: number, options: Partial<AirOptions>, actions: readonl
     const links = host.all(LeConnectionComplete).filter(({ status }) => status === 0);
     const gone = new Set(host.all(DisconnectionComplete).map(({ connectionHandle }) => connectionHandle));
     const handle = links.map(({ connectionHandle }) => connectionHandle).find((connectionHandle) => !gone.has(connectionHandle));
-    switch (actions[pick(actions.length)]) {
+    switch (actions[pick(actions.length)]!) {
       case 0:
         await advertise(host, { interval: 32 + pick(400), type: pick(2) * 3 });
         break;

@@ -57,10 +57,10 @@ export const connectionCommands: readonly CommandHandler[] = [
     if (linkLayer.initiating) return HciErrorCode.CommandDisallowed;
     return Initiating.check(linkLayer, parameters) || (() => linkLayer.initiate(parameters));
   }),
-  answers(LeCreateConnectionCancel, ({ linkLayer, afterwards }) => {
-    const { initiating } = linkLayer;
+  answers(LeCreateConnectionCancel, (context) => {
+    const { initiating } = context.linkLayer;
     if (!initiating?.canCancel) return { status: HciErrorCode.CommandDisallowed };
-    afterwards(() => initiating.cancel());
+    context.afterwards(() => initiating.cancel());
     return OK;
   }),
   begins(Disconnect, (context, { connectionHandle, reason }) => {
