@@ -34,7 +34,7 @@ test("below the sensitivity nothing arrives, at it about two thirds, eleven deci
 });
 
 test("draws are uniform, and the same in any order", () => {
-  const buckets = new Array<number>(10).fill(0);
+  const buckets = Array.from({ length: 10 }, () => 0);
   for (let a = 0; a < 1000; a++) for (let b = 0; b < 10; b++) buckets[Math.floor(draw(99, a, b) * 10)]!++;
   for (const count of buckets) expect(Math.abs(count - 1000)).toBeLessThan(150);
   expect(draw(99, 500, 3)).toBe(draw(99, 500, 3));

@@ -481,6 +481,7 @@ test("HCI faults: the n-th packet either way is dropped or changed", async () =>
   expect(
     air.trace.entries.filter((entry) => entry.kind === "hci" && entry.fault).map((entry) => entry.kind === "hci" && entry.fault),
   ).toEqual(["dropped", "corrupted"]);
+  await unanswered;
   air[Symbol.dispose]();
 });
 
