@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -95,20 +95,26 @@ export class Program {
   }
 
   /**
-   * Waits for output that no earlier call has taken.
+   * Waits for output that no earlier call has taken, and takes it and everything before it.
    *
    * @param {RegExp} pattern
-   * @param {number} [timeoutMs]
+   * @param {{ timeoutMs?: number, failure?: RegExp }} [options] failure: words that end the waiting at once
    * @returns {Promise<RegExpExecArray>}
    */
-  async expect(pattern, timeoutMs = patienceMs) {
+  async expect(pattern, { timeoutMs = patienceMs, failure } = {}) {
     return until(
       `${pattern} from ${this.#name}`,
       () => {
-        const found = pattern.exec(this.#output.slice(this.#read));
-        if (found) this.#read += found.index + found[0].length;
-        else if (this.#status !== undefined) throw new Error(`${this.#name} ended with status ${this.#status} before it said ${pattern}`);
-        return found ?? undefined;
+        const unread = this.#output.slice(this.#read);
+        const found = pattern.exec(unread);
+        if (found) {
+          this.#read += found.index + found[0].length;
+          return found;
+        }
+        const failed = failure?.exec(unread);
+        if (failed) throw new Error(`${this.#name} said "${failed[0]}" instead of ${pattern}`);
+        if (this.#status !== undefined) throw new Error(`${this.#name} ended with status ${this.#status} before it said ${pattern}`);
+        return undefined;
       },
       timeoutMs,
     );
@@ -130,12 +136,14 @@ export class Program {
 }
 
 /**
- * Starts the emulator with two linked dual-mode controllers, hci0 and hci1.
+ * Starts the emulator with two linked controllers, hci0 and hci1.
  *
+ * @param {{ leOnly?: boolean }} [options] leOnly: without BR/EDR and without the extended commands, so that the kernel scans with the legacy
+ *   ones. The emulator hands a legacy advertisement to an extended scanner only in the moment in which advertising is enabled.
  * @returns {Promise<Program>}
  */
-export async function startEmulator() {
-  const emulator = new Program("btvirt", ["-l2"]);
+export async function startEmulator({ leOnly = false } = {}) {
+  const emulator = new Program("btvirt", [...(leOnly ? ["-L"] : []), "-l2"]);
   await adapterPresent(0);
   await adapterPresent(1);
   return emulator;
@@ -197,33 +205,6 @@ export async function btmgmt(index, args) {
     await program.ended();
     return program.output;
   });
-}
-
-/**
- * Captures the traffic of all adapters, as the kernel sees it, into a btsnoop file.
- *
- * @param {string} path
- * @returns {Promise<Program>}
- */
-export async function startMonitor(path) {
-  const monitor = new Program("btmon", ["--write", path], { quiet: true });
-  // It buffers what it prints, but not what it captures: a header of 16 octets, then what the kernel says of its adapters.
-  await until(`records in ${path}`, () => existsSync(path) && statSync(path).size > 16);
-  return monitor;
-}
-
-/**
- * Starts bluetoothctl on one adapter.
- *
- * @param {{ address: string, capability?: "NoInputNoOutput" | "DisplayYesNo" | "KeyboardDisplay" | "DisplayOnly" | "KeyboardOnly" }} options
- *   the adapter's address, since bluetoothctl knows no indices
- * @returns {Promise<Program>}
- */
-export async function startBluetoothctl({ address, capability = "NoInputNoOutput" }) {
-  const control = new Program("bluetoothctl", ["--agent", capability]);
-  await control.expect(/Agent registered/);
-  control.send(`select ${address}`);
-  return control;
 }
 
 /**

@@ -1,0 +1,98 @@
+// @ts-check
+/** The frame of the scenarios: steps one after the other, each with a deadline, everything put away at the end, and an exit status. */
+import { mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openCaptureFile } from "jelling/node";
+import { scope } from "./bluez.mjs";
+
+const stepLimitMs = 60_000;
+/** Time for sockets, workers and timers to be gone after the last step. */
+const graceMs = 5_000;
+
+/**
+ * @typedef {object} Scenario
+ * @property {<R extends AsyncDisposable>(resource: R) => R} use disposes of it at the end, the last first
+ * @property {<T>(what: string, body: () => T | Promise<T>) => Promise<T>} step one claim; its failure ends the scenario
+ * @property {(who: string) => string} capturePath where a capture goes: a folder that outlives the machine, where one is given
+ * @property {(who: string) => Promise<import("jelling/capture").CaptureWriter["write"]>} capture opens one for a device's packets
+ */
+
+/**
+ * Runs a scenario and sets the exit status: 0 only when every step has been taken and the process ends by itself, so nothing is left running.
+ *
+ * @param {string} name also the beginning of its captures' names
+ * @param {(scenario: Scenario) => Promise<void>} body
+ */
+export async function runScenario(name, body) {
+  const folder = process.env.JELLING_CAPTURES ?? join(tmpdir(), "captures");
+  mkdirSync(folder, { recursive: true });
+  const capturePath = (/** @type {string} */ who) => join(folder, `${name}-${who}.btsnoop`);
+  process.exitCode = 1;
+  try {
+    await scope(async (use) => {
+      const capture = async (/** @type {string} */ who) => {
+        const writer = use(await openCaptureFile(capturePath(who), { epochMs: performance.timeOrigin }));
+        return writer.write;
+      };
+      await body({ use, step, capturePath, capture });
+    });
+    process.stdout.write(`ok ${name}\n`);
+    process.exitCode = 0;
+  } catch (error) {
+    process.stdout.write(`not ok ${name}: ${error instanceof Error ? error.stack : error}\n`);
+  }
+  setTimeout(() => {
+    process.stdout.write(`not ok ${name}: left running: ${process.getActiveResourcesInfo().join(", ")}\n`);
+    process.exit(1);
+  }, graceMs).unref();
+}
+
+/**
+ * Something that a callback tells once.
+ *
+ * @template T
+ * @returns {{ once: Promise<T>, happened: boolean, happen: (value: T) => void }}
+ */
+export function happening() {
+  /** @type {(value: T) => void} */
+  let resolve = () => {};
+  /** @type {Promise<T>} */
+  const once = new Promise((settle) => {
+    resolve = settle;
+  });
+  const result = {
+    once,
+    happened: false,
+    happen: (/** @type {T} */ value) => {
+      result.happened = true;
+      resolve(value);
+    },
+  };
+  return result;
+}
+
+/**
+ * @template T
+ * @param {string} what
+ * @param {() => T | Promise<T>} body
+ * @returns {Promise<T>}
+ */
+async function step(what, body) {
+  const started = performance.now();
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done in ${stepLimitMs / 1000} s`)), stepLimitMs);
+  });
+  try {
+    const result = await Promise.race([Promise.resolve().then(body), /** @type {Promise<never>} */ (limit)]);
+    process.stdout.write(`  ok ${what} (${((performance.now() - started) / 1000).toFixed(1)} s)\n`);
+    return result;
+  } catch (error) {
+    process.stdout.write(`  not ok ${what}\n`);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
