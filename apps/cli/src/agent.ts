@@ -41,6 +41,16 @@ export function pairingPolicy(context: Context, options: AgentOptions): Partial<
 
 /** The user at the terminal. Without one the command line answers, and what it does not answer is refused. */
 export function pairingAgent({ terminal, io }: Context, { yes = false, passkey }: AgentOptions): PairingAgent {
+  const ask = {
+    yesNo: (question: string, signal: AbortSignal) => {
+      terminal.status(""); // the question takes its line
+      return io.ask.yesNo(question, signal);
+    },
+    text: (question: string, check: (answer: string) => string | undefined, signal: AbortSignal) => {
+      terminal.status("");
+      return io.ask.text(question, check, signal);
+    },
+  };
   const refuse = (what: string, option: string): undefined => {
     terminal.note(`pairing asks for ${what} and nobody is there to answer: give ${option}`);
     return undefined;
@@ -49,19 +59,19 @@ export function pairingAgent({ terminal, io }: Context, { yes = false, passkey }
     confirm: async ({ peer, signal }) => {
       if (yes) return true;
       if (!terminal.interactive) return true; // the command itself is the consent: it names the device to pair with
-      return (await io.ask.yesNo(`Pair with ${peer} without protection against somebody in the middle?`, signal)) ?? false;
+      return (await ask.yesNo(`Pair with ${peer} without protection against somebody in the middle?`, signal)) ?? false;
     },
     compare: async ({ peer, value, signal }) => {
       const digits = String(value).padStart(6, "0");
       if (yes) return true;
       if (!terminal.interactive) return refuse(`a comparison of ${digits}`, "--yes") ?? false;
-      return (await io.ask.yesNo(`Does ${peer} show ${digits}?`, signal)) ?? false;
+      return (await ask.yesNo(`Does ${peer} show ${digits}?`, signal)) ?? false;
     },
     enterPasskey: async ({ peer, signal }) => {
       if (passkey !== undefined) return passkey;
       if (!terminal.interactive) return refuse("a passkey", "--passkey");
       const check = (answer: string): string | undefined => (/^\d{1,6}$/.test(answer.trim()) ? undefined : "six digits, please");
-      const answer = await io.ask.text(`The passkey that ${peer} shows`, check, signal);
+      const answer = await ask.text(`The passkey that ${peer} shows`, check, signal);
       return answer === undefined ? undefined : Number(answer);
     },
     displayPasskey: ({ peer, passkey: shown }) => terminal.note(`enter this passkey on ${peer}: ${String(shown).padStart(6, "0")}`),

@@ -19,7 +19,7 @@ import { type Style, wrap } from "../terminal.ts";
 
 const ACTORS: Readonly<Record<Actor, Style>> = { user: "cyan", phone: "green", pump: "magenta", result: "bold" };
 /** Where the text of a timeline begins. */
-const INDENT = 20;
+const INDENT = 21;
 
 /** One line of a timeline, broken where the terminal ends. */
 function timelineText({ terminal }: Context, timeMs: number, actor: Actor, text: string): string {
