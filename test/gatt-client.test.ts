@@ -578,7 +578,12 @@ test("a peer that falls silent: the request times out, and everything after it i
   using pair = createGattPair({ server });
   const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
   server.pause();
-  const timedOut = expect(pair.client.read(3)).rejects.toMatchObject({ code: "ERR_ATT_TIMEOUT", requestOpcode: 0x0a });
+  const whoeverAsks = async (): Promise<unknown> => await characteristic.read();
+  const timedOut = expect(whoeverAsks()).rejects.toMatchObject({
+    code: "ERR_ATT_TIMEOUT",
+    requestOpcode: 0x0a,
+    stack: expect.stringContaining("whoeverAsks"),
+  });
   await pair.clock.advance(30_000);
   await timedOut;
   for (const refused of [

@@ -263,8 +263,7 @@ export class AttBearer {
     frame[PDU_OFFSET] = opcode;
     frame[PDU_OFFSET + 1] = handle & 0xff;
     frame[PDU_OFFSET + 2] = handle >> 8;
-    if (length <= 32) for (let i = 0; i < length; i++) frame[PDU_OFFSET + 3 + i] = value[i]!;
-    else frame.set(length === value.length ? value : value.subarray(0, length), PDU_OFFSET + 3);
+    frame.set(length === value.length ? value : value.subarray(0, length), PDU_OFFSET + 3);
     return frame;
   }
 

@@ -33,7 +33,6 @@ export class IndicationQueue {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#waiting.length >= CAPACITY) return Promise.reject(new StateError(`${CAPACITY} indications wait for confirmation already`));
     const transaction: Transaction<void> = new Transaction<void>(frame, {
-      timeoutError: new AttTimeoutError(AttOpcode.HandleValueInd),
       clock: this.#clock,
       operation: "indication",
       options,
@@ -59,7 +58,7 @@ export class IndicationQueue {
     if (!transaction) return;
     this.#current = transaction;
     transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT indication", () => {
-      const error = transaction.timeoutError as AttTimeoutError;
+      const error = new AttTimeoutError(AttOpcode.HandleValueInd);
       this.#current = undefined;
       transaction.reject(error);
       this.#onTimeout(error);

@@ -35,7 +35,6 @@ export class RequestQueue {
     const opcode = frame[PDU_OFFSET]!;
     const transaction: Transaction<T> = new Transaction<T>(frame, {
       parse,
-      timeoutError: new AttTimeoutError(opcode),
       clock: this.#clock,
       operation: attOpcodeName(opcode),
       options,
@@ -61,7 +60,7 @@ export class RequestQueue {
 
   #expire(transaction: Transaction<unknown>): void {
     if (this.#current !== transaction) return;
-    const error = transaction.timeoutError as AttTimeoutError;
+    const error = new AttTimeoutError(transaction.frame[PDU_OFFSET]!);
     this.#current = undefined;
     transaction.reject(error);
     this.#onTimeout(error);

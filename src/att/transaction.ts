@@ -16,8 +16,6 @@ export class Transaction<T> {
   readonly parse: ResponseParser<T> | undefined;
   /** Called just before the frame leaves. */
   readonly onSend: (() => void) | undefined;
-  /** Made with the request, so that a timeout's stack shows who asked. */
-  readonly timeoutError: Error | undefined;
   /** The frame was handed to the channel. */
   sent = false;
   settled = false;
@@ -35,7 +33,6 @@ export class Transaction<T> {
     at: {
       parse?: ResponseParser<T> | undefined;
       onSend?: (() => void) | undefined;
-      timeoutError?: Error | undefined;
       clock: Clock;
       operation: string;
       options: OperationOptions;
@@ -45,7 +42,6 @@ export class Transaction<T> {
     this.frame = frame;
     this.parse = at.parse;
     this.onSend = at.onSend;
-    this.timeoutError = at.timeoutError;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

@@ -1,6 +1,6 @@
 import type { OperationOptions } from "../../async/pending.ts";
 import type { AttBearer } from "../../att/bearer.ts";
-import { AttError } from "../../att/error.ts";
+import { AttError, AttTimeoutError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
 import type { ResponseParser } from "../../att/transaction.ts";
 
@@ -35,15 +35,18 @@ export class Requester {
   /** @param build makes the frame, for every try anew, since a frame sent belongs to the channel */
   async send<T>(build: () => Uint8Array, parse: ResponseParser<T>, options: OperationOptions): Promise<T> {
     if (!this.#mtuSettled) await this.#exchange(options);
-    try {
-      return await this.bearer.request(build(), parse, options);
-    } catch (error) {
-      if (!(error instanceof AttError)) throw error;
-      if (error.errorCode === AttErrorCode.DatabaseOutOfSync) this.#onOutOfSync();
-      if (!this.#elevate || !isSecurityError(error.errorCode)) throw error;
-      await this.#raise(this.#elevate, error, options);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.bearer.request(build(), parse, options);
+      } catch (error) {
+        // Made anew where the stack leads back to whoever asked: catching it when the request is made would cost more than the request.
+        if (error instanceof AttTimeoutError) throw new AttTimeoutError(error.requestOpcode, { cause: error });
+        if (!(error instanceof AttError)) throw error;
+        if (error.errorCode === AttErrorCode.DatabaseOutOfSync) this.#onOutOfSync();
+        if (attempt > 1 || !this.#elevate || !isSecurityError(error.errorCode)) throw error;
+        await this.#raise(this.#elevate, error, options);
+      }
     }
-    return this.bearer.request(build(), parse, options);
   }
 
   /** Requests that are refused together share one pairing. */
