@@ -403,3 +403,24 @@ test("in an instant air too a peer that vanishes is missed after the supervision
   expect(clock.now() - start).toBe(1000);
   air[Symbol.dispose]();
 });
+
+test("controllers come and go without leaving anything behind in the air", async () => {
+  const { air, clock } = makeAir({ traceCapacity: 0 });
+  const { host: central } = await makeHost(air, { name: "central", position: { x: 0, y: 0 } });
+  for (let i = 0; i < 20; i++) {
+    const { host, controller } = await makeHost(air, { name: "peripheral", position: { x: i + 1, y: 0 } });
+    expect(controller.name).toBe("peripheral"); // the name is free again
+    await advertise(host, { interval: 32 });
+    const connected = central.event(LeConnectionComplete);
+    await central.command(LeCreateConnection, createConnection(controller.address));
+    const { connectionHandle } = await connected;
+    await clock.advance(100);
+    const { rssi } = await central.command(ReadRssi, { handle: connectionHandle });
+    expect(rssi).toBe(Math.round(-40 - 20 * Math.log10(i + 1)));
+    const lost = central.event(DisconnectionComplete);
+    controller.remove();
+    await lost;
+  }
+  air[Symbol.dispose]();
+  expect(clock.pending.filter((name) => name === "air")).toEqual([]);
+});

@@ -84,6 +84,7 @@ export class Air implements Disposable {
     for (let i = 2; this.#radios.has(name); i++) name = `${options.name}-${i}`;
     const radio = new Radio({ name, key: drawKey(this.seed, name), position, txPowerDbm, sleepClockAccuracyPpm, driftPpm });
     this.#radios.set(name, radio);
+    this.medium.admit(radio);
     return radio;
   }
 

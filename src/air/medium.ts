@@ -3,7 +3,7 @@ import { draw, drawKey } from "./draw.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Phy } from "./phy.ts";
 import { Propagation, type PropagationOptions } from "./propagation.ts";
-import type { Radio } from "./radio.ts";
+import type { Path, Radio } from "./radio.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Trace } from "./trace.ts";
 
@@ -39,11 +39,8 @@ export interface MediumOptions extends PropagationOptions {
   idle: "skip" | "simulate";
 }
 
-interface Path {
-  readonly key: number;
-  lossDb: number;
-  cuts: number;
-}
+/** To or from a radio that was taken out of the air. */
+const NO_PATH: Path = { key: 0, lossDb: 0, cuts: 1 };
 
 /** What lies between radios: time, attenuation, chance, faults and the trace. */
 export class Medium {
@@ -55,7 +52,7 @@ export class Medium {
   readonly mode: "radio" | "instant";
   /** Whether events that provably change nothing are passed over. */
   readonly skipsIdle: boolean;
-  readonly #paths = new Map<Radio, Map<Radio, Path>>();
+  readonly #radios: (Radio | undefined)[] = [];
   readonly #hooks = new Set<AirHook>();
   readonly #onPathChange = new Set<() => void>();
   #packets = 0;
@@ -70,24 +67,27 @@ export class Medium {
     this.skipsIdle = options.idle === "skip";
   }
 
+  /** Gives the radio its place. */
+  admit(radio: Radio): void {
+    const free = this.#radios.indexOf(undefined);
+    radio.index = free < 0 ? this.#radios.length : free;
+    this.#radios[radio.index] = radio;
+  }
+
+  forget(radio: Radio): void {
+    this.#radios[radio.index] = undefined;
+    for (const other of this.#radios) if (other) other.paths[radio.index] = undefined;
+    radio.index = -1;
+  }
+
   #path(a: Radio, b: Radio): Path {
-    let ofA = this.#paths.get(a);
-    if (!ofA) {
-      ofA = new Map();
-      this.#paths.set(a, ofA);
-    }
-    let path = ofA.get(b);
-    if (!path) {
-      const key = drawKey(this.seed, a.name < b.name ? `${a.name}\n${b.name}` : `${b.name}\n${a.name}`);
-      path = { key, lossDb: this.propagation.pathLossDb(a.position, b.position, key), cuts: 0 };
-      ofA.set(b, path);
-      let ofB = this.#paths.get(b);
-      if (!ofB) {
-        ofB = new Map();
-        this.#paths.set(b, ofB);
-      }
-      ofB.set(a, path);
-    }
+    const known = a.paths[b.index];
+    if (known) return known;
+    if (a.index < 0 || b.index < 0) return NO_PATH;
+    const key = drawKey(this.seed, a.name < b.name ? `${a.name}\n${b.name}` : `${b.name}\n${a.name}`);
+    const path: Path = { key, lossDb: this.propagation.pathLossDb(a.position, b.position, key), cuts: 0 };
+    a.paths[b.index] = path;
+    b.paths[a.index] = path;
     return path;
   }
 
@@ -136,14 +136,11 @@ export class Medium {
 
   /** The radio is somewhere else, or its power is another. */
   moved(radio: Radio): void {
-    for (const [other, path] of this.#paths.get(radio) ?? [])
-      path.lossDb = this.propagation.pathLossDb(radio.position, other.position, path.key);
+    for (const other of this.#radios) {
+      const path = other && radio.paths[other.index];
+      if (path) path.lossDb = this.propagation.pathLossDb(radio.position, other.position, path.key);
+    }
     this.pathsChanged();
-  }
-
-  forget(radio: Radio): void {
-    for (const other of this.#paths.get(radio)?.keys() ?? []) this.#paths.get(other)?.delete(radio);
-    this.#paths.delete(radio);
   }
 
   onPathChange(listener: () => void): Disposable {

@@ -14,6 +14,14 @@ export interface RadioUse {
   onShared(): void;
 }
 
+/** What lies between two radios, the same both ways. */
+export interface Path {
+  readonly key: number;
+  lossDb: number;
+  /** Walls that came down in between. */
+  cuts: number;
+}
+
 export interface RadioOptions {
   readonly name: string;
   readonly key: number;
@@ -34,6 +42,9 @@ export class Radio {
   /** What its clock really does; positive runs slow, so that its intervals come out longer. */
   readonly driftPpm: number;
   position: Position | undefined;
+  /** Place among the radios of its air, and the paths to others by their places; the medium's. */
+  index = -1;
+  readonly paths: (Path | undefined)[] = [];
   readonly uses: RadioUse[] = [];
   /** Until then the radio is inside an exchange on an advertising channel. */
   lockedUntilUs = -1;

@@ -1,6 +1,6 @@
 import type { Air } from "../air/index.ts";
 import { ArgumentError } from "../core/index.ts";
-import { DataBufferOverflow, type EventDeclaration, encodeEvent, NumberOfCompletedPackets, PacketType } from "../hci/index.ts";
+import { DataBufferOverflow, EventCode, type EventDeclaration, encodeEvent, PacketType } from "../hci/index.ts";
 
 /** A packet between a host and its controller, as fault hooks see it. */
 export interface HciPacket {
@@ -69,8 +69,11 @@ export class HostInterface {
     if (this.wants(declaration)) this.send(encodeEvent(declaration, parameters));
   }
 
+  /** Number Of Completed Packets, by hand since there is one for each ACL packet. */
   completed(connectionHandle: number, count: number): void {
-    this.send(encodeEvent(NumberOfCompletedPackets, { handles: [{ connectionHandle, numCompletedPackets: count }] }));
+    this.send(
+      Uint8Array.of(PacketType.Event, EventCode.NumberOfCompletedPackets, 5, 1, connectionHandle, connectionHandle >> 8, count, count >> 8),
+    );
   }
 
   overflow(): void {
