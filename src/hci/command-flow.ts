@@ -44,6 +44,8 @@ export class CommandFlow {
   #outstanding: Entry | undefined;
   #probe: Entry | undefined;
   #deadline: Disposable | undefined;
+  /** Set while commands wait although none is under way: the controller has granted none. */
+  #starving: Disposable | undefined;
   #pumping = false;
   #closed: BleError | undefined;
 
@@ -111,6 +113,7 @@ export class CommandFlow {
     if (this.#closed) return;
     this.#closed = reason;
     this.#deadline?.[Symbol.dispose]();
+    this.#starving?.[Symbol.dispose]();
     const entries = this.#outstanding ? [this.#outstanding, ...this.#queue] : this.#queue;
     this.#outstanding = undefined;
     this.#queue = [];
@@ -129,6 +132,7 @@ export class CommandFlow {
         onSettled: () => {
           const at = this.#queue.indexOf(entry);
           if (at >= 0) this.#queue.splice(at, 1); // not sent yet, so it never is
+          if (this.#queue.length === 0) this.#starving?.[Symbol.dispose]();
         },
       }),
     };
@@ -144,6 +148,22 @@ export class CommandFlow {
       this.#start(entry);
     }
     this.#pumping = false;
+    this.#watchGrant();
+  }
+
+  /**
+   * A controller that takes nothing for a while says so with a grant of 0 and takes it back with an event of opcode 0x0000. Where that
+   * does not come it may be lost, so the next command is sent all the same: then it is answered, or the controller is dead.
+   */
+  #watchGrant(): void {
+    this.#starving?.[Symbol.dispose]();
+    this.#starving = undefined;
+    if (this.#closed || this.#outstanding || this.#queue.length === 0) return;
+    this.#starving = this.#clock.setTimer(this.#timeoutMs, "a grant of commands", () => {
+      this.#logger.warn(`the controller has granted no command for ${this.#timeoutMs} ms; the next one is sent all the same`);
+      this.#credits = 1;
+      this.#pump();
+    });
   }
 
   #start(entry: Entry): void {

@@ -268,6 +268,19 @@ test("a controller that grants no command gets none until an event of opcode 0x0
   await last;
 });
 
+test("where a grant does not come the next command is sent all the same, after the time for an answer", async () => {
+  const { hci, controller, clock } = await openScriptedHci();
+  controller.credits = 0;
+  await hci.send(LeSetScanEnable, ENABLE);
+  controller.credits = 1;
+  const waiting = hci.send(LeSetScanEnable, ENABLE);
+  await clock.advance(4999);
+  expect(controller.commands).toEqual(["LeSetScanEnable"]);
+  await clock.advance(1);
+  await waiting;
+  expect(clock.pending).toEqual([]);
+});
+
 test("commands queued from within an answer, a hundred deep, do not nest", async () => {
   const { hci, controller } = await openScriptedHci();
   await Promise.all(Array.from({ length: 100 }, () => hci.send(LeSetScanEnable, ENABLE)));
