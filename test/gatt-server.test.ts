@@ -174,6 +174,8 @@ test("GATT/SR/GAR/BV-01-C, BI-01-C to BI-05-C: reading, and every refusal", () =
   // Both have a key, and it is not in use: Insufficient Encryption (Vol 3 Part C 10.3.1).
   pair.secure({ ...NO_SECURITY, bonded: true });
   expect(ask(pair, `0a${encrypted}`)).toEqual([`010a${encrypted}0f`]);
+  using known = raw(pair.server, { peer: { bonded: true } });
+  expect(ask(known, `0a${encrypted}`)).toEqual([`010a${encrypted}0f`]);
   pair.secure({ encrypted: true, authenticated: false, secureConnections: false, keySize: 7, bonded: false });
   expect(ask(pair, `0a${encrypted}`)).toEqual(["0b63"]);
   expect(ask(pair, `0a${authenticated}`)).toEqual([`010a${authenticated}05`]);

@@ -36,6 +36,9 @@ export class LinkPeer implements GattPeer {
   get id(): string {
     return this.address.toString();
   }
+  get bonded(): boolean {
+    return this.bond !== undefined;
+  }
   get storedCccd(): Readonly<Record<number, number>> | undefined {
     return this.bond?.cccd;
   }

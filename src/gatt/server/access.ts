@@ -37,14 +37,18 @@ export const OPEN: AccessRequirement = Object.freeze({});
 /**
  * The error that `security` earns, 0 where it suffices. Authorization is asked separately.
  *
- * Without encryption the answer tells the client what to do (Vol 3 Part C 10.3.1): encrypt with the key both have (Insufficient
+ * `peer.bonded` tells whether there is a key that could be used. Without encryption the answer tells the client what to do (Vol 3 Part C 10.3.1): encrypt with the key both have (Insufficient
  * Encryption), or pair (Insufficient Authentication).
  */
-export function accessError(requirement: AccessRequirement, security: LinkSecurity): number {
+export function accessError(
+  requirement: AccessRequirement,
+  security: LinkSecurity,
+  peer?: { readonly bonded?: boolean | undefined },
+): number {
   if (requirement === OPEN) return 0;
   const { encrypted, authenticated, secureConnections, minKeySize } = requirement;
   if ((encrypted || authenticated || secureConnections || minKeySize !== undefined) && !security.encrypted)
-    return security.bonded ? AttErrorCode.InsufficientEncryption : AttErrorCode.InsufficientAuthentication;
+    return (peer?.bonded ?? security.bonded) ? AttErrorCode.InsufficientEncryption : AttErrorCode.InsufficientAuthentication;
   if ((authenticated && !security.authenticated) || (secureConnections && !security.secureConnections))
     return AttErrorCode.InsufficientAuthentication;
   if (minKeySize !== undefined && security.keySize < minKeySize) return AttErrorCode.EncryptionKeySizeTooShort;

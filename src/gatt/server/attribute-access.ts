@@ -48,14 +48,14 @@ export class AttributeAccess {
   /** Why the attribute may not be read, 0 where it may. Authorization is asked when it is read. */
   readError(attribute: Attribute): number {
     if (!attribute.readable) return AttErrorCode.ReadNotPermitted;
-    return accessError(attribute.readRequirement, this.#bearer.security);
+    return accessError(attribute.readRequirement, this.#bearer.security, this.#peer);
   }
 
   /** Why a value that ends at `end` may not be written, 0 where it may. */
   writeError(attribute: Attribute, end: number): number {
     if (!attribute.writable) return AttErrorCode.WriteNotPermitted;
     return (
-      accessError(attribute.writeRequirement, this.#bearer.security) ||
+      accessError(attribute.writeRequirement, this.#bearer.security, this.#peer) ||
       (end > attribute.maxLength ? AttErrorCode.InvalidAttributeValueLength : 0)
     );
   }

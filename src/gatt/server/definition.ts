@@ -9,6 +9,8 @@ export interface GattPeer {
   /** Tells peers apart in a program's own records: one string for one bonded peer, whatever address it uses. */
   readonly id: string;
   readonly address: Address;
+  /** There is a bond with it, whether or not its key is in use: decides how a client is told that it must encrypt. */
+  readonly bonded?: boolean | undefined;
   /**
    * What a bonded peer left in earlier connections: values of Client Characteristic Configuration descriptors and of Client Supported
    * Features, by attribute handle. Looked at when the link becomes encrypted with the bond's key.
