@@ -8,7 +8,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { jelling } from "../apps/cli/test/fake-io.ts";
 
 // tshark is a judge nobody here wrote. Without it the tests are left out, and say so; with JELLING_TSHARK=required they fail.
-const found = spawnSync("tshark", ["--version"]).status === 0;
+const tshark = process.env.TSHARK ?? "tshark";
+const found = spawnSync(tshark, ["--version"]).status === 0;
 const isRequired = process.env.JELLING_TSHARK === "required";
 if (!found && !isRequired) console.warn("tshark is not installed: captures are not checked by it (apt-get install tshark)");
 
@@ -22,7 +23,7 @@ afterAll(() => rm(folder, { recursive: true }));
 function faults(file: string): string {
   const filter = "_ws.malformed || _ws.expert.severity >= warning";
   return execFileSync(
-    "tshark",
+    tshark,
     ["-r", file, "-Y", filter, "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info", "-e", "_ws.expert.message"],
     {
       encoding: "utf8",
@@ -32,11 +33,11 @@ function faults(file: string): string {
 }
 
 function malformed(file: string): string {
-  return execFileSync("tshark", ["-r", file, "-Y", "_ws.malformed"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  return execFileSync(tshark, ["-r", file, "-Y", "_ws.malformed"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
 function fields(file: string, ...names: string[]): string[] {
-  const text = execFileSync("tshark", ["-r", file, "-T", "fields", ...names.flatMap((name) => ["-e", name])], {
+  const text = execFileSync(tshark, ["-r", file, "-T", "fields", ...names.flatMap((name) => ["-e", name])], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
     env: { ...process.env, TZ: "UTC" },

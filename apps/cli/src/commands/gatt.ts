@@ -14,9 +14,11 @@ const handleText = (handle: number): string => `0x${handle.toString(16).padStart
 const CLIENT_CONFIGURATION = 0x2902;
 
 export async function list(context: Context, address: string, options: LinkOptions & { read?: boolean }): Promise<void> {
-  const { terminal, signal } = context;
+  const { terminal } = context;
   const { paint } = terminal;
   await withConnection(context, address, options, async (connection) => {
+    using deadline = context.deadline(undefined, "the listing");
+    const { signal } = deadline;
     terminal.status("discovering …");
     for (const service of await connection.gatt.services({ signal })) {
       const name = serviceName(service.uuid);
@@ -33,7 +35,7 @@ export async function list(context: Context, address: string, options: LinkOptio
           `${paint("bold", named(service.uuid, name))}  ${paint("dim", `${handleText(service.handle)}-${handleText(service.endHandle)}`)}`,
       );
       for (const characteristic of await service.characteristics({ signal }))
-        await listCharacteristic(context, connection, service, characteristic, options.read ?? false);
+        await listCharacteristic(context, connection, service, characteristic, options.read ?? false, signal);
     }
     terminal.status("");
   });
@@ -45,8 +47,9 @@ async function listCharacteristic(
   service: RemoteService,
   characteristic: RemoteCharacteristic,
   read: boolean,
+  signal: AbortSignal,
 ): Promise<void> {
-  const { terminal, signal } = context;
+  const { terminal } = context;
   const { uuid, valueHandle, properties } = characteristic;
   const name = characteristicName(uuid);
   const value = read && properties.includes("read") ? await readLeniently(() => characteristic.read({ signal })) : undefined;
