@@ -172,10 +172,12 @@ export class Advertiser implements RadioActivity {
     const session = new AdvertisingSession(options, kind);
     this.#session = session;
     onSession?.(session);
-    await this.#radio.update();
-    if (options.signal?.aborted) {
-      await this.stop(session, options.signal.reason);
-      throw options.signal.reason;
+    try {
+      await this.#radio.updateFor(options.signal);
+      options.signal?.throwIfAborted();
+    } catch (reason) {
+      void this.stop(session, reason);
+      throw reason;
     }
     if (session.ended?.error !== undefined) throw session.ended.error;
     return session;

@@ -7,7 +7,7 @@ import { LeCreateConnection, LeCreateConnectionCancel } from "../hci/commands/le
 import { HciError, HciErrorCode } from "../hci/error.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
 import type { CommandPort, ParametersOf, Radio, RadioActivity } from "./radio.ts";
-import type { Scan, Scanner } from "./scanner.ts";
+import type { Scanner } from "./scanner.ts";
 
 /** Parameters of a link. */
 export interface ConnectionParameterOptions {
@@ -195,22 +195,27 @@ export class Connector<T, C = undefined> implements RadioActivity {
       timeoutMs: this.#remainingMs(deadline),
       timeoutError: () => deadline.timeout,
     });
-    found.promise.catch(() => undefined); // awaited below, where an error of the scan itself may come first
-    let scan: Scan | undefined;
-    try {
-      scan = await this.#scanner.scan({ active: false, duplicates: "report", signal: deadline.signal }, (advertisement) => {
-        if (advertisement.connectable && isPeer(advertisement.identity)) found.resolve(advertisement.address);
-      });
-      scan.onEnd = (error) => found.reject(error);
-      if (scan.ended) found.reject(scan.ended.error);
-      return await found.promise;
-    } finally {
-      found.reject(undefined); // frees its timer and listener where the scan did not begin
-      if (scan) {
-        scan.onEnd = undefined;
-        await this.#scanner.stop(scan);
-      }
-    }
+    const scanning = this.#scanner.scan({ active: false, duplicates: "report" }, (advertisement) => {
+      if (advertisement.connectable && isPeer(advertisement.identity)) found.resolve(advertisement.address);
+    });
+    scanning.then(
+      (scan) => {
+        scan.onEnd = (error) => found.reject(error);
+        if (scan.ended) found.reject(scan.ended.error);
+      },
+      (error: unknown) => found.reject(error),
+    );
+    // The caller's answer does not wait for a controller that is slow to stop.
+    const stopped = found.promise
+      .then(
+        () => scanning,
+        () => scanning,
+      )
+      .then((scan) => this.#scanner.stop(scan))
+      .catch(() => undefined); // the scan itself failed, which `found` has told
+    const address = await found.promise;
+    await stopped;
+    return address;
   }
 
   #begin(

@@ -31,8 +31,11 @@ class RuledController implements CommandPort {
   #advertisingParameters = { ownAddressType: 0 };
   #scanParameters = { ownAddressType: 0, leScanType: 0 };
 
+  /** Answers nothing any more. */
+  hangs = false;
+
   async send<P, R>(declaration: CommandDeclaration<P, R>, parameters: P): Promise<R> {
-    await Promise.resolve();
+    await (this.hangs ? new Promise(() => {}) : Promise.resolve());
     const status = this.refusals.get(declaration.name) ?? this.#act(declaration.name, parameters as never);
     const on =
       (parameters as { advertisingEnable?: boolean; leScanEnable?: boolean }).advertisingEnable ??
@@ -515,6 +518,22 @@ describe("connecting", () => {
     await expect(first).rejects.toThrow("unplugged");
     await expect(second).rejects.toThrow("unplugged");
   });
+});
+
+test("a controller that hangs holds nobody beyond the caller's own time", async () => {
+  controller.hangs = true;
+  await expect(connector.connect(PEER, { timeoutMs: 1000 }, undefined, () => false)).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+  const abort = new AbortController();
+  const waiting = [
+    advertiser.advertise({ signal: abort.signal }),
+    scanner.scan({ signal: abort.signal }, () => {}),
+    scanner.reports({ signal: abort.signal }).next(),
+  ];
+  const outcomes = Promise.allSettled(waiting);
+  await settled();
+  abort.abort(new Error("enough"));
+  for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: { message: "enough" } });
+  expect(clock.now()).toBeLessThan(1010);
 });
 
 test("the exported helper makes reports like a controller's", () => {

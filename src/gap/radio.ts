@@ -1,4 +1,5 @@
 import type { Clock } from "../async/clock.ts";
+import { Pending } from "../async/pending.ts";
 import type { Address } from "../core/address.ts";
 import { BleError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
@@ -86,8 +87,22 @@ export class Radio {
   /** Brings the controller to what is wanted now. Resolves when that was tried; what failed was told to the activity. */
   update(): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    this.#running = this.#running.then(() => this.#reconcile());
+    this.#running = this.#running
+      .then(() => this.#reconcile())
+      // Nothing above can do anything about it but end: whoever wanted something is told.
+      .catch((error: unknown) => {
+        for (const activity of this.#activities) if (activity.wanted) activity.failed(error);
+      });
     return this.#running;
+  }
+
+  /** As `update`, for a caller who does not wait any longer once `signal` aborts. @throws `signal.reason` */
+  updateFor(signal: AbortSignal | undefined): Promise<void> {
+    const updated = this.update();
+    if (!signal) return updated;
+    const pending = new Pending<void>({ clock: this.#clock, operation: "update", signal });
+    void updated.then(() => pending.resolve());
+    return pending.promise;
   }
 
   /** The controller is gone: nothing is on any more. */

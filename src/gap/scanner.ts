@@ -171,10 +171,12 @@ export class Scanner implements RadioActivity {
     this.#radio.own.current(kind);
     const scan = new Scan(options, kind, onAdvertisement);
     this.#scans = [...this.#scans, scan];
-    await this.#radio.update();
-    if (options.signal?.aborted) {
-      await this.stop(scan);
-      throw options.signal.reason;
+    try {
+      await this.#radio.updateFor(options.signal);
+      options.signal?.throwIfAborted();
+    } catch (reason) {
+      void this.stop(scan);
+      throw reason;
     }
     if (scan.ended?.error !== undefined) throw scan.ended.error;
     return scan;
