@@ -129,10 +129,10 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
       this.#onAcknowledged = control.onAcknowledged;
       return pdu;
     }
-    const fragment = this.holdsData ? undefined : this.acl.take(this.#maxTxOctets);
-    if (!fragment) return undefined;
-    this.#onAcknowledged = fragment.isLast ? this.#onPacketSent : undefined;
-    return this.#seal(fragment.llid, fragment.payload);
+    const pdu = this.holdsData ? undefined : this.acl.take(this.#maxTxOctets);
+    if (!pdu) return undefined;
+    this.#onAcknowledged = this.acl.isLast ? this.#onPacketSent : undefined;
+    return this.tx ? this.tx.encrypt(pdu[0]!, pdu.subarray(2)) : pdu;
   }
 
   onAcknowledged(): void {
@@ -147,14 +147,14 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
 
   onPdu(pdu: Uint8Array): void {
     if (this.#isClosed) return;
-    const payload = this.rx ? this.rx.decrypt(pdu) : pdu.subarray(2);
-    if (!payload) {
-      this.lose(HciErrorCode.ConnectionTerminatedDueToMicFailure);
-      return;
-    }
     const llid = pdu[0]! & 3;
-    if (llid === LLID_CONTROL) this.control.receive(payload);
-    else if (llid !== 0 && !this.control.isTerminating) this.host.acl(this.handle, llid === LLID_START, payload);
+    const payload = this.rx?.decrypt(pdu);
+    if (this.rx && !payload) this.lose(HciErrorCode.ConnectionTerminatedDueToMicFailure);
+    else if (llid === LLID_CONTROL) this.control.receive(payload ?? pdu.subarray(2));
+    else if (llid !== 0 && !this.control.isTerminating) {
+      if (payload) this.host.acl(this.handle, llid === LLID_START, payload, 0);
+      else this.host.acl(this.handle, llid === LLID_START, pdu, 2);
+    }
   }
 
   onInstant(change: LinkChange): void {

@@ -1,6 +1,7 @@
 import type { Air } from "../air/index.ts";
 import { ArgumentError } from "../core/index.ts";
 import { DataBufferOverflow, EventCode, type EventDeclaration, encodeEvent, PacketType } from "../hci/index.ts";
+import { copyOctets } from "./acl-queue.ts";
 
 /** A packet between a host and its controller, as fault hooks see it. */
 export interface HciPacket {
@@ -80,15 +81,16 @@ export class HostInterface {
     this.event(DataBufferOverflow, { linkType: ACL_LINK });
   }
 
-  /** One ACL packet to the host; `start` says whether an L2CAP PDU begins in it. */
-  acl(handle: number, start: boolean, data: Uint8Array): void {
-    const packet = new Uint8Array(5 + data.length);
+  /** One ACL packet with `bytes` from `offset` on to the host; `start` says whether an L2CAP PDU begins in it. */
+  acl(handle: number, start: boolean, bytes: Uint8Array, offset: number): void {
+    const length = bytes.length - offset;
+    const packet = new Uint8Array(5 + length);
     packet[0] = PacketType.AclData;
     packet[1] = handle;
     packet[2] = (handle >> 8) | (start ? 0x20 : 0x10); // PB flag 0b10 or 0b01, Vol 4 Part E 5.4.2
-    packet[3] = data.length;
-    packet[4] = data.length >> 8;
-    packet.set(data, 5);
+    packet[3] = length;
+    packet[4] = length >> 8;
+    copyOctets(bytes, offset, length, packet, 5);
     if (this.#hostCredits !== undefined) this.#hostCredits--;
     this.send(packet);
   }
