@@ -129,7 +129,7 @@ function nonEmpty<T>(item: Codec<T>): Codec<T[]> {
   const items = repeated(item);
   return {
     decode: (reader) => (reader.remaining === 0 ? reader.fail("an empty list") : items.decode(reader)),
-    encode: items.encode,
+    encode: (writer, value) => items.encode(writer, value),
   };
 }
 

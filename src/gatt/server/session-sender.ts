@@ -1,4 +1,4 @@
-import type { OperationOptions } from "../../async/pending.ts";
+import { type OperationOptions, Pending } from "../../async/pending.ts";
 import type { AttBearer } from "../../att/bearer.ts";
 import { AttOpcode } from "../../att/opcode.ts";
 import { StateError } from "../../core/error.ts";
@@ -49,9 +49,15 @@ export class SessionSender implements Subscriber {
     const options: OperationOptions = { signal, timeoutMs };
     if (this.held.isIdle || !this.held.mustHold(characteristic)) return this.#bearer.indicate(frame, options);
     if (this.held.isFull) return Promise.reject(new StateError("too many indications wait for the response to a write"));
-    return new Promise((resolve, reject) => {
-      this.held.push(characteristic, () => this.#bearer.indicate(frame, options).then(resolve, reject));
+    const pending = new Pending<void>({ clock: this.#bearer.clock, operation: "indication", ...options });
+    this.held.push(characteristic, () => {
+      if (pending.settled) return;
+      this.#bearer.indicate(frame, options).then(
+        () => pending.resolve(),
+        (error) => pending.reject(error),
+      );
     });
+    return pending.promise;
   }
 
   /** One ATT_MULTIPLE_HANDLE_VALUE_NTF; `undefined` where it does not fit or must wait (Vol 3 Part F 3.4.7.4). */
