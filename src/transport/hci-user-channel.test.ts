@@ -224,6 +224,13 @@ describe.skipIf(process.platform !== "linux")("a virtual adapter", () => {
     });
   });
 
+  test("appears only when its commands can be answered: a thread that does not start leaves no adapter behind", async () => {
+    let opened = 0;
+    const calls: LinuxCalls = { ...loadLinuxCalls("test"), package: "/nowhere/koffi", open: () => opened++ };
+    await expect(openVhci(calls)).rejects.toMatchObject({ code: "ERR_TRANSPORT", reason: "io" });
+    expect(opened).toBe(0);
+  });
+
   test("has the kernel's index, and the command that came before it is not lost", async () => {
     const real = loadLinuxCalls("test");
     const pair = new Int32Array(2);

@@ -6,7 +6,7 @@
  */
 
 /** Words of the header. */
-export const Word = Object.freeze({ Head: 0, Tail: 1, Told: 2, WantWritable: 3, Stop: 4 });
+export const Word = Object.freeze({ Head: 0, Tail: 1, Told: 2, WantWritable: 3, Stop: 4, Descriptor: 5 });
 export const HEADER_BYTES = 64;
 /** Octets of the ring; several of the longest packets fit. */
 export const RING_BYTES = 1 << 20;
@@ -15,13 +15,12 @@ export const LONGEST_PACKET = 0x11000;
 /** Stands in place of a length where the rest of the ring is skipped. */
 export const SKIP = 0xffff_ffff;
 
-/** What the thread says. */
+/** What the thread says. "ready" when it can read; it then waits for a descriptor plus 1 in its word. */
 export type ReaderMessage = "ready" | "data" | "writable" | "closed" | { readonly ended: number };
 
 export interface ReaderData {
   /** Path of the FFI package. */
   readonly package: string;
-  readonly descriptor: number;
   /** An eventfd that makes the thread look at the header's words. */
   readonly wake: number;
   readonly shared: SharedArrayBuffer;
@@ -36,7 +35,8 @@ function readerMain(
   require: (path: string) => unknown,
   { parentPort, workerData }: { parentPort: { postMessage(message: ReaderMessage): void }; workerData: ReaderData },
 ): void {
-  const { descriptor, wake, shared, constants } = workerData;
+  const { wake, shared, constants } = workerData;
+  let descriptor = -1;
   const words = new Int32Array(shared, 0, constants.headerBytes / 4);
   const ring = new Uint8Array(shared, constants.headerBytes);
   const lengths = new Uint32Array(shared, constants.headerBytes);
@@ -46,6 +46,7 @@ function readerMain(
   const TOLD = 2;
   const WANT_WRITABLE = 3;
   const STOP = 4;
+  const DESCRIPTOR = 5;
   const POLLIN = 1;
   const POLLOUT = 4;
   const EINTR = 4;
@@ -67,7 +68,6 @@ function readerMain(
   const polled = new ArrayBuffer(16);
   const descriptors = new Int32Array(polled);
   const events = new Int16Array(polled);
-  descriptors[0] = descriptor;
   descriptors[2] = wake;
   events[6] = POLLIN;
 
@@ -142,10 +142,13 @@ function readerMain(
   };
 
   parentPort.postMessage("ready");
+  while (Atomics.load(words, DESCRIPTOR) === 0 && !stopped()) Atomics.wait(words, DESCRIPTOR, 0, patienceMs);
+  descriptor = Atomics.load(words, DESCRIPTOR) - 1; // also when stopped: it is closed here
+  descriptors[0] = descriptor;
   const ended = watch();
   if (ended !== undefined) parentPort.postMessage({ ended });
   while (!stopped()) Atomics.wait(words, STOP, 0, patienceMs);
   // Closed here and not in the event loop, for the kernel may wait for the controller's answer to a reset.
-  close(descriptor);
+  if (descriptor >= 0) close(descriptor);
   parentPort.postMessage("closed");
 }

@@ -93,6 +93,76 @@ export interface DescriptorOptions<Info> {
   readonly afterClose?: () => Promise<void>;
 }
 
+/** A thread that is ready to read, and what it shares with this one. */
+class Reader {
+  readonly words: Int32Array;
+  readonly ring: Uint8Array;
+  onMessage: (message: ReaderMessage) => void = () => {};
+  /** The thread is over without having closed its descriptor. */
+  onFailure: (cause: unknown) => void = () => {};
+  readonly #calls: LinuxCalls;
+  readonly #wake: number;
+
+  private constructor(calls: LinuxCalls) {
+    this.#calls = calls;
+    const shared = new SharedArrayBuffer(HEADER_BYTES + RING_BYTES);
+    this.words = new Int32Array(shared, 0, HEADER_BYTES / 4);
+    this.ring = new Uint8Array(shared, HEADER_BYTES);
+    this.#wake = calls.eventfd(0, O_CLOEXEC | O_NONBLOCK);
+    const workerData: ReaderData = {
+      package: calls.package,
+      wake: this.#wake,
+      shared,
+      constants: { headerBytes: HEADER_BYTES, longestPacket: LONGEST_PACKET, skip: SKIP },
+    };
+    // execArgv: what the program was started with (loaders, inspectors) is none of the thread's business
+    const worker = new Worker(readerProgram, { eval: true, workerData, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 32 } });
+    let failure: unknown;
+    let closed = false;
+    worker.on("message", (message: ReaderMessage) => {
+      if (message === "closed") {
+        closed = true;
+        calls.close(this.#wake);
+      }
+      this.onMessage(message);
+    });
+    worker.once("error", (error) => {
+      failure = error;
+    });
+    worker.once("exit", () => {
+      if (closed) return;
+      calls.close(this.#wake);
+      this.onFailure(failure);
+    });
+  }
+
+  /** @throws {TransportError} it does not start */
+  static start(calls: LinuxCalls, spec: string): Promise<Reader> {
+    return new Promise((resolve, reject) => {
+      const reader = new Reader(calls);
+      reader.onMessage = () => resolve(reader);
+      reader.onFailure = (cause) => reject(new TransportError("io", `${spec} cannot be read, its thread does not run`, { cause }));
+    });
+  }
+
+  /** Begins to read; the thread closes the descriptor in the end. */
+  read(descriptor: number): void {
+    Atomics.store(this.words, Word.Descriptor, descriptor + 1);
+    Atomics.notify(this.words, Word.Descriptor);
+  }
+
+  stop(): void {
+    Atomics.store(this.words, Word.Stop, 1);
+    for (const word of [Word.Stop, Word.Tail, Word.Descriptor]) Atomics.notify(this.words, word);
+    this.poke();
+  }
+
+  /** Makes it look at its words. */
+  poke(): void {
+    this.#calls.write(this.#wake, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
+  }
+}
+
 /**
  * A descriptor of the kernel that gives one packet at each read and takes one at each write, as a transport. Reading happens in a thread
  * of its own; writing never blocks.
@@ -101,14 +171,12 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
   declare readonly info: Info;
   readonly #calls: LinuxCalls;
   readonly #descriptor: number;
-  readonly #wake: number;
+  readonly #reader: Reader;
   readonly #words: Int32Array;
   readonly #ring: Uint8Array;
-  readonly #worker: Worker;
   readonly #afterClose: (() => Promise<void>) | undefined;
   readonly #outgoing: Uint8Array[] = [];
   #disposal: Promise<void> | undefined;
-  #started!: { resolve: () => void; reject: (error: unknown) => void };
   #released!: () => void;
   readonly #whenReleased = new Promise<void>((resolve) => {
     this.#released = resolve;
@@ -124,53 +192,58 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
     descriptor: number,
     options: DescriptorOptions<Info>,
   ): Promise<DescriptorTransport<Info>> {
-    const transport = new DescriptorTransport(calls, descriptor, options);
-    await new Promise<void>((resolve, reject) => {
-      transport.#started = { resolve, reject };
-    });
-    return transport;
+    try {
+      const reader = await Reader.start(calls, options.info.spec);
+      return new DescriptorTransport(calls, reader, descriptor, options);
+    } catch (error) {
+      calls.close(descriptor);
+      throw error;
+    }
   }
 
-  private constructor(calls: LinuxCalls, descriptor: number, { info, early = [], afterClose }: DescriptorOptions<Info>) {
+  /**
+   * Opens the descriptor only when its thread can read, which on a busy machine takes seconds: for a kernel that asks at once, and takes a
+   * late answer for a dead controller.
+   *
+   * @throws {TransportError} the reading thread does not start
+   * @throws what `open` throws
+   */
+  static async openWhenReady<Info extends HciTransport["info"]>(
+    calls: LinuxCalls,
+    spec: string,
+    open: () => DescriptorOptions<Info> & { readonly descriptor: number },
+  ): Promise<DescriptorTransport<Info>> {
+    const reader = await Reader.start(calls, spec);
+    try {
+      const { descriptor, ...options } = open();
+      return new DescriptorTransport(calls, reader, descriptor, options);
+    } catch (error) {
+      reader.stop();
+      throw error;
+    }
+  }
+
+  private constructor(calls: LinuxCalls, reader: Reader, descriptor: number, { info, early = [], afterClose }: DescriptorOptions<Info>) {
     super(info);
     this.#calls = calls;
     this.#descriptor = descriptor;
+    this.#reader = reader;
+    this.#words = reader.words;
+    this.#ring = reader.ring;
     this.#afterClose = afterClose;
-    const shared = new SharedArrayBuffer(HEADER_BYTES + RING_BYTES);
-    this.#words = new Int32Array(shared, 0, HEADER_BYTES / 4);
-    this.#ring = new Uint8Array(shared, HEADER_BYTES);
-    this.#wake = calls.eventfd(0, O_CLOEXEC | O_NONBLOCK);
-    const workerData: ReaderData = {
-      package: calls.package,
-      descriptor,
-      wake: this.#wake,
-      shared,
-      constants: { headerBytes: HEADER_BYTES, longestPacket: LONGEST_PACKET, skip: SKIP },
-    };
     for (const packet of early) this.deliver(packet);
-    // execArgv: what the program was started with (loaders, inspectors) is none of the thread's business
-    this.#worker = new Worker(readerProgram, { eval: true, workerData, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 32 } });
-    let failure: unknown;
-    let closed = false;
-    this.#worker.on("message", (message: ReaderMessage) => {
-      if (message === "ready") this.#started.resolve();
-      else if (message === "data") this.#receive();
+    reader.onMessage = (message) => {
+      if (message === "data") this.#receive();
       else if (message === "writable") this.#flush();
-      else if (message === "closed") {
-        closed = true;
-        this.#letGo();
-      } else this.#lose(message.ended === 0 ? undefined : new SystemError("read", message.ended));
-    });
-    this.#worker.once("error", (error) => {
-      failure = error;
-    });
-    this.#worker.once("exit", () => {
-      if (closed) return;
-      this.#lose(failure);
-      this.#calls.close(this.#descriptor); // the thread ended without doing so
-      this.#letGo();
-      this.#started.reject(new TransportError("io", `${info.spec} cannot be read, its thread does not run`, { cause: failure }));
-    });
+      else if (message === "closed") this.#released();
+      else if (message !== "ready") this.#lose(message.ended === 0 ? undefined : new SystemError("read", message.ended));
+    };
+    reader.onFailure = (cause) => {
+      this.#lose(cause);
+      this.#calls.close(this.#descriptor);
+      this.#released();
+    };
+    reader.read(descriptor);
   }
 
   override get onPacket(): ((packet: Uint8Array) => void) | undefined {
@@ -232,16 +305,8 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
 
   protected release(): Promise<void> {
     this.#outgoing.length = 0;
-    Atomics.store(this.#words, Word.Stop, 1);
-    Atomics.notify(this.#words, Word.Stop);
-    Atomics.notify(this.#words, Word.Tail);
-    this.#poke();
+    this.#reader.stop();
     return this.#whenReleased;
-  }
-
-  #letGo(): void {
-    this.#calls.close(this.#wake);
-    this.#released();
   }
 
   #flush(): void {
@@ -262,11 +327,7 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
   }
 
   #askForWritable(): void {
-    if (Atomics.exchange(this.#words, Word.WantWritable, 1) === 0) this.#poke();
-  }
-
-  #poke(): void {
-    this.#calls.write(this.#wake, new Uint8Array(new BigUint64Array([1n]).buffer), 8);
+    if (Atomics.exchange(this.#words, Word.WantWritable, 1) === 0) this.#reader.poke();
   }
 
   /** Without a receiver the packets stay in the ring, and a full ring makes the thread wait. */

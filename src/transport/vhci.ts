@@ -22,10 +22,13 @@ export interface VhciTransport extends HciTransport {
  */
 export async function openVhci(calls: LinuxCalls = loadLinuxCalls("vhci:")): Promise<VhciTransport> {
   const spec = "vhci:";
-  const descriptor = calls.open(PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (descriptor < 0) throw describeOpenFailure(new SystemError("open", calls.errno()));
-  const { index, early } = createController(calls, descriptor);
-  return DescriptorTransport.open(calls, descriptor, { info: { spec, index }, early });
+  // The kernel's first command comes with the adapter, and gives it up if it is not answered in 2 s.
+  return await DescriptorTransport.openWhenReady(calls, spec, () => {
+    const descriptor = calls.open(PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) throw describeOpenFailure(new SystemError("open", calls.errno()));
+    const { index, early } = createController(calls, descriptor);
+    return { descriptor, info: { spec, index }, early };
+  });
 }
 
 /** The kernel answers with the index; its first command may already be in front of that answer. */
