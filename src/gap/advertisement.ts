@@ -21,9 +21,6 @@ const RSSI_NOT_AVAILABLE = 127;
 // Layout of one legacy report: Event_Type (1), Address_Type (1), Address (6), Data_Length (1), Data, RSSI (1).
 const DATA_AT = 9;
 
-// An HCI event has at most 258 octets.
-const SMALL_PACKET = 260;
-
 /**
  * One advertising report, read in place from the controller's packet: nothing is decoded until it is asked for.
  *
@@ -149,11 +146,19 @@ export class Advertisement {
     return this.serviceUuids.some((service) => service.text === text);
   }
 
-  /** The same report, in octets of its own unless its packet is small and holds nothing else. */
+  /** The same report in octets of its own, which no larger buffer is held for. */
   keep(): Advertisement {
-    if (this.#packet.buffer.byteLength <= SMALL_PACKET) return this;
+    if (this.#offset === 0 && this.#end === this.#packet.length) return this;
     const octets = this.#packet.slice(this.#offset, this.#end);
     return new Advertisement(octets, 0, octets.length, this.#resolve, this.#other);
+  }
+
+  /** Whether a report says the same, signal strength aside. */
+  isSameAs(packet: Uint8Array, offset: number, end: number): boolean {
+    if (end - offset !== this.#end - this.#offset) return false;
+    const own = this.#packet;
+    for (let i = offset, k = this.#offset; i < end - 1; i++, k++) if (packet[i] !== own[k]) return false;
+    return true;
   }
 
   /** The same report, together with the one it belongs to. */

@@ -235,10 +235,10 @@ export class Scanner implements RadioActivity {
       this.#recent.set(key, recent);
     }
     if (packet[offset] === AdvertisingEventType.ScanResponse) {
-      recent.scanResponse = report.keep();
+      if (!recent.scanResponse?.isSameAs(packet, offset, end)) recent.scanResponse = report.keep();
       return recent.advertisement ? report.with(recent.advertisement) : report;
     }
-    recent.advertisement = report.keep();
+    if (!recent.advertisement?.isSameAs(packet, offset, end)) recent.advertisement = report.keep();
     return recent.scanResponse ? report.with(recent.scanResponse) : report;
   }
 
