@@ -113,25 +113,26 @@ async function live(pairing: Pairing, fault?: Fault): Promise<Life> {
 }
 
 function countListeners(signal: AbortSignal, change: (by: 1 | -1) => void): void {
-  const { addEventListener, removeEventListener } = signal;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
   const present = new Set<unknown>();
   Object.assign(signal, {
-    addEventListener(...parameters: Parameters<typeof addEventListener>) {
+    addEventListener: (...parameters: Parameters<typeof add>) => {
       if (!present.has(parameters[1])) change(1);
       present.add(parameters[1]);
-      addEventListener.apply(signal, parameters);
+      add(...parameters);
     },
-    removeEventListener(...parameters: Parameters<typeof removeEventListener>) {
+    removeEventListener: (...parameters: Parameters<typeof remove>) => {
       if (present.delete(parameters[1])) change(-1);
-      removeEventListener.apply(signal, parameters);
+      remove(...parameters);
     },
   });
 }
 
 interface Stage {
-  open(name: "phone" | "sensor"): Promise<Device>;
+  readonly open: (name: "phone" | "sensor") => Promise<Device>;
   readonly signal: AbortSignal;
-  within(ms: number): AbortSignal;
+  readonly within: (ms: number) => AbortSignal;
   readonly life: Life;
 }
 
