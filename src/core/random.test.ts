@@ -11,7 +11,7 @@ test("equal seeds and labels give equal streams, others do not", () => {
 
 test("unit() is spread evenly over [0, 1)", () => {
   const random = new SeededRandom(7);
-  const buckets = new Array<number>(10).fill(0);
+  const buckets = Array.from({ length: 10 }, () => 0);
   for (let i = 0; i < 10_000; i++) buckets[Math.floor(random.unit() * 10)]!++;
   for (const count of buckets) expect(Math.abs(count - 1000)).toBeLessThan(150);
 });
