@@ -122,6 +122,23 @@ describe("a device", () => {
     expect([device.links.length, second.links.length]).toEqual([1, 0]);
   });
 
+  test("is opened by name, in real time", async () => {
+    await open();
+    await using air = await Device.open("sim:");
+    await using other = await Device.open("sim:");
+    await air.advertise({ intervalMs: 20 });
+    const connection = await other.connect(air.address, { intervalMs: 7.5, timeoutMs: 5000 });
+    expect(new TextDecoder().decode(await connection.gatt.read(3))).toBe("Jelling");
+  });
+
+  test.each([
+    ["nowhere:", "unknown-spec"],
+    ["tcp:127.0.0.1:1", "refused"],
+  ])("is not opened at %s", async (spec, reason) => {
+    await open();
+    await expect(Device.open(spec)).rejects.toMatchObject({ code: "ERR_TRANSPORT", reason });
+  });
+
   test("a controller that falls silent is an error of who asks, and closing takes a bounded time", async () => {
     await open();
     controller.answers.set("LeSetAdvertisingEnable", "silent");

@@ -38,12 +38,12 @@ export class Advertising implements AsyncDisposable {
   }
 
   /**
-   * The connections this advertisement leads to, those made before the first call included. The loop ends when advertising does; with
+   * The connections this advertisement leads to, those made before the first call and still there included. The loop ends when advertising does; with
    * `signal.reason` if a signal ended it, with an error if the controller did.
    */
   connections({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<Connection> {
     const subscription = this.#connections.subscribe({ capacity: BACKLOG, signal });
-    const backlog = this.#backlog;
+    const backlog = this.#openBacklog();
     this.#backlog = [];
     if (backlog.length === 0) return subscription;
     return after(backlog, subscription);
@@ -56,6 +56,7 @@ export class Advertising implements AsyncDisposable {
    * @throws {TimeoutError} none came in `timeoutMs`
    */
   async connection({ signal, timeoutMs }: OperationOptions = {}): Promise<Connection> {
+    this.#backlog = this.#openBacklog();
     const first = this.#backlog.shift();
     if (first) return first;
     const pending = new Pending<Connection>({ clock: this.#clock, operation: "waiting for a connection", signal, timeoutMs });
@@ -86,8 +87,17 @@ export class Advertising implements AsyncDisposable {
 
   /** A connection that answers this advertisement. @internal */
   publish(connection: Connection): void {
-    if (this.#connections.size > 0) this.#connections.publish(connection);
-    else if (this.#backlog.length < BACKLOG) this.#backlog.push(connection);
+    if (this.#connections.size > 0) {
+      this.#connections.publish(connection);
+      return;
+    }
+    this.#backlog = this.#openBacklog();
+    if (this.#backlog.length < BACKLOG) this.#backlog.push(connection);
+  }
+
+  /** Those that are still there. */
+  #openBacklog(): Connection[] {
+    return this.#backlog.filter(({ ended }) => !ended);
   }
 
   #end(error: unknown): void {

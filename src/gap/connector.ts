@@ -7,7 +7,7 @@ import { LeCreateConnection, LeCreateConnectionCancel } from "../hci/commands/le
 import { HciError, HciErrorCode } from "../hci/error.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
 import type { CommandPort, ParametersOf, Radio, RadioActivity } from "./radio.ts";
-import type { Scanner } from "./scanner.ts";
+import type { Scanner, ScanOptions } from "./scanner.ts";
 
 /** Parameters of a link. */
 export interface ConnectionParameterOptions {
@@ -162,7 +162,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
     let attempt: ConnectionAttempt<T, C> | undefined;
     try {
       for (;;) {
-        const present = isPeer ? await this.#find(isPeer, deadline) : peer;
+        const present = isPeer ? await this.#find(isPeer, { intervalMs: scanIntervalMs, windowMs: scanWindowMs }, deadline) : peer;
         if (this.#closed) throw this.#closed.error;
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
@@ -187,7 +187,11 @@ export class Connector<T, C = undefined> implements RadioActivity {
   }
 
   /** Waits for a connectable advertisement of the peer; gives the address it has now. */
-  async #find(isPeer: (identity: Address | undefined) => boolean, deadline: Deadline): Promise<Address> {
+  async #find(
+    isPeer: (identity: Address | undefined) => boolean,
+    listening: Pick<ScanOptions, "intervalMs" | "windowMs">,
+    deadline: Deadline,
+  ): Promise<Address> {
     const found = new Pending<Address>({
       clock: this.#clock,
       operation: deadline.timeout.operation,
@@ -195,7 +199,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
       timeoutMs: this.#remainingMs(deadline),
       timeoutError: () => deadline.timeout,
     });
-    const scanning = this.#scanner.scan({ active: false, duplicates: "report" }, (advertisement) => {
+    const scanning = this.#scanner.scan({ ...listening, active: false, duplicates: "report" }, (advertisement) => {
       if (advertisement.connectable && isPeer(advertisement.identity)) found.resolve(advertisement.address);
     });
     scanning.then(

@@ -495,6 +495,15 @@ describe("connecting", () => {
     await settled();
     expect(initiatingPeer()).toEqual(rpa.bytes);
     expect(controller.scanning).toBeUndefined();
+    // It is gone, and heard again at the next one.
+    await delay(clock, 5001);
+    expect(controller.initiating).toBeUndefined();
+    expect(controller.scanning).toBeTruthy();
+    const next = createRpa(irk, new SeededRandom(4));
+    hear(next);
+    await settled();
+    await settled();
+    expect(initiatingPeer()).toEqual(next.bytes);
     link("link");
     expect(await connected).toBe("link");
   });
