@@ -1,4 +1,6 @@
+import { Anchors } from "./anchors.ts";
 import { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup } from "./link.ts";
+import { LinkSide } from "./link-side.ts";
 import type { Medium } from "./medium.ts";
 import { airTimeUs, Phy, T_IFS_US } from "./phy.ts";
 import type { RadioUse } from "./radio.ts";
@@ -6,49 +8,18 @@ import { AirEvent } from "./scheduler.ts";
 
 /** What both timers of the peers may be off beside their drift, Vol 6 Part B 4.2.1. */
 const JITTER_US = 16;
-const NESN = 0x04;
-const SN = 0x08;
-const MD = 0x10;
-
-/** One end as the link sees it: sequence numbers and what is on its way. */
-class Side {
-  readonly role: LinkRole;
-  end: LinkEnd | undefined;
-  isAlive = false;
-  sn = 0;
-  nesn = 0;
-  /** Sent, or about to be, and not acknowledged. */
-  current: Uint8Array | undefined;
-  readonly empty = Uint8Array.of(1, 0);
-  lastHeardUs = 0;
-  isEstablished = false;
-  isLeaving = false;
-  /** Until then nothing new of the peer is accepted (a fault hook's delay). */
-  holdsUntilUs = -1;
-  readonly changes: { instant: number; change: LinkChange }[] = [];
-  constructor(role: LinkRole) {
-    this.role = role;
-  }
-  /** Payload octets of the next PDU to leave. */
-  get nextOctets(): number {
-    return this.current ? this.current.length - 2 : (this.end?.nextOctets ?? 0);
-  }
-}
 
 /** A link with radio time: connection events, packets, acknowledgements, losses, supervision (Vol 6 Part B 4.5). */
 export class RadioLink implements Link, RadioUse {
   readonly #medium: Medium;
   readonly #setup: LinkSetup;
-  readonly #central = new Side(LinkRole.Central);
-  readonly #peripheral = new Side(LinkRole.Peripheral);
+  readonly #central = new LinkSide(LinkRole.Central);
+  readonly #peripheral = new LinkSide(LinkRole.Peripheral);
   readonly #anchorEvent = new AirEvent(() => this.#onAnchor());
   readonly #stepEvent = new AirEvent(() => this.#onStep());
   readonly #pathWatch: Disposable;
 
-  // Anchors are counted from a base, so that rounding to microseconds does not add up.
-  #baseUs: number;
-  #baseCounter = 0;
-  intervalUs: number;
+  readonly #anchors: Anchors;
   #latency: number;
   #timeoutUs: number;
   #channelMap: Uint8Array;
@@ -76,11 +47,10 @@ export class RadioLink implements Link, RadioUse {
   constructor(medium: Medium, setup: LinkSetup) {
     this.#medium = medium;
     this.#setup = setup;
-    this.intervalUs = setup.intervalUs * (1 + setup.central.radio.driftPpm * 1e-6);
+    this.#anchors = new Anchors(setup.firstAnchorUs, this.#drifting(setup.intervalUs));
     this.#latency = setup.latency;
     this.#timeoutUs = setup.supervisionTimeoutUs;
     this.#channelMap = setup.channelMap;
-    this.#baseUs = setup.firstAnchorUs;
     this.nextAnchorUs = setup.firstAnchorUs;
     this.lastServedUs = medium.scheduler.nowUs;
     this.#lastHeardAnchorUs = medium.scheduler.nowUs;
@@ -89,6 +59,10 @@ export class RadioLink implements Link, RadioUse {
     setup.central.radio.addUse(this);
     this.#pathWatch = medium.onPathChange(() => this.#wakeUp());
     this.#arm();
+  }
+
+  get intervalUs(): number {
+    return this.#anchors.intervalUs;
   }
 
   get eventCounter(): number {
@@ -141,27 +115,22 @@ export class RadioLink implements Link, RadioUse {
   occupies(startUs: number, endUs: number): boolean {
     if (this.#eventUs < endUs && this.busyUntilUs > startUs) return true;
     let anchorUs = this.nextAnchorUs;
-    if (this.#isAsleep) anchorUs = this.#anchorOf(this.#counterAt(endUs));
+    if (this.#isAsleep) anchorUs = this.#anchors.at(this.#anchors.counterAt(endUs));
     return anchorUs < endUs && anchorUs + this.#idleUs() > startUs;
   }
 
-  #side(role: LinkRole): Side {
+  #side(role: LinkRole): LinkSide {
     return role === LinkRole.Central ? this.#central : this.#peripheral;
   }
-  #other(side: Side): Side {
+  #other(side: LinkSide): LinkSide {
     return side === this.#central ? this.#peripheral : this.#central;
   }
   #idleUs(): number {
     return airTimeUs(this.#phyCentral, 0) + T_IFS_US + airTimeUs(this.#phyPeripheral, 0);
   }
-  #anchorOf(counter: number): number {
-    return this.#baseUs + Math.round((counter - this.#baseCounter) * this.intervalUs);
-  }
-  /** The last event whose anchor is not after `timeUs`. */
-  #counterAt(timeUs: number): number {
-    let counter = this.#baseCounter + Math.floor((timeUs - this.#baseUs) / this.intervalUs) + 1;
-    while (this.#anchorOf(counter) > timeUs) counter--;
-    return counter;
+  /** An interval as the central's clock measures it. */
+  #drifting(intervalUs: number): number {
+    return intervalUs * (1 + this.#setup.central.radio.driftPpm * 1e-6);
   }
   #channel(): number {
     const unmapped = (this.#setup.hop * (this.#counter + 1)) % 37; // Channel Selection Algorithm #1, Vol 6 Part B 4.5.8.2
@@ -171,8 +140,8 @@ export class RadioLink implements Link, RadioUse {
     return used[unmapped % used.length] ?? unmapped;
   }
 
-  #deadlineOf(side: Side): number {
-    return side.isEstablished ? side.lastHeardUs + this.#timeoutUs : this.#anchorOf(EVENTS_TO_ESTABLISH);
+  #deadlineOf(side: LinkSide): number {
+    return side.isEstablished ? side.lastHeardUs + this.#timeoutUs : this.#anchors.at(EVENTS_TO_ESTABLISH);
   }
 
   /** Sets the timer for the next anchor or an earlier end of a side's patience. */
@@ -206,7 +175,7 @@ export class RadioLink implements Link, RadioUse {
     }
     this.#counter++;
     this.#applyInstants();
-    this.nextAnchorUs = this.#anchorOf(this.#counter + 1);
+    this.nextAnchorUs = this.#anchors.at(this.#counter + 1);
     this.#packet = 0;
     this.#isInEvent = true;
     if (!this.#mayUseRadios(nowUs)) {
@@ -238,9 +207,7 @@ export class RadioLink implements Link, RadioUse {
         this.#phyCentral = change.centralToPeripheral;
         this.#phyPeripheral = change.peripheralToCentral;
       } else {
-        this.#baseUs = this.#anchorOf(this.#counter);
-        this.#baseCounter = this.#counter;
-        this.intervalUs = change.intervalUs * (1 + this.#setup.central.radio.driftPpm * 1e-6);
+        this.#anchors.change(this.#counter, this.#drifting(change.intervalUs));
         this.#latency = change.latency;
         this.#timeoutUs = change.supervisionTimeoutUs;
       }
@@ -268,11 +235,10 @@ export class RadioLink implements Link, RadioUse {
   }
 
   #peripheralListens(nowUs: number): boolean {
-    const { end, isAlive, current, empty, changes, isLeaving } = this.#peripheral;
-    if (!end || !isAlive || this.#isApart) return false;
-    const mayRest = this.#latency > 0 && this.#heardLastAnchor && changes.length === 0 && !isLeaving;
-    const hasNothing = (current === undefined || current === empty) && end.nextOctets === 0;
-    if (mayRest && hasNothing && this.#counter - this.#lastAttended <= this.#latency) return false;
+    const { isAlive, isIdle, changes } = this.#peripheral;
+    if (!isAlive || this.#isApart) return false;
+    const mayRest = this.#latency > 0 && this.#heardLastAnchor && changes.length === 0 && isIdle;
+    if (mayRest && this.#counter - this.#lastAttended <= this.#latency) return false;
     this.#lastAttended = this.#counter;
     this.#heardLastAnchor = this.#isInWindow(nowUs - this.#lastHeardAnchorUs);
     return this.#heardLastAnchor;
@@ -307,7 +273,7 @@ export class RadioLink implements Link, RadioUse {
       this.#heardLastAnchor = this.#heard !== undefined;
       if (this.#heardLastAnchor) this.#lastHeardAnchorUs = startUs;
     }
-    if (this.#medium.skipsIdle && central.current === central.empty && !hasMore && this.#isPeripheralIdle()) {
+    if (this.#medium.skipsIdle && central.isIdle && peripheral.isIdle) {
       this.#idleExchange(endUs);
       return;
     }
@@ -315,22 +281,17 @@ export class RadioLink implements Link, RadioUse {
     this.#medium.scheduler.set(this.#stepEvent, endUs);
   }
 
-  #isPeripheralIdle(): boolean {
-    const { current, empty, end, isLeaving } = this.#peripheral;
-    return (current === undefined || current === empty) && !isLeaving && !this.#central.isLeaving && (end?.nextOctets ?? 0) === 0;
-  }
-
   /** Two empty packets in one go: nothing in between could be seen from outside. */
   #idleExchange(atPeripheralUs: number): void {
     const [central, peripheral] = [this.#central, this.#peripheral];
     let isComplete = false;
     if (this.#heard) {
-      this.#acknowledge(peripheral, this.#heard, atPeripheralUs);
+      peripheral.acknowledge(this.#heard, atPeripheralUs);
       peripheral.current ??= peripheral.empty;
       const replyUs = atPeripheralUs + T_IFS_US;
       const reply = this.#carry(peripheral, peripheral.current, false, replyUs, this.#phyPeripheral, true);
       if (reply) {
-        this.#acknowledge(central, reply, replyUs + airTimeUs(this.#phyPeripheral, 0));
+        central.acknowledge(reply, replyUs + airTimeUs(this.#phyPeripheral, 0));
         isComplete = true;
       }
     }
@@ -352,7 +313,7 @@ export class RadioLink implements Link, RadioUse {
       this.#closeEvent(false);
       return;
     }
-    const isNew = this.#acknowledge(peripheral, pdu, nowUs);
+    const isNew = peripheral.acknowledge(pdu, nowUs);
     if (!peripheral.isAlive) {
       this.#closeEvent(false); // its last PDU was acknowledged, it is off
       return;
@@ -385,7 +346,7 @@ export class RadioLink implements Link, RadioUse {
       this.#closeEvent(false);
       return;
     }
-    if (this.#acknowledge(central, pdu, nowUs)) central.end!.onPdu(pdu);
+    if (central.acknowledge(pdu, nowUs)) central.end!.onPdu(pdu);
     if (this.#moreData && central.isAlive && peripheral.isAlive) {
       const startUs = nowUs + T_IFS_US;
       const reply = peripheral.current && central.nesn === peripheral.sn ? peripheral.nextOctets : peripheral.end!.nextOctets;
@@ -400,30 +361,9 @@ export class RadioLink implements Link, RadioUse {
     this.#closeEvent(true);
   }
 
-  /** Handles NESN and SN of a received packet, Vol 6 Part B 4.5.9. Gives whether it brings a new PDU. */
-  #acknowledge(side: Side, pdu: Uint8Array, nowUs: number): boolean {
-    side.lastHeardUs = nowUs;
-    side.isEstablished = true;
-    const header = pdu[0]!;
-    if (side.current && (header & NESN) >> 2 !== side.sn) {
-      const was = side.current;
-      side.sn ^= 1;
-      side.current = undefined;
-      if (was !== side.empty) side.end!.onAcknowledged();
-    }
-    if ((header & SN) >> 3 !== side.nesn || !side.isAlive) return false; // sent before
-    if (pdu.length === 2) {
-      side.nesn ^= 1;
-      return false;
-    }
-    if (!side.end!.isAccepting || nowUs < side.holdsUntilUs) return false;
-    side.nesn ^= 1;
-    return true;
-  }
-
   /** Sends a packet through the air; gives it as received, or nothing. */
-  #carry(from: Side, pdu: Uint8Array, hasMore: boolean, timeUs: number, phy: Phy, listens: boolean): Uint8Array | undefined {
-    pdu[0] = (pdu[0]! & 0x03) | (from.nesn ? NESN : 0) | (from.sn ? SN : 0) | (hasMore ? MD : 0);
+  #carry(from: LinkSide, pdu: Uint8Array, hasMore: boolean, timeUs: number, phy: Phy, listens: boolean): Uint8Array | undefined {
+    from.stamp(pdu, hasMore);
     const medium = this.#medium;
     const to = this.#other(from);
     const packet = this.#packet++;
@@ -491,34 +431,32 @@ export class RadioLink implements Link, RadioUse {
     if (!this.#isAsleep) return;
     this.#sync();
     this.#isAsleep = false;
-    this.nextAnchorUs = this.#anchorOf(this.#counter + 1);
+    this.nextAnchorUs = this.#anchors.at(this.#counter + 1);
     this.#arm();
   }
 
   /** Accounts for the events slept through: each attended one was a complete exchange of empty packets. */
   #sync(): void {
     if (!this.#isAsleep) return;
-    const last = this.#counterAt(this.#medium.scheduler.nowUs);
+    const last = this.#anchors.counterAt(this.#medium.scheduler.nowUs);
     if (last <= this.#counter) return;
     const [central, peripheral] = [this.#central, this.#peripheral];
     const attended = Math.floor((last - this.#lastAttended) / (this.#latency + 1));
     this.#lastAttended += attended * (this.#latency + 1);
     this.#counter = last;
     if (attended > 0) {
-      this.#lastHeardAnchorUs = this.#anchorOf(this.#lastAttended);
+      this.#lastHeardAnchorUs = this.#anchors.at(this.#lastAttended);
       peripheral.lastHeardUs = this.#lastHeardAnchorUs + airTimeUs(this.#phyCentral, 0);
       central.lastHeardUs = this.#lastHeardAnchorUs + this.#idleUs();
-      central.sn ^= attended & 1;
-      central.nesn ^= attended & 1;
-      peripheral.sn ^= attended & 1;
-      peripheral.nesn ^= attended & 1;
+      central.passOver(attended);
+      peripheral.passOver(attended);
     }
     // The empty packets of unattended events are one packet, sent again until it is heard.
     central.current = last > this.#lastAttended ? central.empty : undefined;
-    this.#eventUs = this.#anchorOf(last);
+    this.#eventUs = this.#anchors.at(last);
     this.lastServedUs = this.#eventUs;
     this.busyUntilUs = this.#eventUs + this.#idleUs();
-    this.nextAnchorUs = this.#anchorOf(last + 1);
+    this.nextAnchorUs = this.#anchors.at(last + 1);
   }
 
   #dispose(): void {
