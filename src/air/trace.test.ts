@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { fromHex } from "../bytes/index.ts";
+import { type HciTraceEntry, Trace, type TraceEntry, traceLine } from "./trace.ts";
+
+const hci = (hex: string, direction: HciTraceEntry["direction"] = "to-controller"): HciTraceEntry => ({
+  kind: "hci",
+  timeUs: 1_234_567,
+  controller: "phone",
+  direction,
+  packet: fromHex(hex),
+  fault: undefined,
+});
+
+test("a trace keeps the newest entries and counts what it dropped", () => {
+  const trace = new Trace(3);
+  const entries = Array.from({ length: 5 }, (_, i): TraceEntry => ({ ...hci("01030c00"), timeUs: i }));
+  for (const entry of entries) trace.add(entry);
+  expect(trace.entries.map(({ timeUs }) => timeUs)).toEqual([2, 3, 4]);
+  expect(trace.dropped).toBe(2);
+  trace.clear();
+  expect([trace.entries, trace.dropped]).toEqual([[], 0]);
+});
+
+test("a trace without capacity still tells listeners, and is off without them", () => {
+  const trace = new Trace(0);
+  expect(trace.isOn).toBe(false);
+  const seen: TraceEntry[] = [];
+  const listening = trace.on((entry) => seen.push(entry));
+  expect(trace.isOn).toBe(true);
+  trace.add(hci("01030c00"));
+  listening[Symbol.dispose]();
+  expect([seen.length, trace.entries.length, trace.isOn]).toEqual([1, 0, false]);
+});
+
+test("one line a packet", () => {
+  expect(traceLine(hci("01030c00"))).toBe("1.234567 hci phone > 01030c00");
+  expect(traceLine({ ...hci("040e0401030c00", "to-host"), fault: "dropped" })).toBe("1.234567 hci phone < 040e0401030c00 dropped");
+  expect(
+    traceLine({
+      kind: "air",
+      timeUs: 5,
+      from: "a",
+      receivedBy: ["b", "c"],
+      trouble: undefined,
+      channel: 37,
+      phy: 1,
+      accessAddress: 0x8e89bed6,
+      pdu: fromHex("0200"),
+    }),
+  ).toBe("0.000005 air a > b,c ch37 1M 8e89bed6 0200");
+});
+
+test.each([
+  ["LE Enable Encryption", `0119201c0100${"00".repeat(10)}`, 16],
+  ["LE Long Term Key Request Reply", "011a20120100", 16],
+  ["LE Encrypt", "01172020", 16],
+  ["Encryption Information", "02010015001100060006", 16],
+  ["Identity Information", "02012015001100060008", 16],
+  ["Signing Information", "0201201500110006000a", 16],
+])("the key in %s is left out unless asked for", (_, before, length) => {
+  const packet = hci(before + "ab".repeat(length));
+  expect(traceLine(packet)).toBe(`1.234567 hci phone > ${before}${"xx".repeat(length)}`);
+  expect(traceLine(packet, { secrets: true })).toContain("ab".repeat(length));
+});
