@@ -62,6 +62,14 @@ test("what was written is read back, in pieces of any size", () => {
   }
 });
 
+test("packets read from a Buffer are copies, as those from any other array", () => {
+  const chunk = Buffer.from(fileOf(reset));
+  const [record] = readBtsnoop(chunk);
+  chunk.fill(0xff);
+  expect(record?.packet).toEqual(reset);
+  expect(Buffer.isBuffer(record?.packet)).toBe(false);
+});
+
 test("a file cut at any octet gives its whole records, then says where it ends", () => {
   const file = fileOf(reset, complete);
   const ends = [16, 44, 75];

@@ -83,11 +83,13 @@ export class BtsnoopReader {
    */
   *push(chunk: Uint8Array): Generator<CaptureRecord, void> {
     if (this.#failed) throw this.#failed;
-    if (this.#rest.length === 0) this.#rest = chunk;
+    // A Buffer's slice() would be a view of it, and the packets would change with the caller's buffer.
+    const octets = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    if (this.#rest.length === 0) this.#rest = octets;
     else {
-      const joined = new Uint8Array(this.#rest.length + chunk.length);
+      const joined = new Uint8Array(this.#rest.length + octets.length);
       joined.set(this.#rest);
-      joined.set(chunk, this.#rest.length);
+      joined.set(octets, this.#rest.length);
       this.#rest = joined;
     }
     if (this.#datalink === undefined && !this.#readHeader()) return;
