@@ -273,6 +273,20 @@ describe("links", () => {
     expect(await second.closed).toMatchObject({ reason: 0x16, cause: { code: "ERR_TIMEOUT" } });
   });
 
+  test("a link that the controller does not want to end is an error, but not of a scope that is left", async () => {
+    await open();
+    controller.answers.set("Disconnect", HciErrorCode.HardwareFailure);
+    const connection = await beConnected();
+    await expect(connection.disconnect()).rejects.toMatchObject({ code: "ERR_HCI", status: 0x03 });
+    await connection[Symbol.asyncDispose]();
+    controller.answers.set("Disconnect", HciErrorCode.CommandDisallowed);
+    const going = connection.disconnect();
+    await settled();
+    controller.lose();
+    await going;
+    expect(device.links).toEqual([]);
+  });
+
   test("a second link to the same peer is refused before the controller is asked", async () => {
     await open();
     await connect();

@@ -40,6 +40,8 @@ export type ConnectionEvents = {
   disconnected: DisconnectedError;
 };
 
+/** How a controller refuses to disconnect a link that is going already. */
+const GOING: readonly number[] = [HciErrorCode.UnknownConnectionIdentifier, HciErrorCode.CommandDisallowed];
 /** How long a disconnection waits for what is still to be sent. */
 const FLUSH_MS = 1000;
 /** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
@@ -282,8 +284,8 @@ export class Connection implements AsyncDisposable {
     try {
       await this.#hci.send(Disconnect, { connectionHandle: this.handle, reason });
     } catch (error) {
-      // Unknown Connection Identifier: the link was lost by itself, and its event is on the way.
-      const isGone = error instanceof HciError && error.status === HciErrorCode.UnknownConnectionIdentifier;
+      // The link is being lost by itself, and its event is on the way.
+      const isGone = error instanceof HciError && GOING.includes(error.status);
       if (!isGone && !this.#ended) {
         ended.reject(error);
         this.#disconnecting = undefined;
@@ -297,8 +299,9 @@ export class Connection implements AsyncDisposable {
     }
   }
 
+  /** Disconnects; a controller that refuses is not an error of the scope that is left. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.disconnect();
+    await this.disconnect().catch((error: unknown) => this.#logger.warn(() => `could not be disconnected: ${String(error)}`));
   }
 
   #throwIfEnded(): void {
