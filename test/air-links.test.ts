@@ -424,3 +424,30 @@ test("controllers come and go without leaving anything behind in the air", async
   air[Symbol.dispose]();
   expect(clock.pending.filter((name) => name === "air")).toEqual([]);
 });
+
+test("channel maps set one after another: the last one stays", async () => {
+  const { central, peripheral, handles, air, clock } = await connectedPair();
+  for (let channel = 0; channel < 10; channel++) {
+    const channelMap = Uint8Array.of(0x0f, channel, 0, 0, 0);
+    expect((await central.command(LeSetHostChannelClassification, { channelMap })).status).toBe(0);
+  }
+  await clock.advance(2000);
+  expect((await peripheral.command(LeReadChannelMap, { connectionHandle: handles.peripheral })).channelMap[1]).toBe(9);
+  expect((await central.command(LeReadChannelMap, { connectionHandle: handles.central })).channelMap[1]).toBe(9);
+  expect((await central.command(LeSetHostChannelClassification, { channelMap: Uint8Array.of(1, 0, 0, 0, 0) })).status).toBe(0x12);
+  air[Symbol.dispose]();
+});
+
+test("a trace listener or a fault hook that wakes a program does so at its moment", async () => {
+  const { central, handles, air, clock } = await connectedPair();
+  const woken = new Promise<number>((resolve) => {
+    air.trace.on((entry) => {
+      if (entry.kind === "air" && entry.channel < 37) resolve(entry.timeUs);
+    });
+  });
+  void clock.advance(60_000);
+  central.sendAcl(handles.central, Uint8Array.of(1));
+  const timeUs = await woken;
+  expect(clock.now() * 1000 - timeUs).toBeLessThan(500);
+  air[Symbol.dispose]();
+});

@@ -61,7 +61,7 @@ export class Medium {
     this.scheduler = new Scheduler(options.clock);
     this.mailbox = new Mailbox(this.scheduler);
     this.propagation = new Propagation(options);
-    this.trace = new Trace(options.traceCapacity);
+    this.trace = new Trace(options.traceCapacity, () => this.scheduler.wake());
     this.seed = options.seed;
     this.mode = options.mode;
     this.skipsIdle = options.idle === "skip";
@@ -165,6 +165,7 @@ export class Medium {
   /** Asks the hooks about a packet; the first that wants something has it. */
   fate(packet: Omit<AirPacket, "index">): AirFault | undefined {
     if (this.#hooks.size === 0) return undefined;
+    this.scheduler.wake(); // a hook may settle what a program waits for
     const counted: AirPacket = { index: this.#packets++, ...packet };
     for (const hook of this.#hooks) {
       const fault = hook(counted);

@@ -43,9 +43,12 @@ export class Trace {
   #entries: TraceEntry[] = [];
   #head = 0;
   readonly #listeners = new Set<(entry: TraceEntry) => void>();
+  readonly #onTold: () => void;
 
-  constructor(capacity: number) {
+  /** @param onTold called whenever listeners were, who may have woken code that waits */
+  constructor(capacity: number, onTold: () => void = () => {}) {
     this.capacity = capacity;
+    this.#onTold = onTold;
   }
 
   /** Whether anybody wants entries; without a capacity and a listener they need not be made. */
@@ -64,7 +67,9 @@ export class Trace {
       this.#head = (this.#head + 1) % this.capacity;
       this.dropped++;
     }
+    if (this.#listeners.size === 0) return;
     for (const listener of this.#listeners) listener(entry);
+    this.#onTold();
   }
 
   /** Calls `listener` for each entry from now on; it must not change the bytes. */

@@ -132,6 +132,7 @@ export class HostInterface {
     const index = this.#sent[direction]++;
     let delivered: Uint8Array | undefined = packet;
     let fault: "dropped" | "corrupted" | undefined;
+    if (this.#hooks.size > 0) this.#air.medium.scheduler.wake(); // a hook may settle what a program waits for
     for (const hook of this.#hooks) {
       const answer = hook({ index, direction, packet });
       if (answer === undefined) continue;

@@ -142,7 +142,12 @@ export class LinkControl {
 
   /** Whether a procedure of this name is under way or waits. */
   has(name: string): boolean {
-    return this.#active?.name === name || this.#waiting.some((procedure) => procedure.name === name);
+    return this.#active?.name === name || this.isWaiting(name);
+  }
+
+  /** Whether a procedure of this name waits for its turn. */
+  isWaiting(name: string): boolean {
+    return this.#waiting.some((procedure) => procedure.name === name);
   }
 
   start(procedure: Procedure): void {

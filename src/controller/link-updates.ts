@@ -47,11 +47,13 @@ export class LinkUpdates {
   readonly #link: UpdatableLink;
   /** The peer asked for other parameters, and the host has not answered. */
   #isAsked = false;
+  #wantedChannels: Uint8Array;
 
   constructor(control: LinkControl, link: UpdatableLink) {
     this.#control = control;
     this.#context = control.context;
     this.#link = link;
+    this.#wantedChannels = link.channelMap;
     if (this.#context.role === LinkRole.Central) this.#serveCentral();
     else this.#servePeripheral();
     if (hasFeature(this.#context.features, LeFeature.ConnectionParametersRequestProcedure)) this.#serveRequests();
@@ -80,12 +82,19 @@ export class LinkUpdates {
   /** Central: use these channels from an instant on. */
   updateChannels(channelMap: Uint8Array): void {
     const control = this.#control;
+    this.#wantedChannels = channelMap;
+    if (control.isWaiting("channel map")) return;
     control.start({
       name: "channel map",
       requestOpcode: LlChannelMapInd.opcode,
       hasInstant: true,
-      begin: () =>
-        control.send(LlChannelMapInd, (counter) => ({ channelMap, instant: this.#schedule(counter, { kind: "channels", channelMap }) })),
+      begin: () => {
+        const wanted = this.#wantedChannels;
+        control.send(LlChannelMapInd, (counter) => ({
+          channelMap: wanted,
+          instant: this.#schedule(counter, { kind: "channels", channelMap: wanted }),
+        }));
+      },
       onRejected: () => {},
     });
   }
@@ -175,6 +184,7 @@ export class LinkUpdates {
       const range = { intervalMin, intervalMax, latency, timeout };
       const reject = (errorCode: number): void => control.reject(LlConnectionParamReq.opcode, errorCode, true);
       if (!areConnectionParametersValid(range)) reject(HciErrorCode.InvalidLlParameters);
+      else if (this.#isAsked) reject(HciErrorCode.LlProcedureCollision);
       else if (this.#collides("connection update", reject)) return;
       else if (!host.wants(LeRemoteConnectionParameterRequest)) reject(HciErrorCode.UnsupportedRemoteFeature);
       else {
