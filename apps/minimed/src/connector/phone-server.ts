@@ -4,6 +4,12 @@ import { gapService, gattService } from "jelling/gatt";
 import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
 import { informationServiceUuid, informationValues, type PhoneInformation } from "./phone-database.ts";
 
+/**
+ * Handles of the services. A pump keeps those of its phone with the bond and does not ask again, so they must be the same in every run,
+ * whatever was in the server before.
+ */
+const HANDLES = Object.freeze({ genericAccess: 0x0001, genericAttribute: 0x0010, information: 0x0020, sake: 0x0040 });
+
 /** What the pump does on our server, as far as the connector cares. */
 export interface PhoneServerHandlers {
   /** Whether this peer is the pump that is connected; everyone else is refused. */
@@ -30,11 +36,14 @@ export class PhoneServer implements Disposable {
   constructor(server: GattServer, { name, careLink, information }: PhoneServerOptions, handlers: PhoneServerHandlers) {
     this.#server = server;
     const missing = (uuid: (typeof ServiceUuid)[keyof typeof ServiceUuid]): boolean => server.service(uuid) === undefined;
-    if (missing(ServiceUuid.GenericAccess)) this.#services.push(server.addService(gapService({ name, centralAddressResolution: true })));
-    if (missing(ServiceUuid.GenericAttribute)) this.#services.push(server.addService(gattService()));
+    if (missing(ServiceUuid.GenericAccess))
+      this.#services.push(server.addService({ ...gapService({ name, centralAddressResolution: true }), handle: HANDLES.genericAccess }));
+    if (missing(ServiceUuid.GenericAttribute))
+      this.#services.push(server.addService({ ...gattService(), handle: HANDLES.genericAttribute }));
     this.#services.push(
       server.addService({
         uuid: informationServiceUuid(careLink),
+        handle: HANDLES.information,
         characteristics: informationValues(information).map(({ uuid, value }) => ({
           uuid,
           properties: ["read"],
@@ -47,6 +56,7 @@ export class PhoneServer implements Disposable {
     );
     const sake = server.addService({
       uuid: ServiceUuid.Sake,
+      handle: HANDLES.sake,
       characteristics: [
         {
           uuid: CharacteristicUuid.SakePort,

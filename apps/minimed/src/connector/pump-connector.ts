@@ -12,6 +12,7 @@ import {
 } from "jelling/core";
 import type { Advertising, Connection, ConnectionPolicy, Device } from "jelling/device";
 import type { GattPeer } from "jelling/gatt";
+import type { DisconnectedError } from "jelling/hci";
 import { type Bond, IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
 import { PumpError } from "../error.ts";
 import { redactAddress, redactName } from "../redact.ts";
@@ -235,7 +236,6 @@ export class PumpConnector implements AsyncDisposable {
     } catch (error) {
       this.#stop(error);
     } finally {
-      await this.#link?.connection.disconnect().catch(() => undefined);
       this.#options.signal?.removeEventListener("abort", this.#onAbort);
       this.#server[Symbol.dispose]();
       this.#events.close();
@@ -338,16 +338,19 @@ export class PumpConnector implements AsyncDisposable {
       onSession: (session) => preparations.push(this.#prepare(session)),
     });
     this.#link = link;
-    const onClosing = (): void => void connection.disconnect().catch(() => undefined);
+    const onClosing = (): void => link.drop();
     this.#closing.signal.addEventListener("abort", onClosing, { once: true });
     if (this.#closing.signal.aborted) onClosing();
-    const reason = await connection.closed;
-    this.#closing.signal.removeEventListener("abort", onClosing);
-    this.#link = undefined;
-    this.#ready = undefined;
-    link[Symbol.dispose]();
-    await Promise.all(preparations);
-    this.#emit({ type: "disconnected", reason: reason.reason, message: reason.message });
+    try {
+      const reason = await link.over;
+      this.#emit({ type: "disconnected", reason: reason.reason, message: reason.message });
+    } finally {
+      this.#closing.signal.removeEventListener("abort", onClosing);
+      this.#link = undefined;
+      this.#ready = undefined;
+      link[Symbol.dispose]();
+      await Promise.all(preparations);
+    }
     this.#closing.signal.throwIfAborted();
     if (link.authenticated) return;
     if (!link.encrypted && mode === "reconnect") this.#warn("The pump left before the link was encrypted.", PAIR_AGAIN_HINT);
@@ -375,7 +378,7 @@ export class PumpConnector implements AsyncDisposable {
       if (!(error instanceof BleError)) throw error;
       if (!session.ended) {
         this.#warn(`The pump's values could not be read: ${error.message}.`);
-        await session.disconnect().catch(() => undefined);
+        session.disconnect().catch(() => undefined); // a link that cannot be dropped ends the connector
       }
     }
   }
@@ -409,6 +412,9 @@ class PumpLink implements Disposable {
   readonly #sake: SakePort;
   readonly #listeners: Disposable[];
   readonly #deadline: Disposable;
+  /** When the link is gone. @throws it cannot be taken down */
+  readonly over: Promise<DisconnectedError>;
+  #onStuck!: (error: unknown) => void;
   #session: PumpSession | undefined;
   #restored = false;
   #reads = new Set<string>();
@@ -418,6 +424,10 @@ class PumpLink implements Disposable {
   constructor(connection: Connection, options: PumpLinkOptions) {
     this.connection = connection;
     this.#options = options;
+    const stuck = new Promise<never>((_, reject) => {
+      this.#onStuck = reject;
+    });
+    this.over = Promise.race([connection.closed, stuck]);
     const { clock, random, logger, keyDatabase, notify, emit, warn } = options;
     this.#sake = new SakePort({
       keyDatabase,
@@ -431,7 +441,7 @@ class PumpLink implements Disposable {
       onRestart: () => this.#session?.end(new StateError("the pump began a new handshake")),
       onFailure: (error) => {
         warn(`SAKE failed: ${error.message}.`, hintFor(error));
-        this.#drop();
+        this.drop();
       },
     });
     this.#listeners = [
@@ -445,7 +455,7 @@ class PumpLink implements Disposable {
     this.#deadline = clock.setTimer(AUTHENTICATE_TIMEOUT_MS, "authentication of the pump", () => {
       if (this.authenticated) return;
       warn("The pump did not authenticate itself in two minutes.", "Go back to the paired devices on the pump and start again.");
-      this.#drop();
+      this.drop();
     });
     if (connection.security.encrypted) this.#onSecurity(true);
   }
@@ -477,6 +487,7 @@ class PumpLink implements Disposable {
     this.#deadline[Symbol.dispose]();
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     this.#sake[Symbol.dispose]();
+    this.#session?.end(new ClosedError("the link to the pump is over"));
   }
 
   #onSecurity(encrypted: boolean): void {
@@ -491,12 +502,27 @@ class PumpLink implements Disposable {
     this.#deadline[Symbol.dispose]();
     const { clock, logger, emit, onSession } = this.#options;
     emit({ type: "authenticated" });
-    this.#session = new PumpSession({ connection: this.connection, sake, clock, logger });
+    this.#session = new PumpSession({ connection: this.connection, sake, clock, logger, hangUp: () => this.#hangUp() });
     onSession(this.#session);
   }
 
-  #drop(): void {
-    this.connection.disconnect().catch((error: unknown) => this.#options.logger.info(() => `disconnecting: ${String(error)}`));
+  /** Takes the link down. */
+  drop(): void {
+    this.#hangUp().catch((error: unknown) => this.#options.logger.warn(() => `disconnecting: ${String(error)}`));
+  }
+
+  /** A controller that does not do it when it is asked twice is beyond help, and with it the connector. */
+  async #hangUp(): Promise<void> {
+    try {
+      await this.connection.disconnect();
+    } catch {
+      try {
+        await this.connection.disconnect();
+      } catch (error) {
+        this.#onStuck(error);
+        throw error;
+      }
+    }
   }
 }
 
@@ -513,7 +539,7 @@ function checkKeyDatabase(keyDatabase: SakeKeyDatabase, localType: number): void
   if (keyDatabase.localDeviceType !== localType)
     throw new KeyDatabaseError(
       "ERR_KEY_DATABASE_UNSUITABLE",
-      `The key database is that of a ${describeSakeDeviceType(keyDatabase.localDeviceType)}, but this mode needs that of a ${describeSakeDeviceType(localType)}.`,
+      `The key database is for another kind of device (${describeSakeDeviceType(keyDatabase.localDeviceType)}); this mode needs that of a ${describeSakeDeviceType(localType)}.`,
     );
   if (!keyDatabase.entry(SakeDeviceType.InsulinPump))
     throw new KeyDatabaseError("ERR_KEY_DATABASE_UNSUITABLE", "The key database has no keys for an insulin pump.");

@@ -66,6 +66,8 @@ export interface PumpSessionOptions {
   readonly sake: SakeSession;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Takes the link down. */
+  readonly hangUp: () => Promise<void>;
 }
 
 /**
@@ -79,6 +81,7 @@ export class PumpSession {
   readonly #sake: SakeSession;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #hangUp: () => Promise<void>;
   readonly #encoder: RequestEncoder;
   readonly #lock: Semaphore;
   readonly #controlPoints: Readonly<Record<ControlPointName, ControlPoint>>;
@@ -95,12 +98,13 @@ export class PumpSession {
   #sensorStart: LocalDateTime | undefined;
   #ended: PumpError | undefined;
 
-  constructor({ connection, sake, clock, logger }: PumpSessionOptions) {
+  constructor({ connection, sake, clock, logger, hangUp }: PumpSessionOptions) {
     this.identity = connection.peerIdentity;
     this.#connection = connection;
     this.#sake = sake;
     this.#clock = clock;
     this.#logger = logger;
+    this.#hangUp = hangUp;
     this.#encoder = new RequestEncoder(sake, logger);
     this.#lock = new Semaphore(clock);
     const write = (name: PumpValueName) => (value: Uint8Array, options?: OperationOptions) =>
@@ -229,10 +233,10 @@ export class PumpSession {
     }
   }
 
-  /** Ends the session and the link. The connector then waits for the pump to come back. */
+  /** Ends the session and the link. The connector then waits for the pump to come back. @throws the controller does not take the link down */
   async disconnect(): Promise<void> {
     this.#end(new PumpError("ERR_PUMP_SESSION_ENDED", "The session was ended by its user."));
-    await this.#connection.disconnect();
+    await this.#hangUp();
   }
 
   /** For the connector: the session is over although the link may be there. */
@@ -495,7 +499,7 @@ export class PumpSession {
   /** The session cannot go on: the link is dropped, and the pump may come back. */
   #fail(error: BleError): void {
     this.#end(error);
-    this.#connection.disconnect().catch((failure: unknown) => this.#logger.info(() => `disconnecting: ${String(failure)}`));
+    this.#hangUp().catch((failure: unknown) => this.#logger.warn(() => `disconnecting: ${String(failure)}`));
   }
 
   #end(reason: BleError): void {

@@ -95,13 +95,14 @@ export class SimulatedPump implements AsyncDisposable {
   readonly #tap: AttTap;
   readonly #server: PumpServer;
   readonly #closing = new AbortController();
-  readonly #tasks = new Set<Promise<void>>();
   readonly #startMs: number;
   readonly #startLocal: LocalDateTime;
   #sensor: SimulatedSensor | undefined;
   #phone: { readonly identity: Address; readonly handles: PhoneHandles } | undefined;
   #connection: Connection | undefined;
   #sake: SakeLink | undefined;
+  #searching: Promise<void> | undefined;
+  #searchControl = new AbortController();
   #userBusy = false;
   /** Handshakes that went through. */
   handshakes = 0;
@@ -190,13 +191,19 @@ export class SimulatedPump implements AsyncDisposable {
     const until = this.#until(signal);
     try {
       this.#say("the user chooses to pair a new device; scanning for FE82");
-      const found = await this.#find(LOOK_FOR_NEW, (advertisement) => advertisement.hasService(PAIR_SERVICE_UUID), {
-        signal: until,
-        timeoutMs,
-      });
-      this.#say(`shows "${nameOf(found)}"; the user confirms`);
-      const connection = await this.#connect(found, until);
-      await this.#during(connection, until, (link) => this.#meet(connection, link));
+      for (;;) {
+        const isPhone = (advertisement: Advertisement): boolean => advertisement.hasService(PAIR_SERVICE_UUID);
+        const found = await this.#find(LOOK_FOR_NEW, isPhone, { signal: until, timeoutMs });
+        this.#say(`shows "${nameOf(found)}"; the user confirms`);
+        const connection = await this.#connect(found, until);
+        try {
+          await this.#during(connection, until, (link) => this.#meet(connection, link));
+          return;
+        } catch (error) {
+          // The phone did not hear that it was meant; nothing has happened yet.
+          if (connection.ended?.reason !== HciErrorCode.ConnectionFailedToBeEstablished) throw error;
+        }
+      }
     } catch (error) {
       this.#say("shows that pairing failed");
       throw error;
@@ -210,6 +217,7 @@ export class SimulatedPump implements AsyncDisposable {
   async forgetPhone(): Promise<void> {
     const phone = this.#phone;
     this.#phone = undefined;
+    this.#searchControl.abort(new StateError("the phone was removed"));
     if (phone) await this.#device.bonds.delete(phone.identity);
     await this.disconnect();
   }
@@ -221,7 +229,7 @@ export class SimulatedPump implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new ClosedError("the simulated pump was switched off"));
     await this.#device.close();
-    while (this.#tasks.size > 0) await Promise.allSettled([...this.#tasks]);
+    await this.#searching;
   }
 
   // --- meeting a phone ----------------------------------------------------------------------------------------------------------
@@ -326,14 +334,17 @@ export class SimulatedPump implements AsyncDisposable {
   }
 
   #searchAgain(): void {
-    if (!this.#phone || this.#userBusy || this.#closing.signal.aborted) return;
-    const task: Promise<void> = this.#search().finally(() => this.#tasks.delete(task));
-    this.#tasks.add(task);
+    if (!this.#phone || this.#userBusy || this.#searching || this.#closing.signal.aborted) return;
+    this.#searching = this.#search().finally(() => {
+      this.#searching = undefined;
+      if (!this.#connection) this.#searchAgain(); // lost in the meantime
+    });
   }
 
   /** Looks for the phone until it is there. It must resolve to the bonded identity. */
   async #search(): Promise<void> {
-    const { signal } = this.#closing;
+    this.#searchControl = new AbortController();
+    const signal = this.#until(this.#searchControl.signal);
     this.#say(`looks for its phone: FE81, listens ${SEARCH.windowMs} ms in ${SEARCH.intervalMs} ms`);
     for (let phone = this.#phone; phone && !this.#connection && !signal.aborted; phone = this.#phone) {
       const { identity, handles } = phone;
@@ -347,7 +358,8 @@ export class SimulatedPump implements AsyncDisposable {
         const connection = await this.#connect(found, signal);
         await this.#during(connection, signal, (options) => this.#meetAgain(connection, handles, options));
       } catch (error) {
-        if (signal.aborted || !(error instanceof BleError)) return;
+        if (signal.aborted) return;
+        if (!(error instanceof BleError)) throw error;
         this.#say(`could not reach its phone: ${error.message}`);
         await delay(this.#clock, PAUSE_AFTER_FAILURE_MS, { signal }).catch(() => undefined);
       }
