@@ -1,17 +1,26 @@
 import { BleError, SeededRandom } from "jelling/core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { Scenario } from "./scenario.ts";
 
 /** Where a fault strikes, and how. Each point counts its packets from 0. */
-type Point = "phone-drop" | "phone-corrupt" | "pump-drop" | "pump-corrupt" | "air-lose" | "air-corrupt" | "air-forge";
+export type FaultPoint = "phone-drop" | "phone-corrupt" | "pump-drop" | "pump-corrupt" | "air-lose" | "air-corrupt" | "air-forge";
 
 /** Long enough for whatever a lost packet can hold up: 30 s of ATT or SMP, and the pump's rare listening. */
 const PATIENCE_MS = 400_000;
 
-const unhandled: unknown[] = [];
-const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
-beforeAll(() => void process.on("unhandledRejection", onUnhandled));
-afterAll(() => void process.off("unhandledRejection", onUnhandled));
+/** Collects what no one handles while the tests of a file run. */
+export function watchUnhandled(): readonly unknown[] {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  const events = ["unhandledRejection", "uncaughtExceptionMonitor", "warning"] as const;
+  beforeAll(() => {
+    for (const event of events) process.on(event, note);
+  });
+  afterAll(() => {
+    for (const event of events) process.off(event, note);
+  });
+  return unhandled;
+}
 
 /** Counts the listeners on a signal that everything is given. */
 function countingSignal(): { signal: AbortSignal; listeners: () => number } {
@@ -37,7 +46,7 @@ function spoilt(packet: Uint8Array, random: SeededRandom): Uint8Array {
   return copy;
 }
 
-interface Outcome {
+export interface Outcome {
   /** Packets that passed the point. */
   readonly packets: number;
   readonly handshakes: number;
@@ -46,7 +55,7 @@ interface Outcome {
 }
 
 /** Pair, read, disconnect, reconnect, read, close - with one fault. Settles in bounded time, and throws where anything is left behind. */
-async function run(point: Point | undefined, target: number): Promise<Outcome> {
+export async function runWithFault(point: FaultPoint | undefined, target: number): Promise<Outcome> {
   let packets = 0;
   const random = new SeededRandom(target, point);
   const strikes = (): boolean => packets++ === target;
@@ -93,30 +102,11 @@ async function run(point: Point | undefined, target: number): Promise<Outcome> {
   return { packets, handshakes, errors };
 }
 
-async function everyPacket(point: Point): Promise<void> {
-  const { packets } = await run(point, -1);
+/** Runs once with every packet of a point struck in turn, and once without a fault to count them. */
+export async function strikeEveryPacket(point: FaultPoint): Promise<Outcome[]> {
+  const { packets } = await runWithFault(point, -1);
   expect(packets).toBeGreaterThan(100);
-  const histogram = new Map<string, number>();
-  let perfect = 0;
-  for (let target = Number(process.env.FROM ?? 0); target < packets; target++) {
-    const t0 = performance.now();
-    if (process.env.VERBOSE) console.log(point, target);
-    const { handshakes, errors } = await run(point, target).catch((error: unknown) => {
-      console.log(point, target, "FAILED", error);
-      return { handshakes: 0, errors: [] as BleError[] };
-    });
-    if (performance.now() - t0 > 1500) console.log(point, target, Math.round(performance.now() - t0), errors.map((e) => e.code).join());
-    if (handshakes === 2 && errors.length === 0) perfect++;
-    for (const { code } of errors) histogram.set(code, (histogram.get(code) ?? 0) + 1);
-  }
-  console.log(point, packets, perfect, Object.fromEntries(histogram));
-  expect(unhandled).toEqual([]);
+  const outcomes: Outcome[] = [];
+  for (let target = 0; target < packets; target++) outcomes.push(await runWithFault(point, target));
+  return outcomes;
 }
-
-describe("one packet lost or spoilt, each in turn", () => {
-  test("without a fault all goes through", async () => {
-    expect(await run(undefined, -1)).toMatchObject({ handshakes: 2, errors: [] });
-  });
-  for (const point of ["phone-drop", "phone-corrupt", "pump-drop", "pump-corrupt", "air-lose", "air-corrupt", "air-forge"] as const)
-    test(`${point}: nothing waits for ever, nothing is left behind`, () => everyPacket(point), 600_000);
-});
