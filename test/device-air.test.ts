@@ -116,6 +116,20 @@ describe("a bond", () => {
     expect(kept.bonds.size).toBe(1);
   });
 
+  test("that is deleted while its link is there is not used on that link any more", async () => {
+    await using air = new SimulatedAir({ seed: 15 });
+    const { central, peripheral } = await air.connectedPair();
+    await central.connection.pair();
+    await central.connection.disconnect();
+    await air.advance(1000);
+    await peripheral.device.advertise();
+    const again = await central.device.connect(peripheral.device.identity);
+    await central.device.bonds.delete(peripheral.device.identity);
+    expect(again.bonded).toBe(false);
+    expect(await code(again.encrypt())).not.toBe("no error");
+    expect(again.security.encrypted).toBe(false);
+  });
+
   test("that one side has lost is told apart, and heals by deleting it and pairing again", async () => {
     await using air = new SimulatedAir({ seed: 14 });
     const { central, peripheral } = await air.connectedPair();

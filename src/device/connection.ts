@@ -329,6 +329,11 @@ export class Connection implements AsyncDisposable {
     this.#manager.policy = this.#pairingPolicy();
   }
 
+  /** The bond with this peer was deleted. @internal */
+  forgetBond(): void {
+    this.#manager.forgetBond();
+  }
+
   /** What happens by itself on a new link. @internal */
   begin(): void {
     const { supportedMaxTxOctets, suggestedMaxTxOctets } = this.#hci.controller;

@@ -110,6 +110,9 @@ export class Device implements AsyncDisposable {
       this.gattServer.addService(gattService());
     }
     hci.onAdvertisingReport = this.#scanner.onReport;
+    bonds.onDeleted = (identity) => {
+      for (const connection of this.#links.values()) if (connection.peerIdentity.equals(identity)) connection.forgetBond();
+    };
     bindEvents(hci, {
       onLink: (link) => this.#onLink(link),
       onNoLink: (status) => this.#onNoLink(status),

@@ -40,6 +40,8 @@ export const DEFAULT_MAX_BONDS = 1000;
  * done there while this is open is not seen.
  */
 export class BondBook implements BondStore {
+  /** A bond was deleted here; links that run on it have to forget it. */
+  onDeleted: ((identity: Address) => void) | undefined;
   readonly #store: BondStore;
   readonly #maxBonds: number;
   readonly #bonds = new Map<string, Bond>();
@@ -96,6 +98,7 @@ export class BondBook implements BondStore {
   delete(identity: Address): Promise<void> {
     this.#bonds.delete(identity.toString());
     this.#resolver.delete(identity);
+    this.onDeleted?.(identity);
     return this.#change(identity);
   }
 
