@@ -445,9 +445,10 @@ export class PumpSession {
   }
 
   #onMeasurement(plaintext: Uint8Array): void {
+    if (!this.#feature) return; // nothing was asked for yet
     this.#controlPoints.cgmRecordAccess.progress();
     try {
-      for (const record of this.#assembler.push(plaintext)) this.#records.push(decodeCgmMeasurement(record, this.#knownFeature));
+      for (const record of this.#assembler.push(plaintext)) this.#records.push(decodeCgmMeasurement(record, this.#feature));
     } catch (error) {
       if (!(error instanceof PumpDataError)) throw error;
       this.#logger.warn(() => `a record was dropped: ${error.message}`);
