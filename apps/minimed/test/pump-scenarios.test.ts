@@ -2,6 +2,7 @@ import { delay } from "jelling/async";
 import { SeededRandom } from "jelling/core";
 import { createBond } from "jelling/smp";
 import { describe, expect, test } from "vitest";
+import { ageMs } from "../src/connector/reading.ts";
 import { inventKeys } from "../src/simulator/keys.ts";
 import { Scenario } from "./scenario.ts";
 
@@ -245,6 +246,7 @@ describe("reading", () => {
     const loop = (async () => {
       for await (const latest of session.readings({ signal: controller.signal })) {
         seen.push(latest.kind === "no-sensor" ? latest.kind : latest.timeOffsetMin);
+        if (latest.kind !== "no-sensor") expect(ageMs(latest, scenario.clock.now())).toBeLessThan(6 * 60_000);
         if (seen.length === 4) {
           scenario.pump.stopSensor();
           scenario.pump.startSensor();

@@ -30,6 +30,8 @@ const LATE_RECORD_MS = 1000;
 /** After so long without anything from the pump it is asked for something small; one that does not answer is gone, whatever the controller says. */
 const PROBE_AFTER_MS = 5 * 60_000;
 const DEFAULT_POLL_MS = 60_000;
+/** Clocks are read to the second; more than that is another session. */
+const FUTURE_MS = 60_000;
 const LATEST_RECORD = Uint8Array.of(RecordAccessOperator.Last);
 const SPECIFIC_OPS_RESPONSE_OFFSET = 1;
 
@@ -96,6 +98,7 @@ export class PumpSession {
   #feature: CgmFeature | undefined;
   #pumpClock: { readonly local: LocalDateTime; readonly atMs: number } | undefined;
   #sensorStart: LocalDateTime | undefined;
+  #lastOffsetMin = 0;
   #ended: PumpError | undefined;
 
   constructor({ connection, sake, clock, logger, hangUp }: PumpSessionOptions) {
@@ -367,11 +370,12 @@ export class PumpSession {
     if (this.#records.length === 0) await this.#lateRecord();
     const record = this.#records.at(-1);
     if (!record) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump said it sent its latest record, but none came that could be read.");
-    const reading = readingOf(record, { receivedAtMs, sessionStart: this.#sensorStart, pumpClock: this.#pumpClock });
-    if (reading.takenAtMs === undefined || reading.takenAtMs <= receivedAtMs + 60_000) return reading;
-    // Taken in the future: another sensor session began since its start was read.
-    await this.#readSensorSession();
-    return readingOf(record, { receivedAtMs, sessionStart: this.#sensorStart, pumpClock: this.#pumpClock });
+    const read = () => readingOf(record, { receivedAtMs, sessionStart: this.#sensorStart, pumpClock: this.#pumpClock });
+    // A smaller offset than before, or one in the future, is another sensor session's: its start is not the one we know.
+    const isOther = record.timeOffsetMin < this.#lastOffsetMin || (read().takenAtMs ?? 0) > receivedAtMs + FUTURE_MS;
+    this.#lastOffsetMin = record.timeOffsetMin;
+    if (isOther) await this.#readSensorSession();
+    return read();
   }
 
   async #lateRecord(): Promise<void> {
