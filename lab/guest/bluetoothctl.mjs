@@ -4,6 +4,8 @@ import { Program } from "./bluez.mjs";
 
 /** @typedef {"NoInputNoOutput" | "DisplayYesNo" | "KeyboardDisplay" | "DisplayOnly" | "KeyboardOnly"} Capability */
 
+const scanAttempts = 5;
+
 /** @param {string} text */
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
@@ -54,25 +56,25 @@ export class Bluetoothctl {
   }
 
   /**
-   * Begins to scan. A device should appear only then: the emulator reports an advertiser once, and what it reports before the kernel is
-   * ready is lost.
-   */
-  async startScan() {
-    this.type("", "scan le");
-    await this.expect(/Discovering: yes/, { failure: /Failed to start discovery/ });
-  }
-
-  /**
-   * Waits until a device with this name is found, and ends the scan.
+   * Scans until a device with this name is found. The emulator reports an advertiser once in each scan, perhaps before the kernel listens; so
+   * the scan begins anew every few seconds.
    *
    * @param {string} name
    * @returns {Promise<string>} its address
    */
-  async found(name) {
-    const [, address] = await this.expect(new RegExp(`Device ([\\dA-F:]{17}) ${escaped(name)}\\n`));
-    this.type("", "scan off");
-    await this.expect(/Discovery stopped/);
-    return /** @type {string} */ (address);
+  async discover(name) {
+    const device = new RegExp(`Device ([\\dA-F:]{17}) ${escaped(name)}\\n`);
+    for (let attempt = 1; ; attempt++) {
+      this.type("", "scan le");
+      await this.expect(/Discovering: yes/, { failure: /Failed to start discovery.*/ });
+      const found = await this.expect(device, attempt < scanAttempts ? { timeoutMs: 3_000 } : {}).catch((error) => {
+        if (attempt === scanAttempts) throw error;
+        return undefined;
+      });
+      this.type("", "scan off");
+      await this.expect(/Discovery stopped/);
+      if (found) return /** @type {string} */ (found[1]);
+    }
   }
 
   /** Connects and waits until the services are known. @param {string} address */

@@ -6,8 +6,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { basename } from "node:path";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 const patienceMs = 30_000;
@@ -41,14 +41,28 @@ export async function until(what, condition, timeoutMs = patienceMs) {
 export async function scope(body) {
   /** @type {AsyncDisposable[]} */
   const used = [];
+  /** @type {unknown[]} */
+  const errors = [];
+  /** @type {T | undefined} */
+  let result;
   try {
-    return await body((resource) => {
+    result = await body((resource) => {
       used.push(resource);
       return resource;
     });
-  } finally {
-    for (const resource of used.reverse()) await resource[Symbol.asyncDispose]();
+  } catch (error) {
+    errors.push(error);
   }
+  for (const resource of used.reverse()) {
+    try {
+      await resource[Symbol.asyncDispose]();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 1) throw new AggregateError(errors, errors.map(String).join("; and then "));
+  if (errors.length > 0) throw errors[0];
+  return /** @type {T} */ (result);
 }
 
 /** A program in the background whose output can be waited for. */
@@ -70,15 +84,21 @@ export class Program {
     this.#name = command;
     this.#process = spawn(command, args, { stdio: "pipe" });
     this.#process.stdin.on("error", () => undefined); // a program that is gone; its exit is reported by expect()
-    /** @param {Buffer} bytes */
-    const take = (bytes) => {
-      const text = plain(bytes.toString());
-      this.#output += text;
-      if (!quiet) process.stderr.write(text.replace(/^(?=.)/gm, `${basename(command)}: `));
+    const reader = () => {
+      let rest = "";
+      return (/** @type {string} */ piece) => {
+        // The end of a piece may be the beginning of a decoration.
+        const raw = rest + piece;
+        const whole = raw.search(begunDecoration);
+        rest = whole < 0 ? "" : raw.slice(whole);
+        const text = plain(whole < 0 ? raw : raw.slice(0, whole));
+        this.#output += text;
+        if (!quiet) process.stderr.write(text.replace(/^(?=.)/gm, `${basename(command)}: `));
+      };
     };
-    this.#process.stdout.on("data", take);
-    this.#process.stderr.on("data", take);
-    this.#process.once("error", (error) => take(Buffer.from(`${error.message}\n`)));
+    this.#process.stdout.setEncoding("utf8").on("data", reader());
+    this.#process.stderr.setEncoding("utf8").on("data", reader());
+    this.#process.once("error", (error) => reader()(`${error.message}\n`));
     this.#process.once("close", (code, signal) => {
       this.#status = code ?? (signal === null ? 1 : 128);
     });
@@ -87,6 +107,11 @@ export class Program {
   /** Everything it has said so far, without colours. */
   get output() {
     return this.#output;
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  kill(signal) {
+    this.#process.kill(signal);
   }
 
   /** @param {string} line */
@@ -136,22 +161,34 @@ export class Program {
 }
 
 /**
- * Starts the emulator with two linked controllers, hci0 and hci1.
+ * Starts the emulator with two linked controllers, hci0 and hci1; they are gone once the result is disposed of.
  *
  * @param {{ leOnly?: boolean }} [options] leOnly: without BR/EDR and without the extended commands, so that the kernel scans with the legacy
  *   ones. The emulator hands a legacy advertisement to an extended scanner only in the moment in which advertising is enabled.
- * @returns {Promise<Program>}
+ * @returns {Promise<AsyncDisposable>}
  */
 export async function startEmulator({ leOnly = false } = {}) {
   const emulator = new Program("btvirt", [...(leOnly ? ["-L"] : []), "-l2"]);
   await adapterPresent(0);
   await adapterPresent(1);
-  return emulator;
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await emulator[Symbol.asyncDispose]();
+      await until("the end of hci0 and hci1", () => ![0, 1].some((index) => existsSync(`/sys/class/bluetooth/hci${index}`)));
+    },
+  };
 }
 
 /** @param {number} index */
 export async function adapterPresent(index) {
   await until(`hci${index}`, () => existsSync(`/sys/class/bluetooth/hci${index}`));
+}
+
+/** Removes every bond and everything else that bluetoothd keeps. Only inside the lab, where the folder is the machine's own. */
+export async function forgetBonds() {
+  if (!existsSync("/run/lab/run")) throw new Error("this runs inside the lab only: node lab/run.mjs -- node ...");
+  const folder = "/var/lib/bluetooth";
+  for (const entry of await readdir(folder)) await rm(join(folder, entry), { recursive: true });
 }
 
 /**
@@ -222,6 +259,7 @@ export async function run(command, args) {
   });
 }
 
+const begunDecoration = new RegExp(`${String.fromCharCode(27)}(\\[[\\d;?]*)?$`);
 // Colours and cursor movements, and the marks of a line editor.
 const decoration = new RegExp(`${String.fromCharCode(27)}\\[[\\d;?]*[A-Za-z]|[\r${String.fromCharCode(1, 2)}]`, "g");
 

@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCaptureFile } from "jelling/node";
-import { scope } from "./bluez.mjs";
+import { forgetBonds, scope } from "./bluez.mjs";
 
 const stepLimitMs = 60_000;
 /** Time for sockets, workers and timers to be gone after the last step. */
@@ -18,18 +18,28 @@ const graceMs = 5_000;
  * @property {(who: string) => Promise<import("jelling/capture").CaptureWriter["write"]>} capture opens one for a device's packets
  */
 
+/** @type {NodeJS.Timeout | undefined} */
+let grace;
+
 /**
- * Runs a scenario and sets the exit status: 0 only when every step has been taken and the process ends by itself, so nothing is left running.
+ * Runs a scenario on a BlueZ that remembers nothing. The exit status of the process is 0 only when every step of every scenario has been taken
+ * and the process ends by itself, so nothing is left running.
  *
  * @param {string} name also the beginning of its captures' names
  * @param {(scenario: Scenario) => Promise<void>} body
  */
 export async function runScenario(name, body) {
+  clearTimeout(grace);
   const folder = process.env.JELLING_CAPTURES ?? join(tmpdir(), "captures");
   mkdirSync(folder, { recursive: true });
   const capturePath = (/** @type {string} */ who) => join(folder, `${name}-${who}.btsnoop`);
-  process.exitCode = 1;
+  const started = performance.now();
+  const fail = (/** @type {string} */ why) => {
+    process.stdout.write(`not ok ${name}: ${why}\n`);
+    process.exitCode = 1;
+  };
   try {
+    await forgetBonds();
     await scope(async (use) => {
       const capture = async (/** @type {string} */ who) => {
         const writer = use(await openCaptureFile(capturePath(who), { epochMs: performance.timeOrigin }));
@@ -37,15 +47,15 @@ export async function runScenario(name, body) {
       };
       await body({ use, step, capturePath, capture });
     });
-    process.stdout.write(`ok ${name}\n`);
-    process.exitCode = 0;
+    process.stdout.write(`ok ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)\n`);
   } catch (error) {
-    process.stdout.write(`not ok ${name}: ${error instanceof Error ? error.stack : error}\n`);
+    fail(error instanceof Error ? `${error.stack}` : String(error));
   }
-  setTimeout(() => {
-    process.stdout.write(`not ok ${name}: left running: ${process.getActiveResourcesInfo().join(", ")}\n`);
-    process.exit(1);
-  }, graceMs).unref();
+  grace = setTimeout(() => {
+    fail(`left running: ${process.getActiveResourcesInfo().join(", ")}`);
+    process.exit();
+  }, graceMs);
+  grace.unref();
 }
 
 /**

@@ -59,13 +59,12 @@ await runScenario("peripheral", async ({ use, step, capturePath, capture }) => {
   const counter = service.characteristic(uuids.counter);
   const alarm = service.characteristic(uuids.alarm);
   assert.ok(counter && alarm);
-  await bluez.startScan();
   const advertising = await device.advertise({
     data: { flags: AdFlag.LeGeneralDiscoverable | AdFlag.BrEdrNotSupported, name: "Jelling lab" },
     intervalMs: 100,
     restart: "disconnected",
   });
-  const address = await step("BlueZ discovers the device by its name", () => bluez.found("Jelling lab"));
+  const address = await step("BlueZ discovers the device by its name", () => bluez.discover("Jelling lab"));
   assert.equal(address, device.address.toHex());
 
   const connection = await step("BlueZ connects", async () => {

@@ -1,0 +1,4 @@
+// @ts-check
+/** All scenarios, or those that are named, in one machine and one process: node lab/run.mjs -- node lab/scenarios/all.mjs [NAME...] */
+const names = process.argv.slice(2);
+for (const name of names.length > 0 ? names : ["peripheral", "central", "vhci", "pump"]) await import(`./${name}.mjs`);
