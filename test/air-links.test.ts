@@ -451,3 +451,33 @@ test("a trace listener or a fault hook that wakes a program does so at its momen
   expect(clock.now() * 1000 - timeUs).toBeLessThan(500);
   air[Symbol.dispose]();
 });
+
+test("packets that last longer than the interval, on LE Coded, get through and run over anchors", async () => {
+  const pair = await connectedPair({ interval: 8, timeout: 500 });
+  const { central, peripheral, handles, air } = pair;
+  for (const [host, handle] of [
+    [central, handles.central],
+    [peripheral, handles.peripheral],
+  ] as const) {
+    const changed = host.event(LeDataLengthChange);
+    await host.command(LeSetDataLength, { connectionHandle: handle, txOctets: 251, txTime: 17040 });
+    await changed;
+  }
+  const coded = central.event(LePhyUpdateComplete);
+  await central.command(LeSetPhy, { connectionHandle: handles.central, allPhys: 0, txPhys: 4, rxPhys: 4, phyOptions: 2 });
+  expect(await coded).toMatchObject({ status: 0, txPhy: 3, rxPhy: 3 });
+  air.trace.clear();
+  for (let i = 0; i < 5; i++) {
+    central.sendAcl(handles.central, new Uint8Array(251).fill(i));
+    peripheral.sendAcl(handles.peripheral, new Uint8Array(251).fill(i));
+  }
+  const updated = Promise.all([central.event(LeConnectionUpdateComplete), peripheral.event(LeConnectionUpdateComplete)]);
+  await central.command(LeConnectionUpdate, update(handles.central, 60));
+  await updated;
+  await pair.clock.advance(2000);
+  await exchange(pair, 5, 5000);
+  expect(peripheral.acl.filter(({ data }) => data.length === 251).map(({ data }) => data[0])).toEqual([0, 1, 2, 3, 4]);
+  const times = air.trace.entries.map(({ timeUs }) => timeUs);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+  air[Symbol.dispose]();
+});

@@ -196,12 +196,11 @@ export class RadioLink implements Link, RadioUse {
 
   #applyInstants(): void {
     const [central, peripheral] = [this.#central, this.#peripheral];
-    const due = central.changes.filter(({ instant }) => instant === this.#counter);
+    const due = central.changes.filter(({ instant }) => instant <= this.#counter);
     if (due.length === 0 && peripheral.changes.length === 0) return;
-    for (const { change } of due) {
+    for (const { instant: atEvent, change } of due) {
       // A peripheral that never got word of the change listens at the old times: the two do not meet again.
-      if (!peripheral.changes.some(({ instant, change: { kind } }) => instant === this.#counter && kind === change.kind))
-        this.#isApart = true;
+      if (!peripheral.changes.some(({ instant, change: { kind } }) => instant === atEvent && kind === change.kind)) this.#isApart = true;
       if (change.kind === "channels") this.#channelMap = change.channelMap;
       else if (change.kind === "phy") {
         this.#phyCentral = change.centralToPeripheral;
@@ -406,6 +405,8 @@ export class RadioLink implements Link, RadioUse {
     this.#isInEvent = false;
     this.#medium.scheduler.clear(this.#stepEvent);
     if (!this.#central.isAlive && !this.#peripheral.isAlive) return;
+    // A first exchange of long coded packets may outlast the interval: the anchors it ran over are missed.
+    while (this.nextAnchorUs < this.#medium.scheduler.nowUs) this.nextAnchorUs = this.#anchors.at(++this.#counter + 1);
     if (isComplete && this.#maySleep()) {
       this.#isAsleep = true;
       this.#medium.scheduler.clear(this.#anchorEvent);
