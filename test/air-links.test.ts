@@ -481,3 +481,18 @@ test("packets that last longer than the interval, on LE Coded, get through and r
   expect(times).toEqual([...times].sort((a, b) => a - b));
   air[Symbol.dispose]();
 });
+
+test.each([0, 3])("either end of a link that was idle for long sends at its next event, latency %i", async (latency) => {
+  const { central, peripheral, handles, air, clock } = await connectedPair({ interval: 12, latency, timeout: 300 });
+  await clock.advance(60_007);
+  const start = clock.now();
+  peripheral.sendAcl(handles.peripheral, Uint8Array.of(1));
+  await clock.advance(100);
+  expect(central.acl[0]!.timeMs - start).toBeLessThan(16);
+  await clock.advance(60_003);
+  const again = clock.now();
+  central.sendAcl(handles.central, Uint8Array.of(2));
+  await clock.advance(100);
+  expect(peripheral.acl[0]!.timeMs - again).toBeLessThan((latency + 1) * 15 + 1);
+  air[Symbol.dispose]();
+});
