@@ -1,0 +1,154 @@
+import type { Clock } from "jelling/async";
+import { type BleError, ClosedError, type Logger, type RandomSource, StateError } from "jelling/core";
+import type { Connection } from "jelling/device";
+import type { GattPeer } from "jelling/gatt";
+import type { DisconnectedError } from "jelling/hci";
+import { SakeDeviceType } from "../sake/device-type.ts";
+import type { SakeKeyDatabase } from "../sake/key-database.ts";
+import type { SakeSession } from "../sake/session.ts";
+import type { PumpEventDetail } from "./events.ts";
+import { PumpSession } from "./pump-session.ts";
+import { SakePort } from "./sake-port.ts";
+
+/** A first connection takes 30 to 40 s from connecting to a session. */
+const AUTHENTICATE_TIMEOUT_MS = 120_000;
+
+export interface PumpLinkOptions {
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly keyDatabase: SakeKeyDatabase;
+  readonly notify: (value: Uint8Array) => Promise<void>;
+  readonly emit: (detail: PumpEventDetail) => void;
+  readonly warn: (message: string, hint?: string) => void;
+  readonly onSession: (session: PumpSession) => void;
+}
+
+/** One connection with a pump: what its security, its SAKE handshake and its session are at. */
+export class PumpLink implements Disposable {
+  readonly connection: Connection;
+  readonly #options: PumpLinkOptions;
+  readonly #sake: SakePort;
+  readonly #listeners: Disposable[];
+  readonly #deadline: Disposable;
+  /** When the link is gone. @throws it cannot be taken down */
+  readonly over: Promise<DisconnectedError>;
+  #onStuck!: (error: unknown) => void;
+  #session: PumpSession | undefined;
+  #restored = false;
+  #reads = new Set<string>();
+  encrypted = false;
+  authenticated = false;
+
+  constructor(connection: Connection, options: PumpLinkOptions) {
+    this.connection = connection;
+    this.#options = options;
+    const stuck = new Promise<never>((_, reject) => {
+      this.#onStuck = reject;
+    });
+    this.over = Promise.race([connection.closed, stuck]);
+    const { clock, random, logger, keyDatabase, notify, emit, warn } = options;
+    this.#sake = new SakePort({
+      keyDatabase,
+      peerType: SakeDeviceType.InsulinPump,
+      clock,
+      random,
+      logger,
+      notify,
+      onStage: (stage) => emit({ type: "sake", stage }),
+      onAuthenticated: (session) => this.#onAuthenticated(session),
+      onRestart: () => this.#session?.end(new StateError("the pump began a new handshake")),
+      onFailure: (error) => {
+        warn(`SAKE failed: ${error.message}.`, hintFor(error));
+        this.drop();
+      },
+    });
+    this.#listeners = [
+      connection.on("paired", (report) => {
+        const { method, authenticated, keySize, localKeys, peerKeys, refused } = report;
+        emit({ type: "paired", method, authenticated, keySize, localKeys, peerKeys, refused });
+      }),
+      connection.on("security", (security) => this.#onSecurity(security.encrypted)),
+      connection.on("securityFailure", (error) => warn(`Pairing or encryption failed: ${error.message}.`)),
+    ];
+    this.#deadline = clock.setTimer(AUTHENTICATE_TIMEOUT_MS, "authentication of the pump", () => {
+      if (this.authenticated) return;
+      warn("The pump did not authenticate itself in two minutes.", "Go back to the paired devices on the pump and start again.");
+      this.drop();
+    });
+    if (connection.security.encrypted) this.#onSecurity(true);
+  }
+
+  is(peer: GattPeer): boolean {
+    return peer.address.equals(this.connection.peerIdentity) || peer.address.equals(this.connection.peerAddress);
+  }
+
+  onRead(what: string): void {
+    if (this.#reads.has(what)) return;
+    this.#reads.add(what);
+    this.#options.emit({ type: "discovery", reads: what });
+  }
+
+  onSubscription(subscribed: boolean, restored: boolean): void {
+    if (!restored) {
+      this.#sake.onSubscription(subscribed);
+      return;
+    }
+    this.#restored = subscribed;
+    if (this.encrypted) this.#sake.onEncrypted(subscribed);
+  }
+
+  onWrite(value: Uint8Array): void {
+    this.#sake.onWrite(value);
+  }
+
+  [Symbol.dispose](): void {
+    this.#deadline[Symbol.dispose]();
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
+    this.#sake[Symbol.dispose]();
+    this.#session?.end(new ClosedError("the link to the pump is over"));
+  }
+
+  #onSecurity(encrypted: boolean): void {
+    if (!encrypted || this.encrypted) return;
+    this.encrypted = true;
+    this.#options.emit({ type: "encrypted", bonded: this.connection.security.bonded });
+    if (this.#restored) this.#sake.onEncrypted(true);
+  }
+
+  #onAuthenticated(sake: SakeSession): void {
+    this.authenticated = true;
+    this.#deadline[Symbol.dispose]();
+    const { clock, logger, emit, onSession } = this.#options;
+    emit({ type: "authenticated" });
+    this.#session = new PumpSession({ connection: this.connection, sake, clock, logger, hangUp: () => this.#hangUp() });
+    onSession(this.#session);
+  }
+
+  /** Takes the link down. */
+  drop(): void {
+    this.#hangUp().catch((error: unknown) => this.#options.logger.warn(() => `disconnecting: ${String(error)}`));
+  }
+
+  /** A controller that does not do it when it is asked twice is beyond help, and with it the connector. */
+  async #hangUp(): Promise<void> {
+    try {
+      await this.connection.disconnect();
+    } catch {
+      try {
+        await this.connection.disconnect();
+      } catch (error) {
+        this.#onStuck(error);
+        throw error;
+      }
+    }
+  }
+}
+
+/** What may help after a failed handshake. */
+function hintFor(error: BleError): string | undefined {
+  const failure = (error as { failure?: string }).failure;
+  if (failure === "challenge-response-invalid" || failure === "session-key-invalid" || failure?.startsWith("permit"))
+    return "The key database does not fit this pump.";
+  return undefined;
+}
