@@ -46,6 +46,7 @@ export class Air implements Disposable {
   readonly channels: AdvertisingChannels;
   readonly #radios = new Map<string, Radio>();
   readonly #onDispose = new Set<() => void>();
+  #presence: Disposable | undefined;
 
   constructor(options: AirOptions) {
     const { clock, seed = 0, mode = "radio", traceCapacity = 10_000, idle = "skip", loss = 0 } = options;
@@ -85,12 +86,15 @@ export class Air implements Disposable {
     const radio = new Radio({ name, key: drawKey(this.seed, name), position, txPowerDbm, sleepClockAccuracyPpm, driftPpm });
     this.#radios.set(name, radio);
     this.medium.admit(radio);
+    // In real time a radio keeps the program up, as an open adapter does; simulated time ends when nothing is left to happen.
+    if (this.clock instanceof SystemClock) this.#presence ??= this.clock.setTimer(Number.MAX_SAFE_INTEGER, "radios in the air", () => {});
     return radio;
   }
 
   removeRadio(radio: Radio): void {
     this.#radios.delete(radio.name);
     this.medium.forget(radio);
+    if (this.#radios.size === 0) this.#leave();
   }
 
   /** Puts a radio somewhere else; signals change with its next packet. */
@@ -114,6 +118,12 @@ export class Air implements Disposable {
   [Symbol.dispose](): void {
     for (const listener of this.#onDispose) listener();
     this.medium.scheduler.stop();
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#presence?.[Symbol.dispose]();
+    this.#presence = undefined;
   }
 }
 

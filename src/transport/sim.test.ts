@@ -76,3 +76,12 @@ test("a virtual controller served over TCP is a controller like any other, for o
     }
   }
 });
+
+test("in real time an open controller keeps the program up, a closed one does not", async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  const transport = await openTransport("sim:");
+  expect(timers()).toBeGreaterThan(before);
+  await transport[Symbol.asyncDispose]();
+  expect(timers()).toBe(before);
+});
