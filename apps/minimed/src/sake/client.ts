@@ -1,3 +1,4 @@
+import { concat } from "jelling/bytes";
 import { type RandomSource, systemRandom } from "jelling/core";
 import { constantTimeEqual } from "jelling/crypto";
 import { isSakeDeviceType } from "./device-type.ts";
@@ -11,18 +12,16 @@ import {
   type FailedState,
   fail,
   type HandshakeSetup,
-  join,
   MESSAGE_LENGTH,
   PERMIT_MESSAGE_LENGTH,
   PROTOCOL_VERSION,
-  SakeHandshakeError,
   type Step,
   serverTag,
   synchronizationMessage,
 } from "./handshake.ts";
 import type { SakeKeyDatabase, SakeKeyEntry } from "./key-database.ts";
+import { SakeParty } from "./party.ts";
 import { verifyPermit } from "./permit.ts";
-import { SakeSession } from "./session.ts";
 
 /** Where a client stands; `stage` counts messages as the status codes of the devices do. */
 export type SakeClientState =
@@ -49,7 +48,7 @@ export function stepClient(setup: HandshakeSetup<ClientRandoms>, state: SakeClie
       if (message[1] !== PROTOCOL_VERSION) return fail(0, "protocol-version-mismatch");
       const entry = keyDatabase.entry(serverType);
       if (!entry) return fail(0, "device-type-not-supported");
-      const reply = join(randoms.keyMaterial, Uint8Array.of(keyDatabase.localDeviceType), randoms.nonce, randoms.challengeFiller);
+      const reply = concat(randoms.keyMaterial, Uint8Array.of(keyDatabase.localDeviceType), randoms.nonce, randoms.challengeFiller);
       return { state: { at: "challenged", stage: 2, entry }, reply };
     }
 
@@ -61,7 +60,7 @@ export function stepClient(setup: HandshakeSetup<ClientRandoms>, state: SakeClie
         return fail(2, "challenge-invalid");
       if (!constantTimeEqual(serverTag(entry, server.keyMaterial, randoms.keyMaterial), tag)) return fail(2, "challenge-response-invalid");
       const keys = deriveSession(entry, server, randoms);
-      const reply = join(clientTag(entry, tag, server.keyMaterial), randoms.responseFiller);
+      const reply = concat(clientTag(entry, tag, server.keyMaterial), randoms.responseFiller);
       return { state: { at: "responded", stage: 4, entry, keys }, reply };
     }
 
@@ -71,7 +70,7 @@ export function stepClient(setup: HandshakeSetup<ClientRandoms>, state: SakeClie
       if (!opened.ok || opened.plaintext.length !== PERMIT_MESSAGE_LENGTH) return fail(4, "session-key-invalid");
       const verdict = verifyPermit(entry, opened.plaintext.subarray(0, 16), entry.deviceType);
       if (verdict !== "valid") return fail(4, verdict);
-      const reply = sealFrame(keys, 0, join(entry.handshakePayload, randoms.pad))!;
+      const reply = sealFrame(keys, 0, concat(entry.handshakePayload, randoms.pad))!;
       return {
         state: { at: "done", stage: 6, peerType: entry.deviceType, keys, nextSendSequence: 2, nextReceiveSequence: opened.nextSequence },
         reply,
@@ -89,57 +88,8 @@ export interface SakeClientOptions {
 }
 
 /** The client's side of one handshake: what a pump is to us, and a primary display to a sensor. */
-export class SakeClient implements Disposable {
-  readonly #setup: HandshakeSetup<ClientRandoms>;
-  #state: SakeClientState = clientStart;
-  #session: SakeSession | undefined;
-
+export class SakeClient extends SakeParty<SakeClientState> {
   constructor({ keyDatabase, peerType, random = systemRandom, randoms = drawClientRandoms(random) }: SakeClientOptions) {
-    this.#setup = { keyDatabase, peerType, randoms };
-  }
-
-  /** 0 nothing done, 2, 4 after messages 1, 3, 6 done. */
-  get stage(): number {
-    return this.#state.stage;
-  }
-  get done(): boolean {
-    return this.#state.at === "done";
-  }
-  get failed(): boolean {
-    return this.#state.at === "failed";
-  }
-  /** Once done. It belongs to the caller, who disposes it. */
-  get session(): SakeSession | undefined {
-    return this.#session;
-  }
-
-  /** One message of the server in, the reply out. @throws {SakeHandshakeError} refused; from now on every message is */
-  receive(message: Uint8Array): Uint8Array | undefined {
-    const before = this.#state;
-    const { state, reply } = stepClient(this.#setup, before, message);
-    this.#state = state;
-    if (state.at === "failed") {
-      wipe(before);
-      throw new SakeHandshakeError(state.failure, state.stage);
-    }
-    if (state.at === "done" && before.at !== "done") {
-      this.#session = new SakeSession(state.keys, state);
-      wipe(state);
-    }
-    return reply;
-  }
-
-  /** Wipes what the handshake still holds; a session it gave out lives on. */
-  [Symbol.dispose](): void {
-    wipe(this.#state);
-    if (this.#state.at !== "done" && this.#state.at !== "failed")
-      this.#state = { at: "failed", stage: this.#state.stage, failure: "synchronization-invalid" };
-  }
-}
-
-function wipe(state: SakeClientState): void {
-  if ("keys" in state) {
-    state.keys.key.fill(0);
-    state.keys.nonce.fill(0);
+    super(clientStart, (state, message) => stepClient({ keyDatabase, peerType, randoms }, state, message));
   }
 }

@@ -1,3 +1,4 @@
+import { concat } from "jelling/bytes";
 import { BleError, type RandomSource, randomBytes } from "jelling/core";
 import { aes128Encrypt, aesCmac } from "jelling/crypto";
 import type { FrameKeys } from "./frame.ts";
@@ -111,7 +112,7 @@ export function clientTag(keys: SakeKeys, tagOfServer: Uint8Array, serverKeyMate
 }
 
 function tag(keys: SakeKeys, first: Uint8Array, second: Uint8Array): Uint8Array {
-  return aesCmac(keys.handshakeAuthKey, join(first, second, keys.derivationKey)).slice(0, 8);
+  return aesCmac(keys.handshakeAuthKey, concat(first, second, keys.derivationKey)).slice(0, 8);
 }
 
 /** Session key and nonce, which both sides derive after message 3. */
@@ -121,17 +122,7 @@ export function deriveSession(
   client: Pick<ClientRandoms, "keyMaterial" | "nonce">,
 ): FrameKeys {
   return {
-    key: aes128Encrypt(keys.derivationKey, join(server.keyMaterial, client.keyMaterial)),
-    nonce: join(client.nonce, server.nonce),
+    key: aes128Encrypt(keys.derivationKey, concat(server.keyMaterial, client.keyMaterial)),
+    nonce: concat(client.nonce, server.nonce),
   };
-}
-
-export function join(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

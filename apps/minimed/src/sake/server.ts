@@ -1,3 +1,4 @@
+import { concat } from "jelling/bytes";
 import { type RandomSource, systemRandom } from "jelling/core";
 import { constantTimeEqual } from "jelling/crypto";
 import { isSakeDeviceType } from "./device-type.ts";
@@ -11,19 +12,17 @@ import {
   type FailedState,
   fail,
   type HandshakeSetup,
-  join,
   MESSAGE_LENGTH,
   PERMIT_MESSAGE_LENGTH,
   PROTOCOL_VERSION,
-  SakeHandshakeError,
   type ServerRandoms,
   type Step,
   serverTag,
   synchronizationMessage,
 } from "./handshake.ts";
 import type { SakeKeyDatabase, SakeKeyEntry } from "./key-database.ts";
+import { SakeParty } from "./party.ts";
 import { verifyPermit } from "./permit.ts";
-import { SakeSession } from "./session.ts";
 
 /** Where a server stands; `stage` counts messages as the status codes of the devices do. */
 export type SakeServerState =
@@ -56,7 +55,7 @@ export function stepServer(setup: HandshakeSetup<ServerRandoms>, state: SakeServ
   switch (state.at) {
     case "synchronizing": {
       if (message.some((octet) => octet !== 0)) return fail(0, "synchronization-invalid");
-      const reply = join(Uint8Array.of(keyDatabase.localDeviceType, PROTOCOL_VERSION), randoms.filler);
+      const reply = concat(Uint8Array.of(keyDatabase.localDeviceType, PROTOCOL_VERSION), randoms.filler);
       return { state: { at: "challenged", stage: 1 }, reply };
     }
 
@@ -71,7 +70,7 @@ export function stepServer(setup: HandshakeSetup<ServerRandoms>, state: SakeServ
       if (constantTimeEqual(clientKeyMaterial, randoms.keyMaterial) || constantTimeEqual(clientNonce, randoms.nonce))
         return fail(1, "challenge-invalid");
       const tag = serverTag(entry, randoms.keyMaterial, clientKeyMaterial);
-      const reply = join(tag, randoms.keyMaterial, randoms.nonce);
+      const reply = concat(tag, randoms.keyMaterial, randoms.nonce);
       return { state: { at: "responded", stage: 3, entry, tag, clientKeyMaterial, clientNonce }, reply };
     }
 
@@ -80,7 +79,7 @@ export function stepServer(setup: HandshakeSetup<ServerRandoms>, state: SakeServ
       if (!constantTimeEqual(clientTag(entry, state.tag, randoms.keyMaterial), message.subarray(0, 8)))
         return fail(3, "challenge-response-invalid");
       const keys = deriveSession(entry, randoms, { keyMaterial: state.clientKeyMaterial, nonce: state.clientNonce });
-      const reply = sealFrame(keys, 1, join(entry.handshakePayload, randoms.pad))!;
+      const reply = sealFrame(keys, 1, concat(entry.handshakePayload, randoms.pad))!;
       return { state: { at: "permitted", stage: 5, entry, keys }, reply };
     }
 
@@ -115,64 +114,11 @@ export interface SakeServerOptions {
 }
 
 /** The server's side of one handshake: notify `wakeUp`, then answer each message. Make a new one for every subscription. */
-export class SakeServer implements Disposable {
-  readonly #setup: HandshakeSetup<ServerRandoms>;
-  #state: SakeServerState = serverStart;
-  #session: SakeSession | undefined;
-
-  constructor({ keyDatabase, peerType, random = systemRandom, randoms = drawServerRandoms(random) }: SakeServerOptions) {
-    this.#setup = { keyDatabase, peerType, randoms };
-  }
-
+export class SakeServer extends SakeParty<SakeServerState> {
   /** What to notify first: 20 zero octets. */
   readonly wakeUp = synchronizationMessage();
 
-  /** 0 nothing done, 1, 3, 5 after messages 0, 2, 4, 6 done. */
-  get stage(): number {
-    return this.#state.stage;
-  }
-  get done(): boolean {
-    return this.#state.at === "done";
-  }
-  get failed(): boolean {
-    return this.#state.at === "failed";
-  }
-  /** Once done. It belongs to the caller, who disposes it. */
-  get session(): SakeSession | undefined {
-    return this.#session;
-  }
-
-  /**
-   * One message of the client in, the reply out (none after message 5, none to a message after the end).
-   *
-   * @throws {SakeHandshakeError} refused; from now on every message is
-   */
-  receive(message: Uint8Array): Uint8Array | undefined {
-    const before = this.#state;
-    const { state, reply } = stepServer(this.#setup, before, message);
-    this.#state = state;
-    if (state.at === "failed") {
-      wipe(before);
-      throw new SakeHandshakeError(state.failure, state.stage);
-    }
-    if (state.at === "done" && before.at !== "done") {
-      this.#session = new SakeSession(state.keys, state);
-      wipe(state);
-    }
-    return reply;
-  }
-
-  /** Wipes what the handshake still holds; a session it gave out lives on. */
-  [Symbol.dispose](): void {
-    wipe(this.#state);
-    if (this.#state.at !== "done" && this.#state.at !== "failed")
-      this.#state = { at: "failed", stage: this.#state.stage, failure: "synchronization-invalid" };
-  }
-}
-
-function wipe(state: SakeServerState): void {
-  if ("keys" in state) {
-    state.keys.key.fill(0);
-    state.keys.nonce.fill(0);
+  constructor({ keyDatabase, peerType, random = systemRandom, randoms = drawServerRandoms(random) }: SakeServerOptions) {
+    super(serverStart, (state, message) => stepServer({ keyDatabase, peerType, randoms }, state, message));
   }
 }
