@@ -1,16 +1,22 @@
 import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 /*
  * What needs a real kernel and BlueZ runs in an emulated machine (lab/), which takes minutes. JELLING_LAB=1 runs it where it can run,
- * JELLING_LAB=required fails where it cannot.
+ * JELLING_LAB=required fails where it cannot. JELLING_CAPTURES names a folder that keeps the captures.
  */
 const root = fileURLToPath(new URL("..", import.meta.url));
 const wanted = process.env.JELLING_LAB;
 const missing = wanted ? spawnSync(process.execPath, ["lab/run.mjs", "--check"], { cwd: root, encoding: "utf8" }).stderr.trim() : "";
-const leftOut = wanted ? missing : "kernel lab left out: set JELLING_LAB=1 to run it";
+const leftOut = wanted ? missing : "kernel lab left out: set JELLING_LAB=1 to run it (takes some minutes)";
 const isLeftOut = leftOut !== "" && wanted !== "required";
+if (isLeftOut) console.warn(leftOut);
+const hasTshark = spawnSync("tshark", ["--version"]).status === 0;
+if (!isLeftOut && !hasTshark) console.warn("tshark is not installed: the lab's captures are not checked by it (apt-get install tshark)");
 
 interface Outcome {
   status: number | null;
@@ -61,4 +67,62 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 40
     expect(output.split("\n").filter((line) => line.startsWith("not ok"))).toEqual([]);
     expect(status, output).toBe(0);
   });
+
+  describe("with BlueZ", () => {
+    /** Each scenario with how many ATT packets its captures have at least. */
+    const scenarios = {
+      peripheral: { "peripheral-jelling": 40, "peripheral-bluez": 40 },
+      central: { "central-jelling": 30, "central-bluez": 30 },
+      vhci: { "vhci-secure": 20, "vhci-legacy": 20, "vhci-bluez0": 20, "vhci-bluez1": 20 },
+      pump: { "pump-jelling": 30, "pump-jelling-again": 2, "pump-bluez": 30 },
+    };
+    const kept = process.env.JELLING_CAPTURES;
+    let captures: string;
+    let outcome: Outcome;
+
+    // All in one machine: each of its own would take longer to start than most of them take.
+    beforeAll(async () => {
+      captures = kept ?? mkdtempSync(join(tmpdir(), "jelling-captures-"));
+      mkdirSync(captures, { recursive: true });
+      const options = ["--timeout", "380", "--writable", captures, "--env", `JELLING_CAPTURES=${captures}`];
+      outcome = await runInLab(...options, "--", "node", "lab/scenarios/all.mjs", ...Object.keys(scenarios));
+    }, 400_000);
+    afterAll(() => {
+      if (kept === undefined) rmSync(captures, { recursive: true });
+    });
+
+    test.each([
+      ["peripheral", "is found, connected, paired, listed, read, written and notified as BlueZ's peripheral"],
+      ["central", "scans, connects, pairs, discovers, reads, writes and takes indications as BlueZ's central"],
+      ["vhci", "gives the kernel controllers, through which BlueZ pairs and reads in the simulated air"],
+      ["pump", "is taken for a phone by BlueZ in the pump's place, up to the SAKE wake-up"],
+    ])("%s: Jelling %s", (name) => {
+      const verdict = outcome.output.split("\n").find((line) => new RegExp(`^(not )?ok ${name}\\b`).test(line));
+      expect(verdict ?? "no verdict", outcome.output).toMatch(/^ok /);
+    });
+
+    test("the process of the scenarios ended by itself", () => {
+      expect(outcome.status, outcome.output).toBe(0);
+    });
+
+    const captured = Object.values(scenarios).flatMap((files) => Object.entries(files));
+    test.skipIf(!hasTshark && wanted !== "required").each(captured)("tshark finds no fault with %s", async (name, least) => {
+      expect(readdirSync(captures)).toContain(`${name}.btsnoop`);
+      const file = join(captures, `${name}.btsnoop`);
+      const fields = ["-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info", "-e", "_ws.expert.message"];
+      const faults = await tshark("-r", file, "-Y", '_ws.expert.group == "Malformed"', ...fields);
+      expect(faults).toEqual([]);
+      expect((await tshark("-r", file, "-Y", "btatt", ...fields)).length).toBeGreaterThanOrEqual(least);
+    });
+  });
 });
+
+/** What tshark prints on its standard output, in lines. */
+async function tshark(...args: string[]): Promise<string[]> {
+  const child = spawn("tshark", args, { stdio: ["ignore", "pipe", "ignore"] });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  const status = await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
+  expect(status).toBe(0);
+  return output.split("\n").filter(Boolean);
+}

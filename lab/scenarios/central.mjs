@@ -71,7 +71,12 @@ await runScenario("central", async ({ use, step, capturePath, capture }) => {
     throw new Error("the scan ended");
   };
   const address = await step("Jelling scans and finds the application by its service and its name", find);
-  const connection = await step("Jelling connects", () => device.connect(address));
+  // BlueZ looks at Jelling's services, too. It is waited for, since tshark takes a response for that of the latest request, whoever made it.
+  const connection = await step("Jelling connects, and BlueZ resolves its services", async () => {
+    const connected = await device.connect(address);
+    await bluez.expect(/ServicesResolved: yes/);
+    return connected;
+  });
 
   await step("the services and characteristics are discovered", async () => {
     const services = new Map((await connection.gatt.services()).map((service) => [service.uuid.text, service]));
@@ -134,6 +139,7 @@ await runScenario("central", async ({ use, step, capturePath, capture }) => {
     await connection.disconnect();
     await find(); // BlueZ advertises again a moment later, and the emulator fails a connection to nobody at once
     const again = await device.connect(connection.peerIdentity, { policy: { encrypt: true } });
+    await bluez.expect(/ServicesResolved: yes/);
     /** @type {import("jelling/smp").PairingReport | undefined} */
     let report;
     again.on("paired", (paired) => (report = paired));
