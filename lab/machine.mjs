@@ -3,6 +3,9 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { LabError } from "./error.mjs";
 
+/** An emulated machine comes up in 4 s, on a busy computer in 15; one that takes longer has hung. */
+const bootTimeoutMs = 60_000;
+
 /** The console's last lines are kept for the message of a machine that did not come up. */
 const consoleTail = 16_384;
 
@@ -54,12 +57,19 @@ export async function runMachine(machine) {
     () => stop(new LabError("ERR_LAB_TIMEOUT", `The lab was ended after ${machine.timeoutMs / 1000} s.${report(tail)}`)),
     machine.timeoutMs,
   );
+  const bootTimer = setTimeout(
+    () => stop(new LabError("ERR_LAB_NOT_UP", `The lab's machine did not come up in ${bootTimeoutMs / 1000} s.${report(tail)}`)),
+    bootTimeoutMs,
+  );
 
   const lines = createLineReader((line) => {
     const [word, ...rest] = line.split(" ");
-    if (word === "ready") bootMs = performance.now() - started;
+    if (word === "ready") {
+      bootMs = performance.now() - started;
+      clearTimeout(bootTimer);
+    }
     if (word === "exit") status = Number(rest[0]);
-    if (word === "failed") stop(new LabError("ERR_LAB_BOOT", `The lab's machine did not come up: ${rest.join(" ")}.${report(tail)}`));
+    if (word === "failed") stop(new LabError("ERR_LAB_NOT_UP", `The lab's machine did not come up: ${rest.join(" ")}.${report(tail)}`));
   });
   control?.on("data", (/** @type {Buffer} */ bytes) => lines(bytes.toString("latin1")));
   stdout?.on("data", machine.onStdout);
@@ -79,12 +89,16 @@ export async function runMachine(machine) {
     });
     if (stopped !== undefined) throw stopped;
     if (status === undefined || bootMs === undefined) {
-      const stage = bootMs === undefined ? "did not come up" : "went down before the command was over";
-      throw new LabError("ERR_LAB_BOOT", `The lab's machine ${stage} (QEMU: ${ended}).${report(said)}${report(tail)}`);
+      const [code, stage] =
+        bootMs === undefined
+          ? /** @type {const} */ (["ERR_LAB_NOT_UP", "did not come up"])
+          : /** @type {const} */ (["ERR_LAB_BOOT", "went down before the command was over"]);
+      throw new LabError(code, `The lab's machine ${stage} (QEMU: ${ended}).${report(said)}${report(tail)}`);
     }
     return { status, bootMs };
   } finally {
     clearTimeout(timer);
+    clearTimeout(bootTimer);
     machine.signal?.removeEventListener("abort", onAbort);
   }
 }

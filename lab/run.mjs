@@ -56,7 +56,7 @@ export async function runInLab(command, options = {}) {
   try {
     await writeFile(join(job, "run"), script(command, cwd, env));
     await writeFile(join(job, "writable"), folders.map((folder, i) => `writable${i}\t${folder}\n`).join(""));
-    const { status, bootMs } = await runMachine({
+    const { status, bootMs } = await untilUp({
       kernel,
       initramfs,
       timeoutMs,
@@ -73,6 +73,21 @@ export async function runInLab(command, options = {}) {
     return { status, bootMs, stdout: stdout.text(), stderr: stderr.text() };
   } finally {
     await rm(job, { recursive: true, force: true });
+  }
+}
+
+/** Now and then the emulated kernel crashes or hangs while it starts; another start mends it, and the command has not begun by then. */
+const mostStarts = 3;
+
+/** @param {import("./machine.mjs").Machine} machine */
+async function untilUp(machine) {
+  for (let start = 1; ; start += 1) {
+    try {
+      return await runMachine(machine);
+    } catch (error) {
+      if (start === mostStarts || !(error instanceof LabError && error.code === "ERR_LAB_NOT_UP")) throw error;
+      process.stderr.write(`kernel lab: the machine did not come up, started once more\n`);
+    }
   }
 }
 

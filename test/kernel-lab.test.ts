@@ -35,7 +35,13 @@ function run(program: string, args: string[]): Promise<Outcome> {
 
 const runInLab = (...args: string[]): Promise<Outcome> => run(process.execPath, ["lab/run.mjs", ...args]);
 
-describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 400_000 }, () => {
+/** Once more where the emulated kernel crashed (125), which it does now and then whatever runs on it; a failure of the command is final. */
+async function runInSoundLab(...args: string[]): Promise<Outcome> {
+  const outcome = await runInLab(...args);
+  return outcome.status === 125 ? await runInLab(...args) : outcome;
+}
+
+describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 800_000 }, () => {
   beforeAll(async () => {
     expect(missing).toBe("");
     // The guest runs the built library.
@@ -63,7 +69,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 40
   });
 
   test("the transports work on a real kernel", async () => {
-    const { status, output } = await runInLab("--timeout", "300", "--", "node", "lab/checks/transports.mjs");
+    const { status, output } = await runInSoundLab("--timeout", "300", "--", "node", "lab/checks/transports.mjs");
     expect(output.split("\n").filter((line) => line.startsWith("not ok"))).toEqual([]);
     expect(status, output).toBe(0);
   });
@@ -85,8 +91,8 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 40
       captures = kept ?? mkdtempSync(join(tmpdir(), "jelling-captures-"));
       mkdirSync(captures, { recursive: true });
       const options = ["--timeout", "380", "--writable", captures, "--env", `JELLING_CAPTURES=${captures}`];
-      outcome = await runInLab(...options, "--", "node", "lab/scenarios/all.mjs", ...Object.keys(scenarios));
-    }, 400_000);
+      outcome = await runInSoundLab(...options, "--", "node", "lab/scenarios/all.mjs", ...Object.keys(scenarios));
+    }, 800_000);
     afterAll(() => {
       if (kept === undefined) rmSync(captures, { recursive: true });
     });
