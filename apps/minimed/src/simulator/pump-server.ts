@@ -74,6 +74,7 @@ export class PumpServer {
     });
     server.addService({
       uuid: ServiceUuid.DeviceInformation,
+      handle: 0x0100, // away from the phone's: readers of captures keep one table for both servers
       characteristics: [
         plain(CharacteristicUuid.ManufacturerName, text("Simulated pumps")),
         plain(CharacteristicUuid.ModelNumber, text("SIM-780")),
