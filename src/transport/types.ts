@@ -1,6 +1,6 @@
 import type { Clock } from "../async/index.ts";
 import type { Logger, RandomSource } from "../core/index.ts";
-import type { HciTransport } from "../hci/transport.ts";
+import type { HciTransport, TransportClosed } from "../hci/transport.ts";
 
 /** What a transport may need; none of it is required. */
 export interface TransportOptions {
@@ -33,3 +33,31 @@ export interface ServeOptions {
 }
 
 export type ServeController = (controller: AttachableController, spec: string, options: ServeOptions) => Promise<ControllerServer>;
+
+/** What a system call failed with. */
+export interface SystemFault {
+  readonly errno: number;
+  /** "ENETDOWN". */
+  readonly code: string;
+}
+
+/**
+ * A socket of the kernel's Bluetooth subsystem that belongs to no adapter: its management (control) or its monitor channel. One packet at
+ * each read, one at each write.
+ */
+export interface KernelSocket extends AsyncDisposable {
+  readonly info: {
+    readonly spec: "mgmt" | "monitor";
+    /** The line that gives this process the rights it may lack, for messages. */
+    readonly remedy: string;
+  };
+  /** Called synchronously for every packet, in order; a packet's octets belong to the receiver. What came before it was set comes first. */
+  onPacket: ((packet: Uint8Array) => void) | undefined;
+  /** The socket is gone. Called once. */
+  onClose: ((reason: TransportClosed) => void) | undefined;
+  /** Hands one packet to the kernel now. @returns what it failed with; the kernel then sends no reply */
+  write(packet: Uint8Array): SystemFault | undefined;
+}
+
+export type KernelChannel = "control" | "monitor";
+export type OpenKernelSocket = (channel: KernelChannel, options?: { signal?: AbortSignal | undefined }) => Promise<KernelSocket>;
