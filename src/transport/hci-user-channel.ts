@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { type Clock, delay, SystemClock } from "../async/clock.ts";
 import { Address, AddressType } from "../core/address.ts";
 import { type HciTransport, TransportError } from "../hci/transport.ts";
-import { DescriptorTransport, describeFailure, HciChannel, NO_DEVICE, openBluetoothSocket } from "./linux-socket.ts";
+import { DescriptorTransport, HciChannel, NO_DEVICE, openBluetoothSocket } from "./linux-socket.ts";
 import { Errno, type LinuxCalls, loadLinuxCalls, SystemError } from "./linux-socket-calls.ts";
+import { describeFailure } from "./socket-failure.ts";
 
 /** Commands of the management API; all that is needed to borrow an adapter. */
 const Management = Object.freeze({ ReadControllerInformation: 0x0004, SetPowered: 0x0005 });

@@ -1,9 +1,16 @@
 import { TransportError } from "../hci/transport.ts";
-import type { OpenTransportKind, ServeController } from "./types.ts";
+import type { OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
 
 /** A page has none of the transports that need Node. */
 export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {};
 
 export const serve: ServeController = async (_controller, spec) => {
   throw new TransportError("unsupported", `"${spec}" cannot be served by a page: that needs Node`);
+};
+
+export const openKernelSocket: OpenKernelSocket = async (channel) => {
+  throw new TransportError(
+    "unsupported",
+    `the Bluetooth ${channel} channel of a kernel cannot be opened by a page: that needs Node on Linux`,
+  );
 };

@@ -1,5 +1,5 @@
 import { TransportError } from "../hci/transport.ts";
-import type { OpenTransportKind, ServeController } from "./types.ts";
+import type { OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
 
 /** The transports that need Node, each loaded on first use. A browser bundle gets `kinds-browser.ts` instead (`imports` of package.json). */
 export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
@@ -17,3 +17,6 @@ export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
 };
 
 export const serve: ServeController = async (controller, spec, options) => (await import("./server.ts")).serve(controller, spec, options);
+
+export const openKernelSocket: OpenKernelSocket = async (channel, options) =>
+  (await import("./kernel-socket.ts")).openKernelSocket(channel, options);

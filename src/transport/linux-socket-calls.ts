@@ -7,6 +7,8 @@ export interface LinuxCalls {
   socket(domain: number, type: number, protocol: number): number;
   bind(descriptor: number, address: Uint8Array, length: number): number;
   setsockopt(descriptor: number, level: number, name: number, value: Uint8Array, length: number): number;
+  /** `length` has the buffer's before and the value's after. */
+  getsockopt(descriptor: number, level: number, name: number, value: Uint8Array, length: Uint32Array): number;
   ioctl(descriptor: number, request: number, argument: number): number;
   read(descriptor: number, into: Uint8Array, length: number): number;
   write(descriptor: number, from: Uint8Array, length: number): number;
@@ -25,7 +27,10 @@ interface Koffi {
   errno(): number;
 }
 
-/** Error numbers of Linux that have a meaning here (asm-generic/errno.h; the same on every architecture Node runs on but MIPS). */
+/**
+ * Error numbers of Linux that have a meaning here, or that Node has another name for or none (asm-generic/errno.h; the same on every
+ * architecture Node runs on but MIPS).
+ */
 export const Errno = Object.freeze({
   EPERM: 1,
   ENOENT: 2,
@@ -33,14 +38,21 @@ export const Errno = Object.freeze({
   EIO: 5,
   EBADF: 9,
   EAGAIN: 11,
+  ENOMEM: 12,
   EACCES: 13,
   EBUSY: 16,
   ENODEV: 19,
   EINVAL: 22,
   EPIPE: 32,
+  EBADFD: 77,
+  EMSGSIZE: 90,
   EPROTONOSUPPORT: 93,
+  ESOCKTNOSUPPORT: 94,
+  EOPNOTSUPP: 95,
   EAFNOSUPPORT: 97,
+  ENETDOWN: 100,
   ENOBUFS: 105,
+  ENOTCONN: 107,
   EALREADY: 114,
   ERFKILL: 132,
 });
@@ -82,6 +94,7 @@ export function loadLinuxCallsWith(user: string, require: NodeJS.Require): Linux
     socket: declare("socket", "int", "int", "int", "int"),
     bind: declare("bind", "int", "int", "void *", "unsigned int"),
     setsockopt: declare("setsockopt", "int", "int", "int", "int", "void *", "unsigned int"),
+    getsockopt: declare("getsockopt", "int", "int", "int", "int", "void *", "void *"),
     ioctl: declare("ioctl", "int", "int", "unsigned long", "unsigned long"),
     read: declare("read", "long", "int", "void *", "size_t"),
     write: declare("write", "long", "int", "void *", "size_t"),
@@ -110,6 +123,7 @@ export class SystemError extends Error {
   }
 }
 
-function errnoName(errno: number): string {
+/** "ENETDOWN" for 100. */
+export function errnoName(errno: number): string {
   return Object.entries(Errno).find(([, value]) => value === errno)?.[0] ?? getSystemErrorName(-errno);
 }

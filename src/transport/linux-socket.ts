@@ -1,4 +1,3 @@
-import { realpathSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { type HciTransport, TransportClosed, TransportError } from "../hci/transport.ts";
 import { TransportBase } from "./base.ts";
@@ -13,6 +12,7 @@ import {
   SKIP,
   Word,
 } from "./linux-socket-reader.ts";
+import { describeFailure } from "./socket-failure.ts";
 
 const AF_BLUETOOTH = 31;
 const SOCK_RAW = 3;
@@ -52,45 +52,14 @@ export function openBluetoothSocket(calls: LinuxCalls, spec: string, device: num
   return descriptor;
 }
 
-/** What a system call's failure means to the user, and what helps. */
-export function describeFailure(spec: string, error: SystemError): TransportError {
-  const adapter = /^hci:(\d+)$/.exec(spec)?.[1];
-  const name = adapter === undefined ? spec : `hci${adapter}`;
-  switch (error.errno) {
-    case Errno.EPERM:
-    case Errno.EACCES:
-      return new TransportError("permission", `${name} needs the right to administer the network: ${grantLine()}`, { cause: error });
-    case Errno.ENODEV:
-      return new TransportError("not-found", `there is no Bluetooth adapter ${name}`, { cause: error });
-    case Errno.EBUSY:
-      return new TransportError("busy", `${name} is busy: another program uses it, or the kernel could not set it up`, { cause: error });
-    case Errno.ERFKILL:
-      return new TransportError("refused", `${name} is switched off: run "rfkill unblock bluetooth" or use the computer's switch`, {
-        cause: error,
-      });
-    case Errno.EAFNOSUPPORT:
-    case Errno.EPROTONOSUPPORT:
-      return new TransportError(
-        "unsupported",
-        `${name} cannot be opened, for this kernel has no Bluetooth: run "modprobe bluetooth", and in a container use the host's network`,
-        { cause: error },
-      );
-    default:
-      return new TransportError("io", `${name} cannot be opened (${error.message})`, { cause: error });
-  }
-}
-
-/** The line that gives this Node the capability. It concerns the file, so a link must be followed. */
-function grantLine(): string {
-  return `run "sudo setcap cap_net_admin,cap_net_raw+eip ${realpathSync(process.execPath)}", or run as root`;
-}
-
 export interface DescriptorOptions<Info> {
   readonly info: Info;
   /** Packets that were read already; they are delivered first. */
   readonly early?: readonly Uint8Array[];
   /** Runs once the descriptor is closed; the transport's disposal waits for it. */
   readonly afterClose?: () => Promise<void>;
+  /** Gives up opening: the thread is not waited for. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A thread that is ready to read, and what it shares with this one. */
@@ -136,12 +105,27 @@ class Reader {
     });
   }
 
-  /** @throws {TransportError} it does not start */
-  static start(calls: LinuxCalls, spec: string): Promise<Reader> {
+  /**
+   * @throws {TransportError} it does not start
+   * @throws `signal.reason` once `signal` aborts; the thread ends as soon as it runs
+   */
+  static start(calls: LinuxCalls, spec: string, signal?: AbortSignal): Promise<Reader> {
     return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
       const reader = new Reader(calls);
-      reader.onMessage = () => resolve(reader);
-      reader.onFailure = (cause) => reject(new TransportError("io", `${spec} cannot be read, its thread does not run`, { cause }));
+      const giveUp = (): void => {
+        reader.stop();
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", giveUp, { once: true });
+      reader.onMessage = () => {
+        signal?.removeEventListener("abort", giveUp);
+        resolve(reader);
+      };
+      reader.onFailure = (cause) => {
+        signal?.removeEventListener("abort", giveUp);
+        reject(new TransportError("io", `${spec} cannot be read, its thread does not run`, { cause }));
+      };
     });
   }
 
@@ -176,6 +160,10 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
   readonly #ring: Uint8Array;
   readonly #afterClose: (() => Promise<void>) | undefined;
   readonly #outgoing: Uint8Array[] = [];
+  /** Taken out of the ring and not delivered yet; `#at` is the place in the first. */
+  readonly #pieces: Uint8Array<ArrayBuffer>[] = [];
+  #at = 0;
+  #receiving = false;
   #disposal: Promise<void> | undefined;
   #released!: () => void;
   readonly #whenReleased = new Promise<void>((resolve) => {
@@ -186,6 +174,7 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
    * Takes over a non-blocking descriptor, and closes it in the end, also when this fails.
    *
    * @throws {TransportError} the reading thread does not start
+   * @throws `options.signal`'s reason once it aborts
    */
   static async open<Info extends HciTransport["info"]>(
     calls: LinuxCalls,
@@ -193,7 +182,7 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
     options: DescriptorOptions<Info>,
   ): Promise<DescriptorTransport<Info>> {
     try {
-      const reader = await Reader.start(calls, options.info.spec);
+      const reader = await Reader.start(calls, options.info.spec, options.signal);
       return new DescriptorTransport(calls, reader, descriptor, options);
     } catch (error) {
       calls.close(descriptor);
@@ -255,6 +244,11 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
     this.#receive();
   }
 
+  /** False once disposed of or lost: the descriptor's number may belong to another file. */
+  get isOpen(): boolean {
+    return !this.isOver;
+  }
+
   get writable(): boolean {
     return this.#outgoing.length === 0;
   }
@@ -305,6 +299,7 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
 
   protected release(): Promise<void> {
     this.#outgoing.length = 0;
+    this.#pieces.length = 0;
     this.#reader.stop();
     return this.#whenReleased;
   }
@@ -330,28 +325,48 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
     if (Atomics.exchange(this.#words, Word.WantWritable, 1) === 0) this.#reader.poke();
   }
 
-  /** Without a receiver the packets stay in the ring, and a full ring makes the thread wait. */
+  /**
+   * Delivers what has come so far, and what comes meanwhile with the thread's next message, so that a flood leaves the event loop its turns.
+   * Without a receiver the packets stay in the ring, and a full ring makes the thread wait.
+   */
   #receive(): void {
-    if (this.onPacket) this.#takeAll();
+    if (this.#receiving) return; // a receiver that sets its successor
+    this.#receiving = true;
+    this.#hand(); // what a receiver left that went away
+    if (this.onPacket) {
+      this.#fetch();
+      this.#hand();
+    }
+    this.#receiving = false;
   }
 
-  #takeAll(): void {
+  /** Takes everything out of the ring, in one or, over its end, two pieces. */
+  #fetch(): void {
     Atomics.store(this.#words, Word.Told, 0);
     const tail = this.#words[Word.Tail]!;
     const head = Atomics.load(this.#words, Word.Head);
     if (head === tail) return;
-    // Copied out in one go before anything is delivered, so that a receiver may come back here.
-    const pieces = head > tail ? [this.#copy(tail, head)] : [this.#copy(tail, this.#ring.length), this.#copy(0, head)];
+    if (head > tail) this.#pieces.push(this.#copy(tail, head));
+    else this.#pieces.push(this.#copy(tail, this.#ring.length), this.#copy(0, head));
     Atomics.store(this.#words, Word.Tail, head);
     Atomics.notify(this.#words, Word.Tail);
-    for (const piece of pieces) {
-      const view = new DataView(piece.buffer);
-      for (let at = 0; at < piece.length; ) {
-        const length = view.getUint32(at, true);
-        if (length === SKIP) break;
-        this.deliver(piece.subarray(at + 4, at + 4 + length));
-        at += 4 + ((length + 3) & ~3);
+  }
+
+  /** Delivers the packets of the pieces while somebody takes them; `all`: to the base's inbox, too. */
+  #hand(all = false): void {
+    for (;;) {
+      const piece = this.#pieces[0];
+      if (!piece || !(all || this.onPacket)) return;
+      const at = this.#at;
+      const length =
+        at < piece.length ? (piece[at]! | (piece[at + 1]! << 8) | (piece[at + 2]! << 16) | (piece[at + 3]! << 24)) >>> 0 : SKIP;
+      if (length === SKIP) {
+        this.#pieces.shift();
+        this.#at = 0;
+        continue;
       }
+      this.#at = at + 4 + ((length + 3) & ~3);
+      this.deliver(piece.subarray(at + 4, at + 4 + length));
     }
   }
 
@@ -361,7 +376,8 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
 
   #lose(cause: unknown): void {
     if (this.isOver) return;
-    this.#takeAll(); // what came before the end
+    this.#fetch(); // what came before the end
+    this.#hand(true);
     this.end(new TransportClosed(`${this.info.spec} is gone: ${explainLoss(cause)}`, { cause }));
   }
 }

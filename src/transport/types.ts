@@ -55,6 +55,8 @@ export interface KernelSocket extends AsyncDisposable {
   onPacket: ((packet: Uint8Array) => void) | undefined;
   /** The socket is gone. Called once. */
   onClose: ((reason: TransportClosed) => void) | undefined;
+  /** How many packets the kernel has thrown away because they were not read in time; absent where it does not tell. */
+  readonly droppedPackets?: number;
   /** Hands one packet to the kernel now. @returns what it failed with; the kernel then sends no reply */
   write(packet: Uint8Array): SystemFault | undefined;
 }
