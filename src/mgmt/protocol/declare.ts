@@ -33,7 +33,8 @@ export interface AnyMgmtCommand {
 }
 
 /** A command whose fields the compiler knows. */
-export interface MgmtCommandDeclaration<P extends Fields, R extends Fields> extends AnyMgmtCommand {
+export interface MgmtCommandDeclaration<P extends Fields, R extends Fields, I extends IndexKind = IndexKind> extends AnyMgmtCommand {
+  readonly index: I;
   readonly parameters: Struct<P>;
   readonly returns: Struct<R>;
 }
@@ -63,18 +64,19 @@ export interface MgmtEventDeclaration<P extends Fields> extends AnyMgmtEvent {
 
 const NOTHING = struct({});
 
-type CommandTable<P extends Fields, R extends Fields> = Pick<MgmtCommandDeclaration<P, R>, "title" | "opcode" | "since"> &
-  Partial<Omit<MgmtCommandDeclaration<P, R>, "name">>;
+type CommandTable<P extends Fields, R extends Fields, I extends IndexKind> = Pick<AnyMgmtCommand, "title" | "opcode" | "since"> &
+  Partial<Omit<MgmtCommandDeclaration<P, R, I>, "name">>;
 
 /** Declares a command; what is left out is the usual: for a controller, privileged, powered or not, without parameters or returns. */
-export function command<const P extends Fields = Record<never, never>, const R extends Fields = Record<never, never>>(
-  name: string,
-  table: CommandTable<P, R>,
-): MgmtCommandDeclaration<P, R> {
+export function command<
+  const P extends Fields = Record<never, never>,
+  const R extends Fields = Record<never, never>,
+  const I extends IndexKind = "controller",
+>(name: string, table: CommandTable<P, R, I>): MgmtCommandDeclaration<P, R, I> {
   return Object.freeze({
     name,
     aliases: [],
-    index: "controller",
+    index: "controller" as I,
     parameters: NOTHING as unknown as Struct<P>,
     returns: NOTHING as unknown as Struct<R>,
     privileged: true,
@@ -83,10 +85,10 @@ export function command<const P extends Fields = Record<never, never>, const R e
     failure: "status",
     causes: {},
     ...table,
-  } satisfies MgmtCommandDeclaration<P, R>);
+  } satisfies MgmtCommandDeclaration<P, R, I>);
 }
 
-type EventTable<P extends Fields> = Pick<MgmtEventDeclaration<P>, "title" | "code" | "since" | "delivery"> &
+type EventTable<P extends Fields> = Pick<AnyMgmtEvent, "title" | "code" | "since" | "delivery"> &
   Partial<Omit<MgmtEventDeclaration<P>, "name">>;
 
 /** Declares an event; what is left out is the usual: of a controller, for privileged sockets, without parameters. */

@@ -1,3 +1,4 @@
+export { checkLimits } from "./check.ts";
 export type {
   AnyMgmtCommand,
   AnyMgmtEvent,

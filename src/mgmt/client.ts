@@ -1,0 +1,265 @@
+import { type Clock, Emitter, type OperationOptions, Subscription, SystemClock } from "../async/index.ts";
+import { DecodeError } from "../bytes/index.ts";
+import { ArgumentError, ClosedError, Logger } from "../core/index.ts";
+import { type KernelSocket, openKernelSocket } from "../transport/index.ts";
+import { MgmtError, MgmtWriteError } from "./error.ts";
+import { argumentsOf } from "./method-arguments.ts";
+import {
+  type AnyMgmtCommand,
+  checkLimits,
+  commands,
+  type DecodedBy,
+  decodePacket,
+  encodeCommand,
+  eventNames,
+  type GivenTo,
+  type MgmtEventName,
+  type MgmtPacket,
+  NO_CONTROLLER,
+  peekReply,
+  Status,
+} from "./protocol/index.ts";
+import { type Request, Requests } from "./requests.ts";
+import { type MgmtResponse, responseOf, valuesByPosition } from "./response.ts";
+import type { MgmtEvent, MgmtEventOf, MgmtMethods, MgmtSignals } from "./types.ts";
+
+/** Events that wait for a reader; the oldest are dropped and counted. */
+const EVENT_CAPACITY = 1024;
+const USUAL_TIMEOUT_MS = 10_000;
+/** What takes longer: firmware that is loaded, a supervision timeout, a user who is asked and a device that has to be found first. */
+const LONGER_TIMEOUTS_MS: ReadonlyMap<AnyMgmtCommand, number> = new Map<AnyMgmtCommand, number>([
+  [commands.setPowered, 30_000],
+  [commands.disconnect, 40_000],
+  [commands.pairDevice, 120_000],
+]);
+
+export interface MgmtOptions {
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
+  /** Gives up opening. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long a command may take that says nothing of its own. Default 10 s; Set Powered 30 s, Disconnect 40 s, Pair Device 120 s. */
+  readonly timeoutMs?: number | undefined;
+  /** The kernel; another one in tests. It is closed with the client. */
+  readonly socket?: KernelSocket | undefined;
+}
+
+export interface EventOptions {
+  /** Only events of this controller. */
+  readonly index?: number | undefined;
+  /** Events that may wait. Default 1024; a reader further behind loses the oldest, and `dropped` of what `events` returns counts them. */
+  readonly capacity?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A client with a method for each command. */
+export type Mgmt = MgmtClient & MgmtMethods;
+
+/**
+ * Opens the management socket of this machine's kernel.
+ *
+ * No capability is needed to open it: without CAP_NET_ADMIN the kernel answers questions and refuses changes (MgmtError PermissionDenied).
+ *
+ * @throws {TransportError} not Linux, a kernel without Bluetooth, a container with a network of its own, koffi missing
+ */
+export async function openMgmt(options: MgmtOptions = {}): Promise<Mgmt> {
+  const socket = options.socket ?? (await openKernelSocket("control", { signal: options.signal }));
+  return new MgmtClient(socket, options) as Mgmt;
+}
+
+interface Reader {
+  readonly names: ReadonlySet<string> | undefined;
+  readonly index: number | undefined;
+  readonly queue: Subscription<MgmtEvent>;
+}
+
+/** The management socket's commands, replies and events. `openMgmt` makes one. */
+export class MgmtClient implements AsyncDisposable {
+  readonly #socket: KernelSocket;
+  readonly #logger: Logger;
+  readonly #timeoutMs: number | undefined;
+  readonly #requests: Requests;
+  readonly #readers = new Set<Reader>();
+  readonly #emitter = new Emitter<MgmtSignals>();
+  #closed: Error | undefined;
+  readonly clock: Clock;
+
+  static {
+    for (const [name, command] of Object.entries<AnyMgmtCommand>(commands)) {
+      Object.defineProperty(MgmtClient.prototype, name, {
+        configurable: true,
+        value(this: MgmtClient, ...args: unknown[]) {
+          return this.#call(command, args);
+        },
+      });
+    }
+  }
+
+  constructor(socket: KernelSocket, { clock = new SystemClock(), logger = Logger.silent, timeoutMs }: MgmtOptions = {}) {
+    this.#socket = socket;
+    this.clock = clock;
+    this.#logger = logger.child("mgmt");
+    this.#timeoutMs = timeoutMs;
+    this.#requests = new Requests(clock, (request) => this.#send(request));
+    socket.onClose = (reason) => this.#end(reason);
+    socket.onPacket = (packet) => this.#receive(packet);
+  }
+
+  /** Why it is over; undefined while it is not. */
+  get closed(): Error | undefined {
+    return this.#closed;
+  }
+
+  /**
+   * Sends a command and returns what it returns. Different commands are on their way together; identical ones, of the same opcode and
+   * controller, one after the other.
+   *
+   * An aborted or timed out command is forgotten here, not in the kernel: a pairing goes on until Cancel Pair Device.
+   *
+   * @throws {MgmtError} the kernel's answer is a status other than Success
+   * @throws {MgmtWriteError} the kernel did not take the command
+   * @throws {ArgumentError} a value its field cannot hold, or out of its limits; nothing was sent
+   * @throws {TimeoutError} no reply in time
+   * @throws `signal.reason` once `signal` aborts
+   */
+  async request<C extends AnyMgmtCommand>(
+    command: C,
+    index: number,
+    parameters: GivenTo<C["parameters"]>,
+    options: OperationOptions = {},
+  ): Promise<DecodedBy<C["returns"]>> {
+    const { returns } = await this.#request(command, index, parameters, options);
+    return (returns ?? {}) as DecodedBy<C["returns"]>;
+  }
+
+  /**
+   * Sends a command by the name it has in the protocol description, with its parameters by position or as one object, for those who come
+   * from btsocket. Counts and lengths are computed. What comes back has that library's shape, with names in place of numbers.
+   *
+   * @param name "SetPowered", "Set Powered", in any case
+   * @param index the controller; null or undefined for none
+   * @throws as `request`
+   */
+  async send(name: string, index: number | null | undefined, ...values: unknown[]): Promise<MgmtResponse> {
+    const { command, parameters } = valuesByPosition(name, values);
+    return responseOf(await this.#request(command, index ?? NO_CONTROLLER, parameters, {}));
+  }
+
+  /** Events one after the other, from now on: of one name, of several, or all. The loop ends by `break`, by `signal`, or with the socket. */
+  events(options?: EventOptions): Subscription<MgmtEvent>;
+  events<N extends MgmtEventName>(name: N | readonly N[], options?: EventOptions): Subscription<MgmtEventOf<N>>;
+  events(first?: MgmtEventName | readonly MgmtEventName[] | EventOptions, second?: EventOptions): Subscription<MgmtEvent> {
+    const named = typeof first === "string" || Array.isArray(first);
+    const names = named ? new Set([first].flat() as MgmtEventName[]) : undefined;
+    for (const name of names ?? [])
+      if (![...eventNames.values()].includes(name)) throw new ArgumentError(`event "${name}": expected a name like "deviceFound"`);
+    const { index, capacity = EVENT_CAPACITY, signal } = (named ? second : (first as EventOptions | undefined)) ?? {};
+    const queue: Subscription<MgmtEvent> = new Subscription({ capacity, signal, leave: () => this.#readers.delete(reader) });
+    const reader: Reader = { names, index, queue };
+    if (this.#closed) queue.end(this.#closed);
+    else if (!signal?.aborted) this.#readers.add(reader);
+    return queue;
+  }
+
+  /** Calls `listener` at every event of that name, at every packet, or when the socket is gone. Dispose the result to stop. */
+  on<K extends keyof MgmtSignals>(name: K, listener: (signal: MgmtSignals[K]) => void): Disposable {
+    return this.#emitter.on(name, listener);
+  }
+
+  /** Closes the socket; commands on their way are rejected. Settings, advertising and a running discovery stay with the kernel. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end(new ClosedError("the management client was closed"));
+    await this.#socket[Symbol.asyncDispose]();
+  }
+
+  async #call(command: AnyMgmtCommand, args: unknown[]): Promise<unknown> {
+    const { index, parameters, options } = argumentsOf(command, args);
+    return this.request(command, index, parameters, options);
+  }
+
+  async #request(command: AnyMgmtCommand, index: number, parameters: Readonly<Record<string, unknown>>, options: OperationOptions) {
+    options.signal?.throwIfAborted();
+    if (this.#closed) throw this.#closed;
+    checkIndex(command, index);
+    const packet = encodeCommand(command, index, parameters);
+    checkLimits(command.parameters.fields, parameters, `${command.name}.`);
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs ?? LONGER_TIMEOUTS_MS.get(command) ?? USUAL_TIMEOUT_MS;
+    const reply = await this.#requests.submit(command, index, packet, { signal: options.signal, timeoutMs });
+    if (reply.status === Status.Success) return reply;
+    const returns = reply.returns instanceof Uint8Array ? undefined : reply.returns;
+    throw new MgmtError({ command, index, status: reply.status, returns, remedy: this.#socket.info.remedy });
+  }
+
+  #send({ command, index, packet, pending }: Request): void {
+    this.#logger.debug(() => `> ${command.name} ${index}, ${packet.length - 6} octets`);
+    if (this.#emitter.count("packet") > 0) this.#emitter.emit("packet", { direction: "sent", packet });
+    const fault = this.#socket.write(packet);
+    if (fault) pending.reject(new MgmtWriteError(command, index, fault));
+  }
+
+  #receive(packet: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.#emitter.count("packet") > 0) this.#emitter.emit("packet", { direction: "received", packet });
+    let decoded: MgmtPacket;
+    try {
+      decoded = decodePacket(packet);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#receiveMalformed(packet, error);
+      return;
+    }
+    if (decoded.kind === "event") {
+      const { index, parameters } = decoded;
+      const event = eventNames.get(decoded.code);
+      if (event === undefined || parameters instanceof Uint8Array)
+        this.#publish({ event: "unknown", code: decoded.code, index, parameters: packet.slice(6) });
+      else this.#publish({ event, index, ...parameters } as MgmtEvent);
+      return;
+    }
+    const request = this.#requests.take(decoded.opcode, decoded.index);
+    if (request) request.pending.resolve(decoded);
+    else this.#logger.debug(() => `a reply nobody waits for: opcode 0x${decoded.opcode.toString(16)}, status ${decoded.status}`);
+  }
+
+  /** A reply that cannot be read still ends its command; an event is passed on with what is wrong with it. */
+  #receiveMalformed(packet: Uint8Array, error: DecodeError): void {
+    this.#logger.warn(() => `a packet that cannot be decoded: ${error.message}`);
+    try {
+      const reply = peekReply(packet);
+      if (reply) {
+        this.#requests.take(reply.opcode, reply.index)?.pending.reject(error);
+        return;
+      }
+    } catch (cause) {
+      if (!(cause instanceof DecodeError)) throw cause;
+    }
+    const header = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+    if (packet.length < 6) return; // not even a header: nothing that could be passed on
+    const [code, index] = [header.getUint16(0, true), header.getUint16(2, true)];
+    this.#publish({ event: "unknown", code, index, parameters: packet.slice(6), error });
+  }
+
+  #publish(event: MgmtEvent): void {
+    for (const { names, index, queue } of this.#readers) {
+      if ((names === undefined || names.has(event.event)) && (index === undefined || index === event.index)) queue.push(event);
+    }
+    this.#emitter.emit("event", event);
+    this.#emitter.emit(event.event, event as never);
+  }
+
+  #end(reason: Error): void {
+    if (this.#closed) return;
+    this.#closed = reason;
+    this.#requests.close(reason);
+    for (const { queue } of [...this.#readers]) queue.end(reason instanceof ClosedError ? undefined : reason);
+    this.#emitter.emit("close", reason);
+  }
+}
+
+function checkIndex({ name, index: kind }: AnyMgmtCommand, index: number): void {
+  if (!Number.isInteger(index) || index < 0 || index > NO_CONTROLLER)
+    throw new ArgumentError(`${name}: controller index ${index}: expected 0 to 65534`);
+  if (kind === "none" && index !== NO_CONTROLLER)
+    throw new ArgumentError(`${name} belongs to no controller: expected no index, not ${index}`);
+  if (kind === "controller" && index === NO_CONTROLLER) throw new ArgumentError(`${name} belongs to a controller: expected its index`);
+}

@@ -1,0 +1,29 @@
+import type { OperationOptions } from "../async/index.ts";
+import { ArgumentError } from "../core/index.ts";
+import { type AnyMgmtCommand, type Fields, NO_CONTROLLER } from "./protocol/index.ts";
+
+/** Fields that a caller gives: counts and lengths are computed. */
+export function givenFields(fields: Fields): string[] {
+  return Object.entries(fields)
+    .filter(([, { description }]) => description.countOf === undefined && description.lengthOf === undefined)
+    .map(([name]) => name);
+}
+
+/** What a command's method was called with: index, parameters, options. @throws {ArgumentError} too few or too many */
+export function argumentsOf(
+  command: AnyMgmtCommand,
+  args: readonly unknown[],
+): { index: number; parameters: Readonly<Record<string, unknown>>; options: OperationOptions } {
+  const rest = [...args];
+  const index = command.index === "none" ? NO_CONTROLLER : ((rest.shift() as number | undefined) ?? NO_CONTROLLER);
+  const names = givenFields(command.parameters.fields);
+  let parameters: Readonly<Record<string, unknown>> = {};
+  if (names.length === 1) parameters = { [names[0]!]: rest.shift() };
+  else if (names.length > 1) parameters = (rest.shift() ?? {}) as Readonly<Record<string, unknown>>;
+  const options = (rest.shift() ?? {}) as OperationOptions;
+  if (rest.length > 0) throw new ArgumentError(`${command.name}: ${args.length} arguments: expected at most ${args.length - rest.length}`);
+  if (typeof parameters !== "object") throw new ArgumentError(`${command.name}: expected an object of ${names.join(", ")}`);
+  const unknown = Object.keys(parameters).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new ArgumentError(`${command.name}: unknown parameter "${unknown}": expected ${names.join(", ")}`);
+  return { index, parameters, options };
+}
