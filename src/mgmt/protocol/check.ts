@@ -23,9 +23,9 @@ function lengthOf(value: unknown): number | undefined {
   return (value as { length?: number } | undefined)?.length;
 }
 
-function checkValue({ range, invalid, of, fields }: FieldDescription, value: unknown, path: string, isLength: boolean): void {
+function checkValue({ range, invalid, of, fields, secret }: FieldDescription, value: unknown, path: string, isLength: boolean): void {
   if (range && typeof value === "number" && value !== invalid && (value < range[0] || value > range[1]))
-    throw new ArgumentError(`${path}: ${value}${isLength ? " octets" : ""}: expected ${range[0]} to ${range[1]}`);
+    throw new ArgumentError(`${path}: ${secret ? "" : `${value}${isLength ? " octets" : ""}: `}expected ${range[0]} to ${range[1]}`);
   if (of && Array.isArray(value)) for (const [i, entry] of value.entries()) checkValue(of.description, entry, `${path}[${i}]`, false);
   if (fields && typeof value === "object" && value !== null) checkLimits(fields, value as Record<string, unknown>, `${path}.`);
 }

@@ -345,20 +345,38 @@ export function struct<const F extends Fields>(fields: F): Struct<F> {
         const value = valueAt(name);
         if (value === undefined && optional && !begun) continue;
         if (value === undefined) throw new ArgumentError(`${name}: expected a value`);
-        inField(name, () => field.encode(writer, value));
+        // A passkey is not repeated, not even a wrong one; a key's length may be told.
+        const hidden = field.description.secret && !(value instanceof Uint8Array) ? "a value that its field cannot hold" : undefined;
+        inField(name, () => field.encode(writer, value), hidden);
       }
     },
   };
 }
 
-function inField(name: string, encode: () => void): void {
+/** An argument's fault with the field it is in. */
+class FieldError extends ArgumentError {
+  readonly path: string;
+  readonly problem: string;
+  constructor(path: string, problem: string, options: ErrorOptions) {
+    super(`${path}: ${problem}`, options);
+    this.path = path;
+    this.problem = problem;
+  }
+  override get name(): string {
+    return "ArgumentError";
+  }
+}
+
+function inField(name: string, encode: () => void, problem?: string): void {
   try {
     encode();
-  } catch (error) {
-    if (!(error instanceof ArgumentError)) throw error;
-    const inner = /^(\[\d+\]|\w+(\[\d+\])?(\.\w+)*): /.test(error.message);
-    const joint = inner ? (error.message.startsWith("[") ? "" : ".") : ": ";
-    throw new ArgumentError(`${name}${joint}${error.message}`, { cause: error });
+  } catch (cause) {
+    if (cause instanceof FieldError) {
+      const joint = cause.path.startsWith("[") ? "" : ".";
+      throw new FieldError(name + joint + cause.path, cause.problem, { cause });
+    }
+    if (cause instanceof ArgumentError) throw new FieldError(name, problem ?? cause.message, problem === undefined ? { cause } : {});
+    throw cause;
   }
 }
 
