@@ -1,6 +1,6 @@
 import { AttOpcode } from "../att/opcode.ts";
 import { Uuid } from "../core/uuid.ts";
-import type { CaptureDirection } from "./btsnoop.ts";
+import type { CaptureDirection } from "./record.ts";
 
 /** Attributes remembered per server; a capture that names more is read without the names. */
 const MOST_ATTRIBUTES = 4096;

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { concat, fromHex, toHex } from "../bytes/index.ts";
-import { BtsnoopReader, type CaptureRecord, encodeBtsnoopHeader, encodeBtsnoopRecord, readBtsnoop } from "./btsnoop.ts";
+import { BtsnoopReader, encodeBtsnoopHeader, encodeBtsnoopRecord, readBtsnoop } from "./btsnoop.ts";
+import { type AnyCaptureRecord, isMonitorRecord } from "./record.ts";
 
 const reset = fromHex("01 03 0c 00");
 const complete = fromHex("04 0e 04 01 03 0c 00");
@@ -55,7 +56,7 @@ test("what was written is read back, in pieces of any size", () => {
   ]);
   for (let size = 1; size < file.length; size++) {
     const reader = new BtsnoopReader();
-    const records: CaptureRecord[] = [];
+    const records: AnyCaptureRecord[] = [];
     for (let at = 0; at < file.length; at += size) records.push(...reader.push(file.subarray(at, at + size)));
     reader.end();
     expect(records).toEqual(whole);
@@ -110,8 +111,19 @@ test("files without H4 types and files of the Linux monitor are read as H4", () 
     ["controller-to-host", "02402000"],
   ]);
   expect(hci[0]?.originalLength).toBe(4);
-  const monitor = readBtsnoop(foreignFile(2001, [0, "00"], [2, "030c00"], [0x0001_0005, "402000"], [12, "aa"]));
-  expect(monitor.map((record) => toHex(record.packet))).toEqual(["01030c00", "02402000"]);
+  const monitorFile = foreignFile(2001, [0, "00"], [2, "030c00"], [0x0001_0005, "402000"], [0xffff_000c, "aa"]);
+  const monitor = readBtsnoop(monitorFile);
+  expect(monitor.map((record) => [record.index, toHex(record.packet), record.originalLength])).toEqual([
+    [0, "01030c00", 4],
+    [1, "02402000", 4],
+  ]);
+  const reader = new BtsnoopReader();
+  const others = [...reader.push(monitorFile)].filter(isMonitorRecord);
+  reader.end();
+  expect(others).toEqual([
+    { opcode: 0, index: 0, payload: fromHex("00"), timeMs, originalLength: 1, drops: 0 },
+    { opcode: 12, index: 0xffff, payload: fromHex("aa"), timeMs, originalLength: 1, drops: 0 },
+  ]);
 });
 
 test("any octets give records or a CaptureError", () => {

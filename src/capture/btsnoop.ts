@@ -1,26 +1,25 @@
 import { ArgumentError } from "../core/error.ts";
 import { PacketType } from "../hci/transport.ts";
 import { CaptureError } from "./error.ts";
+import { Pieces } from "./pieces.ts";
+import {
+  type AnyCaptureRecord,
+  type CaptureDirection,
+  type CaptureRecord,
+  hciPacketOf,
+  isMonitorRecord,
+  type MonitorRecord,
+  microseconds,
+  viewOf,
+  type WrittenRecord,
+  withType,
+} from "./record.ts";
 
-export type CaptureDirection = "host-to-controller" | "controller-to-host";
-
-/** One HCI packet of a capture. */
-export interface CaptureRecord {
-  readonly direction: CaptureDirection;
-  /** H4 packet type, then the packet. */
-  readonly packet: Uint8Array;
-  /** Milliseconds since 1970-01-01 UTC; the file keeps microseconds. */
-  readonly timeMs: number;
-  /** Octets of the packet on the wire, the H4 type included; more than `packet.length` where the capture was cut short. */
-  readonly originalLength: number;
-  /** Packets lost by the capturing program since it began. */
-  readonly drops: number;
-}
-
-/** Data link types of a btsnoop file that are read; HciUart is the one that is written. */
+/** Data link types of a btsnoop file that are read; HciUart and LinuxMonitor are written. */
 export const BtsnoopDatalink = Object.freeze({ Hci: 1001, HciUart: 1002, LinuxMonitor: 2001 });
 
-const IDENTIFICATION = Uint8Array.of(0x62, 0x74, 0x73, 0x6e, 0x6f, 0x6f, 0x70, 0); // "btsnoop\0"
+/** "btsnoop\0" */
+export const BTSNOOP_IDENTIFICATION: Uint8Array = Uint8Array.of(0x62, 0x74, 0x73, 0x6e, 0x6f, 0x6f, 0x70, 0);
 const VERSION = 1;
 const FILE_HEADER = 16;
 const RECORD_HEADER = 24;
@@ -32,43 +31,59 @@ const LONGEST_RECORD = 0x1_0010;
 const FLAG_RECEIVED = 1;
 const FLAG_COMMAND_OR_EVENT = 2;
 
-/** The 16 octets in front of the first record: version 1, H4 packets. */
-export function encodeBtsnoopHeader(): Uint8Array {
+/** The 16 octets in front of the first record: version 1, and what the records are. */
+export function encodeBtsnoopHeader(datalink: number = BtsnoopDatalink.HciUart): Uint8Array {
   const header = new Uint8Array(FILE_HEADER);
-  header.set(IDENTIFICATION);
+  header.set(BTSNOOP_IDENTIFICATION);
   const view = new DataView(header.buffer);
   view.setUint32(8, VERSION);
-  view.setUint32(12, BtsnoopDatalink.HciUart);
+  view.setUint32(12, datalink);
   return header;
 }
 
-/** One record, its 24 octets of header included. */
-export function encodeBtsnoopRecord(record: Omit<CaptureRecord, "originalLength" | "drops"> & { drops?: number }): Uint8Array {
-  const { packet } = record;
-  if (packet.length === 0 || packet.length > LONGEST_RECORD)
-    throw new ArgumentError(`a packet of ${packet.length} octets: expected 1 to ${LONGEST_RECORD}`);
-  const bytes = new Uint8Array(RECORD_HEADER + packet.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, packet.length);
-  view.setUint32(4, packet.length);
+/** One record of H4 packets, its 24 octets of header included. */
+export function encodeBtsnoopRecord(record: WrittenRecord): Uint8Array {
+  const { packet, originalLength = packet.length } = record;
+  if (packet.length === 0) throw new ArgumentError(`a packet of no octets: expected 1 to ${LONGEST_RECORD}`);
   const isControl = packet[0] === PacketType.Command || packet[0] === PacketType.Event;
-  view.setUint32(8, (record.direction === "controller-to-host" ? FLAG_RECEIVED : 0) | (isControl ? FLAG_COMMAND_OR_EVENT : 0));
-  view.setUint32(12, (record.drops ?? 0) >>> 0);
-  view.setBigInt64(16, BigInt(Math.round(record.timeMs * 1000)) + UNIX_EPOCH_US);
-  bytes.set(packet, RECORD_HEADER);
+  const flags = (record.direction === "controller-to-host" ? FLAG_RECEIVED : 0) | (isControl ? FLAG_COMMAND_OR_EVENT : 0);
+  return encodeRecord(packet, originalLength, flags, record);
+}
+
+/** One record of a file of the Linux monitor: adapter and kind of record stand in the flags. */
+export function encodeBtsnoopMonitorRecord(record: MonitorRecord): Uint8Array {
+  const { opcode, index, payload, originalLength = payload.length } = record;
+  return encodeRecord(payload, originalLength, ((index << 16) | (opcode & 0xffff)) >>> 0, record);
+}
+
+function encodeRecord(
+  octets: Uint8Array,
+  originalLength: number,
+  flags: number,
+  { timeMs, drops = 0 }: { timeMs: number; drops?: number | undefined },
+): Uint8Array {
+  if (octets.length > LONGEST_RECORD) throw new ArgumentError(`a packet of ${octets.length} octets: expected at most ${LONGEST_RECORD}`);
+  const bytes = new Uint8Array(RECORD_HEADER + octets.length);
+  const header = viewOf(bytes);
+  header.setUint32(0, originalLength);
+  header.setUint32(4, octets.length);
+  header.setUint32(8, flags);
+  header.setUint32(12, drops >>> 0);
+  header.setBigInt64(16, microseconds(timeMs) + UNIX_EPOCH_US);
+  bytes.set(octets, RECORD_HEADER);
   return bytes;
 }
 
 /**
  * Reads a btsnoop file in pieces of any size. Holds at most one unfinished record (64 KiB) besides the piece it was given.
- * Understands H4 files, files without the H4 type (1001) and those of the Linux monitor (2001), whose other messages are skipped.
+ * Understands H4 files, files without the H4 type (1001) and those of the Linux monitor (2001), whose HCI packets come as packets and whose
+ * other records as they are.
  */
 export class BtsnoopReader {
-  #rest: Uint8Array = new Uint8Array(0);
-  /** Offset of `#rest[0]` in the file. */
-  #offset = 0;
+  readonly #pieces = new Pieces();
   #datalink: number | undefined;
   #records = 0;
+  #drops = 0;
   #failed: CaptureError | undefined;
 
   /** Data link type of the file, once its header was read. */
@@ -76,145 +91,103 @@ export class BtsnoopReader {
     return this.#datalink;
   }
 
+  /** Packets lost by the capturing program, as far as the file has said by now. */
+  get drops(): number {
+    return this.#drops;
+  }
+
   /**
    * Yields every record that `chunk` completes.
    *
    * @throws {CaptureError} not a btsnoop file, a version or data link that is not understood, or a length that cannot be
    */
-  *push(chunk: Uint8Array): Generator<CaptureRecord, void> {
+  *push(chunk: Uint8Array): Generator<AnyCaptureRecord, void> {
     if (this.#failed) throw this.#failed;
-    // A Buffer's slice() would be a view of it, and the packets would change with the caller's buffer.
-    const octets = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
-    if (this.#rest.length === 0) this.#rest = octets;
-    else {
-      const joined = new Uint8Array(this.#rest.length + octets.length);
-      joined.set(this.#rest);
-      joined.set(octets, this.#rest.length);
-      this.#rest = joined;
-    }
-    if (this.#datalink === undefined && !this.#readHeader()) return;
+    this.#pieces.add(chunk);
+    if (this.#datalink === undefined && !this.#readHeader()) return this.#pieces.release();
     for (;;) {
       const record = this.#readRecord();
       if (record === "incomplete") break;
       if (record) yield record;
     }
-    this.#rest = this.#rest.slice(); // let go of the caller's buffer
+    this.#pieces.release();
   }
 
   /** Says that the file is over. @throws {CaptureError} it ended inside its header or a record */
   end(): void {
     if (this.#failed) throw this.#failed;
+    const { rest, offset } = this.#pieces;
     if (this.#datalink === undefined)
-      this.#fail("not-a-capture", `not a btsnoop capture: ${this.#rest.length} octets, its header has ${FILE_HEADER}`);
-    if (this.#rest.length > 0) {
-      const { length } = this.#rest;
-      const needed = length < RECORD_HEADER ? RECORD_HEADER : RECORD_HEADER + view(this.#rest).getUint32(4);
-      this.#fail(
-        "truncated",
-        `the capture ends inside record ${this.#records + 1} at offset ${this.#offset}: ${length} of ${needed} octets`,
-      );
+      this.#fail("not-a-capture", `not a btsnoop capture: ${rest.length} octets, its header has ${FILE_HEADER}`);
+    if (rest.length > 0) {
+      const { length } = rest;
+      const needed = length < RECORD_HEADER ? RECORD_HEADER : RECORD_HEADER + viewOf(rest).getUint32(4);
+      this.#fail("truncated", `the capture ends inside record ${this.#records + 1} at offset ${offset}: ${length} of ${needed} octets`);
     }
   }
 
   #fail(reason: CaptureError["reason"], problem: string): never {
-    this.#failed = new CaptureError(reason, problem, { offset: this.#offset, records: this.#records });
+    this.#failed = new CaptureError(reason, problem, { offset: this.#pieces.offset, records: this.#records });
     throw this.#failed;
   }
 
-  #advance(length: number): void {
-    this.#rest = this.#rest.subarray(length);
-    this.#offset += length;
-  }
-
   #readHeader(): boolean {
-    const known = Math.min(this.#rest.length, IDENTIFICATION.length);
+    const { rest } = this.#pieces;
+    const known = Math.min(rest.length, BTSNOOP_IDENTIFICATION.length);
     for (let i = 0; i < known; i++) {
-      if (this.#rest[i] !== IDENTIFICATION[i]) this.#fail("not-a-capture", 'not a btsnoop capture: it does not begin with "btsnoop"');
+      if (rest[i] !== BTSNOOP_IDENTIFICATION[i]) this.#fail("not-a-capture", 'not a btsnoop capture: it does not begin with "btsnoop"');
     }
-    if (this.#rest.length < FILE_HEADER) return false;
-    const header = view(this.#rest);
+    if (rest.length < FILE_HEADER) return false;
+    const header = viewOf(rest);
     const version = header.getUint32(8);
     if (version !== VERSION) this.#fail("unsupported", `btsnoop version ${version}: only version ${VERSION} is understood`);
     const datalink = header.getUint32(12);
     if (!Object.values<number>(BtsnoopDatalink).includes(datalink))
       this.#fail("unsupported", `btsnoop data link ${datalink}: only ${Object.values(BtsnoopDatalink).join(", ")} are understood`);
     this.#datalink = datalink;
-    this.#advance(FILE_HEADER);
+    this.#pieces.take(FILE_HEADER);
     return true;
   }
 
-  /** `undefined` is a record of no HCI packet. */
-  #readRecord(): CaptureRecord | undefined | "incomplete" {
-    if (this.#rest.length < RECORD_HEADER) return "incomplete";
-    const header = view(this.#rest);
+  /** `undefined` is a record that holds nothing. */
+  #readRecord(): AnyCaptureRecord | undefined | "incomplete" {
+    const { rest, offset } = this.#pieces;
+    if (rest.length < RECORD_HEADER) return "incomplete";
+    const header = viewOf(rest);
     const originalLength = header.getUint32(0);
     const length = header.getUint32(4);
     if (length > LONGEST_RECORD || length > originalLength)
       this.#fail(
         "damaged",
-        `record ${this.#records + 1} at offset ${this.#offset} claims ${length} octets of a packet of ${originalLength}: the capture is damaged`,
+        `record ${this.#records + 1} at offset ${offset} claims ${length} octets of a packet of ${originalLength}: the capture is damaged`,
       );
-    if (this.#rest.length < RECORD_HEADER + length) return "incomplete";
+    if (rest.length < RECORD_HEADER + length) return "incomplete";
+    this.#drops = header.getUint32(12);
+    const about = { timeMs: Number(header.getBigInt64(16) - UNIX_EPOCH_US) / 1000, drops: this.#drops };
+    const payload = rest.subarray(RECORD_HEADER, RECORD_HEADER + length);
     const flags = header.getUint32(8);
-    const payload = this.#rest.subarray(RECORD_HEADER, RECORD_HEADER + length);
-    const framed = this.#frame(flags, payload);
-    const record = framed && {
-      ...framed,
-      timeMs: Number(header.getBigInt64(16) - UNIX_EPOCH_US) / 1000,
-      originalLength: originalLength - length + framed.packet.length,
-      drops: header.getUint32(12),
-    };
-    this.#advance(RECORD_HEADER + length);
+    this.#pieces.take(RECORD_HEADER + length);
     this.#records++;
-    return record;
+    if (this.#datalink === BtsnoopDatalink.LinuxMonitor) {
+      const record = { opcode: flags & 0xffff, index: flags >>> 16, payload: payload.slice(), ...about, originalLength };
+      return hciPacketOf(record) ?? record;
+    }
+    const framed = this.#frame(flags, payload);
+    return framed && { ...framed, ...about, originalLength: originalLength - length + framed.packet.length };
   }
 
   #frame(flags: number, payload: Uint8Array): Pick<CaptureRecord, "direction" | "packet"> | undefined {
-    const direction = flags & FLAG_RECEIVED ? "controller-to-host" : "host-to-controller";
-    switch (this.#datalink) {
-      case BtsnoopDatalink.HciUart:
-        return payload.length > 0 ? { direction, packet: payload.slice() } : undefined;
-      case BtsnoopDatalink.Hci: {
-        const control = direction === "controller-to-host" ? PacketType.Event : PacketType.Command;
-        return { direction, packet: withType(flags & FLAG_COMMAND_OR_EVENT ? control : PacketType.AclData, payload) };
-      }
-      default: {
-        const monitored = MONITOR_OPCODES[flags & 0xffff];
-        return monitored && { direction: monitored[1], packet: withType(monitored[0], payload) };
-      }
-    }
+    const direction: CaptureDirection = flags & FLAG_RECEIVED ? "controller-to-host" : "host-to-controller";
+    if (this.#datalink === BtsnoopDatalink.HciUart) return payload.length > 0 ? { direction, packet: payload.slice() } : undefined;
+    const control = direction === "controller-to-host" ? PacketType.Event : PacketType.Command;
+    return { direction, packet: withType(flags & FLAG_COMMAND_OR_EVENT ? control : PacketType.AclData, payload) };
   }
 }
 
-const TO = "host-to-controller";
-const FROM = "controller-to-host";
-/** Message types of the Linux monitor that carry an HCI packet; the upper half of the flags is the adapter's number. */
-const MONITOR_OPCODES: Readonly<Record<number, readonly [type: number, direction: CaptureDirection]>> = {
-  2: [PacketType.Command, TO],
-  3: [PacketType.Event, FROM],
-  4: [PacketType.AclData, TO],
-  5: [PacketType.AclData, FROM],
-  6: [PacketType.SynchronousData, TO],
-  7: [PacketType.SynchronousData, FROM],
-  18: [PacketType.IsoData, TO],
-  19: [PacketType.IsoData, FROM],
-};
-
-function withType(type: number, payload: Uint8Array): Uint8Array {
-  const packet = new Uint8Array(1 + payload.length);
-  packet[0] = type;
-  packet.set(payload, 1);
-  return packet;
-}
-
-function view(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** All records of a whole file in memory. @throws {CaptureError} see BtsnoopReader */
+/** The HCI packets of a whole file in memory. @throws {CaptureError} see BtsnoopReader */
 export function readBtsnoop(file: Uint8Array): CaptureRecord[] {
   const reader = new BtsnoopReader();
-  const records = [...reader.push(file)];
+  const records = [...reader.push(file)].filter((record): record is CaptureRecord => !isMonitorRecord(record));
   reader.end();
   return records;
 }

@@ -1,12 +1,27 @@
-import { type CaptureDirection, encodeBtsnoopHeader, encodeBtsnoopRecord } from "./btsnoop.ts";
-import { Redactor } from "./redact.ts";
+import { BtsnoopDatalink, encodeBtsnoopHeader, encodeBtsnoopMonitorRecord, encodeBtsnoopRecord } from "./btsnoop.ts";
+import type { CaptureFormat } from "./capture-reader.ts";
+import { CaptureRedactor } from "./capture-redactor.ts";
+import { encodePcapngHeader, encodePcapngMonitorRecord, encodePcapngRecord, encodePcapngStatistics } from "./pcapng.ts";
+import { PcapngLinkType } from "./pcapng-blocks.ts";
+import {
+  type AnyCaptureRecord,
+  type CaptureDirection,
+  type CaptureRecord,
+  hciPacketOf,
+  isMonitorRecord,
+  type MonitorRecord,
+  monitorRecordOf,
+} from "./record.ts";
 
 /** Where a capture's octets go: a file, a pipe, memory. */
 export interface CaptureSink {
   /** Takes the chunk, or refuses it with `false` because its own queue is full or it has failed. Never blocks, never throws. */
   write(chunk: Uint8Array): boolean;
-  /** Writes out what is queued and lets go. Rejects with the fault of an earlier `write`, if there was one. */
-  close(): Promise<void>;
+  /**
+   * Writes out what is queued, behind it `last` whether or not the queue is full, and lets go. Rejects with the fault of an earlier `write`,
+   * if there was one.
+   */
+  close(last?: Uint8Array): Promise<void>;
 }
 
 export interface CaptureWriterOptions {
@@ -14,25 +29,64 @@ export interface CaptureWriterOptions {
   readonly epochMs?: number | undefined;
   /** Keep keys and passkeys. Without it zeros stand in their place. */
   readonly secrets?: boolean | undefined;
+  /** Default "btsnoop". */
+  readonly format?: CaptureFormat | undefined;
+  /**
+   * What the capture is to hold: HCI packets of one adapter ("hci", the default), or all that the Linux monitor channel tells ("monitor"),
+   * with the adapters' numbers.
+   */
+  readonly content?: "hci" | "monitor" | undefined;
 }
 
 /** The year 2000: simulated time has no date, and the same run must give the same file. */
 const SIMULATED_EPOCH_MS = 946_684_800_000;
 
-/** Writes packets as a btsnoop capture, record by record. A packet that the sink refuses is counted in the records after it. */
+/** How a format writes; times are since 1970. */
+interface Encoder {
+  header(content: "hci" | "monitor"): Uint8Array;
+  packet(record: CaptureRecord): Uint8Array;
+  monitor(record: MonitorRecord): Uint8Array;
+  /** What ends a file that lacks packets. */
+  trailer(lost: { drops: number; timeMs: number }): Uint8Array | undefined;
+}
+
+const ENCODERS: Readonly<Record<CaptureFormat, Encoder>> = {
+  btsnoop: {
+    header: (content) => encodeBtsnoopHeader(content === "monitor" ? BtsnoopDatalink.LinuxMonitor : BtsnoopDatalink.HciUart),
+    packet: encodeBtsnoopRecord,
+    monitor: encodeBtsnoopMonitorRecord,
+    trailer: () => undefined, // every record says what is missing before it
+  },
+  pcapng: {
+    header: (content) => encodePcapngHeader(content === "monitor" ? PcapngLinkType.LinuxMonitor : PcapngLinkType.HciH4WithPhdr),
+    packet: encodePcapngRecord,
+    monitor: encodePcapngMonitorRecord,
+    trailer: encodePcapngStatistics,
+  },
+};
+
+/** Writes a capture record by record, without blocking. A packet that the sink refuses is counted, and the file says how many there were. */
 export class CaptureWriter implements AsyncDisposable {
   readonly #sink: CaptureSink;
   readonly #epochMs: number;
-  readonly #redactor: Redactor | undefined;
+  readonly #redactor: CaptureRedactor | undefined;
+  readonly #encoder: Encoder;
+  readonly #content: "hci" | "monitor";
   #records = 0;
   #dropped = 0;
+  /** Packets that were missing already in what is written. */
+  #missing = 0;
+  #lastMs = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(sink: CaptureSink, { epochMs = SIMULATED_EPOCH_MS, secrets = false }: CaptureWriterOptions = {}) {
+  constructor(sink: CaptureSink, options: CaptureWriterOptions = {}) {
+    const { epochMs = SIMULATED_EPOCH_MS, secrets = false, format = "btsnoop", content = "hci" } = options;
     this.#sink = sink;
     this.#epochMs = epochMs;
-    this.#redactor = secrets ? undefined : new Redactor();
-    sink.write(encodeBtsnoopHeader());
+    this.#redactor = secrets ? undefined : new CaptureRedactor();
+    this.#encoder = ENCODERS[format];
+    this.#content = content;
+    sink.write(this.#encoder.header(content));
   }
 
   /** Records written. */
@@ -52,17 +106,38 @@ export class CaptureWriter implements AsyncDisposable {
    * @param timeMs time of the clock whose zero is `epochMs`
    */
   readonly write = (where: CaptureDirection | "sent" | "received", packet: Uint8Array, timeMs: number): void => {
-    if (this.#closed || packet.length === 0) return;
     const direction = where === "sent" ? "host-to-controller" : where === "received" ? "controller-to-host" : where;
-    const shown = this.#redactor ? this.#redactor.redact(direction, packet) : packet;
-    const record = encodeBtsnoopRecord({ direction, packet: shown, timeMs: this.#epochMs + timeMs, drops: this.#dropped });
-    if (this.#sink.write(record)) this.#records++;
-    else this.#dropped++;
+    this.writeRecord({ direction, packet, timeMs: this.#epochMs + timeMs, originalLength: packet.length, drops: 0 });
   };
+
+  /**
+   * Appends a record of another capture or of the monitor channel; `epochMs` has no part in its time. A capture of HCI packets takes those
+   * alone, and what is left out is not counted.
+   */
+  writeRecord(record: AnyCaptureRecord): void {
+    const encoded = this.#closed ? undefined : this.#encode(record);
+    if (!encoded) return;
+    this.#lastMs = record.timeMs;
+    if (this.#sink.write(encoded)) this.#records++;
+    else this.#dropped++;
+  }
+
+  #encode(record: AnyCaptureRecord): Uint8Array | undefined {
+    const shown = this.#redactor?.redact(record) ?? record;
+    this.#missing = Math.max(this.#missing, record.drops ?? 0);
+    const drops = this.#dropped + this.#missing;
+    if (this.#content === "monitor") {
+      const told = isMonitorRecord(shown) ? shown : monitorRecordOf(shown);
+      return told && this.#encoder.monitor({ ...told, drops });
+    }
+    const packet = isMonitorRecord(shown) ? hciPacketOf(shown) : shown;
+    return packet && packet.packet.length > 0 ? this.#encoder.packet({ ...packet, drops }) : undefined;
+  }
 
   /** Writes out what is queued; later packets are ignored. @throws what went wrong with the sink */
   close(): Promise<void> {
-    this.#closed ??= this.#sink.close();
+    const drops = this.#dropped + this.#missing;
+    this.#closed ??= this.#sink.close(drops > 0 ? this.#encoder.trailer({ drops, timeMs: this.#lastMs }) : undefined);
     return this.#closed;
   }
 
@@ -88,7 +163,11 @@ export class MemorySink implements CaptureSink {
     return true;
   }
 
-  close(): Promise<void> {
+  close(last?: Uint8Array): Promise<void> {
+    if (last) {
+      this.#chunks.push(last);
+      this.#length += last.length;
+    }
     return Promise.resolve();
   }
 

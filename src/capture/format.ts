@@ -1,23 +1,12 @@
-import { uuidName } from "../assigned/names.ts";
 import { toHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
 import { Uuid } from "../core/uuid.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
-import type { DecodedPacket } from "./decoder.ts";
+import type { DecodedPacket } from "./decoded-packet.ts";
+import { declaredJson, declaredText } from "./mgmt-format.ts";
 import { isSecretField, numberText } from "./names.ts";
-
-const REDACTED = "(redacted)";
-
-/** Text of a stranger made safe to print: control, format and unassigned characters become escapes, quotes are escaped. */
-export function quoted(text: string): string {
-  return JSON.stringify(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
-}
-
-/** "180d (Heart Rate)". */
-export function uuidText(uuid: Uuid): string {
-  const name = uuidName(uuid);
-  return name ? `${uuid.text} (${name})` : uuid.text;
-}
+import { NO_INDEX } from "./record.ts";
+import { quoted, REDACTED, uuidText } from "./text.ts";
 
 function valueText(packet: string, field: string, value: unknown): string {
   if (value instanceof Uint8Array) {
@@ -50,25 +39,51 @@ function fieldsText(packet: string, fields: Readonly<Record<string, unknown>>): 
     .join(" ");
 }
 
+/** What goes in front of a packet's name: the link or the socket that it went through. */
+function placeText({ layer, connectionHandle, cookie, program }: DecodedPacket): string {
+  if (cookie !== undefined) {
+    const shown = program === undefined || /^[\w.:@/+-]+$/.test(program) ? program : quoted(program);
+    return `0x${cookie.toString(16).padStart(4, "0")}${shown ? ` (${shown})` : ""}`;
+  }
+  return layer !== "hci" && connectionHandle !== undefined ? numberText("", "connectionHandle", connectionHandle) : "";
+}
+
+const advertisingText = (data: AdvertisingData): string => valueText("", "", data);
+
 /** What a packet says, without its time and place: name, then `field=value`. */
 export function packetText(packet: DecodedPacket): string {
-  const { name, fields, attributeType, malformed } = packet;
+  const { name, fields, declared, redacted = false, attributeType, malformed } = packet;
   const about = attributeType ? ` <${uuidText(attributeType)}>` : "";
-  const link =
-    packet.layer !== "hci" && packet.connectionHandle !== undefined ? numberText("", "connectionHandle", packet.connectionHandle) : "";
-  const text = fieldsText(name.replace(/^CommandComplete /, ""), fields);
-  return [link, name + about, text, malformed === undefined ? "" : `[malformed: ${malformed}]`].filter(Boolean).join(" ");
+  const text = declared
+    ? declaredText(declared, fields, { redacted, advertisingData: advertisingText })
+    : fieldsText(name.replace(/^CommandComplete /, ""), fields);
+  return [placeText(packet), name + about, text, malformed === undefined ? "" : `[malformed: ${malformed}]`].filter(Boolean).join(" ");
+}
+
+const ARROWS: Readonly<Record<NonNullable<DecodedPacket["direction"]>, string>> = {
+  "host-to-controller": ">",
+  "controller-to-host": "<",
+  "program-to-kernel": ">",
+  "kernel-to-program": "<",
+};
+
+/** "hci0", blanks for a record of no adapter, nothing where the capture does not tell adapters apart. */
+function adapterText(index: number | undefined): string {
+  if (index === undefined) return "";
+  return ` ${(index === NO_INDEX ? "" : `hci${index}`).padEnd(5)}`;
 }
 
 /**
- * One line: number, seconds since `startMs`, direction (`>` from the host, `<` to it), layer, and what the packet says.
+ * One line: number, seconds since `startMs`, the adapter where there may be several, direction (`>` from the host or a program, `<` to it,
+ * `=` where nothing was sent), layer, and what the packet says.
  *
  * @param startMs time of the first packet
  */
 export function packetLine(packet: DecodedPacket, startMs: number): string {
   const seconds = ((packet.timeMs - startMs) / 1000).toFixed(6);
-  const arrow = packet.direction === "host-to-controller" ? ">" : "<";
-  return `${String(packet.number).padStart(6)} ${seconds.padStart(12)} ${arrow} ${packet.layer.padEnd(5)} ${packetText(packet)}`;
+  const arrow = packet.direction === undefined ? "=" : ARROWS[packet.direction];
+  const head = `${String(packet.number).padStart(6)} ${seconds.padStart(12)}${adapterText(packet.index)}`;
+  return `${head} ${arrow} ${packet.layer.padEnd(5)} ${packetText(packet)}`;
 }
 
 function plain(packet: string, field: string, value: unknown): unknown {
@@ -89,19 +104,34 @@ function plainFields(packet: string, fields: Readonly<Record<string, unknown>>):
   );
 }
 
-/** A packet as a plain object for JSON: octets in hexadecimal, addresses and UUIDs as text, numbers as they are on the wire. */
+function jsonFields({ name, fields, declared, redacted = false }: DecodedPacket): Record<string, unknown> {
+  if (!declared) return plainFields(name.replace(/^CommandComplete /, ""), fields);
+  return declaredJson(declared, fields, { redacted, advertisingData: (data) => plain("", "", data) });
+}
+
+/** Later than this, and as much before 1970, there is no date; a damaged capture may have one nevertheless. */
+const LAST_DATE_MS = 8.64e15;
+
+/**
+ * A packet as a plain object for JSON: octets in hexadecimal, addresses and UUIDs as text, numbers as they are on the wire; in management
+ * packets the names of numbers that have some.
+ */
 export function packetJson(packet: DecodedPacket): Record<string, unknown> {
+  const { timeMs, direction, index, connectionHandle, peer, cookie, program, attributeType, malformed } = packet;
   return {
     number: packet.number,
-    time: new Date(packet.timeMs).toISOString(),
-    timeMs: packet.timeMs,
-    direction: packet.direction,
+    time: Math.abs(timeMs) <= LAST_DATE_MS ? new Date(timeMs).toISOString() : null,
+    timeMs,
+    ...(index === undefined || index === NO_INDEX ? {} : { index }),
+    ...(direction === undefined ? {} : { direction }),
     layer: packet.layer,
     name: packet.name,
-    ...(packet.connectionHandle === undefined ? {} : { connectionHandle: packet.connectionHandle }),
-    ...(packet.peer ? { peer: packet.peer.toString() } : {}),
-    ...(packet.attributeType ? { attributeType: packet.attributeType.toString() } : {}),
-    fields: plainFields(packet.name.replace(/^CommandComplete /, ""), packet.fields),
-    ...(packet.malformed === undefined ? {} : { malformed: packet.malformed }),
+    ...(connectionHandle === undefined ? {} : { connectionHandle }),
+    ...(peer ? { peer: peer.toString() } : {}),
+    ...(cookie === undefined ? {} : { cookie }),
+    ...(program === undefined ? {} : { program }),
+    ...(attributeType ? { attributeType: attributeType.toString() } : {}),
+    fields: jsonFields(packet),
+    ...(malformed === undefined ? {} : { malformed }),
   };
 }

@@ -1,14 +1,42 @@
 export {
   BtsnoopDatalink,
   BtsnoopReader,
-  type CaptureDirection,
-  type CaptureRecord,
   encodeBtsnoopHeader,
+  encodeBtsnoopMonitorRecord,
   encodeBtsnoopRecord,
   readBtsnoop,
 } from "./btsnoop.ts";
+export { type CaptureFormat, CaptureReader, readCapture } from "./capture-reader.ts";
+export { CaptureRedactor } from "./capture-redactor.ts";
 export { type CaptureSink, CaptureWriter, type CaptureWriterOptions, MemorySink } from "./capture-writer.ts";
-export { CaptureDecoder, type DecodedPacket } from "./decoder.ts";
+export type { DecodedPacket, ManagementDirection } from "./decoded-packet.ts";
+export { CaptureDecoder } from "./decoder.ts";
 export { CaptureError } from "./error.ts";
-export { packetJson, packetLine, packetText, quoted } from "./format.ts";
+export { packetJson, packetLine, packetText } from "./format.ts";
+export { managementPacketOf } from "./management.ts";
+export {
+  createMonitorRecord,
+  decodeMonitorPayload,
+  decodeMonitorRecord,
+  encodeMonitorRecord,
+  encodeUserLogging,
+  type MonitorFields,
+  type MonitorPayload,
+  type MonitorRecordName,
+} from "./monitor.ts";
+export { type MonitoredSocket, MonitoredSockets } from "./monitor-decoder.ts";
+export { encodePcapngHeader, encodePcapngMonitorRecord, encodePcapngRecord, encodePcapngStatistics, PcapngReader } from "./pcapng.ts";
+export { PcapngLinkType } from "./pcapng-blocks.ts";
+export {
+  type AnyCaptureRecord,
+  type CaptureDirection,
+  type CaptureRecord,
+  hciPacketOf,
+  isMonitorRecord,
+  MonitorOpcode,
+  type MonitorRecord,
+  monitorRecordOf,
+  NO_INDEX,
+} from "./record.ts";
 export { Redactor } from "./redact.ts";
+export { quoted } from "./text.ts";

@@ -3,6 +3,7 @@ import { companyName } from "../assigned/names.ts";
 import { attErrorName } from "../att/error-code.ts";
 import { hciErrorText } from "../hci/error.ts";
 import { commands } from "../hci/registry.ts";
+import { ControllerBus } from "../mgmt/protocol/index.ts";
 import { pairingFailedText } from "../smp/error.ts";
 
 const hex = (digits: number) => (value: number) => `0x${value.toString(16).padStart(digits, "0")}`;
@@ -76,6 +77,12 @@ const FORMATS: Readonly<Record<string, (value: number) => string>> = {
   responderKeyDistribution: keys,
   txPhy: oneOf("", "1M", "2M", "coded"),
   rxPhy: oneOf("", "1M", "2M", "coded"),
+  manufacturer: (value) => withName(handle(value), companyName(value)),
+  "NewIndex.type": oneOf("primary", "AMP"),
+  "NewIndex.bus": oneOf(...Object.keys(ControllerBus)),
+  "ControlOpen.format": oneOf("raw", "user channel", "management"),
+  "ControlOpen.flags": bits("privileged"),
+  "UserLogging.priority": oneOf("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"),
   hciVersion: oneOf("1.0b", "1.1", "1.2", "2.0", "2.1", "3.0", "4.0", "4.1", "4.2", "5.0", "5.1", "5.2", "5.3", "5.4", "6.0", "6.1"),
 };
 

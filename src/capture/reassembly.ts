@@ -1,4 +1,4 @@
-import type { CaptureDirection } from "./btsnoop.ts";
+import type { CaptureDirection } from "./record.ts";
 
 /** A whole L2CAP frame, or why there is none. */
 export type Reassembled =

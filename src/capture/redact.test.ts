@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { concat, fromHex, toHex } from "../bytes/index.ts";
-import { type CaptureDirection, readBtsnoop } from "./btsnoop.ts";
+import { readBtsnoop } from "./btsnoop.ts";
 import { CaptureWriter, MemorySink } from "./capture-writer.ts";
+import type { CaptureDirection } from "./record.ts";
 import { Redactor } from "./redact.ts";
 
 const KEY = "000102030405060708090a0b0c0d0e0f".replace("00", "f0");

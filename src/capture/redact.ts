@@ -1,5 +1,5 @@
 import { PacketType } from "../hci/transport.ts";
-import type { CaptureDirection } from "./btsnoop.ts";
+import type { CaptureDirection } from "./record.ts";
 
 /** Octets [offset, offset + length) of a packet's parameters. */
 type Secret = readonly [offset: number, length: number];

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readBtsnoop } from "../capture/btsnoop.ts";
+import { CaptureReader } from "../capture/capture-reader.ts";
 import { openCaptureFile } from "./capture-file.ts";
 
 let folder: string;
@@ -43,4 +44,29 @@ test("a full disk is told at the end", { skip: process.platform !== "linux" }, a
   const writer = await openCaptureFile("/dev/full");
   writer.write("host-to-controller", reset, 0);
   await expect(writer.close()).rejects.toMatchObject({ code: "ERR_FILE", message: "the capture /dev/full cannot be written (ENOSPC)" });
+});
+
+test("the ending chooses the format, unless it is said", async () => {
+  for (const [name, options, begin] of [
+    ["a.pcapng", {}, 0x0a],
+    ["a.PCAPNG", {}, 0x0a],
+    ["a.snoop", {}, 0x62],
+    ["b.pcapng", { format: "btsnoop" }, 0x62],
+  ] as const) {
+    const path = join(folder, name);
+    await (await openCaptureFile(path, options)).close();
+    expect((await readFile(path))[0]).toBe(begin);
+  }
+});
+
+test("a pcapng file says at its end what did not fit into the queue", async () => {
+  const path = join(folder, "c.pcapng");
+  const writer = await openCaptureFile(path, { queueBytes: 150 });
+  for (let i = 0; i < 10; i++) writer.write("host-to-controller", reset, i);
+  await writer.close();
+  const reader = new CaptureReader();
+  const records = [...reader.push(await readFile(path))];
+  reader.end();
+  expect([records.length, reader.drops]).toEqual([writer.records, writer.dropped]);
+  expect(writer.dropped).toBeGreaterThan(5);
 });

@@ -1,10 +1,13 @@
 import type { createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { finished } from "node:stream/promises";
+import type { CaptureFormat } from "../capture/capture-reader.ts";
 import { type CaptureSink, CaptureWriter, type CaptureWriterOptions } from "../capture/capture-writer.ts";
 import { FileError } from "./private-file.ts";
 
 export interface CaptureFileOptions extends CaptureWriterOptions {
+  /** Default: by the file's ending, pcapng for `.pcapng`, btsnoop for every other. */
+  readonly format?: CaptureFormat | undefined;
   /** Octets that may wait for the disk; packets beyond are dropped and counted. Default 64 MiB. */
   readonly queueBytes?: number | undefined;
 }
@@ -12,14 +15,14 @@ export interface CaptureFileOptions extends CaptureWriterOptions {
 const QUEUE_BYTES = 64 * 1024 * 1024;
 
 /**
- * Opens a btsnoop capture for writing; what was in the file is gone. Only its owner may read it: a capture holds what was said, even
+ * Opens a capture for writing; what was in the file is gone. Only its owner may read it: a capture holds what was said, even
  * without the keys.
  *
  * @throws {FileError} it cannot be written
  */
 export async function openCaptureFile(
   path: string,
-  { queueBytes = QUEUE_BYTES, ...options }: CaptureFileOptions = {},
+  { queueBytes = QUEUE_BYTES, format = formatOf(path), ...options }: CaptureFileOptions = {},
 ): Promise<CaptureWriter> {
   let stream: ReturnType<typeof createWriteStream>;
   try {
@@ -38,9 +41,10 @@ export async function openCaptureFile(
       stream.write(chunk);
       return true;
     },
-    close: async () => {
+    close: async (last) => {
       try {
         if (fault === undefined) {
+          if (last) stream.write(last);
           stream.end();
           await finished(stream);
         }
@@ -50,7 +54,11 @@ export async function openCaptureFile(
       if (fault !== undefined) throw failed(path, fault);
     },
   };
-  return new CaptureWriter(sink, options);
+  return new CaptureWriter(sink, { ...options, format });
+}
+
+function formatOf(path: string): CaptureFormat {
+  return /\.pcapng$/i.test(path) ? "pcapng" : "btsnoop";
 }
 
 function failed(path: string, error: unknown): FileError {

@@ -1,0 +1,297 @@
+import { CaptureError } from "./error.ts";
+import { BlockType, BYTE_ORDER_MAGIC, block, Option, options, PcapngLinkType, padded, readOptions, words } from "./pcapng-blocks.ts";
+import { type Interface, interfaceOf, packetRecord } from "./pcapng-interface.ts";
+import { Pieces } from "./pieces.ts";
+import { type AnyCaptureRecord, type MonitorRecord, microseconds, viewOf, type WrittenRecord } from "./record.ts";
+
+const MICROSECONDS = 6;
+const INBOUND = 1;
+const OUTBOUND = 2;
+
+/** Section header and the one interface, in front of the first packet. */
+export function encodePcapngHeader(linkType: number = PcapngLinkType.HciH4WithPhdr): Uint8Array {
+  const program = new TextEncoder().encode("jelling");
+  const section = block(
+    BlockType.SectionHeader,
+    words([32, BYTE_ORDER_MAGIC], [16, 1], [16, 0], [64, -1n]), // version 1.0, length of the section not known
+    options([Option.ShbUserAppl, program]),
+  );
+  const description = block(
+    BlockType.InterfaceDescription,
+    words([16, linkType], [16, 0], [32, 0]), // packets are not cut
+    options([Option.IfTsResol, Uint8Array.of(MICROSECONDS)]),
+  );
+  const bytes = new Uint8Array(section.length + description.length);
+  bytes.set(section);
+  bytes.set(description, section.length);
+  return bytes;
+}
+
+/** A packet of an interface of link type 201: the direction, then H4. */
+export function encodePcapngRecord({ direction, packet, timeMs, originalLength = packet.length }: WrittenRecord): Uint8Array {
+  const data = new Uint8Array(4 + packet.length);
+  const received = direction === "controller-to-host";
+  viewOf(data).setUint32(0, received ? 1 : 0);
+  data.set(packet, 4);
+  return enhancedPacket(data, 4 + originalLength, timeMs, options([Option.EpbFlags, words([32, received ? INBOUND : OUTBOUND])]));
+}
+
+/** A record of an interface of link type 254: adapter and kind of record, then the payload. */
+export function encodePcapngMonitorRecord(record: MonitorRecord): Uint8Array {
+  const { index, opcode, payload, timeMs, originalLength = payload.length } = record;
+  const data = new Uint8Array(4 + payload.length);
+  const view = viewOf(data);
+  view.setUint16(0, index);
+  view.setUint16(2, opcode);
+  data.set(payload, 4);
+  return enhancedPacket(data, 4 + originalLength, timeMs, new Uint8Array(0));
+}
+
+function enhancedPacket(data: Uint8Array, originalLength: number, timeMs: number, further: Uint8Array): Uint8Array {
+  return block(BlockType.EnhancedPacket, interfaceAndTime(timeMs), words([32, data.length], [32, originalLength]), data, further);
+}
+
+/** What is said of the interface at the end: packets that did not get into the file. */
+export function encodePcapngStatistics({ drops, timeMs }: { drops: number; timeMs: number }): Uint8Array {
+  return block(BlockType.InterfaceStatistics, interfaceAndTime(timeMs), options([Option.IsbIfDrop, words([64, drops])]));
+}
+
+/** Interface 0 and a time, upper half first; there is no time before 1970. */
+function interfaceAndTime(timeMs: number): Uint8Array {
+  const time = microseconds(Math.max(0, timeMs));
+  return words([32, 0], [32, time >> 32n], [32, time & 0xffff_ffffn]);
+}
+
+/** The longest block that is held; one of a Bluetooth packet has 64 KiB and its options. */
+const LONGEST_BLOCK = 0x10_0000;
+/** Interfaces of a section; a capture of more is damaged, or made to fill the memory. */
+const MOST_INTERFACES = 1024;
+
+const KNOWN_BLOCKS: ReadonlySet<number> = new Set(Object.values(BlockType));
+const LEAST_LENGTHS: Readonly<Record<number, number>> = {
+  [BlockType.SectionHeader]: 28,
+  [BlockType.InterfaceDescription]: 20,
+  [BlockType.SimplePacket]: 16,
+  [BlockType.InterfaceStatistics]: 24,
+  [BlockType.EnhancedPacket]: 32,
+};
+
+/**
+ * Reads a pcapng file in pieces of any size: either byte order, several sections, interfaces of Bluetooth link types 187, 201 and 254.
+ * Packets of other interfaces and blocks of other kinds are passed over. Holds at most one unfinished block (1 MiB) besides the piece.
+ */
+export class PcapngReader {
+  readonly #pieces = new Pieces();
+  #littleEndian = true;
+  #inSection = false;
+  #interfaces: Interface[] = [];
+  /** Octets of a block that is passed over which are still to come, and the length it claims. */
+  #passing: { left: number; total: number } | undefined;
+  #records = 0;
+  #lostBetween = 0;
+  /** Losses of the sections before this one. */
+  #lostBefore = 0;
+  #lastMs = 0;
+  #foreign: number | undefined;
+  #readable = false;
+  #failed: CaptureError | undefined;
+
+  /** Packets lost by the capturing program, as far as the file has said by now. */
+  get drops(): number {
+    return this.#lostBefore + this.#sectionDrops();
+  }
+
+  /**
+   * Yields every record that `chunk` completes.
+   *
+   * @throws {CaptureError} not a pcapng file, another version, or a length that cannot be
+   */
+  *push(chunk: Uint8Array): Generator<AnyCaptureRecord, void> {
+    if (this.#failed) throw this.#failed;
+    this.#pieces.add(chunk);
+    for (;;) {
+      if (this.#passing) {
+        if (!this.#pass(this.#passing)) break;
+        continue;
+      }
+      const found = this.#block();
+      if (found === "incomplete") break;
+      if (found) yield found;
+    }
+    this.#pieces.release();
+  }
+
+  /** Says that the file is over. @throws {CaptureError} it ended inside a block, or has packets of other networks only */
+  end(): void {
+    if (this.#failed) throw this.#failed;
+    const { rest, offset } = this.#pieces;
+    if (!this.#inSection) this.#fail("not-a-capture", `not a pcapng capture: ${rest.length} octets, its header has 28`);
+    if (this.#passing || rest.length > 0)
+      this.#fail("truncated", `the capture ends inside the block after record ${this.#records} at offset ${offset}`);
+    if (!this.#readable && this.#foreign !== undefined)
+      this.#fail("unsupported", `pcapng link type ${this.#foreign}: only ${Object.values(PcapngLinkType).join(", ")} are understood`);
+  }
+
+  #fail(reason: CaptureError["reason"], problem: string): never {
+    this.#failed = new CaptureError(reason, problem, { offset: this.#pieces.offset, records: this.#records });
+    throw this.#failed;
+  }
+
+  #damaged(problem: string): never {
+    this.#fail("damaged", `the block after record ${this.#records} at offset ${this.#pieces.offset} ${problem}: the capture is damaged`);
+  }
+
+  /** Takes octets of a block nobody reads. @returns whether it is over */
+  #pass(passing: { left: number; total: number }): boolean {
+    const length = Math.min(passing.left, this.#pieces.rest.length);
+    this.#pieces.take(length);
+    passing.left -= length;
+    const { rest } = this.#pieces;
+    if (passing.left > 0 || rest.length < 4) return false;
+    this.#checkTrailer(viewOf(rest).getUint32(0, this.#littleEndian), passing.total);
+    this.#pieces.take(4);
+    this.#passing = undefined;
+    return true;
+  }
+
+  #checkTrailer(length: number, total: number): void {
+    if (length !== total) this.#damaged(`begins with length ${total} and ends with ${length}`);
+  }
+
+  /** `undefined` is a block that is no packet. */
+  #block(): AnyCaptureRecord | undefined | "incomplete" {
+    const { rest } = this.#pieces;
+    if (!this.#inSection && !isSectionStart(rest)) this.#fail("not-a-capture", "not a pcapng capture: it begins with no section header");
+    if (rest.length < 12) return "incomplete";
+    const view = viewOf(rest);
+    const isSection = view.getUint32(0) === BlockType.SectionHeader; // the same in both byte orders
+    if (isSection) {
+      const magic = view.getUint32(8);
+      if (magic !== BYTE_ORDER_MAGIC && view.getUint32(8, true) !== BYTE_ORDER_MAGIC) this.#damaged("is a section header of no byte order");
+      this.#littleEndian = magic !== BYTE_ORDER_MAGIC;
+    }
+    const type = view.getUint32(0, this.#littleEndian);
+    const total = view.getUint32(4, this.#littleEndian);
+    if (total % 4 !== 0 || total < (LEAST_LENGTHS[type] ?? 12)) this.#damaged(`claims a length of ${total}`);
+    if (!KNOWN_BLOCKS.has(type) || this.#isForeignPacket(type, view)) {
+      this.#pieces.take(8);
+      this.#passing = { left: total - 12, total };
+      return undefined;
+    }
+    if (total > LONGEST_BLOCK) this.#damaged(`claims a length of ${total}`);
+    if (rest.length < total) return "incomplete";
+    this.#checkTrailer(view.getUint32(total - 4, this.#littleEndian), total);
+    const record = this.#read(type, rest.subarray(8, total - 4));
+    this.#pieces.take(total);
+    return record;
+  }
+
+  #isForeignPacket(type: number, view: DataView): boolean {
+    if (type === BlockType.SimplePacket) return this.#interfaces[0] !== undefined && !this.#interfaces[0].isReadable;
+    if (type !== BlockType.EnhancedPacket) return false;
+    const origin = this.#interfaces[view.getUint32(8, this.#littleEndian)];
+    return origin !== undefined && !origin.isReadable;
+  }
+
+  #read(type: number, body: Uint8Array): AnyCaptureRecord | undefined {
+    switch (type) {
+      case BlockType.SectionHeader:
+        return this.#section(body);
+      case BlockType.InterfaceDescription:
+        return this.#interface(body);
+      case BlockType.InterfaceStatistics:
+        return this.#statistics(body);
+      case BlockType.SimplePacket:
+        return this.#simplePacket(body);
+      default:
+        return this.#enhancedPacket(body);
+    }
+  }
+
+  #section(body: Uint8Array): undefined {
+    const major = viewOf(body).getUint16(4, this.#littleEndian);
+    if (major !== 1) this.#fail("unsupported", `pcapng version ${major}: only version 1 is understood`);
+    this.#lostBefore += this.#sectionDrops();
+    this.#lostBetween = 0;
+    this.#interfaces = [];
+    this.#inSection = true;
+  }
+
+  #options(octets: Uint8Array): ReadonlyMap<number, Uint8Array> {
+    return readOptions(octets, this.#littleEndian) ?? this.#damaged("has an option that is longer than the block");
+  }
+
+  #interface(body: Uint8Array): undefined {
+    if (this.#interfaces.length === MOST_INTERFACES) this.#damaged(`is interface ${MOST_INTERFACES + 1}`);
+    const view = viewOf(body);
+    const added = interfaceOf(
+      {
+        linkType: view.getUint16(0, this.#littleEndian),
+        snapLength: view.getUint32(4, this.#littleEndian),
+        options: this.#options(body.subarray(8)),
+        littleEndian: this.#littleEndian,
+      },
+      this.#interfaces,
+    );
+    if (added.isReadable) this.#readable = true;
+    else this.#foreign ??= added.linkType;
+    this.#interfaces.push(added);
+  }
+
+  #origin(number: number): Interface {
+    return this.#interfaces[number] ?? this.#damaged(`names interface ${number} of ${this.#interfaces.length}`);
+  }
+
+  #statistics(body: Uint8Array): undefined {
+    const view = viewOf(body);
+    const origin = this.#origin(view.getUint32(0, this.#littleEndian));
+    const drops = this.#options(body.subarray(12)).get(Option.IsbIfDrop);
+    if (drops?.length === 8 && origin.isReadable) origin.drops = Number(viewOf(drops).getBigUint64(0, this.#littleEndian));
+  }
+
+  #enhancedPacket(body: Uint8Array): AnyCaptureRecord | undefined {
+    const view = viewOf(body);
+    const word = (at: number): number => view.getUint32(at, this.#littleEndian);
+    const origin = this.#origin(word(0));
+    const length = word(12);
+    if (20 + padded(length) > body.length || length > LONGEST_BLOCK) this.#damaged(`claims ${length} octets of a packet`);
+    const found = this.#options(body.subarray(20 + padded(length)));
+    const dropped = found.get(Option.EpbDropCount);
+    if (dropped?.length === 8) this.#lostBetween += Number(viewOf(dropped).getBigUint64(0, this.#littleEndian));
+    const flags = found.get(Option.EpbFlags);
+    this.#lastMs = origin.timeMs((BigInt(word(4)) << 32n) | BigInt(word(8)));
+    return this.#packet(origin, body.subarray(20, 20 + length), Math.max(length, word(16)), {
+      flags: flags?.length === 4 ? viewOf(flags).getUint32(0, this.#littleEndian) : 0,
+    });
+  }
+
+  /** Belongs to the first interface; has no time of its own, so that of the packet before is told. */
+  #simplePacket(body: Uint8Array): AnyCaptureRecord | undefined {
+    const origin = this.#origin(0);
+    const originalLength = viewOf(body).getUint32(0, this.#littleEndian);
+    const length = Math.min(originalLength, origin.snapLength || originalLength);
+    if (4 + padded(length) > body.length) this.#damaged(`claims ${length} octets of a packet`);
+    return this.#packet(origin, body.subarray(4, 4 + length), originalLength, { flags: 0 });
+  }
+
+  #packet(origin: Interface, data: Uint8Array, originalLength: number, { flags }: { flags: number }): AnyCaptureRecord | undefined {
+    this.#records++;
+    const way = flags & 0b11;
+    const direction = way === INBOUND ? "controller-to-host" : way === OUTBOUND ? "host-to-controller" : undefined;
+    return packetRecord(origin, { data, originalLength, direction, timeMs: this.#lastMs, drops: this.drops });
+  }
+
+  /** Some programs count the packets lost before each, some at the end, some do both. */
+  #sectionDrops(): number {
+    return Math.max(
+      this.#lostBetween,
+      this.#interfaces.reduce((sum, { drops }) => sum + drops, 0),
+    );
+  }
+}
+
+/** Whether a file that begins so may be pcapng. */
+export function isSectionStart(octets: Uint8Array): boolean {
+  const start = [0x0a, 0x0d, 0x0d, 0x0a];
+  return octets.subarray(0, 4).every((octet, i) => octet === start[i]);
+}
