@@ -32,7 +32,7 @@ export function createProgram(io: Io): Command {
     .option("--json", "print one JSON object a line on standard output, everything else on standard error")
     .option("--timeout <TIME>", "how long the command may take: 10s, 500ms, 2m", parseDuration)
     .addOption(new Option("--log <LEVEL>", "what to log on standard error").choices(LOG_LEVELS).default("warn"))
-    .option("--capture <FILE>", "write every HCI packet to FILE, as btsnoop; keys are left out")
+    .option("--capture <FILE>", "write every HCI packet to FILE, as pcapng where it ends in .pcapng, else as btsnoop; keys are left out")
     .option("--secrets", "keep keys in captures and show them in what is decoded")
     .addHelpText(
       "after",
@@ -170,7 +170,7 @@ Examples:
 
   program
     .command("decode")
-    .description("print a btsnoop capture, keys left out")
+    .description("print a btsnoop or pcapng capture, keys left out")
     .argument("FILE", "the capture; - for standard input")
     .option("-f, --filter <TEXT>", "only packets whose line holds TEXT (repeatable: any of them)", collect, [])
     .option("--malformed", "only malformed packets")

@@ -91,18 +91,24 @@ async function populate(context: Context, spec: string, folder: string): Promise
  *
  * @param options.suffix is put behind the name where there are several
  * @param options.simulatedTime the packets' clock is not this process's
+ * @param options.content what is captured, HCI packets where it is not said
  * @throws one sentence: it cannot be written, or the ending names another format
  */
 export async function openCapture(
   context: Context,
-  { suffix = "", simulatedTime = false }: { suffix?: string; simulatedTime?: boolean } = {},
+  { suffix = "", simulatedTime = false, content }: { suffix?: string; simulatedTime?: boolean; content?: "hci" | "monitor" } = {},
 ): Promise<CaptureWriter | undefined> {
   const { capture: path, secrets } = context.options;
   if (path === undefined) return undefined;
-  if (/\.pcap(ng)?$/i.test(path)) throw new UsageError(`${path}: captures are written as btsnoop; choose another ending`);
+  if (/\.pcap$/i.test(path)) throw new UsageError(`${path}: captures are written as btsnoop or pcapng; choose another ending`);
   const { openCaptureFile } = await import("jelling/node");
   // The clock of real time counts from the start of the process.
-  return openCaptureFile(path + suffix, { epochMs: simulatedTime ? undefined : performance.timeOrigin, secrets });
+  return openCaptureFile(path + suffix, {
+    epochMs: simulatedTime ? undefined : performance.timeOrigin,
+    secrets,
+    content,
+    format: /\.pcapng$/i.test(path) ? "pcapng" : "btsnoop", // the suffix hides the ending
+  });
 }
 
 /** Finishes the file, and says so where packets are missing. */

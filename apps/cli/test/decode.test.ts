@@ -77,7 +77,7 @@ test("a file that is missing, no capture, cut or damaged is one sentence and sta
   const other = join(folder, "other");
   await writeFile(other, "hello, this is text");
   const text = await jelling(["decode", other]);
-  expect([text.status, text.err]).toEqual([1, 'jelling: not a btsnoop capture: it does not begin with "btsnoop"\n']);
+  expect([text.status, text.err]).toEqual([1, "jelling: not a capture: it begins as neither btsnoop nor pcapng does\n"]);
   await writeFile(other, bytes(PACKETS).subarray(0, 60));
   const cut = await jelling(["decode", other]);
   expect([cut.status, cut.err]).toEqual([1, "jelling: the capture ends inside record 2 at offset 44: 16 of 24 octets\n"]);

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { BtsnoopReader, CaptureDecoder, type DecodedPacket, packetJson, packetLine } from "jelling/capture";
+import { CaptureDecoder, CaptureReader, type DecodedPacket, packetJson, packetLine } from "jelling/capture";
 import type { Context } from "../context.ts";
 import type { Style } from "../terminal.ts";
 
@@ -9,15 +9,17 @@ const LAYER_STYLES: Readonly<Record<DecodedPacket["layer"], Style>> = {
   l2cap: "magenta",
   att: "green",
   smp: "yellow",
+  mgmt: "cyan",
+  mon: "dim",
 };
 
 export async function decode(context: Context, file: string, options: { filter: string[]; malformed?: boolean }): Promise<void> {
   const { terminal, signal } = context;
-  const reader = new BtsnoopReader();
+  const reader = new CaptureReader();
   const decoder = new CaptureDecoder({ secrets: context.options.secrets });
   const wanted = options.filter.map((text) => text.toLowerCase());
   let startMs: number | undefined;
-  const counts = { packets: 0, malformed: 0, lost: 0 };
+  const counts = { packets: 0, malformed: 0 };
   const input = file === "-" ? process.stdin : createReadStream(file, { signal });
   for await (const chunk of input) {
     for (const record of reader.push(chunk as Uint8Array)) {
@@ -25,7 +27,6 @@ export async function decode(context: Context, file: string, options: { filter: 
       startMs ??= record.timeMs;
       const packet = decoder.decode(record);
       counts.packets++;
-      counts.lost = record.drops;
       if (packet.malformed !== undefined) counts.malformed++;
       else if (options.malformed) continue;
       const line = packetLine(packet, startMs);
@@ -37,9 +38,10 @@ export async function decode(context: Context, file: string, options: { filter: 
       await terminal.flush();
     }
   }
-  const { packets, malformed, lost } = counts;
+  const { packets, malformed } = counts;
   // A cut capture is an error at the end, after all that could be read.
   reader.end();
+  const lost = reader.drops;
   terminal.note(
     `${packets} packet${packets === 1 ? "" : "s"}, ${malformed} malformed${lost > 0 ? `, ${lost} lost by the capturing program` : ""}`,
   );
