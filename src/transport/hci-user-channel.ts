@@ -1,297 +1,246 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { type Clock, delay, SystemClock } from "../async/clock.ts";
-import { Address, AddressType } from "../core/address.ts";
 import { type HciTransport, TransportError } from "../hci/transport.ts";
+import { commands, encodeCommand, Status } from "../mgmt/protocol/index.ts";
+import { hasSetting } from "./adapter-settings.ts";
+import { type BorrowNote, BorrowNotes } from "./borrow-note.ts";
+import { type Borrowed, forgetBorrowed, rememberBorrowed } from "./borrowed-adapters.ts";
+import { isLeft, restoreAdapter, restoreLeftBehind } from "./left-behind.ts";
+import { adapterExists, type LinuxFolders, systemFolders } from "./linux-folders.ts";
 import { DescriptorTransport, HciChannel, NO_DEVICE, openBluetoothSocket } from "./linux-socket.ts";
 import { Errno, type LinuxCalls, loadLinuxCalls, SystemError } from "./linux-socket-calls.ts";
-import { describeFailure } from "./socket-failure.ts";
+import { type AdapterAccess, type AdapterInformation, ManagementSocket } from "./management-socket.ts";
+import { describeFailure, describeMissing } from "./socket-failure.ts";
+import { findDaemon, findSocketHolders } from "./socket-holders.ts";
 
-/** Commands of the management API; all that is needed to borrow an adapter. */
-const Management = Object.freeze({ ReadControllerInformation: 0x0004, SetPowered: 0x0005 });
-/** Status codes of the management API. */
-const Status = Object.freeze({ Success: 0, Busy: 10, InvalidIndex: 17, PermissionDenied: 20 });
-const POWERED = 1;
 const HCIDEVUP = 0x400448c9;
 const HCIDEVDOWN = 0x400448ca;
 
-/** How long an adapter may take to be set up, to power down, to be given back. Firmware is loaded in that time. */
-const PATIENCE_MS = 10_000;
 /** How long a bind is tried again while the adapter is busy: it is, for a moment, after it was plugged in or powered off. */
 const BUSY_MS = 3_000;
 const BUSY_PAUSE_MS = 100;
-/** Between two looks for a reply. */
-const PAUSE_MS = 5;
+/** How long an adapter that could not be opened may take until it can be set back; whoever has it may keep it. */
+const FAILED_MS = 500;
 
 export interface UserChannelOptions {
   readonly clock?: Clock;
   readonly signal?: AbortSignal | undefined;
   /** The C library; another one in tests. */
   readonly calls?: LinuxCalls;
+  /** Where the system tells about itself; other folders in tests. */
+  readonly folders?: LinuxFolders;
 }
 
 /**
  * Opens adapter hciN for exclusive use: the kernel's own stack leaves it to this process. An adapter that is powered is powered off before
- * through the management API, and on again when the transport is disposed of, when a signal ends the process that nobody else
- * handles, and, after a crash, when this process' user opens and closes the adapter the next time.
+ * through the management API. Its settings are compared with those before, and what differs is set back, when the transport is disposed of,
+ * when a signal ends the process that nobody else handles, and, after a crash, when a process of this user opens an adapter or calls
+ * `restoreLeftBehind` the next time; opening one restores the others that were left behind.
  *
  * The controller arrives as the kernel left it; nothing is initialised, not even reset.
  *
  * @param index N of hciN
  * @throws {TransportError} one sentence: no such adapter, no permission, in use, switched off, no Bluetooth, koffi missing
+ * @throws `signal.reason` once `signal` aborts
  */
 export async function openHciUserChannel(
   index: number,
-  { clock = new SystemClock(), signal, calls = loadLinuxCalls(`hci:${index}`) }: UserChannelOptions = {},
+  { clock = new SystemClock(), signal, calls = loadLinuxCalls(`hci:${index}`), folders = systemFolders() }: UserChannelOptions = {},
 ): Promise<HciTransport> {
   signal?.throwIfAborted();
-  const spec = `hci:${index}`;
-  const marker = new Marker(index);
-  let giveBack = marker.wasLeftBehind() ? () => powerOn(calls, spec, index, clock) : undefined;
-  let transport: HciTransport | undefined;
-  const afterClose = async (): Promise<void> => {
-    if (transport) forgetBorrowed(transport);
-    await giveBack?.();
-    marker.remove();
-  };
-  try {
+  const borrowing = new Borrowing({ clock, calls, folders }, index);
+  const [opened] = await Promise.allSettled([
+    borrowing.open(signal),
+    restoreLeftBehind({ clock, calls, folders, signal, except: index }), // an outcome of others is none of this one's
+  ]);
+  if (opened.status === "rejected") throw opened.reason;
+  if (!signal?.aborted) return opened.value;
+  await opened.value[Symbol.asyncDispose]();
+  throw signal.reason;
+}
+
+/** One adapter, from before it is touched until it is given back. */
+class Borrowing implements Borrowed {
+  readonly #access: AdapterAccess;
+  readonly #index: number;
+  readonly #spec: string;
+  readonly #notes: BorrowNotes;
+  /** The note of a dead process about this adapter. */
+  readonly #left: BorrowNote | undefined;
+  readonly #ending = new AbortController();
+  #opening: Promise<HciTransport> | undefined;
+  #before: BorrowNote["before"];
+  /** Whether the note about the adapter is this borrowing's; its process may have the adapter by another transport. */
+  #noted = false;
+  /** Whether the adapter may be another than it was. */
+  #touched = false;
+  #timesPoweredOff = 0;
+  #loweredByIoctl = false;
+
+  constructor(access: AdapterAccess, index: number) {
+    this.#access = access;
+    this.#index = index;
+    this.#spec = `hci:${index}`;
+    this.#notes = new BorrowNotes(access.folders);
+    const note = this.#notes.read(index);
+    this.#left = note && isLeft(this.#notes, note) ? note : undefined;
+  }
+
+  async open(signal: AbortSignal | undefined): Promise<HciTransport> {
+    const ending = this.#ending.signal;
+    rememberBorrowed(this);
+    this.#opening = this.#open(signal ? AbortSignal.any([signal, ending]) : ending);
+    try {
+      return await this.#opening;
+    } catch (error) {
+      await Promise.allSettled([this.#restore(FAILED_MS)]); // what stood in the way first is what the caller is told
+      throw error;
+    }
+  }
+
+  /** Ends the opening, or what was opened. */
+  async giveBack(): Promise<void> {
+    this.#ending.abort(new Error("the process ends"));
+    const [opened] = await Promise.allSettled([this.#opening]);
+    if (opened.status === "fulfilled") await opened.value?.[Symbol.asyncDispose]();
+    else await this.#restoring;
+  }
+
+  async #open(signal: AbortSignal): Promise<HciTransport> {
+    const { clock, calls } = this.#access;
     const deadline = clock.now() + BUSY_MS;
     for (;;) {
-      const { address, undo } = await powerOff(calls, spec, index, clock, signal);
-      giveBack ??= undo;
-      const descriptor = tryUserChannel(calls, spec, index, marker, clock.now() >= deadline);
-      if (descriptor === undefined) {
-        await delay(clock, BUSY_PAUSE_MS, { signal, name: `${spec} busy` });
-        continue;
+      const last = clock.now() >= deadline;
+      const descriptor = (await this.#prepare(signal, last)) ? this.#tryBind(last) : undefined;
+      if (descriptor !== undefined) {
+        this.#touched = true;
+        this.#leaveNote();
+        const address = this.#before?.address;
+        const info = address === undefined ? { spec: this.#spec } : { spec: this.#spec, address };
+        return await DescriptorTransport.open(calls, descriptor, { info, signal, afterClose: () => this.#restore() });
       }
-      marker.write(giveBack !== undefined);
-      const info = address === undefined ? { spec } : { spec, address };
-      transport = await DescriptorTransport.open(calls, descriptor, { info, afterClose });
-      if (giveBack) rememberBorrowed(transport);
-      return transport;
-    }
-  } catch (error) {
-    await Promise.allSettled([afterClose()]); // what stood in the way first is what the caller is told
-    throw error;
-  }
-}
-
-/** Binds, or says undefined when the adapter is busy for a reason that may pass; at the `last` attempt that is an error too. */
-function tryUserChannel(calls: LinuxCalls, spec: string, index: number, marker: Marker, last: boolean): number | undefined {
-  try {
-    return openBluetoothSocket(calls, spec, index, HciChannel.User);
-  } catch (error) {
-    if (!(error instanceof TransportError)) throw error;
-    if (error.reason === "not-found") throw describeMissing(index);
-    if (error.reason !== "busy") throw error;
-    const holder = marker.holder();
-    if (holder !== undefined) throw new TransportError("busy", `hci${index} is used by process ${holder}`, { cause: error.cause });
-    if (last) throw error;
-    return undefined;
-  }
-}
-
-/** Powers the adapter off if it is on; `undo` powers it on again. */
-async function powerOff(calls: LinuxCalls, spec: string, index: number, clock: Clock, signal: AbortSignal | undefined) {
-  const management = new ManagementSocket(calls, spec, index, clock, signal);
-  try {
-    const { status, data } = await management.request(Management.ReadControllerInformation);
-    if (status === Status.InvalidIndex && !adapterExists(index)) throw describeMissing(index);
-    // Being set up, or in somebody's hands: the bind will tell.
-    if (status !== Status.Success || data.length < 17) return { address: undefined, undo: undefined };
-    const address = new Address(data.subarray(0, 6), AddressType.Public).toHex();
-    const settings = new DataView(data.buffer, data.byteOffset).getUint32(13, true);
-    if ((settings & POWERED) === 0) return { address, undo: undefined };
-    const off = await management.requestPatiently(Management.SetPowered, Uint8Array.of(0));
-    if (off === Status.PermissionDenied) throw describeFailure(spec, new SystemError("bind", Errno.EPERM));
-    if (off === Status.Success || off === Status.InvalidIndex) return { address, undo: () => powerOn(calls, spec, index, clock) };
-    // The management API is not the only way down.
-    bringUp(calls, spec, index, false);
-    return { address, undo: async () => bringUp(calls, spec, index, true) };
-  } finally {
-    management.close();
-  }
-}
-
-/** Powers an adapter on that has just been given back. One that is gone needs nothing. */
-async function powerOn(calls: LinuxCalls, spec: string, index: number, clock: Clock): Promise<void> {
-  const management = new ManagementSocket(calls, spec, index, clock, undefined);
-  try {
-    const status = await management.requestPatiently(Management.SetPowered, Uint8Array.of(1));
-    if (status === Status.Success || (status === Status.InvalidIndex && !adapterExists(index))) return;
-    throw new TransportError("io", `hci${index} could not be powered on again (management status ${status})`);
-  } finally {
-    management.close();
-  }
-}
-
-function bringUp(calls: LinuxCalls, spec: string, index: number, up: boolean): void {
-  const descriptor = openBluetoothSocket(calls, spec, NO_DEVICE, HciChannel.Raw);
-  const failed = calls.ioctl(descriptor, up ? HCIDEVUP : HCIDEVDOWN, index) < 0;
-  const error = new SystemError("ioctl", calls.errno());
-  calls.close(descriptor);
-  if (failed && error.errno !== Errno.EALREADY) throw describeFailure(spec, error);
-}
-
-function adapterExists(index: number): boolean {
-  return existsSync(`/sys/class/bluetooth/hci${index}`);
-}
-
-function describeMissing(index: number): TransportError {
-  const present = existsSync("/sys/class/bluetooth") ? readdirSync("/sys/class/bluetooth").filter((name) => /^hci\d+$/.test(name)) : [];
-  const there = present.length === 0 ? "there is none" : `there is ${present.sort().join(", ")}`;
-  return new TransportError("not-found", `there is no Bluetooth adapter hci${index}: ${there}`);
-}
-
-const signalNames = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** Transports whose adapters have to be given back before a signal ends the process. */
-const borrowed = new Set<HciTransport>();
-
-/** Gives every adapter back, then lets the signal do its work. A program that handles the signal itself is left alone. */
-function onSignal(name: NodeJS.Signals): void {
-  if (process.listenerCount(name) > 1) return;
-  const transports = [...borrowed];
-  for (const transport of transports) forgetBorrowed(transport); // a second signal ends the process at once
-  void Promise.allSettled(transports.map((transport) => transport[Symbol.asyncDispose]())).then(() => process.kill(process.pid, name));
-}
-
-function rememberBorrowed(transport: HciTransport): void {
-  if (borrowed.size === 0) for (const name of signalNames) process.on(name, onSignal);
-  borrowed.add(transport);
-}
-
-function forgetBorrowed(transport: HciTransport): void {
-  if (borrowed.delete(transport) && borrowed.size === 0) for (const name of signalNames) process.off(name, onSignal);
-}
-
-/** A note in the runtime folder about who has an adapter, and whether it was powered: for a message now, and to mend things after a crash. */
-class Marker {
-  readonly #path: string | undefined;
-
-  constructor(index: number) {
-    const folder = process.getuid?.() === 0 ? "/run" : process.env.XDG_RUNTIME_DIR;
-    this.#path = folder ? join(folder, "jelling", `hci${index}`) : undefined;
-  }
-
-  /** Whether a process that is no more had powered this adapter off. */
-  wasLeftBehind(): boolean {
-    const { pid, powered } = this.#read();
-    return powered && !isAlive(pid);
-  }
-
-  /** The living process that has the adapter, if it has left a note. */
-  holder(): number | undefined {
-    const { pid } = this.#read();
-    return isAlive(pid) ? pid : undefined;
-  }
-
-  write(powered: boolean): void {
-    if (this.#path === undefined) return;
-    try {
-      mkdirSync(join(this.#path, ".."), { recursive: true, mode: 0o700 });
-      writeFileSync(this.#path, `${process.pid} ${powered ? "powered" : "down"}\n`);
-    } catch {
-      // Without a runtime folder an adapter stays off after a crash; that is no reason not to work.
+      await delay(clock, BUSY_PAUSE_MS, { signal, name: `${this.#spec} busy` });
     }
   }
 
-  /** Removes this process' note, and nobody else's. */
-  remove(): void {
-    if (this.#path !== undefined && this.#read().pid === process.pid) rmSync(this.#path, { force: true });
-  }
-
-  #read(): { pid: number | undefined; powered: boolean } {
-    const text = this.#path !== undefined && existsSync(this.#path) ? readFileSync(this.#path, "utf8") : "";
-    const [, pid, state] = /^(\d+) (powered|down)$/m.exec(text) ?? [];
-    return { pid: pid === undefined ? undefined : Number(pid), powered: state === "powered" };
-  }
-}
-
-function isAlive(pid: number | undefined): boolean {
-  if (pid === undefined) return false;
-  try {
-    process.kill(pid, 0);
+  /** Notes how the adapter is, and powers it off. False: another process of this user is at it, for a moment perhaps. */
+  async #prepare(signal: AbortSignal, last: boolean): Promise<boolean> {
+    const { folders } = this.#access;
+    using management = new ManagementSocket(this.#access, this.#index, signal);
+    const found = await management.readInformation();
+    const visible = "address" in found;
+    if (!visible && !adapterExists(folders, this.#index)) throw describeMissing(this.#index, folders);
+    const holder = this.#holder();
+    if (holder !== undefined && (!visible || last)) throw this.#describeHolder(holder);
+    if (holder !== undefined) return false;
+    // Being set up, or in somebody's hands, or of a kind for which management has no commands: the bind will tell.
+    if (!visible) return true;
+    this.#before ??= this.#settingsBefore(found);
+    this.#leaveNote();
+    if (hasSetting(found.current, "Powered")) await this.#powerOff(management);
     return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-interface ManagementReply {
-  readonly status: number;
-  readonly data: Uint8Array;
-}
-
-/**
- * As much of the management API as borrowing an adapter takes: one command at a time, its reply found by opcode and index. The reply is
- * nearly always there when the write returns, so it is looked for at short intervals and no thread is started.
- */
-class ManagementSocket {
-  readonly #calls: LinuxCalls;
-  readonly #index: number;
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal | undefined;
-  readonly #descriptor: number;
-  readonly #buffer = new Uint8Array(0x10000 + 6);
-
-  constructor(calls: LinuxCalls, spec: string, index: number, clock: Clock, signal: AbortSignal | undefined) {
-    this.#calls = calls;
-    this.#index = index;
-    this.#clock = clock;
-    this.#signal = signal;
-    this.#descriptor = openBluetoothSocket(calls, spec, NO_DEVICE, HciChannel.Control);
   }
 
-  close(): void {
-    this.#calls.close(this.#descriptor);
+  /** What a dead process has found, unless it was another adapter, or somebody has taken the adapter over since. */
+  #settingsBefore({ address, current }: AdapterInformation): BorrowNote["before"] {
+    const left = this.#left?.before;
+    if (left?.address !== address || hasSetting(current, "Powered")) return { address, settings: current };
+    this.#touched = true; // not by this process, and to be restored all the same
+    return left;
   }
 
-  /** Repeats a command while the adapter is busy or not back yet. */
-  async requestPatiently(opcode: number, parameters: Uint8Array): Promise<number> {
-    const deadline = this.#clock.now() + PATIENCE_MS;
-    for (;;) {
-      const { status } = await this.request(opcode, parameters);
-      const passes = status === Status.Busy || (status === Status.InvalidIndex && adapterExists(this.#index));
-      if (!passes || this.#clock.now() >= deadline) return status;
-      await this.#pause();
+  async #powerOff(management: ManagementSocket): Promise<void> {
+    const touchedBefore = this.#touched;
+    this.#touched = true;
+    const status = await management.command(encodeCommand(commands.setPowered, this.#index, { powered: 0 }));
+    if (status === Status.PermissionDenied) {
+      this.#touched = touchedBefore;
+      throw describeFailure(this.#spec, new SystemError("bind", Errno.EPERM), this.#access.folders);
+    }
+    this.#timesPoweredOff += 1;
+    if (status === Status.Success || status === Status.InvalidIndex) return;
+    // The management API is not the only way down. What went down this way comes up this way.
+    this.#bring("down");
+    this.#loweredByIoctl = true;
+  }
+
+  #bring(direction: "up" | "down"): void {
+    const { calls, folders } = this.#access;
+    const descriptor = openBluetoothSocket(calls, this.#spec, NO_DEVICE, HciChannel.Raw, folders);
+    const failed = calls.ioctl(descriptor, direction === "up" ? HCIDEVUP : HCIDEVDOWN, this.#index) < 0;
+    const error = new SystemError("ioctl", calls.errno());
+    calls.close(descriptor);
+    if (failed && error.errno !== Errno.EALREADY) throw describeFailure(this.#spec, error, folders);
+  }
+
+  /** Binds, or says undefined when the adapter is busy for a reason that may pass; at the `last` attempt that is an error too. */
+  #tryBind(last: boolean): number | undefined {
+    const { calls, folders } = this.#access;
+    try {
+      return openBluetoothSocket(calls, this.#spec, this.#index, HciChannel.User, folders);
+    } catch (error) {
+      if (!(error instanceof TransportError) || error.reason !== "busy") throw error;
+      const holder = this.#holder();
+      if (holder !== undefined) throw this.#describeHolder(holder);
+      if (last) throw this.#describeBusy(error);
+      return undefined;
     }
   }
 
-  async request(opcode: number, parameters: Uint8Array = new Uint8Array()): Promise<ManagementReply> {
-    const command = new Uint8Array(6 + parameters.length);
-    const view = new DataView(command.buffer);
-    view.setUint16(0, opcode, true);
-    view.setUint16(2, this.#index, true);
-    view.setUint16(4, parameters.length, true);
-    command.set(parameters, 6);
-    if (this.#calls.write(this.#descriptor, command, command.length) < 0) {
-      throw describeFailure(`hci:${this.#index}`, new SystemError("write", this.#calls.errno()));
+  /** The living process of this user that has the adapter, by its note. */
+  #holder(): number | undefined {
+    const note = this.#notes.read(this.#index);
+    if (!note || (this.#noted && this.#notes.isOwn(note))) return undefined;
+    return this.#notes.stateOf(note) === "held" ? note.pid : undefined;
+  }
+
+  #describeHolder(pid: number): TransportError {
+    return new TransportError("busy", `hci${this.#index} is used by process ${pid}`);
+  }
+
+  /** Nobody's note names who is in the way. */
+  #describeBusy(error: TransportError): TransportError {
+    const { folders } = this.#access;
+    const busy = (message: string) => new TransportError("busy", `hci${this.#index} is busy: ${message}`, { cause: error.cause });
+    if (this.#timesPoweredOff > 1) {
+      const daemon = findDaemon(folders);
+      if (!daemon) return busy("another program powers it on each time that it is powered off");
+      const stop = 'stop it with "systemctl stop bluetooth"';
+      return busy(`it is powered on each time that it is powered off, probably by ${daemon.name} (process ${daemon.pid}): ${stop}`);
     }
-    const deadline = this.#clock.now() + PATIENCE_MS;
-    for (;;) {
-      const length = this.#calls.read(this.#descriptor, this.#buffer, this.#buffer.length);
-      const reply = length < 0 ? undefined : this.#match(opcode, length);
-      if (reply) return reply;
-      if (length >= 0) continue;
-      const errno = this.#calls.errno();
-      if (errno !== Errno.EAGAIN && errno !== Errno.EINTR) throw describeFailure(`hci:${this.#index}`, new SystemError("read", errno));
-      if (this.#clock.now() >= deadline) {
-        throw new TransportError("io", `hci${this.#index} did not answer the management command 0x${opcode.toString(16)}`);
+    const holders = findSocketHolders(folders).map(({ name, pid }) => `${name} (process ${pid})`);
+    return holders.length === 0 ? error : busy(`another program has it for itself, perhaps ${holders.join(" or ")}`);
+  }
+
+  /** Before the adapter is touched; and again once it is bound, in case that another process has written at the same time. */
+  #leaveNote(): void {
+    const note = this.#notes.read(this.#index);
+    if (this.#noted && note && this.#notes.isOwn(note)) return;
+    this.#notes.write(this.#index, { before: this.#before });
+    this.#noted = true;
+  }
+
+  #restoring: Promise<void> | undefined;
+
+  /** Sets back what differs, once. What cannot be is left for the next start. */
+  #restore(patienceMs?: number): Promise<void> {
+    this.#restoring ??= this.#doRestore(patienceMs).finally(() => forgetBorrowed(this));
+    return this.#restoring;
+  }
+
+  async #doRestore(patienceMs: number | undefined): Promise<void> {
+    const before = this.#before;
+    if (this.#touched && before) {
+      try {
+        if (this.#loweredByIoctl) this.#bring("up");
+        const { outcome } = await restoreAdapter(this.#access, this.#index, before, { patienceMs });
+        if (outcome === "in-use") throw new TransportError("busy", `hci${this.#index} is in other hands and could not be set back`);
+      } catch (error) {
+        this.#notes.write(this.#index, { before, abandoned: true });
+        throw error;
       }
-      await this.#pause();
     }
-  }
-
-  /** Command Complete (1) or Command Status (2) for the opcode: header, opcode, status, data. Everything else is somebody else's news. */
-  #match(opcode: number, length: number): ManagementReply | undefined {
-    if (length < 9) return undefined;
-    const view = new DataView(this.#buffer.buffer);
-    const event = view.getUint16(0, true);
-    if ((event !== 1 && event !== 2) || view.getUint16(2, true) !== this.#index || view.getUint16(6, true) !== opcode) return undefined;
-    return { status: view.getUint8(8), data: this.#buffer.slice(9, length) };
-  }
-
-  #pause(): Promise<void> {
-    return delay(this.#clock, PAUSE_MS, { signal: this.#signal, name: `hci${this.#index} management` });
+    if (!this.#noted) return;
+    if (this.#left && !this.#touched) this.#notes.putBack(this.#left);
+    else this.#notes.removeOwn(this.#index);
   }
 }

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type HciTransport, TransportClosed, TransportError } from "../hci/transport.ts";
 import { TransportBase } from "./base.ts";
+import type { LinuxFolders } from "./linux-folders.ts";
 import { Errno, type LinuxCalls, O_CLOEXEC, O_NONBLOCK, SystemError } from "./linux-socket-calls.ts";
 import {
   HEADER_BYTES,
@@ -34,18 +35,19 @@ const QUEUE_CAPACITY = 1024;
  * @param spec what the caller opens, for messages: `hci:0`, `mgmt`
  * @param device number of the adapter, or NO_DEVICE
  * @param channel one of HciChannel
+ * @param folders where the system tells what stands in the way
  * @returns the descriptor
  * @throws {TransportError} one sentence, with the line that helps
  */
-export function openBluetoothSocket(calls: LinuxCalls, spec: string, device: number, channel: number): number {
+export function openBluetoothSocket(calls: LinuxCalls, spec: string, device: number, channel: number, folders?: LinuxFolders): number {
   const descriptor = calls.socket(AF_BLUETOOTH, SOCK_RAW | O_CLOEXEC | O_NONBLOCK, BTPROTO_HCI);
-  if (descriptor < 0) throw describeFailure(spec, new SystemError("socket", calls.errno()));
+  if (descriptor < 0) throw describeFailure(spec, new SystemError("socket", calls.errno()), folders);
   // struct sockaddr_hci: family, device and channel in the machine's order, which is little endian wherever this runs
   const address = new Uint8Array(new Uint16Array([AF_BLUETOOTH, device, channel]).buffer);
   if (calls.bind(descriptor, address, address.length) < 0) {
     const error = new SystemError("bind", calls.errno());
     calls.close(descriptor);
-    throw describeFailure(spec, error);
+    throw describeFailure(spec, error, folders);
   }
   // Without this nothing over 1028 octets can be sent. Kernels before 5.16 know no other limit, and refuse.
   calls.setsockopt(descriptor, SOL_BLUETOOTH, BT_SNDMTU, new Uint8Array(new Uint16Array([0xffff]).buffer), 2);
