@@ -70,13 +70,13 @@ export interface Field<Out, In = Out> {
 export type AnyField = Field<unknown, never>;
 export type Fields = Readonly<Record<string, AnyField>>;
 
-interface Derived {
+export interface Derived {
   readonly derived: true;
 }
-interface Optional {
+export interface Optional {
   readonly optional: true;
 }
-interface Defaulted {
+export interface Defaulted {
   readonly defaulted: true;
 }
 
