@@ -1,9 +1,9 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fromHex } from "jelling/bytes";
-import { CaptureWriter, MemorySink } from "jelling/capture";
+import { fromHex, toHex } from "jelling/bytes";
+import { type CaptureRecord, CaptureWriter, createMonitorRecord, MemorySink, MonitorOpcode, readCapture } from "jelling/capture";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jelling } from "../apps/cli/test/fake-io.ts";
 
@@ -85,6 +85,83 @@ test("a capture with its keys taken out is as well-formed as before", { skip: !f
   }
 });
 
+test("pcapng says the same as btsnoop, octet for octet, with its directions", { skip: !found && !isRequired }, async () => {
+  const shown = [];
+  for (const format of ["btsnoop", "pcapng"] as const) {
+    const sink = new MemorySink();
+    const writer = new CaptureWriter(sink, { format, secrets: true, epochMs: 1_709_210_096_000 });
+    PACKETS.forEach(([direction, hex], i) => {
+      writer.write(direction, fromHex(hex), i * 10 + 0.25);
+    });
+    await writer.close();
+    const file = join(folder, `pairing.${format}`);
+    await writeFile(file, sink.bytes());
+    expect(faults(file)).toBe("");
+    shown.push(fields(file, "frame.time_epoch", "hci_h4.direction", "hci_h4.type", "_ws.col.Info", "btsmp.long_term_key"));
+  }
+  expect(shown[1]).toEqual(shown[0]);
+  expect(shown[1]).toHaveLength(PACKETS.length);
+  expect(fields(join(folder, "pairing.pcapng"), "frame.packet_flags_direction").slice(0, 2)).toEqual(["0x00000002", "0x00000001"]);
+});
+
+test("tshark reads the monitor's records as we mean them, in both formats", { skip: !found && !isRequired }, async () => {
+  const records = [
+    ["NewIndex", { type: 0, bus: 1, address: "01:02:03:04:05:06", name: "hci3" }],
+    ["OpenIndex", { payload: new Uint8Array(0) }],
+    ["CommandPacket", { payload: fromHex("030c00") }],
+    ["EventPacket", { payload: fromHex("0e0401030c00") }],
+    ["IndexInfo", { address: "01:02:03:04:05:06", manufacturer: 0x05f1 }],
+    ["SystemNote", { text: "a note" }],
+    ["UserLogging", { priority: 6, identifier: "app", message: "hello" }],
+    ["ControlOpen", { cookie: 7, format: 2, version: 1, revision: 22, flags: 1, command: "btmgmt" }],
+    ["ControlClose", { cookie: 7 }],
+    ["EventPacket", { payload: fromHex("3e13 01 00 4000 00 01 0605040302c1 1800 0000 4800 00") }],
+    ["AclTx", { payload: fromHex("4000 0700 0300 0400 0a0300") }],
+    ["AclRx", { payload: fromHex("4020 0700 0300 0400 0b0048") }],
+    ["CloseIndex", { payload: new Uint8Array(0) }],
+    ["DelIndex", { payload: new Uint8Array(0) }],
+  ] as const;
+  for (const format of ["btsnoop", "pcapng"] as const) {
+    const sink = new MemorySink();
+    const writer = new CaptureWriter(sink, { format, content: "monitor" });
+    records.forEach(([name, value], i) => {
+      writer.writeRecord(createMonitorRecord(name, { index: 3, timeMs: 1_709_210_096_000 + i, fields: value }));
+    });
+    const file = join(folder, `monitor.${format}`);
+    await writeFile(file, sink.bytes());
+    // Behind the identifier of user logging it knows nothing.
+    expect(faults(file).replace(/^.*Opcode: User Logging\tUnknown data\n/m, "")).toBe("");
+    expect(fields(file, "hci_mon.adapter_id", "hci_mon.opcode")).toEqual(records.map(([name]) => `3\t${MonitorOpcode[name]}`));
+    expect(fields(file, "hci_mon.system_note", "hci_mon.ident", "hci_mon.command").join("").replaceAll("\t", "")).toBe("a noteappbtmgmt");
+  }
+});
+
+test("losses are in the statistics of a pcapng file", { skip: !found && !isRequired }, async () => {
+  const sink = new MemorySink(250);
+  const writer = new CaptureWriter(sink, { format: "pcapng" });
+  for (let i = 0; i < 10; i++) writer.write("sent", fromHex("01030c00"), i);
+  await writer.close();
+  expect([writer.records, writer.dropped]).toEqual([3, 7]);
+  const file = join(folder, "losses.pcapng");
+  await writeFile(file, sink.bytes());
+  expect(fields(file, "frame.number")).toEqual(["1", "2", "3"]);
+});
+
+test("pcapng that Wireshark wrote is read", { skip: !found && !isRequired }, async () => {
+  const sink = new MemorySink();
+  const writer = new CaptureWriter(sink, { secrets: true, epochMs: 1_709_210_096_000 });
+  PACKETS.forEach(([direction, hex], i) => {
+    writer.write(direction, fromHex(hex), i);
+  });
+  const [ours, theirs] = [join(folder, "ours.btsnoop"), join(folder, "theirs.pcapng")];
+  await writeFile(ours, sink.bytes());
+  execFileSync(tshark, ["-r", ours, "-F", "pcapng", "-w", theirs], { stdio: "ignore" });
+  const read = readCapture(new Uint8Array(await readFile(theirs))) as CaptureRecord[];
+  const wanted = readCapture(sink.bytes()) as CaptureRecord[];
+  const told = ({ direction, packet, timeMs }: CaptureRecord): unknown[] => [direction, toHex(packet), timeMs];
+  expect(read.map(told)).toEqual(wanted.map(told));
+});
+
 test("captures of whole commands hold nothing that tshark calls malformed", { skip: !found && !isRequired, timeout: 60_000 }, async () => {
   const address = "C0:4A:65:6C:6C:04/random";
   const commands: string[][] = [
@@ -96,7 +173,7 @@ test("captures of whole commands hold nothing that tshark calls malformed", { sk
     ["gatt", "subscribe", "C0:4A:65:6C:6C:01/random", "2a37", "--count", "2"],
   ];
   for (const [i, command] of commands.entries()) {
-    const file = join(folder, `${i}.btsnoop`);
+    const file = join(folder, `${i}.${i % 2 ? "pcapng" : "btsnoop"}`);
     const { status, err } = await jelling([...command, "-t", "sim:", "--capture", file], { env: { XDG_STATE_HOME: folder } });
     expect([status, err], command.join(" ")).toEqual([0, expect.stringContaining("packets captured")]);
     expect(malformed(file), command.join(" ")).toBe("");

@@ -24,12 +24,17 @@ function codeOf(packet: Uint8Array): number {
   return packet.length < HEADER_OCTETS ? -1 : packet[0]! | (packet[1]! << 8);
 }
 
-/** A packet that should hold secrets and cannot be read keeps nothing behind `offset`. */
+/**
+ * A packet that should hold secrets and cannot be read keeps nothing behind `offset`. Nor do octets behind its fields stay, which are keys
+ * where a list has more of them than it says.
+ */
 function redact(packet: Uint8Array, name: string, fields: AnyStruct, offset: number): Uint8Array {
   if (!holdsSecrets(fields)) return packet;
   const redacted = packet.slice();
   try {
-    for (const [start, end] of decodeFields(fields, packet, { name, offset }).secrets) redacted.fill(0, start, end);
+    const { secrets, surplus } = decodeFields(fields, packet, { name, offset });
+    for (const [start, end] of secrets) redacted.fill(0, start, end);
+    redacted.fill(0, packet.length - surplus.length);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     redacted.fill(0, offset);
