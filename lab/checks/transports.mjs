@@ -3,11 +3,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { adapterHas, adapterPresent, adapterSettings, btmgmt, Program, startEmulator, until } from "../guest/bluez.mjs";
 
 const dist = process.env.JELLING_DIST ?? new URL("../../dist", import.meta.url).href;
 const { openHciUserChannel } = await import(`${dist}/transport/hci-user-channel.js`);
+const { restoreLeftBehind } = await import(`${dist}/node/index.js`);
+const { openKernelSocket } = await import(`${dist}/transport/kernel-socket.js`);
 const { openVhci } = await import(`${dist}/transport/vhci.js`);
 
 const reset = Uint8Array.of(0x01, 0x03, 0x0c, 0x00);
@@ -40,6 +43,79 @@ function nextPacket(transport) {
   return new Promise((resolve) => {
     transport.onPacket = resolve;
   });
+}
+
+/**
+ * Lets another process take adapters and says when it has them.
+ *
+ * @param {number[]} indices
+ * @param {import("node:test").TestContext} t
+ */
+async function borrower(indices, t) {
+  const opening = indices.map((index) => `await m.openHciUserChannel(${index});`).join(" ");
+  const program = `const m = await import(${JSON.stringify(`${dist}/transport/hci-user-channel.js`)}); ${opening} console.log("open"); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  const exited = once(child, "exit");
+  await Promise.race([once(child.stdout, "data"), exited]);
+  return {
+    end: async (/** @type {NodeJS.Signals} */ signal) => {
+      child.kill(signal);
+      return await exited;
+    },
+  };
+}
+
+/** Runs a program in a process that lacks rights, and returns what it says. @param {string[]} lacking arguments of setpriv @param {string} program */
+async function unprivileged(lacking, program) {
+  const child = new Program("setpriv", [...lacking, process.execPath, "--input-type=module", "-e", program], { quiet: true });
+  assert.equal(await child.ended(), 0, child.output);
+  return child.output;
+}
+
+const nobody = ["--reuid=65534", "--clear-groups"];
+const rootWithout = (/** @type {string} */ right) => [`--inh-caps=-${right}`, `--bounding-set=-${right}`];
+
+/** @param {string} module @param {string} expression what is opened; it prints why that fails */
+const explain = (module, expression) =>
+  `import(${JSON.stringify(`${dist}/transport/${module}.js`)}).then((m) => ${expression}).then((t) => { console.log("opened"); return t[Symbol.asyncDispose](); }, (e) => console.log(e.reason, e.message))`;
+
+const everySetting = [
+  "connectable",
+  "fast-connectable",
+  "discoverable",
+  "bondable",
+  "ssp",
+  "br/edr",
+  "le",
+  "advertising",
+  "secure-conn",
+  "debug-keys",
+];
+
+/** Switches on what an adapter has, and then its power. @param {number} index */
+async function switchEverythingOn(index) {
+  for (const setting of ["le", "ssp", "sc", "connectable", "bondable", "fast-conn", "advertising", "debug-keys"])
+    await btmgmt(index, [setting, "on"]);
+  await btmgmt(index, ["discov", "yes"]);
+  await btmgmt(index, ["power", "on"]);
+  await adapterHas(index, ["powered", ...everySetting]);
+}
+
+/** What an adapter is like after its first start. @param {number} index */
+async function switchEverythingOff(index) {
+  await btmgmt(index, ["power", "off"]);
+  for (const setting of ["debug-keys", "advertising", "connectable", "bondable", "fast-conn", "sc", "ssp", "le"])
+    await btmgmt(index, [setting, "off"]);
+  await adapterHas(index, ["!powered", "br/edr", ...everySetting.filter((name) => name !== "br/edr").map((name) => `!${name}`)]);
+}
+
+/** @param {number} index @param {"0" | "1"} soft */
+function setBlock(index, soft) {
+  for (const radio of readdirSync("/sys/class/rfkill")) {
+    if (readFileSync(`/sys/class/rfkill/${radio}/name`, "utf8").trim() === `hci${index}`)
+      writeFileSync(`/sys/class/rfkill/${radio}/soft`, soft);
+  }
 }
 
 check("a user channel carries a command and its answer", async () => {
@@ -95,42 +171,188 @@ check("an adapter that is not there is not found, and the message says which are
   });
 });
 
-check("without the capability the message has the line that grants it", async () => {
-  const program = `import(${JSON.stringify(`${dist}/transport/hci-user-channel.js`)}).then((m) => m.openHciUserChannel(1)).catch((e) => console.log(e.reason, e.message))`;
-  for (const power of ["off", "on"]) {
-    await btmgmt(1, ["power", power]);
-    const nobody = new Program("setpriv", ["--reuid=65534", "--clear-groups", process.execPath, "--input-type=module", "-e", program], {
-      quiet: true,
-    });
-    assert.equal(await nobody.ended(), 0);
-    assert.match(
-      nobody.output,
-      /^permission hci1 needs the right to administer the network: run "sudo setcap cap_net_admin,cap_net_raw\+eip \/.*node"/,
-    );
-  }
-  await btmgmt(1, ["power", "off"]);
-});
-
-check("a signal that ends the process gives the adapter back as it was", async () => {
-  await btmgmt(1, ["power", "on"]);
-  const program = `const m = await import(${JSON.stringify(`${dist}/transport/hci-user-channel.js`)}); const t = await m.openHciUserChannel(1); console.log("open"); setInterval(() => {}, 1000);`;
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
-    const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
-    await once(child.stdout, "data");
-    child.kill(signal);
-    const [, endedBy] = await once(child, "exit");
-    assert.equal(endedBy, signal);
-    await adapterHas(1, ["powered"]);
-  }
+check("in the hands of a program that leaves no note, it is busy, and the message names the program", async (t) => {
+  const socket = `const { openBluetoothSocket } = await import(${JSON.stringify(`${dist}/transport/linux-socket.js`)}); const { loadLinuxCalls } = await import(${JSON.stringify(`${dist}/transport/linux-socket-calls.js`)});`;
+  const program = `${socket} openBluetoothSocket(loadLinuxCalls("test"), "hci:1", 1, 1); console.log("open"); setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
+  await assert.rejects(openHciUserChannel(1), {
+    code: "ERR_TRANSPORT",
+    reason: "busy",
+    message: new RegExp(`^hci1 is busy: another program has it for itself, perhaps .*\\(process ${child.pid}\\)`),
+  });
   child.kill("SIGKILL");
   await once(child, "exit");
-  await adapterHas(1, ["!powered", "br/edr"]);
-  const transport = await openHciUserChannel(1); // the next one mends it
-  await transport[Symbol.asyncDispose]();
-  await adapterHas(1, ["powered"]);
+});
+
+check("without the capability the message has the line that grants it", async () => {
+  for (const power of ["off", "on"]) {
+    await btmgmt(1, ["power", power]);
+    for (const lacking of [nobody, rootWithout("net_admin")]) {
+      assert.match(
+        await unprivileged(lacking, explain("hci-user-channel", "m.openHciUserChannel(1)")),
+        /^permission hci1 needs the right to administer the network \(CAP_NET_ADMIN\): run "sudo setcap cap_net_admin,cap_net_raw\+eip \/.*node"/,
+      );
+    }
+    assert.equal((await adapterSettings(1)).includes("powered"), power === "on");
+  }
   await btmgmt(1, ["power", "off"]);
+  assert.deepEqual(readdirSync("/run/jelling"), []);
+});
+
+check("a blocked one is switched off, and the message says what helps", async () => {
+  setBlock(1, "1");
+  await assert.rejects(openHciUserChannel(1), { reason: "refused", message: 'hci1 is switched off: run "rfkill unblock bluetooth"' });
+  setBlock(1, "0");
+});
+
+check("an adapter comes back with every setting, name and class that it had", async () => {
+  await btmgmt(1, ["name", "Jelling one", "J1"]);
+  await switchEverythingOn(1);
+  const before = await btmgmt(1, ["info"]);
+  const transport = await openHciUserChannel(1);
+  const answer = nextPacket(transport);
+  transport.send(reset);
+  await answer;
+  await transport[Symbol.asyncDispose]();
+  assert.equal(await btmgmt(1, ["info"]), before);
+});
+
+check("a limited time of being discoverable ends with the power, and comes back with a limit", async () => {
+  await btmgmt(1, ["discov", "yes", "600"]);
+  const monitor = await openKernelSocket("monitor");
+  /** @type {string[]} */
+  const commands = [];
+  // Control Command: opcode 16, index and length, cookie, the management command's opcode and parameters
+  monitor.onPacket = (/** @type {Uint8Array} */ packet) => {
+    if (packet[0] === 16) commands.push(Buffer.from(packet.subarray(10)).toString("hex"));
+  };
+  const transport = await openHciUserChannel(1);
+  await transport[Symbol.asyncDispose]();
+  await until("the limit", () => commands.includes("060001b400"));
+  await monitor[Symbol.asyncDispose]();
+  await adapterHas(1, ["powered", ...everySetting]);
+  await btmgmt(1, ["discov", "yes"]);
+});
+
+check("a signal that ends the process gives two adapters back as they were", async (t) => {
+  await switchEverythingOn(0);
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    const { end } = await borrower([0, 1], t);
+    assert.deepEqual(readdirSync("/run/jelling").sort(), ["hci0", "hci1"]);
+    const [, endedBy] = await end(signal);
+    assert.equal(endedBy, signal);
+    for (const index of [0, 1])
+      assert.deepEqual((await adapterSettings(index)).filter((name) => ["powered", ...everySetting].includes(name)).length, 11);
+    assert.deepEqual(readdirSync("/run/jelling"), []);
+  }
+});
+
+check("after a SIGKILL the next start restores: the same adapter, another one, or none at all", async (t) => {
+  for (const next of ["the same", "another", "none"]) {
+    const { end } = await borrower([1], t);
+    await end("SIGKILL");
+    await adapterHas(1, ["!powered", "br/edr"]);
+    assert.ok(existsSync("/run/jelling/hci1"));
+    await btmgmt(1, ["bondable", "off"]);
+    if (next === "none") {
+      assert.deepEqual(await restoreLeftBehind(), [
+        { index: 1, address: "00:AA:01:01:00:01", outcome: "restored", settings: ["Bondable", "Powered"] },
+      ]);
+      await adapterHas(1, ["powered", ...everySetting]);
+    } else {
+      const transport = await openHciUserChannel(next === "the same" ? 1 : 0);
+      if (next === "another") await adapterHas(1, ["powered", ...everySetting]);
+      await transport[Symbol.asyncDispose]();
+    }
+    for (const index of [0, 1]) await adapterHas(index, ["powered", ...everySetting]);
+    assert.deepEqual(readdirSync("/run/jelling"), []);
+  }
+  assert.deepEqual(await restoreLeftBehind(), []);
+});
+
+check("killed twice in a row, the first one's settings count; powered on by somebody since, his do", async (t) => {
+  for (let i = 0; i < 2; i += 1) {
+    const { end } = await borrower([1], t);
+    await end("SIGKILL");
+  }
+  assert.equal((await restoreLeftBehind())[0]?.outcome, "restored");
+  await adapterHas(1, ["powered", ...everySetting]);
+  const { end } = await borrower([1], t);
+  await end("SIGKILL");
+  await btmgmt(1, ["bondable", "off"]);
+  await btmgmt(1, ["power", "on"]);
+  assert.equal((await restoreLeftBehind())[0]?.outcome, "taken-over");
+  await adapterHas(1, ["powered", "!bondable"]);
+  for (const index of [0, 1]) await switchEverythingOff(index);
+});
+
+check("the management channel answers, and a write without a reply says with what it failed", async () => {
+  const socket = await openKernelSocket("control");
+  const answer = new Promise((resolve) => {
+    socket.onPacket = resolve;
+  });
+  assert.equal(socket.write(Uint8Array.of(1, 0, 0xff, 0xff, 0, 0)), undefined);
+  assert.deepEqual(/** @type {Uint8Array} */ (await answer).subarray(0, 11), Uint8Array.of(1, 0, 0xff, 0xff, 6, 0, 1, 0, 0, 1, 22));
+  assert.equal(socket.write(Uint8Array.of(0xff, 0x0f, 0xff, 0xff, 0, 0)), undefined); // the dispatcher refuses it: the write gives 0
+  assert.deepEqual(socket.write(Uint8Array.of(1, 0, 0xff, 0xff, 9, 0)), { errno: 22, code: "EINVAL" });
+  // Add Device with an LE address on a closed controller
+  const addDevice = Uint8Array.of(0x33, 0, 1, 0, 8, 0, 1, 2, 3, 4, 5, 0xc6, 2, 2);
+  await btmgmt(1, ["le", "on"]);
+  assert.deepEqual(socket.write(addDevice), { errno: 100, code: "ENETDOWN" });
+  await btmgmt(1, ["le", "off"]);
+  await socket[Symbol.asyncDispose]();
+  assert.deepEqual(socket.write(addDevice), { errno: 9, code: "EBADF" });
+});
+
+check("a flood that nobody reads is kept as far as the buffer goes, and what is dropped is counted", async (t) => {
+  const socket = await openKernelSocket("control");
+  let received = 0;
+  socket.onPacket = (/** @type {Uint8Array} */ packet) => {
+    if (packet[6] === 2) received += 1;
+  };
+  let sent = 0;
+  let failed = 0;
+  for (; sent < 60_000 && failed < 100; sent += 1) if (socket.write(Uint8Array.of(2, 0, 0xff, 0xff, 0, 0))) failed += 1;
+  await until("the last packet", () => received + (socket.droppedPackets ?? 0) >= sent);
+  t.diagnostic(`${sent} sent, ${received} received, ${socket.droppedPackets} dropped, ${failed} writes failed`);
+  assert.ok(received > 15_000);
+  assert.equal(received + socket.droppedPackets, sent);
+  await socket[Symbol.asyncDispose]();
+});
+
+check("the monitor channel begins with what there is; without CAP_NET_RAW it is explained", async () => {
+  const socket = await openKernelSocket("monitor");
+  /** @type {number[]} */
+  const opcodes = [];
+  socket.onPacket = (/** @type {Uint8Array} */ packet) => opcodes.push(packet[0] ?? -1);
+  await until("a note and two adapters", () => opcodes.includes(12) && opcodes.filter((opcode) => opcode === 0).length >= 2);
+  assert.equal(socket.write(Uint8Array.of(0, 0, 0, 0, 0, 0))?.code, "EOPNOTSUPP");
+  await socket[Symbol.asyncDispose]();
+  const monitor = explain("kernel-socket", `m.openKernelSocket("monitor")`);
+  for (const lacking of [nobody, rootWithout("net_raw")]) {
+    assert.match(
+      await unprivileged(lacking, monitor),
+      /^permission the kernel's Bluetooth monitor needs the right to read the network raw \(CAP_NET_RAW\): run "sudo setcap /,
+    );
+  }
+  assert.equal(await unprivileged(nobody, explain("kernel-socket", `m.openKernelSocket("control")`)), "opened\n");
+});
+
+check("in a network of its own a process gets no Bluetooth, and the message says why", async () => {
+  const child = new Program(
+    "unshare",
+    ["--net", process.execPath, "--input-type=module", "-e", explain("kernel-socket", `m.openKernelSocket("control")`)],
+    {
+      quiet: true,
+    },
+  );
+  assert.equal(await child.ended(), 0);
+  assert.match(
+    child.output,
+    /^unsupported the kernel's Bluetooth management cannot be opened, for Bluetooth belongs to the machine's own network/,
+  );
 });
 
 check("a virtual controller gets the kernel's commands, and its adapter goes when it goes", async (t) => {

@@ -12,8 +12,8 @@ const SO_MEMINFO = 55;
 const MEMINFO_DROPS = 8;
 
 /**
- * What the kernel may keep for a socket that is not read at once: no memory that is taken, but a limit. At the kernel's accounting a Device
- * Found takes about 800 octets, so that this is 40 000 of them, on top of a reader that takes out another 15 000.
+ * What the kernel may keep for a socket that is not read at once: a limit, not memory that is taken. The kernel doubles it and counts about
+ * 1 kB for a short packet, so that this is some 30 000 of them, on top of the megabyte that the reader takes out.
  */
 const RECEIVE_BUFFER = 16 << 20;
 
