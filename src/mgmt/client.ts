@@ -216,6 +216,7 @@ export class MgmtClient implements AsyncDisposable {
       else this.#publish({ event, index, ...parameters } as MgmtEvent);
       return;
     }
+    if (this.#emitter.count("reply") > 0) this.#emitter.emit("reply", decoded);
     const request = this.#requests.take(decoded.opcode, decoded.index);
     if (request) request.pending.resolve(decoded);
     else this.#logger.debug(() => `a reply nobody waits for: opcode 0x${decoded.opcode.toString(16)}, status ${decoded.status}`);

@@ -87,4 +87,10 @@ export {
   WakeReason,
 } from "./protocol/index.ts";
 export type { MgmtResponse } from "./response.ts";
+export type { DeviceId, DeviceLike } from "./sequences/device-id.ts";
+export { Feed } from "./sequences/feed.ts";
+export { FoundDevice } from "./sequences/found-device.ts";
+export { type PowerCycleReport, type PowerReport, powerCycle, powerOff, powerOn } from "./sequences/power.ts";
+export { type DeviceScan, type ScanOptions, scan } from "./sequences/scan.ts";
+export type { SettingName } from "./sequences/settings.ts";
 export type { MgmtEvent, MgmtEventOf, MgmtMethods, MgmtSignals, UnknownMgmtEvent } from "./types.ts";

@@ -1,6 +1,6 @@
 import type { OperationOptions } from "../async/index.ts";
 import type { DecodeError } from "../bytes/index.ts";
-import type { AnyMgmtCommand, DecodedBy, GivenTo, MgmtCommands, MgmtEventName, MgmtEvents } from "./protocol/index.ts";
+import type { AnyMgmtCommand, DecodedBy, GivenTo, MgmtCommands, MgmtEventName, MgmtEvents, MgmtReplyPacket } from "./protocol/index.ts";
 
 /** An event as listeners get it: its name, the controller, and its parameters. */
 export type MgmtEventOf<N extends MgmtEventName> = {
@@ -23,6 +23,8 @@ export type MgmtSignals = { [N in MgmtEventName]: MgmtEventOf<N> } & {
   unknown: UnknownMgmtEvent;
   /** Every event, before the listeners of its own name. */
   event: MgmtEvent;
+  /** Every reply to a command of this client: whoever asks for a change is told of it by the reply alone. Keys may be in it. */
+  reply: MgmtReplyPacket;
   /** Every packet, as it is on the wire; keys are in it. */
   packet: { readonly direction: "sent" | "received"; readonly packet: Uint8Array };
   /** The socket is gone. */

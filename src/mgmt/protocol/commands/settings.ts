@@ -17,7 +17,7 @@ export const SetPowered = command("SetPowered", {
   causes: {
     InvalidParameters: "value other than 0 or 1",
     Busy: "another Set Powered of this controller still pending",
-    Failed: "powering on under rfkill (the RFKilled status exists but this path does not use it)",
+    Failed: 'rfkill blocks the radio (run "rfkill unblock bluetooth" or use the computer\'s switch), or the controller does not start',
   },
 });
 

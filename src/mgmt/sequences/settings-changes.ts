@@ -1,0 +1,217 @@
+import { DecodeError } from "../../bytes/index.ts";
+import { CaptureRedactor, MonitoredSockets, MonitorOpcode, type MonitorRecord, managementPacketOf } from "../../capture/index.ts";
+import { followSockets, Monitor, type MonitorOptions, openMonitor } from "../monitor.ts";
+import { commands, commandsByOpcode, decodeCommand, decodePacket, type MgmtCommandPacket, nameOf, Status } from "../protocol/index.ts";
+import { Feed } from "./feed.ts";
+
+/** Changes that wait for a reader; the oldest are dropped and counted. */
+const CHANGE_CAPACITY = 1024;
+/** Commands that wait for their reply; some never get one, and the oldest are forgotten. */
+const MOST_UNANSWERED = 1024;
+
+export interface WatchSettingsFilter {
+  /** Only commands for this controller. */
+  readonly index?: number | undefined;
+  /** Commands that only ask as well. */
+  readonly all?: boolean | undefined;
+  /** Keep keys and passkeys in the parameters. Without it zeros stand in their place. */
+  readonly secrets?: boolean | undefined;
+}
+
+/** A command that a program gave, and what became of it. */
+export interface SettingsChange {
+  /** When the reply was given, milliseconds since 1970-01-01 UTC. */
+  readonly timeMs: number;
+  /** The controller; NO_CONTROLLER where the command belongs to none. */
+  readonly index: number;
+  /** Name of the program; undefined where its socket was opened before anybody listened. */
+  readonly program: string | undefined;
+  /** Number of the program's socket. */
+  readonly cookie: number;
+  /** Whether that socket may change anything; undefined as with `program`. */
+  readonly privileged: boolean | undefined;
+  /** The documentation's name, "SetPowered"; "0x0060" where there is none. */
+  readonly command: string;
+  readonly opcode: number;
+  /** Raw octets where the command is not known or not well-formed. */
+  readonly parameters: Readonly<Record<string, unknown>> | Uint8Array;
+  /** One of Status, or another number. */
+  readonly status: number;
+  /** "Success"; undefined for a number that has no name. */
+  readonly statusName: string | undefined;
+  /** The controller's settings after the command, where the reply tells them. Bits as in Settings. */
+  readonly settings: number | undefined;
+}
+
+type Asked = Pick<SettingsChange, "index" | "cookie" | "command" | "opcode" | "parameters">;
+
+/**
+ * Tells from the records of the monitor who changes what: pairs each command with its reply. Records may come from a capture as well.
+ * Memory is bounded: of more than 1024 unanswered commands the oldest are forgotten.
+ */
+export class SettingsTracker {
+  readonly #filter: WatchSettingsFilter;
+  readonly #sockets: MonitoredSockets;
+  readonly #redactor: CaptureRedactor | undefined;
+  /** In the order in which they were given. */
+  readonly #asked = new Set<Asked>();
+
+  /** @param known sockets that were open before the first record */
+  constructor(filter: WatchSettingsFilter = {}, known?: MonitoredSockets) {
+    this.#filter = filter;
+    this.#sockets = new MonitoredSockets(known);
+    this.#redactor = filter.secrets ? undefined : new CaptureRedactor();
+  }
+
+  /** Commands whose reply has not come. */
+  get unanswered(): number {
+    return this.#asked.size;
+  }
+
+  /** @returns the change that this record completes */
+  push(record: MonitorRecord): SettingsChange | undefined {
+    switch (record.opcode) {
+      case MonitorOpcode.ControlCommand:
+        this.#command(this.#redactor?.redact(record) ?? record);
+        return undefined;
+      case MonitorOpcode.ControlEvent:
+        return this.#reply(record);
+      case MonitorOpcode.ControlClose:
+        this.#forget(record);
+        break;
+    }
+    followSockets(this.#sockets, record);
+    return undefined;
+  }
+
+  #command(record: MonitorRecord): void {
+    const packet = managementPacketOf(record);
+    if (!packet || (this.#filter.index !== undefined && this.#filter.index !== record.index)) return;
+    const opcode = packet[0]! | (packet[1]! << 8);
+    const declaration = commandsByOpcode.get(opcode);
+    if (declaration && !this.#filter.all && /^(Read|Get)(?=[A-Z])/.test(declaration.name)) return;
+    const command = declaration?.name ?? `0x${opcode.toString(16).padStart(4, "0")}`;
+    this.#asked.add({ index: record.index, cookie: cookieOf(record), command, opcode, parameters: parametersOf(packet) });
+    if (this.#asked.size > MOST_UNANSWERED) this.#asked.delete(this.#asked.values().next().value!);
+  }
+
+  #reply(record: MonitorRecord): SettingsChange | undefined {
+    const reply = replyOf(record);
+    if (!reply) return undefined;
+    const cookie = cookieOf(record);
+    const asked = this.#take(cookie, reply.opcode, record.index);
+    if (!asked) return undefined;
+    const socket = this.#sockets.get(cookie);
+    return {
+      timeMs: record.timeMs,
+      ...asked,
+      program: socket?.program,
+      privileged: socket?.privileged,
+      status: reply.status,
+      statusName: nameOf(Status, reply.status),
+      settings: reply.status === Status.Success ? reply.settings : undefined,
+    };
+  }
+
+  #take(cookie: number, opcode: number, index: number): Asked | undefined {
+    const find = (wanted: number): Asked | undefined => {
+      for (const asked of this.#asked) if (asked.cookie === cookie && asked.opcode === wanted && asked.index === index) return asked;
+      return undefined;
+    };
+    // Linux answers Set Default Runtime Configuration under the opcode of Set Default System Configuration.
+    const misnamed = opcode === commands.setDefaultSystemConfiguration.opcode;
+    const asked = find(opcode) ?? (misnamed ? find(commands.setDefaultRuntimeConfiguration.opcode) : undefined);
+    if (asked) this.#asked.delete(asked);
+    return asked;
+  }
+
+  /** A socket that is closed gets no replies any more. */
+  #forget(record: MonitorRecord): void {
+    if (record.payload.length < 4) return;
+    const cookie = cookieOf(record);
+    for (const asked of [...this.#asked]) if (asked.cookie === cookie) this.#asked.delete(asked);
+  }
+}
+
+/** @param record of at least 4 octets, the first of which are the cookie */
+function cookieOf({ payload }: MonitorRecord): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0, true);
+}
+
+function parametersOf(packet: Uint8Array): MgmtCommandPacket["parameters"] {
+  try {
+    return decodeCommand(packet).parameters;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return packet.slice(6); // the kernel will refuse it; who sent it is of interest all the same
+  }
+}
+
+function replyOf(record: MonitorRecord): { opcode: number; status: number; settings: number | undefined } | undefined {
+  const packet = managementPacketOf(record);
+  if (!packet) return undefined;
+  try {
+    const reply = decodePacket(packet);
+    if (reply.kind === "event") return undefined;
+    const settings = reply.returns instanceof Uint8Array ? undefined : reply.returns?.currentSettings;
+    return { opcode: reply.opcode, status: reply.status, settings: typeof settings === "number" ? settings : undefined };
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return undefined;
+  }
+}
+
+export interface WatchSettingsOptions extends WatchSettingsFilter {
+  /** Changes that may wait for the reader. Default 1024; of a reader further behind the oldest are dropped, and `dropped` counts them. */
+  readonly capacity?: number | undefined;
+  /** Ends the loop with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Who changes what on the management interface of this machine: every command of every program that changes something, with its outcome,
+ * from the first `next()` until the loop is left. What changes without a command (rfkill, a controller unplugged) is not told.
+ *
+ * @param source a monitor that is open, which stays open; or how to open one, which is closed with the loop
+ * @throws what `openMonitor` throws, in the loop
+ */
+export function watchSettings(source: Monitor, options?: WatchSettingsOptions): Feed<SettingsChange>;
+export function watchSettings(options?: WatchSettingsOptions & MonitorOptions): Feed<SettingsChange>;
+export function watchSettings(
+  source: Monitor | (WatchSettingsOptions & MonitorOptions) = {},
+  further: WatchSettingsOptions = {},
+): Feed<SettingsChange> {
+  const options = source instanceof Monitor ? further : source;
+  const { capacity = CHANGE_CAPACITY, signal } = options;
+  return new Feed<SettingsChange>({ capacity, signal }, (sink) => {
+    const follow = (monitor: Monitor): Disposable => {
+      const tracker = new SettingsTracker(options, monitor.sockets);
+      return monitor.listen({
+        record: (record) => {
+          const change = tracker.push(record);
+          if (change) sink.push(change);
+        },
+        end: (reason) => sink.end(reason),
+      });
+    };
+    if (source instanceof Monitor) {
+      const following = follow(source);
+      return () => {
+        following[Symbol.dispose]();
+        return undefined;
+      };
+    }
+    // Records wait in the listener's queue, not in the monitor's own.
+    const opening = openMonitor({ ...source, capacity: 1 }).then(
+      (monitor) => {
+        follow(monitor);
+        return monitor;
+      },
+      (error: unknown) => {
+        sink.end(error);
+        return undefined;
+      },
+    );
+    return async () => (await opening)?.[Symbol.asyncDispose]();
+  });
+}

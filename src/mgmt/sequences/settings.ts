@@ -1,0 +1,13 @@
+import { bitNames, Settings } from "../protocol/index.ts";
+
+export type SettingName = keyof typeof Settings;
+
+/** Names of the settings that are on; those without a name as "0x04000000". */
+export function settingNames(settings: number): (SettingName | `0x${string}`)[] {
+  return bitNames(Settings, settings) as (SettingName | `0x${string}`)[];
+}
+
+/** Whether a setting is on in a word of settings. */
+export function isOn(settings: number, name: SettingName): boolean {
+  return (settings & (1 << Settings[name])) !== 0;
+}
