@@ -44,6 +44,11 @@ export interface MgmtOptions {
   readonly socket?: KernelSocket | undefined;
 }
 
+export interface RequestOptions extends OperationOptions {
+  /** Sends values outside the limits that the declaration states, as long as their fields can hold them: to see what the kernel says. */
+  readonly unchecked?: boolean | undefined;
+}
+
 export interface EventOptions {
   /** Only events of this controller. */
   readonly index?: number | undefined;
@@ -126,7 +131,7 @@ export class MgmtClient implements AsyncDisposable {
     command: C,
     index: number,
     parameters: GivenTo<C["parameters"]>,
-    options: OperationOptions = {},
+    options: RequestOptions = {},
   ): Promise<DecodedBy<C["returns"]>> {
     const { returns } = await this.#request(command, index, parameters, options);
     return (returns ?? {}) as DecodedBy<C["returns"]>;
@@ -177,12 +182,12 @@ export class MgmtClient implements AsyncDisposable {
     return this.request(command, index, parameters, options);
   }
 
-  async #request(command: AnyMgmtCommand, index: number, parameters: Readonly<Record<string, unknown>>, options: OperationOptions) {
+  async #request(command: AnyMgmtCommand, index: number, parameters: Readonly<Record<string, unknown>>, options: RequestOptions) {
     options.signal?.throwIfAborted();
     if (this.#closed) throw this.#closed;
     checkIndex(command, index);
     const packet = encodeCommand(command, index, parameters);
-    checkLimits(command.parameters.fields, parameters, `${command.name}.`);
+    if (!options.unchecked) checkLimits(command.parameters.fields, parameters, `${command.name}.`);
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs ?? LONGER_TIMEOUTS_MS.get(command) ?? USUAL_TIMEOUT_MS;
     const reply = await this.#requests.submit(command, index, packet, { signal: options.signal, timeoutMs });
     if (reply.status === Status.Success) return reply;

@@ -1,4 +1,4 @@
-export { type EventOptions, type Mgmt, MgmtClient, type MgmtOptions, openMgmt } from "./client.ts";
+export { type EventOptions, type Mgmt, MgmtClient, type MgmtOptions, openMgmt, type RequestOptions } from "./client.ts";
 export { MgmtError, MgmtWriteError } from "./error.ts";
 export {
   AddressType,
