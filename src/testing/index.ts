@@ -1,3 +1,5 @@
 export { PairEnd } from "./pair-end.ts";
 export { type ConnectedPairOptions, SimulatedAir, type SimulatedAirOptions, type SimulatedDeviceOptions } from "./simulated-air.ts";
+export type { KernelControllerOptions, KernelDeviceOptions, KernelPairing, SimulatedKernelOptions } from "./simulated-kernel/options.ts";
+export { type KernelSocketOptions, SimulatedKernel, SimulatedKernelDevice } from "./simulated-kernel.ts";
 export type { TracedPacket } from "./traced-packet.ts";

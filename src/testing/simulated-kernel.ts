@@ -1,0 +1,187 @@
+import { type Clock, VirtualClock } from "../async/index.ts";
+import { ArgumentError, SeededRandom } from "../core/index.ts";
+import { type AnyMgmtCommand, type AnyMgmtEvent, events, type GivenTo } from "../mgmt/protocol/index.ts";
+import type { KernelSocket } from "../transport/index.ts";
+import type { Controller } from "./simulated-kernel/controller.ts";
+import { KernelCore } from "./simulated-kernel/core.ts";
+import { DeviceInRange } from "./simulated-kernel/device-in-range.ts";
+import { Dispatcher } from "./simulated-kernel/dispatcher.ts";
+import { handlers } from "./simulated-kernel/handlers.ts";
+import { updateEveryListener } from "./simulated-kernel/listening.ts";
+import type { KernelControllerOptions, KernelDeviceOptions, SimulatedKernelOptions } from "./simulated-kernel/options.ts";
+import { losePower } from "./simulated-kernel/power.ts";
+
+const RECEIVE_QUEUE_PACKETS = 8192;
+const ROUND_TRIP_MS = 2;
+const SEED = 1;
+
+export interface KernelSocketOptions {
+  /** With CAP_NET_ADMIN; default true. */
+  readonly privileged?: boolean;
+  /** The program's name in the monitor's records. */
+  readonly command?: string;
+}
+
+/**
+ * Linux's Bluetooth management interface without Linux, for tests of programs that use `jelling/mgmt`: as many sockets as wanted, with and
+ * without privileges, controllers that come and go, devices in range. It answers as Linux 6.1 does, and the same inputs give the same
+ * packets every time.
+ *
+ * ```ts
+ * const kernel = new SimulatedKernel({ devices: [{ address: "C0:11:22:33:44:55", addressType: "LERandom" }] });
+ * await using mgmt = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+ * ```
+ */
+export class SimulatedKernel {
+  readonly clock: Clock;
+  readonly #core: KernelCore;
+  readonly #dispatcher: Dispatcher;
+
+  constructor({
+    clock = new VirtualClock(),
+    random = new SeededRandom(SEED, "kernel"),
+    controllers = [{}],
+    devices = [],
+    receiveQueuePackets = RECEIVE_QUEUE_PACKETS,
+    roundTripMs = ROUND_TRIP_MS,
+  }: SimulatedKernelOptions = {}) {
+    this.clock = clock;
+    this.#core = new KernelCore({ clock, random, roundTripMs, receiveQueuePackets });
+    this.#dispatcher = new Dispatcher(this.#core, handlers);
+    for (const controller of controllers) this.plug(controller);
+    for (const device of devices) this.addDevice(device);
+  }
+
+  /** A socket of the management channel. */
+  openSocket({ privileged = true, command = "program" }: KernelSocketOptions = {}): KernelSocket {
+    return this.#core.openSocket(
+      { isPrivileged: privileged, command },
+      (socket, packet) => this.#dispatcher.write(socket, packet),
+      (socket) => this.#dispatcher.closed(socket),
+    ).queue;
+  }
+
+  /** A socket of the monitor channel: everything that passes on the management channel, and controllers that come and go. */
+  openMonitor(): KernelSocket {
+    return this.#core.openMonitor();
+  }
+
+  /** Every management socket fails under its program. */
+  loseSockets(reason = "the kernel closed it"): void {
+    this.#core.loseSockets(reason);
+  }
+
+  /** Plugs a controller in. @returns its index */
+  plug(options: KernelControllerOptions = {}): number {
+    const controller = this.#core.add(options);
+    this.#core.monitors.plugged(controller);
+    this.#core.indexAdded(controller);
+    updateEveryListener(this.#core);
+    return controller.index;
+  }
+
+  /** Pulls a controller out: what is pending is answered, what was on is off, and it is gone. */
+  unplug(index: number): void {
+    const controller = this.#controller(index);
+    this.#leave(controller);
+    this.#core.controllers.delete(index);
+    updateEveryListener(this.#core);
+    this.#core.monitors.unplugged(index);
+    this.#core.indexRemoved(controller);
+  }
+
+  /** A switch of the computer, or "rfkill block". Unblocking does not power on. */
+  blockRadio(index: number, isBlocked: boolean): void {
+    const controller = this.#controller(index);
+    controller.isRadioBlocked = isBlocked;
+    if (isBlocked) losePower(this.#core, controller);
+  }
+
+  /** Another program takes the controller for itself; it gives it back when the result is disposed. */
+  takeUserChannel(index: number): Disposable {
+    const controller = this.#controller(index);
+    this.#leave(controller);
+    controller.isTaken = true;
+    updateEveryListener(this.#core);
+    this.#core.indexRemoved(controller);
+    return {
+      [Symbol.dispose]: () => {
+        if (!controller.isTaken || this.#core.controllers.get(index) !== controller) return;
+        controller.isTaken = false;
+        controller.letGo();
+        this.#core.indexAdded(controller);
+      },
+    };
+  }
+
+  /** The system goes to sleep, or wakes up. */
+  suspend(index: number, isSuspended: boolean): void {
+    const controller = this.#controller(index);
+    controller.isSuspended = isSuspended;
+    updateEveryListener(this.#core);
+    if (isSuspended) this.#core.send(events.controllerSuspend, index, { suspendState: 1 });
+    else this.#core.send(events.controllerResume, index, { wakeReason: 0, address: "00:00:00:00:00:00", addressType: 0 });
+  }
+
+  /** Brings a device into range. @returns takes it away again, and changes it meanwhile */
+  addDevice(options: KernelDeviceOptions): SimulatedKernelDevice {
+    const device = new DeviceInRange(options);
+    this.#core.devices.set(device.key, device);
+    updateEveryListener(this.#core);
+    return new SimulatedKernelDevice(this.#core, device);
+  }
+
+  /** From now on commands to a controller, or of one kind, or both, are swallowed: no effect, no answer. Dispose the result to stop. */
+  silence(what: { readonly index?: number; readonly command?: AnyMgmtCommand }): Disposable {
+    const silence = { index: what.index, command: what.command };
+    this.#core.silenced.add(silence);
+    return { [Symbol.dispose]: () => void this.#core.silenced.delete(silence) };
+  }
+
+  /** Sends any event to the sockets that get such events. */
+  send<E extends AnyMgmtEvent>(event: E, index: number, parameters: GivenTo<E["parameters"]>): void {
+    this.#core.send(event, index, parameters);
+  }
+
+  #controller(index: number): Controller {
+    const controller = this.#core.controllers.get(index);
+    if (!controller) throw new ArgumentError(`controller ${index}: there are ${[...this.#core.controllers.keys()].join(", ") || "none"}`);
+    return controller;
+  }
+
+  #leave(controller: Controller): void {
+    for (const pending of [...controller.pending]) pending.abandon("InvalidIndex");
+    losePower(this.#core, controller);
+    for (const { timer } of controller.instances.values()) timer?.[Symbol.dispose]();
+    controller.instances.clear();
+  }
+}
+
+/** A device in range of a simulated kernel's controllers. */
+export class SimulatedKernelDevice implements Disposable {
+  readonly #core: KernelCore;
+  readonly #device: DeviceInRange;
+
+  constructor(core: KernelCore, device: DeviceInRange) {
+    this.#core = core;
+    this.#device = device;
+  }
+
+  get address(): string {
+    return this.#device.address;
+  }
+
+  /** dBm. */
+  get rssi(): number {
+    return this.#device.rssi;
+  }
+  set rssi(dbm: number) {
+    this.#device.rssi = dbm;
+  }
+
+  /** Takes it out of range. */
+  [Symbol.dispose](): void {
+    if (this.#core.devices.get(this.#device.key) === this.#device) this.#core.devices.delete(this.#device.key);
+    updateEveryListener(this.#core);
+  }
+}
