@@ -20,7 +20,12 @@ export interface MonitoredSocket {
 
 /** The sockets a monitor has told of, by their cookies. Bounded. */
 export class MonitoredSockets {
-  readonly #sockets = new Map<number, MonitoredSocket>();
+  readonly #sockets: Map<number, MonitoredSocket>;
+
+  /** @param known sockets that are known already; a copy is made */
+  constructor(known?: MonitoredSockets) {
+    this.#sockets = new Map(known ? known.#sockets : []);
+  }
 
   /** Unknown cookies are legal: the monitor may have begun late, or the socket be forgotten. */
   get(cookie: number): MonitoredSocket | undefined {

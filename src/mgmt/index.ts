@@ -1,5 +1,6 @@
 export { type EventOptions, type Mgmt, MgmtClient, type MgmtOptions, openMgmt, type RequestOptions } from "./client.ts";
 export { MgmtError, MgmtWriteError } from "./error.ts";
+export { Monitor, type MonitorListener, type MonitorOptions, openMonitor } from "./monitor.ts";
 export {
   AddressType,
   AdType,
@@ -93,4 +94,11 @@ export { FoundDevice } from "./sequences/found-device.ts";
 export { type PowerCycleReport, type PowerReport, powerCycle, powerOff, powerOn } from "./sequences/power.ts";
 export { type DeviceScan, type ScanOptions, scan } from "./sequences/scan.ts";
 export type { SettingName } from "./sequences/settings.ts";
+export {
+  type SettingsChange,
+  SettingsTracker,
+  type WatchSettingsFilter,
+  type WatchSettingsOptions,
+  watchSettings,
+} from "./sequences/settings-changes.ts";
 export type { MgmtEvent, MgmtEventOf, MgmtMethods, MgmtSignals, UnknownMgmtEvent } from "./types.ts";

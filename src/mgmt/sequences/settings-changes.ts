@@ -184,34 +184,29 @@ export function watchSettings(
   const options = source instanceof Monitor ? further : source;
   const { capacity = CHANGE_CAPACITY, signal } = options;
   return new Feed<SettingsChange>({ capacity, signal }, (sink) => {
-    const follow = (monitor: Monitor): Disposable => {
-      const tracker = new SettingsTracker(options, monitor.sockets);
-      return monitor.listen({
-        record: (record) => {
-          const change = tracker.push(record);
-          if (change) sink.push(change);
-        },
-        end: (reason) => sink.end(reason),
-      });
+    const tracker = new SettingsTracker(options, source instanceof Monitor ? source.sockets : undefined);
+    const record = (told: MonitorRecord): void => {
+      const change = tracker.push(told);
+      if (change) sink.push(change);
     };
     if (source instanceof Monitor) {
-      const following = follow(source);
+      const following = source.listen({ record, end: (reason) => sink.end(reason) });
       return () => {
         following[Symbol.dispose]();
         return undefined;
       };
     }
-    // Records wait in the listener's queue, not in the monitor's own.
-    const opening = openMonitor({ ...source, capacity: 1 }).then(
-      (monitor) => {
-        follow(monitor);
-        return monitor;
-      },
-      (error: unknown) => {
-        sink.end(error);
-        return undefined;
-      },
+    const opening = openMonitor({ ...source, capacity: undefined });
+    const reading = opening.then(async (monitor) => {
+      for await (const told of monitor) record(told);
+    });
+    reading.then(
+      () => sink.end(),
+      (error: unknown) => sink.end(error),
     );
-    return async () => (await opening)?.[Symbol.asyncDispose]();
+    return async () => {
+      const monitor = await opening.catch(() => undefined); // the loop has been told why
+      await monitor?.[Symbol.asyncDispose]();
+    };
   });
 }
