@@ -88,6 +88,7 @@ export {
   WakeReason,
 } from "./protocol/index.ts";
 export type { MgmtResponse } from "./response.ts";
+export { type AdvertiseOptions, AdvertisingInstance, type AdvertisingLost, advertise } from "./sequences/advertise.ts";
 export type { DeviceId, DeviceLike } from "./sequences/device-id.ts";
 export { Feed } from "./sequences/feed.ts";
 export { FoundDevice } from "./sequences/found-device.ts";

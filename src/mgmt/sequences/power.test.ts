@@ -44,7 +44,7 @@ test("a power cycle tells which links and advertising instances ended with the p
   const { lost, wasPowered } = await powerCycle(await kernel.open(), 0);
   expect(wasPowered).toBe(true);
   expect(lost).toEqual({ connections: [{ address: "00:00:00:00:AA:01", addressType: 1 }], advertisingInstances: [2, 5] });
-  const powered = kernel.written.filter(({ name }) => name === "SetPowered").map(({ parameters }) => parameters["powered"]);
+  const powered = kernel.written.filter(({ name }) => name === "SetPowered").map(({ parameters }) => parameters.powered);
   expect(powered).toEqual([0, 1]);
 });
 
@@ -68,6 +68,6 @@ test("a power cycle that is aborted while the adapter is off switches it on agai
     },
   });
   await expect(powerCycle(await kernel.open(), 0, { signal: abort.signal })).rejects.toThrow("enough");
-  const powered = kernel.written.filter(({ name }) => name === "SetPowered").map(({ parameters }) => parameters["powered"]);
+  const powered = kernel.written.filter(({ name }) => name === "SetPowered").map(({ parameters }) => parameters.powered);
   expect(powered).toEqual([0, 1]);
 });

@@ -238,7 +238,7 @@ describe("what is found", () => {
       },
       kernel,
     );
-    const answers = kernel.written.filter(({ name }) => name === "ConfirmName").map(({ parameters }) => parameters["nameKnown"]);
+    const answers = kernel.written.filter(({ name }) => name === "ConfirmName").map(({ parameters }) => parameters.nameKnown);
     expect(answers).toEqual([0, 1]);
   });
 });
