@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { type CommonOptions, Context, LOG_LEVELS } from "./context.ts";
 import { parseDuration, parseWhole } from "./duration.ts";
 import type { Io } from "./io.ts";
+import { mgmtCommands } from "./mgmt-program.ts";
 
 type Run = (context: Context, ...rest: never[]) => Promise<void>;
 
@@ -154,6 +155,8 @@ Examples:
     .action(run(() => import("./commands/bonds.ts"), "remove"));
 
   pumpCommands(program.command("pump").description("MiniMed 700-series pumps: a demonstration, pairing, reading"), run, duration);
+
+  mgmtCommands(program.command("mgmt"), run);
 
   program
     .command("sim")
