@@ -45,7 +45,9 @@ export class Subscription<T> implements AsyncIterableIterator<T>, Disposable {
     this.#ended = { error };
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#leave(this);
-    for (const reader of this.#waiting.splice(0)) {
+    const waiting = this.#waiting.splice(0);
+    if (waiting.length > 0) this.#ended = { error: undefined }; // they are told of it: thrown once
+    for (const reader of waiting) {
       if (error === undefined) reader.resolve({ value: undefined, done: true });
       else reader.reject(error);
     }

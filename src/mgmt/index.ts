@@ -88,6 +88,8 @@ export {
   WakeReason,
 } from "./protocol/index.ts";
 export type { MgmtResponse } from "./response.ts";
+export type { Adapter } from "./sequences/adapter.ts";
+export { type AdapterChange, listAdapters, type WatchAdaptersOptions, watchAdapters } from "./sequences/adapters.ts";
 export { type AdvertiseOptions, AdvertisingInstance, type AdvertisingLost, advertise } from "./sequences/advertise.ts";
 export type { DeviceId, DeviceLike } from "./sequences/device-id.ts";
 export { Feed } from "./sequences/feed.ts";
