@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeBtsnoopHeader, encodeBtsnoopRecord } from "jelling/capture";
+import { CaptureWriter, encodeBtsnoopHeader, encodeBtsnoopRecord, MemorySink, MonitorOpcode } from "jelling/capture";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jelling } from "./fake-io.ts";
 
@@ -85,4 +85,51 @@ test("a file that is missing, no capture, cut or damaged is one sentence and sta
   const folderItself = await jelling(["decode", folder]);
   expect(folderItself.status).toBe(1);
   expect(folderItself.err.trim().split("\n")).toHaveLength(1);
+});
+
+test("a capture of the Linux monitor shows adapters, programs and what they ask of the kernel, in either format", async () => {
+  for (const format of ["btsnoop", "pcapng"] as const) {
+    const sink = new MemorySink();
+    const writer = new CaptureWriter(sink, { format, content: "monitor" });
+    const records: [keyof typeof MonitorOpcode, number, string][] = [
+      ["SystemNote", 0xffff, "4c696e757800"],
+      ["NewIndex", 0, "00000000000000006863693000000000"],
+      ["ControlOpen", 0xffff, "010000000200011600010000001062746d676d7400000000000000000000"],
+      ["ControlCommand", 0, "01000000050001"],
+      ["CommandPacket", 0, "030c00"],
+      ["ControlEvent", 0, "01000000010005000081000000"],
+    ];
+    for (const [name, index, hex] of records)
+      writer.writeRecord({
+        opcode: MonitorOpcode[name],
+        index,
+        payload: new Uint8Array(Buffer.from(hex, "hex")),
+        timeMs: 1_700_000_000_000,
+      });
+    await writer.close();
+    const path = join(folder, `monitor.${format}`);
+    await writeFile(path, sink.bytes());
+    const { status, out, err } = await jelling(["decode", path]);
+    expect(out.split("\n").map((line) => line.slice(20))).toEqual([
+      '      = mon   SystemNote text="Linux"',
+      'hci0  = mon   NewIndex type=0 (primary) bus=0 (Virtual) address=00:00:00:00:00:00/public name="hci0"',
+      "      = mon   0x0001 (btmgmt) ControlOpen format=2 (management) version=1 revision=22 flags=0x01 (privileged)",
+      "hci0  > mgmt  0x0001 (btmgmt) SetPowered powered=1 (On)",
+      "hci0  > hci   Reset",
+      "hci0  < mgmt  0x0001 (btmgmt) CommandComplete SetPowered status=Success (0x00) currentSettings=0x00000081 (Powered, BREDR)",
+      "",
+    ]);
+    expect([status, err]).toEqual([0, "6 packets, 0 malformed\n"]);
+  }
+});
+
+test("packets that a pcapng capture says it lost are counted", async () => {
+  const sink = new MemorySink(200);
+  const writer = new CaptureWriter(sink, { format: "pcapng" });
+  for (let i = 0; i < 10; i++) writer.write("sent", Uint8Array.of(1, 3, 0x0c, 0), i);
+  await writer.close();
+  const path = join(folder, "lost.pcapng");
+  await writeFile(path, sink.bytes());
+  const { err } = await jelling(["decode", path]);
+  expect(err).toBe(`${writer.records} packets, 0 malformed, ${writer.dropped} lost by the capturing program\n`);
 });
