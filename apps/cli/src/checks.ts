@@ -96,6 +96,33 @@ async function adapters(machine: Machine): Promise<Finding[]> {
   );
 }
 
+/** The management interface, its adapters and their power; who may use it. */
+async function management(machine: Machine): Promise<Finding[]> {
+  const check = "management";
+  try {
+    const { version, adapters: known, privileged } = await machine.management();
+    const rights = privileged
+      ? "this process may change all of it with jelling mgmt"
+      : "without CAP_NET_ADMIN jelling mgmt shows things and changes nothing";
+    const state = ({ configured, powered }: (typeof known)[number]): string => (configured ? (powered ? "on" : "off") : "not configured");
+    return [
+      { check, level: "ok", message: `Management protocol ${version}; ${rights}.` },
+      ...known.map((adapter): Finding => {
+        const fix = adapter.configured ? {} : { fix: `jelling mgmt config -i ${adapter.index}` };
+        return { check, level: "info", message: `hci${adapter.index} is ${state(adapter)}.`, ...fix };
+      }),
+    ];
+  } catch (error) {
+    return [
+      {
+        check,
+        level: "error",
+        message: `The management interface does not answer: ${error instanceof Error ? error.message : String(error)}.`,
+      },
+    ];
+  }
+}
+
 async function rfkill(machine: Machine): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const entry of await machine.list("/sys/class/rfkill")) {
@@ -177,7 +204,11 @@ export async function examine(machine: Machine): Promise<Finding[]> {
   }
   const koffi = await ffi(machine);
   findings.push(koffi);
-  if (koffi.level === "ok") findings.push(await sockets(machine));
+  if (koffi.level === "ok") {
+    const available = await sockets(machine);
+    findings.push(available);
+    if (available.level === "ok") findings.push(...(await management(machine)));
+  }
   findings.push(await capabilities(machine), ...(await adapters(machine)), ...(await rfkill(machine)), ...(await daemon(machine)));
   findings.push(await vhci(machine), ...(await hardware(machine)));
   return findings;

@@ -2,6 +2,15 @@ import { access, constants, readdir, readFile } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
 
+/** What the kernel's management interface says of itself and its adapters. */
+export interface Management {
+  /** Of the protocol: "1.22". */
+  readonly version: string;
+  readonly adapters: readonly { readonly index: number; readonly configured: boolean; readonly powered: boolean }[];
+  /** Whether this process may change anything. */
+  readonly privileged: boolean;
+}
+
 /** What `doctor` looks at; tests put another machine in its place. */
 export interface Machine {
   readonly platform: string;
@@ -19,6 +28,8 @@ export interface Machine {
   /** Loads the FFI package; the reason where it does not load. */
   ffi(): Promise<string | undefined>;
   bluetoothSocket(): Promise<"available" | "unsupported" | "denied" | { readonly error: string }>;
+  /** @throws one sentence */
+  management(): Promise<Management>;
 }
 
 const succeeds = (promise: Promise<unknown>): Promise<boolean> =>
@@ -49,7 +60,27 @@ export function thisMachine(): Machine {
         (error: Error) => error.message.split("\n")[0],
       ),
     bluetoothSocket: async () => (await import("jelling/node")).probeBluetoothSocket(),
+    management: readManagement,
   };
+}
+
+async function readManagement(): Promise<Management> {
+  const { commands, openMgmt } = await import("jelling/mgmt");
+  await using mgmt = await openMgmt();
+  const { version, revision } = await mgmt.readManagementVersionInformation();
+  const { controllerIndexes } = await mgmt.readControllerIndexList();
+  const unconfigured = await mgmt.readUnconfiguredControllerIndexList();
+  const { commands: allowed } = await mgmt.readManagementSupportedCommands();
+  const adapters = await Promise.all(
+    controllerIndexes.map(async (index) => {
+      const { currentSettings } = await mgmt.readControllerInformation(index);
+      return { index, configured: true, powered: (currentSettings & 1) !== 0 };
+    }),
+  );
+  adapters.push(...unconfigured.controllerIndexes.map((index) => ({ index, configured: false, powered: false })));
+  // The kernel lists what this socket may send.
+  const privileged = allowed.includes(commands.setPowered.opcode);
+  return { version: `${version}.${revision}`, adapters: adapters.sort((a, b) => a.index - b.index), privileged };
 }
 
 function byNumber(a: string, b: string): number {

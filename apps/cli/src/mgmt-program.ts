@@ -242,6 +242,15 @@ const SPECIAL: readonly Special[] = [
     work: "events",
   },
   {
+    name: "watch",
+    aliases: ["watch-adapters"],
+    group: "What goes on, and anything else:",
+    summary: "print adapters as they come, change and go",
+    options: (command) => void command.option(...COUNT),
+    load: () => import("./commands/mgmt/watch.ts"),
+    work: "watch",
+  },
+  {
     name: "monitor",
     aliases: ["trace"],
     group: "What goes on, and anything else:",

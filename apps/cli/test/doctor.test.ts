@@ -25,6 +25,7 @@ function machineOf({ files = {}, folders = {}, writable = [], machine = {} }: De
     writable: (path) => Promise.resolve(writable.includes(path)),
     ffi: () => Promise.resolve(undefined),
     bluetoothSocket: () => Promise.resolve("available"),
+    management: () => Promise.resolve({ version: "1.22", adapters: [], privileged: true }),
     ...machine,
   };
 }
@@ -104,6 +105,26 @@ test.each<[string, Description, string, string | undefined]>([
   ["a closed /dev/vhci", { files: { "/dev/vhci": "" } }, "vhci", "sudo chmod 666 /dev/vhci"],
 ])("%s has its line", async (_name, description, check, fix) => {
   expect(fixOf(await examine(machineOf(description)), check)?.fix).toBe(fix);
+});
+
+test("the management interface tells its version, who may use it, and which adapters are on", async () => {
+  const adapters = [
+    { index: 0, configured: true, powered: true },
+    { index: 1, configured: true, powered: false },
+    { index: 2, configured: false, powered: false },
+  ];
+  const messagesOf = async (machine: Partial<Machine>) =>
+    (await examine(machineOf({ machine }))).filter(({ check }) => check === "management").map(({ message }) => message);
+  expect(await messagesOf({ management: () => Promise.resolve({ version: "1.22", adapters, privileged: false }) })).toEqual([
+    "Management protocol 1.22; without CAP_NET_ADMIN jelling mgmt shows things and changes nothing.",
+    "hci0 is on.",
+    "hci1 is off.",
+    "hci2 is not configured.",
+  ]);
+  expect(await messagesOf({ management: () => Promise.reject(new Error("it timed out")) })).toEqual([
+    "The management interface does not answer: it timed out.",
+  ]);
+  expect(await messagesOf({ bluetoothSocket: () => Promise.resolve("unsupported") })).toEqual([]);
 });
 
 test("another system than Linux is told what works there", async () => {

@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { type Machine, thisMachine } from "../machine.ts";
 import type { Style } from "../terminal.ts";
 import { wrap } from "../terminal.ts";
+import { giveBack } from "./mgmt/session.ts";
 
 const MARKS: Readonly<Record<Level, readonly [mark: string, style: Style]>> = {
   ok: ["ok", "green"],
@@ -11,8 +12,10 @@ const MARKS: Readonly<Record<Level, readonly [mark: string, style: Style]>> = {
   info: ["note", "blue"],
 };
 
-/** Says what this machine can do. Succeeds whatever it finds: the simulated air works everywhere. */
-export async function doctor({ terminal }: Context, _options: unknown, machine: Machine = thisMachine()): Promise<void> {
+/** Says what this machine can do, after restoring what crashed programs left of its adapters. Succeeds whatever it finds: the simulated air works everywhere. */
+export async function doctor(context: Context, _options: unknown, machine: Machine = thisMachine()): Promise<void> {
+  const { terminal } = context;
+  if (machine.platform === "linux") await giveBack(context);
   const findings = await examine(machine);
   const usable = findings.some(({ check, level, message }) => check === "adapters" && level === "ok" && message.startsWith("hci"));
   const broken = findings.some(({ check, level }) => level === "error" && ["koffi", "bluetooth-sockets", "rfkill"].includes(check));

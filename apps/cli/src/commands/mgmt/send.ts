@@ -127,7 +127,8 @@ function showDescription({ context: { terminal } }: Invocation, command: AnyMgmt
   terminal.object(descriptionOf(command));
   if (terminal.json) return;
   const code = `0x${command.opcode.toString(16).padStart(4, "0")}`;
-  terminal.line(`${terminal.paint("bold", command.name)}  ${command.title}, ${code}, since ${command.since}`);
+  terminal.line(terminal.paint("bold", command.name));
+  terminal.line(`  ${command.title}, ${code}, ${/^\d/.test(command.since) ? `since ${command.since}` : "newer than 1.23"}`);
   const facts = [`for ${INDEXES[command.index]}`, command.privileged ? "needs CAP_NET_ADMIN" : "for everybody", POWER[command.power]];
   terminal.line(`  ${facts.filter(Boolean).join("; ")}`);
   const columns = Math.min(terminal.columns, 120);

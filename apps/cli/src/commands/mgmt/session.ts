@@ -62,7 +62,7 @@ export async function withMgmt(invocation: Invocation, work: (mgmt: Mgmt) => Pro
   let socket: KernelSocket | undefined;
   if (simulated) {
     const { openSimulatedKernel } = await import("./simulated.ts");
-    socket = openSimulatedKernel().openSocket({ command: "jelling" });
+    socket = openSimulatedKernel(context.options.transport ?? context.io.env.JELLING_TRANSPORT!);
   } else await giveBack(context);
   const mgmt = await openMgmt({ logger, signal: context.signal, timeoutMs: context.options.timeout, ...(socket ? { socket } : {}) });
   closing.add(() => mgmt[Symbol.asyncDispose]());
@@ -92,7 +92,10 @@ async function explained(
 ): Promise<CommandError | undefined> {
   if (error.statusName === "InvalidIndex" && error.index !== 0xffff) {
     const { controllerIndexes } = await mgmt.readControllerIndexList();
-    const there = controllerIndexes.map((index) => `hci${index}`).join(", ");
+    const there = controllerIndexes
+      .toSorted((a, b) => a - b)
+      .map((index) => `hci${index}`)
+      .join(", ");
     return new CommandError(
       controllerIndexes.includes(error.index)
         ? error.message

@@ -1,45 +1,63 @@
 import { SystemClock } from "jelling/async";
-import { SimulatedKernel } from "jelling/testing";
+import { type KernelControllerOptions, type KernelDeviceOptions, SimulatedKernel } from "jelling/testing";
+import type { KernelSocket } from "jelling/transport";
+import { UsageError } from "../../errors.ts";
+
+/** What may stand behind "sim:". */
+const WORDS = ["unprivileged", "blocked", "none"] as const;
 
 /**
  * A kernel for trying things: hci0 is on and ready, hci1 as a computer finds it after start. In range are a device for each way of pairing.
  * Each command has a kernel of its own, so that nothing is left for the next.
+ *
+ * @param spec "sim:", or "sim:" and a list: "unprivileged" is a process without CAP_NET_ADMIN, "blocked" has rfkill keep hci1 off, "none"
+ *   has no controllers
  */
-export function openSimulatedKernel(): SimulatedKernel {
-  return new SimulatedKernel({
+export function openSimulatedKernel(spec: string): KernelSocket {
+  const words = spec.slice(4).split(",").filter(Boolean);
+  const unknown = words.find((word) => !(WORDS as readonly string[]).includes(word));
+  if (unknown !== undefined) throw new UsageError(`"${unknown}" is no kind of simulated kernel: expected ${WORDS.join(", ")}`);
+  const kernel = new SimulatedKernel({
     clock: new SystemClock(),
-    controllers: [
-      {
-        address: "02:4A:65:6C:00:01",
-        name: "Jelling",
-        settings: ["Powered", "Bondable", "SecureSimplePairing", "BREDR", "LowEnergy", "SecureConnections"],
-      },
-      { address: "02:4A:65:6C:00:02", name: "Second" },
-    ],
-    devices: [
-      {
-        address: "C0:4A:65:6C:6C:01",
-        addressType: "LERandom",
-        rssi: -41,
-        eirData: { flags: 0x06, name: "Heart Rate", serviceUuids: ["180d", "180f"], appearance: 0x0341 },
-        pairing: "justWorks",
-      },
-      {
-        address: "C0:4A:65:6C:6C:02",
-        addressType: "LERandom",
-        rssi: -57,
-        eirData: { flags: 0x06, name: "Thermometer", serviceUuids: ["1809"] },
-        pairing: "compare",
-      },
-      {
-        address: "C0:4A:65:6C:6C:04",
-        addressType: "LERandom",
-        rssi: -63,
-        eirData: { flags: 0x06, name: "Echo" },
-        pairing: "devicePasskey",
-        passkey: 123_456,
-      },
-      { address: "02:4A:65:6C:6C:05", addressType: "BREDR", rssi: -70, name: "Keyboard", pairing: "pin", pin: "0000" },
-    ],
+    controllers: words.includes("none") ? [] : controllers(words.includes("blocked")),
+    devices: DEVICES,
   });
+  return kernel.openSocket({ command: "jelling", privileged: !words.includes("unprivileged") });
 }
+
+function controllers(isRadioBlocked: boolean): KernelControllerOptions[] {
+  return [
+    {
+      address: "02:4A:65:6C:00:01",
+      name: "Jelling",
+      settings: ["Powered", "Bondable", "SecureSimplePairing", "BREDR", "LowEnergy", "SecureConnections"],
+    },
+    { address: "02:4A:65:6C:00:02", name: "Second", isRadioBlocked },
+  ];
+}
+
+const DEVICES: readonly KernelDeviceOptions[] = [
+  {
+    address: "C0:4A:65:6C:6C:01",
+    addressType: "LERandom",
+    rssi: -41,
+    eirData: { flags: 0x06, name: "Heart Rate", serviceUuids: ["180d", "180f"], appearance: 0x0341 },
+    pairing: "justWorks",
+  },
+  {
+    address: "C0:4A:65:6C:6C:02",
+    addressType: "LERandom",
+    rssi: -57,
+    eirData: { flags: 0x06, name: "Thermometer", serviceUuids: ["1809"] },
+    pairing: "compare",
+  },
+  {
+    address: "C0:4A:65:6C:6C:04",
+    addressType: "LERandom",
+    rssi: -63,
+    eirData: { flags: 0x06, name: "Echo" },
+    pairing: "devicePasskey",
+    passkey: 123_456,
+  },
+  { address: "02:4A:65:6C:6C:05", addressType: "BREDR", rssi: -70, name: "Keyboard", pairing: "pin", pin: "0000" },
+];
