@@ -1,14 +1,16 @@
 import { type Clock, VirtualClock } from "../async/index.ts";
-import { ArgumentError, SeededRandom } from "../core/index.ts";
-import { type AnyMgmtCommand, type AnyMgmtEvent, events, type GivenTo } from "../mgmt/protocol/index.ts";
+import { ArgumentError, SeededRandom, StateError } from "../core/index.ts";
+import { type AnyMgmtCommand, type AnyMgmtEvent, DisconnectReason, events, type GivenTo } from "../mgmt/protocol/index.ts";
 import type { KernelSocket } from "../transport/index.ts";
 import type { Controller } from "./simulated-kernel/controller.ts";
 import { KernelCore } from "./simulated-kernel/core.ts";
 import { DeviceInRange } from "./simulated-kernel/device-in-range.ts";
 import { Dispatcher } from "./simulated-kernel/dispatcher.ts";
 import { handlers } from "./simulated-kernel/handlers.ts";
+import { closeLink, linkTo, openLink } from "./simulated-kernel/links.ts";
 import { updateEveryListener } from "./simulated-kernel/listening.ts";
 import type { KernelControllerOptions, KernelDeviceOptions, SimulatedKernelOptions } from "./simulated-kernel/options.ts";
+import { PairingProcedure } from "./simulated-kernel/pairing-procedure.ts";
 import { losePower } from "./simulated-kernel/power.ts";
 
 const RECEIVE_QUEUE_PACKETS = 8192;
@@ -179,9 +181,38 @@ export class SimulatedKernelDevice implements Disposable {
     this.#device.rssi = dbm;
   }
 
-  /** Takes it out of range. */
+  /**
+   * It connects to a controller that is connectable, and pairs if that is wanted; programs are asked by events.
+   *
+   * @throws {StateError} the controller is off, not connectable, or connected to it already
+   */
+  connect(index: number, { pair = false }: { readonly pair?: boolean } = {}): void {
+    const controller = this.#core.controllers.get(index);
+    const { address, addressType, isLe } = this.#device;
+    const isReady = controller?.isPowered && controller.has(isLe ? "LowEnergy" : "BREDR") && controller.has("Connectable");
+    if (!isReady || linkTo(this.#core, controller, address, addressType))
+      throw new StateError(
+        `hci${index} does not take a connection: expected one that is powered, connectable and not connected to ${address}`,
+      );
+    const link = openLink(this.#core, controller, this.#device, false);
+    if (!pair || !link) return;
+    const { ioCapability } = controller;
+    new PairingProcedure(this.#core, link, { ioCapability, issuer: undefined, ended: () => undefined });
+  }
+
+  /** It ends its links. */
+  disconnect(): void {
+    for (const links of [...this.#core.links.values()]) {
+      for (const link of [...links.values()]) if (link.device === this.#device) closeLink(this.#core, link, DisconnectReason.RemoteHost);
+    }
+  }
+
+  /** Takes it out of range: its links time out at once. */
   [Symbol.dispose](): void {
     if (this.#core.devices.get(this.#device.key) === this.#device) this.#core.devices.delete(this.#device.key);
+    for (const links of [...this.#core.links.values()]) {
+      for (const link of [...links.values()]) if (link.device === this.#device) closeLink(this.#core, link, DisconnectReason.Timeout);
+    }
     updateEveryListener(this.#core);
   }
 }

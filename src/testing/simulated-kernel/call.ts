@@ -31,8 +31,9 @@ export class Call<C extends AnyMgmtCommand = AnyMgmtCommand> implements PendingC
   readonly #controller: Controller | undefined;
   #answered = false;
   #timer: Disposable | undefined;
+  #fault: SystemFault | undefined;
   /** What has to be undone when the command is abandoned. */
-  onAbandoned: (() => void) | undefined;
+  onAbandoned: ((status: "InvalidIndex" | "NotPowered") => void) | undefined;
 
   constructor(
     core: KernelCore,
@@ -58,8 +59,9 @@ export class Call<C extends AnyMgmtCommand = AnyMgmtCommand> implements PendingC
     return this.#controller;
   }
 
-  get isAnswered(): boolean {
-    return this.#answered;
+  /** What the write failed with, if it did. */
+  get fault(): SystemFault | undefined {
+    return this.#fault;
   }
 
   /** Command Complete. */
@@ -86,6 +88,12 @@ export class Call<C extends AnyMgmtCommand = AnyMgmtCommand> implements PendingC
     this.#answer(() => encodeEvent(CommandComplete, this.index, values as never));
   }
 
+  /** The write itself fails, and no answer comes. */
+  failWrite(fault: SystemFault): void {
+    this.#fault = fault;
+    this.#answered = true;
+  }
+
   /** Stays pending until `finish` is called after `ms`, unless the controller goes or is powered off before. */
   after(ms: number, finish: () => void): void {
     this.keep();
@@ -98,7 +106,7 @@ export class Call<C extends AnyMgmtCommand = AnyMgmtCommand> implements PendingC
   }
 
   abandon(status: "InvalidIndex" | "NotPowered"): void {
-    this.onAbandoned?.();
+    this.onAbandoned?.(status);
     this.fail(status);
   }
 
@@ -124,12 +132,12 @@ function commonLength(parameters: Fields, returns: Fields): number {
 
 /** Why a command cannot be carried out; undefined when this is no reason. */
 export type Check<C extends AnyMgmtCommand> = (call: Call<C>) => StatusName | undefined;
-/** Carries a command out. @returns what the write fails with, in place of an answer */
-export type Action<C extends AnyMgmtCommand> = (call: Call<C>) => SystemFault | void;
+/** Carries a command out. */
+export type Action<C extends AnyMgmtCommand> = (call: Call<C>) => void;
 
 export interface Handler {
   readonly command: AnyMgmtCommand;
-  handle(call: Call): SystemFault | void;
+  handle(call: Call): void;
 }
 
 /** What is done about a command: the checks in their order, the first that objects answers it; then the action. */
@@ -142,7 +150,7 @@ export function on<C extends AnyMgmtCommand>(command: C, checks: readonly Check<
         const status = check(typed);
         if (status !== undefined) return typed.fail(status);
       }
-      return action(typed);
+      action(typed);
     },
   };
 }

@@ -22,6 +22,13 @@ export interface PendingCall {
   abandon(status: "InvalidIndex" | "NotPowered"): void;
 }
 
+/** Pair Device, while it waits for the device, and then for the pairing. */
+export interface PairDevicePending {
+  readonly address: string;
+  readonly addressType: number;
+  stop(status: "Disconnected" | "Cancelled" | "InvalidIndex"): void;
+}
+
 export interface Instance {
   readonly instance: number;
   flags: number;
@@ -107,12 +114,16 @@ export class Controller {
   discovery: RunningDiscovery | undefined;
   /** A limited discovery's filter outlives it. */
   limitedFilter = false;
+  /** The Pair Device under way. */
+  pairing: PairDevicePending | undefined;
   readonly pending = new Set<PendingCall>();
   readonly instances = new Map<number, Instance>();
   readonly monitors = new Map<number, readonly unknown[]>();
   nextMonitor = 1;
   readonly listed = new Map<string, ListedDevice>();
   readonly blocked = new Set<string>();
+  readonly blockedKeys = new Set<string>();
+  /** Devices with keys. */
   readonly keyed = new Set<string>();
   readonly outOfBand = new Set<string>();
   readonly systemConfiguration = new Map<number, Uint8Array>();
@@ -144,7 +155,7 @@ export class Controller {
     this.wantedClass = options.classOfDevice ?? 0;
     this.isRadioBlocked = options.isRadioBlocked ?? false;
     this.#openUntilMs = clock.now() + GRACE_MS;
-    if (this.has("Powered") && this.has("BREDR")) this.classOfDevice = this.effectiveClass;
+    if (this.has("Powered")) this.classOfDevice = this.effectiveClass;
   }
 
   get settings(): number {

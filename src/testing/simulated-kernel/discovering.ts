@@ -36,10 +36,12 @@ export function beginDiscovery(
       inquire(core, controller, discovery, phaseMs);
     });
   else if (kind.addressTypes === DiscoveryTypes.BREDR) inquire(core, controller, discovery, phaseMs);
-  later(core, discovery, DISCOVERY_MS, () => {
-    resolveNames(core, controller, discovery);
-    endDiscovery(core, controller, discovery);
-  });
+  // What mesh began ends by Stop Discovery only.
+  if (kind.addressTypes !== 0)
+    later(core, discovery, DISCOVERY_MS, () => {
+      resolveNames(core, controller, discovery);
+      endDiscovery(core, controller, discovery);
+    });
   hearAnew(core, controller);
 }
 

@@ -14,7 +14,7 @@ const notDiscovering: Check<AnyMgmtCommand> = ({ controller, command: { opcode }
   controller.discovery || controller.isSuspended || controller.isPending(opcode, ...STARTS) ? "Busy" : undefined;
 
 const knownTypes: Check<AnyMgmtCommand> = ({ controller, parameters }): StatusName | undefined => {
-  const types = Number(parameters["addressTypes"]);
+  const types = Number(parameters.addressTypes);
   if (!([DiscoveryTypes.BREDR, DiscoveryTypes.LE, DiscoveryTypes.Interleaved] as number[]).includes(types)) return "InvalidParameters";
   const needed = [...((types & 1) !== 0 ? (["BREDR"] as const) : []), ...((types & 6) !== 0 ? (["LowEnergy"] as const) : [])];
   if (needed.some((name) => !controller.supports(name))) return "NotSupported";

@@ -46,11 +46,10 @@ export class Dispatcher {
     const at = { socket, command, index, controller: this.#core.controllers.get(index), octets };
     const parameters = parametersOf(packet);
     const call = new Call(this.#core, at, parameters ?? {});
-    if (parameters === undefined) {
-      // Set Default Runtime Configuration takes nothing, and says so itself.
-      if (command !== commands.setDefaultRuntimeConfiguration) return void call.fail("InvalidParameters");
-    }
-    return handler.handle(call) ?? undefined;
+    // Set Default Runtime Configuration takes nothing, and says so itself.
+    if (parameters === undefined && command !== commands.setDefaultRuntimeConfiguration) call.fail("InvalidParameters");
+    else handler.handle(call);
+    return call.fault;
   }
 
   /** A socket takes with it what it still had to send. */

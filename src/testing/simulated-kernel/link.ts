@@ -1,5 +1,20 @@
+import type { StatusName } from "../../mgmt/protocol/index.ts";
 import type { Controller } from "./controller.ts";
 import type { DeviceInRange } from "./device-in-range.ts";
+
+/** What a program says to a question: yes or no, a passkey, a PIN; undefined to refuse. */
+export type Answer = boolean | number | Uint8Array | undefined;
+export type Question = "confirm" | "passkey" | "pin";
+
+/** A pairing under way on a link. */
+export interface LinkPairing {
+  /** What is asked at this end. */
+  questionAt(link: Link): Question | undefined;
+  /** Takes the answer. What follows from it comes later. */
+  answer(link: Link, answer: Answer): void;
+  /** The link is gone, or somebody gave up. */
+  abort(status: StatusName): void;
+}
 
 /** One end of a link: that of a controller of this kernel. */
 export interface Link {
@@ -11,10 +26,8 @@ export interface Link {
   /** The other end, where that is a controller of this kernel too. */
   other: Link | undefined;
   readonly isInitiator: boolean;
-  /** Programs that use it; without any it is closed after a while. */
-  users: number;
+  /** A link nobody uses is closed after a while. */
   idleTimer: Disposable | undefined;
-  /** A pairing on it ends with it. */
-  onClosed: (() => void) | undefined;
+  pairing: LinkPairing | undefined;
   isClosed: boolean;
 }

@@ -78,7 +78,7 @@ function endOf(
   device: DeviceInRange | undefined,
   isInitiator: boolean,
 ): Link {
-  const state = { other: undefined, users: 0, idleTimer: undefined, onClosed: undefined, isClosed: false };
+  const state = { other: undefined, idleTimer: undefined, pairing: undefined, isClosed: false };
   return { controller, address, addressType, device, isInitiator, ...state };
 }
 
@@ -102,7 +102,7 @@ function connectedData({ data }: Source, device: DeviceInRange | undefined): Uin
 export function idle(core: KernelCore, link: Link): void {
   link.idleTimer?.[Symbol.dispose]();
   link.idleTimer = core.clock.setTimer(IDLE_MS, "idle link", () => {
-    if (link.users === 0) closeLink(core, link, DisconnectReason.LocalHost);
+    if (!link.pairing) closeLink(core, link, DisconnectReason.LocalHost);
   });
 }
 
@@ -126,13 +126,14 @@ export function closeLink(core: KernelCore, link: Link, reason: number, otherRea
     end.isClosed = true;
     end.idleTimer?.[Symbol.dispose]();
     core.links.get(controller)?.delete(deviceKey(address, addressType));
-    end.onClosed?.();
+    end.pairing?.abort("Disconnected");
     core.send(events.deviceDisconnected, controller.index, { address, addressType, reason: why });
     if (core.awaited.has(controller)) hearAnew(core, controller);
   }
 }
 
-/** Every link of a controller that is powered off or gone, and every wait for one. */
+/** Every link of a controller that is powered off or gone, and every pairing. */
 export function closeLinks(core: KernelCore, controller: Controller): void {
+  controller.pairing?.stop("Disconnected");
   for (const link of linksOf(core, controller)) closeLink(core, link, DisconnectReason.LocalHost);
 }

@@ -1,0 +1,196 @@
+import { type AdStructure, parseAdStructures } from "../../gap/index.ts";
+import { AdType, AdvertisingFlags, type AnyMgmtCommand, bitsOf, commands, events } from "../../mgmt/protocol/index.ts";
+import type { SystemFault } from "../../transport/index.ts";
+import { removeEveryInstance, removeInstance } from "./advertising-instances.ts";
+import { type Call, type Check, type Handler, on } from "./call.ts";
+import { isOn, isPowered, notDuring, supports } from "./checks.ts";
+import type { Controller, Instance } from "./controller.ts";
+import type { KernelCore } from "./core.ts";
+import { updateEveryListener } from "./listening.ts";
+import { nameStructure } from "./sources.ts";
+
+const ENETDOWN: SystemFault = { errno: 100, code: "ENETDOWN" };
+const EVERY_FLAG = 0x0001_ffff;
+const SECONDARY = bitsOf(AdvertisingFlags, ["Secondary1M", "Secondary2M", "SecondaryCoded"]);
+const FLAGS_FIELD = bitsOf(AdvertisingFlags, ["Discoverable", "LimitedDiscoverable", "ManagedFlags"]);
+const TX_POWER = bitsOf(AdvertisingFlags, ["TxPower"]);
+const APPEARANCE = bitsOf(AdvertisingFlags, ["Appearance"]);
+const LOCAL_NAME = bitsOf(AdvertisingFlags, ["LocalName"]);
+const PARAM_TIMEOUT = bitsOf(AdvertisingFlags, ["ParamTimeout"]);
+const PARAM_INTERVALS = bitsOf(AdvertisingFlags, ["ParamIntervals"]);
+const PARAM_TX_POWER = bitsOf(AdvertisingFlags, ["ParamTxPower"]);
+const UNKNOWN_TX_POWER = 127;
+const [SHORTEST_INTERVAL, LONGEST_INTERVAL] = [0x20, 0xff_ffff];
+const [LEAST_TX_POWER_DBM, MOST_TX_POWER_DBM] = [-127, 20];
+const LEGACY_OCTETS = 31;
+
+const notDuringLe = notDuring(commands.setLowEnergy);
+
+/** Octets that a program's own data may have beside what the flags ask the kernel to add. */
+function room(controller: Controller, flags: number): { maxAdvDataLen: number; maxScanRspLen: number } {
+  const { maxAdvertisingOctets } = controller;
+  const name = (flags & LOCAL_NAME) !== 0 ? nameStructure(controller).data.length + 2 : 0;
+  return {
+    maxAdvDataLen: maxAdvertisingOctets - ((flags & FLAGS_FIELD) !== 0 ? 3 : 0) - ((flags & TX_POWER) !== 0 ? 3 : 0),
+    maxScanRspLen: maxAdvertisingOctets - ((flags & APPEARANCE) !== 0 ? 4 : 0) - name,
+  };
+}
+
+/** Whether data are well formed, short enough, and without what the flags have the kernel add. */
+function isAcceptable(data: Uint8Array, most: number, flags: number, isScanResponse: boolean): boolean {
+  if (data.length > most) return false;
+  const { structures, problem } = parseAdStructures(data);
+  return problem === undefined && !structures.some((structure) => isManaged(structure, flags, isScanResponse));
+}
+
+function isManaged({ type }: AdStructure, flags: number, isScanResponse: boolean): boolean {
+  if (type === AdType.Flags) return isScanResponse || (flags & FLAGS_FIELD) !== 0;
+  if (type === AdType.TxPowerLevel) return (flags & TX_POWER) !== 0;
+  if (type === AdType.Appearance) return (flags & APPEARANCE) !== 0;
+  return (type === AdType.CompleteLocalName || type === AdType.ShortenedLocalName) && (flags & LOCAL_NAME) !== 0;
+}
+
+function areAcceptable(controller: Controller, flags: number, { advData, scanRsp }: { advData: Uint8Array; scanRsp: Uint8Array }): boolean {
+  const { maxAdvDataLen, maxScanRspLen } = room(controller, flags);
+  return isAcceptable(advData, maxAdvDataLen, flags, false) && isAcceptable(scanRsp, maxScanRspLen, flags, true);
+}
+
+const knownInstance: Check<AnyMgmtCommand> = ({ controller, parameters }) => {
+  const instance = Number(parameters.instance);
+  return instance >= 1 && instance <= controller.maxInstances ? undefined : "InvalidParameters";
+};
+
+const knownFlags: Check<AnyMgmtCommand> = ({ parameters }) => {
+  const flags = Number(parameters.flags);
+  const secondary = flags & SECONDARY;
+  return (flags & ~EVERY_FLAG) === 0 && (secondary & (secondary - 1)) === 0 ? undefined : "InvalidParameters";
+};
+
+const NOTHING = new Uint8Array(0);
+
+function createInstance(instance: number, more: Partial<Instance>): Instance {
+  const usual = { flags: 0, duration: 0, timeout: 0, advData: NOTHING, scanRsp: NOTHING, txPower: UNKNOWN_TX_POWER, timer: undefined };
+  return { instance, isComplete: true, ...usual, ...more };
+}
+
+/** Begins to advertise it, until its time is over. */
+function begin(core: KernelCore, controller: Controller, instance: Instance): void {
+  controller.instances.get(instance.instance)?.timer?.[Symbol.dispose]();
+  controller.instances.set(instance.instance, instance);
+  if (instance.timeout > 0) {
+    instance.timer = core.clock.setTimer(instance.timeout * 1000, "advertising timeout", () => {
+      removeInstance(core, controller, instance.instance);
+      updateEveryListener(core);
+    });
+  }
+  updateEveryListener(core);
+}
+
+/** The answer, after a word with the controller while there is power. */
+function answer(call: Call, finish: () => void): void {
+  if (call.controller.isPowered) call.after(call.core.roundTripMs, finish);
+  else finish();
+}
+
+export const advertisingHandlers: readonly Handler[] = [
+  on(commands.readAdvertisingFeatures, [supports("LowEnergy", "Rejected")], (call) => {
+    const { maxAdvertisingOctets, maxInstances, instances } = call.controller;
+    const newestFirst = [...instances.keys()].reverse();
+    const lengths = { maxAdvDataLen: maxAdvertisingOctets, maxScanRspLen: maxAdvertisingOctets };
+    call.complete({ supportedFlags: EVERY_FLAG, ...lengths, maxInstances, instances: newestFirst });
+  }),
+  on(
+    commands.addAdvertising,
+    [
+      supports("LowEnergy"),
+      isOn("LowEnergy"),
+      knownInstance,
+      knownFlags,
+      ({ controller, parameters }) => (parameters.timeout > 0 && !controller.isPowered ? "Rejected" : undefined),
+      notDuringLe,
+      ({ controller, parameters }) => (areAcceptable(controller, parameters.flags, parameters) ? undefined : "InvalidParameters"),
+    ],
+    (call) => {
+      const { controller, core, parameters, socket } = call;
+      const { instance } = parameters;
+      const isNew = !controller.instances.has(instance);
+      begin(core, controller, createInstance(instance, parameters));
+      if (isNew) core.send(events.advertisingAdded, controller.index, { instance }, socket);
+      answer(call as unknown as Call, () => call.complete({ instance }));
+    },
+  ),
+  on(
+    commands.removeAdvertising,
+    [
+      ({ controller: { instances }, parameters: { instance } }) =>
+        (instance === 0 ? instances.size > 0 : instances.has(instance)) ? undefined : "InvalidParameters",
+      notDuringLe,
+    ],
+    (call) => {
+      const { controller, core, parameters, socket } = call;
+      if (controller.isClosed) return call.failWrite(ENETDOWN);
+      if (parameters.instance === 0) removeEveryInstance(core, controller, socket);
+      else removeInstance(core, controller, parameters.instance, socket);
+      updateEveryListener(core);
+      answer(call as unknown as Call, () => call.complete(parameters));
+    },
+  ),
+  on(commands.getAdvertisingSizeInformation, [supports("LowEnergy", "Rejected"), knownInstance, knownFlags], (call) =>
+    call.complete({ ...call.parameters, ...room(call.controller, call.parameters.flags) }),
+  ),
+  on(
+    commands.addExtendedAdvertisingParameters,
+    [
+      supports("LowEnergy"),
+      isOn("LowEnergy"),
+      knownInstance,
+      knownFlags,
+      isPowered("Rejected"),
+      notDuringLe,
+      ({ parameters: { flags, minInterval, maxInterval, txPower } }) => {
+        const isInRange = minInterval >= SHORTEST_INTERVAL && maxInterval <= LONGEST_INTERVAL && minInterval <= maxInterval;
+        if ((flags & PARAM_INTERVALS) !== 0 && !isInRange) return "Failed";
+        return (flags & PARAM_TX_POWER) !== 0 && (txPower < LEAST_TX_POWER_DBM || txPower > MOST_TX_POWER_DBM) ? "Failed" : undefined;
+      },
+    ],
+    (call) => {
+      const { controller, parameters } = call;
+      const { instance, flags, timeout, duration } = parameters;
+      const isLegacy = controller.maxAdvertisingOctets === LEGACY_OCTETS;
+      const txPower = isLegacy || (flags & PARAM_TX_POWER) === 0 ? UNKNOWN_TX_POWER : parameters.txPower;
+      const known = controller.instances.get(instance);
+      const data = known ? { advData: known.advData, scanRsp: known.scanRsp, isComplete: known.isComplete } : { isComplete: false };
+      known?.timer?.[Symbol.dispose]();
+      const lasts = (flags & PARAM_TIMEOUT) !== 0 ? timeout : 0;
+      controller.instances.set(instance, createInstance(instance, { flags, duration, timeout: lasts, txPower, ...data }));
+      call.complete({ instance, txPower, ...room(controller, flags) });
+    },
+  ),
+  on(commands.addExtendedAdvertisingData, [], (call) => {
+    const { controller, core, parameters, socket } = call;
+    const { instance, advData, scanRsp } = parameters;
+    const known = controller.instances.get(instance);
+    if (!known) return call.fail("InvalidParameters");
+    const status = refusal(controller, known.flags, parameters);
+    if (status !== undefined) {
+      removeInstance(core, controller, instance, socket);
+      updateEveryListener(core);
+      return call.fail(status);
+    }
+    const isNew = !known.isComplete;
+    begin(core, controller, { ...known, advData, scanRsp, isComplete: true });
+    if (isNew) core.send(events.advertisingAdded, controller.index, { instance }, socket);
+    return answer(call as unknown as Call, () => call.complete({ instance }));
+  }),
+];
+
+/** Why the second of two steps fails, if it does. */
+function refusal(
+  controller: Controller,
+  flags: number,
+  data: { advData: Uint8Array; scanRsp: Uint8Array },
+): "Rejected" | "Busy" | "InvalidParameters" | undefined {
+  if (!controller.isPowered) return "Rejected";
+  if (controller.isPending(commands.setLowEnergy.opcode)) return "Busy";
+  return areAcceptable(controller, flags, data) ? undefined : "InvalidParameters";
+}
