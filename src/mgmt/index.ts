@@ -88,12 +88,16 @@ export {
   WakeReason,
 } from "./protocol/index.ts";
 export type { MgmtResponse } from "./response.ts";
+export { type AcceptPairingsOptions, acceptPairings, type PairingFailure, PairingResponder } from "./sequences/accept-pairings.ts";
 export type { Adapter } from "./sequences/adapter.ts";
 export { type AdapterChange, listAdapters, type WatchAdaptersOptions, watchAdapters } from "./sequences/adapters.ts";
 export { type AdvertiseOptions, AdvertisingInstance, type AdvertisingLost, advertise } from "./sequences/advertise.ts";
 export type { DeviceId, DeviceLike } from "./sequences/device-id.ts";
 export { Feed } from "./sequences/feed.ts";
 export { FoundDevice } from "./sequences/found-device.ts";
+export { type IdentityKeys, type PairingOptions, type PairOptions, pair } from "./sequences/pair.ts";
+export { ioCapabilityOf, type MgmtPairingAgent, type MgmtPairingQuestion } from "./sequences/pairing-agent.ts";
+export type { MgmtPairingReport, PairedKey } from "./sequences/pairing-keys.ts";
 export { type PowerCycleReport, type PowerReport, powerCycle, powerOff, powerOn } from "./sequences/power.ts";
 export { type DeviceScan, type ScanOptions, scan } from "./sequences/scan.ts";
 export type { SettingName } from "./sequences/settings.ts";

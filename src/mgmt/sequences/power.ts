@@ -44,7 +44,8 @@ export function powerOff(mgmt: Mgmt, index: number, options: OperationOptions = 
 }
 
 async function power(mgmt: Mgmt, index: number, powered: boolean, options: OperationOptions): Promise<PowerReport> {
-  using scope = new Scope(mgmt.clock, `powering hci${index} ${powered ? "on" : "off"}`, { timeoutMs: POWER_TIMEOUT_MS, ...options });
+  const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? POWER_TIMEOUT_MS };
+  using scope = new Scope(mgmt.clock, `powering hci${index} ${powered ? "on" : "off"}`, limits);
   const { signal } = scope;
   const before = await mgmt.readControllerInformation(index, { signal });
   const currentSettings = await setPowered(mgmt, index, powered, signal);

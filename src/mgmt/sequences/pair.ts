@@ -1,0 +1,143 @@
+import type { OperationOptions } from "../../async/index.ts";
+import type { Mgmt, MgmtClient } from "../client.ts";
+import { type commands, DeviceFoundFlags, type GivenTo, type IoCapability } from "../protocol/index.ts";
+import { holdBondable } from "./bondable.ts";
+import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
+import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
+import { isResolvablePrivate, listenForKeys, type MgmtPairingReport, type PairedKey, reportOf } from "./pairing-keys.ts";
+import { putAway, Scope } from "./scope.ts";
+
+const PAIR_TIMEOUT_MS = 120_000;
+const CANCEL_TIMEOUT_MS = 2_000;
+
+/** Identity keys to load, as New Identity Resolving Key gave them. */
+export type IdentityKeys = GivenTo<(typeof commands)["loadIdentityResolvingKeys"]["parameters"]>["keys"];
+
+/** What both ways of pairing take. */
+export interface PairingOptions {
+  /** What this side can do. Default: what the agent's methods are good for. */
+  readonly ioCapability?: number | keyof typeof IoCapability | undefined;
+  /** Whether keys are to be kept: Bondable is on meanwhile. Default true; false leaves the setting as it is. */
+  readonly bond?: boolean | undefined;
+  /**
+   * Loaded before pairing, in place of all that were loaded before; an empty list is enough. Only a controller that has been given such a
+   * list, by whomever, exchanges identities: without, the keys of a device with private addresses, as phones are, cannot be kept. Default:
+   * nothing is loaded, because other programs' identity keys would be forgotten.
+   */
+  readonly identityKeys?: IdentityKeys | undefined;
+}
+
+export interface PairOptions extends OperationOptions, PairingOptions {
+  /** Who answers. Default: nobody, which pairs with devices that ask nothing (Just Works). */
+  readonly agent?: MgmtPairingAgent | undefined;
+}
+
+/** Pairings of this client that have a device of their own: `acceptPairings` leaves it to them. */
+const claims = new WeakMap<MgmtClient, Set<{ readonly index: number; readonly isOurs: (peer: DeviceId) => boolean }>>();
+
+/** Whether a `pair` of this client deals with the device. */
+export function isClaimed(mgmt: Mgmt, index: number, peer: DeviceId): boolean {
+  for (const claim of claims.get(mgmt) ?? []) if (claim.index === index && claim.isOurs(peer)) return true;
+  return false;
+}
+
+/**
+ * Pairs with a device. The kernel connects to it first if need be: an LE device that does not advertise is waited for until `timeoutMs`.
+ *
+ * The report's address is the device's identity, which may not be the address that was asked for, and is the one to use from then on. A
+ * link that nobody uses ends some two seconds later. A dual-mode device paired over LE with Secure Connections has a key for BR/EDR as
+ * well: pairing over BR/EDR is AlreadyPaired then, and both address types have to be unpaired.
+ *
+ * Every privileged program is asked the same questions. Beside bluetoothd on the same controller, its answers may come first.
+ *
+ * @param options.timeoutMs in all, the user's time included; default 120 s. Then, and when `signal` aborts, the pairing is cancelled
+ * @throws {MgmtError} AuthenticationFailed when either side refuses; ConnectFailed, Disconnected, NotPowered, Busy, AlreadyPaired …
+ * @throws {TimeoutError}, `signal.reason`
+ */
+export async function pair(mgmt: Mgmt, index: number, device: DeviceLike, options: PairOptions = {}): Promise<MgmtPairingReport> {
+  const { agent, ioCapability = ioCapabilityOf(agent), bond = true, identityKeys, signal, timeoutMs = PAIR_TIMEOUT_MS } = options;
+  const peer = deviceId(device);
+  using scope = new Scope(mgmt.clock, `pairing with ${peer.address} on hci${index}`, { signal, timeoutMs });
+  scope.signal.throwIfAborted();
+  if (identityKeys) await mgmt.loadIdentityResolvingKeys(index, identityKeys, { signal: scope.signal });
+  await using _bondable = bond ? await holdBondable(mgmt, index) : undefined;
+  using subject = new Subject(mgmt, index, peer);
+  using _questions = new PairingQuestions(mgmt, index, agent ?? JUST_WORKS, (asked) => subject.is(asked));
+  return reportOf(await pairDevice(mgmt, index, { ...peer, ioCapability }, scope.signal), subject.keys);
+}
+
+/** Who calls `pair` without an agent has said yes by doing so. */
+const JUST_WORKS: MgmtPairingAgent = { confirm: () => true };
+
+/** The device under all its names, and the keys that are made for it. */
+class Subject implements Disposable {
+  readonly keys: PairedKey[] = [];
+  readonly #names: Set<string>;
+  readonly #listeners: Disposable[];
+
+  constructor(mgmt: Mgmt, index: number, peer: DeviceId) {
+    this.#names = new Set([deviceKey(peer)]);
+    const ofClient = claims.get(mgmt) ?? new Set();
+    claims.set(mgmt, ofClient);
+    const claim = { index, isOurs: (other: DeviceId) => this.is(other) };
+    ofClient.add(claim);
+    this.#listeners = [
+      { [Symbol.dispose]: () => ofClient.delete(claim) },
+      listenForKeys(mgmt, index, (key, privateAddress) => {
+        if (privateAddress && this.is(privateAddress)) this.#names.add(deviceKey(key));
+        if (this.#hasAddress(key)) this.keys.push(key);
+      }),
+      mgmt.on("deviceConnected", (event) => {
+        // A private address that a key of the kernel's resolves: from here on the device has its identity.
+        const ours = event.index === index && (event.flags & (1 << DeviceFoundFlags.InitiatedConnection)) !== 0;
+        if (ours && isResolvablePrivate(peer)) this.#names.add(deviceKey(event));
+      }),
+    ];
+  }
+
+  is(other: DeviceId): boolean {
+    return this.#names.has(deviceKey(other));
+  }
+
+  /** Of whatever type: the link key that comes with an LE pairing has the same address as BR/EDR. */
+  #hasAddress({ address }: DeviceId): boolean {
+    return [0, 1, 2].some((addressType) => this.is({ address, addressType }));
+  }
+
+  [Symbol.dispose](): void {
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
+  }
+}
+
+/**
+ * Pair Device, and Cancel Pair Device once `signal` aborts. A pairing that was complete before it could be cancelled is a success: the
+ * keys are there.
+ */
+async function pairDevice(
+  mgmt: Mgmt,
+  index: number,
+  parameters: DeviceId & { readonly ioCapability: number | keyof typeof IoCapability },
+  signal: AbortSignal,
+): Promise<DeviceId> {
+  signal.throwIfAborted();
+  const { address, addressType } = parameters;
+  const givenUp = new AbortController();
+  let cancelling: Promise<void> | undefined;
+  const cancel = async (): Promise<void> => {
+    // The kernel answers the pairing before its cancellation: one that has no answer after that will get none.
+    await putAway(mgmt.cancelPairDevice(index, { address, addressType }, { timeoutMs: CANCEL_TIMEOUT_MS }));
+    givenUp.abort(signal.reason);
+  };
+  const onAbort = (): void => {
+    cancelling = cancel();
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await mgmt.pairDevice(index, parameters, { signal: givenUp.signal, timeoutMs: Number.POSITIVE_INFINITY });
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    await cancelling;
+  }
+}
