@@ -145,6 +145,20 @@ export class Program {
     );
   }
 
+  /**
+   * Waits for words in everything it has said so far, and takes nothing.
+   *
+   * @param {RegExp} pattern
+   */
+  async waitFor(pattern) {
+    return until(`${pattern} from ${this.#name}`, () => {
+      const found = pattern.exec(this.#output);
+      if (found) return found;
+      if (this.#status !== undefined) throw new Error(`${this.#name} ended with status ${this.#status} before it said ${pattern}: ${this.#output}`);
+      return undefined;
+    });
+  }
+
   /** Waits until it has ended by itself. Returns its exit status. */
   async ended(timeoutMs = patienceMs) {
     return until(`the end of ${this.#name}`, () => this.#status, timeoutMs);

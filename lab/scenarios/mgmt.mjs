@@ -1,0 +1,4 @@
+// @ts-check
+/** All scenarios of the management interface, or those that are named: node lab/run.mjs -- node lab/scenarios/mgmt.mjs [NAME...] */
+const names = process.argv.slice(2);
+for (const name of names.length > 0 ? names : ["mgmt-commands", "mgmt-programs", "mgmt-plugging"]) await import(`./${name}.mjs`);
