@@ -12,6 +12,7 @@ const kernel = new SimulatedKernel({ controllers: [{}, {}] });
 await using mgmt = first === undefined ? await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock }) : await openMgmt();
 for (const index of [responder, initiator]) {
   await mgmt.setLowEnergy(index, true);
+  await mgmt.setSecureSimplePairing(index, true); // Secure Connections of a dual-mode adapter stands on it
   await mgmt.setSecureConnections(index, "Enabled");
   await powerOn(mgmt, index);
 }
