@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { adapterHas, adapterPresent, adapterSettings, btmgmt, Program, startEmulator, until } from "../guest/bluez.mjs";
+import { adapterHas, adapterPresent, adapterSettings, btmgmt, Program, startDaemon, startEmulator, until } from "../guest/bluez.mjs";
 
 const dist = process.env.JELLING_DIST ?? new URL("../../dist", import.meta.url).href;
 const { openHciUserChannel } = await import(`${dist}/transport/hci-user-channel.js`);
@@ -50,15 +50,19 @@ function nextPacket(transport) {
  *
  * @param {number[]} indices
  * @param {import("node:test").TestContext} t
+ * @param {{ quiet?: boolean }} [options] quiet: do not show why it fails
  */
-async function borrower(indices, t) {
+async function borrower(indices, t, { quiet = false } = {}) {
   const opening = indices.map((index) => `await m.openHciUserChannel(${index});`).join(" ");
   const program = `const m = await import(${JSON.stringify(`${dist}/transport/hci-user-channel.js`)}); ${opening} console.log("open"); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "pipe", quiet ? "ignore" : "inherit"],
+  });
   t.after(() => child.kill("SIGKILL"));
   const exited = once(child, "exit");
-  await Promise.race([once(child.stdout, "data"), exited]);
+  const opened = await Promise.race([once(child.stdout, "data").then(() => true), exited.then(() => false)]);
   return {
+    opened,
     end: async (/** @type {NodeJS.Signals} */ signal) => {
       child.kill(signal);
       return await exited;
@@ -129,7 +133,7 @@ check("a user channel carries a command and its answer", async () => {
 
 check("closing takes less than 50 ms, and the adapter is free at once", async (t) => {
   const times = [];
-  for (let i = 0; i < 5; i += 1) {
+  for (let i = 0; i < 10; i += 1) {
     const transport = await openHciUserChannel(1);
     const answer = nextPacket(transport);
     transport.send(reset);
@@ -286,6 +290,44 @@ check("killed twice in a row, the first one's settings count; powered on by some
   assert.equal((await restoreLeftBehind())[0]?.outcome, "taken-over");
   await adapterHas(1, ["powered", "!bondable"]);
   for (const index of [0, 1]) await switchEverythingOff(index);
+});
+
+check("of two that want an adapter at the same time one gets it, and it comes back all the same", async (t) => {
+  await btmgmt(1, ["power", "on"]);
+  const both = await Promise.all([0, 1].map(() => borrower([1], t, { quiet: true })));
+  assert.equal(both.filter(({ opened }) => opened).length, 1);
+  await Promise.all(both.map(({ end }) => end("SIGTERM")));
+  await adapterHas(1, ["powered"]);
+  assert.deepEqual(readdirSync("/run/jelling"), []);
+  await btmgmt(1, ["power", "off"]);
+});
+
+check("beside bluetoothd an adapter is borrowed and comes back, after SIGKILL, too", async (t) => {
+  const daemon = await startDaemon();
+  t.after(() => daemon[Symbol.asyncDispose]());
+  for (const index of [0, 1]) await adapterHas(index, ["powered", "le"]); // it switches every adapter on that it finds
+  for (const setting of ["bondable on", "connectable on", "discov yes"]) await btmgmt(1, setting.split(" "));
+  let before = "";
+  await until("bluetoothd to be content", async () => {
+    const now = await btmgmt(1, ["info"]);
+    if (now === before) return true;
+    before = now;
+    return false;
+  });
+  const transport = await openHciUserChannel(1);
+  const answer = nextPacket(transport);
+  transport.send(reset);
+  await answer;
+  await transport[Symbol.asyncDispose]();
+  await until("the settings of before", async () => (await btmgmt(1, ["info"])) === before);
+  const { end } = await borrower([1], t);
+  await end("SIGKILL");
+  const [restored] = await restoreLeftBehind();
+  t.diagnostic(`after SIGKILL: ${restored?.outcome}`); // bluetoothd may have been faster, and then has the say
+  await adapterHas(1, ["powered", "bondable"]);
+  assert.deepEqual(readdirSync("/run/jelling"), []);
+  await daemon[Symbol.asyncDispose]();
+  for (const index of [0, 1]) await btmgmt(index, ["power", "off"]);
 });
 
 check("the management channel answers, and a write without a reply says with what it failed", async () => {

@@ -71,6 +71,28 @@ describe.skipIf(process.platform !== "linux")("an adapter is borrowed", () => {
     expect(adapter.current).toBe(before);
   });
 
+  test("beside bluetoothd, which sets up an adapter that comes back as if it were new, it is watched until it stays as it was", async () => {
+    using clock = new VirtualClock();
+    const { kernel, adapter, options } = oneAdapter("Connectable", "Discoverable");
+    using _ = kernel;
+    const proc = join(kernel.folders.sys, "../proc");
+    mkdirSync(join(proc, "612"), { recursive: true });
+    mkdirSync(join(proc, "net"));
+    writeFileSync(join(proc, "612/comm"), "bluetoothd\n");
+    writeFileSync(join(proc, "net/hci"), "sk\n0 2 0 0 0 7 0\n0 2 0 0 0 8 0\n");
+    const before = adapter.current;
+    const transport = await openHciUserChannel(0, { clock, ...options, folders: { ...options.folders, proc } });
+    clock.setTimer(120, "bluetoothd", () => {
+      adapter.set("Connectable", 0);
+      adapter.set("Powered", 1);
+    });
+    await transport[Symbol.asyncDispose]();
+    expect(kernel.log).toEqual(["bound", "Powered off", "Connectable on", "Discoverable on"]);
+    expect(adapter.current).toBe(before);
+    expect(clock.now()).toBeGreaterThanOrEqual(600);
+    expect(clock.now()).toBeLessThan(800);
+  });
+
   test("what cannot be set back is an error that names it, and the rest is set back", async () => {
     using clock = new VirtualClock();
     const { kernel, adapter, options } = oneAdapter("Powered", "Connectable");

@@ -10,7 +10,7 @@ import { DescriptorTransport, HciChannel, NO_DEVICE, openBluetoothSocket } from 
 import { Errno, type LinuxCalls, loadLinuxCalls, SystemError } from "./linux-socket-calls.ts";
 import { type AdapterAccess, type AdapterInformation, ManagementSocket } from "./management-socket.ts";
 import { describeFailure, describeMissing } from "./socket-failure.ts";
-import { findDaemon, findSocketHolders } from "./socket-holders.ts";
+import { findDaemon, findSocketHolders, hasSeveralSockets } from "./socket-holders.ts";
 
 const HCIDEVUP = 0x400448c9;
 const HCIDEVDOWN = 0x400448ca;
@@ -18,6 +18,8 @@ const HCIDEVDOWN = 0x400448ca;
 /** How long a bind is tried again while the adapter is busy: it is, for a moment, after it was plugged in or powered off. */
 const BUSY_MS = 3_000;
 const BUSY_PAUSE_MS = 100;
+/** How long the settings have to stay as they were until an adapter is given back where bluetoothd runs. */
+const SETTLE_MS = 500;
 /** How long an adapter that could not be opened may take until it can be set back; whoever has it may keep it. */
 const FAILED_MS = 500;
 
@@ -232,7 +234,9 @@ class Borrowing implements Borrowed {
     if (this.#touched && before) {
       try {
         if (this.#loweredByIoctl) this.#bring("up");
-        const { outcome } = await restoreAdapter(this.#access, this.#index, before, { patienceMs });
+        const { folders } = this.#access;
+        const settleMs = patienceMs === undefined && hasSeveralSockets(folders) && findDaemon(folders) ? SETTLE_MS : 0;
+        const { outcome } = await restoreAdapter(this.#access, this.#index, before, { patienceMs, settleMs });
         if (outcome === "in-use") throw new TransportError("busy", `hci${this.#index} is in other hands and could not be set back`);
       } catch (error) {
         this.#notes.write(this.#index, { before, abandoned: true });

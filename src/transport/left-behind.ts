@@ -1,4 +1,4 @@
-import { type Clock, SystemClock } from "../async/clock.ts";
+import { type Clock, delay, SystemClock } from "../async/clock.ts";
 import { TransportError } from "../hci/transport.ts";
 import { Status } from "../mgmt/protocol/index.ts";
 import {
@@ -20,7 +20,9 @@ const LOOK_MS = 500;
 /** How long one that was just given back may take. */
 const RETURN_MS = 10_000;
 /** What a step leads to may take another step: powering off ends a Discoverable with a time limit. */
-const ROUNDS = 3;
+const ROUNDS = 5;
+/** Between two looks whether settings stay as they are. */
+const SETTLE_PAUSE_MS = 50;
 
 /** What became of an adapter that had been borrowed. */
 export interface RestoredAdapter {
@@ -97,6 +99,8 @@ export interface RestoreAdapterOptions {
   readonly patienceMs?: number | undefined;
   /** Leaves an adapter alone that is powered: somebody has taken it over. */
   readonly respectful?: boolean;
+  /** How long the settings have to stay right until this is done: bluetoothd sets up an adapter that comes back as if it were new. */
+  readonly settleMs?: number;
 }
 
 /**
@@ -108,7 +112,7 @@ export async function restoreAdapter(
   access: AdapterAccess,
   index: number,
   before: NonNullable<BorrowNote["before"]>,
-  { signal, patienceMs = RETURN_MS, respectful = false }: RestoreAdapterOptions = {},
+  { signal, patienceMs = RETURN_MS, respectful = false, settleMs = 0 }: RestoreAdapterOptions = {},
 ): Promise<Pick<RestoredAdapter, "outcome" | "settings">> {
   using management = new ManagementSocket(access, index, signal);
   const done: RestorableSetting[] = [];
@@ -122,7 +126,10 @@ export async function restoreAdapter(
     // A block would have powered it off in anybody's hands, and its end does not power it on.
     if (rfkillBlock(access.folders, `hci${index}`)) wanted &= ~1;
     const steps = planRestoration(found, wanted).filter(({ setting }) => !failed.has(setting));
-    if (steps.length === 0 || round > ROUNDS) {
+    const last = round > ROUNDS;
+    if (steps.length === 0 && !last && settleMs > 0 && !(await staysSo(management, found.current, settleMs, access.clock, signal)))
+      continue;
+    if (steps.length === 0 || last) {
       const missing = differingSettings(found.current, wanted).filter((name) => failed.has(name));
       if (missing.length > 0) throw describeRest(index, missing, failed);
       return { outcome: done.length > 0 ? "restored" : "unchanged", settings: done };
@@ -141,6 +148,21 @@ export async function restoreAdapter(
       }
     }
   }
+}
+
+async function staysSo(
+  management: ManagementSocket,
+  settings: number,
+  forMs: number,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  for (const end = clock.now() + forMs; clock.now() < end; ) {
+    await delay(clock, SETTLE_PAUSE_MS, { signal, name: "settings of an adapter" });
+    const now = await management.readInformation();
+    if (!("address" in now) || now.current !== settings) return false;
+  }
+  return true;
 }
 
 function describeStatus(status: number, { on }: SettingStep): Error {

@@ -46,13 +46,23 @@ export function adapterIndices(folders: LinuxFolders): number[] {
     .sort((a, b) => a - b);
 }
 
-/** How an adapter is blocked: by software, or by a switch or the firmware, which no program can undo. */
-export function rfkillBlock(folders: LinuxFolders, name: string): "soft" | "hard" | undefined {
-  const radios = join(folders.sys, "class/rfkill");
-  for (const radio of namesIn(radios)) {
-    if (readText(radios, radio, "name") !== name) continue;
-    if (readText(radios, radio, "hard") === "1") return "hard";
-    if (readText(radios, radio, "soft") === "1") return "soft";
-  }
-  return undefined;
+/** `soft`: by software, which software can undo; `hard`: by a switch or the firmware, which no program can. */
+export type RfkillBlock = "soft" | "hard" | undefined;
+
+/** How an adapter is blocked. */
+export function rfkillBlock(folders: LinuxFolders, adapter: string): RfkillBlock {
+  return blockOf(folders, (radio) => readText(radio, "name") === adapter);
+}
+
+/** How any Bluetooth radio is blocked. That of a whole computer may take its adapters away. */
+export function bluetoothBlock(folders: LinuxFolders): RfkillBlock {
+  return blockOf(folders, (radio) => readText(radio, "type") === "bluetooth");
+}
+
+function blockOf(folders: LinuxFolders, matches: (radio: string) => boolean): RfkillBlock {
+  const blocks = namesIn(folders.sys, "class/rfkill")
+    .map((name) => join(folders.sys, "class/rfkill", name))
+    .filter(matches)
+    .flatMap((radio) => (["hard", "soft"] as const).filter((kind) => readText(radio, kind) === "1"));
+  return blocks.includes("hard") ? "hard" : blocks[0];
 }

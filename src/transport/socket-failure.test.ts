@@ -69,6 +69,17 @@ test.each([
   expect(describeFailure("hci:1", new SystemError("bind", Errno.ERFKILL), folders).message).toBe(message);
 });
 
+test("where there is none since the computer's Bluetooth is blocked, the message says so", () => {
+  put("sys/class/rfkill/rfkill0/type", "wlan");
+  put("sys/class/rfkill/rfkill0/hard", "1");
+  put("sys/class/rfkill/rfkill1/type", "bluetooth");
+  put("sys/class/rfkill/rfkill1/name", "a laptop's bluetooth");
+  put("sys/class/rfkill/rfkill1/soft", "1");
+  expect(describeFailure("hci:0", new SystemError("bind", Errno.ENODEV), folders).message).toBe(
+    'there is no Bluetooth adapter hci0: there is none, and Bluetooth is switched off: run "rfkill unblock bluetooth"',
+  );
+});
+
 test("a kernel that has Bluetooth and gives out no sockets means another network than the machine's", () => {
   put("sys/module/bluetooth/refcnt", "3");
   expect(describeFailure("mgmt", new SystemError("socket", Errno.EAFNOSUPPORT), folders).message).toBe(

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { TransportError } from "../hci/transport.ts";
-import { adapterIndices, type LinuxFolders, rfkillBlock, systemFolders } from "./linux-folders.ts";
+import { adapterIndices, bluetoothBlock, type LinuxFolders, type RfkillBlock, rfkillBlock, systemFolders } from "./linux-folders.ts";
 import { Errno, type SystemError } from "./linux-socket-calls.ts";
 
 /** What a system call's failure means to the user, and what helps. @param spec what is opened: `hci:0`, `mgmt`, `monitor` */
@@ -39,12 +39,14 @@ function nameOf(spec: string, adapter: string | undefined): string {
 /** No such adapter: which there are instead. */
 export function describeMissing(index: number, folders: LinuxFolders, cause?: unknown): TransportError {
   const present = adapterIndices(folders).map((n) => `hci${n}`);
-  const there = present.length === 0 ? "there is none" : `there is ${present.join(", ")}`;
+  const block = bluetoothBlock(folders);
+  const none = block ? `there is none, and Bluetooth is switched off: ${switchOn(block)}` : "there is none";
+  const there = present.length === 0 ? none : `there is ${present.join(", ")}`;
   return new TransportError("not-found", `there is no Bluetooth adapter hci${index}: ${there}`, { cause });
 }
 
 /** What unblocks a radio. */
-export function switchOn(block: "soft" | "hard" | undefined): string {
+export function switchOn(block: RfkillBlock): string {
   if (block === "soft") return `run "rfkill unblock bluetooth"`;
   if (block === "hard") return "use the computer's switch, its function key or its firmware's settings, for no program can";
   return `run "rfkill unblock bluetooth" or use the computer's switch`;

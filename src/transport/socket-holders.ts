@@ -8,6 +8,11 @@ export interface RunningProgram {
   readonly name: string;
 }
 
+/** Whether there is more than one HCI socket: nobody else needs to be looked for when there is not. */
+export function hasSeveralSockets({ proc }: LinuxFolders): boolean {
+  return socketRows(proc).length > 1;
+}
+
 /** bluetoothd, where it runs. */
 export function findDaemon({ proc }: LinuxFolders): RunningProgram | undefined {
   const pid = processes(proc).find((number) => readText(proc, String(number), "comm") === "bluetoothd");
@@ -19,9 +24,7 @@ export function findDaemon({ proc }: LinuxFolders): RunningProgram | undefined {
  * are not among them.
  */
 export function findSocketHolders({ proc }: LinuxFolders): RunningProgram[] {
-  // sk RefCnt Rmem Wmem User Inode Parent
-  const rows = (readText(proc, "net/hci") ?? "").split("\n").slice(1);
-  const sockets = new Set(rows.map((row) => `socket:[${row.trim().split(/\s+/)[5]}]`));
+  const sockets = new Set(socketRows(proc).map((row) => `socket:[${row.trim().split(/\s+/)[5]}]`));
   if (sockets.size === 0) return [];
   return processes(proc).flatMap((pid) => {
     const folder = join(proc, String(pid), "fd");
@@ -29,6 +32,11 @@ export function findSocketHolders({ proc }: LinuxFolders): RunningProgram[] {
     const name = readText(proc, String(pid), "comm") ?? "a program";
     return name === "bluetoothd" ? [] : [{ pid, name }];
   });
+}
+
+/** The kernel's HCI sockets, a line each: sk RefCnt Rmem Wmem User Inode Parent. */
+function socketRows(proc: string): string[] {
+  return (readText(proc, "net/hci") ?? "").split("\n").slice(1);
 }
 
 function processes(proc: string): number[] {
