@@ -72,10 +72,10 @@ export async function openMgmt(options: MgmtOptions = {}): Promise<Mgmt> {
   return new MgmtClient(socket, options) as Mgmt;
 }
 
-interface Reader {
+/** What a reader of events wants. */
+interface Wanted {
   readonly names: ReadonlySet<string> | undefined;
   readonly index: number | undefined;
-  readonly queue: Subscription<MgmtEvent>;
 }
 
 /** The management socket's commands, replies and events. `openMgmt` makes one. */
@@ -84,7 +84,7 @@ export class MgmtClient implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #timeoutMs: number | undefined;
   readonly #requests: Requests;
-  readonly #readers = new Set<Reader>();
+  readonly #readers = new Map<Subscription<MgmtEvent>, Wanted>();
   readonly #emitter = new Emitter<MgmtSignals>();
   #closed: Error | undefined;
   readonly clock: Clock;
@@ -159,10 +159,10 @@ export class MgmtClient implements AsyncDisposable {
     for (const name of names ?? [])
       if (![...eventNames.values()].includes(name)) throw new ArgumentError(`event "${name}": expected a name like "deviceFound"`);
     const { index, capacity = EVENT_CAPACITY, signal } = (named ? second : (first as EventOptions | undefined)) ?? {};
-    const queue: Subscription<MgmtEvent> = new Subscription({ capacity, signal, leave: () => this.#readers.delete(reader) });
-    const reader: Reader = { names, index, queue };
+    if (!Number.isInteger(capacity) || capacity < 1) throw new ArgumentError(`capacity ${capacity}: expected a whole number from 1`);
+    const queue = new Subscription<MgmtEvent>({ capacity, signal, leave: (left) => this.#readers.delete(left) });
     if (this.#closed) queue.end(this.#closed);
-    else if (!signal?.aborted) this.#readers.add(reader);
+    else if (!signal?.aborted) this.#readers.set(queue, { names, index });
     return queue;
   }
 
@@ -222,6 +222,8 @@ export class MgmtClient implements AsyncDisposable {
       return;
     }
     if (this.#emitter.count("reply") > 0) this.#emitter.emit("reply", decoded);
+    // Command Status Success would say that the command goes on; Linux never sends it.
+    if (decoded.kind === "status" && decoded.status === Status.Success) return;
     const request = this.#requests.take(decoded.opcode, decoded.index);
     if (request) request.pending.resolve(decoded);
     else this.#logger.debug(() => `a reply nobody waits for: opcode 0x${decoded.opcode.toString(16)}, status ${decoded.status}`);
@@ -246,7 +248,7 @@ export class MgmtClient implements AsyncDisposable {
   }
 
   #publish(event: MgmtEvent): void {
-    for (const { names, index, queue } of this.#readers) {
+    for (const [queue, { names, index }] of this.#readers) {
       if ((names === undefined || names.has(event.event)) && (index === undefined || index === event.index)) queue.push(event);
     }
     this.#emitter.emit("event", event);
@@ -257,7 +259,7 @@ export class MgmtClient implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = reason;
     this.#requests.close(reason);
-    for (const { queue } of [...this.#readers]) queue.end(reason instanceof ClosedError ? undefined : reason);
+    for (const queue of [...this.#readers.keys()]) queue.end(reason instanceof ClosedError ? undefined : reason);
     this.#emitter.emit("close", reason);
   }
 }

@@ -49,6 +49,7 @@ export class Requests {
     packet: Uint8Array,
     { signal, timeoutMs }: { signal?: AbortSignal | undefined; timeoutMs: number },
   ): Promise<MgmtReplyPacket> {
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
     const key = keyOf(command.opcode, index);
     const lane = this.#lanes.get(key) ?? { active: undefined, waiting: [], late: undefined };
     if (lane.waiting.length >= LANE_CAPACITY)
@@ -65,10 +66,6 @@ export class Requests {
       onSettled: (outcome) => this.#settled(key, lane, request, outcome),
     });
     const request: Request = { command, index, packet, pending };
-    if (pending.settled) {
-      this.#release(key, lane);
-      return pending.promise;
-    }
     lane.waiting.push(request);
     this.#next(key, lane);
     return pending.promise;
