@@ -92,6 +92,13 @@ export { type AcceptPairingsOptions, acceptPairings, type PairingFailure, Pairin
 export type { Adapter } from "./sequences/adapter.ts";
 export { type AdapterChange, listAdapters, type WatchAdaptersOptions, watchAdapters } from "./sequences/adapters.ts";
 export { type AdvertiseOptions, AdvertisingInstance, type AdvertisingLost, advertise } from "./sequences/advertise.ts";
+export {
+  type AutoConnectOptions,
+  autoConnect,
+  type ConnectionChange,
+  type WatchConnectionsOptions,
+  watchConnections,
+} from "./sequences/connections.ts";
 export type { DeviceId, DeviceLike } from "./sequences/device-id.ts";
 export { Feed } from "./sequences/feed.ts";
 export { FoundDevice } from "./sequences/found-device.ts";

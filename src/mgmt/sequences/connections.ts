@@ -1,0 +1,192 @@
+import type { OperationOptions } from "../../async/index.ts";
+import { ClosedError } from "../../core/index.ts";
+import { AdvertisingData } from "../../gap/index.ts";
+import type { Mgmt } from "../client.ts";
+import { MgmtError, MgmtWriteError } from "../error.ts";
+import { AddressType, commands, DeviceAction, DisconnectReason, type MgmtReplyPacket, nameOf, Status } from "../protocol/index.ts";
+import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
+import { Feed, type Sink } from "./feed.ts";
+import { putAway } from "./scope.ts";
+import { isOn } from "./settings.ts";
+
+const QUEUE_CAPACITY = 256;
+
+/** What happened to a link. */
+export interface ConnectionChange {
+  /**
+   * "present" was there when the loop began; "identified": the device has told its identity, and has that address from now on;
+   * "failed": a connection did not come about.
+   */
+  readonly kind: "present" | "connected" | "identified" | "disconnected" | "failed";
+  readonly device: DeviceId;
+  /** The private address it had until then; of "identified" only. */
+  readonly before?: DeviceId | undefined;
+  /** What it advertised, or its name and class over BR/EDR; of "connected" only. */
+  readonly data?: AdvertisingData | undefined;
+  /** A name of DisconnectReason, of "disconnected"; a name of Status, of "failed". A number where it has no name. */
+  readonly reason?: string | undefined;
+}
+
+export interface WatchConnectionsOptions extends OperationOptions {
+  /** Changes that may wait for the reader; one further behind loses the oldest, counted by `dropped`. Default 256. */
+  readonly capacity?: number | undefined;
+}
+
+/**
+ * Watches an adapter's links: first those that are there, then what happens to them, whoever causes it. The adapter may be off.
+ *
+ * @param options.timeoutMs of each command
+ * @throws {MgmtError} from the loop: PermissionDenied, InvalidIndex
+ * @throws {ClosedError} from the loop: the adapter was unplugged, or taken by another program
+ * @throws `signal.reason` once `signal` aborts
+ */
+export function watchConnections(mgmt: Mgmt, index: number, options: WatchConnectionsOptions = {}): Feed<ConnectionChange> {
+  const { capacity = QUEUE_CAPACITY, signal, timeoutMs } = options;
+  return new Feed<ConnectionChange>({ capacity, signal }, (sink) => {
+    const mirror = new ConnectionMirror(mgmt, index, sink);
+    void mirror.start(timeoutMs);
+    return () => mirror.leave();
+  });
+}
+
+/** The links of one adapter, made from replies and events in the order in which the kernel sent them. */
+class ConnectionMirror {
+  readonly #mgmt: Mgmt;
+  readonly #index: number;
+  readonly #sink: Sink<ConnectionChange>;
+  readonly #known = new Map<string, DeviceId>();
+  readonly #listeners: Disposable[];
+  #listed = false;
+
+  constructor(mgmt: Mgmt, index: number, sink: Sink<ConnectionChange>) {
+    this.#mgmt = mgmt;
+    this.#index = index;
+    this.#sink = sink;
+    const ofThis = (event: { readonly index: number }): boolean => event.index === index;
+    const gone = (event: { readonly index: number }): void => {
+      if (ofThis(event)) sink.end(new ClosedError(`hci${index} was unplugged, or taken by another program`));
+    };
+    this.#listeners = [
+      mgmt.on("deviceConnected", (event) => {
+        if (ofThis(event)) this.#add("connected", idOf(event), { data: new AdvertisingData(event.eirData) });
+      }),
+      mgmt.on("deviceDisconnected", (event) => {
+        if (ofThis(event)) this.#remove(idOf(event), event.reason ?? DisconnectReason.Unspecified);
+      }),
+      mgmt.on("connectFailed", (event) => {
+        if (ofThis(event)) sink.push({ kind: "failed", device: idOf(event), reason: nameOf(Status, event.status) ?? String(event.status) });
+      }),
+      mgmt.on("newIdentityResolvingKey", ({ index: at, randomAddress, key }) => {
+        if (at === index) this.#identify({ address: randomAddress, addressType: AddressType.LERandom }, idOf(key));
+      }),
+      mgmt.on("newSettings", (event) => ofThis(event) && this.#settings(event.currentSettings)),
+      mgmt.on("reply", (reply) => ofThis(reply) && this.#replied(reply)),
+      mgmt.on("indexRemoved", gone),
+      mgmt.on("extendedIndexRemoved", gone),
+      mgmt.on("close", (reason) => sink.end(reason instanceof ClosedError ? undefined : reason)),
+    ];
+  }
+
+  /** The answer is taken by `#replied`, in its place among the events. */
+  async start(timeoutMs: number | undefined): Promise<void> {
+    try {
+      await this.#mgmt.getConnections(this.#index, { timeoutMs });
+    } catch (error) {
+      const isOff = error instanceof MgmtError && error.status === Status.NotPowered;
+      if (!isOff) this.#sink.end(error);
+    }
+  }
+
+  leave(): undefined {
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
+    this.#known.clear();
+  }
+
+  #replied({ declaration, status, returns }: MgmtReplyPacket): void {
+    if (status !== Status.Success || !returns || returns instanceof Uint8Array) return;
+    if (declaration === commands.getConnections && !this.#listed) {
+      this.#listed = true;
+      for (const device of returns.connections as DeviceId[]) this.#add("present", device, {});
+    }
+    // Older kernels tell only the others that a link which this client ends is down.
+    if (declaration === commands.disconnect) this.#remove(returns as unknown as DeviceId, DisconnectReason.LocalHost);
+    if (declaration === commands.setPowered) this.#settings(returns.currentSettings as number);
+  }
+
+  #settings(currentSettings: number): void {
+    if (isOn(currentSettings, "Powered")) return;
+    for (const device of [...this.#known.values()]) this.#remove(device, DisconnectReason.LocalHost);
+  }
+
+  #add(kind: "present" | "connected", device: DeviceId, more: Partial<ConnectionChange>): void {
+    const key = deviceKey(device);
+    if (this.#known.has(key)) return;
+    this.#known.set(key, device);
+    this.#sink.push({ kind, device, ...more });
+  }
+
+  #remove(device: DeviceId, reason: number): void {
+    if (!this.#known.delete(deviceKey(device))) return; // told before, by the reply or by the event
+    this.#sink.push({ kind: "disconnected", device: idOf(device), reason: nameOf(DisconnectReason, reason) ?? String(reason) });
+  }
+
+  #identify(before: DeviceId, device: DeviceId): void {
+    if (!this.#known.delete(deviceKey(before))) return;
+    this.#known.set(deviceKey(device), device);
+    this.#sink.push({ kind: "identified", device, before });
+  }
+}
+
+function idOf({ address, addressType }: DeviceId): DeviceId {
+  return { address, addressType };
+}
+
+export interface AutoConnectOptions extends OperationOptions {
+  /** Default: AutoConnect for LE, AllowIncoming for BR/EDR, which takes no other. */
+  readonly action?: keyof typeof DeviceAction | undefined;
+  /** Whether disposal ends a link that is up. Default false. */
+  readonly disconnect?: boolean | undefined;
+}
+
+/**
+ * Has the kernel connect to a device whenever it advertises, and again when the link is lost, until the result is disposed of. The link is
+ * there for sockets of L2CAP: one that nobody uses ends after some two seconds, and is made again.
+ *
+ * @throws {MgmtWriteError} ENETDOWN: the adapter is off; power it on first
+ * @throws {MgmtError} InvalidParameters: an LE device is listed by its identity, not by a private address
+ */
+export async function autoConnect(
+  mgmt: Mgmt,
+  index: number,
+  device: DeviceLike,
+  { action, disconnect = false, signal, timeoutMs }: AutoConnectOptions = {},
+): Promise<AsyncDisposable> {
+  const peer = deviceId(device);
+  const usual = peer.addressType === AddressType.BREDR ? DeviceAction.AllowIncoming : DeviceAction.AutoConnect;
+  try {
+    await mgmt.addDevice(index, { ...peer, action: action ?? usual }, { signal, timeoutMs });
+  } catch (error) {
+    // Refused, it is not on the list. Otherwise it may be: the kernel stores it even where it then fails with ENETDOWN.
+    if (!(error instanceof MgmtError)) await putAway(mgmt.removeDevice(index, peer));
+    throw error;
+  }
+  let removal: Promise<void> | undefined;
+  const remove = async (): Promise<void> => {
+    await mgmt.removeDevice(index, peer).catch((error: unknown) => {
+      if (!isGone(error)) throw error;
+    });
+    if (disconnect) await putAway(mgmt.disconnect(index, peer)); // after its removal: it would be connected again at once
+  };
+  return {
+    [Symbol.asyncDispose]: () => {
+      removal ??= remove();
+      return removal;
+    },
+  };
+}
+
+/** Whether a failed Remove Device means that the list no longer has it: unpaired meanwhile, unplugged, closed. */
+function isGone(error: unknown): boolean {
+  if (error instanceof MgmtError) return error.status === Status.InvalidParameters || error.status === Status.InvalidIndex;
+  return error instanceof ClosedError || error instanceof MgmtWriteError;
+}
