@@ -34,6 +34,7 @@ function beacon({ data }: FoundDevice): string | undefined {
   return `beacon ${uuid}, major ${view.getUint16(18)} minor ${view.getUint16(20)}, ${view.getInt8(22)} dBm at one metre`;
 }
 
+await mgmt.setLowEnergy(index, true); // an adapter that nobody has used yet may have it off
 await powerOn(mgmt, index);
 for await (const device of scan(mgmt, index, { durationMs: 10_000 })) {
   const services = device.serviceUuids.join(", ");
