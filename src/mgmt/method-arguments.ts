@@ -23,7 +23,13 @@ export function argumentsOf(
   const options = (rest.shift() ?? {}) as OperationOptions;
   if (rest.length > 0) throw new ArgumentError(`${command.name}: ${args.length} arguments: expected at most ${args.length - rest.length}`);
   if (typeof parameters !== "object") throw new ArgumentError(`${command.name}: expected an object of ${names.join(", ")}`);
+  checkNames(command, parameters);
+  return { index, parameters, options };
+}
+
+/** Whether every parameter is one of the command's. @throws {ArgumentError} the first that is not */
+export function checkNames(command: AnyMgmtCommand, parameters: Readonly<Record<string, unknown>>): void {
+  const names = givenFields(command.parameters.fields);
   const unknown = Object.keys(parameters).find((name) => !names.includes(name));
   if (unknown !== undefined) throw new ArgumentError(`${command.name}: unknown parameter "${unknown}": expected ${names.join(", ")}`);
-  return { index, parameters, options };
 }

@@ -1,6 +1,6 @@
 import { toHex } from "../bytes/index.ts";
 import { ArgumentError } from "../core/index.ts";
-import { givenFields } from "./method-arguments.ts";
+import { checkNames, givenFields } from "./method-arguments.ts";
 import { type AnyMgmtCommand, commandNamed, type MgmtReplyPacket, NO_CONTROLLER, nameOf, present, Status } from "./protocol/index.ts";
 
 /** A reply in btsocket's shape: the header, the event, and the return parameters of the command, all with names in place of numbers. */
@@ -29,7 +29,10 @@ export function valuesByPosition(
   if (!command) throw new ArgumentError(`management command "${name}": expected a name of the protocol description, like SetPowered`);
   const names = givenFields(command.parameters.fields);
   const [first] = values;
-  if (values.length === 1 && names.length > 0 && isPlainObject(first)) return { command, parameters: first };
+  if (values.length === 1 && names.length > 0 && isPlainObject(first)) {
+    checkNames(command, first);
+    return { command, parameters: first };
+  }
   if (values.length > names.length)
     throw new ArgumentError(`${command.name}: ${values.length} values: expected ${names.length > 0 ? names.join(", ") : "none"}`);
   return { command, parameters: Object.fromEntries(values.map((value, i) => [names[i]!, value])) };
