@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type LinuxFolders, namesIn, readText } from "./linux-folders.ts";
 
@@ -50,9 +50,31 @@ export class BorrowNotes {
     });
   }
 
-  /** Leaves a note of this process, in place of any other. A reader finds the old one or the new one, and never a part. */
-  write(index: number, rest: Pick<BorrowNote, "before" | "abandoned">): void {
-    this.#put({ index, ...this.#self(), ...rest });
+  /**
+   * Leaves a note of this process, unless a living one has left one: of two that want an adapter at the same time only one may touch it.
+   *
+   * @returns whether the adapter is this process' now; where no notes can be left, nobody can object
+   */
+  claim(index: number, before: BorrowNote["before"]): boolean {
+    if (this.#folder === undefined) return true;
+    const path = join(this.#folder, fileName(index));
+    const draft = `${path}.${process.pid}`;
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      if (!this.#clear(index, path, draft)) return false;
+      writeFileSync(draft, serialize({ index, ...this.#self(), before }), { mode: 0o600 });
+      linkSync(draft, path); // fails when there is one by now
+      return true;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code !== "EEXIST"; // without a note an adapter stays as it is after a crash
+    } finally {
+      rmSync(draft, { force: true });
+    }
+  }
+
+  /** Changes this process' note: the adapter could not be given back, and is anybody's to mend. */
+  abandon(index: number, before: BorrowNote["before"]): void {
+    this.#put({ index, ...this.#self(), before, abandoned: true });
   }
 
   /** Puts back the note of another process. */
@@ -86,13 +108,32 @@ export class BorrowNotes {
     return this.#runs(note.pid, note.startTime) ? "held" : "left";
   }
 
+  /** Makes room for a note, by way of another name, so that a note that somebody writes meanwhile is not lost. @returns false if one stands */
+  #clear(index: number, path: string, aside: string): boolean {
+    const present = this.read(index);
+    if (!present) {
+      rmSync(path, { force: true }); // nothing, or nothing sound
+      return true;
+    }
+    if (this.stateOf(present) === "held") return false;
+    try {
+      renameSync(path, aside);
+    } catch {
+      return true; // another process was faster, and the link will tell
+    }
+    const moved = parseNote(index, readText(aside) ?? "");
+    if (!moved || isSameProcess(moved, present)) return true;
+    linkSync(aside, path);
+    return false;
+  }
+
   #put(note: BorrowNote): void {
     if (this.#folder === undefined) return;
     const path = join(this.#folder, fileName(note.index));
     const draft = `${path}.${process.pid}`;
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      writeFileSync(draft, `${JSON.stringify(note)}\n`, { mode: 0o600 });
+      writeFileSync(draft, serialize(note), { mode: 0o600 });
       renameSync(draft, path);
     } catch {
       // Without a note an adapter stays as it is after a crash; that is no reason not to work.
@@ -128,6 +169,10 @@ export class BorrowNotes {
     const [state, startTime] = [fields?.[0], fields?.[19]];
     return state === undefined || startTime === undefined ? undefined : { state, startTime };
   }
+}
+
+function serialize(note: BorrowNote): string {
+  return `${JSON.stringify(note)}\n`;
 }
 
 function fileName(index: number): string {

@@ -67,7 +67,7 @@ class Borrowing implements Borrowed {
   readonly #spec: string;
   readonly #notes: BorrowNotes;
   /** The note of a dead process about this adapter. */
-  readonly #left: BorrowNote | undefined;
+  #left: BorrowNote | undefined;
   readonly #ending = new AbortController();
   #opening: Promise<HciTransport> | undefined;
   #before: BorrowNote["before"];
@@ -83,8 +83,6 @@ class Borrowing implements Borrowed {
     this.#index = index;
     this.#spec = `hci:${index}`;
     this.#notes = new BorrowNotes(access.folders);
-    const note = this.#notes.read(index);
-    this.#left = note && isLeft(this.#notes, note) ? note : undefined;
   }
 
   async open(signal: AbortSignal | undefined): Promise<HciTransport> {
@@ -115,7 +113,7 @@ class Borrowing implements Borrowed {
       const descriptor = (await this.#prepare(signal, last)) ? this.#tryBind(last) : undefined;
       if (descriptor !== undefined) {
         this.#touched = true;
-        this.#leaveNote();
+        this.#noted ||= this.#notes.claim(this.#index, undefined);
         const address = this.#before?.address;
         const info = address === undefined ? { spec: this.#spec } : { spec: this.#spec, address };
         return await DescriptorTransport.open(calls, descriptor, { info, signal, afterClose: () => this.#restore() });
@@ -136,18 +134,23 @@ class Borrowing implements Borrowed {
     if (holder !== undefined) return false;
     // Being set up, or in somebody's hands, or of a kind for which management has no commands: the bind will tell.
     if (!visible) return true;
-    this.#before ??= this.#settingsBefore(found);
-    this.#leaveNote();
+    if (!this.#noted && !this.#claim(found)) return false;
     if (hasSetting(found.current, "Powered")) await this.#powerOff(management);
     return true;
   }
 
-  /** What a dead process has found, unless it was another adapter, or somebody has taken the adapter over since. */
-  #settingsBefore({ address, current }: AdapterInformation): BorrowNote["before"] {
-    const left = this.#left?.before;
-    if (left?.address !== address || hasSetting(current, "Powered")) return { address, settings: current };
-    this.#touched = true; // not by this process, and to be restored all the same
-    return left;
+  /** Notes what a dead process has found, unless it was another adapter, or somebody has taken the adapter over since; else what is now. */
+  #claim({ address, current }: AdapterInformation): boolean {
+    const note = this.#notes.read(this.#index);
+    const left = note && isLeft(this.#notes, note) ? note : undefined;
+    const inherits = left?.before?.address === address && !hasSetting(current, "Powered");
+    const before = inherits ? left.before : { address, settings: current };
+    if (!this.#notes.claim(this.#index, before)) return false;
+    this.#noted = true;
+    this.#before = before;
+    this.#left = left;
+    this.#touched = inherits; // not by this process, and to be restored all the same
+    return true;
   }
 
   async #powerOff(management: ManagementSocket): Promise<void> {
@@ -213,14 +216,6 @@ class Borrowing implements Borrowed {
     return holders.length === 0 ? error : busy(`another program has it for itself, perhaps ${holders.join(" or ")}`);
   }
 
-  /** Before the adapter is touched; and again once it is bound, in case that another process has written at the same time. */
-  #leaveNote(): void {
-    const note = this.#notes.read(this.#index);
-    if (this.#noted && note && this.#notes.isOwn(note)) return;
-    this.#notes.write(this.#index, { before: this.#before });
-    this.#noted = true;
-  }
-
   #restoring: Promise<void> | undefined;
 
   /** Sets back what differs, once. What cannot be is left for the next start. */
@@ -239,7 +234,7 @@ class Borrowing implements Borrowed {
         const { outcome } = await restoreAdapter(this.#access, this.#index, before, { patienceMs, settleMs });
         if (outcome === "in-use") throw new TransportError("busy", `hci${this.#index} is in other hands and could not be set back`);
       } catch (error) {
-        this.#notes.write(this.#index, { before, abandoned: true });
+        this.#notes.abandon(this.#index, before);
         throw error;
       }
     }

@@ -162,6 +162,21 @@ describe.skipIf(process.platform !== "linux")("an adapter whose borrower is dead
     expect(await restoreLeftBehind({ clock, ...machine.options })).toMatchObject([{ outcome: "restored" }]);
   });
 
+  test("leaves a note that only one of its successors can replace", () => {
+    using machine = new Machine();
+    machine.note(1);
+    const notes = new BorrowNotes(machine.system);
+    const before = { address: "00:AA:01:00:00:01", settings: 1 };
+    expect(notes.claim(1, before)).toBe(true);
+    expect(notes.read(1)).toMatchObject({ pid: process.pid, before });
+    machine.note(1, { pid: 40 });
+    expect(notes.claim(1, before)).toBe(false);
+    expect(notes.read(1)).toMatchObject({ pid: 40 });
+    machine.write("hci1", "cut o");
+    expect(notes.claim(1, before)).toBe(true);
+    expect(machine.notes).toEqual(["hci1"]);
+  });
+
   test("may have left a note that is cut off, or not finished: these are removed, and nothing else", async () => {
     using clock = new VirtualClock();
     using machine = new Machine();
