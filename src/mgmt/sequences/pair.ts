@@ -124,6 +124,7 @@ async function pairDevice(
   const givenUp = new AbortController();
   let cancelling: Promise<void> | undefined;
   const cancel = async (): Promise<void> => {
+    await Promise.resolve(); // aborted by a listener to what is being sent, the pairing is yet to be written
     // The kernel answers the pairing before its cancellation: one that has no answer after that will get none.
     await putAway(mgmt.cancelPairDevice(index, { address, addressType }, { timeoutMs: CANCEL_TIMEOUT_MS }));
     givenUp.abort(signal.reason);
