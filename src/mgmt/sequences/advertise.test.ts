@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { information, type Script, ScriptedKernel } from "../../../test/support/scripted-kernel.ts";
 import { toHex } from "../../bytes/index.ts";
-import { commands, Status } from "../index.ts";
+import { SimulatedKernel } from "../../testing/index.ts";
+import { commands, openMgmt, Status } from "../index.ts";
 import { type AdvertiseOptions, advertise } from "./advertise.ts";
+import { powerCycle } from "./power.ts";
+import { scan } from "./scan.ts";
 
 const ON = 0x201;
 const OFF = 0x200;
@@ -198,4 +201,42 @@ test("a signal ends advertising that is under way", async () => {
   abort.abort();
   expect(await advertising.lost).toBe("disposed");
   expect(kernel.names.at(-1)).toBe("RemoveAdvertising 0");
+});
+
+describe("against a kernel", () => {
+  test.each(["legacy", "extended"] as const)("what is advertised is heard, %s, until its duration is over", async (method) => {
+    const kernel = new SimulatedKernel({ controllers: [{ settings: ["LowEnergy"], name: "computer" }, { settings: ["LowEnergy"] }] });
+    const mgmt = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    for (const index of [0, 1]) await mgmt.setPowered(index, true);
+    const advertising = await advertise(mgmt, 0, { method, services: ["180D"], name: true, durationMs: 3_000 });
+    for await (const device of scan(mgmt, 1)) {
+      expect(device.name).toBe("computer");
+      expect(device.serviceUuids.map(({ short }) => short)).toEqual([0x180d]);
+      expect(device.data.flags).toBe(6);
+      break;
+    }
+    expect(await advertising.lost).toBe("duration");
+    expect(kernel.clock.now()).toBeGreaterThan(3_000);
+    expect((await mgmt.readAdvertisingFeatures(0)).instances).toEqual([]);
+  });
+
+  test("a power cycle ends it, and says which instance that was", async () => {
+    const kernel = new SimulatedKernel({ controllers: [{ settings: ["LowEnergy"] }] });
+    const mgmt = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    await mgmt.setPowered(0, true);
+    const advertising = await advertise(mgmt, 0);
+    expect((await powerCycle(mgmt, 0)).lost).toEqual({ connections: [], advertisingInstances: [1] });
+    expect(await advertising.lost).toBe("removed");
+  });
+
+  test("data that the kernel refuses leave nothing behind", async () => {
+    const kernel = new SimulatedKernel({ controllers: [{ settings: ["LowEnergy"] }] });
+    const mgmt = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    await mgmt.setPowered(0, true);
+    for (const method of ["legacy", "extended"] as const) {
+      const failing = advertise(mgmt, 0, { method, data: { flags: 6 } }); // the kernel writes the flags
+      await expect(failing).rejects.toMatchObject({ statusName: "InvalidParameters" });
+      expect((await mgmt.readAdvertisingFeatures(0)).instances).toEqual([]);
+    }
+  });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { information, type Script, ScriptedKernel } from "../../../test/support/scripted-kernel.ts";
-import type { MgmtEventOf } from "../index.ts";
-import { Status } from "../index.ts";
+import { SimulatedKernel } from "../../testing/index.ts";
+import { type Mgmt, type MgmtEventOf, openMgmt, Status } from "../index.ts";
 import type { FoundDevice } from "./found-device.ts";
 import { scan } from "./scan.ts";
 
@@ -247,4 +247,59 @@ test("a limited discovery is followed by a short plain one, because its filter w
   const kernel = discovering();
   for await (const device of scan(await kernel.open(), 0, { limited: true, types: "le", durationMs: 500 })) expect(device).toBeUndefined();
   expect(kernel.names).toEqual(["StartLimitedDiscovery 0", "StopDiscovery 0", "StartDiscovery 0", "StopDiscovery 0"]);
+});
+
+describe("against a kernel", () => {
+  const devices = [
+    { address: "00:00:00:00:AA:01", eirData: { flags: 6, serviceUuids: ["180D"], name: "heart" }, rssi: -50 },
+    { address: "00:00:00:00:AA:02", eirData: { flags: 6, name: "far away", serviceUuids: ["180D"] }, rssi: -90 },
+    { address: "C0:00:00:00:AA:03", addressType: "LERandom", eirData: { flags: 5, name: "limited" } },
+    { address: "00:00:00:00:AA:04", addressType: "BREDR", name: "old", isConnectable: true },
+  ] as const;
+
+  async function kernelWith(): Promise<{ kernel: SimulatedKernel; mgmt: Mgmt; other: Mgmt }> {
+    const kernel = new SimulatedKernel({ controllers: [{ settings: ["BREDR", "LowEnergy"] }], devices });
+    const open = () => openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    const [mgmt, other] = [await open(), await open()];
+    await mgmt.setPowered(0, true);
+    return { kernel, mgmt, other };
+  }
+  const namesOf = async (found: AsyncIterable<FoundDevice>): Promise<string[]> => {
+    const names = new Set<string>();
+    for await (const device of found) if (device.name !== undefined) names.add(device.name);
+    return [...names].sort();
+  };
+
+  test("everything in range is found, the names of BR/EDR devices too", async () => {
+    const { mgmt } = await kernelWith();
+    expect(await namesOf(scan(mgmt, 0, { durationMs: 45_000 }))).toEqual(["far away", "heart", "limited", "old"]);
+  });
+
+  test("only what is wanted is found", async () => {
+    const { mgmt } = await kernelWith();
+    expect(await namesOf(scan(mgmt, 0, { durationMs: 15_000, services: ["180D"], rssiThreshold: -70 }))).toEqual(["heart"]);
+    expect(await namesOf(scan(mgmt, 0, { durationMs: 15_000, limited: true, types: "le" }))).toEqual(["limited"]);
+  });
+
+  test("two programs scan at the same time, and either may leave first", async () => {
+    for (const firstLeavesFirst of [true, false]) {
+      const { kernel, mgmt, other } = await kernelWith();
+      const first = scan(mgmt, 0, { types: "le", duplicates: "all" });
+      await first.next();
+      const second = scan(other, 0, { types: "le", duplicates: "all" });
+      await second.next();
+      const [leaving, staying] = firstLeavesFirst ? [first, second] : [second, first];
+      await leaving.return();
+      const from = kernel.clock.now();
+      while (kernel.clock.now() < from + 30_000) expect((await staying.next()).done).toBe(false);
+      await staying.return();
+      await expect(other.stopDiscovery(0, 6)).rejects.toMatchObject({ statusName: "Rejected" }); // nothing runs
+    }
+  });
+
+  test("a scan that loses its power says so", async () => {
+    const { kernel, mgmt } = await kernelWith();
+    kernel.clock.setTimer(2_000, "switch", () => kernel.blockRadio(0, true));
+    await expect(namesOf(scan(mgmt, 0))).rejects.toMatchObject({ statusName: "NotPowered" });
+  });
 });
