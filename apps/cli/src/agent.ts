@@ -39,8 +39,16 @@ export function pairingPolicy(context: Context, options: AgentOptions): Partial<
   };
 }
 
+/** What the user at the terminal says to the questions of a pairing; `peer` is what the device is called. */
+export interface PairingAnswers {
+  confirm(peer: string, signal: AbortSignal): Promise<boolean>;
+  compare(peer: string, value: number, signal: AbortSignal): Promise<boolean>;
+  enterPasskey(peer: string, signal: AbortSignal): Promise<number | undefined>;
+  displayPasskey(peer: string, passkey: number): void;
+}
+
 /** The user at the terminal. Without one the command line answers, and what it does not answer is refused. */
-export function pairingAgent({ terminal, io }: Context, { yes = false, passkey }: AgentOptions): PairingAgent {
+export function pairingAnswers({ terminal, io }: Context, { yes = false, passkey }: AgentOptions): PairingAnswers {
   const ask = {
     yesNo: (question: string, signal: AbortSignal) => {
       terminal.status(""); // the question takes its line
@@ -56,24 +64,35 @@ export function pairingAgent({ terminal, io }: Context, { yes = false, passkey }
     return undefined;
   };
   return {
-    confirm: async ({ peer, signal }) => {
+    confirm: async (peer, signal) => {
       if (yes) return true;
       if (!terminal.interactive) return true; // the command itself is the consent: it names the device to pair with
       return (await ask.yesNo(`Pair with ${peer} without protection against somebody in the middle?`, signal)) ?? false;
     },
-    compare: async ({ peer, value, signal }) => {
+    compare: async (peer, value, signal) => {
       const digits = String(value).padStart(6, "0");
       if (yes) return true;
       if (!terminal.interactive) return refuse(`a comparison of ${digits}`, "--yes") ?? false;
       return (await ask.yesNo(`Does ${peer} show ${digits}?`, signal)) ?? false;
     },
-    enterPasskey: async ({ peer, signal }) => {
+    enterPasskey: async (peer, signal) => {
       if (passkey !== undefined) return passkey;
       if (!terminal.interactive) return refuse("a passkey", "--passkey");
       const check = (answer: string): string | undefined => (/^\d{1,6}$/.test(answer.trim()) ? undefined : "six digits, please");
       const answer = await ask.text(`The passkey that ${peer} shows`, check, signal);
       return answer === undefined ? undefined : Number(answer);
     },
-    displayPasskey: ({ peer, passkey: shown }) => terminal.note(`enter this passkey on ${peer}: ${String(shown).padStart(6, "0")}`),
+    displayPasskey: (peer, shown) => terminal.note(`enter this passkey on ${peer}: ${String(shown).padStart(6, "0")}`),
+  };
+}
+
+/** The same as an agent of the library's own pairing. */
+export function pairingAgent(context: Context, options: AgentOptions): PairingAgent {
+  const answers = pairingAnswers(context, options);
+  return {
+    confirm: ({ peer, signal }) => answers.confirm(peer.toString(), signal),
+    compare: ({ peer, value, signal }) => answers.compare(peer.toString(), value, signal),
+    enterPasskey: ({ peer, signal }) => answers.enterPasskey(peer.toString(), signal),
+    displayPasskey: ({ peer, passkey }) => answers.displayPasskey(peer.toString(), passkey),
   };
 }

@@ -67,6 +67,18 @@ function advertiseOptions(command: Command): void {
     .option("--keep", "leave it to the kernel and end");
 }
 
+function pairingOptions(command: Command): void {
+  command
+    .addOption(
+      new Option("--io <CAPABILITY>", "what the user can do").choices(["none", "display", "yes-no", "keyboard", "keyboard-display"]),
+    )
+    .option("-c, --capability <N>", "the same, as btmgmt takes it: 0 to 4, or a name")
+    .option("--passkey <DIGITS>", "the six digits the device shows", parseWhole("passkey", 0, 999_999))
+    .option("--pin <PIN>", "PIN of an old BR/EDR device")
+    .option("-y, --yes", "say yes to every question of the pairing")
+    .option("--no-bond", "do not switch on Bondable meanwhile");
+}
+
 const SPECIAL: readonly Special[] = [
   {
     name: "list",
@@ -164,6 +176,39 @@ const SPECIAL: readonly Special[] = [
     options: (command) => void command.option("-l, --le", "one for LE only").option("-b, --bredr", "one for BR/EDR only"),
     load: () => import("./commands/mgmt/find.ts"),
     work: "stopFind",
+  },
+  {
+    name: "pair",
+    group: "Devices and pairing:",
+    summary: "pair with a device",
+    arguments: [["ADDRESS", "C0:11:22:33:44:55/random, /public or /bredr"]],
+    options: (command) => {
+      pairingOptions(command);
+      command.option("--type <TYPE>", "kind of address: random, public or bredr (btmgmt's -t)");
+    },
+    load: () => import("./commands/mgmt/pair.ts"),
+    work: "pair",
+  },
+  {
+    name: "accept",
+    aliases: ["accept-pairings"],
+    group: "Devices and pairing:",
+    summary: "let others pair with this machine, until --timeout or Ctrl-C",
+    options: (command) => {
+      pairingOptions(command);
+      command.option("--count <N>", "stop after N pairings", parseWhole("count", 1, 1_000_000));
+    },
+    load: () => import("./commands/mgmt/pair.ts"),
+    work: "accept",
+  },
+  {
+    name: "watch-links",
+    aliases: ["watch-connections"],
+    group: "Devices and pairing:",
+    summary: "print links as they come and go",
+    options: (command) => void command.option(...COUNT),
+    load: () => import("./commands/mgmt/watch.ts"),
+    work: "links",
   },
   {
     name: "keys",

@@ -62,7 +62,9 @@ export async function withMgmt(invocation: Invocation, work: (mgmt: Mgmt) => Pro
   let socket: KernelSocket | undefined;
   if (simulated) {
     const { openSimulatedKernel } = await import("./simulated.ts");
-    socket = openSimulatedKernel(context.options.transport ?? context.io.env.JELLING_TRANSPORT!);
+    const kernel = openSimulatedKernel(context.options.transport ?? context.io.env.JELLING_TRANSPORT!);
+    closing.add(async () => kernel[Symbol.dispose]());
+    socket = kernel.socket;
   } else await giveBack(context);
   const mgmt = await openMgmt({ logger, signal: context.signal, timeoutMs: context.options.timeout, ...(socket ? { socket } : {}) });
   closing.add(() => mgmt[Symbol.asyncDispose]());

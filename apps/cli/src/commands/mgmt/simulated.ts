@@ -1,7 +1,36 @@
-import { SystemClock } from "jelling/async";
+import { type Clock, SystemClock } from "jelling/async";
 import { type KernelControllerOptions, type KernelDeviceOptions, SimulatedKernel } from "jelling/testing";
 import type { KernelSocket } from "jelling/transport";
 import { UsageError } from "../../errors.ts";
+
+/** Real time that can be stopped: what still runs in the kernel would keep the process up. */
+class StoppableClock implements Clock {
+  readonly #clock = new SystemClock();
+  readonly #timers = new Set<Disposable>();
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  setTimer(delayMs: number, name: string, fire: () => unknown): Disposable {
+    const timer = this.#clock.setTimer(delayMs, name, () => {
+      this.#timers.delete(timer);
+      return fire();
+    });
+    this.#timers.add(timer);
+    return {
+      [Symbol.dispose]: () => {
+        this.#timers.delete(timer);
+        timer[Symbol.dispose]();
+      },
+    };
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) timer[Symbol.dispose]();
+    this.#timers.clear();
+  }
+}
 
 /** What may stand behind "sim:". */
 const WORDS = ["unprivileged", "blocked", "none"] as const;
@@ -13,16 +42,18 @@ const WORDS = ["unprivileged", "blocked", "none"] as const;
  * @param spec "sim:", or "sim:" and a list: "unprivileged" is a process without CAP_NET_ADMIN, "blocked" has rfkill keep hci1 off, "none"
  *   has no controllers
  */
-export function openSimulatedKernel(spec: string): KernelSocket {
+export function openSimulatedKernel(spec: string): { readonly socket: KernelSocket } & Disposable {
   const words = spec.slice(4).split(",").filter(Boolean);
   const unknown = words.find((word) => !(WORDS as readonly string[]).includes(word));
   if (unknown !== undefined) throw new UsageError(`"${unknown}" is no kind of simulated kernel: expected ${WORDS.join(", ")}`);
+  const clock = new StoppableClock();
   const kernel = new SimulatedKernel({
-    clock: new SystemClock(),
+    clock,
     controllers: words.includes("none") ? [] : controllers(words.includes("blocked")),
     devices: DEVICES,
   });
-  return kernel.openSocket({ command: "jelling", privileged: !words.includes("unprivileged") });
+  const socket = kernel.openSocket({ command: "jelling", privileged: !words.includes("unprivileged") });
+  return { socket, [Symbol.dispose]: () => clock.stop() };
 }
 
 function controllers(isRadioBlocked: boolean): KernelControllerOptions[] {
