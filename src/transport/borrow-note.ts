@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type LinuxFolders, namesIn, readText } from "./linux-folders.ts";
 
@@ -110,19 +110,16 @@ export class BorrowNotes {
 
   /** Makes room for a note, by way of another name, so that a note that somebody writes meanwhile is not lost. @returns false if one stands */
   #clear(index: number, path: string, aside: string): boolean {
+    if (!existsSync(path)) return true;
     const present = this.read(index);
-    if (!present) {
-      rmSync(path, { force: true }); // nothing, or nothing sound
-      return true;
-    }
-    if (this.stateOf(present) === "held") return false;
+    if (present && this.stateOf(present) === "held") return false;
     try {
       renameSync(path, aside);
     } catch {
       return true; // another process was faster, and the link will tell
     }
     const moved = parseNote(index, readText(aside) ?? "");
-    if (!moved || isSameProcess(moved, present)) return true;
+    if (!moved || (present && isSameProcess(moved, present))) return true;
     linkSync(aside, path);
     return false;
   }
