@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { jelling } from "./fake-io.ts";
 
-const COMMANDS = ["scan", "advertise", "connect", "gatt", "pair", "bonds", "pump", "sim", "decode", "doctor"];
+const COMMANDS = ["scan", "advertise", "connect", "gatt", "pair", "bonds", "pump", "mgmt", "sim", "decode", "doctor"];
 
 test("help lists every command and the exit status, on standard output", async () => {
   const { status, out, err } = await jelling("--help");
@@ -22,6 +22,8 @@ test.each([
   "bonds list",
   "pump demo",
   "pump pair",
+  "mgmt power",
+  "mgmt add-adv",
   "sim",
   "decode",
   "doctor",
@@ -56,9 +58,9 @@ test.each([
   expect(status).toBe(2);
 });
 
-test.each(["", "gatt", "bonds", "pump"])("jelling %s without a command shows which there are, status 2", async (commandLine) => {
+test.each(["", "gatt", "bonds", "pump", "mgmt"])("jelling %s without a command shows which there are, status 2", async (commandLine) => {
   const { status, out, err } = await jelling(commandLine);
   expect(status).toBe(2);
   expect(out).toBe("");
-  expect(err).toContain("Commands:");
+  expect(err).toMatch(/^(Commands|Adapters):$/m);
 });

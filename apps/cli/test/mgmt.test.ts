@@ -201,6 +201,61 @@ describe("events", () => {
   });
 });
 
+describe("pairing", () => {
+  const JUST_WORKS = "C0:4A:65:6C:6C:01/random";
+  const COMPARES = "C0:4A:65:6C:6C:02/random";
+  const SHOWS_PASSKEY = "C0:4A:65:6C:6C:04/random";
+
+  test("without a terminal the command line answers", async () => {
+    expect(await mgmt(`pair ${JUST_WORKS}`)).toMatchObject({ status: 0, err: "", out: expect.stringContaining(`paired  ${JUST_WORKS}\n`) });
+    const compared = await mgmt(`pair ${COMPARES} --yes --json`);
+    expect(objects(compared.out)).toMatchObject([
+      {
+        event: "paired",
+        address: "C0:4A:65:6C:6C:02",
+        addressType: "LERandom",
+        authenticated: true,
+        keys: [{ key: { value: "(redacted)" } }],
+      },
+    ]);
+    const typed = await mgmt(`pair ${SHOWS_PASSKEY} --passkey 123456`);
+    expect(typed.out).toContain("protected  against somebody in the middle");
+    const pin = await mgmt("pair 02:4A:65:6C:6C:05 --type bredr --pin 0000 --json --secrets");
+    expect(objects(pin.out)).toMatchObject([{ keys: [{ kind: "LinkKey", key: { value: expect.stringMatching(/^[0-9a-f]{32}$/) } }] }]);
+  });
+
+  test("what nobody answers is refused, and the option named", async () => {
+    const { status, out, err } = await mgmt(`pair ${COMPARES} --io yes-no`);
+    expect([status, out]).toEqual([1, ""]);
+    expect(err).toMatch(
+      /^pairing asks for a comparison of \d{6} and nobody is there to answer: give --yes\njelling: Pair Device on hci0: /,
+    );
+    expect((await mgmt(`pair ${SHOWS_PASSKEY} --passkey 654321`)).err).toContain("AuthenticationFailed (0x05)");
+  });
+
+  test("at a terminal the user is asked", async () => {
+    const { status, err } = await mgmt(`pair ${COMPARES}`, { isTTY: true, answers: [true], env: { NO_COLOR: "1" } });
+    expect(status).toBe(0);
+    expect(err).toMatch(/\? Does C0:4A:65:6C:6C:02\/random show \d{6}\?/);
+  });
+
+  test("a device that is not there is given up after --timeout; Ctrl-C gives up at once", async () => {
+    const absent = "C0:11:22:33:44:55/random";
+    const { status, err } = await mgmt(`pair ${absent} --timeout 300ms`);
+    expect([status, err]).toEqual([1, `jelling: pairing with ${absent} did not finish within 300 ms\n`]);
+    const io = fakeIo({ env: { JELLING_TRANSPORT: "sim:" }, isTTY: true });
+    const done = main(["mgmt", "pair", absent], io);
+    await io.saw("pairing with", "err");
+    io.stop();
+    expect(await done).toBe(130);
+  });
+
+  test("accept and watch-links wait until --timeout", async () => {
+    expect(await mgmt("accept --timeout 200ms")).toMatchObject({ status: 0, out: "", err: "" });
+    expect(await mgmt("watch-links --timeout 200ms")).toMatchObject({ status: 0, out: "", err: "" });
+  });
+});
+
 describe("secrets", () => {
   test("are shown only when asked for", async () => {
     const key = "00112233445566778899aabbccddeeff";
