@@ -67,7 +67,12 @@ export class FoundDevice implements DeviceId {
 }
 
 /** What is known of a device: its advertisement, and what else it has said. */
-interface Known {
+interface Known extends Heard {
+  /** Whether it has been wanted before. */
+  readonly told: boolean;
+}
+
+interface Heard {
   readonly flags: number;
   /** Octets of the last report: one that repeats them says nothing new. */
   readonly last: Uint8Array;
@@ -84,31 +89,34 @@ export class FoundDevices {
     this.#capacity = capacity;
   }
 
-  get size(): number {
-    return this.#known.size;
-  }
-
-  /** The device as it is known with this report, and what is new: it, something it says, or nothing. */
-  add(event: MgmtEventOf<"deviceFound">): { device: FoundDevice; news: "device" | "change" | "none" } {
+  /**
+   * The device as it is known with this report, and what is new to whoever wants it: the device, something it says, or nothing. A device
+   * that is not wanted, or not yet, is remembered all the same.
+   */
+  add(event: MgmtEventOf<"deviceFound">, isWanted: (device: FoundDevice) => boolean): { device: FoundDevice; news: News } {
     const key = deviceKey(event);
     const before = this.#known.get(key);
     const after = before ? merge(before, event) : { flags: event.flags, last: event.eirData, main: structuresOf(event), other: [] };
+    const device = new FoundDevice(event, after.flags, [...after.main, ...after.other]);
+    const wanted = isWanted(device);
     if (before)
       this.#known.delete(key); // to the end of the order
     else if (this.#known.size >= this.#capacity) this.#known.delete(this.#known.keys().next().value!);
-    this.#known.set(key, after);
-    const device = new FoundDevice(event, after.flags, [...after.main, ...after.other]);
-    if (!before) return { device, news: "device" };
+    this.#known.set(key, { ...after, told: wanted || before?.told === true });
+    if (!wanted) return { device, news: "unwanted" };
+    if (!before?.told) return { device, news: "device" };
     const same = ((after.flags ^ before.flags) & ~PASSING_FLAGS) === 0 && (after === before || saySame(before, after));
     return { device, news: same ? "none" : "change" };
   }
 }
 
+export type News = "device" | "change" | "none" | "unwanted";
+
 function structuresOf({ eirData }: MgmtEventOf<"deviceFound">): readonly AdStructure[] {
   return new AdvertisingData(eirData).structures;
 }
 
-function merge(before: Known, event: MgmtEventOf<"deviceFound">): Known {
+function merge(before: Heard, event: MgmtEventOf<"deviceFound">): Heard {
   if (before.flags === event.flags && sameOctets(before.last, event.eirData)) return before;
   const structures = structuresOf(event);
   if (isScanResponse(event.flags, before.main, structures)) {
@@ -142,7 +150,7 @@ function sameStructure(a: AdStructure, b: AdStructure): boolean {
 }
 
 /** In any order: the halves may come together or one after the other. */
-function saySame(a: Known, b: Known): boolean {
+function saySame(a: Heard, b: Heard): boolean {
   const [first, second] = [a, b].map(({ main, other }) => [...main, ...other]) as [AdStructure[], AdStructure[]];
   return first.length === second.length && first.every((structure) => second.some((other) => sameStructure(structure, other)));
 }

@@ -8,6 +8,8 @@ import { putAway } from "./scope.ts";
 const QUESTION_TIMEOUT_MS = 28_000;
 const LARGEST_PASSKEY = 999_999;
 const LONGEST_PIN = 16;
+/** Devices that are asked about at the same time. */
+const CONVERSATION_CAPACITY = 64;
 
 /** What is being asked, and by whom. `signal` aborts when the pairing ended meanwhile. */
 export interface MgmtPairingQuestion {
@@ -181,6 +183,11 @@ export class PairingQuestions implements Disposable {
     const key = deviceKey(peer);
     const conversation = this.#conversations.get(key) ?? new AbortController();
     this.#conversations.set(key, conversation);
+    if (this.#conversations.size > CONVERSATION_CAPACITY) {
+      const [oldest, forgotten] = this.#conversations.entries().next().value!;
+      this.#conversations.delete(oldest);
+      forgotten.abort();
+    }
     return { peer, signal: conversation.signal };
   }
 }

@@ -161,6 +161,22 @@ describe("a discovery of another program", () => {
     ]);
   });
 
+  test("may have told of a device before it was wanted", async () => {
+    const kernel = discovering({ StartServiceDiscovery: Status.Busy });
+    const heard = await collect(
+      scan(await kernel.open(), 0, { services: ["180D"], rssiThreshold: -70, duplicates: "once", durationMs: 4_000 }),
+      () => {
+        found(kernel, [...FLAGS, ...SERVICE], { rssi: -90 });
+        found(kernel, [...FLAGS, ...SERVICE], { rssi: -50 }); // closer
+        found(kernel, [...FLAGS, ...NAME], { address: "00:00:00:00:AA:02" });
+        found(kernel, [...SERVICE], { address: "00:00:00:00:AA:02" }); // its scan response
+        found(kernel, [...SERVICE], { address: "00:00:00:00:AA:02" });
+      },
+      kernel,
+    );
+    expect(heard).toEqual([`${NAMED} -50 dBm`, '00:00:00:00:AA:02 -60 dBm "abc"']);
+  });
+
   test("is left alone when the loop is left", async () => {
     const kernel = discovering({ StartDiscovery: Status.Busy });
     for await (const device of scan(await kernel.open(), 0, { durationMs: 12_000 })) expect(device).toBeUndefined();

@@ -188,11 +188,11 @@ class Discovery {
   }
 
   #found(event: MgmtEventOf<"deviceFound">): void {
-    const { device, news } = this.#devices.add(event);
+    const { device, news } = this.#devices.add(event, (found) => this.#running !== "shared" || this.#isWanted(found));
     if (this.#running === "own" && device.has("ConfirmName")) this.#confirmName(device);
-    if (this.#running === "shared" && !this.#isWanted(device)) return;
     const { duplicates = "changes" } = this.#options;
-    if (duplicates === "all" || news === "device" || (news === "change" && duplicates === "changes")) this.#sink.push(device);
+    if ((duplicates === "all" && news !== "unwanted") || news === "device" || (news === "change" && duplicates === "changes"))
+      this.#sink.push(device);
   }
 
   /** The filters that the kernel does not apply, because the discovery is another program's. */

@@ -54,13 +54,13 @@ export const PairDevice = command("PairDevice", {
   returns: addrInfo,
   causes: {
     InvalidParameters: "address type above 2 or capability above 4",
-    AlreadyPaired: "keys for this address already known",
+    AlreadyPaired: "keys for this address already known: unpair it first",
     NotSupported: "transport not supported",
     Rejected: "transport switched off",
     Busy: "another connect attempt in the way",
     ConnectFailed: "any other connect error",
     Disconnected: "powered off meanwhile",
-    AuthenticationFailed: "bonding wanted by one side only",
+    AuthenticationFailed: "a refusal on either side, a wrong PIN or passkey, or bonding wanted by one side only",
   },
 });
 
