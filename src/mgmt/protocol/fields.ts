@@ -157,9 +157,19 @@ export function bitsOf(names: Names, set: readonly string[]): number {
 /** A device address as text, most significant octet first: "C0:11:22:33:44:55". What kind of address it is says a field of its own. */
 export const bdaddr: Field<string, string | Address> = {
   description: { type: "bdaddr" },
-  decode: (reader) => new Address(reader.take(6), 0).toHex(),
+  decode: addressText,
   encode: (writer, value) => writer.bytes(Address.from(value).bytes),
 };
+
+const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0").toUpperCase());
+
+/** There is one in most events, so that it is worth not making an Address of it. */
+function addressText(reader: Reader): string {
+  const octets = reader.take(6);
+  let text = HEX[octets[5]!]!;
+  for (let i = 4; i >= 0; i--) text += `:${HEX[octets[i]!]}`;
+  return text;
+}
 
 /** 128 bits, little-endian on the wire. */
 export const uuid128: Field<Uuid, UuidLike> = {
@@ -316,13 +326,16 @@ export function struct<const F extends Fields>(fields: F): Struct<F> {
     decode: (reader, { secrets }) => {
       const value: Record<string, unknown> = {};
       const scope: Scope = { derived: {}, secrets };
+      let decoding: Field<unknown, unknown>;
+      const inScope = { decode: (from: Reader): unknown => decoding.decode(from, scope) };
       let begun = false; // optional fields come all together or not at all
       for (const [name, field] of entries) {
         const { description } = field;
         if (description.optional && !begun && reader.remaining === 0) continue;
         begun ||= description.optional ?? false;
         const start = reader.offset;
-        const decoded = reader.field(name, { decode: () => field.decode(reader, scope) });
+        decoding = field;
+        const decoded = reader.field(name, inScope);
         if (description.secret) secrets.push([start, reader.offset]);
         if (description.countOf !== undefined || description.lengthOf !== undefined) scope.derived[name] = decoded as number;
         else value[name] = decoded;
