@@ -230,6 +230,19 @@ describe("accepting pairings", () => {
     expect(question?.aborted).toBe(true);
   });
 
+  test("leaves the devices of this client's own pairings to them, and keeps Bondable on for itself", async () => {
+    const { mgmt } = await kernelWith({ pairing: "compare" });
+    const [responder, initiator] = [agreeable(), agreeable()];
+    const paired: MgmtPairingReport[] = [];
+    const accepting = await acceptPairings(mgmt, 0, responder, { onPaired: (report) => paired.push(report) });
+    await pair(mgmt, 0, LE, { agent: initiator });
+    expect([responder.asked, initiator.asked]).toEqual([[], ["compare number"]]);
+    expect(await bondable(mgmt)).toBe(true);
+    await accepting[Symbol.asyncDispose]();
+    expect(await bondable(mgmt)).toBe(false);
+    expect(paired).toEqual([]);
+  });
+
   test("ends with its adapter, its client and its signal", async () => {
     const { kernel, mgmt } = await kernelWith();
     const onFirst = await acceptPairings(mgmt, 0, agreeable());
