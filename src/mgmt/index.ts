@@ -88,10 +88,10 @@ export {
   WakeReason,
 } from "./protocol/index.ts";
 export type { MgmtResponse } from "./response.ts";
-export { type AcceptPairingsOptions, acceptPairings, type PairingFailure, PairingResponder } from "./sequences/accept-pairings.ts";
+export { type AcceptPairingsOptions, acceptPairings, type PairingFailure, type PairingResponder } from "./sequences/accept-pairings.ts";
 export type { Adapter } from "./sequences/adapter.ts";
 export { type AdapterChange, listAdapters, type WatchAdaptersOptions, watchAdapters } from "./sequences/adapters.ts";
-export { type AdvertiseOptions, AdvertisingInstance, type AdvertisingLost, advertise } from "./sequences/advertise.ts";
+export { type AdvertiseOptions, type AdvertisingInstance, type AdvertisingLost, advertise } from "./sequences/advertise.ts";
 export {
   type AutoConnectOptions,
   autoConnect,

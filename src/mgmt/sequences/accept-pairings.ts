@@ -25,6 +25,12 @@ export interface AcceptPairingsOptions extends OperationOptions, PairingOptions 
   readonly onFailed?: ((failure: PairingFailure) => void) | undefined;
 }
 
+/** Answers others' pairings. Disposal refuses what is being asked, restores Bondable, and answers nothing any more. */
+export interface PairingResponder extends AsyncDisposable {
+  /** Settles when it no longer answers: undefined when disposed of, an error when the adapter or the client is gone. Never rejects. */
+  readonly ended: Promise<Error | undefined>;
+}
+
 /**
  * Lets others pair with this machine, and has `agent` answer, until the result is disposed of. Devices that a `pair` of this client deals
  * with are left to it. Whether others can connect at all is another matter: Connectable, and for LE an advertising instance.
@@ -46,7 +52,7 @@ export async function acceptPairings(
   if (identityKeys) await mgmt.loadIdentityResolvingKeys(index, identityKeys, { signal, timeoutMs });
   await mgmt.setIoCapability(index, ioCapability, { signal, timeoutMs });
   const bondable = bond ? await holdBondable(mgmt, index) : undefined;
-  const responder = new PairingResponder(mgmt, index, { agent, bondable, options });
+  const responder = new Responder(mgmt, index, { agent, bondable, options });
   if (signal?.aborted) {
     await responder[Symbol.asyncDispose]();
     throw signal.reason;
@@ -60,9 +66,7 @@ interface Pairing {
   timer: Disposable;
 }
 
-/** Answers others' pairings. Dispose of it to stop. */
-export class PairingResponder implements AsyncDisposable {
-  /** Settles when it no longer answers: disposed of, or with an error the adapter or the client is gone. Never rejects. */
+class Responder implements PairingResponder {
   readonly ended: Promise<Error | undefined>;
   readonly #mgmt: Mgmt;
   readonly #outcomes = new Emitter<{ paired: MgmtPairingReport; failed: PairingFailure }>();
@@ -116,7 +120,6 @@ export class PairingResponder implements AsyncDisposable {
     ];
   }
 
-  /** Refuses what is being asked, restores Bondable, and answers nothing any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end(undefined);
   }

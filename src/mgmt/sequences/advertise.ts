@@ -56,6 +56,17 @@ export interface AdvertiseOptions extends OperationOptions {
  */
 export type AdvertisingLost = "duration" | "removed" | "powered off" | "adapter removed" | "client closed" | "disposed";
 
+/** Advertising under way. Dispose of it to end it: the instance is removed, unless it is gone. */
+export interface AdvertisingInstance extends AsyncDisposable {
+  readonly instance: number;
+  /** The transmit power the controller has chosen; undefined where it was not asked for or is not told. */
+  readonly txPowerDbm: number | undefined;
+  /** Whether the instance is there, as far as is known. */
+  readonly active: boolean;
+  /** Settles when the instance is no longer there, and says why. Never rejects. */
+  readonly lost: Promise<AdvertisingLost>;
+}
+
 /**
  * Advertises until the result is disposed of. The data are laid out over advertisement and scan response, and checked against what the
  * kernel has room for, before anything is added. The instance belongs to the controller: it outlives the client unless it is disposed of.
@@ -81,7 +92,7 @@ export async function advertise(mgmt: Mgmt, index: number, options: AdvertiseOpt
   const { instance } = reserved;
   const room = await mgmt.getAdvertisingSizeInformation(index, { instance, flags }, { signal });
   const data = layOut(options, room);
-  const advertising = new AdvertisingInstance(mgmt, index, { instance, powered: isOn(currentSettings, "Powered"), options });
+  const advertising = new Instance(mgmt, index, { instance, powered: isOn(currentSettings, "Powered"), options });
   try {
     const add = { instance, flags, duration: seconds(options.turnMs), timeout: seconds(options.durationMs) };
     if (!extended) await mgmt.addAdvertising(index, { ...add, ...data }, { signal });
@@ -188,12 +199,10 @@ class Reservation implements Disposable {
   }
 }
 
-/** Advertising under way. Dispose of it to end it. */
-export class AdvertisingInstance implements AsyncDisposable {
+/** Advertising under way, from before it is added: it may be lost before the reply is looked at. */
+class Instance implements AdvertisingInstance {
   readonly instance: number;
-  /** The transmit power the controller has chosen; undefined where it was not asked for or is not told. */
   txPowerDbm: number | undefined;
-  /** Settles when the instance is no longer there, and says why. Never rejects. */
   readonly lost: Promise<AdvertisingLost>;
   readonly #mgmt: Mgmt;
   readonly #index: number;
@@ -225,12 +234,10 @@ export class AdvertisingInstance implements AsyncDisposable {
     ];
   }
 
-  /** Whether the instance is there, as far as is known. */
   get active(): boolean {
     return this.#over === undefined;
   }
 
-  /** Removes the instance, unless it is gone. @throws {MgmtError} it could not be removed */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.active) {
       this.#end("disposed");
