@@ -83,6 +83,27 @@ test("SIGINT and SIGTERM end a command with status 130, cleanly", async () => {
   }
 });
 
+test("mgmt needs no terminal and no standard input, and ends by itself", async () => {
+  for (const words of [
+    "info --json",
+    "power off",
+    "monitor.add-pattern 0x16:0:0f18",
+    "advertise --name A --keep",
+    "find --timeout 500ms",
+  ]) {
+    const child = spawn(process.execPath, [main, "mgmt", "-t", "sim:", ...words.split(" ")], {
+      env: environment(),
+      stdio: ["ignore", "pipe", "inherit"],
+      timeout: 10_000,
+    });
+    expect(await exitOf(child), words).toBe(0);
+  }
+  const child = spawn(process.execPath, [main, "mgmt", "-t", "sim:", "watch", "--json"], { env: environment() });
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  child.kill("SIGINT");
+  expect(await exitOf(child)).toBe(130);
+});
+
 test("a reader that goes away ends a command quietly", async () => {
   const child = spawn(process.execPath, [main, "scan", "-t", "sim:", "--json", "--all", "--timeout", "60s"], { env: environment() });
   let err = "";

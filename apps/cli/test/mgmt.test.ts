@@ -1,10 +1,24 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { commandsByOpcode, commands as declarations, ExperimentalFeature, Settings } from "jelling/mgmt";
+import fc from "fast-check";
+import { fromHex, toHex } from "jelling/bytes";
+import {
+  type AnyMgmtCommand,
+  commandsByOpcode,
+  commands as declarations,
+  decodeCommand,
+  ExperimentalFeature,
+  encodeCommand,
+  present,
+  Settings,
+} from "jelling/mgmt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { givenFields, parseObject, parseText } from "../src/commands/mgmt/parse-value.ts";
 import { EXPERIMENTS, SIMPLE } from "../src/commands/mgmt/table.ts";
+import { UsageError } from "../src/errors.ts";
 import { createProgram } from "../src/program.ts";
 import { main } from "../src/run.ts";
 import { type FakeIoOptions, fakeIo, jelling } from "./fake-io.ts";
@@ -299,6 +313,51 @@ describe("secrets", () => {
     const broken = join(folder, "broken");
     await writeFile(broken, '{"value":"0011"}\n{"value": 0011}\n');
     expect((await mgmt(["ltks", broken])).err).toBe(`jelling: ${broken}: line 2 is no JSON\n`);
+  });
+});
+
+describe("values", () => {
+  const vectors = (
+    JSON.parse(readFileSync(new URL("../../../test/vectors/mgmt.json", import.meta.url), "utf8")) as {
+      vectors: { id: string; kind: string; hex: string }[];
+    }
+  ).vectors.filter(({ kind }) => kind === "command");
+
+  test("what is printed of a command can be given again: the packet is the same", () => {
+    expect(vectors.length).toBeGreaterThan(100);
+    for (const { id, hex } of vectors) {
+      const { declaration, index, parameters } = decodeCommand(fromHex(hex));
+      if (!declaration || parameters instanceof Uint8Array) throw new Error(id);
+      const { fields } = declaration.parameters;
+      const printed = JSON.parse(JSON.stringify(present(fields, parameters, { secrets: true }))) as Record<string, unknown>;
+      // A value that means "not known" is printed as null, and is not given.
+      const given = Object.fromEntries(Object.entries(printed).filter(([, value]) => value !== null));
+      const hexed = "pinCode" in given ? { ...given, pinCode: `hex:${String(given.pinCode)}` } : given;
+      const values = parseObject("", fields, hexed, { unchecked: true });
+      expect(toHex(encodeCommand(declaration, index, values as never)), id).toBe(hex);
+    }
+  });
+
+  test("every text is taken or refused with a sentence, whatever it is", () => {
+    const all = Object.values<AnyMgmtCommand>(declarations).flatMap(({ name, parameters }) =>
+      givenFields(parameters.fields).map(([field, { description }]) => ({ name: `${name}.${field}`, description })),
+    );
+    const texts = fc.oneof(
+      fc.string(),
+      fc.constantFrom("on", "0x", "-1", "1e3", "[", "{}", "[[]]", "null", "@", "C0:11:22:33:44:55", "7", "text:x"),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...all), texts, ({ name, description }, text) => {
+        try {
+          parseText(name, description, text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(UsageError);
+          expect((error as Error).message).toMatch(/: expected |: the length says|: \d+ octets|has no parameter|takes/);
+          if (description.secret && text.length > 6) expect((error as Error).message).not.toContain(text);
+        }
+      }),
+      { numRuns: 2000, seed: 1 },
+    );
   });
 });
 

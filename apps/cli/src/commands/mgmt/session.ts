@@ -62,7 +62,9 @@ export async function withMgmt(invocation: Invocation, work: (mgmt: Mgmt) => Pro
   let socket: KernelSocket | undefined;
   if (simulated) {
     const { openSimulatedKernel } = await import("./simulated.ts");
-    const kernel = openSimulatedKernel(context.options.transport ?? context.io.env.JELLING_TRANSPORT!);
+    const kernel = openSimulatedKernel(context.options.transport ?? context.io.env.JELLING_TRANSPORT!, {
+      strict: context.options.transport !== undefined,
+    });
     closing.add(async () => kernel[Symbol.dispose]());
     socket = kernel.socket;
   } else await giveBack(context);

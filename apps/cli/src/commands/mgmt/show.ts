@@ -170,7 +170,7 @@ export function showReturns(context: Context, command: AnyMgmtCommand, index: nu
   }
   const head = index === NO_CONTROLLER ? "" : `${terminal.paint("bold", hci(index))}  `;
   const rows = cells(fields, returns, secrets);
-  const list = Object.entries(fields).find(([name, { description }]) => Array.isArray(returns[name]) && description.of?.description.fields);
+  const list = Object.keys(fields).find((name) => Array.isArray(returns[name]));
   const [first] = rows;
   if (!first) terminal.line(`${head}${command.title}: done`);
   else if (rows.length > 1)
@@ -179,18 +179,22 @@ export function showReturns(context: Context, command: AnyMgmtCommand, index: nu
       index === NO_CONTROLLER ? undefined : hci(index),
       rows.map(([name, text]) => [name, text]),
     );
-  else if (list) showEntries(context, fields, returns, list[0]);
+  else if (list) showEntries(context, fields, returns, list);
   else if (first[0] === "device") terminal.line(`${head}${first[1]}  ${command.title}: done`);
   else if (first[0] === "current settings") terminal.line(head + first[1]);
   else terminal.line(`${head}${terminal.paint("dim", first[0])}  ${first[1]}`);
 }
 
+/** A list that is all there is: an entry a line. */
 function showEntries({ terminal, options }: Context, fields: Fields, returns: Values, name: string): void {
-  const entries = returns[name] as readonly Values[];
-  const of = fields[name]!.description.of!.description.fields!;
-  const lines = table(
-    entries.map((entry) => cells(of, entry, options.secrets ?? false).map(([key, text]) => (key === "device" ? text : `${key} ${text}`))),
+  const entries = returns[name] as readonly unknown[];
+  const { description } = fields[name]!.description.of!;
+  const secrets = options.secrets ?? false;
+  const rows = entries.map((entry) =>
+    description.fields
+      ? cells(description.fields, entry as Values, secrets).map(([key, text]) => (key === "device" ? text : `${key} ${text}`))
+      : [valueText(name, description, entry, secrets)],
   );
-  for (const line of lines) terminal.line(line);
-  if (lines.length === 0) terminal.note(`no ${label(name)}`);
+  for (const line of table(rows)) terminal.line(line);
+  if (rows.length === 0) terminal.note(`no ${label(name)}`);
 }

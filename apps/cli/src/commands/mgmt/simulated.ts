@@ -41,11 +41,12 @@ const WORDS = ["unprivileged", "blocked", "none"] as const;
  *
  * @param spec "sim:", or "sim:" and a list: "unprivileged" is a process without CAP_NET_ADMIN, "blocked" has rfkill keep hci1 off, "none"
  *   has no controllers
+ * @param options.strict refuses other words, which may be meant for other commands where they are in the environment
  */
-export function openSimulatedKernel(spec: string): { readonly socket: KernelSocket } & Disposable {
+export function openSimulatedKernel(spec: string, { strict }: { strict: boolean }): { readonly socket: KernelSocket } & Disposable {
   const words = spec.slice(4).split(",").filter(Boolean);
   const unknown = words.find((word) => !(WORDS as readonly string[]).includes(word));
-  if (unknown !== undefined) throw new UsageError(`"${unknown}" is no kind of simulated kernel: expected ${WORDS.join(", ")}`);
+  if (strict && unknown !== undefined) throw new UsageError(`"${unknown}" is no kind of simulated kernel: expected ${WORDS.join(", ")}`);
   const clock = new StoppableClock();
   const kernel = new SimulatedKernel({
     clock,
@@ -53,7 +54,15 @@ export function openSimulatedKernel(spec: string): { readonly socket: KernelSock
     devices: DEVICES,
   });
   const socket = kernel.openSocket({ command: "jelling", privileged: !words.includes("unprivileged") });
-  return { socket, [Symbol.dispose]: () => clock.stop() };
+  // Nothing that happens in there keeps the process up, as a socket of the real kernel does.
+  const up = setInterval(() => {}, 60_000);
+  return {
+    socket,
+    [Symbol.dispose]: () => {
+      clearInterval(up);
+      clock.stop();
+    },
+  };
 }
 
 function controllers(isRadioBlocked: boolean): KernelControllerOptions[] {
