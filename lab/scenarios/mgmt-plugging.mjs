@@ -71,8 +71,10 @@ await runScenario("mgmt-plugging", async ({ use, step }) => {
     await mgmt.setPowered(index, true);
     const powered = await change(({ kind, adapter }) => kind === "changed" && adapter.index === index && adapter.powered);
     assert.ok(powered.changes.includes("powered"));
-    await extended.setLocalName(index, { name: "plugged in", shortName: "" });
+    await mgmt.setLocalName(index, { name: "plugged in", shortName: "" }); // of an LE controller that is on, 6.1 tells nobody else
     await change(({ adapter }) => adapter.name === "plugged in");
+    await extended.setConnectable(0, true);
+    await change(({ adapter }) => adapter.index === 0 && adapter.settings.includes("Connectable"));
   });
 
   await step("a controller that stops answering: the command times out here, and the kernel gives it up later", async () => {

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CaptureDecoder } from "jelling/capture";
+import { CaptureDecoder, packetLine } from "jelling/capture";
 import { openMgmt, openMonitor, watchSettings } from "jelling/mgmt";
 import { Program, run, startEmulator, until } from "../guest/bluez.mjs";
 import { Btmgmt, settingNames } from "../guest/btmgmt.mjs";
@@ -162,9 +162,9 @@ await runScenario("mgmt-programs", async ({ use, step }) => {
     await settled(mgmt);
     for await (const record of monitor) {
       const packet = decoder.decode(record);
-      assert.equal(packet.malformed, undefined, JSON.stringify(packet));
+      assert.equal(packet.malformed, undefined, packetLine(packet));
       names.push(packet.name);
-      if (JSON.stringify(packet.fields)?.includes("monitored")) break;
+      if (packet.fields.name === "monitored") break;
     }
     for (const name of ["SetBondable", "SetLocalName", "SetPowered"]) assert.ok(names.includes(name), `${name} in ${new Set(names).size} names`);
     assert.equal(monitor.dropped, 0);

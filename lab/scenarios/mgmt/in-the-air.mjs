@@ -214,7 +214,7 @@ export async function pairingSteps({ step, mgmt, other }) {
       ],
     );
     assert.deepEqual(received[0]?.key.value, received[1]?.key.value);
-    assert.equal((await signing).key.address, addresses[0]);
+    assert.equal((await signing).address, addresses[0]);
     await refused("AlreadyPaired", mgmt.pairDevice(1, { ...hci0, ioCapability: "DisplayYesNo" }));
     await refused("AlreadyPaired", mgmt.pairDevice(1, { ...hci0, addressType: "BREDR", ioCapability: "DisplayYesNo" }));
     const gone = next(other, "deviceDisconnected", 1);
