@@ -306,6 +306,9 @@ describe("secrets", () => {
       const { status, err } = await mgmt(["irks", path]);
       expect([status, err]).toEqual([0, `${name === "list" ? "2 keys" : "1 key"} loaded\n`]);
     }
+    const paired = await mgmt("pair C0:4A:65:6C:6C:02/random --yes --json --secrets");
+    await writeFile(join(folder, "paired"), paired.out);
+    expect((await mgmt(["ltks", join(folder, "paired")])).err).toBe("1 key loaded\n");
     const info = join(folder, "info");
     await writeFile(info, "[General]\nAddressType=public\n\n[IdentityResolvingKey]\nKey=00112233445566778899AABBCCDDEEFF\n");
     const fromBluetoothd = await mgmt(["irks", info]);

@@ -59,7 +59,7 @@ async function loadEntries(
 }
 
 /**
- * Keys in a file: JSON, a list of them or one a line, as `mgmt events --json --secrets` prints the events that tell them; or, for
+ * Keys in a file: JSON, a list of them or one a line; or what `mgmt events --json --secrets` or `mgmt pair --json --secrets` printed; or, for
  * identity resolving keys, what bluetoothd stored of a device. "none" is the empty list.
  */
 async function entriesOf(path: string, event: string | undefined): Promise<readonly Entry[]> {
@@ -69,10 +69,15 @@ async function entriesOf(path: string, event: string | undefined): Promise<reado
     if (event !== "newIdentityResolvingKey") throw new CommandError(`${path}: of bluetoothd's files only identity resolving keys are read`);
     return [deviceKey(path, content)];
   }
-  const found = jsonOf(path, content);
+  const found = jsonOf(path, content).flatMap((entry) => (entry.event === "paired" ? keysOfPairing(entry) : [entry]));
   const events = found.filter((entry) => typeof entry.event === "string");
   const wanted = events.filter(({ event: name }) => String(name).toLowerCase() === event?.toLowerCase());
   return (events.length > 0 ? wanted : found).map((entry) => (typeof entry.key === "object" ? (entry.key as Entry) : entry));
+}
+
+/** What `mgmt pair --json --secrets` printed, as the events that told the keys. */
+function keysOfPairing({ keys }: Entry): Entry[] {
+  return (keys as readonly Entry[]).map(({ kind, key }) => ({ event: `New${String(kind)}`, key }));
 }
 
 function jsonOf(path: string, text: string): Entry[] {
