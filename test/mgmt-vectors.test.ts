@@ -237,7 +237,9 @@ describe("malformed packets from the kernel", () => {
   });
 
   test("a broken AD structure hides neither the packet nor the structures before it", () => {
-    const { parameters } = decodePacket(dead("12000000130066554433221001c400000000050002010609ff")) as unknown as { parameters: { eirData: Uint8Array } };
+    const { parameters } = decodePacket(dead("12000000130066554433221001c400000000050002010609ff")) as unknown as {
+      parameters: { eirData: Uint8Array };
+    };
     const { structures, problem } = parseAdStructures(parameters.eirData);
     expect(structures).toEqual([{ type: 1, data: Uint8Array.of(6) }]);
     expect(problem).toMatch(/offset 3/);
