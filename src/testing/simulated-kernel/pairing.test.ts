@@ -1,0 +1,193 @@
+import { describe, expect, test } from "vitest";
+import { type Program, program, statusOf, testKernel } from "../../../test/support/kernel-client.ts";
+import type { Mgmt, MgmtEvent } from "../../mgmt/index.ts";
+import type { KernelDeviceOptions, SettingName } from "./options.ts";
+import { pairingMethod } from "./pairing-method.ts";
+
+const READY: readonly SettingName[] = ["Powered", "Connectable", "Bondable", "BREDR", "LowEnergy"];
+const ADDRESS = { address: "C0:11:22:33:44:55", addressType: 2 };
+const CLASSIC = { address: "00:11:22:33:44:55", addressType: 0 };
+const LOCK: KernelDeviceOptions = { address: ADDRESS.address, addressType: "LERandom" };
+
+async function beside(device: Partial<KernelDeviceOptions>, settings = READY) {
+  const { kernel, clock } = testKernel({ controllers: [{ settings }] });
+  const present = kernel.addDevice({ ...LOCK, ...device });
+  return { kernel, clock, present, ...(await program(kernel)), other: await program(kernel) };
+}
+
+/** Answers what is asked, as a user would. */
+function answer(
+  mgmt: Mgmt,
+  how: Partial<Record<MgmtEvent["event"], (event: { address: string; addressType: number }) => Promise<unknown>>>,
+): void {
+  for (const [name, reply] of Object.entries(how))
+    mgmt.on(name as "userPasskeyRequest", (event) => void reply!({ address: event.address, addressType: event.addressType }));
+}
+
+const told = (who: Program): string[] => who.told().map(({ event }) => event);
+
+describe("a device pairs", () => {
+  test("by being looked for, connected, confirmed, with keys for everybody, and the reply at the end", async () => {
+    const { clock, mgmt, other, ...who } = await beside({});
+    answer(mgmt, { userConfirmationRequest: (device) => mgmt.userConfirmationReply(0, device) });
+    expect(await clock.run(mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 1 }))).toEqual(ADDRESS);
+    const expected = ["deviceConnected", "newConnectionParameter", "userConfirmationRequest", "newLongTermKey"];
+    expect([told({ ...who, mgmt }), told(other)]).toEqual([expected, expected]);
+    expect(await statusOf(clock, mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 1 }))).toBe("AlreadyPaired");
+    expect(await clock.run(mgmt.getConnections(0))).toEqual({ connections: [ADDRESS] });
+    await clock.run(mgmt.unpairDevice(0, { ...ADDRESS, disconnect: true }));
+    expect(told(other)).toEqual(["deviceDisconnected", "deviceUnpaired"]);
+    expect(await clock.run(mgmt.getConnections(0))).toEqual({ connections: [] });
+  });
+
+  test("with the number that both sides show", async () => {
+    const { clock, mgmt, ...who } = await beside({ pairing: "compare" });
+    answer(mgmt, { userConfirmationRequest: (device) => mgmt.userConfirmationReply(0, device) });
+    await clock.run(mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 1 }));
+    expect(who.told().find(({ event }) => event === "userConfirmationRequest")).toMatchObject({ confirmHint: 0 });
+  });
+
+  test("with the passkey that the device shows, and only with that one", async () => {
+    for (const [typed, status] of [
+      [4711, "Success"],
+      [4712, "AuthenticationFailed"],
+    ] as const) {
+      const { clock, mgmt, other } = await beside({ pairing: "devicePasskey", passkey: 4711 });
+      answer(mgmt, { userPasskeyRequest: (device) => mgmt.userPasskeyReply(0, { ...device, passkey: typed }) });
+      expect(await statusOf(clock, mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 2 }))).toBe(status);
+      expect(told(other).includes("authenticationFailed")).toBe(status !== "Success");
+    }
+  });
+
+  test("with the passkey that is shown here", async () => {
+    const { clock, mgmt, ...who } = await beside({ pairing: "hostPasskey", passkey: 4711 });
+    expect(await statusOf(clock, mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 0 }))).toBe("Success");
+    expect(who.told().filter(({ event }) => event === "passkeyNotify")).toMatchObject([{ passkey: 4711, entered: 0 }]);
+  });
+
+  test("of BR/EDR with its PIN, or without one where there is none to give", async () => {
+    const device = { ...CLASSIC, addressType: "BREDR", pairing: "pin", pin: "1234" } as const;
+    for (const [pin, status] of [
+      ["1234", "Success"],
+      ["0000", "AuthenticationFailed"],
+      [undefined, "AuthenticationFailed"],
+    ] as const) {
+      const { clock, mgmt, ...who } = await beside(device);
+      const pinCode = new TextEncoder().encode(pin);
+      answer(mgmt, { pinCodeRequest: (from) => (pin ? mgmt.pinCodeReply(0, { ...from, pinCode }) : mgmt.pinCodeNegativeReply(0, from)) });
+      expect(await statusOf(clock, mgmt.pairDevice(0, { ...CLASSIC, ioCapability: 1 }))).toBe(status);
+      expect(who.told().filter(({ event }) => event === "newLinkKey")).toMatchObject(
+        pin === "1234" ? [{ key: { keyType: 0, pinLength: 4 } }] : [],
+      );
+    }
+  });
+
+  test("without Secure Connections with a key for each role, and nobody is asked", async () => {
+    const { clock, mgmt, ...who } = await beside({ secureConnections: false });
+    await clock.run(mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 3 }));
+    const keys = who.told().flatMap((event) => (event.event === "newLongTermKey" ? [event.key] : []));
+    expect(keys.map(({ central, keyType }) => [central, keyType])).toEqual([
+      [1, 0],
+      [0, 0],
+    ]);
+    expect(keys[0]!.randomNumber).not.toBe(keys[1]!.randomNumber);
+  });
+
+  test("under a private address: its identity is told to who takes part in that, and the reply names it", async () => {
+    const identity = { address: "00:AA:BB:CC:DD:EE", addressType: "LEPublic" } as const;
+    const { clock, mgmt, ...who } = await beside({ address: "40:11:22:33:44:55", identity });
+    answer(mgmt, { userConfirmationRequest: (device) => mgmt.userConfirmationReply(0, device) });
+    await mgmt.loadIdentityResolvingKeys(0, []);
+    const reply = await clock.run(mgmt.pairDevice(0, { address: "40:11:22:33:44:55", addressType: 2, ioCapability: 1 }));
+    expect(reply).toEqual({ address: identity.address, addressType: 1 });
+    expect(who.told().find(({ event }) => event === "newIdentityResolvingKey")).toMatchObject({ randomAddress: "40:11:22:33:44:55" });
+  });
+
+  test("from its side, when the controller is connectable", async () => {
+    const { clock, mgmt, present, ...who } = await beside({ pairing: "compare" });
+    answer(mgmt, { userConfirmationRequest: (device) => mgmt.userConfirmationReply(0, device) });
+    await mgmt.setIoCapability(0, "DisplayYesNo");
+    present.connect(0, { pair: true });
+    await clock.advance(100);
+    expect(told({ ...who, mgmt, names: who.names })).toEqual(["deviceConnected", "userConfirmationRequest", "newLongTermKey"]);
+    await clock.run(mgmt.setConnectable(0, false));
+    present.disconnect();
+    expect(() => present.connect(0)).toThrow(/does not take a connection/);
+  });
+});
+
+describe("a pairing fails", () => {
+  test.each<[string, Partial<KernelDeviceOptions>, readonly SettingName[], string]>([
+    ["when the device refuses", { pairing: "refuse" }, READY, "AuthenticationFailed"],
+    ["after thirty seconds when it says nothing", { pairing: "never" }, READY, "AuthenticationFailed"],
+    ["when only one side keeps keys", {}, READY.filter((name) => name !== "Bondable"), "AuthenticationFailed"],
+    ["when a BR/EDR device does not answer", { ...CLASSIC, addressType: "BREDR", isConnectable: false }, READY, "ConnectFailed"],
+  ])("%s", async (_, device, settings, status) => {
+    const { clock, mgmt, other } = await beside(device, settings);
+    const address = device.addressType === "BREDR" ? CLASSIC : ADDRESS;
+    expect(await statusOf(clock, mgmt.pairDevice(0, { ...address, ioCapability: 3 }))).toBe(status);
+    await clock.advance(1);
+    expect(told(other).slice(-2)).toEqual(status === "ConnectFailed" ? ["connectFailed"] : ["authenticationFailed", "deviceDisconnected"]);
+  });
+
+  test("when the user refuses, when power goes, when the device goes", async () => {
+    const endings: [(mgmt: Mgmt, present: Disposable) => unknown, string][] = [
+      [(mgmt) => mgmt.userConfirmationNegativeReply(0, ADDRESS), "AuthenticationFailed"],
+      [(mgmt) => mgmt.setPowered(0, false), "Disconnected"],
+      [(_, present) => present[Symbol.dispose](), "Disconnected"],
+      [(mgmt) => mgmt.cancelPairDevice(0, ADDRESS), "Cancelled"],
+    ];
+    for (const [end, status] of endings) {
+      const { clock, mgmt, present } = await beside({ pairing: "compare" });
+      const ended = statusOf(clock, mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 1 }));
+      mgmt.on("userConfirmationRequest", () => void end(mgmt, present));
+      expect(await ended).toBe(status);
+      await clock.advance(100);
+      expect(await statusOf(clock, mgmt.disconnect(0, ADDRESS))).toMatch(/Disconnected|NotPowered/);
+    }
+  });
+
+  test("never, as long as the device does not advertise: until it is cancelled; a second one is refused meanwhile", async () => {
+    const { clock, mgmt, present, other } = await beside({});
+    present[Symbol.dispose]();
+    const first = mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 1 }).catch((error: unknown) => error);
+    await clock.advance(100_000);
+    expect(await statusOf(clock, other.mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 1 }))).toBe("Busy");
+    await other.mgmt.cancelPairDevice(0, ADDRESS);
+    expect(await first).toMatchObject({ statusName: "Cancelled" });
+    await clock.advance(1);
+    expect(told(other)).toEqual(["connectFailed"]);
+  });
+});
+
+test("a link that nobody uses is closed after two seconds; a device to be kept is connected again", async () => {
+  const { clock, mgmt, other } = await beside({});
+  await mgmt.addDevice(0, { ...ADDRESS, action: "AutoConnect" });
+  await clock.advance(5000);
+  expect(told(other).slice(2)).toEqual([
+    "deviceConnected",
+    "deviceDisconnected",
+    "deviceConnected",
+    "deviceDisconnected",
+    "deviceConnected",
+  ]);
+  await clock.run(mgmt.removeDevice(0, ADDRESS));
+  await clock.run(mgmt.disconnect(0, ADDRESS));
+  await clock.advance(5000);
+  expect(told(other)).toEqual(["deviceRemoved", "deviceDisconnected"]);
+});
+
+test("who is asked follows from what both users can do", () => {
+  const [displayOnly, displayYesNo, keyboardOnly, nothing, keyboardDisplay] = [0, 1, 2, 3, 4] as const;
+  const methods = [displayOnly, displayYesNo, keyboardOnly, nothing, keyboardDisplay].map((responder) =>
+    [displayOnly, displayYesNo, keyboardOnly, nothing, keyboardDisplay].map((initiator) => pairingMethod(initiator, responder, true)),
+  );
+  // Vol 3 Part H table 2.8: rows are responders, columns initiators.
+  expect(methods).toEqual([
+    ["justWorks", "justWorks", "initiatorTypes", "justWorks", "initiatorTypes"],
+    ["justWorks", "compare", "initiatorTypes", "justWorks", "compare"],
+    ["responderTypes", "responderTypes", "bothType", "justWorks", "responderTypes"],
+    ["justWorks", "justWorks", "justWorks", "justWorks", "justWorks"],
+    ["responderTypes", "compare", "initiatorTypes", "justWorks", "compare"],
+  ]);
+});
