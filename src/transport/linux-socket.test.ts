@@ -1,8 +1,18 @@
 import { createRequire } from "node:module";
 import { describe, expect, test } from "vitest";
 import type { TransportClosed } from "../hci/transport.ts";
-import { DescriptorTransport, HciChannel, openBluetoothSocket } from "./linux-socket.ts";
+import { bluetoothSocketAddress, DescriptorTransport, HciChannel, NO_DEVICE, openBluetoothSocket } from "./linux-socket.ts";
 import { Errno, type LinuxCalls, loadLinuxCalls, loadLinuxCallsWith, O_CLOEXEC, O_NONBLOCK } from "./linux-socket-calls.ts";
+
+test.each([
+  ["control, no controller", NO_DEVICE, HciChannel.Control, [0x1f, 0, 0xff, 0xff, 3, 0]],
+  ["monitor", NO_DEVICE, HciChannel.Monitor, [0x1f, 0, 0xff, 0xff, 2, 0]],
+  ["logging", NO_DEVICE, HciChannel.Logging, [0x1f, 0, 0xff, 0xff, 4, 0]],
+  ["raw, hci0", 0, HciChannel.Raw, [0x1f, 0, 0, 0, 0, 0]],
+  ["user, hci1", 1, HciChannel.User, [0x1f, 0, 1, 0, 1, 0]],
+])("the address of a socket: %s", (_name, device, channel, octets) => {
+  expect([...bluetoothSocketAddress(device, channel)]).toEqual(octets);
+});
 
 const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;

@@ -29,6 +29,11 @@ export const NO_DEVICE = 0xffff;
 /** Packets that wait for a kernel that takes none. A controller's own flow control ends far below. */
 const QUEUE_CAPACITY = 1024;
 
+/** struct sockaddr_hci: family, device and channel in the machine's order, which is little endian wherever this runs. */
+export function bluetoothSocketAddress(device: number, channel: number): Uint8Array {
+  return new Uint8Array(new Uint16Array([AF_BLUETOOTH, device, channel]).buffer);
+}
+
 /**
  * Opens a Bluetooth socket and binds it, without blocking.
  *
@@ -42,8 +47,7 @@ const QUEUE_CAPACITY = 1024;
 export function openBluetoothSocket(calls: LinuxCalls, spec: string, device: number, channel: number, folders?: LinuxFolders): number {
   const descriptor = calls.socket(AF_BLUETOOTH, SOCK_RAW | O_CLOEXEC | O_NONBLOCK, BTPROTO_HCI);
   if (descriptor < 0) throw describeFailure(spec, new SystemError("socket", calls.errno()), folders);
-  // struct sockaddr_hci: family, device and channel in the machine's order, which is little endian wherever this runs
-  const address = new Uint8Array(new Uint16Array([AF_BLUETOOTH, device, channel]).buffer);
+  const address = bluetoothSocketAddress(device, channel);
   if (calls.bind(descriptor, address, address.length) < 0) {
     const error = new SystemError("bind", calls.errno());
     calls.close(descriptor);
