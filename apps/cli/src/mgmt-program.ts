@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Invocation } from "./commands/mgmt/session.ts";
-import { GROUPS, type Group, SIMPLE, type SimpleSpec } from "./commands/mgmt/table.ts";
+import { GROUPS, type Group, type SimpleSpec } from "./commands/mgmt/spec.ts";
+import { SIMPLE } from "./commands/mgmt/table.ts";
 import type { Context } from "./context.ts";
 import { parseDuration, parseWhole } from "./duration.ts";
 import { UsageError } from "./errors.ts";

@@ -17,7 +17,8 @@ import {
 } from "jelling/mgmt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { givenFields, parseObject, parseText } from "../src/commands/mgmt/parse-value.ts";
-import { EXPERIMENTS, SIMPLE } from "../src/commands/mgmt/table.ts";
+import { SIMPLE } from "../src/commands/mgmt/table.ts";
+import { EXPERIMENTS } from "../src/commands/mgmt/table-configuration.ts";
 import { UsageError } from "../src/errors.ts";
 import { createProgram } from "../src/program.ts";
 import { main } from "../src/run.ts";

@@ -5,7 +5,7 @@ import { UsageError } from "../../errors.ts";
 import { deviceIn, parseText } from "./parse-value.ts";
 import { type Invocation, withMgmt } from "./session.ts";
 import { showReturns } from "./show.ts";
-import type { ArgumentSpec, OptionSpec, SimpleSpec } from "./table.ts";
+import type { ArgumentSpec, OptionSpec, SimpleSpec } from "./spec.ts";
 
 /** Runs a subcommand of the table: values from texts, one command, what it returned. */
 export async function simple(invocation: Invocation, spec: SimpleSpec): Promise<void> {
