@@ -74,6 +74,46 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 80
     expect(status, output).toBe(0);
   });
 
+  describe("the management interface", () => {
+    const claims = [
+      ["mgmt-commands", "every command does what btmgmt sees, and btmgmt's commands what Jelling sees"],
+      ["mgmt-programs", "several programs at once, one without the right, all of them watched"],
+      ["mgmt-plugging", "adapters come, go, and stop answering"],
+      ["mgmt-command-line", "jelling mgmt and the examples agree with btmgmt"],
+    ] as const;
+    const kept = process.env.JELLING_CAPTURES;
+    let captures: string;
+    let outcome: Outcome;
+
+    // In a machine of its own: no daemon changes settings meanwhile.
+    beforeAll(async () => {
+      const examples = ["mgmt-power", "mgmt-find", "mgmt-advertise", "mgmt-pair"];
+      const bundled = await run(process.execPath, ["tools/run-examples.mjs", ...examples]);
+      expect(bundled.status, bundled.output).toBe(0);
+      captures = kept ?? mkdtempSync(join(tmpdir(), "jelling-captures-"));
+      mkdirSync(captures, { recursive: true });
+      const options = ["--timeout", "380", "--writable", captures, "--env", `JELLING_CAPTURES=${captures}`];
+      outcome = await runInSoundLab(...options, "--", "node", "lab/scenarios/mgmt.mjs", ...claims.map(([name]) => name));
+    }, 800_000);
+    afterAll(() => {
+      if (kept === undefined) rmSync(captures, { recursive: true });
+    });
+
+    test.each(claims)("%s: %s", (name) => {
+      expect(verdictOf(outcome, name), outcome.output).toMatch(/^ok /);
+    });
+
+    test("the process of the scenarios ended by itself", () => {
+      expect(outcome.status, outcome.output).toBe(0);
+    });
+
+    test.skipIf(!hasTshark && wanted !== "required")("tshark finds no fault with what jelling mgmt monitor has captured", async () => {
+      const file = join(captures, "mgmt-command-line-monitor.btsnoop");
+      expect(await tshark("-r", file, "-Y", '_ws.expert.group == "Malformed"')).toEqual([]);
+      expect((await tshark("-r", file)).length).toBeGreaterThanOrEqual(200);
+    });
+  });
+
   describe("with BlueZ", () => {
     /** Each scenario with how many ATT packets its captures have at least. */
     const scenarios = {
@@ -103,8 +143,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 80
       ["vhci", "gives the kernel controllers, through which BlueZ pairs and reads in the simulated air"],
       ["pump", "is taken for a phone by BlueZ in the pump's place, up to the SAKE wake-up"],
     ])("%s: Jelling %s", (name) => {
-      const verdict = outcome.output.split("\n").find((line) => new RegExp(`^(not )?ok ${name}\\b`).test(line));
-      expect(verdict ?? "no verdict", outcome.output).toMatch(/^ok /);
+      expect(verdictOf(outcome, name), outcome.output).toMatch(/^ok /);
     });
 
     test("the process of the scenarios ended by itself", () => {
@@ -122,6 +161,11 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 80
     });
   });
 });
+
+/** The line in which a scenario says how it ended. */
+function verdictOf({ output }: Outcome, name: string): string {
+  return output.split("\n").find((line) => new RegExp(`^(not )?ok ${name}(:| \\()`).test(line)) ?? "no verdict";
+}
 
 /** What tshark prints on its standard output, in lines. */
 async function tshark(...args: string[]): Promise<string[]> {

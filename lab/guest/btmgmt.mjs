@@ -50,7 +50,7 @@ export class Btmgmt {
    */
   async #type(lines, marksItself) {
     for (const line of marksItself ? lines : [...lines, "revision"]) this.#program.send(line);
-    const [said] = await this.#program.expect(/[^]*?MGMT Version \d+, revision \d+\n/);
+    const [said] = await this.#program.expect(/[\s\S]*?MGMT Version \d+, revision \d+\n/);
     const typed = new Set([...lines, "revision"]);
     return said
       .split("\n")
@@ -68,7 +68,8 @@ export class Btmgmt {
    */
   async do(command, success) {
     const said = await this.ask(command);
-    if (/fail|could not|invalid|unable|error|usage/i.test(said) || (success && !success.test(said))) throw new Error(`btmgmt ${command}: ${said}`);
+    if (/fail|could not|invalid|unable|error|usage/i.test(said) || (success && !success.test(said)))
+      throw new Error(`btmgmt ${command}: ${said}`);
     return said;
   }
 

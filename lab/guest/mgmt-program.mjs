@@ -16,18 +16,19 @@ const json = (value) =>
 
 async function main() {
   const { openMgmt } = await import("jelling/mgmt");
-  const mgmt = /** @type {Record<string, any>} */ (await openMgmt());
+  const mgmt = await openMgmt();
+  const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (mgmt));
   const say = (/** @type {unknown} */ value) => void process.stdout.write(`${json(value)}\n`);
-  mgmt.on("event", (/** @type {unknown} */ event) => say({ event }));
+  mgmt.on("event", (event) => say({ event }));
   say({ ready: true });
   /** @type {Promise<void>[]} */
   const asked = [];
   for await (const line of createInterface(process.stdin)) {
     const [id, method, ...args] = JSON.parse(line);
     asked.push(
-      mgmt[method](...args).then(
+      methods[method]?.call(mgmt, ...args).then(
         (/** @type {unknown} */ returns) => say({ id, returns }),
-        ({ code, statusName, message }) => say({ id, error: { code, statusName, message } }),
+        (/** @type {Record<string, unknown>} */ { code, statusName, message }) => say({ id, error: { code, statusName, message } }),
       ),
     );
   }

@@ -132,6 +132,11 @@ export function pending(call) {
   return call;
 }
 
+/** Whether octets have these in them. @param {Uint8Array} octets @param {Uint8Array} part */
+export function contains(octets, part) {
+  return Buffer.from(octets).includes(Buffer.from(part));
+}
+
 /** Until the client has read everything that the kernel has for it now. @param {Mgmt} mgmt */
 export async function settled(mgmt) {
   await mgmt.readManagementVersionInformation();

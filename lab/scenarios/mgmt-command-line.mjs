@@ -49,47 +49,55 @@ await runScenario("mgmt-command-line", async ({ use, step, capturePath }) => {
   const monitor = use(new Program(process.execPath, [command, "mgmt", "monitor", "--capture", capture, "--json"], { quiet: true }));
   await until("the monitor's capture", () => existsSync(capture) && statSync(capture).size > 16);
 
-  await step("info, as JSON, is what btmgmt prints", async () => {
-    const { address, bluetoothVersion: _, manufacturer, supportedSettings, currentSettings, name, shortName } = await answer("info", "-i", "0");
-    const { bluetoothVersion: __, classOfDevice: ___, ...printed } = await btmgmt.info();
+  // A command needs some seconds here to be loaded: those that do not mind each other run at the same time.
+  await step("what is there, as JSON, is what btmgmt prints", async () => {
+    const [info, phys, configuration] = await Promise.all([answer("info", "-i", "0"), answer("phy"), answer("read-sysconfig")]);
+    const { address, manufacturer, supportedSettings, currentSettings, name, shortName } = info;
+    const { bluetoothVersion: _, classOfDevice: __, ...printed } = await btmgmt.info();
     assert.deepEqual(
-      { address, manufacturer, supportedSettings: asBtmgmt(supportedSettings), currentSettings: asBtmgmt(currentSettings), name, shortName },
+      {
+        address,
+        manufacturer,
+        supportedSettings: asBtmgmt(supportedSettings),
+        currentSettings: asBtmgmt(currentSettings),
+        name,
+        shortName,
+      },
       printed,
     );
-  });
-
-  await step("settings, by the names that btmgmt has, without -i for hci0", async () => {
-    await answer("le", "on");
-    const { currentSettings } = await answer("power", "on");
-    assert.deepEqual(asBtmgmt(currentSettings), (await btmgmt.info()).currentSettings);
-    await answer("name", "from the shell", "shell");
-    assert.equal((await btmgmt.info()).name, "from the shell");
-    const phys = await answer("phy");
     assert.deepEqual(
       phys.selectedPhys.map((/** @type {string} */ phy) => phy.toUpperCase()),
       (await btmgmt.phy()).selectedPhys,
     );
-    const { parameters } = await answer("read-sysconfig");
-    const values = parameters.map((/** @type {{ type: number, value: string }} */ { type, value }) => [type, value]);
+    const values = configuration.parameters.map((/** @type {{ type: number, value: string }} */ { type, value }) => [type, value]);
     assert.deepEqual(Object.fromEntries(values), await btmgmt.sysconfig());
   });
 
-  await step("any command by its name, with its parameters as words", async () => {
-    await answer("send", "AddAdvertising", "instance=1", "flags=Connectable,Discoverable", "advData=0303180f");
-    assert.equal((await btmgmt.advinfo()).instances, 1);
-    assert.deepEqual((await answer("send", "Read Advertising Features")).instances, [1]);
-  });
-
-  await step("faults have one line and a status: 1 for the kernel's refusal, 2 for wrong words", async () => {
-    const refused = await jelling("mgmt", "static-addr", "C0:11:22:33:44:55");
-    assert.deepEqual([refused.status, refused.stdout], [1, ""]);
-    assert.match(refused.stderr, /^jelling: Set Static Address on hci0: Rejected \(0x0b\); .*\n$/);
-    const absent = await jelling("mgmt", "info", "-i", "7");
+  await step("wrong words have one line and status 2, an adapter that is not there one line and status 1", async () => {
+    const [absent, wrong] = await Promise.all([jelling("mgmt", "info", "-i", "7"), jelling("mgmt", "bondable", "maybe")]);
     assert.equal(absent.status, 1);
     assert.match(absent.stderr, /^jelling: .*hci7.*hci0, hci1.*\n$/);
-    const wrong = await jelling("mgmt", "bondable", "maybe");
     assert.equal(wrong.status, 2);
     assert.match(wrong.stderr, /expected one of Off, On/);
+  });
+
+  await step("power, without -i for hci0", async () => {
+    await btmgmt.do("le on", /complete/);
+    const { currentSettings } = await answer("power", "on");
+    assert.deepEqual(asBtmgmt(currentSettings), (await btmgmt.info()).currentSettings);
+  });
+
+  await step("a name, any command by its name with its parameters as words, and a refusal of the kernel: one line, status 1", async () => {
+    const [, , refused] = await Promise.all([
+      answer("name", "from the shell", "shell"),
+      answer("send", "Add Advertising", "instance=1", "flags=Connectable,Discoverable", "advData=0303180f"),
+      jelling("mgmt", "static-addr", "C0:11:22:33:44:55"),
+    ]);
+    assert.equal((await btmgmt.info()).name, "from the shell");
+    assert.equal((await btmgmt.advinfo()).instances, 1);
+    assert.deepEqual([refused.status, refused.stdout], [1, ""]);
+    assert.match(refused.stderr, /^jelling: Set Static Address on hci0: Rejected \(0x0b\); .*\n$/);
+    await btmgmt.do("rm-adv 1", /removed/);
   });
 
   await step("Ctrl-C ends the listener for events with 130", async () => {
@@ -115,9 +123,21 @@ await runScenario("mgmt-command-line", async ({ use, step, capturePath }) => {
   });
 
   await btmgmt[Symbol.asyncDispose]();
+  await step("the examples mgmt-advertise and mgmt-find hear each other", async () => {
+    const advertiser = use(new Program(process.execPath, [example("mgmt-advertise"), "0", "8"], { quiet: true }));
+    await advertiser.expect(/instance 1 of 3; under way: 1\n/);
+    assert.match(await run(process.execPath, [example("mgmt-find"), "1"]), /00:AA:01:00:00:00.*Heart/);
+    await advertiser.expect(/lost: duration\n.*every 100 to 150 ms, not connectable\n/);
+    advertiser.kill("SIGINT"); // takes what it added with it
+    assert.equal(await advertiser.ended(), 0);
+  });
   for (const { name, args, says } of [
     { name: "mgmt-power", args: ["0"], says: /off and on again: .*\n(.*\n)*off; it was on/ },
-    { name: "mgmt-pair", args: ["0", "1"], says: /initiator: paired with 00:AA:01:00:00:00; .*LongTermKey.*\n(.*\n)*unpaired again, on both/ },
+    {
+      name: "mgmt-pair",
+      args: ["0", "1"],
+      says: /initiator: paired with 00:AA:01:00:00:00; .*LongTermKey.*\n(.*\n)*unpaired again, on both/,
+    },
   ])
     await step(`the example ${name} runs on the kernel's adapters`, async () => {
       const printed = await run(process.execPath, [example(name), ...args]);

@@ -2,8 +2,8 @@
 /** What a controller answers that is off: settings that need that, those that do not mind, and commands that are refused. */
 import assert from "node:assert/strict";
 import { commands } from "jelling/mgmt";
-import { settingNames } from "../../guest/btmgmt.mjs";
 import { until } from "../../guest/bluez.mjs";
+import { settingNames } from "../../guest/btmgmt.mjs";
 import { next, notTaken, refused, settled } from "../../guest/mgmt.mjs";
 import { absent, absentClassic, key } from "./context.mjs";
 
@@ -88,7 +88,10 @@ export async function poweredOffSteps({ step, mgmt, other, btmgmt }) {
       assert.equal((await mgmt.readControllerInformation(0)).currentSettings, (await toldUs).currentSettings);
       if (setting !== "advertising" && setting !== "debug-keys") await set(true);
     }
-    assert.deepEqual((await btmgmt.info()).currentSettings, "connectable fast-connectable bondable link-security ssp br/edr le secure-conn".split(" "));
+    assert.deepEqual(
+      (await btmgmt.info()).currentSettings,
+      "connectable fast-connectable bondable link-security ssp br/edr le secure-conn".split(" "),
+    );
   });
 
   await step("what these controllers or this kernel have not is not supported", async () => {
@@ -166,7 +169,11 @@ export async function poweredOffSteps({ step, mgmt, other, btmgmt }) {
     const read = await other.readExtendedControllerInformation(0);
     const extended = await btmgmt.extinfo();
     assert.deepEqual(
-      { address: read.address, currentSettings: settingNames(read.currentSettings), supportedSettings: settingNames(read.supportedSettings) },
+      {
+        address: read.address,
+        currentSettings: settingNames(read.currentSettings),
+        supportedSettings: settingNames(read.supportedSettings),
+      },
       { address: extended.address, currentSettings: extended.currentSettings, supportedSettings: extended.supportedSettings },
     );
     assert.ok(Buffer.from(read.eirData).includes(Buffer.from([3, 0x19, 0x40, 0x03])), "the appearance");
@@ -237,14 +244,17 @@ export async function poweredOffSteps({ step, mgmt, other, btmgmt }) {
     await mgmt.unblockDevice(0, { address: "00:00:00:00:00:00", addressType: "BREDR" });
   });
 
-  await step("a monitor on a controller that is off fails, and leaves the kernel busy until the controller was on and off again", async () => {
-    await refused("Failed", mgmt.addAdvertisementPatternsMonitor(1, [pattern]));
-    await refused("Busy", mgmt.removeAdvertisementMonitor(1, 0));
-    await mgmt.setLowEnergy(1, true);
-    await mgmt.setPowered(1, true);
-    await mgmt.setPowered(1, false); // answers the failed command once more: nobody waits for it
-    await mgmt.removeAdvertisementMonitor(1, 0);
-  });
+  await step(
+    "a monitor on a controller that is off fails, and leaves the kernel busy until the controller was on and off again",
+    async () => {
+      await refused("Failed", mgmt.addAdvertisementPatternsMonitor(1, [pattern]));
+      await refused("Busy", mgmt.removeAdvertisementMonitor(1, 0));
+      await mgmt.setLowEnergy(1, true);
+      await mgmt.setPowered(1, true);
+      await mgmt.setPowered(1, false); // answers the failed command once more: nobody waits for it
+      await mgmt.removeAdvertisementMonitor(1, 0);
+    },
+  );
 }
 
 /** @param {{ address: string }} device */

@@ -92,7 +92,11 @@ export async function poweredOnSteps({ step, mgmt, other, btmgmt }) {
     await refused("InvalidParameters", mgmt.addAdvertising(0, { instance: 2, advData: Uint8Array.of(9, 9) }));
     await refused("InvalidParameters", mgmt.addAdvertising(0, { instance: features.maxInstances + 1 }));
     const told = await eventsDuring(other, () => mgmt.addAdvertising(0, { instance: 1, flags, advData: battery }));
-    assert.deepEqual(told.map(({ event }) => event), [], "replacing is no news");
+    assert.deepEqual(
+      told.map(({ event }) => event),
+      [],
+      "replacing is no news",
+    );
     const gone = next(mgmt, "advertisingRemoved", 0); // told to all, since nobody asked
     await mgmt.addAdvertising(0, { instance: 2, advData: manufacturerData, timeout: 1 });
     assert.equal((await gone).instance, 2);
@@ -182,7 +186,10 @@ export async function poweredOnSteps({ step, mgmt, other, btmgmt }) {
     const added = next(other, "deviceAdded", 0);
     const flags = next(mgmt, "deviceFlagsChanged", 0);
     await mgmt.addDevice(0, { ...absent, action: "BackgroundScan" });
-    assert.deepEqual({ ...(await added), action: 0 }, { event: "deviceAdded", index: 0, address: absent.address, addressType: 2, action: 0 });
+    assert.deepEqual(
+      { ...(await added), action: 0 },
+      { event: "deviceAdded", index: 0, address: absent.address, addressType: 2, action: 0 },
+    );
     assert.equal((await flags).address, absent.address);
     await mgmt.setDeviceFlags(0, { ...absent, currentFlags: ["RemoteWakeup"] });
     assert.deepEqual(await btmgmt.flags(`-t 2 ${absent.address}`), { supportedFlags: 1, currentFlags: 1 });

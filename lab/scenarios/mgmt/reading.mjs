@@ -1,7 +1,7 @@
 // @ts-check
 /** What can be read of a controller that is there and off, and its default configuration: the same as btmgmt reads. */
 import assert from "node:assert/strict";
-import { CapabilityType, commands, ConfigurationOptions, ExperimentalFeature, eventNames, nameOf, Phys } from "jelling/mgmt";
+import { CapabilityType, ConfigurationOptions, commands, ExperimentalFeature, eventNames, nameOf, Phys } from "jelling/mgmt";
 import { settingNames } from "../../guest/btmgmt.mjs";
 import { refused } from "../../guest/mgmt.mjs";
 import { addresses } from "./context.mjs";
@@ -70,7 +70,10 @@ export async function readingSteps({ step, mgmt, btmgmt }) {
     for (const index of [undefined, 0]) features.push((await mgmt.readExperimentalFeaturesInformation(index)).features);
     assert.deepEqual([features[1]?.length], await btmgmt.expinfo());
     const uuids = features.map((some) => some.map(({ uuid }) => uuid.text));
-    assert.ok(uuids[0]?.includes(ExperimentalFeature.IsoSocket.uuid) && uuids[1]?.includes(ExperimentalFeature.MgmtMesh.uuid), String(uuids));
+    assert.ok(
+      uuids[0]?.includes(ExperimentalFeature.IsoSocket.uuid) && uuids[1]?.includes(ExperimentalFeature.MgmtMesh.uuid),
+      String(uuids),
+    );
     const phys = await mgmt.getPhyConfiguration(0);
     const printed = Object.entries(phys).map(([name, bits]) => [name, namesOf(bits, Phys).map((phy) => phy.toUpperCase())]);
     assert.deepEqual(Object.fromEntries(printed), await btmgmt.phy());
@@ -84,9 +87,10 @@ export async function readingSteps({ step, mgmt, btmgmt }) {
     const before = await ours();
     assert.equal(Object.keys(before).length, 31);
     assert.deepEqual(before, await btmgmt.sysconfig());
-    const change = (/** @type {{ type: number, value: Uint8Array }[]} */ ...parameters) => mgmt.setDefaultSystemConfiguration(0, parameters);
+    const change = (/** @type {{ type: number, value: Uint8Array }[]} */ ...parameters) =>
+      mgmt.setDefaultSystemConfiguration(0, parameters);
     await change({ type: 0x17, value: Uint8Array.of(0x10, 0) }, { type: 0x1a, value: Uint8Array.of(0x34, 0x12) });
-    assert.deepEqual(await btmgmt.sysconfig(), { ...before, 0x17: "1000", 0x1a: "3412" });
+    assert.deepEqual(await btmgmt.sysconfig(), { ...before, 23: "1000", 26: "3412" });
     await btmgmt.do(`set-sysconfig -v 0017:2:${before[0x17]} 001a:2:${before[0x1a]}`, /success/);
     assert.deepEqual(await ours(), before);
     await change({ type: 0x1234, value: Uint8Array.of(1) }); // unknown ones are ignored
