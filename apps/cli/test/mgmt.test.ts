@@ -143,6 +143,7 @@ describe("what a command prints", () => {
     ["pairable 0", "hci0  powered ssp br/edr le secure-conn\n"],
     ["sc only", "hci0  powered bondable ssp br/edr le secure-conn\n"],
     ["scan-params 60ms 0x30", "hci0  Set Scan Parameters: done\n"],
+    ["clr-devices", "hci0  Remove Device: done\n"],
     ["revision", "version   1\nrevision  22\n"],
     ["send set-powered powered=no", "hci0  bondable ssp br/edr le secure-conn\n"],
   ])("%s", async (commandLine, expected) => {
@@ -156,6 +157,7 @@ describe("what a command prints", () => {
       status: 0,
       out: "hci1  powered bondable ssp br/edr le secure-conn cis-central cis-peripheral\n",
     });
+    expect((await mgmt("auto-power")).out).toMatch(/^hci0 {2}/); // the lowest, though the kernel lists the youngest first
   });
 
   test("find lists devices once; as JSON with the names of the event", async () => {

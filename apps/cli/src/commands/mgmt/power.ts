@@ -79,7 +79,7 @@ export async function autoPower(invocation: Invocation): Promise<void> {
 async function whenPresent({ context, index }: Invocation, mgmt: Mgmt, signal: AbortSignal): Promise<number> {
   using added = mgmt.events("indexAdded", { signal }); // before looking, so that none is missed in between
   const { controllerIndexes } = await mgmt.readControllerIndexList({ signal });
-  const [first] = controllerIndexes;
+  const [first] = controllerIndexes.toSorted((a, b) => a - b); // the kernel lists the youngest first
   if (index === undefined ? first !== undefined : controllerIndexes.includes(index)) return index ?? first!;
   context.terminal.note(`waiting for ${index === undefined ? "a controller" : hci(index)}`);
   for await (const event of added) if (index === undefined || event.index === index) return event.index;

@@ -180,8 +180,10 @@ export function showReturns(context: Context, command: AnyMgmtCommand, index: nu
       rows.map(([name, text]) => [name, text]),
     );
   else if (list) showEntries(context, fields, returns, list);
-  else if (first[0] === "device") terminal.line(`${head}${first[1]}  ${command.title}: done`);
-  else if (first[0] === "current settings") terminal.line(head + first[1]);
+  else if (first[0] === "device") {
+    const all = returns.address === "00:00:00:00:00:00"; // stands for every device
+    terminal.line(`${head}${all ? "" : `${first[1]}  `}${command.title}: done`);
+  } else if (first[0] === "current settings") terminal.line(head + first[1]);
   else terminal.line(`${head}${terminal.paint("dim", first[0])}  ${first[1]}`);
 }
 
