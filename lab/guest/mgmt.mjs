@@ -9,7 +9,7 @@ import { commands } from "jelling/mgmt";
  * @typedef {import("jelling/mgmt").StatusName} StatusName
  */
 
-const eventLimitMs = 8_000;
+const eventLimitMs = 20_000;
 
 /** What became of every command that was sent, by the name of its method: "Success", the status, or what the write failed with. */
 export class Outcomes {
