@@ -154,7 +154,8 @@ export class Program {
     return until(`${pattern} from ${this.#name}`, () => {
       const found = pattern.exec(this.#output);
       if (found) return found;
-      if (this.#status !== undefined) throw new Error(`${this.#name} ended with status ${this.#status} before it said ${pattern}: ${this.#output}`);
+      if (this.#status !== undefined)
+        throw new Error(`${this.#name} ended with status ${this.#status} before it said ${pattern}: ${this.#output}`);
       return undefined;
     });
   }
