@@ -59,14 +59,11 @@ describe("floats", () => {
     expect(() => encodeSfloat(1e12)).toThrow("too large");
     expect(() => encodeFloat(Number.NaN)).toThrow("too large");
   });
-  test("every word decodes, and a decoded number encodes to the nearest one", () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 0, max: 0xffff }), (word) => {
-        const { value } = decodeSfloat(word);
-        if (value !== undefined && Math.abs(value) < 2e10)
-          expect(Math.abs(decodeSfloat(encodeSfloat(value)).value! - value)).toBeLessThanOrEqual(Math.abs(value) / 1000);
-      }),
-    );
+  test("every word decodes, and its number encodes to a word of the same number", () => {
+    for (let word = 0; word <= 0xffff; word++) {
+      const { value } = decodeSfloat(word);
+      if (value !== undefined && decodeSfloat(encodeSfloat(value)).value !== value) expect.fail(`0x${word.toString(16)}: ${value}`);
+    }
   });
 });
 

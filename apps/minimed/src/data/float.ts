@@ -43,16 +43,21 @@ export function decodeFloat(word: number): MedicalFloat {
 }
 
 function encodeWord(value: number, mantissaBits: number, exponentBits: number): number {
-  const largest = 2 ** (mantissaBits - 1) - 3; // the words beyond it are special
+  const half = 2 ** (mantissaBits - 1);
+  // With exponent 0 the words around the middle are special.
+  const fits = (mantissa: number, exponent: number): boolean =>
+    exponent === 0 ? Math.abs(mantissa) <= half - 3 : mantissa >= -half && mantissa < half;
   const [lowest, highest] = [-(2 ** (exponentBits - 1)), 2 ** (exponentBits - 1) - 1];
+  const tooLarge = (): ArgumentError => new ArgumentError(`${value}: too large for the number format`);
+  if (!Number.isFinite(value)) throw tooLarge();
   const [digits, power] = value.toExponential().split("e") as [string, string];
   const [whole, fraction = ""] = digits.split(".") as [string, string?];
   let mantissa = Number(whole + fraction);
   let exponent = Number(power) - fraction.length;
-  for (; (Math.abs(mantissa) > largest || exponent < lowest) && mantissa !== 0; exponent++) mantissa = Math.round(mantissa / 10);
-  for (; exponent > 0 && Math.abs(mantissa) * 10 <= largest; exponent--) mantissa *= 10;
+  for (; (!fits(mantissa, exponent) || exponent < lowest) && mantissa !== 0; exponent++) mantissa = Math.round(mantissa / 10);
+  for (; exponent > 0 && fits(mantissa * 10, exponent - 1); exponent--) mantissa *= 10;
   if (mantissa === 0) exponent = 0;
-  if (!Number.isFinite(value) || exponent > highest) throw new ArgumentError(`${value}: too large for the number format`);
+  if (exponent > highest) throw tooLarge();
   return (
     (((exponent + 2 ** exponentBits) % 2 ** exponentBits) * 2 ** mantissaBits + ((mantissa + 2 ** mantissaBits) % 2 ** mantissaBits)) >>> 0
   );
