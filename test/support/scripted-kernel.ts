@@ -70,7 +70,7 @@ export class ScriptedKernel implements KernelSocket {
     return Object.fromEntries(Object.entries(asked).filter(([name]) => name in command.returns.fields));
   }
 
-  say<N extends keyof MgmtEvents & string>(name: N, index: number, parameters: GivenTo<MgmtEvents[N]["parameters"]>): void {
+  say<N extends keyof MgmtEvents>(name: N, index: number, parameters: GivenTo<MgmtEvents[N]["parameters"]>): void {
     const event: AnyMgmtEvent = events[name];
     this.onPacket?.(encodeEvent(event, index, parameters as never));
   }

@@ -224,7 +224,7 @@ export async function poweredOffSteps({ step, mgmt, other, btmgmt }) {
       expected[method] = answer;
       answers[method] = await call?.(0, ...(value === undefined ? [] : [value])).then(
         () => "Success",
-        (/** @type {{ statusName: string }} */ error) => error.statusName ?? String(error),
+        (/** @type {{ statusName?: string, message: string }} */ error) => error.statusName ?? error.message,
       );
     }
     assert.deepEqual(answers, expected);

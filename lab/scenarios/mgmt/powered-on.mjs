@@ -132,7 +132,10 @@ export async function poweredOnSteps({ step, mgmt, other, btmgmt }) {
     await btmgmt.do("add-ext-adv-data -d 03ff0102 2", /Instance added: 2/);
     assert.deepEqual((await mgmt.readAdvertisingFeatures(0)).instances, [2]);
     await mgmt.addAdvertising(0, { instance: 1, advData: manufacturerData });
-    assert.deepEqual((await mgmt.readAdvertisingFeatures(0)).instances.toSorted(), [1, 2, 3]);
+    assert.deepEqual(
+      (await mgmt.readAdvertisingFeatures(0)).instances.toSorted((a, b) => a - b),
+      [1, 2, 3],
+    );
     assert.equal((await btmgmt.advinfo()).instances, 3);
     assert.deepEqual(await mgmt.removeAdvertising(0, 0), { instance: 0 });
     assert.equal((await btmgmt.advinfo()).instances, 0);
