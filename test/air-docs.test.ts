@@ -1,52 +1,12 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { rolldown } from "rolldown";
 import { expect, test } from "vitest";
+import { readPage, runProgram } from "./support/documented-programs.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const page = readFileSync(join(root, "docs", "air.md"), "utf8");
-const examples = [...page.matchAll(/```ts\n(.*?)```\n\n```text\n(.*?)```/gs)].map(([, code, output]) => ({ code: code!, output: output! }));
+const { programs } = readPage("air.md");
 
-/** Runs a program that imports the library by its public names. */
-async function run(code: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "jelling-docs-"));
-  try {
-    const input = join(folder, "example.ts");
-    writeFileSync(input, code);
-    const bundle = await rolldown({
-      input,
-      platform: "node",
-      external: [/^node:/, "koffi"],
-      plugins: [
-        {
-          name: "the library's own sources",
-          resolveId: (id) => (/^jelling(\/|$)/.test(id) ? join(root, "src", id.slice("jelling".length), "index.ts") : undefined),
-        },
-      ],
-      resolve: { conditionNames: ["@jelling/source", "node", "import", "default"], modules: [join(root, "node_modules")] },
-      transform: { target: "es2023" },
-      logLevel: "warn",
-    });
-    const file = join(folder, "example.mjs");
-    await bundle.write({ file, format: "esm", codeSplitting: false });
-    await bundle.close();
-    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8", timeout: 60_000 });
-    return stdout + stderr;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-test("the page has examples", () => {
-  expect(examples.length).toBeGreaterThanOrEqual(2);
+test("the page has programs", () => {
+  expect(programs.length).toBeGreaterThanOrEqual(2);
 });
 
-test.each(examples.map((example, i) => ({ ...example, number: i + 1 })))(
-  "example $number prints what the page says",
-  async ({ code, output }) => {
-    expect(await run(code)).toBe(output);
-  },
-);
+test.each(programs)("program $number prints what the page says", async ({ code, output }) => {
+  expect(await runProgram(code)).toBe(output);
+});
