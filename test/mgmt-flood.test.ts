@@ -176,3 +176,14 @@ test("what the kernel itself throws away, because nobody reads its socket, is co
   expect(numbers).toHaveLength(500);
   expectConsecutive(numbers, 0); // the newest are lost, as in Linux
 });
+
+test("a client tells what was lost in the kernel, apart from what its own readers lost", async () => {
+  const clock = new VirtualClock({ auto: false });
+  const kernel = new SimulatedKernel({ clock, receiveQueuePackets: 500 });
+  await using mgmt = await openMgmt({ clock, socket: kernel.openSocket() });
+  const reader = mgmt.events("deviceFound", { capacity: 450 });
+  expect(mgmt.droppedByKernel).toBe(0);
+  for (let n = 0; n < 600; n++) kernel.send(events.deviceFound, 0, found(n));
+  await turn();
+  expect([mgmt.droppedByKernel, reader.dropped, reader.size]).toEqual([100, 50, 450]);
+});

@@ -115,6 +115,11 @@ export class MgmtClient implements AsyncDisposable {
     return this.#closed;
   }
 
+  /** Packets, events mostly, that the kernel threw away because this process did not take them in time; 0 where it does not tell. */
+  get droppedByKernel(): number {
+    return this.#socket.droppedPackets ?? 0;
+  }
+
   /**
    * Sends a command and returns what it returns. Different commands are on their way together; identical ones, of the same opcode and
    * controller, one after the other.

@@ -9,7 +9,7 @@ export interface SocketEnd {
 
 /**
  * A program's end of a socket of the kernel. Packets wait in a queue of the kernel until the program is done with what it is doing; what
- * comes to a full queue is thrown away and counted, as Linux does without counting.
+ * comes to a full queue is thrown away and counted, as in Linux.
  */
 export class QueuedSocket implements KernelSocket {
   readonly info: KernelSocket["info"];

@@ -42,6 +42,8 @@ export async function events(invocation: Invocation): Promise<void> {
       if (!deadline.timedOut()) throw error;
     } finally {
       terminal.status("");
+      const lost = mgmt.droppedByKernel;
+      if (lost > 0) terminal.note(`${lost} were lost in the kernel: they came faster than this process could take them`);
     }
   });
 }
