@@ -64,17 +64,23 @@ export interface MgmtEventDeclaration<P extends Fields> extends AnyMgmtEvent {
 
 const NOTHING = struct({});
 
-type CommandTable<P extends Fields, R extends Fields, I extends IndexKind> = Pick<AnyMgmtCommand, "title" | "opcode" | "since"> &
-  Partial<Omit<MgmtCommandDeclaration<P, R, I>, "name">>;
+/** "Set BR/EDR" is SetBREDR: the description's own way from one to the other. */
+function nameFrom(title: string): string {
+  return title.replaceAll(/[^A-Za-z0-9]*\b([A-Za-z0-9])/g, (_all, first: string) => first.toUpperCase());
+}
+
+type CommandTable<P extends Fields, R extends Fields, I extends IndexKind> = Pick<AnyMgmtCommand, "opcode" | "since"> &
+  Partial<Omit<MgmtCommandDeclaration<P, R, I>, "name" | "title">>;
 
 /** Declares a command; what is left out is the usual: for a controller, privileged, powered or not, without parameters or returns. */
 export function command<
   const P extends Fields = Record<never, never>,
   const R extends Fields = Record<never, never>,
   const I extends IndexKind = "controller",
->(name: string, table: CommandTable<P, R, I>): MgmtCommandDeclaration<P, R, I> {
+>(title: string, table: CommandTable<P, R, I>): MgmtCommandDeclaration<P, R, I> {
   return Object.freeze({
-    name,
+    name: nameFrom(title),
+    title,
     aliases: [],
     index: "controller" as I,
     parameters: NOTHING as unknown as Struct<P>,
@@ -88,13 +94,14 @@ export function command<
   } satisfies MgmtCommandDeclaration<P, R, I>);
 }
 
-type EventTable<P extends Fields> = Pick<AnyMgmtEvent, "title" | "code" | "since" | "delivery"> &
-  Partial<Omit<MgmtEventDeclaration<P>, "name">>;
+type EventTable<P extends Fields> = Pick<AnyMgmtEvent, "code" | "since" | "delivery"> &
+  Partial<Omit<MgmtEventDeclaration<P>, "name" | "title">>;
 
 /** Declares an event; what is left out is the usual: of a controller, for privileged sockets, without parameters. */
-export function event<const P extends Fields = Record<never, never>>(name: string, table: EventTable<P>): MgmtEventDeclaration<P> {
+export function event<const P extends Fields = Record<never, never>>(title: string, table: EventTable<P>): MgmtEventDeclaration<P> {
   return Object.freeze({
-    name,
+    name: nameFrom(title),
+    title,
     index: "controller",
     parameters: NOTHING as unknown as Struct<P>,
     privileged: true,

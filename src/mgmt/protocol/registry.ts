@@ -318,7 +318,7 @@ export const eventNames: ReadonlyMap<number, MgmtEventName> = new Map(
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 const commandsByName = new Map<string, AnyMgmtCommand>();
 for (const declaration of commandsByOpcode.values())
-  for (const name of [declaration.name, declaration.title, ...declaration.aliases]) commandsByName.set(plain(name), declaration);
+  for (const name of [declaration.name, ...declaration.aliases]) commandsByName.set(plain(name), declaration);
 
 /** The command of that name, with or without blanks, in any case: "SetPowered", "Set Powered", "setPowered", or an alias. */
 export function commandNamed(name: string): AnyMgmtCommand | undefined {

@@ -7,8 +7,7 @@ import { AdvMonitorFeatures } from "../values.ts";
  * Read Advertisement Monitor Features, 0x0051, since 1.18. 32 handles, 16 patterns. SupportedFeatures is 0 unless the kernel has
  * CONFIG_BT_MSFTEXT and the controller the vendor extension (Debian 12: 0).
  */
-export const ReadAdvertisementMonitorFeatures = command("ReadAdvertisementMonitorFeatures", {
-  title: "Read Advertisement Monitor Features",
+export const ReadAdvertisementMonitorFeatures = command("Read Advertisement Monitor Features", {
   opcode: 0x0051,
   since: "1.18",
   returns: struct({
@@ -26,8 +25,7 @@ export const ReadAdvertisementMonitorFeatures = command("ReadAdvertisementMonito
  * kernel does not compare patterns: it scans passively and reports every advertisement as Advertisement Monitor Device Found with handle
  * 0. Advertisement Monitor Added goes to the other sockets.
  */
-export const AddAdvertisementPatternsMonitor = command("AddAdvertisementPatternsMonitor", {
-  title: "Add Advertisement Patterns Monitor",
+export const AddAdvertisementPatternsMonitor = command("Add Advertisement Patterns Monitor", {
   opcode: 0x0052,
   since: "1.18",
   failure: "mixed",
@@ -44,8 +42,7 @@ export const AddAdvertisementPatternsMonitor = command("AddAdvertisementPatterns
  * Remove Advertisement Monitor, 0x0053, since 1.18. Handle 0 with no monitor present succeeds. Advertisement Monitor Removed goes to the
  * other sockets before the reply.
  */
-export const RemoveAdvertisementMonitor = command("RemoveAdvertisementMonitor", {
-  title: "Remove Advertisement Monitor",
+export const RemoveAdvertisementMonitor = command("Remove Advertisement Monitor", {
   opcode: 0x0053,
   since: "1.18",
   failure: "mixed",
@@ -55,8 +52,7 @@ export const RemoveAdvertisementMonitor = command("RemoveAdvertisementMonitor", 
 });
 
 /** Add Advertisement Patterns Monitor With RSSI Threshold, 0x0056, since 1.20. */
-export const AddAdvertisementPatternsMonitorWithRssiThreshold = command("AddAdvertisementPatternsMonitorWithRSSIThreshold", {
-  title: "Add Advertisement Patterns Monitor With RSSI Threshold",
+export const AddAdvertisementPatternsMonitorWithRssiThreshold = command("Add Advertisement Patterns Monitor With RSSI Threshold", {
   opcode: 0x0056,
   since: "1.20",
   failure: "mixed",

@@ -3,8 +3,7 @@ import { about, bits, countOf, i8, lengthOf, list, octetsFrom, orElse, struct, u
 import { AdvertisingFlags } from "../values.ts";
 
 /** Read Advertising Features, 0x003d, since 1.9. Lengths are 31 with legacy advertising and 251 with extended advertising. */
-export const ReadAdvertisingFeatures = command("ReadAdvertisingFeatures", {
-  title: "Read Advertising Features",
+export const ReadAdvertisingFeatures = command("Read Advertising Features", {
   opcode: 0x003d,
   since: "1.9",
   returns: struct({
@@ -19,8 +18,7 @@ export const ReadAdvertisingFeatures = command("ReadAdvertisingFeatures", {
 });
 
 /** Add Advertising, 0x003e, since 1.9. Advertising Added goes to the other sockets, only for a new instance. */
-export const AddAdvertising = command("AddAdvertising", {
-  title: "Add Advertising",
+export const AddAdvertising = command("Add Advertising", {
   opcode: 0x003e,
   since: "1.9",
   parameters: struct({
@@ -47,8 +45,7 @@ export const AddAdvertising = command("AddAdvertising", {
  * Remove Advertising, 0x003f, since 1.9. Controller closed (as for Add Device): write() fails with ENETDOWN, no reply. One Advertising
  * Removed per instance to the other sockets.
  */
-export const RemoveAdvertising = command("RemoveAdvertising", {
-  title: "Remove Advertising",
+export const RemoveAdvertising = command("Remove Advertising", {
   opcode: 0x003f,
   since: "1.9",
   parameters: struct({ instance: about(u8, { note: "0 = all" }) }),
@@ -60,8 +57,7 @@ export const RemoveAdvertising = command("RemoveAdvertising", {
  * Get Advertising Size Information, 0x0040, since 1.11. Flags bits 1..3 cost 3 bytes together, TX power 3, appearance 4 (scan response),
  * local name its own length.
  */
-export const GetAdvertisingSizeInformation = command("GetAdvertisingSizeInformation", {
-  title: "Get Advertising Size Information",
+export const GetAdvertisingSizeInformation = command("Get Advertising Size Information", {
   opcode: 0x0040,
   since: "1.11",
   parameters: struct({ instance: about(u8, { range: [1, 254] }), flags: orElse(bits(u32, AdvertisingFlags), 0) }),
@@ -73,8 +69,7 @@ export const GetAdvertisingSizeInformation = command("GetAdvertisingSizeInformat
  * Add Extended Advertising Parameters, 0x0054, since 1.19. All fields are always on the wire; a field counts only if its Param flag is
  * set. Without extended advertising the reply always says txPower 127.
  */
-export const AddExtendedAdvertisingParameters = command("AddExtendedAdvertisingParameters", {
-  title: "Add Extended Advertising Parameters",
+export const AddExtendedAdvertisingParameters = command("Add Extended Advertising Parameters", {
   opcode: 0x0054,
   since: "1.19",
   power: "on",
@@ -101,8 +96,7 @@ export const AddExtendedAdvertisingParameters = command("AddExtendedAdvertisingP
  * Add Extended Advertising Data, 0x0055, since 1.19. After Rejected, Busy or bad data the instance is gone. Advertising Added goes to the
  * other sockets.
  */
-export const AddExtendedAdvertisingData = command("AddExtendedAdvertisingData", {
-  title: "Add Extended Advertising Data",
+export const AddExtendedAdvertisingData = command("Add Extended Advertising Data", {
   opcode: 0x0055,
   since: "1.19",
   power: "on",

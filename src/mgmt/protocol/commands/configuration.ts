@@ -21,16 +21,14 @@ import { experimentalFeature } from "../structures.ts";
 import { ExperimentalFeatureFlags, OnOff, Phys } from "../values.ts";
 
 /** Get PHY Configuration, 0x0044, since 1.15. */
-export const GetPhyConfiguration = command("GetPHYConfiguration", {
-  title: "Get PHY Configuration",
+export const GetPhyConfiguration = command("Get PHY Configuration", {
   opcode: 0x0044,
   since: "1.15",
   returns: struct({ supportedPhys: bits(u32, Phys), configurablePhys: bits(u32, Phys), selectedPhys: bits(u32, Phys) }),
 });
 
 /** Set PHY Configuration, 0x0045, since 1.15. Unchanged selection: success at once. PHY Configuration Changed goes to the other sockets. */
-export const SetPhyConfiguration = command("SetPHYConfiguration", {
-  title: "Set PHY Configuration",
+export const SetPhyConfiguration = command("Set PHY Configuration", {
   opcode: 0x0045,
   since: "1.15",
   power: "on",
@@ -39,8 +37,7 @@ export const SetPhyConfiguration = command("SetPHYConfiguration", {
 });
 
 /** Read Experimental Features Information, 0x0049, since 1.17. Enables Experimental Feature Changed on this socket. */
-export const ReadExperimentalFeaturesInformation = command("ReadExperimentalFeaturesInformation", {
-  title: "Read Experimental Features Information",
+export const ReadExperimentalFeaturesInformation = command("Read Experimental Features Information", {
   opcode: 0x0049,
   since: "1.17",
   index: "either",
@@ -50,8 +47,7 @@ export const ReadExperimentalFeaturesInformation = command("ReadExperimentalFeat
 });
 
 /** Set Experimental Feature, 0x004a, since 1.17. Enables Experimental Feature Changed on this socket. */
-export const SetExperimentalFeature = command("SetExperimentalFeature", {
-  title: "Set Experimental Feature",
+export const SetExperimentalFeature = command("Set Experimental Feature", {
   opcode: 0x004a,
   since: "1.17",
   index: "either",
@@ -69,8 +65,7 @@ export const SetExperimentalFeature = command("SetExperimentalFeature", {
 });
 
 /** Read Default System Configuration, 0x004b, since 1.18. 31 entries, types 0x0000..0x001f without 0x001c. */
-export const ReadDefaultSystemConfiguration = command("ReadDefaultSystemConfiguration", {
-  title: "Read Default System Configuration",
+export const ReadDefaultSystemConfiguration = command("Read Default System Configuration", {
   opcode: 0x004b,
   since: "1.18",
   privileged: false,
@@ -81,16 +76,14 @@ export const ReadDefaultSystemConfiguration = command("ReadDefaultSystemConfigur
  * Set Default System Configuration, 0x004c, since 1.18. Empty list, truncated entry or wrong value length for a known type:
  * InvalidParameters and nothing is changed. Unknown types are ignored with success.
  */
-export const SetDefaultSystemConfiguration = command("SetDefaultSystemConfiguration", {
-  title: "Set Default System Configuration",
+export const SetDefaultSystemConfiguration = command("Set Default System Configuration", {
   opcode: 0x004c,
   since: "1.18",
   parameters: struct({ parameters: list(tlv16) }),
 });
 
 /** Read Default Runtime Configuration, 0x004d, since 1.18. Always an empty list. */
-export const ReadDefaultRuntimeConfiguration = command("ReadDefaultRuntimeConfiguration", {
-  title: "Read Default Runtime Configuration",
+export const ReadDefaultRuntimeConfiguration = command("Read Default Runtime Configuration", {
   opcode: 0x004d,
   since: "1.18",
   privileged: false,
@@ -101,16 +94,14 @@ export const ReadDefaultRuntimeConfiguration = command("ReadDefaultRuntimeConfig
  * Set Default Runtime Configuration, 0x004e, since 1.18. Always InvalidParameters, and the CommandStatus names opcode 0x004c instead of
  * 0x004e: match it by index.
  */
-export const SetDefaultRuntimeConfiguration = command("SetDefaultRuntimeConfiguration", {
-  title: "Set Default Runtime Configuration",
+export const SetDefaultRuntimeConfiguration = command("Set Default Runtime Configuration", {
   opcode: 0x004e,
   since: "1.18",
   parameters: struct({ parameters: list(tlv16) }),
 });
 
 /** Send HCI command and wait for event, 0x005b, since (none stated). First seen in BlueZ 5.79 header, kernel 6.13. */
-export const SendHciCommandAndWaitForEvent = command("SendHCICommandAndWaitForEvent", {
-  title: "Send HCI command and wait for event",
+export const SendHciCommandAndWaitForEvent = command("Send HCI command and wait for event", {
   opcode: 0x005b,
   since: "(none stated)",
   aliases: ["HCICommandSync"],

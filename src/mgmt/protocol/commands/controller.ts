@@ -4,8 +4,7 @@ import { extendedIndexEntry } from "../structures.ts";
 import { BluetoothVersion, ConfigurationOptions, ExternalConfiguration, Settings } from "../values.ts";
 
 /** Read Management Version Information, 0x0001, since 1.0. */
-export const ReadManagementVersionInformation = command("ReadManagementVersionInformation", {
-  title: "Read Management Version Information",
+export const ReadManagementVersionInformation = command("Read Management Version Information", {
   opcode: 0x0001,
   since: "1.0",
   index: "none",
@@ -19,8 +18,7 @@ export const ReadManagementVersionInformation = command("ReadManagementVersionIn
  * and 12 events (see untrustedCommands, untrustedEvents). Commands 1 and 2 and events 1 and 2 are never listed. Mesh events 0x31 and 0x32
  * are sent but not listed.
  */
-export const ReadManagementSupportedCommands = command("ReadManagementSupportedCommands", {
-  title: "Read Management Supported Commands",
+export const ReadManagementSupportedCommands = command("Read Management Supported Commands", {
   opcode: 0x0002,
   since: "1.0",
   index: "none",
@@ -38,8 +36,7 @@ export const ReadManagementSupportedCommands = command("ReadManagementSupportedC
  * Read Controller Index List, 0x0003, since 1.0. Leaves out controllers that are being set up, unconfigured, raw-only or taken by a user
  * channel.
  */
-export const ReadControllerIndexList = command("ReadControllerIndexList", {
-  title: "Read Controller Index List",
+export const ReadControllerIndexList = command("Read Controller Index List", {
   opcode: 0x0003,
   since: "1.0",
   index: "none",
@@ -49,8 +46,7 @@ export const ReadControllerIndexList = command("ReadControllerIndexList", {
 });
 
 /** Read Controller Information, 0x0004, since 1.0. */
-export const ReadControllerInformation = command("ReadControllerInformation", {
-  title: "Read Controller Information",
+export const ReadControllerInformation = command("Read Controller Information", {
   opcode: 0x0004,
   since: "1.0",
   privileged: false,
@@ -67,8 +63,7 @@ export const ReadControllerInformation = command("ReadControllerInformation", {
 });
 
 /** Read Unconfigured Controller Index List, 0x0036, since 1.7. */
-export const ReadUnconfiguredControllerIndexList = command("ReadUnconfiguredControllerIndexList", {
-  title: "Read Unconfigured Controller Index List",
+export const ReadUnconfiguredControllerIndexList = command("Read Unconfigured Controller Index List", {
   opcode: 0x0036,
   since: "1.7",
   index: "none",
@@ -78,8 +73,7 @@ export const ReadUnconfiguredControllerIndexList = command("ReadUnconfiguredCont
 });
 
 /** Read Controller Configuration Information, 0x0037, since 1.7. */
-export const ReadControllerConfigurationInformation = command("ReadControllerConfigurationInformation", {
-  title: "Read Controller Configuration Information",
+export const ReadControllerConfigurationInformation = command("Read Controller Configuration Information", {
   opcode: 0x0037,
   since: "1.7",
   privileged: false,
@@ -92,8 +86,7 @@ export const ReadControllerConfigurationInformation = command("ReadControllerCon
 });
 
 /** Set External Configuration, 0x0038, since 1.7. */
-export const SetExternalConfiguration = command("SetExternalConfiguration", {
-  title: "Set External Configuration",
+export const SetExternalConfiguration = command("Set External Configuration", {
   opcode: 0x0038,
   since: "1.7",
   power: "off",
@@ -104,8 +97,7 @@ export const SetExternalConfiguration = command("SetExternalConfiguration", {
 });
 
 /** Set Public Address, 0x0039, since 1.7. The controller leaves and comes back (Index Removed then Index Added, possibly another index). */
-export const SetPublicAddress = command("SetPublicAddress", {
-  title: "Set Public Address",
+export const SetPublicAddress = command("Set Public Address", {
   opcode: 0x0039,
   since: "1.7",
   power: "off",
@@ -119,8 +111,7 @@ export const SetPublicAddress = command("SetPublicAddress", {
  * Read Extended Controller Index List, 0x003c, since 1.9. Using it once on a socket switches that socket from Index/Unconfigured Index
  * events to Extended Index events for good.
  */
-export const ReadExtendedControllerIndexList = command("ReadExtendedControllerIndexList", {
-  title: "Read Extended Controller Index List",
+export const ReadExtendedControllerIndexList = command("Read Extended Controller Index List", {
   opcode: 0x003c,
   since: "1.9",
   index: "none",
@@ -134,8 +125,7 @@ export const ReadExtendedControllerIndexList = command("ReadExtendedControllerIn
  * short name (both present even when empty). Using it once on a socket switches that socket from Class Of Device Changed and Local Name
  * Changed to Extended Controller Information Changed.
  */
-export const ReadExtendedControllerInformation = command("ReadExtendedControllerInformation", {
-  title: "Read Extended Controller Information",
+export const ReadExtendedControllerInformation = command("Read Extended Controller Information", {
   opcode: 0x0042,
   since: "1.14",
   privileged: false,
@@ -151,8 +141,7 @@ export const ReadExtendedControllerInformation = command("ReadExtendedController
 });
 
 /** Read Controller Capabilities, 0x0048, since 1.17. */
-export const ReadControllerCapabilities = command("ReadControllerCapabilities", {
-  title: "Read Controller Capabilities",
+export const ReadControllerCapabilities = command("Read Controller Capabilities", {
   opcode: 0x0048,
   since: "1.17",
   aliases: ["ReadSecurityInformation"],

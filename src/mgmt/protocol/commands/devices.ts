@@ -11,7 +11,6 @@ import { DeviceAction, DeviceFlags } from "../values.ts";
  * comes back at once: Remove Device first.
  */
 export const Disconnect = command("Disconnect", {
-  title: "Disconnect",
   opcode: 0x0014,
   since: "1.0",
   power: "on",
@@ -22,8 +21,7 @@ export const Disconnect = command("Disconnect", {
 });
 
 /** Get Connections, 0x0015, since 1.0. Lists only links already announced with Device Connected; SCO links are left out. */
-export const GetConnections = command("GetConnections", {
-  title: "Get Connections",
+export const GetConnections = command("Get Connections", {
   opcode: 0x0015,
   since: "1.0",
   power: "on",
@@ -31,8 +29,7 @@ export const GetConnections = command("GetConnections", {
 });
 
 /** Block Device, 0x0026, since 1.0. Device Blocked goes to the other sockets. */
-export const BlockDevice = command("BlockDevice", {
-  title: "Block Device",
+export const BlockDevice = command("Block Device", {
   opcode: 0x0026,
   since: "1.0",
   failure: "complete",
@@ -42,8 +39,7 @@ export const BlockDevice = command("BlockDevice", {
 });
 
 /** Unblock Device, 0x0027, since 1.0. 00:00:00:00:00:00 clears the list. */
-export const UnblockDevice = command("UnblockDevice", {
-  title: "Unblock Device",
+export const UnblockDevice = command("Unblock Device", {
   opcode: 0x0027,
   since: "1.0",
   failure: "complete",
@@ -56,8 +52,7 @@ export const UnblockDevice = command("UnblockDevice", {
  * Get Connection Information, 0x0031, since 1.6. Failure replies carry the full 10 bytes; only the address counts. Values are cached 1..3
  * s.
  */
-export const GetConnectionInformation = command("GetConnectionInformation", {
-  title: "Get Connection Information",
+export const GetConnectionInformation = command("Get Connection Information", {
   opcode: 0x0031,
   since: "1.6",
   power: "on",
@@ -76,8 +71,7 @@ export const GetConnectionInformation = command("GetConnectionInformation", {
  * Get Clock Information, 0x0032, since 1.7. All-zero address: NotConnected as well, although described as giving the local clock. Failure
  * replies carry the full 17 bytes.
  */
-export const GetClockInformation = command("GetClockInformation", {
-  title: "Get Clock Information",
+export const GetClockInformation = command("Get Clock Information", {
   opcode: 0x0032,
   since: "1.7",
   power: "on",
@@ -93,8 +87,7 @@ export const GetClockInformation = command("GetClockInformation", {
  * (100), no reply and no event come, yet the entry is stored. Device Added goes to the other sockets, Device Flags Changed to all sockets
  * and before the reply.
  */
-export const AddDevice = command("AddDevice", {
-  title: "Add Device",
+export const AddDevice = command("Add Device", {
   opcode: 0x0033,
   since: "1.7",
   failure: "complete",
@@ -110,8 +103,7 @@ export const AddDevice = command("AddDevice", {
  * Remove Device, 0x0034, since 1.7. 00:00:00:00:00:00 with type 0 removes all (one Device Removed per entry to the other sockets; for LE
  * entries the address type there is 0 public / 1 random, the HCI numbering, a kernel slip).
  */
-export const RemoveDevice = command("RemoveDevice", {
-  title: "Remove Device",
+export const RemoveDevice = command("Remove Device", {
   opcode: 0x0034,
   since: "1.7",
   failure: "complete",
@@ -124,8 +116,7 @@ export const RemoveDevice = command("RemoveDevice", {
  * Load Connection Parameters, 0x0035, since 1.7. Bad entries are skipped silently. Drops stored parameters of devices not on the action
  * list first. From management revision 1.23 a single entry also updates a live connection.
  */
-export const LoadConnectionParameters = command("LoadConnectionParameters", {
-  title: "Load Connection Parameters",
+export const LoadConnectionParameters = command("Load Connection Parameters", {
   opcode: 0x0035,
   since: "1.7",
   parameters: struct({ paramCount: countOf(u16, "parameters"), parameters: list(connectionParameters, "paramCount") }),
@@ -133,8 +124,7 @@ export const LoadConnectionParameters = command("LoadConnectionParameters", {
 });
 
 /** Get Device Flags, 0x004f, since 1.18. Device not on the action list: CommandComplete InvalidParameters with 15 zero bytes. */
-export const GetDeviceFlags = command("GetDeviceFlags", {
-  title: "Get Device Flags",
+export const GetDeviceFlags = command("Get Device Flags", {
   opcode: 0x004f,
   since: "1.18",
   failure: "complete",
@@ -143,8 +133,7 @@ export const GetDeviceFlags = command("GetDeviceFlags", {
 });
 
 /** Set Device Flags, 0x0050, since 1.18. Device Flags Changed goes to the other sockets. */
-export const SetDeviceFlags = command("SetDeviceFlags", {
-  title: "Set Device Flags",
+export const SetDeviceFlags = command("Set Device Flags", {
   opcode: 0x0050,
   since: "1.18",
   failure: "complete",
@@ -154,8 +143,7 @@ export const SetDeviceFlags = command("SetDeviceFlags", {
 });
 
 /** Load Connection Subrate, 0x005c, since (none stated). First seen in after BlueZ 5.87 (July 2026). */
-export const LoadConnectionSubrate = command("LoadConnectionSubrate", {
-  title: "Load Connection Subrate",
+export const LoadConnectionSubrate = command("Load Connection Subrate", {
   opcode: 0x005c,
   since: "(none stated)",
   parameters: struct({ paramCount: countOf(u16, "parameters"), parameters: list(connectionSubrate, "paramCount") }),

@@ -7,8 +7,7 @@ import { DiscoveryAddressTypes, NameKnown } from "../values.ts";
  * Start Discovery, 0x0023, since 1.0. Reply, then Discovering(1) to all sockets. LE part scans 10.24 s (5.12 s each for interleaved),
  * BR/EDR inquiry 8 x 1.28 s, then Discovering(0) by itself.
  */
-export const StartDiscovery = command("StartDiscovery", {
-  title: "Start Discovery",
+export const StartDiscovery = command("Start Discovery", {
   opcode: 0x0023,
   since: "1.0",
   power: "on",
@@ -24,8 +23,7 @@ export const StartDiscovery = command("StartDiscovery", {
 });
 
 /** Stop Discovery, 0x0024, since 1.0. Reply, then Discovering(0) to all sockets. */
-export const StopDiscovery = command("StopDiscovery", {
-  title: "Stop Discovery",
+export const StopDiscovery = command("Stop Discovery", {
   opcode: 0x0024,
   since: "1.0",
   power: "on",
@@ -36,8 +34,7 @@ export const StopDiscovery = command("StopDiscovery", {
 });
 
 /** Confirm Name, 0x0025, since 1.0. */
-export const ConfirmName = command("ConfirmName", {
-  title: "Confirm Name",
+export const ConfirmName = command("Confirm Name", {
   opcode: 0x0025,
   since: "1.0",
   power: "on",
@@ -48,8 +45,7 @@ export const ConfirmName = command("ConfirmName", {
 });
 
 /** Start Service Discovery, 0x003a, since 1.8. */
-export const StartServiceDiscovery = command("StartServiceDiscovery", {
-  title: "Start Service Discovery",
+export const StartServiceDiscovery = command("Start Service Discovery", {
   opcode: 0x003a,
   since: "1.8",
   power: "on",
@@ -73,8 +69,7 @@ export const StartServiceDiscovery = command("StartServiceDiscovery", {
  * Start Limited Discovery, 0x0041, since 1.11. Only devices with the limited discoverable bit are reported. The filter stays in force
  * after the end, also for background and monitor reports, until another discovery is started.
  */
-export const StartLimitedDiscovery = command("StartLimitedDiscovery", {
-  title: "Start Limited Discovery",
+export const StartLimitedDiscovery = command("Start Limited Discovery", {
   opcode: 0x0041,
   since: "1.11",
   power: "on",

@@ -3,8 +3,7 @@ import { about, cstring, enumerated, orElse, struct, u8, u16, u24, uuid128 } fro
 import { DeviceIdSource } from "../values.ts";
 
 /** Set Device Class, 0x000e, since 1.0. Not powered: succeeds with the old class (zeros). */
-export const SetDeviceClass = command("SetDeviceClass", {
-  title: "Set Device Class",
+export const SetDeviceClass = command("Set Device Class", {
   opcode: 0x000e,
   since: "1.0",
   parameters: struct({ majorClass: about(u8, { range: [0, 31] }), minorClass: about(u8, { note: "low two bits must be zero" }) }),
@@ -20,8 +19,7 @@ export const SetDeviceClass = command("SetDeviceClass", {
  * Set Local Name, 0x000f, since 1.0. Same names as before: CommandComplete at once. Not powered: CommandComplete at once, then Local Name
  * Changed to the others. The reply echoes the request.
  */
-export const SetLocalName = command("SetLocalName", {
-  title: "Set Local Name",
+export const SetLocalName = command("Set Local Name", {
   opcode: 0x000f,
   since: "1.0",
   parameters: struct({ name: cstring(249), shortName: orElse(cstring(11), "") }),
@@ -30,8 +28,7 @@ export const SetLocalName = command("SetLocalName", {
 });
 
 /** Add UUID, 0x0010, since 1.0. */
-export const AddUuid = command("AddUUID", {
-  title: "Add UUID",
+export const AddUuid = command("Add UUID", {
   opcode: 0x0010,
   since: "1.0",
   parameters: struct({
@@ -43,8 +40,7 @@ export const AddUuid = command("AddUUID", {
 });
 
 /** Remove UUID, 0x0011, since 1.0. Busy as for Add UUID. */
-export const RemoveUuid = command("RemoveUUID", {
-  title: "Remove UUID",
+export const RemoveUuid = command("Remove UUID", {
   opcode: 0x0011,
   since: "1.0",
   parameters: struct({ uuid: about(uuid128, { note: "all zeros removes every UUID" }) }),
@@ -53,8 +49,7 @@ export const RemoveUuid = command("RemoveUUID", {
 });
 
 /** Set Device ID, 0x0028, since 1.1. */
-export const SetDeviceId = command("SetDeviceID", {
-  title: "Set Device ID",
+export const SetDeviceId = command("Set Device ID", {
   opcode: 0x0028,
   since: "1.1",
   parameters: struct({ source: enumerated(u16, DeviceIdSource), vendor: u16, product: u16, version: u16 }),
@@ -62,8 +57,7 @@ export const SetDeviceId = command("SetDeviceID", {
 });
 
 /** Set Appearance, 0x0043, since 1.14. */
-export const SetAppearance = command("SetAppearance", {
-  title: "Set Appearance",
+export const SetAppearance = command("Set Appearance", {
   opcode: 0x0043,
   since: "1.14",
   parameters: struct({ appearance: u16 }),

@@ -7,8 +7,7 @@ import { OnOff } from "../values.ts";
  * Load Link Keys, 0x0012, since 1.0. Replaces the whole list. Keys with an LE address type, a type above 8, a debug type or on the blocked
  * list are skipped silently. Changes of debugKeys send New Settings to all sockets including this one.
  */
-export const LoadLinkKeys = command("LoadLinkKeys", {
-  title: "Load Link Keys",
+export const LoadLinkKeys = command("Load Link Keys", {
   opcode: 0x0012,
   since: "1.0",
   parameters: struct({
@@ -23,8 +22,7 @@ export const LoadLinkKeys = command("LoadLinkKeys", {
  * Load Long Term Keys, 0x0013, since 1.0. Replaces the whole list. Keys with central above 1, size above 16, a BR/EDR type or a non-static
  * random address are skipped silently (older kernels rejected the whole command with InvalidParameters). Key type 4 and above skipped.
  */
-export const LoadLongTermKeys = command("LoadLongTermKeys", {
-  title: "Load Long Term Keys",
+export const LoadLongTermKeys = command("Load Long Term Keys", {
   opcode: 0x0013,
   since: "1.0",
   parameters: struct({ keyCount: countOf(u16, "keys"), keys: list(longTermKey, "keyCount") }),
@@ -37,8 +35,7 @@ export const LoadLongTermKeys = command("LoadLongTermKeys", {
  * key exchange (Set Privacy does too); without it no New Identity Resolving Key ever comes and keys of devices with private addresses get
  * store hint 0.
  */
-export const LoadIdentityResolvingKeys = command("LoadIdentityResolvingKeys", {
-  title: "Load Identity Resolving Keys",
+export const LoadIdentityResolvingKeys = command("Load Identity Resolving Keys", {
   opcode: 0x0030,
   since: "1.5",
   parameters: struct({ keyCount: countOf(u16, "keys"), keys: list(identityResolvingKey, "keyCount") }),
@@ -46,8 +43,7 @@ export const LoadIdentityResolvingKeys = command("LoadIdentityResolvingKeys", {
 });
 
 /** Load Blocked Keys, 0x0046, since 1.15. Replaces the whole list. */
-export const LoadBlockedKeys = command("LoadBlockedKeys", {
-  title: "Load Blocked Keys",
+export const LoadBlockedKeys = command("Load Blocked Keys", {
   opcode: 0x0046,
   since: "1.15",
   aliases: ["SetBlockedKeys"],

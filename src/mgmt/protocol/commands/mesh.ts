@@ -9,8 +9,7 @@ import { AdType, OnOff } from "../values.ts";
  * After switching off the controller still counts as discovering: Start Discovery gives Busy, and Pair Device can hang, until Stop
  * Discovery was called.
  */
-export const SetMeshReceiver = command("SetMeshReceiver", {
-  title: "Set Mesh Receiver",
+export const SetMeshReceiver = command("Set Mesh Receiver", {
   opcode: 0x0057,
   since: "1.21",
   parameters: struct({
@@ -27,8 +26,7 @@ export const SetMeshReceiver = command("SetMeshReceiver", {
 });
 
 /** Read Mesh Features, 0x0058, since 1.21. MaxHandles 3 with LE on, else 0. Handles of this socket only. */
-export const ReadMeshFeatures = command("ReadMeshFeatures", {
-  title: "Read Mesh Features",
+export const ReadMeshFeatures = command("Read Mesh Features", {
   opcode: 0x0058,
   since: "1.21",
   aliases: ["MeshReadFeatures"],
@@ -40,8 +38,7 @@ export const ReadMeshFeatures = command("ReadMeshFeatures", {
  * Transmit Mesh Packet, 0x0059, since 1.21. Mesh Packet Transmit Complete goes to all sockets later (also on failure). Uses an internal
  * advertising instance numbered maxInstances + 1 which can surface in Advertising Removed.
  */
-export const TransmitMeshPacket = command("TransmitMeshPacket", {
-  title: "Transmit Mesh Packet",
+export const TransmitMeshPacket = command("Transmit Mesh Packet", {
   opcode: 0x0059,
   since: "1.21",
   aliases: ["MeshSend"],
@@ -64,8 +61,7 @@ export const TransmitMeshPacket = command("TransmitMeshPacket", {
 });
 
 /** Cancel Transmit Mesh Packet, 0x005a, since 1.21. Unknown handle still succeeds. */
-export const CancelTransmitMeshPacket = command("CancelTransmitMeshPacket", {
-  title: "Cancel Transmit Mesh Packet",
+export const CancelTransmitMeshPacket = command("Cancel Transmit Mesh Packet", {
   opcode: 0x005a,
   since: "1.21",
   aliases: ["MeshSendCancel"],

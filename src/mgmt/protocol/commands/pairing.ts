@@ -7,8 +7,7 @@ import { DiscoveryAddressTypes, IoCapability, OnOff } from "../values.ts";
  * PIN Code Reply, 0x0016, since 1.0. High security wanted and length not 16: a negative reply is sent on the air and CommandStatus
  * InvalidParameters returned.
  */
-export const PinCodeReply = command("PINCodeReply", {
-  title: "PIN Code Reply",
+export const PinCodeReply = command("PIN Code Reply", {
   opcode: 0x0016,
   since: "1.0",
   power: "on",
@@ -19,8 +18,7 @@ export const PinCodeReply = command("PINCodeReply", {
 });
 
 /** PIN Code Negative Reply, 0x0017, since 1.0. */
-export const PinCodeNegativeReply = command("PINCodeNegativeReply", {
-  title: "PIN Code Negative Reply",
+export const PinCodeNegativeReply = command("PIN Code Negative Reply", {
   opcode: 0x0017,
   since: "1.0",
   power: "on",
@@ -31,8 +29,7 @@ export const PinCodeNegativeReply = command("PINCodeNegativeReply", {
 });
 
 /** Set IO Capability, 0x0018, since 1.0. Not remembered per pairing: it is the controller default; no event is sent. */
-export const SetIoCapability = command("SetIOCapability", {
-  title: "Set IO Capability",
+export const SetIoCapability = command("Set IO Capability", {
   opcode: 0x0018,
   since: "1.0",
   parameters: struct({ ioCapability: enumerated(u8, IoCapability) }),
@@ -44,8 +41,7 @@ export const SetIoCapability = command("SetIOCapability", {
  * is the identity address if one was learned, so match by opcode and index, not by address. With a pairing pending on the controller a
  * further Pair Device gives Busy.
  */
-export const PairDevice = command("PairDevice", {
-  title: "Pair Device",
+export const PairDevice = command("Pair Device", {
   opcode: 0x0019,
   since: "1.0",
   power: "on",
@@ -65,8 +61,7 @@ export const PairDevice = command("PairDevice", {
 });
 
 /** Cancel Pair Device, 0x001a, since 1.0. The pending Pair Device completes with Cancelled before this reply; Connect Failed may follow. */
-export const CancelPairDevice = command("CancelPairDevice", {
-  title: "Cancel Pair Device",
+export const CancelPairDevice = command("Cancel Pair Device", {
   opcode: 0x001a,
   since: "1.0",
   power: "on",
@@ -79,8 +74,7 @@ export const CancelPairDevice = command("CancelPairDevice", {
  * Unpair Device, 0x001b, since 1.0. Keys derived for the other transport are separate: unpair BR/EDR and LE addresses one by one. Device
  * Unpaired goes to the other sockets. Also takes the LE device off the Add Device list.
  */
-export const UnpairDevice = command("UnpairDevice", {
-  title: "Unpair Device",
+export const UnpairDevice = command("Unpair Device", {
   opcode: 0x001b,
   since: "1.0",
   power: "on",
@@ -91,8 +85,7 @@ export const UnpairDevice = command("UnpairDevice", {
 });
 
 /** User Confirmation Reply, 0x001c, since 1.0. */
-export const UserConfirmationReply = command("UserConfirmationReply", {
-  title: "User Confirmation Reply",
+export const UserConfirmationReply = command("User Confirmation Reply", {
   opcode: 0x001c,
   since: "1.0",
   power: "on",
@@ -103,8 +96,7 @@ export const UserConfirmationReply = command("UserConfirmationReply", {
 });
 
 /** User Confirmation Negative Reply, 0x001d, since 1.0. */
-export const UserConfirmationNegativeReply = command("UserConfirmationNegativeReply", {
-  title: "User Confirmation Negative Reply",
+export const UserConfirmationNegativeReply = command("User Confirmation Negative Reply", {
   opcode: 0x001d,
   since: "1.0",
   power: "on",
@@ -115,8 +107,7 @@ export const UserConfirmationNegativeReply = command("UserConfirmationNegativeRe
 });
 
 /** User Passkey Reply, 0x001e, since 1.0. */
-export const UserPasskeyReply = command("UserPasskeyReply", {
-  title: "User Passkey Reply",
+export const UserPasskeyReply = command("User Passkey Reply", {
   opcode: 0x001e,
   since: "1.0",
   power: "on",
@@ -127,8 +118,7 @@ export const UserPasskeyReply = command("UserPasskeyReply", {
 });
 
 /** User Passkey Negative Reply, 0x001f, since 1.0. */
-export const UserPasskeyNegativeReply = command("UserPasskeyNegativeReply", {
-  title: "User Passkey Negative Reply",
+export const UserPasskeyNegativeReply = command("User Passkey Negative Reply", {
   opcode: 0x001f,
   since: "1.0",
   power: "on",
@@ -139,8 +129,7 @@ export const UserPasskeyNegativeReply = command("UserPasskeyNegativeReply", {
 });
 
 /** Read Local Out Of Band Data, 0x0020, since 1.0. 32 bytes without BR/EDR secure connections, 64 with. */
-export const ReadLocalOutOfBandData = command("ReadLocalOutOfBandData", {
-  title: "Read Local Out Of Band Data",
+export const ReadLocalOutOfBandData = command("Read Local Out Of Band Data", {
   opcode: 0x0020,
   since: "1.0",
   power: "on",
@@ -154,8 +143,7 @@ export const ReadLocalOutOfBandData = command("ReadLocalOutOfBandData", {
 });
 
 /** Add Remote Out Of Band Data, 0x0021, since 1.0. */
-export const AddRemoteOutOfBandData = command("AddRemoteOutOfBandData", {
-  title: "Add Remote Out Of Band Data",
+export const AddRemoteOutOfBandData = command("Add Remote Out Of Band Data", {
   opcode: 0x0021,
   since: "1.0",
   failure: "mixed",
@@ -174,8 +162,7 @@ export const AddRemoteOutOfBandData = command("AddRemoteOutOfBandData", {
 });
 
 /** Remove Remote Out Of Band Data, 0x0022, since 1.0. 00:00:00:00:00:00 clears all. */
-export const RemoveRemoteOutOfBandData = command("RemoveRemoteOutOfBandData", {
-  title: "Remove Remote Out Of Band Data",
+export const RemoveRemoteOutOfBandData = command("Remove Remote Out Of Band Data", {
   opcode: 0x0022,
   since: "1.0",
   failure: "complete",
@@ -185,8 +172,7 @@ export const RemoveRemoteOutOfBandData = command("RemoveRemoteOutOfBandData", {
 });
 
 /** Read Local Out Of Band Extended Data, 0x003b, since 1.9. Failure replies carry the type and an empty data field. */
-export const ReadLocalOutOfBandExtendedData = command("ReadLocalOutOfBandExtendedData", {
-  title: "Read Local Out Of Band Extended Data",
+export const ReadLocalOutOfBandExtendedData = command("Read Local Out Of Band Extended Data", {
   opcode: 0x003b,
   since: "1.9",
   power: "on",

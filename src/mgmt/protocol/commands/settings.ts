@@ -8,8 +8,7 @@ import { AdvertisingMode, DebugKeysMode, DiscoverableMode, OnOff, PrivacyMode, S
  * then New Settings to every other socket. Power off removes advertising instances: Advertising Removed to all sockets, before the reply.
  * Class Of Device Changed, if the class changed, comes before the reply when powering on and after it when powering off.
  */
-export const SetPowered = command("SetPowered", {
-  title: "Set Powered",
+export const SetPowered = command("Set Powered", {
   opcode: 0x0005,
   since: "1.0",
   parameters: struct({ powered: onOff(OnOff) }),
@@ -22,8 +21,7 @@ export const SetPowered = command("SetPowered", {
 });
 
 /** Set Discoverable, 0x0006, since 1.0. When the timeout expires New Settings goes to all sockets including the setter. */
-export const SetDiscoverable = command("SetDiscoverable", {
-  title: "Set Discoverable",
+export const SetDiscoverable = command("Set Discoverable", {
   opcode: 0x0006,
   since: "1.0",
   parameters: struct({ discoverable: enumerated(u8, DiscoverableMode), timeout: orElse(about(u16, { unit: "s" }), 0) }),
@@ -36,8 +34,7 @@ export const SetDiscoverable = command("SetDiscoverable", {
 });
 
 /** Set Connectable, 0x0007, since 1.0. Switching off clears Discoverable. */
-export const SetConnectable = command("SetConnectable", {
-  title: "Set Connectable",
+export const SetConnectable = command("Set Connectable", {
   opcode: 0x0007,
   since: "1.0",
   parameters: struct({ connectable: onOff(OnOff) }),
@@ -50,8 +47,7 @@ export const SetConnectable = command("SetConnectable", {
 });
 
 /** Set Fast Connectable, 0x0008, since 1.0. */
-export const SetFastConnectable = command("SetFastConnectable", {
-  title: "Set Fast Connectable",
+export const SetFastConnectable = command("Set Fast Connectable", {
   opcode: 0x0008,
   since: "1.0",
   parameters: struct({ enable: onOff(OnOff) }),
@@ -62,8 +58,7 @@ export const SetFastConnectable = command("SetFastConnectable", {
 /**
  * Set Bondable, 0x0009, since 1.0. The first command any client ever sends to a controller clears Bondable, so it must be set explicitly.
  */
-export const SetBondable = command("SetBondable", {
-  title: "Set Bondable",
+export const SetBondable = command("Set Bondable", {
   opcode: 0x0009,
   since: "1.0",
   parameters: struct({ bondable: onOff(OnOff) }),
@@ -72,8 +67,7 @@ export const SetBondable = command("SetBondable", {
 });
 
 /** Set Link Security, 0x000a, since 1.0. */
-export const SetLinkSecurity = command("SetLinkSecurity", {
-  title: "Set Link Security",
+export const SetLinkSecurity = command("Set Link Security", {
   opcode: 0x000a,
   since: "1.0",
   parameters: struct({ linkSecurity: onOff(OnOff) }),
@@ -87,8 +81,7 @@ export const SetLinkSecurity = command("SetLinkSecurity", {
 });
 
 /** Set Secure Simple Pairing, 0x000b, since 1.0. Switching off also cleared HighSpeed on kernels that had it. */
-export const SetSecureSimplePairing = command("SetSecureSimplePairing", {
-  title: "Set Secure Simple Pairing",
+export const SetSecureSimplePairing = command("Set Secure Simple Pairing", {
   opcode: 0x000b,
   since: "1.0",
   parameters: struct({ secureSimplePairing: onOff(OnOff) }),
@@ -105,8 +98,7 @@ export const SetSecureSimplePairing = command("SetSecureSimplePairing", {
  * Set High Speed, 0x000c, since 1.0. NotSupported always (current 6.1; older builds without CONFIG_BT_HS too). Deprecated: AMP support is
  * gone from current kernels and off in the Debian 12 kernel.
  */
-export const SetHighSpeed = command("SetHighSpeed", {
-  title: "Set High Speed",
+export const SetHighSpeed = command("Set High Speed", {
   opcode: 0x000c,
   since: "1.0",
   parameters: struct({ highSpeed: onOff(OnOff) }),
@@ -117,8 +109,7 @@ export const SetHighSpeed = command("SetHighSpeed", {
  * Set Low Energy, 0x000d, since 1.0. BR/EDR off: 1 succeeds at once, 0 is Rejected. Switching off removes every advertising instance and
  * clears Advertising.
  */
-export const SetLowEnergy = command("SetLowEnergy", {
-  title: "Set Low Energy",
+export const SetLowEnergy = command("Set Low Energy", {
   opcode: 0x000d,
   since: "1.0",
   parameters: struct({ lowEnergy: onOff(OnOff) }),
@@ -127,8 +118,7 @@ export const SetLowEnergy = command("SetLowEnergy", {
 });
 
 /** Set Advertising, 0x0029, since 1.4. With an LE link, active scanning or mesh on only the flag changes. */
-export const SetAdvertising = command("SetAdvertising", {
-  title: "Set Advertising",
+export const SetAdvertising = command("Set Advertising", {
   opcode: 0x0029,
   since: "1.4",
   parameters: struct({ advertising: enumerated(u8, AdvertisingMode) }),
@@ -142,8 +132,7 @@ export const SetAdvertising = command("SetAdvertising", {
 });
 
 /** Set BR/EDR, 0x002a, since 1.4. Switching off while unpowered clears Discoverable, SSP, LinkSecurity, FastConnectable and HighSpeed. */
-export const SetBredr = command("SetBREDR", {
-  title: "Set BR/EDR",
+export const SetBredr = command("Set BR/EDR", {
   opcode: 0x002a,
   since: "1.4",
   parameters: struct({ bredr: onOff(OnOff) }),
@@ -156,8 +145,7 @@ export const SetBredr = command("SetBREDR", {
 });
 
 /** Set Static Address, 0x002b, since 1.4. New Settings is sent even if nothing changed. */
-export const SetStaticAddress = command("SetStaticAddress", {
-  title: "Set Static Address",
+export const SetStaticAddress = command("Set Static Address", {
   opcode: 0x002b,
   since: "1.4",
   power: "off",
@@ -167,8 +155,7 @@ export const SetStaticAddress = command("SetStaticAddress", {
 });
 
 /** Set Scan Parameters, 0x002c, since 1.4. */
-export const SetScanParameters = command("SetScanParameters", {
-  title: "Set Scan Parameters",
+export const SetScanParameters = command("Set Scan Parameters", {
   opcode: 0x002c,
   since: "1.4",
   parameters: struct({
@@ -179,8 +166,7 @@ export const SetScanParameters = command("SetScanParameters", {
 });
 
 /** Set Secure Connections, 0x002d, since 1.5. */
-export const SetSecureConnections = command("SetSecureConnections", {
-  title: "Set Secure Connections",
+export const SetSecureConnections = command("Set Secure Connections", {
   opcode: 0x002d,
   since: "1.5",
   parameters: struct({ secureConnections: enumerated(u8, SecureConnectionsMode) }),
@@ -193,8 +179,7 @@ export const SetSecureConnections = command("SetSecureConnections", {
 });
 
 /** Set Debug Keys, 0x002e, since 1.5. */
-export const SetDebugKeys = command("SetDebugKeys", {
-  title: "Set Debug Keys",
+export const SetDebugKeys = command("Set Debug Keys", {
   opcode: 0x002e,
   since: "1.5",
   parameters: struct({ debugKeys: enumerated(u8, DebugKeysMode) }),
@@ -203,8 +188,7 @@ export const SetDebugKeys = command("SetDebugKeys", {
 });
 
 /** Set Privacy, 0x002f, since 1.5. Mode 0 wipes the key. */
-export const SetPrivacy = command("SetPrivacy", {
-  title: "Set Privacy",
+export const SetPrivacy = command("Set Privacy", {
   opcode: 0x002f,
   since: "1.5",
   power: "off",
@@ -214,8 +198,7 @@ export const SetPrivacy = command("SetPrivacy", {
 });
 
 /** Set Wideband Speech, 0x0047, since 1.16. */
-export const SetWidebandSpeech = command("SetWidebandSpeech", {
-  title: "Set Wideband Speech",
+export const SetWidebandSpeech = command("Set Wideband Speech", {
   opcode: 0x0047,
   since: "1.16",
   parameters: struct({ widebandSpeech: onOff(OnOff) }),

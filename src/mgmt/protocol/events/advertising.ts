@@ -4,8 +4,7 @@ import { device } from "../structures.ts";
 import { DeviceFoundFlags } from "../values.ts";
 
 /** Advertising Added, 0x0023, since 1.9. */
-export const AdvertisingAdded = event("AdvertisingAdded", {
-  title: "Advertising Added",
+export const AdvertisingAdded = event("Advertising Added", {
   code: 0x0023,
   since: "1.9",
   delivery: "others",
@@ -13,8 +12,7 @@ export const AdvertisingAdded = event("AdvertisingAdded", {
 });
 
 /** Advertising Removed, 0x0024, since 1.9. Goes to all sockets when a timeout or a power off removed it. */
-export const AdvertisingRemoved = event("AdvertisingRemoved", {
-  title: "Advertising Removed",
+export const AdvertisingRemoved = event("Advertising Removed", {
   code: 0x0024,
   since: "1.9",
   delivery: "others",
@@ -22,8 +20,7 @@ export const AdvertisingRemoved = event("AdvertisingRemoved", {
 });
 
 /** Advertisement Monitor Added, 0x002b, since 1.18. */
-export const AdvertisementMonitorAdded = event("AdvertisementMonitorAdded", {
-  title: "Advertisement Monitor Added",
+export const AdvertisementMonitorAdded = event("Advertisement Monitor Added", {
   code: 0x002b,
   since: "1.18",
   delivery: "others",
@@ -31,8 +28,7 @@ export const AdvertisementMonitorAdded = event("AdvertisementMonitorAdded", {
 });
 
 /** Advertisement Monitor Removed, 0x002c, since 1.18. */
-export const AdvertisementMonitorRemoved = event("AdvertisementMonitorRemoved", {
-  title: "Advertisement Monitor Removed",
+export const AdvertisementMonitorRemoved = event("Advertisement Monitor Removed", {
   code: 0x002c,
   since: "1.18",
   delivery: "others",
@@ -40,8 +36,7 @@ export const AdvertisementMonitorRemoved = event("AdvertisementMonitorRemoved", 
 });
 
 /** Advertisement Monitor Device Found, 0x002f, since 1.18. */
-export const AdvertisementMonitorDeviceFound = event("AdvertisementMonitorDeviceFound", {
-  title: "Advertisement Monitor Device Found",
+export const AdvertisementMonitorDeviceFound = event("Advertisement Monitor Device Found", {
   code: 0x002f,
   since: "1.18",
   delivery: "all",
@@ -56,8 +51,7 @@ export const AdvertisementMonitorDeviceFound = event("AdvertisementMonitorDevice
 });
 
 /** Advertisement Monitor Device Lost, 0x0030, since 1.18. */
-export const AdvertisementMonitorDeviceLost = event("AdvertisementMonitorDeviceLost", {
-  title: "Advertisement Monitor Device Lost",
+export const AdvertisementMonitorDeviceLost = event("Advertisement Monitor Device Lost", {
   code: 0x0030,
   since: "1.18",
   delivery: "all",
@@ -65,8 +59,7 @@ export const AdvertisementMonitorDeviceLost = event("AdvertisementMonitorDeviceL
 });
 
 /** Mesh Device Found, 0x0031, since 1.21. */
-export const MeshDeviceFound = event("MeshDeviceFound", {
-  title: "Mesh Device Found",
+export const MeshDeviceFound = event("Mesh Device Found", {
   code: 0x0031,
   since: "1.21",
   delivery: "all",
@@ -81,8 +74,7 @@ export const MeshDeviceFound = event("MeshDeviceFound", {
 });
 
 /** Mesh Packet Transmit Complete, 0x0032, since 1.21. */
-export const MeshPacketTransmitComplete = event("MeshPacketTransmitComplete", {
-  title: "Mesh Packet Transmit Complete",
+export const MeshPacketTransmitComplete = event("Mesh Packet Transmit Complete", {
   code: 0x0032,
   since: "1.21",
   delivery: "all",

@@ -12,8 +12,7 @@ import {
 } from "../values.ts";
 
 /** Controller Error, 0x0003, since 1.0. */
-export const ControllerError = event("ControllerError", {
-  title: "Controller Error",
+export const ControllerError = event("Controller Error", {
   code: 0x0003,
   since: "1.0",
   delivery: "all",
@@ -21,11 +20,10 @@ export const ControllerError = event("ControllerError", {
 });
 
 /** Index Added, 0x0004, since 1.0. Sent until the socket has used ReadExtendedControllerIndexList. */
-export const IndexAdded = event("IndexAdded", { title: "Index Added", code: 0x0004, since: "1.0", privileged: false, delivery: "optOut" });
+export const IndexAdded = event("Index Added", { code: 0x0004, since: "1.0", privileged: false, delivery: "optOut" });
 
 /** Index Removed, 0x0005, since 1.0. As Index Added; commands pending on the controller complete with InvalidIndex just before. */
-export const IndexRemoved = event("IndexRemoved", {
-  title: "Index Removed",
+export const IndexRemoved = event("Index Removed", {
   code: 0x0005,
   since: "1.0",
   privileged: false,
@@ -33,8 +31,7 @@ export const IndexRemoved = event("IndexRemoved", {
 });
 
 /** New Settings, 0x0006, since 1.0. */
-export const NewSettings = event("NewSettings", {
-  title: "New Settings",
+export const NewSettings = event("New Settings", {
   code: 0x0006,
   since: "1.0",
   privileged: false,
@@ -43,8 +40,7 @@ export const NewSettings = event("NewSettings", {
 });
 
 /** Class Of Device Changed, 0x0007, since 1.0. Sent until the socket has used ReadExtendedControllerInformation; goes to the issuer too. */
-export const ClassOfDeviceChanged = event("ClassOfDeviceChanged", {
-  title: "Class Of Device Changed",
+export const ClassOfDeviceChanged = event("Class Of Device Changed", {
   code: 0x0007,
   since: "1.0",
   privileged: false,
@@ -53,8 +49,7 @@ export const ClassOfDeviceChanged = event("ClassOfDeviceChanged", {
 });
 
 /** Local Name Changed, 0x0008, since 1.0. */
-export const LocalNameChanged = event("LocalNameChanged", {
-  title: "Local Name Changed",
+export const LocalNameChanged = event("Local Name Changed", {
   code: 0x0008,
   since: "1.0",
   privileged: false,
@@ -63,8 +58,7 @@ export const LocalNameChanged = event("LocalNameChanged", {
 });
 
 /** Unconfigured Index Added, 0x001d, since 1.7. */
-export const UnconfiguredIndexAdded = event("UnconfiguredIndexAdded", {
-  title: "Unconfigured Index Added",
+export const UnconfiguredIndexAdded = event("Unconfigured Index Added", {
   code: 0x001d,
   since: "1.7",
   privileged: false,
@@ -72,8 +66,7 @@ export const UnconfiguredIndexAdded = event("UnconfiguredIndexAdded", {
 });
 
 /** Unconfigured Index Removed, 0x001e, since 1.7. */
-export const UnconfiguredIndexRemoved = event("UnconfiguredIndexRemoved", {
-  title: "Unconfigured Index Removed",
+export const UnconfiguredIndexRemoved = event("Unconfigured Index Removed", {
   code: 0x001e,
   since: "1.7",
   privileged: false,
@@ -81,8 +74,7 @@ export const UnconfiguredIndexRemoved = event("UnconfiguredIndexRemoved", {
 });
 
 /** New Configuration Options, 0x001f, since 1.7. */
-export const NewConfigurationOptions = event("NewConfigurationOptions", {
-  title: "New Configuration Options",
+export const NewConfigurationOptions = event("New Configuration Options", {
   code: 0x001f,
   since: "1.7",
   privileged: false,
@@ -91,8 +83,7 @@ export const NewConfigurationOptions = event("NewConfigurationOptions", {
 });
 
 /** Extended Index Added, 0x0020, since 1.9. Only after ReadExtendedControllerIndexList on this socket. */
-export const ExtendedIndexAdded = event("ExtendedIndexAdded", {
-  title: "Extended Index Added",
+export const ExtendedIndexAdded = event("Extended Index Added", {
   code: 0x0020,
   since: "1.9",
   privileged: false,
@@ -101,8 +92,7 @@ export const ExtendedIndexAdded = event("ExtendedIndexAdded", {
 });
 
 /** Extended Index Removed, 0x0021, since 1.9. */
-export const ExtendedIndexRemoved = event("ExtendedIndexRemoved", {
-  title: "Extended Index Removed",
+export const ExtendedIndexRemoved = event("Extended Index Removed", {
   code: 0x0021,
   since: "1.9",
   privileged: false,
@@ -111,8 +101,7 @@ export const ExtendedIndexRemoved = event("ExtendedIndexRemoved", {
 });
 
 /** Extended Controller Information Changed, 0x0025, since 1.14. */
-export const ExtendedControllerInformationChanged = event("ExtendedControllerInformationChanged", {
-  title: "Extended Controller Information Changed",
+export const ExtendedControllerInformationChanged = event("Extended Controller Information Changed", {
   code: 0x0025,
   since: "1.14",
   privileged: false,
@@ -121,8 +110,7 @@ export const ExtendedControllerInformationChanged = event("ExtendedControllerInf
 });
 
 /** PHY Configuration Changed, 0x0026, since 1.15. The library header declares a 16-bit field; 32 bits are on the wire. */
-export const PhyConfigurationChanged = event("PHYConfigurationChanged", {
-  title: "PHY Configuration Changed",
+export const PhyConfigurationChanged = event("PHY Configuration Changed", {
   code: 0x0026,
   since: "1.15",
   delivery: "others",
@@ -130,8 +118,7 @@ export const PhyConfigurationChanged = event("PHYConfigurationChanged", {
 });
 
 /** Experimental Feature Changed, 0x0027, since 1.17. */
-export const ExperimentalFeatureChanged = event("ExperimentalFeatureChanged", {
-  title: "Experimental Feature Changed",
+export const ExperimentalFeatureChanged = event("Experimental Feature Changed", {
   code: 0x0027,
   since: "1.17",
   index: "either",
@@ -141,8 +128,7 @@ export const ExperimentalFeatureChanged = event("ExperimentalFeatureChanged", {
 });
 
 /** Default System Configuration Changed, 0x0028, since 1.18. Described, no constant in the header, never sent by Linux 6.1. */
-export const DefaultSystemConfigurationChanged = event("DefaultSystemConfigurationChanged", {
-  title: "Default System Configuration Changed",
+export const DefaultSystemConfigurationChanged = event("Default System Configuration Changed", {
   code: 0x0028,
   since: "1.18",
   delivery: "othersOptIn",
@@ -150,8 +136,7 @@ export const DefaultSystemConfigurationChanged = event("DefaultSystemConfigurati
 });
 
 /** Default Runtime Configuration Changed, 0x0029, since 1.18. Described, no constant in the header, never sent by Linux 6.1. */
-export const DefaultRuntimeConfigurationChanged = event("DefaultRuntimeConfigurationChanged", {
-  title: "Default Runtime Configuration Changed",
+export const DefaultRuntimeConfigurationChanged = event("Default Runtime Configuration Changed", {
   code: 0x0029,
   since: "1.18",
   delivery: "othersOptIn",
@@ -159,8 +144,7 @@ export const DefaultRuntimeConfigurationChanged = event("DefaultRuntimeConfigura
 });
 
 /** Controller Suspend, 0x002d, since 1.18. */
-export const ControllerSuspend = event("ControllerSuspend", {
-  title: "Controller Suspend",
+export const ControllerSuspend = event("Controller Suspend", {
   code: 0x002d,
   since: "1.18",
   delivery: "all",
@@ -171,8 +155,7 @@ export const ControllerSuspend = event("ControllerSuspend", {
  * Controller Resume, 0x002e, since 1.18. The user-space library header and the tracer put the address first; the prose description and the
  * kernel put Wake_Reason first, and the kernel is what one receives.
  */
-export const ControllerResume = event("ControllerResume", {
-  title: "Controller Resume",
+export const ControllerResume = event("Controller Resume", {
   code: 0x002e,
   since: "1.18",
   delivery: "all",

@@ -4,8 +4,7 @@ import { addrInfo, device } from "../structures.ts";
 import { DeviceAction, DeviceFlags, DeviceFoundFlags, DisconnectReason, DiscoveryAddressTypes, OnOff, Status } from "../values.ts";
 
 /** Device Connected, 0x000b, since 1.0. */
-export const DeviceConnected = event("DeviceConnected", {
-  title: "Device Connected",
+export const DeviceConnected = event("Device Connected", {
   code: 0x000b,
   since: "1.0",
   delivery: "all",
@@ -20,8 +19,7 @@ export const DeviceConnected = event("DeviceConnected", {
 /**
  * Device Disconnected, 0x000c, since 1.0. Early kernels send it without the reason octet; goes to the issuer of Disconnect too on 6.1.192.
  */
-export const DeviceDisconnected = event("DeviceDisconnected", {
-  title: "Device Disconnected",
+export const DeviceDisconnected = event("Device Disconnected", {
   code: 0x000c,
   since: "1.0",
   delivery: "others",
@@ -29,8 +27,7 @@ export const DeviceDisconnected = event("DeviceDisconnected", {
 });
 
 /** Connect Failed, 0x000d, since 1.0. */
-export const ConnectFailed = event("ConnectFailed", {
-  title: "Connect Failed",
+export const ConnectFailed = event("Connect Failed", {
   code: 0x000d,
   since: "1.0",
   delivery: "all",
@@ -38,8 +35,7 @@ export const ConnectFailed = event("ConnectFailed", {
 });
 
 /** Device Found, 0x0012, since 1.0. BR/EDR without RSSI is reported as 0 in plain discovery. */
-export const DeviceFound = event("DeviceFound", {
-  title: "Device Found",
+export const DeviceFound = event("Device Found", {
   code: 0x0012,
   since: "1.0",
   delivery: "all",
@@ -54,7 +50,6 @@ export const DeviceFound = event("DeviceFound", {
 
 /** Discovering, 0x0013, since 1.0. */
 export const Discovering = event("Discovering", {
-  title: "Discovering",
   code: 0x0013,
   since: "1.0",
   delivery: "all",
@@ -62,8 +57,7 @@ export const Discovering = event("Discovering", {
 });
 
 /** Device Blocked, 0x0014, since 1.0. */
-export const DeviceBlocked = event("DeviceBlocked", {
-  title: "Device Blocked",
+export const DeviceBlocked = event("Device Blocked", {
   code: 0x0014,
   since: "1.0",
   delivery: "others",
@@ -71,8 +65,7 @@ export const DeviceBlocked = event("DeviceBlocked", {
 });
 
 /** Device Unblocked, 0x0015, since 1.0. */
-export const DeviceUnblocked = event("DeviceUnblocked", {
-  title: "Device Unblocked",
+export const DeviceUnblocked = event("Device Unblocked", {
   code: 0x0015,
   since: "1.0",
   delivery: "others",
@@ -80,8 +73,7 @@ export const DeviceUnblocked = event("DeviceUnblocked", {
 });
 
 /** Device Added, 0x001a, since 1.7. */
-export const DeviceAdded = event("DeviceAdded", {
-  title: "Device Added",
+export const DeviceAdded = event("Device Added", {
   code: 0x001a,
   since: "1.7",
   delivery: "others",
@@ -89,8 +81,7 @@ export const DeviceAdded = event("DeviceAdded", {
 });
 
 /** Device Removed, 0x001b, since 1.7. */
-export const DeviceRemoved = event("DeviceRemoved", {
-  title: "Device Removed",
+export const DeviceRemoved = event("Device Removed", {
   code: 0x001b,
   since: "1.7",
   delivery: "others",
@@ -101,8 +92,7 @@ export const DeviceRemoved = event("DeviceRemoved", {
  * New Connection Parameter, 0x001c, since 1.7. The prose description and the tracer put Store_Hint before the address; the kernel and the
  * library header put the address first, and the kernel is what one receives.
  */
-export const NewConnectionParameter = event("NewConnectionParameter", {
-  title: "New Connection Parameter",
+export const NewConnectionParameter = event("New Connection Parameter", {
   code: 0x001c,
   since: "1.7",
   delivery: "all",
@@ -117,8 +107,7 @@ export const NewConnectionParameter = event("NewConnectionParameter", {
 });
 
 /** Device Flags Changed, 0x002a, since 1.18. Goes to all sockets, issuer included, when caused by Add Device. */
-export const DeviceFlagsChanged = event("DeviceFlagsChanged", {
-  title: "Device Flags Changed",
+export const DeviceFlagsChanged = event("Device Flags Changed", {
   code: 0x002a,
   since: "1.18",
   delivery: "others",
@@ -126,8 +115,7 @@ export const DeviceFlagsChanged = event("DeviceFlagsChanged", {
 });
 
 /** Connection Subrate, 0x0033, since (none stated). First seen in after BlueZ 5.87 (July 2026). */
-export const ConnectionSubrate = event("ConnectionSubrate", {
-  title: "Connection Subrate",
+export const ConnectionSubrate = event("Connection Subrate", {
   code: 0x0033,
   since: "(none stated)",
   delivery: "all",

@@ -4,8 +4,7 @@ import { device, identityResolvingKey, linkKey, longTermKey } from "../structure
 import { CsrkType, OnOff } from "../values.ts";
 
 /** New Link Key, 0x0009, since 1.0. */
-export const NewLinkKey = event("NewLinkKey", {
-  title: "New Link Key",
+export const NewLinkKey = event("New Link Key", {
   code: 0x0009,
   since: "1.0",
   delivery: "all",
@@ -13,8 +12,7 @@ export const NewLinkKey = event("NewLinkKey", {
 });
 
 /** New Long Term Key, 0x000a, since 1.0. */
-export const NewLongTermKey = event("NewLongTermKey", {
-  title: "New Long Term Key",
+export const NewLongTermKey = event("New Long Term Key", {
   code: 0x000a,
   since: "1.0",
   delivery: "all",
@@ -22,8 +20,7 @@ export const NewLongTermKey = event("NewLongTermKey", {
 });
 
 /** New Identity Resolving Key, 0x0018, since 1.5. */
-export const NewIdentityResolvingKey = event("NewIdentityResolvingKey", {
-  title: "New Identity Resolving Key",
+export const NewIdentityResolvingKey = event("New Identity Resolving Key", {
   code: 0x0018,
   since: "1.5",
   delivery: "all",
@@ -31,8 +28,7 @@ export const NewIdentityResolvingKey = event("NewIdentityResolvingKey", {
 });
 
 /** New Signature Resolving Key, 0x0019, since 1.5. */
-export const NewSignatureResolvingKey = event("NewSignatureResolvingKey", {
-  title: "New Signature Resolving Key",
+export const NewSignatureResolvingKey = event("New Signature Resolving Key", {
   code: 0x0019,
   since: "1.5",
   delivery: "all",

@@ -4,8 +4,7 @@ import { addrInfo, device } from "../structures.ts";
 import { DiscoveryAddressTypes, OnOff, Status } from "../values.ts";
 
 /** PIN Code Request, 0x000e, since 1.0. */
-export const PinCodeRequest = event("PINCodeRequest", {
-  title: "PIN Code Request",
+export const PinCodeRequest = event("PIN Code Request", {
   code: 0x000e,
   since: "1.0",
   delivery: "all",
@@ -13,8 +12,7 @@ export const PinCodeRequest = event("PINCodeRequest", {
 });
 
 /** User Confirmation Request, 0x000f, since 1.0. */
-export const UserConfirmationRequest = event("UserConfirmationRequest", {
-  title: "User Confirmation Request",
+export const UserConfirmationRequest = event("User Confirmation Request", {
   code: 0x000f,
   since: "1.0",
   delivery: "all",
@@ -26,8 +24,7 @@ export const UserConfirmationRequest = event("UserConfirmationRequest", {
 });
 
 /** User Passkey Request, 0x0010, since 1.0. */
-export const UserPasskeyRequest = event("UserPasskeyRequest", {
-  title: "User Passkey Request",
+export const UserPasskeyRequest = event("User Passkey Request", {
   code: 0x0010,
   since: "1.0",
   delivery: "all",
@@ -35,8 +32,7 @@ export const UserPasskeyRequest = event("UserPasskeyRequest", {
 });
 
 /** Authentication Failed, 0x0011, since 1.0. Skips the socket whose Pair Device is pending for this link. */
-export const AuthenticationFailed = event("AuthenticationFailed", {
-  title: "Authentication Failed",
+export const AuthenticationFailed = event("Authentication Failed", {
   code: 0x0011,
   since: "1.0",
   delivery: "others",
@@ -44,8 +40,7 @@ export const AuthenticationFailed = event("AuthenticationFailed", {
 });
 
 /** Passkey Notify, 0x0017, since 1.2. */
-export const PasskeyNotify = event("PasskeyNotify", {
-  title: "Passkey Notify",
+export const PasskeyNotify = event("Passkey Notify", {
   code: 0x0017,
   since: "1.2",
   delivery: "all",
@@ -53,8 +48,7 @@ export const PasskeyNotify = event("PasskeyNotify", {
 });
 
 /** Device Unpaired, 0x0016, since 1.0. */
-export const DeviceUnpaired = event("DeviceUnpaired", {
-  title: "Device Unpaired",
+export const DeviceUnpaired = event("Device Unpaired", {
   code: 0x0016,
   since: "1.0",
   delivery: "others",
@@ -62,8 +56,7 @@ export const DeviceUnpaired = event("DeviceUnpaired", {
 });
 
 /** Local Out Of Band Extended Data Updated, 0x0022, since 1.9. Only sockets that used ReadLocalOutOfBandExtendedData successfully. */
-export const LocalOutOfBandExtendedDataUpdated = event("LocalOutOfBandExtendedDataUpdated", {
-  title: "Local Out Of Band Extended Data Updated",
+export const LocalOutOfBandExtendedDataUpdated = event("Local Out Of Band Extended Data Updated", {
   code: 0x0022,
   since: "1.9",
   delivery: "othersOptIn",
