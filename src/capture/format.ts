@@ -2,11 +2,12 @@ import { toHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
 import { Uuid } from "../core/uuid.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
+import { REDACTED } from "../mgmt/protocol/index.ts";
 import type { DecodedPacket } from "./decoded-packet.ts";
 import { declaredJson, declaredText } from "./mgmt-format.ts";
 import { isSecretField, numberText } from "./names.ts";
 import { NO_INDEX } from "./record.ts";
-import { quoted, REDACTED, uuidText } from "./text.ts";
+import { quoted, uuidText } from "./text.ts";
 
 function valueText(packet: string, field: string, value: unknown): string {
   if (value instanceof Uint8Array) {

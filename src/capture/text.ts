@@ -1,9 +1,6 @@
 import { uuidName } from "../assigned/names.ts";
 import type { Uuid } from "../core/uuid.ts";
 
-/** What is written in place of a secret. */
-export const REDACTED = "(redacted)";
-
 /** Text of a stranger made safe to print: control, format and unassigned characters become escapes, quotes are escaped. */
 export function quoted(text: string): string {
   return JSON.stringify(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);

@@ -12,6 +12,7 @@ import {
   decodePacket,
   encodeCommand,
   eventNames,
+  events,
   type GivenTo,
   type MgmtEventName,
   type MgmtPacket,
@@ -162,7 +163,7 @@ export class MgmtClient implements AsyncDisposable {
     const named = typeof first === "string" || Array.isArray(first);
     const names = named ? new Set([first].flat() as MgmtEventName[]) : undefined;
     for (const name of names ?? [])
-      if (![...eventNames.values()].includes(name)) throw new ArgumentError(`event "${name}": expected a name like "deviceFound"`);
+      if (!Object.hasOwn(events, name)) throw new ArgumentError(`event "${name}": expected a name like "deviceFound"`);
     const { index, capacity = EVENT_CAPACITY, signal } = (named ? second : (first as EventOptions | undefined)) ?? {};
     if (!Number.isInteger(capacity) || capacity < 1) throw new ArgumentError(`capacity ${capacity}: expected a whole number from 1`);
     const queue = new Subscription<MgmtEvent>({ capacity, signal, leave: (left) => this.#readers.delete(left) });

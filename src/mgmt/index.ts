@@ -53,6 +53,7 @@ export {
   type Fields,
   type Given,
   type GivenTo,
+  hasBit,
   type IndexKind,
   IoCapability,
   LinkKeyType,

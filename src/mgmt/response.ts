@@ -1,7 +1,15 @@
 import { toHex } from "../bytes/index.ts";
 import { ArgumentError } from "../core/index.ts";
 import { checkNames, givenFields } from "./method-arguments.ts";
-import { type AnyMgmtCommand, commandNamed, type MgmtReplyPacket, NO_CONTROLLER, nameOf, present, Status } from "./protocol/index.ts";
+import {
+  type AnyMgmtCommand,
+  commandName,
+  commandNamed,
+  type MgmtReplyPacket,
+  NO_CONTROLLER,
+  present,
+  statusName,
+} from "./protocol/index.ts";
 
 /** A reply in btsocket's shape: the header, the event, and the return parameters of the command, all with names in place of numbers. */
 export interface MgmtResponse {
@@ -49,8 +57,8 @@ export function responseOf({ kind, opcode, index, declaration, status, returns }
       controllerIndex: index === NO_CONTROLLER ? undefined : index,
     },
     eventFrame: {
-      commandOpcode: declaration?.name ?? `0x${opcode.toString(16).padStart(4, "0")}`,
-      status: nameOf(Status, status) ?? `0x${status.toString(16).padStart(2, "0")}`,
+      commandOpcode: commandName(opcode),
+      status: statusName(status),
     },
     commandResponseFrame: frameOf(declaration, returns),
   };

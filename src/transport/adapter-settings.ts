@@ -1,4 +1,4 @@
-import { commands, encodeCommand, Settings } from "../mgmt/protocol/index.ts";
+import { commands, encodeCommand, hasBit, Settings } from "../mgmt/protocol/index.ts";
 
 /**
  * The settings of an adapter that can be set back from what Read Controller Information told: a bit is all there is to know of them. Not
@@ -64,13 +64,9 @@ export function encodeStep({ setting, on, seconds = 0 }: SettingStep, index: num
   return encoders[setting](index, on ? 1 : 0, seconds);
 }
 
-export function hasSetting(settings: number, name: RestorableSetting): boolean {
-  return ((settings >>> Settings[name]) & 1) === 1;
-}
-
 /** The restorable settings in which two words differ. */
 export function differingSettings(a: number, b: number): RestorableSetting[] {
-  return restorable.filter((name) => hasSetting(a ^ b, name));
+  return restorable.filter((name) => hasBit(Settings, a ^ b, name));
 }
 
 /** What goes when a setting goes, whether anybody asked for it or not. */
@@ -89,10 +85,10 @@ const losses: Partial<Record<RestorableSetting, readonly RestorableSetting[]>> =
 export function planRestoration({ supported, current }: AdapterSettings, wanted: number): SettingStep[] {
   const steps: SettingStep[] = [];
   let now = current;
-  const has = (name: RestorableSetting): boolean => hasSetting(now, name);
-  const wants = (name: RestorableSetting): boolean => hasSetting(wanted, name);
+  const has = (name: RestorableSetting): boolean => hasBit(Settings, now, name);
+  const wants = (name: RestorableSetting): boolean => hasBit(Settings, wanted, name);
   const set = (setting: RestorableSetting, on: boolean, seconds?: number): void => {
-    if (has(setting) === on || (on && !hasSetting(supported, setting))) return;
+    if (has(setting) === on || (on && !hasBit(Settings, supported, setting))) return;
     steps.push(seconds === undefined ? { setting, on } : { setting, on, seconds });
     now ^= 1 << Settings[setting];
     if (!on) for (const lost of losses[setting] ?? []) now &= ~(1 << Settings[lost]);
@@ -107,7 +103,7 @@ export function planRestoration({ supported, current }: AdapterSettings, wanted:
   if (has("LowEnergy")) give("BREDR");
   if (has("BREDR")) {
     if (wants("SecureSimplePairing") || has("SecureConnections") !== wants("SecureConnections")) set("SecureSimplePairing", true);
-    if (has("SecureSimplePairing") || !hasSetting(supported, "SecureSimplePairing")) give("SecureConnections");
+    if (has("SecureSimplePairing") || !hasBit(Settings, supported, "SecureSimplePairing")) give("SecureConnections");
     if (has("SecureSimplePairing")) give("HighSpeed");
     give("SecureSimplePairing", "LinkSecurity", "FastConnectable");
   } else if (has("LowEnergy")) give("SecureConnections");

@@ -1,7 +1,6 @@
 import { type Clock, delay, SystemClock } from "../async/clock.ts";
 import { type HciTransport, TransportError } from "../hci/transport.ts";
-import { commands, encodeCommand, Status } from "../mgmt/protocol/index.ts";
-import { hasSetting } from "./adapter-settings.ts";
+import { commands, encodeCommand, hasBit, Settings, Status } from "../mgmt/protocol/index.ts";
 import { type BorrowNote, BorrowNotes } from "./borrow-note.ts";
 import { type Borrowed, forgetBorrowed, rememberBorrowed } from "./borrowed-adapters.ts";
 import { isLeft, restoreAdapter, restoreLeftBehind } from "./left-behind.ts";
@@ -135,7 +134,7 @@ class Borrowing implements Borrowed {
     // Being set up, or in somebody's hands, or of a kind for which management has no commands: the bind will tell.
     if (!visible) return true;
     if (!this.#noted && !this.#claim(found)) return false;
-    if (hasSetting(found.current, "Powered")) await this.#powerOff(management);
+    if (hasBit(Settings, found.current, "Powered")) await this.#powerOff(management);
     return true;
   }
 
@@ -143,7 +142,7 @@ class Borrowing implements Borrowed {
   #claim({ address, current }: AdapterInformation): boolean {
     const note = this.#notes.read(this.#index);
     const left = note && isLeft(this.#notes, note) ? note : undefined;
-    const inherits = left?.before?.address === address && !hasSetting(current, "Powered");
+    const inherits = left?.before?.address === address && !hasBit(Settings, current, "Powered");
     const before = inherits ? left.before : { address, settings: current };
     if (!this.#notes.claim(this.#index, before)) return false;
     this.#noted = true;

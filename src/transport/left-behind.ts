@@ -1,14 +1,7 @@
 import { type Clock, delay, SystemClock } from "../async/clock.ts";
 import { TransportError } from "../hci/transport.ts";
-import { Status } from "../mgmt/protocol/index.ts";
-import {
-  differingSettings,
-  encodeStep,
-  hasSetting,
-  planRestoration,
-  type RestorableSetting,
-  type SettingStep,
-} from "./adapter-settings.ts";
+import { hasBit, Settings, Status } from "../mgmt/protocol/index.ts";
+import { differingSettings, encodeStep, planRestoration, type RestorableSetting, type SettingStep } from "./adapter-settings.ts";
 import { type BorrowNote, BorrowNotes } from "./borrow-note.ts";
 import { adapterExists, type LinuxFolders, rfkillBlock, systemFolders } from "./linux-folders.ts";
 import { Errno, type LinuxCalls, loadLinuxCalls, SystemError } from "./linux-socket-calls.ts";
@@ -122,7 +115,7 @@ export async function restoreAdapter(
     const found = await management.readInformation(patienceMs);
     if ("status" in found) return { outcome: adapterExists(access.folders, index) ? "in-use" : "gone", settings: done };
     if (found.address !== before.address) return { outcome: "replaced", settings: done };
-    if (round === 1 && respectful && hasSetting(found.current, "Powered")) return { outcome: "taken-over", settings: done };
+    if (round === 1 && respectful && hasBit(Settings, found.current, "Powered")) return { outcome: "taken-over", settings: done };
     // A block would have powered it off in anybody's hands, and its end does not power it on.
     if (rfkillBlock(access.folders, `hci${index}`)) wanted &= ~1;
     const steps = planRestoration(found, wanted).filter(({ setting }) => !failed.has(setting));

@@ -65,7 +65,7 @@ export function thisMachine(): Machine {
 }
 
 async function readManagement(): Promise<Management> {
-  const { commands, openMgmt } = await import("jelling/mgmt");
+  const { commands, hasBit, openMgmt, Settings } = await import("jelling/mgmt");
   await using mgmt = await openMgmt();
   const { version, revision } = await mgmt.readManagementVersionInformation();
   const { controllerIndexes } = await mgmt.readControllerIndexList();
@@ -74,7 +74,7 @@ async function readManagement(): Promise<Management> {
   const adapters = await Promise.all(
     controllerIndexes.map(async (index) => {
       const { currentSettings } = await mgmt.readControllerInformation(index);
-      return { index, configured: true, powered: (currentSettings & 1) !== 0 };
+      return { index, configured: true, powered: hasBit(Settings, currentSettings, "Powered") };
     }),
   );
   adapters.push(...unconfigured.controllerIndexes.map((index) => ({ index, configured: false, powered: false })));

@@ -34,9 +34,10 @@ export {
   type MgmtReplyPacket,
   peekReply,
 } from "./packet.ts";
-export { bitNames, nameOf, type PresentOptions, present } from "./present.ts";
+export { bitNames, hasBit, nameOf, type PresentOptions, present, REDACTED, statusName } from "./present.ts";
 export { redactCommand, redactPacket } from "./redact.ts";
 export {
+  commandName,
   commandNamed,
   commands,
   commandsByOpcode,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Uuid } from "../../core/index.ts";
-import { bitNames, nameOf, present } from "./present.ts";
+import { bitNames, hasBit, nameOf, present, statusName } from "./present.ts";
 import { commands, events } from "./registry.ts";
 import { Settings, Status } from "./values.ts";
 
@@ -9,6 +9,13 @@ test("numbers have names where they are known, and stay numbers where not", () =
   expect(nameOf(Status, 0x99)).toBeUndefined();
   expect(bitNames(Settings, 0x8000_0201)).toEqual(["Powered", "LowEnergy", "0x80000000"]);
   expect(bitNames(Settings, 0)).toEqual([]);
+  expect([statusName(0x0a), statusName(0x99)]).toEqual(["Busy", "0x99"]);
+});
+
+test("a bit is asked for by its name, the highest of 32 as well", () => {
+  const names = { Lowest: 0, Highest: 31 };
+  expect((["Lowest", "Highest"] as const).map((name) => hasBit(names, 0x8000_0000, name))).toEqual([false, true]);
+  expect((["Lowest", "Highest"] as const).map((name) => hasBit(names, 1, name))).toEqual([true, false]);
 });
 
 test("a device that was found: names for the kind of address and flags, hexadecimal octets", () => {

@@ -1,6 +1,7 @@
 import { toHex } from "../../bytes/index.ts";
 import { Uuid } from "../../core/index.ts";
 import type { FieldDescription, Fields, Names } from "./fields.ts";
+import { Status } from "./values.ts";
 
 /** The name of a value; undefined when it has none. */
 export function nameOf(names: Names, value: number): string | undefined {
@@ -19,12 +20,23 @@ export function bitNames(names: Names, value: number): string[] {
   return set;
 }
 
+/** Whether the bit of that name is set. */
+export function hasBit<const N extends Names>(names: N, value: number, name: keyof N): boolean {
+  return ((value >>> names[name]!) & 1) === 1;
+}
+
+/** "Busy"; "0x15" for a status that has no name. */
+export function statusName(status: number): string {
+  return nameOf(Status, status) ?? `0x${status.toString(16).padStart(2, "0")}`;
+}
+
 export interface PresentOptions {
   /** Show keys and passkeys. */
   readonly secrets?: boolean | undefined;
 }
 
-const REDACTED = "(redacted)";
+/** What is shown in place of a secret. */
+export const REDACTED = "(redacted)";
 
 /**
  * Decoded values as JSON can carry them and people read them: names where there are any, "LERandom", ["Powered", "LowEnergy"], numbers where

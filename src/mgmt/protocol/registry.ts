@@ -325,6 +325,11 @@ export function commandNamed(name: string): AnyMgmtCommand | undefined {
   return commandsByName.get(plain(name).replace(/command$/, "")) ?? commandsByName.get(plain(name));
 }
 
+/** "SetPowered"; "0x0060" for an opcode that is not known. */
+export function commandName(opcode: number): string {
+  return commandsByOpcode.get(opcode)?.name ?? `0x${opcode.toString(16).padStart(4, "0")}`;
+}
+
 /** The event of that name, with or without blanks, in any case: "DeviceFound", "Device Found", "DeviceFoundEvent". */
 export function eventNamed(name: string): AnyMgmtEvent | undefined {
   const wanted = plain(name).replace(/event$/, "");

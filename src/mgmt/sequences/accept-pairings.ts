@@ -1,7 +1,7 @@
 import { Emitter, type OperationOptions } from "../../async/index.ts";
 import { ClosedError } from "../../core/index.ts";
 import type { Mgmt } from "../client.ts";
-import { nameOf, Status } from "../protocol/index.ts";
+import { statusName } from "../protocol/index.ts";
 import { holdBondable } from "./bondable.ts";
 import type { DeviceId } from "./device-id.ts";
 import { isClaimed, type PairingOptions } from "./pair.ts";
@@ -144,8 +144,7 @@ class Responder implements PairingResponder {
 
   #failed({ address, addressType, status }: DeviceId & { readonly status: number }): void {
     this.#questions.ended({ address, addressType });
-    const statusName = nameOf(Status, status) ?? `0x${status.toString(16).padStart(2, "0")}`;
-    this.#outcomes.emit("failed", { address, addressType, status, statusName });
+    this.#outcomes.emit("failed", { address, addressType, status, statusName: statusName(status) });
   }
 
   #end(error: Error | undefined): Promise<void> {

@@ -1,6 +1,6 @@
 import { AdType, AdvertisingData } from "../../gap/index.ts";
-import { bitNames, ConfigurationOptions, type commands, type DecodedBy } from "../protocol/index.ts";
-import { isOn, type SettingName, settingNames } from "./settings.ts";
+import { bitNames, ConfigurationOptions, type commands, type DecodedBy, hasBit, Settings } from "../protocol/index.ts";
+import { type SettingName, settingNames } from "./settings.ts";
 
 type Shown<N extends string> = readonly (N | `0x${string}`)[];
 
@@ -36,7 +36,7 @@ export function adapterOf(index: number, information: DecodedBy<(typeof commands
     address,
     name,
     shortName,
-    powered: isOn(currentSettings, "Powered"),
+    powered: hasBit(Settings, currentSettings, "Powered"),
     settings: settingNames(currentSettings),
     supportedSettings: settingNames(supportedSettings),
     classOfDevice,
@@ -70,7 +70,9 @@ export function unconfiguredAdapterOf(
 export function newsOf(values: Readonly<Record<string, unknown>>): Partial<Adapter> {
   const { currentSettings, name, shortName, classOfDevice, missingOptions, eirData } = values;
   return {
-    ...(typeof currentSettings === "number" ? { settings: settingNames(currentSettings), powered: isOn(currentSettings, "Powered") } : {}),
+    ...(typeof currentSettings === "number"
+      ? { settings: settingNames(currentSettings), powered: hasBit(Settings, currentSettings, "Powered") }
+      : {}),
     ...(typeof name === "string" ? { name } : {}),
     ...(typeof shortName === "string" ? { shortName } : {}),
     ...(typeof classOfDevice === "number" ? { classOfDevice } : {}),

@@ -3,10 +3,9 @@ import { ArgumentError, ClosedError, StateError, UnsupportedError, type UuidLike
 import type { AdvertisingDataLike, ManufacturerData, ServiceData } from "../../gap/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
 import { MgmtError, MgmtWriteError } from "../error.ts";
-import { AdvertisingFlags, bitNames, commands, Status } from "../protocol/index.ts";
+import { AdvertisingFlags, bitNames, bitsOf, commands, hasBit, Settings, Status } from "../protocol/index.ts";
 import { layOut } from "./advertising-layout.ts";
 import { putAway, Scope } from "./scope.ts";
-import { isOn } from "./settings.ts";
 
 const TX_POWER_UNKNOWN = 127;
 const INTERVAL_UNIT_MS = 0.625;
@@ -92,7 +91,7 @@ export async function advertise(mgmt: Mgmt, index: number, options: AdvertiseOpt
   const { instance } = reserved;
   const room = await mgmt.getAdvertisingSizeInformation(index, { instance, flags }, { signal });
   const data = layOut(options, room);
-  const advertising = new Instance(mgmt, index, { instance, powered: isOn(currentSettings, "Powered"), options });
+  const advertising = new Instance(mgmt, index, { instance, powered: hasBit(Settings, currentSettings, "Powered"), options });
   try {
     const add = { instance, flags, duration: seconds(options.turnMs), timeout: seconds(options.durationMs) };
     if (!extended) await mgmt.addAdvertising(index, { ...add, ...data }, { signal });
@@ -142,7 +141,7 @@ function flagsOf(options: AdvertiseOptions): number {
   if (options.appearance === true) set.push("Appearance");
   if (options.name === true) set.push("LocalName");
   if (secondaryPhy) set.push(PHY_FLAGS[secondaryPhy]);
-  return set.reduce((mask, name) => mask | (1 << AdvertisingFlags[name]), 0);
+  return bitsOf(AdvertisingFlags, set);
 }
 
 function seconds(ms: number | undefined): number {
@@ -261,7 +260,7 @@ class Instance implements AdvertisingInstance {
   }
 
   #settings(currentSettings: number): void {
-    const powered = isOn(currentSettings, "Powered");
+    const powered = hasBit(Settings, currentSettings, "Powered");
     if (this.#powered && !powered) this.#end("powered off"); // added while off, it waits for the power
     this.#powered = powered;
   }

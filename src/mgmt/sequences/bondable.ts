@@ -1,6 +1,6 @@
 import type { Mgmt, MgmtClient } from "../client.ts";
+import { hasBit, Settings } from "../protocol/index.ts";
 import { putAway } from "./scope.ts";
-import { isOn } from "./settings.ts";
 
 /** One controller's Bondable, held on by any number of pairings. */
 interface Hold {
@@ -45,7 +45,7 @@ export async function holdBondable(mgmt: Mgmt, index: number): Promise<AsyncDisp
 
 async function switchOn(mgmt: Mgmt, index: number): Promise<boolean> {
   const { currentSettings } = await mgmt.readControllerInformation(index);
-  if (isOn(currentSettings, "Bondable")) return false;
+  if (hasBit(Settings, currentSettings, "Bondable")) return false;
   await mgmt.setBondable(index, true);
   return true;
 }

@@ -3,11 +3,20 @@ import { ClosedError } from "../../core/index.ts";
 import { AdvertisingData } from "../../gap/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError, MgmtWriteError } from "../error.ts";
-import { AddressType, commands, DeviceAction, DisconnectReason, type MgmtReplyPacket, nameOf, Status } from "../protocol/index.ts";
+import {
+  AddressType,
+  commands,
+  DeviceAction,
+  DisconnectReason,
+  hasBit,
+  type MgmtReplyPacket,
+  nameOf,
+  Settings,
+  Status,
+} from "../protocol/index.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
 import { Feed, type Sink } from "./feed.ts";
 import { putAway } from "./scope.ts";
-import { isOn } from "./settings.ts";
 
 const QUEUE_CAPACITY = 256;
 
@@ -114,7 +123,7 @@ class ConnectionMirror {
   }
 
   #settings(currentSettings: number): void {
-    if (isOn(currentSettings, "Powered")) return;
+    if (hasBit(Settings, currentSettings, "Powered")) return;
     for (const device of [...this.#known.values()]) this.#remove(device, DisconnectReason.LocalHost);
   }
 

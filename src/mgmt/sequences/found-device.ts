@@ -1,13 +1,14 @@
+import { equalBytes } from "../../bytes/index.ts";
 import type { Uuid } from "../../core/index.ts";
 import { type AdStructure, AdType, AdvertisingData, encodeAdStructures } from "../../gap/index.ts";
-import { AddressType, DeviceFoundFlags } from "../protocol/index.ts";
+import { AddressType, bitsOf, DeviceFoundFlags, hasBit } from "../protocol/index.ts";
 import type { MgmtEventOf } from "../types.ts";
 import { type DeviceId, deviceKey } from "./device-id.ts";
 
 /** The value of a signal strength that is not known. */
 const RSSI_UNKNOWN = 127;
 /** Flags about one report rather than about the device. */
-const PASSING_FLAGS = (1 << DeviceFoundFlags.ConfirmName) | (1 << DeviceFoundFlags.ScanResponse);
+const PASSING_FLAGS = bitsOf(DeviceFoundFlags, ["ConfirmName", "ScanResponse"]);
 /** Merged data are not limited to one packet. */
 const MOST_OCTETS = 0xffff;
 
@@ -57,7 +58,7 @@ export class FoundDevice implements DeviceId {
     return !this.has("NotConnectable");
   }
   has(flag: keyof typeof DeviceFoundFlags): boolean {
-    return (this.flags & (1 << DeviceFoundFlags[flag])) !== 0;
+    return hasBit(DeviceFoundFlags, this.flags, flag);
   }
 
   toString(): string {
@@ -117,7 +118,7 @@ function structuresOf({ eirData }: MgmtEventOf<"deviceFound">): readonly AdStruc
 }
 
 function merge(before: Heard, event: MgmtEventOf<"deviceFound">): Heard {
-  if (before.flags === event.flags && sameOctets(before.last, event.eirData)) return before;
+  if (before.flags === event.flags && equalBytes(before.last, event.eirData)) return before;
   const structures = structuresOf(event);
   if (isScanResponse(event.flags, before.main, structures)) {
     const main = before.main.filter((structure) => !structures.some((other) => sameStructure(structure, other)));
@@ -133,7 +134,7 @@ function merge(before: Heard, event: MgmtEventOf<"deviceFound">): Heard {
  * which scan responses never have (Supplement Part A 1.3): data without it, of a device that has advertised with it.
  */
 function isScanResponse(flags: number, main: readonly AdStructure[], structures: readonly AdStructure[]): boolean {
-  if ((flags & (1 << DeviceFoundFlags.ScanResponse)) !== 0) return true;
+  if (hasBit(DeviceFoundFlags, flags, "ScanResponse")) return true;
   return hasFlags(main) && !hasFlags(structures);
 }
 
@@ -141,12 +142,8 @@ function hasFlags(structures: readonly AdStructure[]): boolean {
   return structures.some(({ type }) => type === AdType.Flags);
 }
 
-function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
-}
-
 function sameStructure(a: AdStructure, b: AdStructure): boolean {
-  return a.type === b.type && sameOctets(a.data, b.data);
+  return a.type === b.type && equalBytes(a.data, b.data);
 }
 
 /** In any order: the halves may come together or one after the other. */

@@ -1,6 +1,6 @@
 import type { OperationOptions } from "../../async/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
-import { type commands, DeviceFoundFlags, type GivenTo, type IoCapability } from "../protocol/index.ts";
+import { type commands, DeviceFoundFlags, type GivenTo, hasBit, type IoCapability } from "../protocol/index.ts";
 import { holdBondable } from "./bondable.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
 import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
@@ -89,7 +89,7 @@ class Subject implements Disposable {
       }),
       mgmt.on("deviceConnected", (event) => {
         // A private address that a key of the kernel's resolves: from here on the device has its identity.
-        const ours = event.index === index && (event.flags & (1 << DeviceFoundFlags.InitiatedConnection)) !== 0;
+        const ours = event.index === index && hasBit(DeviceFoundFlags, event.flags, "InitiatedConnection");
         if (ours && isResolvablePrivate(peer)) this.#names.add(deviceKey(event));
       }),
     ];

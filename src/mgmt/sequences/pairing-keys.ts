@@ -1,3 +1,4 @@
+import { Address } from "../../core/index.ts";
 import type { Mgmt } from "../client.ts";
 import { AddressType, CsrkType, type DecodedBy, LinkKeyType, LtkType, type MgmtEvents, type Names, nameOf } from "../protocol/index.ts";
 import type { DeviceId } from "./device-id.ts";
@@ -73,7 +74,7 @@ export function listenForKeys(mgmt: Mgmt, index: number, onKey: (key: PairedKey,
 
 /** Whether an address is a resolvable private one, which changes every quarter of an hour (Vol 6 Part B 1.3.2.2). */
 export function isResolvablePrivate({ address, addressType }: DeviceId): boolean {
-  return addressType === AddressType.LERandom && Number.parseInt(address.slice(0, 2), 16) >> 6 === 0b01;
+  return addressType === AddressType.LERandom && Address.from(address, "random").isResolvablePrivate;
 }
 
 /** Whether a pairing has taken place once this key is there. */

@@ -1,10 +1,10 @@
 import { delay, type OperationOptions } from "../../async/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
-import { Status } from "../protocol/index.ts";
+import { hasBit, Settings, Status } from "../protocol/index.ts";
 import { type DeviceId, deviceId } from "./device-id.ts";
 import { putAway, Scope } from "./scope.ts";
-import { isOn, type SettingName, settingNames } from "./settings.ts";
+import { type SettingName, settingNames } from "./settings.ts";
 
 /** How long a power change may take in all, waiting for other programs' included. */
 const POWER_TIMEOUT_MS = 40_000;
@@ -49,7 +49,7 @@ async function power(mgmt: Mgmt, index: number, powered: boolean, options: Opera
   const { signal } = scope;
   const before = await mgmt.readControllerInformation(index, { signal });
   const currentSettings = await setPowered(mgmt, index, powered, signal);
-  return { wasPowered: isOn(before.currentSettings, "Powered"), settings: settingNames(currentSettings) };
+  return { wasPowered: hasBit(Settings, before.currentSettings, "Powered"), settings: settingNames(currentSettings) };
 }
 
 /** Set Powered, again while the kernel says Busy. */
@@ -74,10 +74,10 @@ async function setPowered(mgmt: Mgmt, index: number, powered: boolean, signal: A
  */
 export async function powerCycle(mgmt: Mgmt, index: number, options: OperationOptions = {}): Promise<PowerCycleReport> {
   const { currentSettings } = await mgmt.readControllerInformation(index, { signal: options.signal });
-  if (!isOn(currentSettings, "Powered"))
+  if (!hasBit(Settings, currentSettings, "Powered"))
     return { ...(await powerOn(mgmt, index, options)), wasPowered: false, lost: { connections: [], advertisingInstances: [] } };
   const { connections } = await mgmt.getConnections(index, { signal: options.signal });
-  const advertisingInstances = isOn(currentSettings, "LowEnergy")
+  const advertisingInstances = hasBit(Settings, currentSettings, "LowEnergy")
     ? (await mgmt.readAdvertisingFeatures(index, { signal: options.signal })).instances
     : [];
   let on: PowerReport;

@@ -3,12 +3,11 @@ import { ArgumentError, ClosedError, Uuid, type UuidLike } from "../../core/inde
 import { AdFlag } from "../../gap/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
-import { DiscoveryTypes, NameKnown, Status } from "../protocol/index.ts";
+import { DiscoveryTypes, hasBit, NameKnown, Settings, Status } from "../protocol/index.ts";
 import type { MgmtEventOf } from "../types.ts";
 import { Feed, type Sink } from "./feed.ts";
 import { type FoundDevice, FoundDevices } from "./found-device.ts";
 import { putAway } from "./scope.ts";
-import { isOn } from "./settings.ts";
 
 /** Devices that wait for a reader. */
 const QUEUE_CAPACITY = 256;
@@ -151,8 +150,8 @@ class Discovery {
     if (types === "bredr") return DiscoveryTypes.BREDR;
     if (types === "all") return DiscoveryTypes.Interleaved;
     const { currentSettings } = await this.#mgmt.readControllerInformation(this.#index, { timeoutMs });
-    if (!isOn(currentSettings, "BREDR")) return DiscoveryTypes.LE;
-    return isOn(currentSettings, "LowEnergy") ? DiscoveryTypes.Interleaved : DiscoveryTypes.BREDR;
+    if (!hasBit(Settings, currentSettings, "BREDR")) return DiscoveryTypes.LE;
+    return hasBit(Settings, currentSettings, "LowEnergy") ? DiscoveryTypes.Interleaved : DiscoveryTypes.BREDR;
   }
 
   /** Without the scan's signal: a command that was given up may still start a discovery, which then has to be stopped. */

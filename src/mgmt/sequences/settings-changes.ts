@@ -1,7 +1,16 @@
 import { DecodeError } from "../../bytes/index.ts";
 import { CaptureRedactor, MonitoredSockets, MonitorOpcode, type MonitorRecord, managementPacketOf } from "../../capture/index.ts";
 import { followSockets, Monitor, type MonitorOptions, openMonitor } from "../monitor.ts";
-import { commands, commandsByOpcode, decodeCommand, decodePacket, type MgmtCommandPacket, nameOf, Status } from "../protocol/index.ts";
+import {
+  commandName,
+  commands,
+  commandsByOpcode,
+  decodeCommand,
+  decodePacket,
+  type MgmtCommandPacket,
+  nameOf,
+  Status,
+} from "../protocol/index.ts";
 import { Feed } from "./feed.ts";
 
 /** Changes that wait for a reader; the oldest are dropped and counted. */
@@ -90,8 +99,13 @@ export class SettingsTracker {
     const opcode = packet[0]! | (packet[1]! << 8);
     const declaration = commandsByOpcode.get(opcode);
     if (declaration && !this.#filter.all && /^(Read|Get)(?=[A-Z])/.test(declaration.name)) return;
-    const command = declaration?.name ?? `0x${opcode.toString(16).padStart(4, "0")}`;
-    this.#asked.add({ index: record.index, cookie: cookieOf(record), command, opcode, parameters: parametersOf(packet) });
+    this.#asked.add({
+      index: record.index,
+      cookie: cookieOf(record),
+      command: commandName(opcode),
+      opcode,
+      parameters: parametersOf(packet),
+    });
     if (this.#asked.size > MOST_UNANSWERED) this.#asked.delete(this.#asked.values().next().value!);
   }
 

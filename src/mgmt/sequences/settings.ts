@@ -6,8 +6,3 @@ export type SettingName = keyof typeof Settings;
 export function settingNames(settings: number): (SettingName | `0x${string}`)[] {
   return bitNames(Settings, settings) as (SettingName | `0x${string}`)[];
 }
-
-/** Whether a setting is on in a word of settings. */
-export function isOn(settings: number, name: SettingName): boolean {
-  return (settings & (1 << Settings[name])) !== 0;
-}

@@ -5,9 +5,11 @@ import {
   commandsByOpcode,
   ExperimentalFeature,
   eventsByCode,
+  hasBit,
   type Mgmt,
   nameOf,
   present,
+  Settings,
 } from "jelling/mgmt";
 import { quoted } from "../../text.ts";
 import { hci, type Invocation, withMgmt } from "./session.ts";
@@ -66,7 +68,7 @@ export async function list(invocation: Invocation): Promise<void> {
     const { controllerIndexes } = await mgmt.readControllerIndexList(signal);
     for (const index of inOrder(controllerIndexes)) {
       const { address, currentSettings, name } = await mgmt.readControllerInformation(index, signal);
-      const powered = (currentSettings & 1) !== 0;
+      const powered = hasBit(Settings, currentSettings, "Powered");
       terminal.result(
         () => ({ index, address, powered, configured: true, name }),
         () =>

@@ -1,4 +1,4 @@
-import { commands, type Mgmt, MgmtError, powerCycle, powerOff, powerOn, Settings } from "jelling/mgmt";
+import { bitsOf, commands, hasBit, type Mgmt, MgmtError, powerCycle, powerOff, powerOn, Settings } from "jelling/mgmt";
 import { UsageError } from "../../errors.ts";
 import { quoted } from "../../text.ts";
 import { hci, type Invocation, indexOf, withMgmt } from "./session.ts";
@@ -60,14 +60,13 @@ export async function autoPower(invocation: Invocation): Promise<void> {
     const index = await whenPresent(invocation, mgmt, signal);
     const before = await mgmt.readControllerInformation(index, { signal });
     for (const name of WANTED) {
-      const bit = 1 << Settings[name];
-      if ((before.supportedSettings & bit) === 0 || (before.currentSettings & bit) !== 0) continue;
+      if (!hasBit(Settings, before.supportedSettings, name) || hasBit(Settings, before.currentSettings, name)) continue;
       try {
         await mgmt[SWITCHES[name]](index, 1, { signal });
       } catch (error) {
         // A controller that is on refuses some of them: it is used as it is.
         if (!(error instanceof MgmtError && ["Rejected", "NotSupported"].includes(error.statusName))) throw error;
-        terminal.note(`${settingsText(bit)} stays off: ${error.message}`);
+        terminal.note(`${settingsText(bitsOf(Settings, [name]))} stays off: ${error.message}`);
       }
     }
     await powerOn(mgmt, index, { signal });
