@@ -1,9 +1,9 @@
 import { Emitter, type OperationOptions } from "../../async/index.ts";
-import { ClosedError } from "../../core/index.ts";
 import type { Mgmt } from "../client.ts";
 import { statusName } from "../protocol/index.ts";
 import { holdBondable } from "./bondable.ts";
 import type { DeviceId } from "./device-id.ts";
+import { onAdapterGone } from "./gone.ts";
 import { isClaimed, type PairingOptions } from "./pair.ts";
 import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
 import { isProof, listenForKeys, type MgmtPairingReport, type PairedKey, reportOf } from "./pairing-keys.ts";
@@ -91,9 +91,6 @@ class Responder implements PairingResponder {
     const isOurs = (peer: DeviceId): boolean => !isClaimed(mgmt, index, peer);
     const ofThis = (event: { readonly index: number }): boolean => event.index === index;
     const ofOurs = (event: DeviceId & { readonly index: number }): boolean => ofThis(event) && isOurs(event);
-    const gone = (event: { readonly index: number }): void => {
-      if (ofThis(event)) void this.#end(new ClosedError(`hci${index} was unplugged, or taken by another program`));
-    };
     this.#questions = new PairingQuestions(mgmt, index, at.agent, isOurs);
     const { signal, onPaired, onFailed } = at.options;
     if (onPaired) this.#outcomes.on("paired", onPaired);
@@ -114,8 +111,7 @@ class Responder implements PairingResponder {
         this.#questions.ended(event);
         this.#complete(event.address);
       }),
-      mgmt.on("indexRemoved", gone),
-      mgmt.on("extendedIndexRemoved", gone),
+      ...onAdapterGone(mgmt, index, (reason) => void this.#end(reason)),
       mgmt.on("close", (reason) => void this.#end(reason)),
     ];
   }

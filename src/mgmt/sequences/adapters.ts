@@ -1,10 +1,10 @@
 import type { OperationOptions } from "../../async/index.ts";
-import { ClosedError } from "../../core/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import { ControllerType, commands, type MgmtReplyPacket, Status } from "../protocol/index.ts";
 import { type Adapter, adapterOf, areAboutAdapter, differences, newsOf, unconfiguredAdapterOf } from "./adapter.ts";
 import { Feed, type Sink } from "./feed.ts";
+import { endWithClient } from "./gone.ts";
 
 const QUEUE_CAPACITY = 256;
 
@@ -38,7 +38,7 @@ export async function listAdapters(mgmt: Mgmt, options: OperationOptions = {}): 
           : unconfiguredAdapterOf(index, await mgmt.readControllerConfigurationInformation(index, options)),
       );
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!hasLeft(error)) throw error;
     }
   }
   return adapters;
@@ -77,7 +77,7 @@ async function readIndexes(mgmt: Mgmt, options: OperationOptions): Promise<{ ind
 }
 
 /** Whether a failure means that the adapter has gone meanwhile. */
-function isGone(error: unknown): boolean {
+function hasLeft(error: unknown): boolean {
   return error instanceof MgmtError && error.status === Status.InvalidIndex;
 }
 
@@ -120,7 +120,7 @@ class AdapterMirror {
       mgmt.on("extendedControllerInformationChanged", (event) => this.#change(event.index, newsOf(event))),
       mgmt.on("newConfigurationOptions", (event) => this.#change(event.index, newsOf(event))),
       mgmt.on("reply", (reply) => this.#replied(reply)),
-      mgmt.on("close", (reason) => sink.end(reason instanceof ClosedError ? undefined : reason)),
+      endWithClient(mgmt, sink),
     ];
   }
 
@@ -155,7 +155,7 @@ class AdapterMirror {
         : this.#mgmt.readControllerConfigurationInformation(index, options));
     } catch (error) {
       if (this.#tracked.get(index) !== tracked) return;
-      if (isGone(error)) this.#tracked.delete(index);
+      if (hasLeft(error)) this.#tracked.delete(index);
       else this.#sink.end(error);
     }
   }

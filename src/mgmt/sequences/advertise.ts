@@ -1,10 +1,11 @@
 import type { OperationOptions } from "../../async/index.ts";
-import { ArgumentError, ClosedError, StateError, UnsupportedError, type UuidLike } from "../../core/index.ts";
+import { ArgumentError, StateError, UnsupportedError, type UuidLike } from "../../core/index.ts";
 import type { AdvertisingDataLike, ManufacturerData, ServiceData } from "../../gap/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
-import { MgmtError, MgmtWriteError } from "../error.ts";
-import { AdvertisingFlags, bitNames, bitsOf, commands, hasBit, Settings, Status } from "../protocol/index.ts";
+import { MgmtError } from "../error.ts";
+import { AdvertisingFlags, bitNames, bitsOf, commands, hasBit, Settings } from "../protocol/index.ts";
 import { layOut } from "./advertising-layout.ts";
+import { isGone, onAdapterGone } from "./gone.ts";
 import { putAway, Scope } from "./scope.ts";
 
 const TX_POWER_UNKNOWN = 127;
@@ -227,8 +228,7 @@ class Instance implements AdvertisingInstance {
     this.#listeners = [
       mgmt.on("advertisingRemoved", (event) => ofThis(event) && event.instance === at.instance && this.#end(this.#whyRemoved())),
       mgmt.on("newSettings", (event) => ofThis(event) && this.#settings(event.currentSettings)),
-      mgmt.on("indexRemoved", (event) => ofThis(event) && this.#end("adapter removed")),
-      mgmt.on("extendedIndexRemoved", (event) => ofThis(event) && this.#end("adapter removed")),
+      ...onAdapterGone(mgmt, index, () => this.#end("adapter removed")),
       mgmt.on("close", () => this.#end("client closed")),
     ];
   }
@@ -284,10 +284,4 @@ class Instance implements AdvertisingInstance {
       if (!isGone(error)) throw error;
     }
   }
-}
-
-/** Whether a failed Remove Advertising means that there is nothing to remove: no such instance, no power (ENETDOWN), no adapter. */
-function isGone(error: unknown): boolean {
-  if (error instanceof MgmtError) return error.status === Status.InvalidParameters || error.status === Status.InvalidIndex;
-  return error instanceof ClosedError || (error instanceof MgmtWriteError && error.errnoName === "ENETDOWN");
 }

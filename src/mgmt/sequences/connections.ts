@@ -1,8 +1,7 @@
 import type { OperationOptions } from "../../async/index.ts";
-import { ClosedError } from "../../core/index.ts";
 import { AdvertisingData } from "../../gap/index.ts";
 import type { Mgmt } from "../client.ts";
-import { MgmtError, MgmtWriteError } from "../error.ts";
+import { MgmtError } from "../error.ts";
 import {
   AddressType,
   commands,
@@ -16,6 +15,7 @@ import {
 } from "../protocol/index.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
 import { Feed, type Sink } from "./feed.ts";
+import { endWithClient, isGone, onAdapterGone } from "./gone.ts";
 import { putAway } from "./scope.ts";
 
 const QUEUE_CAPACITY = 256;
@@ -72,9 +72,6 @@ class ConnectionMirror {
     this.#index = index;
     this.#sink = sink;
     const ofThis = (event: { readonly index: number }): boolean => event.index === index;
-    const gone = (event: { readonly index: number }): void => {
-      if (ofThis(event)) sink.end(new ClosedError(`hci${index} was unplugged, or taken by another program`));
-    };
     this.#listeners = [
       mgmt.on("deviceConnected", (event) => {
         if (ofThis(event)) this.#add("connected", idOf(event), { data: new AdvertisingData(event.eirData) });
@@ -90,9 +87,8 @@ class ConnectionMirror {
       }),
       mgmt.on("newSettings", (event) => ofThis(event) && this.#settings(event.currentSettings)),
       mgmt.on("reply", (reply) => ofThis(reply) && this.#replied(reply)),
-      mgmt.on("indexRemoved", gone),
-      mgmt.on("extendedIndexRemoved", gone),
-      mgmt.on("close", (reason) => sink.end(reason instanceof ClosedError ? undefined : reason)),
+      ...onAdapterGone(mgmt, index, (reason) => sink.end(reason)),
+      endWithClient(mgmt, sink),
     ];
   }
 
@@ -192,10 +188,4 @@ export async function autoConnect(
       return removal;
     },
   };
-}
-
-/** Whether a failed Remove Device means that the list no longer has it: unpaired meanwhile, unplugged, closed. */
-function isGone(error: unknown): boolean {
-  if (error instanceof MgmtError) return error.status === Status.InvalidParameters || error.status === Status.InvalidIndex;
-  return error instanceof ClosedError || error instanceof MgmtWriteError;
 }

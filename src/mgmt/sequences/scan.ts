@@ -1,5 +1,5 @@
 import type { OperationOptions } from "../../async/index.ts";
-import { ArgumentError, ClosedError, Uuid, type UuidLike } from "../../core/index.ts";
+import { ArgumentError, Uuid, type UuidLike } from "../../core/index.ts";
 import { AdFlag } from "../../gap/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
@@ -7,6 +7,7 @@ import { DiscoveryTypes, hasBit, NameKnown, Settings, Status } from "../protocol
 import type { MgmtEventOf } from "../types.ts";
 import { Feed, type Sink } from "./feed.ts";
 import { type FoundDevice, FoundDevices } from "./found-device.ts";
+import { endWithClient, onAdapterGone } from "./gone.ts";
 import { putAway } from "./scope.ts";
 
 /** Devices that wait for a reader. */
@@ -97,15 +98,11 @@ class Discovery {
     this.#sink = sink;
     this.#services = new Set((options.services ?? []).map((uuid) => Uuid.from(uuid).text));
     const ofThis = (event: { readonly index: number }): boolean => event.index === index;
-    const gone = (event: { readonly index: number }): void => {
-      if (ofThis(event)) sink.end(new ClosedError(`hci${index} was unplugged, or taken by another program`));
-    };
     this.#listeners = [
       mgmt.on("deviceFound", (event) => ofThis(event) && this.#found(event)),
       mgmt.on("discovering", (event) => ofThis(event) && this.#discovering(event.discovering === 1)),
-      mgmt.on("indexRemoved", gone),
-      mgmt.on("extendedIndexRemoved", gone),
-      mgmt.on("close", (reason) => sink.end(reason instanceof ClosedError ? undefined : reason)),
+      ...onAdapterGone(mgmt, index, (reason) => sink.end(reason)),
+      endWithClient(mgmt, sink),
     ];
     const { durationMs } = options;
     if (durationMs !== undefined && durationMs !== Number.POSITIVE_INFINITY)
