@@ -1,7 +1,7 @@
 import { type Clock, Pending } from "../async/index.ts";
 import { StateError, TimeoutError } from "../core/index.ts";
 import { commandText } from "./error.ts";
-import { type AnyMgmtCommand, commands, type MgmtReplyPacket } from "./protocol/index.ts";
+import { type AnyMgmtCommand, answeredAs, type MgmtReplyPacket } from "./protocol/index.ts";
 
 /** Identical commands that wait for the first of them. More are refused: nobody reads that many answers. */
 const LANE_CAPACITY = 64;
@@ -127,11 +127,7 @@ export class Requests {
   }
 }
 
-/**
- * Linux answers Set Default Runtime Configuration in the name of Set Default System Configuration, so the two share a lane and the answer
- * is taken for the one that is on its way.
- */
+/** Commands that are answered alike share a lane: the answer is for the one that is on its way. */
 function keyOf(opcode: number, index: number): number {
-  const named = opcode === commands.setDefaultRuntimeConfiguration.opcode ? commands.setDefaultSystemConfiguration.opcode : opcode;
-  return named * 0x1_0000 + index;
+  return answeredAs(opcode) * 0x1_0000 + index;
 }

@@ -37,6 +37,7 @@ export {
 export { bitNames, hasBit, nameOf, type PresentOptions, present, REDACTED, statusName } from "./present.ts";
 export { redactCommand, redactPacket } from "./redact.ts";
 export {
+  answeredAs,
   commandName,
   commandNamed,
   commands,

@@ -330,6 +330,14 @@ export function commandName(opcode: number): string {
   return commandsByOpcode.get(opcode)?.name ?? `0x${opcode.toString(16).padStart(4, "0")}`;
 }
 
+/**
+ * The opcode under which Linux answers: Set Default Runtime Configuration is answered in the name of Set Default System Configuration, so
+ * that which of the two a reply is for tells the order alone.
+ */
+export function answeredAs(opcode: number): number {
+  return opcode === SetDefaultRuntimeConfiguration.opcode ? SetDefaultSystemConfiguration.opcode : opcode;
+}
+
 /** The event of that name, with or without blanks, in any case: "DeviceFound", "Device Found", "DeviceFoundEvent". */
 export function eventNamed(name: string): AnyMgmtEvent | undefined {
   const wanted = plain(name).replace(/event$/, "");

@@ -2,8 +2,8 @@ import { DecodeError } from "../../bytes/index.ts";
 import { CaptureRedactor, MonitoredSockets, MonitorOpcode, type MonitorRecord, managementPacketOf } from "../../capture/index.ts";
 import { followSockets, Monitor, type MonitorOptions, openMonitor } from "../monitor.ts";
 import {
+  answeredAs,
   commandName,
-  commands,
   commandsByOpcode,
   decodeCommand,
   decodePacket,
@@ -128,15 +128,12 @@ export class SettingsTracker {
   }
 
   #take(cookie: number, opcode: number, index: number): Asked | undefined {
-    const find = (wanted: number): Asked | undefined => {
-      for (const asked of this.#asked) if (asked.cookie === cookie && asked.opcode === wanted && asked.index === index) return asked;
-      return undefined;
-    };
-    // Linux answers Set Default Runtime Configuration under the opcode of Set Default System Configuration.
-    const misnamed = opcode === commands.setDefaultSystemConfiguration.opcode;
-    const asked = find(opcode) ?? (misnamed ? find(commands.setDefaultRuntimeConfiguration.opcode) : undefined);
-    if (asked) this.#asked.delete(asked);
-    return asked;
+    for (const asked of this.#asked) {
+      if (asked.cookie !== cookie || asked.index !== index || answeredAs(asked.opcode) !== answeredAs(opcode)) continue;
+      this.#asked.delete(asked);
+      return asked;
+    }
+    return undefined;
   }
 
   /** A socket that is closed gets no replies any more. */

@@ -1,5 +1,6 @@
 import type { Uuid } from "../../core/index.ts";
 import {
+  answeredAs,
   commands,
   type DecodedBy,
   ExperimentalFeature,
@@ -130,8 +131,7 @@ export const configurationHandlers: readonly Handler[] = [
   ),
   on(commands.readDefaultRuntimeConfiguration, [], (call) => call.complete({ parameters: [] })),
   on(commands.setDefaultRuntimeConfiguration, [], (call) => {
-    // Linux answers in the name of another command.
-    const { opcode } = commands.setDefaultSystemConfiguration;
+    const opcode = answeredAs(call.opcode);
     call.core.deliver(call.socket, encodeCommandStatus(opcode, call.index, Status.InvalidParameters));
   }),
   on(commands.getPhyConfiguration, [], (call) => {
