@@ -11,6 +11,7 @@ import {
   isMonitorRecord,
   type MonitorRecord,
   monitorRecordOf,
+  SIMULATED_EPOCH_MS,
 } from "./record.ts";
 
 /** Where a capture's octets go: a file, a pipe, memory. */
@@ -37,9 +38,6 @@ export interface CaptureWriterOptions {
    */
   readonly content?: "hci" | "monitor" | undefined;
 }
-
-/** The year 2000: simulated time has no date, and the same run must give the same file. */
-const SIMULATED_EPOCH_MS = 946_684_800_000;
 
 /** How a format writes; times are since 1970. */
 interface Encoder {

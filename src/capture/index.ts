@@ -37,6 +37,7 @@ export {
   type MonitorRecord,
   monitorRecordOf,
   NO_INDEX,
+  SIMULATED_EPOCH_MS,
 } from "./record.ts";
 export { Redactor } from "./redact.ts";
 export { quoted } from "./text.ts";

@@ -1,3 +1,4 @@
+import { concat } from "../bytes/index.ts";
 import { CaptureError } from "./error.ts";
 import { BlockType, BYTE_ORDER_MAGIC, block, Option, options, PcapngLinkType, padded, readOptions, words } from "./pcapng-blocks.ts";
 import { type Interface, interfaceOf, packetRecord } from "./pcapng-interface.ts";
@@ -21,10 +22,7 @@ export function encodePcapngHeader(linkType: number = PcapngLinkType.HciH4WithPh
     words([16, linkType], [16, 0], [32, 0]), // packets are not cut
     options([Option.IfTsResol, Uint8Array.of(MICROSECONDS)]),
   );
-  const bytes = new Uint8Array(section.length + description.length);
-  bytes.set(section);
-  bytes.set(description, section.length);
-  return bytes;
+  return concat(section, description);
 }
 
 /** A packet of an interface of link type 201: the direction, then H4. */
@@ -290,7 +288,7 @@ export class PcapngReader {
   }
 }
 
-/** Whether a file that begins so may be pcapng. */
+/** Whether a file that begins so may be pcapng: the type of a section header reads the same in both byte orders. */
 export function isSectionStart(octets: Uint8Array): boolean {
   const start = [0x0a, 0x0d, 0x0d, 0x0a];
   return octets.subarray(0, 4).every((octet, i) => octet === start[i]);

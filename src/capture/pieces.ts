@@ -1,3 +1,5 @@
+import { concat } from "../bytes/index.ts";
+
 /** What is left of a file that comes in pieces of any size, and where in the file it is. */
 export class Pieces {
   /** Octets not taken yet. */
@@ -8,14 +10,7 @@ export class Pieces {
   add(piece: Uint8Array): void {
     // A Buffer's slice() would be a view of it, and the packets would change with the caller's buffer.
     const octets = new Uint8Array(piece.buffer, piece.byteOffset, piece.length);
-    if (this.rest.length === 0) {
-      this.rest = octets;
-      return;
-    }
-    const joined = new Uint8Array(this.rest.length + octets.length);
-    joined.set(this.rest);
-    joined.set(octets, this.rest.length);
-    this.rest = joined;
+    this.rest = this.rest.length === 0 ? octets : concat(this.rest, octets);
   }
 
   take(length: number): void {

@@ -40,6 +40,9 @@ export interface MonitorRecord extends Stamped {
 /** What a capture holds: HCI packets, and from the Linux monitor also what is said beside them. */
 export type AnyCaptureRecord = CaptureRecord | MonitorRecord;
 
+/** The year 2000: simulated time has no date, and the same run must give the same file. Milliseconds since 1970-01-01 UTC. */
+export const SIMULATED_EPOCH_MS = 946_684_800_000;
+
 /** The adapter's number of records that are about no adapter. */
 export const NO_INDEX = 0xffff;
 

@@ -1,13 +1,18 @@
 import { type Clock, Subscription, SystemClock } from "../async/index.ts";
 import { DecodeError } from "../bytes/index.ts";
-import { decodeMonitorPayload, decodeMonitorRecord, MonitoredSockets, MonitorOpcode, type MonitorRecord } from "../capture/index.ts";
+import {
+  decodeMonitorPayload,
+  decodeMonitorRecord,
+  MonitoredSockets,
+  MonitorOpcode,
+  type MonitorRecord,
+  SIMULATED_EPOCH_MS,
+} from "../capture/index.ts";
 import { Logger } from "../core/index.ts";
 import { type KernelSocket, openKernelSocket } from "../transport/index.ts";
 
 /** Records that wait for the reader; a burst of adverts is some hundred a second. */
 const RECORD_CAPACITY = 4096;
-/** The year 2000: simulated time has no date. */
-const SIMULATED_EPOCH_MS = 946_684_800_000;
 
 export interface MonitorOptions {
   /** Stamps the records. Real time by default. */
