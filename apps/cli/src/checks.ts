@@ -1,4 +1,4 @@
-import { adapterNames, keyValues, type Machine, runningPrograms } from "./machine.ts";
+import { adapterNames, keyValues, type Machine, radios, runningPrograms } from "./machine.ts";
 
 /** `ok`: there; `warning`: something will not work; `error`: nothing of the kind works; `info`: a fact. */
 export type Level = "ok" | "warning" | "error" | "info";
@@ -124,19 +124,15 @@ async function management(machine: Machine): Promise<Finding[]> {
 }
 
 async function rfkill(machine: Machine): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  for (const entry of await machine.list("/sys/class/rfkill")) {
-    const folder = `/sys/class/rfkill/${entry}`;
-    if ((await machine.read(`${folder}/type`))?.trim() !== "bluetooth") continue;
-    const name = (await machine.read(`${folder}/name`))?.trim() ?? entry;
-    const check = "rfkill";
-    if ((await machine.read(`${folder}/hard`))?.trim() === "1")
-      findings.push({ check, level: "error", message: `${name} is switched off by a switch or key of the machine.` });
-    else if ((await machine.read(`${folder}/soft`))?.trim() === "1")
-      findings.push({ check, level: "error", message: `${name} is blocked by rfkill.`, fix: "sudo rfkill unblock bluetooth" });
-    else findings.push({ check, level: "ok", message: `${name} is not blocked by rfkill.` });
-  }
-  return findings;
+  const check = "rfkill";
+  return (await radios(machine))
+    .filter(({ type }) => type === "bluetooth")
+    .map(({ name, block }): Finding => {
+      if (block === "hard") return { check, level: "error", message: `${name} is switched off by a switch or key of the machine.` };
+      if (block === "soft")
+        return { check, level: "error", message: `${name} is blocked by rfkill.`, fix: "sudo rfkill unblock bluetooth" };
+      return { check, level: "ok", message: `${name} is not blocked by rfkill.` };
+    });
 }
 
 async function daemon(machine: Machine): Promise<Finding[]> {

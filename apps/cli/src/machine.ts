@@ -83,6 +83,17 @@ async function readManagement(): Promise<Management> {
   return { version: `${version}.${revision}`, adapters: adapters.sort((a, b) => a.index - b.index), privileged };
 }
 
+/** The radios that rfkill knows, of any kind, and what keeps each off: a switch or the firmware (hard), or software (soft). */
+export async function radios(machine: Machine): Promise<{ name: string; type: string | undefined; block: "hard" | "soft" | undefined }[]> {
+  return Promise.all(
+    (await machine.list("/sys/class/rfkill")).map(async (entry) => {
+      const file = async (name: string): Promise<string | undefined> => (await machine.read(`/sys/class/rfkill/${entry}/${name}`))?.trim();
+      const block = (await file("hard")) === "1" ? "hard" : (await file("soft")) === "1" ? "soft" : undefined;
+      return { name: (await file("name")) ?? entry, type: await file("type"), block };
+    }),
+  );
+}
+
 function byNumber(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
 }

@@ -3,7 +3,7 @@ import type { KernelSocket } from "jelling/transport";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
 import { CommandError, UsageError } from "../../errors.ts";
-import { thisMachine } from "../../machine.ts";
+import { radios, thisMachine } from "../../machine.ts";
 import { isSimulated } from "../../transport.ts";
 
 /** What a subcommand of `mgmt` was called with. */
@@ -21,7 +21,7 @@ export function indexOf({ index }: Invocation): number {
   return index ?? 0;
 }
 
-/** "hci0", or "(none)" where a command or an event belongs to no controller. */
+/** "hci0", or "-" where a command or an event belongs to no controller. */
 export function hci(index: number): string {
   return index === 0xffff ? "-" : `hci${index}`;
 }
@@ -108,7 +108,7 @@ async function explained(
     );
   }
   if (error.command !== "SetPowered" || error.statusName !== "Failed" || simulated) return undefined;
-  const block = await rfkillBlock(error.index);
+  const block = (await radios(thisMachine())).find(({ name }) => name === `hci${error.index}`)?.block;
   if (block === undefined) return undefined;
   return new CommandError(
     block === "hard"
@@ -116,15 +116,4 @@ async function explained(
       : `hci${error.index} is blocked by rfkill: sudo rfkill unblock bluetooth`,
     { cause: error },
   );
-}
-
-/** Whether rfkill keeps an adapter off, and how. */
-export async function rfkillBlock(index: number, machine = thisMachine()): Promise<"hard" | "soft" | undefined> {
-  for (const entry of await machine.list("/sys/class/rfkill")) {
-    const folder = `/sys/class/rfkill/${entry}`;
-    if ((await machine.read(`${folder}/name`))?.trim() !== `hci${index}`) continue;
-    if ((await machine.read(`${folder}/hard`))?.trim() === "1") return "hard";
-    if ((await machine.read(`${folder}/soft`))?.trim() === "1") return "soft";
-  }
-  return undefined;
 }
