@@ -1,8 +1,18 @@
 import { toHex } from "jelling/bytes";
-import { events as declarations, eventNamed, eventNames, type MgmtEvent, type MgmtEventName, NO_CONTROLLER, present } from "jelling/mgmt";
+import {
+  events as declarations,
+  eventNamed,
+  eventNames,
+  type Mgmt,
+  type MgmtEvent,
+  type MgmtEventName,
+  NO_CONTROLLER,
+  present,
+} from "jelling/mgmt";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
 import { quoted } from "../../text.ts";
+import { follow } from "./follow.ts";
 import { nearest } from "./send.ts";
 import { hci, type Invocation, withMgmt } from "./session.ts";
 import { structureText } from "./show.ts";
@@ -10,42 +20,34 @@ import { structureText } from "./show.ts";
 /** Prints events as they come, until `--count`, `--timeout` or Ctrl-C. */
 export async function events(invocation: Invocation): Promise<void> {
   const { context, index } = invocation;
-  const { terminal, signal } = context;
-  const { count, extended } = invocation.options as { count?: number; extended?: boolean };
+  const { extended } = invocation.options as { extended?: boolean };
   const names = ((invocation.args[0] ?? []) as readonly string[]).map(eventNameOf);
   await withMgmt(invocation, async (mgmt) => {
-    using deadline = context.deadline(undefined, "listening");
-    const options = { signal: deadline.signal, ...(index === undefined ? {} : { index }) };
-    using queue = names.length > 0 ? mgmt.events(names, options) : mgmt.events(options);
-    if (extended) {
-      // Using each of these once makes the kernel send this socket the events that go with it.
-      await mgmt.readExtendedControllerIndexList({ signal });
-      await mgmt.readExperimentalFeaturesInformation(undefined, { signal });
-      const { controllerIndexes } = await mgmt.readControllerIndexList({ signal });
-      for (const one of controllerIndexes) await mgmt.readExtendedControllerInformation(one, { signal });
-    }
-    terminal.status("listening, Ctrl-C ends …");
-    let shown = 0;
-    let dropped = 0;
     try {
-      for await (const event of queue) {
-        showEvent(context, event);
-        if (queue.dropped > dropped) {
-          terminal.note(`${queue.dropped - dropped} events were dropped: they came faster than they could be printed`);
-          dropped = queue.dropped;
-        }
-        await terminal.flush();
-        if (++shown === count) break;
-      }
-      if (!deadline.timedOut()) deadline.signal.throwIfAborted();
-    } catch (error) {
-      if (!deadline.timedOut()) throw error;
+      await follow(invocation, {
+        doing: "listening",
+        items: "events",
+        open: async (signal) => {
+          const options = { signal, ...(index === undefined ? {} : { index }) };
+          const queue = names.length > 0 ? mgmt.events(names, options) : mgmt.events(options);
+          if (extended) await switchToExtended(mgmt, context.signal);
+          return queue;
+        },
+        show: (event) => showEvent(context, event),
+      });
     } finally {
-      terminal.status("");
       const lost = mgmt.droppedByKernel;
-      if (lost > 0) terminal.note(`${lost} were lost in the kernel: they came faster than this process could take them`);
+      if (lost > 0) context.terminal.note(`${lost} were lost in the kernel: they came faster than this process could take them`);
     }
   });
+}
+
+/** Using each of these once makes the kernel send this socket the events that go with it. */
+async function switchToExtended(mgmt: Mgmt, signal: AbortSignal): Promise<void> {
+  await mgmt.readExtendedControllerIndexList({ signal });
+  await mgmt.readExperimentalFeaturesInformation(undefined, { signal });
+  const { controllerIndexes } = await mgmt.readControllerIndexList({ signal });
+  for (const one of controllerIndexes) await mgmt.readExtendedControllerInformation(one, { signal });
 }
 
 /** @throws {UsageError} no event has that name */

@@ -26,11 +26,12 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** Names of settings as btmgmt prints them, in the order of their bits; bits without a name as numbers. */
 export function settingsText(settings: number): string {
-  return (
-    bitNames(Settings, settings)
-      .map((name) => (btmgmtSettingNames as readonly string[])[Settings[name as keyof typeof Settings]] ?? name)
-      .join(" ") || "(none)"
-  );
+  return settingNamesText(bitNames(Settings, settings)) || "(none)";
+}
+
+/** The protocol's names of settings as btmgmt's; what has none there stays. */
+export function settingNamesText(names: readonly string[]): string {
+  return names.map((name) => (btmgmtSettingNames as readonly string[])[Settings[name as keyof typeof Settings]] ?? name).join(" ");
 }
 
 /** "C0:11:22:33:44:55/random". */

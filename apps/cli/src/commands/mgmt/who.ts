@@ -2,40 +2,22 @@ import { toHex } from "jelling/bytes";
 import { bitNames, commandsByOpcode, NO_CONTROLLER, present, Settings, type SettingsChange, watchSettings } from "jelling/mgmt";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
+import { follow } from "./follow.ts";
 import { hci, type Invocation, managementSpec } from "./session.ts";
 import { settingsText, structureText } from "./show.ts";
 
 /** Prints who changes what, until `--count`, `--timeout` or Ctrl-C. */
 export async function who(invocation: Invocation): Promise<void> {
   const { context, index } = invocation;
-  const { terminal } = context;
-  const { count, all } = invocation.options as { count?: number; all?: boolean };
+  const { all } = invocation.options as { all?: boolean };
   if (managementSpec(context).simulated) throw new UsageError("sim: has no other programs to watch: it lives in this process");
-  using deadline = context.deadline(undefined, "watching");
-  terminal.status("watching, Ctrl-C ends …");
-  await using changes = watchSettings({
-    index,
-    all,
-    secrets: context.options.secrets,
-    signal: deadline.signal,
-    logger: await context.logger(),
+  const logger = await context.logger();
+  await follow(invocation, {
+    doing: "watching",
+    items: "changes",
+    open: (signal) => watchSettings({ index, all, secrets: context.options.secrets, signal, logger }),
+    show: (change) => showChange(context, change),
   });
-  let shown = 0;
-  let dropped = 0;
-  try {
-    for await (const change of changes) {
-      showChange(context, change);
-      if (changes.dropped > dropped) terminal.note(`${changes.dropped - dropped} changes were dropped`);
-      dropped = changes.dropped;
-      await terminal.flush();
-      if (++shown === count) break;
-    }
-    if (!deadline.timedOut()) deadline.signal.throwIfAborted();
-  } catch (error) {
-    if (!deadline.timedOut()) throw error;
-  } finally {
-    terminal.status("");
-  }
 }
 
 function showChange({ terminal, options }: Context, change: SettingsChange): void {
