@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import { fromHex, toHex } from "jelling/bytes";
+import { Uuid } from "jelling/core";
 import {
   type AnyMgmtCommand,
   commandsByOpcode,
@@ -18,7 +19,6 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { givenFields, parseObject, parseText } from "../src/commands/mgmt/parse-value.ts";
 import { SIMPLE } from "../src/commands/mgmt/table.ts";
-import { EXPERIMENTS } from "../src/commands/mgmt/table-configuration.ts";
 import { UsageError } from "../src/errors.ts";
 import { createProgram } from "../src/program.ts";
 import { main } from "../src/run.ts";
@@ -92,10 +92,15 @@ describe("what there is", () => {
     }
   });
 
-  test("experimental features have the names and UUIDs of the library", () => {
+  test("every experimental feature of the library has a subcommand, and is understood by its name", () => {
     const { Zero, ...others } = ExperimentalFeature;
     expect(Zero.uuid).toMatch(/^0/);
-    expect(EXPERIMENTS).toEqual(Object.fromEntries(Object.entries(others).map(([name, { uuid }]) => [name, uuid])));
+    const features = SIMPLE.filter(({ name }) => name.startsWith("exp-")).map(({ fixed }) => fixed!.uuid!);
+    expect(features.toSorted()).toEqual(Object.keys(others).toSorted());
+    const { description } = declarations.setExperimentalFeature.parameters.fields.uuid;
+    for (const [name, { uuid }] of Object.entries(ExperimentalFeature))
+      expect(String(parseText("uuid", description, name))).toBe(String(Uuid.from(uuid)));
+    expect(() => parseText("uuid", declarations.addUuid.parameters.fields.uuid.description, "Debug")).toThrow(UsageError);
   });
 
   test("help fits 80 columns, and says what every subcommand is for", async () => {

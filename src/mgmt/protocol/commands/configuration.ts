@@ -53,7 +53,7 @@ export const SetExperimentalFeature = command("Set Experimental Feature", {
   index: "either",
   unconfigured: true,
   parameters: struct({
-    uuid: uuid128,
+    uuid: about(uuid128, { note: "one of ExperimentalFeature, or one of a newer kernel" }),
     action: about(onOff(OnOff), { note: "feature specific; every feature so far takes one on/off octet" }),
   }),
   returns: struct({ uuid: uuid128, flags: bits(u32, ExperimentalFeatureFlags) }),

@@ -5,13 +5,16 @@ import {
   AdType,
   AdvertisingMode,
   type AnyField,
+  commands,
   DebugKeysMode,
   DiscoverableMode,
   DiscoveryAddressTypes,
   DiscoveryTypes,
+  ExperimentalFeature,
   ExternalConfiguration,
   type FieldDescription,
   type Fields,
+  IoCapability,
   NameKnown,
   type Names,
   OnOff,
@@ -41,6 +44,10 @@ const SWITCHES: ReadonlySet<Names> = new Set<Names>([
 const SWITCH_WORDS: Readonly<Record<string, number>> = { on: 1, yes: 1, true: 1, off: 0, no: 0, false: 0 };
 /** Lists that grow with the assigned numbers: a number without a name is as good as one with. */
 const OPEN: ReadonlySet<Names> = new Set<Names>([AdType]);
+/** Long names that may be cut, as long as only one begins so. */
+const LONG: ReadonlySet<Names> = new Set<Names>([IoCapability]);
+/** The one field that takes the names of experimental features. */
+const FEATURE = commands.setExperimentalFeature.parameters.fields.uuid.description;
 /** What may stand behind an address, or in `--type`. */
 const ADDRESS_TYPES: Readonly<Record<string, number>> = {
   bredr: AddressType.BREDR,
@@ -150,7 +157,8 @@ export function givenFields(fields: Fields): [name: string, field: AnyField][] {
 
 function enumeratedIn(name: string, description: FieldDescription, names: Names, text: string, { unchecked }: ParseOptions): number {
   const word = plain(text);
-  for (const [candidate, value] of Object.entries(names)) if (plain(candidate) === word) return value;
+  const named = valueNamed(names, word);
+  if (named !== undefined) return named;
   if (SWITCHES.has(names) && word in SWITCH_WORDS) return SWITCH_WORDS[word]!;
   if (names === AddressType && text.toLowerCase() in ADDRESS_TYPES) return ADDRESS_TYPES[text.toLowerCase()]!;
   const value = wholeIn(text);
@@ -158,6 +166,13 @@ function enumeratedIn(name: string, description: FieldDescription, names: Names,
   const number = Number(value);
   if (!unchecked && !OPEN.has(names) && !Object.values(names).includes(number)) return refuse(name, description, text);
   return number;
+}
+
+function valueNamed(names: Names, word: string): number | undefined {
+  const exact = Object.entries(names).find(([candidate]) => plain(candidate) === word);
+  if (exact || !LONG.has(names)) return exact?.[1];
+  const beginning = Object.entries(names).filter(([candidate]) => plain(candidate).startsWith(word));
+  return beginning.length === 1 ? beginning[0]![1] : undefined;
 }
 
 function bitsIn(name: string, description: FieldDescription, names: Names, text: string, { unchecked }: ParseOptions): number {
@@ -242,8 +257,10 @@ function addressTypeIn(text: string): number {
 }
 
 function uuidIn(name: string, description: FieldDescription, text: string): Uuid {
+  const feature =
+    description === FEATURE ? Object.entries(ExperimentalFeature).find(([candidate]) => plain(candidate) === plain(text))?.[1] : undefined;
   try {
-    return Uuid.from(text);
+    return Uuid.from(feature?.uuid ?? text);
   } catch (error) {
     if (error instanceof ArgumentError) return refuse(name, description, text);
     throw error;
@@ -343,7 +360,7 @@ export function expectation(description: FieldDescription): string {
     case "bdaddr":
       return "six octets like C0:11:22:33:44:55";
     case "uuid128":
-      return "a UUID of 4, 8 or 32 hexadecimal digits";
+      return `a UUID of 4, 8 or 32 hexadecimal digits${description === FEATURE ? `, or ${Object.keys(ExperimentalFeature).join(", ")}` : ""}`;
     case "bytes":
     case "eir":
       return `${count === undefined ? "" : `${from === undefined ? "" : "up to "}${count} octets, `}pairs of hexadecimal digits, or text:TEXT`;

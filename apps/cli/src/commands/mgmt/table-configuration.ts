@@ -1,16 +1,5 @@
 import { ON_OFF, type SimpleSpec } from "./spec.ts";
 
-/** Experimental features by the names they have here. */
-export const EXPERIMENTS: Readonly<Record<string, string>> = {
-  Debug: "d4992530-b9ec-469f-ab01-6c481c47da1c",
-  LeSimultaneousRoles: "671b10b5-42c0-4696-9227-eb28d1b049d6",
-  QualityReport: "330859bc-7506-492d-9370-9a6f0614037f",
-  LLPrivacy: "15c0a148-c273-11ea-b3de-0242ac130004",
-  OffloadCodecs: "a6695ace-ee7f-4fb9-881a-5fac66c629af",
-  IsoSocket: "6fbaf188-05e0-496a-9885-d6ddfdb4e03e",
-  MgmtMesh: "2ce463d7-7a03-4d8d-bf05-5f24e8f36e76",
-};
-
 function experiment(name: string, aliases: readonly string[], feature: string, what: string): SimpleSpec {
   return {
     name,
@@ -18,7 +7,7 @@ function experiment(name: string, aliases: readonly string[], feature: string, w
     group: "Configuration:",
     summary: `experimental feature: ${what}`,
     command: "setExperimentalFeature",
-    fixed: { uuid: EXPERIMENTS[feature]! },
+    fixed: { uuid: feature },
     arguments: [{ field: "action", name: "VALUE", what: ON_OFF }],
   };
 }
@@ -65,12 +54,7 @@ export const CONFIGURATION: readonly SimpleSpec[] = [
     summary: "any experimental feature by its UUID",
     command: "setExperimentalFeature",
     arguments: [
-      {
-        field: "uuid",
-        name: "FEATURE",
-        what: "its UUID or name, as expinfo shows them",
-        split: (text) => ({ uuid: Object.entries(EXPERIMENTS).find(([name]) => name.toLowerCase() === text.toLowerCase())?.[1] ?? text }),
-      },
+      { field: "uuid", name: "FEATURE", what: "its UUID or name, as expinfo shows them" },
       { field: "action", name: "VALUE", what: ON_OFF },
     ],
   },

@@ -77,7 +77,6 @@ export const SETTINGS: readonly SimpleSpec[] = [
         field: "ioCapability",
         name: "CAPABILITY",
         what: "DisplayOnly, DisplayYesNo, KeyboardOnly, NoInputNoOutput or KeyboardDisplay, or its beginning",
-        split: (text) => ({ ioCapability: beginning(text, IO_CAPABILITIES) }),
       },
     ],
   }),
@@ -159,11 +158,3 @@ export const SETTINGS: readonly SimpleSpec[] = [
     fixed: { uuid: "00000000-0000-0000-0000-000000000000" },
   },
 ];
-
-const IO_CAPABILITIES = ["DisplayOnly", "DisplayYesNo", "KeyboardOnly", "NoInputNoOutput", "KeyboardDisplay"] as const;
-
-/** The only name that begins so; the text itself where there is none, or several. */
-function beginning(text: string, names: readonly string[]): string {
-  const found = names.filter((name) => name.toLowerCase().startsWith(text.toLowerCase()));
-  return found.length === 1 ? found[0]! : text;
-}
