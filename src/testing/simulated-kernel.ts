@@ -202,17 +202,19 @@ export class SimulatedKernelDevice implements Disposable {
 
   /** It ends its links. */
   disconnect(): void {
-    for (const links of [...this.#core.links.values()]) {
-      for (const link of [...links.values()]) if (link.device === this.#device) closeLink(this.#core, link, DisconnectReason.RemoteHost);
-    }
+    this.#closeLinks(DisconnectReason.RemoteHost);
   }
 
   /** Takes it out of range: its links time out at once. */
   [Symbol.dispose](): void {
     if (this.#core.devices.get(this.#device.key) === this.#device) this.#core.devices.delete(this.#device.key);
-    for (const links of [...this.#core.links.values()]) {
-      for (const link of [...links.values()]) if (link.device === this.#device) closeLink(this.#core, link, DisconnectReason.Timeout);
-    }
+    this.#closeLinks(DisconnectReason.Timeout);
     updateEveryListener(this.#core);
+  }
+
+  #closeLinks(reason: number): void {
+    for (const links of [...this.#core.links.values()]) {
+      for (const link of [...links.values()]) if (link.device === this.#device) closeLink(this.#core, link, reason);
+    }
   }
 }

@@ -1,15 +1,14 @@
 import { type AdStructure, parseAdStructures } from "../../gap/index.ts";
 import { AdType, AdvertisingFlags, type AnyMgmtCommand, bitsOf, commands, events } from "../../mgmt/protocol/index.ts";
-import type { SystemFault } from "../../transport/index.ts";
 import { removeEveryInstance, removeInstance } from "./advertising-instances.ts";
 import { type Call, type Check, type Handler, on } from "./call.ts";
 import { isOn, isPowered, notDuring, supports } from "./checks.ts";
 import type { Controller, Instance } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
+import { ENETDOWN } from "./faults.ts";
 import { updateEveryListener } from "./listening.ts";
-import { nameStructure } from "./sources.ts";
+import { nameStructure } from "./structures.ts";
 
-const ENETDOWN: SystemFault = { errno: 100, code: "ENETDOWN" };
 const EVERY_FLAG = 0x0001_ffff;
 const SECONDARY = bitsOf(AdvertisingFlags, ["Secondary1M", "Secondary2M", "SecondaryCoded"]);
 const FLAGS_FIELD = bitsOf(AdvertisingFlags, ["Discoverable", "LimitedDiscoverable", "ManagedFlags"]);

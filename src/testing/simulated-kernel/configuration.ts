@@ -1,9 +1,11 @@
 import type { Uuid } from "../../core/index.ts";
 import {
   answeredAs,
+  bitsOf,
   commands,
   type DecodedBy,
   ExperimentalFeature,
+  ExperimentalFeatureFlags,
   encodeCommandStatus,
   events,
   NO_CONTROLLER,
@@ -12,11 +14,11 @@ import {
   SystemConfiguration,
 } from "../../mgmt/protocol/index.ts";
 import { type Call, type Handler, on } from "./call.ts";
-import type { Controller } from "./controller.ts";
+import { ALWAYS_SELECTED_PHYS, type Controller } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
 
-const ACTIVE = 1;
-const SETTINGS_CHANGE = 2;
+const ACTIVE = bitsOf(ExperimentalFeatureFlags, ["Active"]);
+const SETTINGS_CHANGE = bitsOf(ExperimentalFeatureFlags, ["SettingsChange"]);
 
 type FeatureName = keyof typeof ExperimentalFeature;
 /** Those that a controller lists, in this order; the last but one belongs to none. */
@@ -104,8 +106,6 @@ type SystemParameters = DecodedBy<(typeof commands.setDefaultSystemConfiguration
 const areValid = (entries: SystemParameters): boolean =>
   entries.length > 0 && entries.every(({ type, value }) => (widths.get(type) ?? value.length) === value.length);
 
-const ALWAYS_SELECTED = 0x0001 | 0x0600;
-
 export const configurationHandlers: readonly Handler[] = [
   on(commands.readExperimentalFeaturesInformation, [], (call) => {
     call.socket.switches.add("experimental");
@@ -143,7 +143,7 @@ export const configurationHandlers: readonly Handler[] = [
     [
       ({ controller, parameters: { selectedPhys } }) => {
         const isSupported = (selectedPhys & ~controller.supportedPhys) === 0;
-        return isSupported && (selectedPhys & ALWAYS_SELECTED) === ALWAYS_SELECTED ? undefined : "InvalidParameters";
+        return isSupported && (selectedPhys & ALWAYS_SELECTED_PHYS) === ALWAYS_SELECTED_PHYS ? undefined : "InvalidParameters";
       },
     ],
     (call) => {

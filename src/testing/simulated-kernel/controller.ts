@@ -1,6 +1,6 @@
 import type { Clock } from "../../async/index.ts";
 import { Address, type RandomSource, randomBytes, type Uuid } from "../../core/index.ts";
-import { bitsOf, ConfigurationOptions, Phys, Settings } from "../../mgmt/protocol/index.ts";
+import { AddressType, bitsOf, ConfigurationOptions, hasBit, Phys, Settings } from "../../mgmt/protocol/index.ts";
 import type { KernelControllerOptions, SettingName } from "./options.ts";
 
 /** "00:00:00:00:00:00": all of a list, or none. */
@@ -13,7 +13,9 @@ const USUAL_SETTINGS = 0x000c_0080;
 const ALL_PHYS = 0x7fff;
 /** What a controller begins with: everything of BR/EDR, LE 1M. */
 const USUAL_PHYS = 0x07ff;
-const CONFIGURABLE_PHYS = ALL_PHYS & ~bitsOf(Phys, ["BR1M1Slot", "LE1MTx", "LE1MRx"]);
+/** Cannot be left out. */
+export const ALWAYS_SELECTED_PHYS = bitsOf(Phys, ["BR1M1Slot", "LE1MTx", "LE1MRx"]);
+const CONFIGURABLE_PHYS = ALL_PHYS & ~ALWAYS_SELECTED_PHYS;
 
 /** A command that is not answered yet. */
 export interface PendingCall {
@@ -166,7 +168,7 @@ export class Controller {
   }
 
   has(name: SettingName): boolean {
-    return (this.#settings & (1 << Settings[name])) !== 0;
+    return hasBit(Settings, this.#settings, name);
   }
 
   /** Changes settings that are not derived from anything. @returns whether anything changed */
@@ -180,7 +182,7 @@ export class Controller {
   }
 
   supports(name: SettingName): boolean {
-    return (this.supported & (1 << Settings[name])) !== 0;
+    return hasBit(Settings, this.supported, name);
   }
 
   get isPowered(): boolean {
@@ -215,8 +217,9 @@ export class Controller {
 
   /** The address it uses on LE. */
   get leIdentity(): { address: string; addressType: number } {
-    const isStatic = (this.settings & (1 << Settings.StaticAddress)) !== 0;
-    return isStatic ? { address: this.staticAddress, addressType: 2 } : { address: this.publicAddress, addressType: 1 };
+    return hasBit(Settings, this.settings, "StaticAddress")
+      ? { address: this.staticAddress, addressType: AddressType.LERandom }
+      : { address: this.publicAddress, addressType: AddressType.LEPublic };
   }
 
   isPending(...opcodes: number[]): boolean {

@@ -14,11 +14,13 @@ import {
 import type { SystemFault } from "../../transport/index.ts";
 import { Controller } from "./controller.ts";
 import type { DeviceInRange } from "./device-in-range.ts";
+import { EOPNOTSUPP } from "./faults.ts";
 import type { Link } from "./link.ts";
 import { MonitorChannel, type TracedSocket } from "./monitor-channel.ts";
 import type { KernelControllerOptions } from "./options.ts";
 import { QueuedSocket } from "./queued-socket.ts";
 import type { Source } from "./sources.ts";
+import { appearanceStructure, classStructure } from "./structures.ts";
 
 /** What a socket has switched to by using a command. */
 export type SocketSwitch = "extendedIndex" | "extendedInformation" | "outOfBand" | "experimental";
@@ -116,7 +118,7 @@ export class KernelCore {
   openMonitor(): QueuedSocket {
     const remedy = "none is needed here";
     const queue = new QueuedSocket({ spec: "monitor", remedy }, this.#receiveQueuePackets, {
-      write: () => ({ errno: 95, code: "EOPNOTSUPP" }),
+      write: () => EOPNOTSUPP,
       closed: () => this.monitors.delete(queue),
     });
     this.monitors.add(queue, { controllers: this.controllers.values(), sockets: [...this.#sockets].reverse() });
@@ -196,12 +198,11 @@ const utf8 = new TextEncoder();
 
 /** What extended controller information says: class, appearance, names. */
 export function informationOf(controller: Controller): Uint8Array {
-  const { classOfDevice: cod, appearance, name, shortName } = controller;
-  const structures: { type: number; data: Uint8Array }[] = [];
-  if (controller.has("BREDR"))
-    structures.push({ type: AdType.ClassOfDevice, data: Uint8Array.of(cod & 0xff, (cod >> 8) & 0xff, cod >> 16) });
-  if (controller.has("LowEnergy")) structures.push({ type: AdType.Appearance, data: Uint8Array.of(appearance & 0xff, appearance >> 8) });
-  structures.push({ type: AdType.CompleteLocalName, data: utf8.encode(name) });
-  structures.push({ type: AdType.ShortenedLocalName, data: utf8.encode(shortName) });
+  const structures = [
+    ...(controller.has("BREDR") ? [classStructure(controller)] : []),
+    ...(controller.has("LowEnergy") ? [appearanceStructure(controller)] : []),
+    { type: AdType.CompleteLocalName, data: utf8.encode(controller.name) },
+    { type: AdType.ShortenedLocalName, data: utf8.encode(controller.shortName) },
+  ];
   return encodeAdStructures(structures, 0xffff);
 }

@@ -1,4 +1,4 @@
-import { Address, type Uuid, Uuid as Uuids } from "../../core/index.ts";
+import { Address, Uuid } from "../../core/index.ts";
 import { AdvertisingData } from "../../gap/index.ts";
 import { AddressType } from "../../mgmt/protocol/index.ts";
 import { deviceKey } from "./controller.ts";
@@ -43,7 +43,7 @@ export class DeviceInRange implements Source {
     this.pin = options.pin ?? "0000";
     this.secureConnections = options.secureConnections ?? true;
     this.isBondable = options.isBondable ?? true;
-    this.#services = (options.services ?? []).map((uuid) => Uuids.from(uuid));
+    this.#services = (options.services ?? []).map((uuid) => Uuid.from(uuid));
   }
 
   get isLe(): boolean {

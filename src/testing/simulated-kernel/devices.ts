@@ -1,14 +1,13 @@
 import { AddressType, bitsOf, commands, DeviceAction, DeviceFlags, DisconnectReason, events } from "../../mgmt/protocol/index.ts";
-import type { SystemFault } from "../../transport/index.ts";
 import { type Call, type Handler, on } from "./call.ts";
 import { atMost, isPowered, knownAddressType, supports } from "./checks.ts";
 import { ANY_ADDRESS, type Controller, deviceKey, type ListedDevice } from "./controller.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";
+import { ENETDOWN } from "./faults.ts";
 import { isIdentity } from "./keys.ts";
 import { closeLink, connectTo, forget, linksOf, linkTo, waitFor } from "./links.ts";
 import { updateListening } from "./listening.ts";
 
-const ENETDOWN: SystemFault = { errno: 100, code: "ENETDOWN" };
 const SUPPORTED_FLAGS = bitsOf(DeviceFlags, ["RemoteWakeup"]);
 const MAX_TX_POWER_DBM = 4;
 /** The controller's clock runs in units of 312.5 us. */

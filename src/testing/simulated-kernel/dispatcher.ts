@@ -14,9 +14,9 @@ import {
 import type { SystemFault } from "../../transport/index.ts";
 import { Call, type Handler } from "./call.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";
+import { EINVAL } from "./faults.ts";
 import { fixedLength, isFixed } from "./lengths.ts";
 
-const EINVAL: SystemFault = { errno: 22, code: "EINVAL" };
 /** Takes more octets than its fields have. */
 const OPEN_ENDED: ReadonlySet<AnyMgmtCommand> = new Set<AnyMgmtCommand>([commands.addExtendedAdvertisingParameters]);
 

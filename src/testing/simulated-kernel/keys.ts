@@ -1,13 +1,8 @@
 import { Address } from "../../core/index.ts";
-import { AddressType, commands, LinkKeyType } from "../../mgmt/protocol/index.ts";
+import { AddressType, BlockedKeyType, commands, LinkKeyType, LtkType } from "../../mgmt/protocol/index.ts";
 import { type Handler, on } from "./call.ts";
 import { atMost, supports } from "./checks.ts";
 import { deviceKey } from "./controller.ts";
-
-/** Long term keys of other kinds are skipped. */
-const LAST_LTK_TYPE = 3;
-const LINK_KEY = 0;
-const LONG_TERM_KEY = 1;
 
 /** An address that says who a device is: public, or static random. */
 export function isIdentity(address: string, addressType: number): boolean {
@@ -25,7 +20,8 @@ export const keyHandlers: readonly Handler[] = [
     for (const { address, addressType, keyType, value } of parameters.keys) {
       const isUsable =
         addressType === AddressType.BREDR && keyType <= LinkKeyType.AuthenticatedP256 && keyType !== LinkKeyType.DebugCombination;
-      if (isUsable && !controller.blockedKeys.has(`${LINK_KEY} ${hex(value)}`)) controller.keyed.add(deviceKey(address, addressType));
+      if (isUsable && !controller.blockedKeys.has(`${BlockedKeyType.LinkKey} ${hex(value)}`))
+        controller.keyed.add(deviceKey(address, addressType));
     }
     call.complete({});
   }),
@@ -33,8 +29,9 @@ export const keyHandlers: readonly Handler[] = [
     const { controller, parameters } = call;
     for (const key of [...controller.keyed]) if (!key.endsWith(` ${AddressType.BREDR}`)) controller.keyed.delete(key);
     for (const { address, addressType, keyType, central, encryptionSize, value } of parameters.keys) {
-      const isUsable = central <= 1 && encryptionSize <= 16 && keyType <= LAST_LTK_TYPE && isIdentity(address, addressType);
-      if (isUsable && !controller.blockedKeys.has(`${LONG_TERM_KEY} ${hex(value)}`)) controller.keyed.add(deviceKey(address, addressType));
+      const isUsable = central <= 1 && encryptionSize <= 16 && keyType <= LtkType.AuthenticatedP256 && isIdentity(address, addressType);
+      if (isUsable && !controller.blockedKeys.has(`${BlockedKeyType.LongTermKey} ${hex(value)}`))
+        controller.keyed.add(deviceKey(address, addressType));
     }
     call.complete({});
   }),

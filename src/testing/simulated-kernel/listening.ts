@@ -1,4 +1,4 @@
-import { AddressType, DeviceAction, events } from "../../mgmt/protocol/index.ts";
+import { AddressType, AdType, DeviceAction, events } from "../../mgmt/protocol/index.ts";
 import { type Controller, deviceKey } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
 import { passes, report } from "./reports.ts";
@@ -7,7 +7,7 @@ import { type Source, sourcesOf } from "./sources.ts";
 /** The first report comes so soon. */
 const FIRST_REPORT_MS = 5;
 /** AD types that the mesh receiver passes on when it is told none. */
-const MESH_AD_TYPES = [0x29, 0x2a, 0x2b];
+const MESH_AD_TYPES: readonly number[] = [AdType.PbAdv, AdType.MeshMessage, AdType.MeshBeacon];
 
 /** Everything on LE that a controller could hear. */
 function* around(core: KernelCore, listener: Controller): Iterable<Source> {

@@ -1,21 +1,22 @@
-import { randomBytes } from "../../core/index.ts";
-import { encodeAdStructures } from "../../gap/index.ts";
+import { concat } from "../../bytes/index.ts";
+import { Address, randomBytes } from "../../core/index.ts";
+import { AdFlag, type AdStructure, encodeAdStructures } from "../../gap/index.ts";
 import { AddressType, AdType, commands, DiscoveryTypes, events } from "../../mgmt/protocol/index.ts";
 import { type Handler, on } from "./call.ts";
 import { isPowered, supports } from "./checks.ts";
 import { ANY_ADDRESS, type Controller, deviceKey } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
+import { classStructure } from "./structures.ts";
 
 const KEY_OCTETS = 16;
 /** One P-192 pair, or with Secure Connections a P-256 pair too. */
 const [SHORT_FORM, LONG_FORM] = [39, 71];
 
 function bredrData(core: KernelCore, controller: Controller): Uint8Array {
-  const cod = controller.classOfDevice;
-  const secret = (type: number): { type: number; data: Uint8Array } => ({ type, data: randomBytes(core.random, KEY_OCTETS) });
+  const secret = (type: number): AdStructure => ({ type, data: randomBytes(core.random, KEY_OCTETS) });
   return encodeAdStructures(
     [
-      { type: AdType.ClassOfDevice, data: Uint8Array.of(cod & 0xff, (cod >> 8) & 0xff, cod >> 16) },
+      classStructure(controller),
       secret(AdType.SimplePairingHashC192),
       secret(AdType.SimplePairingRandomizerR192),
       ...(controller.has("SecureConnections") ? [secret(AdType.SimplePairingHashC256), secret(AdType.SimplePairingRandomizerR256)] : []),
@@ -25,15 +26,17 @@ function bredrData(core: KernelCore, controller: Controller): Uint8Array {
 }
 
 function leData(core: KernelCore, controller: Controller): Uint8Array {
-  const octets = controller.leIdentity.address.split(":").map((octet) => Number.parseInt(octet, 16));
-  const isRandom = controller.leIdentity.addressType === AddressType.LERandom;
+  const { address, addressType } = controller.leIdentity;
   return encodeAdStructures(
     [
-      { type: AdType.LeDeviceAddress, data: Uint8Array.from([...octets.reverse(), isRandom ? 1 : 0]) },
+      {
+        type: AdType.LeDeviceAddress,
+        data: concat(Address.from(address).bytes, Uint8Array.of(addressType === AddressType.LERandom ? 1 : 0)),
+      },
       { type: AdType.LeRole, data: Uint8Array.of(2) },
       { type: AdType.LeSecureConnectionsConfirm, data: randomBytes(core.random, KEY_OCTETS) },
       { type: AdType.LeSecureConnectionsRandom, data: randomBytes(core.random, KEY_OCTETS) },
-      { type: AdType.Flags, data: Uint8Array.of(controller.has("BREDR") ? 0 : 4) },
+      { type: AdType.Flags, data: Uint8Array.of(controller.has("BREDR") ? 0 : AdFlag.BrEdrNotSupported) },
     ],
     0xffff,
   );

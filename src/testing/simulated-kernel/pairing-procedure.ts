@@ -1,5 +1,6 @@
+import { equalBytes } from "../../bytes/index.ts";
 import { randomBytes } from "../../core/index.ts";
-import { AddressType, events, type StatusName } from "../../mgmt/protocol/index.ts";
+import { AddressType, DisconnectReason, events, IoCapability, Status, type StatusName } from "../../mgmt/protocol/index.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";
 import type { DeviceInRange } from "./device-in-range.ts";
 import type { Answer, Link, LinkPairing, Question } from "./link.ts";
@@ -17,9 +18,6 @@ const DIGITS = 6;
 /** The Security Manager waits no longer, Vol 3 Part H 3.4. */
 const SMP_TIMEOUT_MS = 30_000;
 const A_MILLION = 1_000_000;
-const UNSPECIFIED = 0;
-const AUTHENTICATION_FAILED = 5;
-const NO_INPUT_NO_OUTPUT = 3;
 
 interface Asked {
   readonly question: Question;
@@ -189,7 +187,7 @@ export class PairingProcedure implements LinkPairing {
 
   #tellFailure({ controller, address, addressType }: Link): void {
     const isIssuers = controller === this.#link.controller;
-    const failed = { address, addressType, status: AUTHENTICATION_FAILED };
+    const failed = { address, addressType, status: Status.AuthenticationFailed };
     this.#core.send(events.authenticationFailed, controller.index, failed, isIssuers ? this.#issuer : undefined);
   }
 
@@ -199,7 +197,7 @@ export class PairingProcedure implements LinkPairing {
     this.#finish();
     for (const end of this.#ends) if (end !== told) this.#tellFailure(end);
     this.#ended("AuthenticationFailed");
-    closeLink(this.#core, this.#link, UNSPECIFIED, UNSPECIFIED);
+    closeLink(this.#core, this.#link, DisconnectReason.Unspecified, DisconnectReason.Unspecified);
   }
 
   #finish(): void {
@@ -223,7 +221,7 @@ function drawNumber(core: KernelCore): number {
 
 function methodWith({ pairing }: DeviceInRange, ioCapability: number, isInitiator: boolean): PairingMethod | "pin" {
   if (pairing === "pin") return "pin";
-  if (ioCapability === NO_INPUT_NO_OUTPUT) return "justWorks";
+  if (ioCapability === IoCapability.NoInputNoOutput) return "justWorks";
   if (pairing === "compare") return "compare";
   if (pairing === "devicePasskey") return isInitiator ? "initiatorTypes" : "responderTypes";
   if (pairing === "hostPasskey") return isInitiator ? "responderTypes" : "initiatorTypes";
@@ -232,5 +230,5 @@ function methodWith({ pairing }: DeviceInRange, ioCapability: number, isInitiato
 
 function isSame(expected: Answer, answer: Answer): boolean {
   if (!(expected instanceof Uint8Array) || !(answer instanceof Uint8Array)) return expected === answer;
-  return expected.length === answer.length && expected.every((octet, i) => octet === answer[i]);
+  return equalBytes(expected, answer);
 }

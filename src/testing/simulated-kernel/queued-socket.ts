@@ -1,5 +1,6 @@
 import { TransportClosed } from "../../hci/transport.ts";
 import type { KernelSocket, SystemFault } from "../../transport/index.ts";
+import { EBADF } from "./faults.ts";
 
 /** What a socket does with what is written to it, and what happens when it is closed. */
 export interface SocketEnd {
@@ -46,7 +47,7 @@ export class QueuedSocket implements KernelSocket {
   }
 
   write(packet: Uint8Array): SystemFault | undefined {
-    return this.#closed ? { errno: 9, code: "EBADF" } : this.#end.write(packet.slice());
+    return this.#closed ? EBADF : this.#end.write(packet.slice());
   }
 
   /** Puts a packet into the queue. @returns whether there was room */

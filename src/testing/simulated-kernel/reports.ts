@@ -1,3 +1,4 @@
+import { AdFlag } from "../../gap/index.ts";
 import { bitsOf, DeviceFoundFlags, events } from "../../mgmt/protocol/index.ts";
 import type { Controller } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
@@ -5,11 +6,10 @@ import type { Source } from "./sources.ts";
 
 export const CONFIRM_NAME = bitsOf(DeviceFoundFlags, ["ConfirmName"]);
 const NOT_CONNECTABLE = bitsOf(DeviceFoundFlags, ["NotConnectable"]);
-const LIMITED_DISCOVERABLE = 0x01;
 
 /** Whether the filters of a discovery let it through. */
 export function passes(controller: Controller, { data, rssi, services }: Source): boolean {
-  if (controller.limitedFilter && (data.flags & LIMITED_DISCOVERABLE) === 0) return false;
+  if (controller.limitedFilter && (data.flags & AdFlag.LeLimitedDiscoverable) === 0) return false;
   const { filter } = controller.discovery ?? {};
   if (!filter) return true;
   if (rssi < filter.rssi) return false;

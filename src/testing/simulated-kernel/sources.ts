@@ -1,7 +1,8 @@
 import type { Uuid } from "../../core/index.ts";
-import { AdvertisingData, encodeAdStructures } from "../../gap/index.ts";
-import { AddressType, AdType, AdvertisingFlags } from "../../mgmt/protocol/index.ts";
+import { AdFlag, type AdStructure, AdvertisingData, encodeAdStructures } from "../../gap/index.ts";
+import { AddressType, AdType, AdvertisingFlags, hasBit } from "../../mgmt/protocol/index.ts";
 import type { Controller, Instance } from "./controller.ts";
+import { appearanceStructure, nameStructure } from "./structures.ts";
 
 /** What advertises on LE, or answers an inquiry: a device in range, or an advertising instance of another controller. */
 export interface Source {
@@ -17,13 +18,10 @@ export interface Source {
   readonly intervalMs: number | undefined;
 }
 
-const LIMITED_DISCOVERABLE = 0x01;
-const GENERAL_DISCOVERABLE = 0x02;
-const BREDR_NOT_SUPPORTED = 0x04;
 /** Instance number of the controller's own advertising, Set Advertising. */
 const OWN = 0;
 
-const has = (flags: number, name: keyof typeof AdvertisingFlags): boolean => (flags & (1 << AdvertisingFlags[name])) !== 0;
+const has = (flags: number, name: keyof typeof AdvertisingFlags): boolean => hasBit(AdvertisingFlags, flags, name);
 
 /** The address under which a controller advertises and connects. */
 export function addressOnAir(controller: Controller): { address: string; addressType: number } {
@@ -61,27 +59,16 @@ function sourceOf(controller: Controller, instance: Pick<Instance, "instance" | 
 
 /** The fields that the kernel adds where the flags ask for them. */
 function managedData(controller: Controller, flags: number): Uint8Array {
-  const structures: { type: number; data: Uint8Array }[] = [];
+  const structures: AdStructure[] = [];
   const isLimited = has(flags, "LimitedDiscoverable");
   const isGeneral = has(flags, "Discoverable") || (has(flags, "ManagedFlags") && controller.has("Discoverable"));
   if (isLimited || isGeneral || has(flags, "ManagedFlags")) {
-    const value =
-      (isLimited ? LIMITED_DISCOVERABLE : isGeneral ? GENERAL_DISCOVERABLE : 0) | (controller.has("BREDR") ? 0 : BREDR_NOT_SUPPORTED);
+    const discoverable = isLimited ? AdFlag.LeLimitedDiscoverable : isGeneral ? AdFlag.LeGeneralDiscoverable : 0;
+    const value = discoverable | (controller.has("BREDR") ? 0 : AdFlag.BrEdrNotSupported);
     structures.push({ type: AdType.Flags, data: Uint8Array.of(value) });
   }
   if (has(flags, "TxPower")) structures.push({ type: AdType.TxPowerLevel, data: Uint8Array.of(0) });
-  if (has(flags, "Appearance"))
-    structures.push({ type: AdType.Appearance, data: Uint8Array.of(controller.appearance & 0xff, controller.appearance >> 8) });
+  if (has(flags, "Appearance")) structures.push(appearanceStructure(controller));
   if (has(flags, "LocalName")) structures.push(nameStructure(controller));
   return encodeAdStructures(structures, 0xffff);
-}
-
-/** The longest name that advertising data hold; a longer one is shortened. */
-const NAME_OCTETS = 10;
-
-export function nameStructure({ name, shortName }: Controller): { type: number; data: Uint8Array } {
-  const whole = new TextEncoder().encode(name);
-  if (whole.length <= NAME_OCTETS) return { type: AdType.CompleteLocalName, data: whole };
-  const short = shortName === "" ? whole.subarray(0, NAME_OCTETS) : new TextEncoder().encode(shortName);
-  return { type: AdType.ShortenedLocalName, data: short };
 }
