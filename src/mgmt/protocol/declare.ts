@@ -16,7 +16,7 @@ export interface AnyMgmtCommand {
   readonly aliases: readonly string[];
   readonly opcode: number;
   readonly index: IndexKind;
-  /** Version of the protocol that has it first; "newer" where no published version does. */
+  /** Version of the protocol that has it first; "(none stated)" where no published version does. */
   readonly since: string;
   readonly parameters: AnyStruct;
   readonly returns: AnyStruct;

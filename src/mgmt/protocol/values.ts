@@ -156,7 +156,7 @@ export const BluetoothVersion = Object.freeze({
   "6.0": 14,
 } as const);
 
-/** Types of AD and EIR structures, Assigned Numbers 2.3. */
+/** Types of AD and EIR structures, Assigned Numbers 2.3, by the names of the protocol description; `jelling/gap` has those of the specification. */
 export const AdType = Object.freeze({
   Flags: 0x01,
   IncompleteUuid16: 0x02,
