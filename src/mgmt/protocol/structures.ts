@@ -1,10 +1,11 @@
-import { about, bdaddr, bits, enumerated, lengthOf, octets, secret, slot, struct, u8, u16, u32, u64, uuid128 } from "./fields.ts";
+import { about, bdaddr, bits, enumerated, lengthOf, octets, secret, slot, struct, u8, u16, u24, u32, u64, uuid128 } from "./fields.ts";
 import {
   AddressType,
   AdType,
   BlockedKeyType,
   ControllerBus,
   ControllerType,
+  DiscoveryAddressTypes,
   ExperimentalFeatureFlags,
   LinkKeyType,
   LtkType,
@@ -13,6 +14,12 @@ import {
 
 /** Which device: its address and what kind of address it is. */
 export const device = { address: bdaddr, addressType: enumerated(u8, AddressType) } as const;
+
+/** A class of device. */
+export const classOfDevice = about(u24, { note: "wire order: minor/major byte first, service byte last" });
+
+/** What is discovered, or of whom something is said. */
+export const discoveryAddressTypes = struct({ addressTypes: bits(u8, DiscoveryAddressTypes) });
 
 /** What settings commands answer. */
 export const currentSettings = struct({ currentSettings: bits(u32, Settings) });

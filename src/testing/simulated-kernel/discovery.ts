@@ -5,7 +5,8 @@ import { isPowered } from "./checks.ts";
 import { deviceKey, type RunningDiscovery } from "./controller.ts";
 import { beginDiscovery, endDiscovery } from "./discovering.ts";
 
-type StartCommand = typeof commands.startDiscovery | typeof commands.startLimitedDiscovery | typeof commands.startServiceDiscovery;
+/** Start Limited Discovery is declared as Start Discovery is. */
+type StartCommand = typeof commands.startDiscovery | typeof commands.startServiceDiscovery;
 
 const NO_THRESHOLD = 127;
 const UUIDS_AT_MOST = (0xffff - 4) / 16;

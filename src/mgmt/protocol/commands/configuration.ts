@@ -18,7 +18,7 @@ import {
   uuid128,
 } from "../fields.ts";
 import { experimentalFeature } from "../structures.ts";
-import { ExperimentalFeatureFlags, OnOff, Phys } from "../values.ts";
+import { OnOff, Phys } from "../values.ts";
 
 /** Get PHY Configuration, 0x0044, since 1.15. */
 export const GetPhyConfiguration = command("Get PHY Configuration", {
@@ -56,7 +56,7 @@ export const SetExperimentalFeature = command("Set Experimental Feature", {
     uuid: about(uuid128, { note: "one of ExperimentalFeature, or one of a newer kernel" }),
     action: about(onOff(OnOff), { note: "feature specific; every feature so far takes one on/off octet" }),
   }),
-  returns: struct({ uuid: uuid128, flags: bits(u32, ExperimentalFeatureFlags) }),
+  returns: experimentalFeature,
   causes: {
     NotSupported: "unknown UUID",
     InvalidParameters: "length other than 17 or action above 1; shorter than 16 bytes",

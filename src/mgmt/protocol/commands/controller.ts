@@ -1,6 +1,6 @@
 import { command } from "../declare.ts";
-import { about, bdaddr, bits, countOf, cstring, eir, enumerated, lengthOf, list, struct, u8, u16, u24, u32 } from "../fields.ts";
-import { extendedIndexEntry } from "../structures.ts";
+import { bdaddr, bits, countOf, cstring, eir, enumerated, lengthOf, list, struct, u8, u16, u32 } from "../fields.ts";
+import { classOfDevice, extendedIndexEntry } from "../structures.ts";
 import { BluetoothVersion, ConfigurationOptions, ExternalConfiguration, Settings } from "../values.ts";
 
 /** Read Management Version Information, 0x0001, since 1.0. */
@@ -56,7 +56,7 @@ export const ReadControllerInformation = command("Read Controller Information", 
     manufacturer: u16,
     supportedSettings: bits(u32, Settings),
     currentSettings: bits(u32, Settings),
-    classOfDevice: about(u24, { note: "wire order: minor/major byte first, service byte last" }),
+    classOfDevice,
     name: cstring(249),
     shortName: cstring(11),
   }),

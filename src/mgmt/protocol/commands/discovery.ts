@@ -1,7 +1,14 @@
 import { command } from "../declare.ts";
 import { about, bits, countOf, enumerated, i8, list, orElse, struct, u8, u16, uuid128 } from "../fields.ts";
-import { addrInfo, device } from "../structures.ts";
+import { addrInfo, device, discoveryAddressTypes } from "../structures.ts";
 import { DiscoveryAddressTypes, NameKnown } from "../values.ts";
+
+const WHY_NOT_STARTED = {
+  Busy: "discovery active or paused",
+  InvalidParameters: "type other than 1, 6, 7",
+  NotSupported: "transport missing",
+  Rejected: "transport switched off",
+} as const;
 
 /**
  * Start Discovery, 0x0023, since 1.0. Reply, then Discovering(1) to all sockets. LE part scans 10.24 s (5.12 s each for interleaved),
@@ -12,14 +19,9 @@ export const StartDiscovery = command("Start Discovery", {
   since: "1.0",
   power: "on",
   failure: "complete",
-  parameters: struct({ addressTypes: bits(u8, DiscoveryAddressTypes) }),
-  returns: struct({ addressTypes: bits(u8, DiscoveryAddressTypes) }),
-  causes: {
-    Busy: "discovery active or paused",
-    InvalidParameters: "type other than 1, 6, 7",
-    NotSupported: "transport missing",
-    Rejected: "transport switched off",
-  },
+  parameters: discoveryAddressTypes,
+  returns: discoveryAddressTypes,
+  causes: WHY_NOT_STARTED,
 });
 
 /** Stop Discovery, 0x0024, since 1.0. Reply, then Discovering(0) to all sockets. */
@@ -28,8 +30,8 @@ export const StopDiscovery = command("Stop Discovery", {
   since: "1.0",
   power: "on",
   failure: "complete",
-  parameters: struct({ addressTypes: bits(u8, DiscoveryAddressTypes) }),
-  returns: struct({ addressTypes: bits(u8, DiscoveryAddressTypes) }),
+  parameters: discoveryAddressTypes,
+  returns: discoveryAddressTypes,
   causes: { Rejected: "no discovery active (also when not powered)", InvalidParameters: "type differs from the running one" },
 });
 
@@ -56,13 +58,8 @@ export const StartServiceDiscovery = command("Start Service Discovery", {
     uuidCount: countOf(u16, "uuids"),
     uuids: orElse(list(uuid128, "uuidCount"), []),
   }),
-  returns: struct({ addressTypes: bits(u8, DiscoveryAddressTypes) }),
-  causes: {
-    InvalidParameters: "type other than 1, 6, 7; length not 4 + 16 per UUID; shorter than 4 bytes",
-    Busy: "discovery active or paused",
-    NotSupported: "transport missing",
-    Rejected: "transport switched off",
-  },
+  returns: discoveryAddressTypes,
+  causes: { ...WHY_NOT_STARTED, InvalidParameters: "type other than 1, 6, 7; length not 4 + 16 per UUID; shorter than 4 bytes" },
 });
 
 /**
@@ -74,12 +71,7 @@ export const StartLimitedDiscovery = command("Start Limited Discovery", {
   since: "1.11",
   power: "on",
   failure: "complete",
-  parameters: struct({ addressTypes: bits(u8, DiscoveryAddressTypes) }),
-  returns: struct({ addressTypes: bits(u8, DiscoveryAddressTypes) }),
-  causes: {
-    Busy: "discovery active or paused",
-    InvalidParameters: "type other than 1, 6, 7",
-    NotSupported: "transport missing",
-    Rejected: "transport switched off",
-  },
+  parameters: discoveryAddressTypes,
+  returns: discoveryAddressTypes,
+  causes: WHY_NOT_STARTED,
 });

@@ -1,5 +1,6 @@
 import { command } from "../declare.ts";
-import { about, cstring, enumerated, orElse, struct, u8, u16, u24, uuid128 } from "../fields.ts";
+import { about, cstring, enumerated, orElse, struct, u8, u16, uuid128 } from "../fields.ts";
+import { classOfDevice } from "../structures.ts";
 import { DeviceIdSource } from "../values.ts";
 
 /** Set Device Class, 0x000e, since 1.0. Not powered: succeeds with the old class (zeros). */
@@ -7,7 +8,7 @@ export const SetDeviceClass = command("Set Device Class", {
   opcode: 0x000e,
   since: "1.0",
   parameters: struct({ majorClass: about(u8, { range: [0, 31] }), minorClass: about(u8, { note: "low two bits must be zero" }) }),
-  returns: struct({ classOfDevice: about(u24, { note: "wire order: minor/major byte first, service byte last" }) }),
+  returns: struct({ classOfDevice }),
   causes: {
     NotSupported: "not BR/EDR capable",
     Busy: "Add UUID, Remove UUID, Set Device Class or Set Powered pending",
@@ -35,7 +36,7 @@ export const AddUuid = command("Add UUID", {
     uuid: uuid128,
     svcHint: orElse(about(u8, { note: "service class bits of the class of device this UUID should set" }), 0),
   }),
-  returns: struct({ classOfDevice: about(u24, { note: "wire order: minor/major byte first, service byte last" }) }),
+  returns: struct({ classOfDevice }),
   causes: { Busy: "Add UUID, Remove UUID, Set Device Class or Set Powered pending" },
 });
 
@@ -44,7 +45,7 @@ export const RemoveUuid = command("Remove UUID", {
   opcode: 0x0011,
   since: "1.0",
   parameters: struct({ uuid: about(uuid128, { note: "all zeros removes every UUID" }) }),
-  returns: struct({ classOfDevice: about(u24, { note: "wire order: minor/major byte first, service byte last" }) }),
+  returns: struct({ classOfDevice }),
   causes: { InvalidParameters: "UUID not present" },
 });
 

@@ -1,7 +1,9 @@
 import { command } from "../declare.ts";
 import { about, bits, eir, enumerated, lengthOf, octets, onOff, optional, orElse, secret, slot, struct, u8, u16, u32 } from "../fields.ts";
-import { addrInfo, device } from "../structures.ts";
+import { addrInfo, device, discoveryAddressTypes } from "../structures.ts";
 import { DiscoveryAddressTypes, IoCapability, OnOff } from "../values.ts";
+
+const WHY_NOT_ANSWERED = { NotConnected: "no link", Failed: "LE and no confirmation expected" } as const;
 
 /**
  * PIN Code Reply, 0x0016, since 1.0. High security wanted and length not 16: a negative reply is sent on the air and CommandStatus
@@ -92,7 +94,7 @@ export const UserConfirmationReply = command("User Confirmation Reply", {
   failure: "complete",
   parameters: addrInfo,
   returns: addrInfo,
-  causes: { NotConnected: "no link", Failed: "LE and no confirmation expected" },
+  causes: WHY_NOT_ANSWERED,
 });
 
 /** User Confirmation Negative Reply, 0x001d, since 1.0. */
@@ -103,7 +105,7 @@ export const UserConfirmationNegativeReply = command("User Confirmation Negative
   failure: "complete",
   parameters: addrInfo,
   returns: addrInfo,
-  causes: { NotConnected: "no link", Failed: "LE and no confirmation expected" },
+  causes: WHY_NOT_ANSWERED,
 });
 
 /** User Passkey Reply, 0x001e, since 1.0. */
@@ -114,7 +116,7 @@ export const UserPasskeyReply = command("User Passkey Reply", {
   failure: "complete",
   parameters: struct({ ...device, passkey: about(secret(u32), { range: [0, 999999] }) }),
   returns: addrInfo,
-  causes: { NotConnected: "no link", Failed: "LE and no confirmation expected" },
+  causes: WHY_NOT_ANSWERED,
 });
 
 /** User Passkey Negative Reply, 0x001f, since 1.0. */
@@ -125,7 +127,7 @@ export const UserPasskeyNegativeReply = command("User Passkey Negative Reply", {
   failure: "complete",
   parameters: addrInfo,
   returns: addrInfo,
-  causes: { NotConnected: "no link", Failed: "LE and no confirmation expected" },
+  causes: WHY_NOT_ANSWERED,
 });
 
 /** Read Local Out Of Band Data, 0x0020, since 1.0. 32 bytes without BR/EDR secure connections, 64 with. */
@@ -177,7 +179,7 @@ export const ReadLocalOutOfBandExtendedData = command("Read Local Out Of Band Ex
   since: "1.9",
   power: "on",
   failure: "complete",
-  parameters: struct({ addressTypes: bits(u8, DiscoveryAddressTypes) }),
+  parameters: discoveryAddressTypes,
   returns: struct({
     addressTypes: bits(u8, DiscoveryAddressTypes),
     eirDataLength: lengthOf(u16, "eirData"),

@@ -1,15 +1,7 @@
 import { event } from "../declare.ts";
-import { about, bits, cstring, eir, enumerated, lengthOf, list, struct, tlv16, u8, u16, u24, u32, uuid128 } from "../fields.ts";
-import { currentSettings, device } from "../structures.ts";
-import {
-  ConfigurationOptions,
-  ControllerBus,
-  ControllerType,
-  ExperimentalFeatureFlags,
-  Phys,
-  SuspendState,
-  WakeReason,
-} from "../values.ts";
+import { about, bits, cstring, eir, enumerated, lengthOf, list, struct, tlv16, u8, u16, u32 } from "../fields.ts";
+import { classOfDevice, currentSettings, device, experimentalFeature } from "../structures.ts";
+import { ConfigurationOptions, ControllerBus, ControllerType, Phys, SuspendState, WakeReason } from "../values.ts";
 
 /** Controller Error, 0x0003, since 1.0. */
 export const ControllerError = event("Controller Error", {
@@ -45,7 +37,7 @@ export const ClassOfDeviceChanged = event("Class Of Device Changed", {
   since: "1.0",
   privileged: false,
   delivery: "optOut",
-  parameters: struct({ classOfDevice: about(u24, { note: "wire order: minor/major byte first, service byte last" }) }),
+  parameters: struct({ classOfDevice }),
 });
 
 /** Local Name Changed, 0x0008, since 1.0. */
@@ -124,7 +116,7 @@ export const ExperimentalFeatureChanged = event("Experimental Feature Changed", 
   index: "either",
   privileged: false,
   delivery: "othersOptIn",
-  parameters: struct({ uuid: uuid128, flags: bits(u32, ExperimentalFeatureFlags) }),
+  parameters: experimentalFeature,
 });
 
 /** Default System Configuration Changed, 0x0028, since 1.18. Described, no constant in the header, never sent by Linux 6.1. */
