@@ -1,13 +1,13 @@
-// The management protocol is pure declarations: transports that borrow adapters use it, while its client stands above them.
+// The management protocol is a room of declarations only: transports that borrow adapters use it, while its client stands above them.
 const rows = [
   ["core", "bytes", "async"],
   ["crypto", "assigned"],
-  ["hci", "mgmt/protocol"],
+  ["hci", "mgmt-protocol"],
   ["transport", "controller", "air", "l2cap"],
   ["att", "smp"],
   ["gatt", "gap"],
   ["device"],
-  ["profiles", "mgmt(?!/protocol)", "mcumgr", "micropython", "webbluetooth", "capture", "testing", "node"],
+  ["profiles", "mgmt", "mcumgr", "micropython", "webbluetooth", "capture", "testing", "node"],
 ];
 
 module.exports = {

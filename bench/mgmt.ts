@@ -1,6 +1,6 @@
 import { VirtualClock } from "../src/async/index.ts";
 import { openMgmt } from "../src/mgmt/index.ts";
-import { decodePacket, encodeEvent, events } from "../src/mgmt/protocol/index.ts";
+import { decodePacket, encodeEvent, events } from "../src/mgmt-protocol/index.ts";
 import { SimulatedKernel } from "../src/testing/index.ts";
 import type { KernelSocket } from "../src/transport/index.ts";
 import type { Row } from "./harness.ts";

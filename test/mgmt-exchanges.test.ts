@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../src/async/index.ts";
 import { fromHex, toHex } from "../src/bytes/index.ts";
 import { Address } from "../src/core/index.ts";
-import { commands, encodeCommand, type GivenTo, NO_CONTROLLER } from "../src/mgmt/protocol/index.ts";
+import { commands, encodeCommand, type GivenTo, NO_CONTROLLER } from "../src/mgmt-protocol/index.ts";
 import { type KernelControllerOptions, SimulatedKernel } from "../src/testing/index.ts";
 import type { KernelSocket } from "../src/transport/index.ts";
 

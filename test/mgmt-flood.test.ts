@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import { type Clock, SystemClock, turn, VirtualClock } from "../src/async/index.ts";
 import { Address } from "../src/core/index.ts";
 import { type Mgmt, type MgmtEventOf, openMgmt } from "../src/mgmt/index.ts";
-import { encodeEvent, events } from "../src/mgmt/protocol/index.ts";
+import { encodeEvent, events } from "../src/mgmt-protocol/index.ts";
 import { SimulatedKernel } from "../src/testing/index.ts";
-import { openKernelSocket } from "../src/transport/kernel-socket.ts";
-import { Errno, type LinuxCalls, loadLinuxCalls, O_CLOEXEC, O_NONBLOCK } from "../src/transport/linux-socket-calls.ts";
+import { openKernelSocket } from "../src/transport/linux/kernel-socket.ts";
+import { Errno, type LinuxCalls, loadLinuxCalls, O_CLOEXEC, O_NONBLOCK } from "../src/transport/linux/socket-calls.ts";
 
 /*
  * 100,000 devices found, faster than anybody reads: nothing grows, nothing changes places, and what is lost is counted.

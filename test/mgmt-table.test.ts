@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { AnyField, Fields, Names } from "../src/mgmt/protocol/index.ts";
-import * as protocol from "../src/mgmt/protocol/index.ts";
+import type { AnyField, Fields, Names } from "../src/mgmt-protocol/index.ts";
+import * as protocol from "../src/mgmt-protocol/index.ts";
 
 /*
  * The machine-readable table of the protocol description, against the declarations: nothing may be missing, and nothing may be there that

@@ -17,7 +17,7 @@ import {
   type Fields,
   nameOf,
   Status,
-} from "../src/mgmt/protocol/index.ts";
+} from "../src/mgmt-protocol/index.ts";
 
 /*
  * The vectors give values as JSON: raw numbers, addresses and UUIDs as text, octets and 64-bit numbers in hexadecimal, AD structures as a list

@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { adapterHas, adapterPresent, adapterSettings, btmgmt, Program, startDaemon, startEmulator, until } from "../guest/bluez.mjs";
 
 const dist = process.env.JELLING_DIST ?? new URL("../../dist", import.meta.url).href;
-const { openHciUserChannel } = await import(`${dist}/transport/hci-user-channel.js`);
+const { openHciUserChannel } = await import(`${dist}/transport/linux/hci-user-channel.js`);
 const { restoreLeftBehind } = await import(`${dist}/node/index.js`);
 const { openKernelSocket } = await import(`${dist}/transport/kernel-socket.js`);
 const { openVhci } = await import(`${dist}/transport/vhci.js`);
@@ -54,7 +54,7 @@ function nextPacket(transport) {
  */
 async function borrower(indices, t, { quiet = false } = {}) {
   const opening = indices.map((index) => `await m.openHciUserChannel(${index});`).join(" ");
-  const program = `const m = await import(${JSON.stringify(`${dist}/transport/hci-user-channel.js`)}); ${opening} console.log("open"); setInterval(() => {}, 1000);`;
+  const program = `const m = await import(${JSON.stringify(`${dist}/transport/linux/hci-user-channel.js`)}); ${opening} console.log("open"); setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "pipe", quiet ? "ignore" : "inherit"],
   });
@@ -174,7 +174,7 @@ check("an adapter that is not there is not found, and the message says which are
 });
 
 check("in the hands of a program that leaves no note, it is busy, and the message names the program", async (t) => {
-  const socket = `const { openBluetoothSocket } = await import(${JSON.stringify(`${dist}/transport/linux-socket.js`)}); const { loadLinuxCalls } = await import(${JSON.stringify(`${dist}/transport/linux-socket-calls.js`)});`;
+  const socket = `const { openBluetoothSocket } = await import(${JSON.stringify(`${dist}/transport/linux/socket.js`)}); const { loadLinuxCalls } = await import(${JSON.stringify(`${dist}/transport/linux/socket-calls.js`)});`;
   const program = `${socket} openBluetoothSocket(loadLinuxCalls("test"), "hci:1", 1, 1); console.log("open"); setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => child.kill("SIGKILL"));

@@ -1,4 +1,4 @@
-import { HEADER_OCTETS, redactCommand, redactPacket } from "../mgmt/protocol/index.ts";
+import { HEADER_OCTETS, redactCommand, redactPacket } from "../mgmt-protocol/index.ts";
 import { CONTROL_OCTETS, managementPacketOf } from "./management.ts";
 import { type AnyCaptureRecord, type CaptureRecord, hciPacketOf, isMonitorRecord, MonitorOpcode, type MonitorRecord } from "./record.ts";
 import { Redactor } from "./redact.ts";

@@ -1,6 +1,6 @@
 import type { Address } from "../core/address.ts";
 import type { Uuid } from "../core/uuid.ts";
-import type { Fields } from "../mgmt/protocol/index.ts";
+import type { Fields } from "../mgmt-protocol/index.ts";
 import type { CaptureDirection } from "./record.ts";
 
 /** Which way management traffic goes. */

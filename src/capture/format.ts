@@ -2,7 +2,7 @@ import { toHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
 import { Uuid } from "../core/uuid.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
-import { REDACTED } from "../mgmt/protocol/index.ts";
+import { REDACTED } from "../mgmt-protocol/index.ts";
 import type { DecodedPacket } from "./decoded-packet.ts";
 import { declaredJson, declaredText } from "./mgmt-format.ts";
 import { isSecretField, numberText } from "./names.ts";

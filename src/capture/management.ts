@@ -1,4 +1,4 @@
-import { HEADER_OCTETS } from "../mgmt/protocol/index.ts";
+import { HEADER_OCTETS } from "../mgmt-protocol/index.ts";
 import { type MonitorRecord, viewOf } from "./record.ts";
 
 /** Cookie and code in front of the parameters of a ControlCommand or ControlEvent. */

@@ -1,7 +1,7 @@
 import { toHex } from "../bytes/hex.ts";
 import { Uuid } from "../core/uuid.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
-import { bitNames, type FieldDescription, type Fields, nameOf, present, REDACTED, Status } from "../mgmt/protocol/index.ts";
+import { bitNames, type FieldDescription, type Fields, nameOf, present, REDACTED, Status } from "../mgmt-protocol/index.ts";
 import { quoted, uuidText } from "./text.ts";
 
 interface Showing {

@@ -9,7 +9,7 @@ import {
   encodeEvent,
   events,
   NO_CONTROLLER,
-} from "../mgmt/protocol/index.ts";
+} from "../mgmt-protocol/index.ts";
 import { readCapture } from "./capture-reader.ts";
 import { CaptureRedactor } from "./capture-redactor.ts";
 import { CaptureWriter, MemorySink } from "./capture-writer.ts";

@@ -1,6 +1,6 @@
 import { DecodeError } from "../bytes/index.ts";
 import { Address } from "../core/address.ts";
-import { decodeCommand, decodePacket, eventsByCode, type Fields } from "../mgmt/protocol/index.ts";
+import { decodeCommand, decodePacket, eventsByCode, type Fields } from "../mgmt-protocol/index.ts";
 import type { DecodedContent } from "./decoded-packet.ts";
 import { managementPacketOf } from "./management.ts";
 import { decodeMonitorPayload, type MonitorFields } from "./monitor.ts";

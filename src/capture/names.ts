@@ -3,7 +3,7 @@ import { companyName } from "../assigned/names.ts";
 import { attErrorName } from "../att/error-code.ts";
 import { hciErrorText } from "../hci/error.ts";
 import { commands } from "../hci/registry.ts";
-import { ControllerBus } from "../mgmt/protocol/index.ts";
+import { ControllerBus } from "../mgmt-protocol/index.ts";
 import { pairingFailedText } from "../smp/error.ts";
 
 const hex = (digits: number) => (value: number) => `0x${value.toString(16).padStart(digits, "0")}`;

@@ -1,5 +1,5 @@
+import { TransportBase } from "../hci/base-transport.ts";
 import type { TransportClosed } from "../hci/transport.ts";
-import { TransportBase } from "../transport/base.ts";
 
 /** Packets of the host that may wait; they are taken in the next microtask, so only a host that never pauses gets here. */
 const INPUT_CAPACITY = 4096;

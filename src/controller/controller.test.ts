@@ -46,9 +46,9 @@ import {
   SetEventMask,
 } from "../hci/index.ts";
 import { createTransportPair } from "../transport/memory-pipe.ts";
-import { createAccessAddress, isAccessAddress } from "./access-address.ts";
-import { encodeSleepClockAccuracy } from "./advertising-pdus.ts";
 import { Controller } from "./controller.ts";
+import { createAccessAddress, isAccessAddress } from "./link/access-address.ts";
+import { encodeSleepClockAccuracy } from "./roles/advertising-pdus.ts";
 
 const DISALLOWED = { status: HciErrorCode.CommandDisallowed };
 const INVALID = { status: HciErrorCode.InvalidHciCommandParameters };

@@ -10,11 +10,11 @@ import {
   PacketType,
   TransportClosed,
 } from "../hci/index.ts";
-import type { CommandContext, CommandHandler } from "./command-table.ts";
-import { basebandCommands } from "./commands-baseband.ts";
-import { connectionCommands } from "./commands-connection.ts";
-import { leCommands } from "./commands-le.ts";
-import { p256Commands } from "./commands-p256.ts";
+import { basebandCommands } from "./commands/baseband.ts";
+import type { CommandContext, CommandHandler } from "./commands/command-table.ts";
+import { connectionCommands } from "./commands/connection.ts";
+import { leCommands } from "./commands/le.ts";
+import { p256Commands } from "./commands/p256.ts";
 import { ControllerTransport } from "./controller-transport.ts";
 import { type HciHook, HostInterface } from "./host-interface.ts";
 import { LinkLayer } from "./link-layer.ts";

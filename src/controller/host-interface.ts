@@ -1,7 +1,7 @@
 import type { Air } from "../air/index.ts";
 import { ArgumentError } from "../core/index.ts";
 import { DataBufferOverflow, EventCode, type EventDeclaration, encodeEvent, PacketType } from "../hci/index.ts";
-import { copyOctets } from "./acl-queue.ts";
+import { copyOctets } from "./link/acl-queue.ts";
 
 /** A packet between a host and its controller, as fault hooks see it. */
 export interface HciPacket {

@@ -3,7 +3,7 @@ import { scriptedMgmt } from "../../test/support/scripted-kernel-socket.ts";
 import { turn } from "../async/index.ts";
 import { DecodeError } from "../bytes/index.ts";
 import { ArgumentError } from "../core/index.ts";
-import { commands, encodeEvent, events } from "./protocol/index.ts";
+import { commands, encodeEvent, events } from "../mgmt-protocol/index.ts";
 import type { MgmtEvent } from "./types.ts";
 
 const settings = (index: number, currentSettings: number): Uint8Array => encodeEvent(events.newSettings, index, { currentSettings });

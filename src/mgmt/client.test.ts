@@ -4,8 +4,8 @@ import { turn } from "../async/index.ts";
 import { DecodeError } from "../bytes/index.ts";
 import { ArgumentError, ClosedError, TimeoutError } from "../core/index.ts";
 import { TransportClosed } from "../hci/transport.ts";
+import { commands, encodeEvent, events, NO_CONTROLLER, Status } from "../mgmt-protocol/index.ts";
 import { MgmtError, MgmtWriteError } from "./error.ts";
-import { commands, encodeEvent, events, NO_CONTROLLER, Status } from "./protocol/index.ts";
 
 const DEVICE = { address: "C0:11:22:33:44:55", addressType: 2 };
 

@@ -1,9 +1,6 @@
 import { type Clock, Emitter, type OperationOptions, Subscription, SystemClock } from "../async/index.ts";
 import { DecodeError } from "../bytes/index.ts";
 import { ArgumentError, ClosedError, Logger } from "../core/index.ts";
-import { type KernelSocket, openKernelSocket } from "../transport/index.ts";
-import { MgmtError, MgmtWriteError } from "./error.ts";
-import { argumentsOf } from "./method-arguments.ts";
 import {
   type AnyMgmtCommand,
   checkLimits,
@@ -19,7 +16,10 @@ import {
   NO_CONTROLLER,
   peekReply,
   Status,
-} from "./protocol/index.ts";
+} from "../mgmt-protocol/index.ts";
+import { type KernelSocket, openKernelSocket } from "../transport/index.ts";
+import { MgmtError, MgmtWriteError } from "./error.ts";
+import { argumentsOf } from "./method-arguments.ts";
 import { type Request, Requests } from "./requests.ts";
 import { type MgmtResponse, responseOf, valuesByPosition } from "./response.ts";
 import type { MgmtEvent, MgmtEventOf, MgmtMethods, MgmtSignals } from "./types.ts";

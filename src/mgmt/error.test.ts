@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { type AnyMgmtCommand, commands, NO_CONTROLLER, Status } from "../mgmt-protocol/index.ts";
 import { commandText, MgmtError, MgmtWriteError } from "./error.ts";
-import { type AnyMgmtCommand, commands, NO_CONTROLLER, Status } from "./protocol/index.ts";
 
 const REMEDY = 'run "sudo setcap cap_net_admin+ep program"';
 const refused = (command: AnyMgmtCommand, status: number): MgmtError => new MgmtError({ command, index: 0, status, remedy: REMEDY });

@@ -1,5 +1,5 @@
 import { BleError } from "../core/index.ts";
-import { type AnyMgmtCommand, NO_CONTROLLER, nameOf, Status, type StatusName } from "./protocol/index.ts";
+import { type AnyMgmtCommand, NO_CONTROLLER, nameOf, Status, type StatusName } from "../mgmt-protocol/index.ts";
 
 /** "Set Powered on hci0". */
 export function commandText({ title }: AnyMgmtCommand, index: number): string {

@@ -1,6 +1,3 @@
-export { type EventOptions, type Mgmt, MgmtClient, type MgmtOptions, openMgmt, type RequestOptions } from "./client.ts";
-export { MgmtError, MgmtWriteError } from "./error.ts";
-export { Monitor, type MonitorListener, type MonitorOptions, openMonitor } from "./monitor.ts";
 export {
   AddressType,
   AdType,
@@ -87,7 +84,10 @@ export {
   SystemConfiguration,
   type Tlv,
   WakeReason,
-} from "./protocol/index.ts";
+} from "../mgmt-protocol/index.ts";
+export { type EventOptions, type Mgmt, MgmtClient, type MgmtOptions, openMgmt, type RequestOptions } from "./client.ts";
+export { MgmtError, MgmtWriteError } from "./error.ts";
+export { Monitor, type MonitorListener, type MonitorOptions, openMonitor } from "./monitor.ts";
 export type { MgmtResponse } from "./response.ts";
 export { type AcceptPairingsOptions, acceptPairings, type PairingFailure, type PairingResponder } from "./sequences/accept-pairings.ts";
 export type { Adapter } from "./sequences/adapter.ts";

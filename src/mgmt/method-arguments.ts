@@ -1,6 +1,6 @@
 import type { OperationOptions } from "../async/index.ts";
 import { ArgumentError } from "../core/index.ts";
-import { type AnyMgmtCommand, type Fields, NO_CONTROLLER } from "./protocol/index.ts";
+import { type AnyMgmtCommand, type Fields, NO_CONTROLLER } from "../mgmt-protocol/index.ts";
 
 /** Fields that a caller gives: counts and lengths are computed. */
 export function givenFields(fields: Fields): string[] {

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { ScriptedKernelSocket, scriptedMgmt } from "../../test/support/scripted-kernel-socket.ts";
 import { turn, VirtualClock } from "../async/index.ts";
 import { StateError, TimeoutError } from "../core/index.ts";
+import { commands, encodeEvent, events, Status } from "../mgmt-protocol/index.ts";
 import { openMgmt } from "./client.ts";
-import { commands, encodeEvent, events, Status } from "./protocol/index.ts";
 
 const SETTINGS = [commands.setPowered, commands.setConnectable, commands.setDefaultSystemConfiguration] as const;
 

@@ -1,7 +1,7 @@
 import { type Clock, Pending } from "../async/index.ts";
 import { StateError, TimeoutError } from "../core/index.ts";
+import { type AnyMgmtCommand, answeredAs, type MgmtReplyPacket } from "../mgmt-protocol/index.ts";
 import { commandText } from "./error.ts";
-import { type AnyMgmtCommand, answeredAs, type MgmtReplyPacket } from "./protocol/index.ts";
 
 /** Identical commands that wait for the first of them. More are refused: nobody reads that many answers. */
 const LANE_CAPACITY = 64;

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { scriptedMgmt } from "../../test/support/scripted-kernel-socket.ts";
 import { ArgumentError } from "../core/index.ts";
+import { commands, NO_CONTROLLER, Status } from "../mgmt-protocol/index.ts";
 import { MgmtError } from "./error.ts";
-import { commands, NO_CONTROLLER, Status } from "./protocol/index.ts";
 import { valuesByPosition } from "./response.ts";
 
 test("a command by its name in the description, its values by position: the answer has header, event and return parameters by name", async () => {

@@ -1,6 +1,5 @@
 import { toHex } from "../bytes/index.ts";
 import { ArgumentError } from "../core/index.ts";
-import { checkNames, givenFields } from "./method-arguments.ts";
 import {
   type AnyMgmtCommand,
   commandName,
@@ -9,7 +8,8 @@ import {
   NO_CONTROLLER,
   present,
   statusName,
-} from "./protocol/index.ts";
+} from "../mgmt-protocol/index.ts";
+import { checkNames, givenFields } from "./method-arguments.ts";
 
 /** A reply in btsocket's shape: the header, the event, and the return parameters of the command, all with names in place of numbers. */
 export interface MgmtResponse {

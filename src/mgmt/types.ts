@@ -1,6 +1,14 @@
 import type { OperationOptions } from "../async/index.ts";
 import type { DecodeError } from "../bytes/index.ts";
-import type { AnyMgmtCommand, DecodedBy, GivenTo, MgmtCommands, MgmtEventName, MgmtEvents, MgmtReplyPacket } from "./protocol/index.ts";
+import type {
+  AnyMgmtCommand,
+  DecodedBy,
+  GivenTo,
+  MgmtCommands,
+  MgmtEventName,
+  MgmtEvents,
+  MgmtReplyPacket,
+} from "../mgmt-protocol/index.ts";
 
 /** An event as listeners get it: its name, the controller, and its parameters. */
 export type MgmtEventOf<N extends MgmtEventName> = {

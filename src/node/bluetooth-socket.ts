@@ -1,4 +1,4 @@
-import { Errno, loadLinuxCalls, SystemError } from "../transport/linux-socket-calls.ts";
+import { Errno, loadLinuxCalls, SystemError } from "../transport/linux/socket-calls.ts";
 
 const AF_BLUETOOTH = 31;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;

@@ -1,4 +1,4 @@
-export { type RestoredAdapter, type RestoreOptions, restoreLeftBehind } from "../transport/left-behind.ts";
+export { type RestoredAdapter, type RestoreOptions, restoreLeftBehind } from "../transport/linux/borrow/left-behind.ts";
 export { probeBluetoothSocket } from "./bluetooth-socket.ts";
 export { type CaptureFileOptions, openCaptureFile } from "./capture-file.ts";
 export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";

@@ -1,6 +1,6 @@
 import { type Clock, VirtualClock } from "../async/index.ts";
 import { ArgumentError, SeededRandom, StateError } from "../core/index.ts";
-import { type AnyMgmtCommand, type AnyMgmtEvent, DisconnectReason, events, type GivenTo } from "../mgmt/protocol/index.ts";
+import { type AnyMgmtCommand, type AnyMgmtEvent, DisconnectReason, events, type GivenTo } from "../mgmt-protocol/index.ts";
 import type { KernelSocket } from "../transport/index.ts";
 import type { Controller } from "./simulated-kernel/controller.ts";
 import { KernelCore } from "./simulated-kernel/core.ts";

@@ -8,15 +8,15 @@ export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
   unix: async (rest, options) => (await import("./unix.ts")).openUnix(rest, options),
   hci: async (rest, { signal }) => {
     if (!/^\d{1,5}$/.test(rest)) throw new TransportError("unknown-spec", `transport "hci:${rest}": expected hci:N, for example hci:0`);
-    return await (await import("./hci-user-channel.ts")).openHciUserChannel(Number(rest), { signal });
+    return await (await import("./linux/hci-user-channel.ts")).openHciUserChannel(Number(rest), { signal });
   },
   vhci: async (rest) => {
     if (rest !== "") throw new TransportError("unknown-spec", `transport "vhci:${rest}": expected vhci: and nothing more`);
-    return await (await import("./vhci.ts")).openVhci();
+    return await (await import("./linux/vhci.ts")).openVhci();
   },
 };
 
 export const serve: ServeController = async (controller, spec, options) => (await import("./server.ts")).serve(controller, spec, options);
 
 export const openKernelSocket: OpenKernelSocket = async (channel, options) =>
-  (await import("./kernel-socket.ts")).openKernelSocket(channel, options);
+  (await import("./linux/kernel-socket.ts")).openKernelSocket(channel, options);

@@ -1,5 +1,5 @@
+import { INBOX_MARK, TransportBase } from "../hci/base-transport.ts";
 import { type HciTransport, TransportClosed } from "../hci/transport.ts";
-import { INBOX_MARK, TransportBase } from "./base.ts";
 
 class MemoryPipe extends TransportBase {
   #peer: MemoryPipe | undefined;

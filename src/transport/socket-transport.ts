@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { delay, SystemClock } from "../async/clock.ts";
 import { DecodeError } from "../bytes/decode-error.ts";
+import { TransportBase } from "../hci/base-transport.ts";
 import { type HciTransport, TransportClosed } from "../hci/transport.ts";
-import { TransportBase } from "./base.ts";
 import { H4Framer } from "./h4.ts";
 
 /** Octets that may wait for a peer which does not read; at more the connection is ended. */

@@ -10,9 +10,9 @@ import {
   events,
   Settings,
   Status,
-} from "../../src/mgmt/protocol/index.ts";
-import type { LinuxFolders } from "../../src/transport/linux-folders.ts";
-import { Errno, type LinuxCalls, loadLinuxCalls, O_CLOEXEC, O_NONBLOCK } from "../../src/transport/linux-socket-calls.ts";
+} from "../../src/mgmt-protocol/index.ts";
+import type { LinuxFolders } from "../../src/transport/linux/folders.ts";
+import { Errno, type LinuxCalls, loadLinuxCalls, O_CLOEXEC, O_NONBLOCK } from "../../src/transport/linux/socket-calls.ts";
 
 const HCIDEVUP = 0x400448c9;
 

@@ -1,7 +1,7 @@
 import { VirtualClock } from "../../src/async/index.ts";
 import { TransportClosed } from "../../src/hci/transport.ts";
 import { type Mgmt, type MgmtOptions, openMgmt } from "../../src/mgmt/index.ts";
-import { type AnyMgmtCommand, decodeCommand, encodeCommandComplete, encodeCommandStatus, Status } from "../../src/mgmt/protocol/index.ts";
+import { type AnyMgmtCommand, decodeCommand, encodeCommandComplete, encodeCommandStatus, Status } from "../../src/mgmt-protocol/index.ts";
 import type { KernelSocket, SystemFault } from "../../src/transport/index.ts";
 
 /** A kernel that does what a test tells it: keeps what is written, says what the test says. */

@@ -1,6 +1,6 @@
 import { Emitter, type OperationOptions } from "../../async/index.ts";
+import { statusName } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
-import { statusName } from "../protocol/index.ts";
 import { holdBondable } from "./bondable.ts";
 import type { DeviceId } from "./device-id.ts";
 import { onAdapterGone } from "./gone.ts";

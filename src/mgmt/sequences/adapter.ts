@@ -1,5 +1,5 @@
 import { AdType, AdvertisingData } from "../../gap/index.ts";
-import { bitNames, ConfigurationOptions, type commands, type DecodedBy, hasBit, Settings } from "../protocol/index.ts";
+import { bitNames, ConfigurationOptions, type commands, type DecodedBy, hasBit, Settings } from "../../mgmt-protocol/index.ts";
 import { type SettingName, settingNames } from "./settings.ts";
 
 type Shown<N extends string> = readonly (N | `0x${string}`)[];

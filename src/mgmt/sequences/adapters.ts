@@ -1,7 +1,7 @@
 import type { OperationOptions } from "../../async/index.ts";
+import { ControllerType, commands, type MgmtReplyPacket, Status } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
-import { ControllerType, commands, type MgmtReplyPacket, Status } from "../protocol/index.ts";
 import { type Adapter, adapterOf, areAboutAdapter, differences, newsOf, unconfiguredAdapterOf } from "./adapter.ts";
 import { Feed, type Sink } from "./feed.ts";
 import { endWithClient } from "./gone.ts";

@@ -1,9 +1,9 @@
 import type { OperationOptions } from "../../async/index.ts";
 import { ArgumentError, StateError, UnsupportedError, type UuidLike } from "../../core/index.ts";
 import type { AdvertisingDataLike, ManufacturerData, ServiceData } from "../../gap/index.ts";
+import { AdvertisingFlags, bitNames, bitsOf, commands, hasBit, Settings } from "../../mgmt-protocol/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
 import { MgmtError } from "../error.ts";
-import { AdvertisingFlags, bitNames, bitsOf, commands, hasBit, Settings } from "../protocol/index.ts";
 import { layOut } from "./advertising-layout.ts";
 import { isGone, onAdapterGone } from "./gone.ts";
 import { putAway, Scope } from "./scope.ts";

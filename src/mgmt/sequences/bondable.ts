@@ -1,5 +1,5 @@
+import { hasBit, Settings } from "../../mgmt-protocol/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
-import { hasBit, Settings } from "../protocol/index.ts";
 import { putAway } from "./scope.ts";
 
 /** One controller's Bondable, held on by any number of pairings. */

@@ -1,7 +1,5 @@
 import type { OperationOptions } from "../../async/index.ts";
 import { AdvertisingData } from "../../gap/index.ts";
-import type { Mgmt } from "../client.ts";
-import { MgmtError } from "../error.ts";
 import {
   AddressType,
   commands,
@@ -12,7 +10,9 @@ import {
   nameOf,
   Settings,
   Status,
-} from "../protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
+import type { Mgmt } from "../client.ts";
+import { MgmtError } from "../error.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
 import { Feed, type Sink } from "./feed.ts";
 import { endWithClient, isGone, onAdapterGone } from "./gone.ts";

@@ -1,5 +1,5 @@
 import { Address, ArgumentError } from "../../core/index.ts";
-import { AddressType } from "../protocol/index.ts";
+import { AddressType } from "../../mgmt-protocol/index.ts";
 
 /** Which device: its address, most significant octet first, and what kind of address that is (AddressType). */
 export interface DeviceId {

@@ -1,7 +1,7 @@
 import { equalBytes } from "../../bytes/index.ts";
 import type { Uuid } from "../../core/index.ts";
 import { type AdStructure, AdType, AdvertisingData, encodeAdStructures } from "../../gap/index.ts";
-import { AddressType, bitsOf, DeviceFoundFlags, hasBit } from "../protocol/index.ts";
+import { AddressType, bitsOf, DeviceFoundFlags, hasBit } from "../../mgmt-protocol/index.ts";
 import type { MgmtEventOf } from "../types.ts";
 import { type DeviceId, deviceKey } from "./device-id.ts";
 

@@ -1,7 +1,7 @@
 import { ClosedError } from "../../core/index.ts";
+import { Status } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError, MgmtWriteError } from "../error.ts";
-import { Status } from "../protocol/index.ts";
 import type { Sink } from "./feed.ts";
 
 /** Tells when an adapter is there no more for this program. On sockets that get either kind of index events. */

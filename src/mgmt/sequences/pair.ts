@@ -1,6 +1,6 @@
 import type { OperationOptions } from "../../async/index.ts";
+import { type commands, DeviceFoundFlags, type GivenTo, hasBit, type IoCapability } from "../../mgmt-protocol/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
-import { type commands, DeviceFoundFlags, type GivenTo, hasBit, type IoCapability } from "../protocol/index.ts";
 import { holdBondable } from "./bondable.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
 import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";

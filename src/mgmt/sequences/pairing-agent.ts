@@ -1,6 +1,6 @@
 import { Pending } from "../../async/index.ts";
+import { IoCapability } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
-import { IoCapability } from "../protocol/index.ts";
 import { type DeviceId, deviceKey } from "./device-id.ts";
 import { putAway } from "./scope.ts";
 

@@ -1,6 +1,15 @@
 import { Address } from "../../core/index.ts";
+import {
+  AddressType,
+  CsrkType,
+  type DecodedBy,
+  LinkKeyType,
+  LtkType,
+  type MgmtEvents,
+  type Names,
+  nameOf,
+} from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
-import { AddressType, CsrkType, type DecodedBy, LinkKeyType, LtkType, type MgmtEvents, type Names, nameOf } from "../protocol/index.ts";
 import type { DeviceId } from "./device-id.ts";
 
 interface KeyOf<K extends string, E> extends DeviceId {

@@ -1,7 +1,7 @@
 import { delay, type OperationOptions } from "../../async/index.ts";
+import { hasBit, Settings, Status } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
-import { hasBit, Settings, Status } from "../protocol/index.ts";
 import { type DeviceId, deviceId } from "./device-id.ts";
 import { putAway, Scope } from "./scope.ts";
 import { type SettingName, settingNames } from "./settings.ts";

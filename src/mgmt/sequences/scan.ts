@@ -1,9 +1,9 @@
 import type { OperationOptions } from "../../async/index.ts";
 import { ArgumentError, Uuid, type UuidLike } from "../../core/index.ts";
 import { AdFlag } from "../../gap/index.ts";
+import { DiscoveryTypes, hasBit, NameKnown, Settings, Status } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
-import { DiscoveryTypes, hasBit, NameKnown, Settings, Status } from "../protocol/index.ts";
 import type { MgmtEventOf } from "../types.ts";
 import { Feed, type Sink } from "./feed.ts";
 import { type FoundDevice, FoundDevices } from "./found-device.ts";

@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { concat, fromHex } from "../../bytes/index.ts";
 import { createMonitorRecord, encodeMonitorRecord, MonitorOpcode, type MonitorRecord } from "../../capture/index.ts";
-import { type KernelSocket, TransportClosed } from "../../transport/index.ts";
-import { openMonitor } from "../monitor.ts";
 import {
   commands,
   encodeCommand,
@@ -12,7 +10,9 @@ import {
   events,
   NO_CONTROLLER,
   Status,
-} from "../protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
+import { type KernelSocket, TransportClosed } from "../../transport/index.ts";
+import { openMonitor } from "../monitor.ts";
 import { type SettingsChange, SettingsTracker, type WatchSettingsFilter, watchSettings } from "./settings-changes.ts";
 
 const KEY = fromHex("f0e1d2c3b4a5968778695a4b3c2d1e0f");

@@ -1,6 +1,5 @@
 import { DecodeError } from "../../bytes/index.ts";
 import { CaptureRedactor, MonitoredSockets, MonitorOpcode, type MonitorRecord, managementPacketOf } from "../../capture/index.ts";
-import { followSockets, Monitor, type MonitorOptions, openMonitor } from "../monitor.ts";
 import {
   answeredAs,
   commandName,
@@ -10,7 +9,8 @@ import {
   type MgmtCommandPacket,
   nameOf,
   Status,
-} from "../protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
+import { followSockets, Monitor, type MonitorOptions, openMonitor } from "../monitor.ts";
 import { Feed } from "./feed.ts";
 
 /** Changes that wait for a reader; the oldest are dropped and counted. */

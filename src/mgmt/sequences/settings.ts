@@ -1,4 +1,4 @@
-import { bitNames, Settings } from "../protocol/index.ts";
+import { bitNames, Settings } from "../../mgmt-protocol/index.ts";
 
 export type SettingName = keyof typeof Settings;
 

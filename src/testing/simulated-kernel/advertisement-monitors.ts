@@ -1,4 +1,4 @@
-import { type AnyMgmtCommand, commands, events } from "../../mgmt/protocol/index.ts";
+import { type AnyMgmtCommand, commands, events } from "../../mgmt-protocol/index.ts";
 import { type Call, type Check, type Handler, on } from "./call.ts";
 import { isPowered, notDuring } from "./checks.ts";
 import { updateListening } from "./listening.ts";

@@ -1,4 +1,4 @@
-import { events } from "../../mgmt/protocol/index.ts";
+import { events } from "../../mgmt-protocol/index.ts";
 import type { Controller } from "./controller.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";
 

@@ -1,5 +1,5 @@
 import { type AdStructure, parseAdStructures } from "../../gap/index.ts";
-import { AdType, AdvertisingFlags, type AnyMgmtCommand, bitsOf, commands, events } from "../../mgmt/protocol/index.ts";
+import { AdType, AdvertisingFlags, type AnyMgmtCommand, bitsOf, commands, events } from "../../mgmt-protocol/index.ts";
 import { removeEveryInstance, removeInstance } from "./advertising-instances.ts";
 import { type Call, type Check, type Handler, on } from "./call.ts";
 import { isOn, isPowered, notDuring, supports } from "./checks.ts";

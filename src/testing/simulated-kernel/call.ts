@@ -11,7 +11,7 @@ import {
   type MgmtCommandPacket,
   Status,
   type StatusName,
-} from "../../mgmt/protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
 import type { SystemFault } from "../../transport/index.ts";
 import type { Controller, PendingCall } from "./controller.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";

@@ -1,4 +1,4 @@
-import type { AnyMgmtCommand, StatusName } from "../../mgmt/protocol/index.ts";
+import type { AnyMgmtCommand, StatusName } from "../../mgmt-protocol/index.ts";
 import type { Call, Check } from "./call.ts";
 import type { Controller } from "./controller.ts";
 import type { SettingName } from "./options.ts";

@@ -12,7 +12,7 @@ import {
   Status,
   type StatusName,
   SystemConfiguration,
-} from "../../mgmt/protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
 import { type Call, type Handler, on } from "./call.ts";
 import { ALWAYS_SELECTED_PHYS, type Controller } from "./controller.ts";
 import type { KernelCore } from "./core.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../async/index.ts";
 import { Address, type RandomSource, randomBytes, type Uuid } from "../../core/index.ts";
-import { AddressType, bitsOf, ConfigurationOptions, hasBit, Phys, Settings } from "../../mgmt/protocol/index.ts";
+import { AddressType, bitsOf, ConfigurationOptions, hasBit, Phys, Settings } from "../../mgmt-protocol/index.ts";
 import type { KernelControllerOptions, SettingName } from "./options.ts";
 
 /** "00:00:00:00:00:00": all of a list, or none. */

@@ -10,7 +10,7 @@ import {
   events,
   type GivenTo,
   NO_CONTROLLER,
-} from "../../mgmt/protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
 import type { SystemFault } from "../../transport/index.ts";
 import { Controller } from "./controller.ts";
 import type { DeviceInRange } from "./device-in-range.ts";

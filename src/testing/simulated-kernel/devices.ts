@@ -1,4 +1,4 @@
-import { AddressType, bitsOf, commands, DeviceAction, DeviceFlags, DisconnectReason, events } from "../../mgmt/protocol/index.ts";
+import { AddressType, bitsOf, commands, DeviceAction, DeviceFlags, DisconnectReason, events } from "../../mgmt-protocol/index.ts";
 import { type Call, type Handler, on } from "./call.ts";
 import { atMost, isPowered, knownAddressType, supports } from "./checks.ts";
 import { ANY_ADDRESS, type Controller, deviceKey, type ListedDevice } from "./controller.ts";

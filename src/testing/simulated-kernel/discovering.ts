@@ -1,5 +1,5 @@
 import { encodeAdStructures } from "../../gap/index.ts";
-import { AdType, DiscoveryTypes, events } from "../../mgmt/protocol/index.ts";
+import { AdType, DiscoveryTypes, events } from "../../mgmt-protocol/index.ts";
 import type { Controller, RunningDiscovery } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
 import { hearAnew, updateListening } from "./listening.ts";

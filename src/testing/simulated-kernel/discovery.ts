@@ -1,5 +1,5 @@
 import type { Uuid } from "../../core/index.ts";
-import { type AnyMgmtCommand, commands, DiscoveryTypes, type StatusName } from "../../mgmt/protocol/index.ts";
+import { type AnyMgmtCommand, commands, DiscoveryTypes, type StatusName } from "../../mgmt-protocol/index.ts";
 import { type Call, type Check, type Handler, on } from "./call.ts";
 import { isPowered } from "./checks.ts";
 import { deviceKey, type RunningDiscovery } from "./controller.ts";

@@ -10,7 +10,7 @@ import {
   NO_CONTROLLER,
   Status,
   type StatusName,
-} from "../../mgmt/protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
 import type { SystemFault } from "../../transport/index.ts";
 import { Call, type Handler } from "./call.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";

@@ -1,4 +1,4 @@
-import { type AnyMgmtCommand, commands, events } from "../../mgmt/protocol/index.ts";
+import { type AnyMgmtCommand, commands, events } from "../../mgmt-protocol/index.ts";
 import { type Call, type Handler, on } from "./call.ts";
 import { atMost, notDuring, supports } from "./checks.ts";
 

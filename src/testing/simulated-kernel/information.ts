@@ -6,7 +6,7 @@ import {
   commands,
   commandsByOpcode,
   eventsByCode,
-} from "../../mgmt/protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
 import { type Handler, on } from "./call.ts";
 import type { Controller } from "./controller.ts";
 import { informationOf, type KernelCore } from "./core.ts";

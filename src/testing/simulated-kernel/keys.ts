@@ -1,5 +1,5 @@
 import { Address } from "../../core/index.ts";
-import { AddressType, BlockedKeyType, commands, LinkKeyType, LtkType } from "../../mgmt/protocol/index.ts";
+import { AddressType, BlockedKeyType, commands, LinkKeyType, LtkType } from "../../mgmt-protocol/index.ts";
 import { type Handler, on } from "./call.ts";
 import { atMost, supports } from "./checks.ts";
 import { deviceKey } from "./controller.ts";

@@ -1,4 +1,4 @@
-import type { FieldDescription, Fields } from "../../mgmt/protocol/index.ts";
+import type { FieldDescription, Fields } from "../../mgmt-protocol/index.ts";
 
 const WIDTHS: Readonly<Partial<Record<FieldDescription["type"], number>>> = {
   u8: 1,

@@ -1,4 +1,4 @@
-import type { StatusName } from "../../mgmt/protocol/index.ts";
+import type { StatusName } from "../../mgmt-protocol/index.ts";
 import type { Controller } from "./controller.ts";
 import type { DeviceInRange } from "./device-in-range.ts";
 

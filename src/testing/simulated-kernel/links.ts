@@ -1,5 +1,5 @@
 import { encodeAdStructures } from "../../gap/index.ts";
-import { AddressType, AdType, bitsOf, DeviceFoundFlags, DisconnectReason, events } from "../../mgmt/protocol/index.ts";
+import { AddressType, AdType, bitsOf, DeviceFoundFlags, DisconnectReason, events } from "../../mgmt-protocol/index.ts";
 import { type Controller, deviceKey } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
 import type { DeviceInRange } from "./device-in-range.ts";

@@ -1,4 +1,4 @@
-import { AddressType, AdType, DeviceAction, events } from "../../mgmt/protocol/index.ts";
+import { AddressType, AdType, DeviceAction, events } from "../../mgmt-protocol/index.ts";
 import { type Controller, deviceKey } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
 import { passes, report } from "./reports.ts";

@@ -1,4 +1,4 @@
-import { commands, events } from "../../mgmt/protocol/index.ts";
+import { commands, events } from "../../mgmt-protocol/index.ts";
 import type { Handler } from "./call.ts";
 import { on } from "./call.ts";
 import { atMost, isOn, need, supports } from "./checks.ts";

@@ -1,7 +1,7 @@
 import type { Clock } from "../../async/index.ts";
 import type { RandomSource, UuidLike } from "../../core/index.ts";
 import type { AdvertisingDataLike } from "../../gap/index.ts";
-import type { Settings } from "../../mgmt/protocol/index.ts";
+import type { Settings } from "../../mgmt-protocol/index.ts";
 
 export type SettingName = keyof typeof Settings;
 

@@ -1,7 +1,7 @@
 import { concat } from "../../bytes/index.ts";
 import { Address, randomBytes } from "../../core/index.ts";
 import { AdFlag, type AdStructure, encodeAdStructures } from "../../gap/index.ts";
-import { AddressType, AdType, commands, DiscoveryTypes, events } from "../../mgmt/protocol/index.ts";
+import { AddressType, AdType, commands, DiscoveryTypes, events } from "../../mgmt-protocol/index.ts";
 import { type Handler, on } from "./call.ts";
 import { isPowered, supports } from "./checks.ts";
 import { ANY_ADDRESS, type Controller, deviceKey } from "./controller.ts";

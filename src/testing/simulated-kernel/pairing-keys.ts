@@ -1,5 +1,5 @@
 import { randomBytes } from "../../core/index.ts";
-import { AddressType, CsrkType, events, LinkKeyType, LtkType } from "../../mgmt/protocol/index.ts";
+import { AddressType, CsrkType, events, LinkKeyType, LtkType } from "../../mgmt-protocol/index.ts";
 import { deviceKey } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
 import { isIdentity } from "./keys.ts";

@@ -1,6 +1,6 @@
 import { equalBytes } from "../../bytes/index.ts";
 import { randomBytes } from "../../core/index.ts";
-import { AddressType, DisconnectReason, events, IoCapability, Status, type StatusName } from "../../mgmt/protocol/index.ts";
+import { AddressType, DisconnectReason, events, IoCapability, Status, type StatusName } from "../../mgmt-protocol/index.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";
 import type { DeviceInRange } from "./device-in-range.ts";
 import type { Answer, Link, LinkPairing, Question } from "./link.ts";

@@ -7,7 +7,7 @@ import {
   events,
   Status,
   type StatusName,
-} from "../../mgmt/protocol/index.ts";
+} from "../../mgmt-protocol/index.ts";
 import { type Call, type Check, type Handler, on } from "./call.ts";
 import { atMost, isPowered, knownAddressType } from "./checks.ts";
 import { deviceKey } from "./controller.ts";

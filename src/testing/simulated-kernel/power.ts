@@ -1,4 +1,4 @@
-import { commands } from "../../mgmt/protocol/index.ts";
+import { commands } from "../../mgmt-protocol/index.ts";
 import { removeEveryInstance } from "./advertising-instances.ts";
 import { type Handler, on } from "./call.ts";
 import { atMost, notDuring } from "./checks.ts";

@@ -1,5 +1,5 @@
 import { AdFlag } from "../../gap/index.ts";
-import { bitsOf, DeviceFoundFlags, events } from "../../mgmt/protocol/index.ts";
+import { bitsOf, DeviceFoundFlags, events } from "../../mgmt-protocol/index.ts";
 import type { Controller } from "./controller.ts";
 import type { KernelCore } from "./core.ts";
 import type { Source } from "./sources.ts";

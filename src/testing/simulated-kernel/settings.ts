@@ -1,5 +1,5 @@
 import { Address } from "../../core/index.ts";
-import { type AnyMgmtCommand, commands } from "../../mgmt/protocol/index.ts";
+import { type AnyMgmtCommand, commands } from "../../mgmt-protocol/index.ts";
 import { removeEveryInstance } from "./advertising-instances.ts";
 import { type Action, type Call, type Handler, on } from "./call.ts";
 import { atMost, hasTransport, isOn, isPoweredOff, need, notDuring, notPaused, supports } from "./checks.ts";

@@ -1,6 +1,6 @@
 import type { Uuid } from "../../core/index.ts";
 import { AdFlag, type AdStructure, AdvertisingData, encodeAdStructures } from "../../gap/index.ts";
-import { AddressType, AdType, AdvertisingFlags, hasBit } from "../../mgmt/protocol/index.ts";
+import { AddressType, AdType, AdvertisingFlags, hasBit } from "../../mgmt-protocol/index.ts";
 import type { Controller, Instance } from "./controller.ts";
 import { appearanceStructure, nameStructure } from "./structures.ts";
 

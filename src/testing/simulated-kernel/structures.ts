@@ -1,5 +1,5 @@
 import type { AdStructure } from "../../gap/index.ts";
-import { AdType } from "../../mgmt/protocol/index.ts";
+import { AdType } from "../../mgmt-protocol/index.ts";
 import type { Controller } from "./controller.ts";
 
 /*

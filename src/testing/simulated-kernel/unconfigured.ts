@@ -1,4 +1,4 @@
-import { type AnyMgmtCommand, bitsOf, ConfigurationOptions, commands, events } from "../../mgmt/protocol/index.ts";
+import { type AnyMgmtCommand, bitsOf, ConfigurationOptions, commands, events } from "../../mgmt-protocol/index.ts";
 import { type Call, type Handler, on } from "./call.ts";
 import { atMost, isPoweredOff, need } from "./checks.ts";
 import { ANY_ADDRESS } from "./controller.ts";

@@ -1,0 +1,70 @@
+import {
+  HciErrorCode,
+  HostBufferSize,
+  HostNumberOfCompletedPackets,
+  ReadBdAddr,
+  ReadBufferSize,
+  ReadLocalSupportedCommands,
+  ReadLocalSupportedFeatures,
+  ReadLocalVersionInformation,
+  ReadRssi,
+  ReadTransmitPowerLevel,
+  Reset,
+  SetControllerToHostFlowControl,
+  SetEventMask,
+} from "../../hci/index.ts";
+import { LMP_FEATURES, VERSION } from "../options.ts";
+import { answers, begins, type CommandHandler } from "./command-table.ts";
+
+const OK = { status: HciErrorCode.Success };
+
+/** Commands that are not of LE: Vol 4 Part E 7.3 to 7.5, as far as a controller without BR/EDR has them. */
+export const basebandCommands: readonly CommandHandler[] = [
+  answers(Reset, ({ linkLayer }) => {
+    linkLayer.reset();
+    return OK;
+  }),
+  answers(SetEventMask, ({ linkLayer }, { eventMask }) => {
+    linkLayer.host.setEventMask(eventMask);
+    return OK;
+  }),
+  answers(ReadLocalVersionInformation, () => ({ ...OK, ...VERSION })),
+  answers(ReadLocalSupportedCommands, ({ supportedCommands }) => ({ ...OK, supportedCommands })),
+  answers(ReadLocalSupportedFeatures, () => ({ ...OK, lmpFeatures: LMP_FEATURES })),
+  answers(ReadBdAddr, ({ linkLayer }) => ({ ...OK, bdAddr: linkLayer.publicAddress })),
+  // No buffers for BR/EDR: LE has its own.
+  answers(ReadBufferSize, () => ({
+    ...OK,
+    aclDataPacketLength: 0,
+    synchronousDataPacketLength: 0,
+    totalNumAclDataPackets: 0,
+    totalNumSynchronousDataPackets: 0,
+  })),
+  answers(ReadRssi, ({ linkLayer }, { handle }) => {
+    const connection = linkLayer.connections.get(handle);
+    if (!connection) return { status: HciErrorCode.UnknownConnectionIdentifier };
+    const rssi = Math.round(connection.link.rssiDbm(connection.role));
+    return { ...OK, handle, rssi: Math.max(-127, Math.min(127, rssi)) };
+  }),
+  answers(ReadTransmitPowerLevel, ({ linkLayer }, { connectionHandle, type }) => {
+    if (!linkLayer.connections.has(connectionHandle)) return { status: HciErrorCode.UnknownConnectionIdentifier };
+    if (type > 1) return { status: HciErrorCode.InvalidHciCommandParameters };
+    return { ...OK, connectionHandle, transmitPowerLevel: linkLayer.radio.txPowerDbm };
+  }),
+  answers(SetControllerToHostFlowControl, ({ linkLayer }, { flowControlEnable }) => {
+    if (flowControlEnable > 3) return { status: HciErrorCode.InvalidHciCommandParameters };
+    if (linkLayer.connections.size > 0) return { status: HciErrorCode.CommandDisallowed };
+    linkLayer.host.setFlowControl((flowControlEnable & 1) === 1);
+    return OK;
+  }),
+  answers(HostBufferSize, ({ linkLayer }, { hostTotalNumAclDataPackets }) => {
+    if (hostTotalNumAclDataPackets === 0) return { status: HciErrorCode.InvalidHciCommandParameters };
+    linkLayer.host.setHostBuffers(hostTotalNumAclDataPackets);
+    return OK;
+  }),
+  begins(HostNumberOfCompletedPackets, ({ linkLayer }, { handles }) => {
+    for (const { hostNumCompletedPackets } of handles) linkLayer.host.hostCompleted(hostNumCompletedPackets);
+    for (const connection of linkLayer.connections.values()) connection.link.wake(connection.role);
+    return HciErrorCode.Success;
+  }),
+];

@@ -1,0 +1,38 @@
+import type { CommandDeclaration } from "../../hci/index.ts";
+import type { LinkLayer } from "../link-layer.ts";
+
+/** What a command handler works on. */
+export interface CommandContext {
+  readonly linkLayer: LinkLayer;
+  /** Supported_Commands, 64 octets. */
+  readonly supportedCommands: Uint8Array;
+  /** Does something right behind the answer to this command. */
+  afterwards(act: () => void): void;
+}
+
+/** A command this controller knows. */
+export interface CommandHandler {
+  readonly declaration: CommandDeclaration;
+  /** LE feature without which the command is unknown. */
+  readonly feature: number | undefined;
+  readonly answer: ((context: CommandContext, parameters: unknown) => { status: number }) | undefined;
+  readonly begin: ((context: CommandContext, parameters: unknown) => number | (() => void)) | undefined;
+}
+
+/** A command that is answered by Command Complete. */
+export function answers<P, R>(
+  declaration: CommandDeclaration<P, R>,
+  answer: (context: CommandContext, parameters: P) => R | { status: number },
+  feature?: number,
+): CommandHandler {
+  return { declaration, feature, begin: undefined, answer: answer as CommandHandler["answer"] };
+}
+
+/** A command that is answered by Command Status: an error, or success and what happens then. */
+export function begins<P>(
+  declaration: CommandDeclaration<P, void>,
+  begin: (context: CommandContext, parameters: P) => number | (() => void),
+  feature?: number,
+): CommandHandler {
+  return { declaration, feature, answer: undefined, begin: begin as CommandHandler["begin"] };
+}

@@ -1,0 +1,172 @@
+import { LinkRole } from "../../air/index.ts";
+import { randomBytes } from "../../core/index.ts";
+import { AesKey, reversed } from "../../crypto/index.ts";
+import {
+  HciErrorCode,
+  LeAddDeviceToFilterAcceptList,
+  LeClearFilterAcceptList,
+  LeEncrypt,
+  LeFeature,
+  LeRand,
+  LeReadAdvertisingPhysicalChannelTxPower,
+  LeReadBufferSize,
+  LeReadFilterAcceptListSize,
+  LeReadLocalSupportedFeatures,
+  LeReadMaximumDataLength,
+  LeReadSuggestedDefaultDataLength,
+  LeReadSupportedStates,
+  LeReadTransmitPower,
+  LeRemoveDeviceFromFilterAcceptList,
+  LeSetAdvertisingData,
+  LeSetAdvertisingEnable,
+  LeSetAdvertisingParameters,
+  LeSetDefaultPhy,
+  LeSetEventMask,
+  LeSetHostChannelClassification,
+  LeSetRandomAddress,
+  LeSetScanEnable,
+  LeSetScanParameters,
+  LeSetScanResponseData,
+  LeWriteSuggestedDefaultDataLength,
+} from "../../hci/index.ts";
+import type { LinkLayer } from "../link-layer.ts";
+import { LE_STATES } from "../options.ts";
+import { answers, type CommandHandler } from "./command-table.ts";
+
+const OK = { status: HciErrorCode.Success };
+const DISALLOWED = { status: HciErrorCode.CommandDisallowed };
+const INVALID = { status: HciErrorCode.InvalidHciCommandParameters };
+
+/** LE commands without a connection: Vol 4 Part E 7.8. */
+export const leCommands: readonly CommandHandler[] = [
+  answers(LeSetEventMask, ({ linkLayer }, { leEventMask }) => {
+    linkLayer.host.setLeEventMask(leEventMask);
+    return OK;
+  }),
+  answers(LeReadBufferSize, ({ linkLayer }) => ({
+    ...OK,
+    leAclDataPacketLength: linkLayer.leAclDataPacketLength,
+    totalNumLeAclDataPackets: linkLayer.totalNumLeAclDataPackets,
+  })),
+  answers(LeReadLocalSupportedFeatures, ({ linkLayer }) => ({ ...OK, leFeatures: linkLayer.features })),
+  answers(LeReadSupportedStates, () => ({ ...OK, leStates: LE_STATES })),
+  answers(LeSetRandomAddress, ({ linkLayer }, { randomAddress }) => {
+    // It would change under a role that uses it (Vol 4 Part E 7.8.4).
+    if (linkLayer.advertising.isEnabled || linkLayer.scanning.isEnabled || linkLayer.initiating) return DISALLOWED;
+    linkLayer.randomAddress = randomAddress.bytes;
+    return OK;
+  }),
+  answers(LeRand, ({ linkLayer }) => ({ ...OK, randomNumber: randomBytes(linkLayer.random, 8) })),
+  answers(LeEncrypt, (_, { key, plaintextData }) => ({
+    ...OK,
+    encryptedData: reversed(new AesKey(reversed(key)).encryptBlock(reversed(plaintextData))),
+  })),
+  answers(LeReadTransmitPower, ({ linkLayer }) => ({
+    ...OK,
+    minTxPower: linkLayer.radio.txPowerDbm,
+    maxTxPower: linkLayer.radio.txPowerDbm,
+  })),
+  answers(LeReadAdvertisingPhysicalChannelTxPower, ({ linkLayer }) => ({ ...OK, txPowerLevel: linkLayer.radio.txPowerDbm })),
+
+  answers(LeSetAdvertisingParameters, ({ linkLayer }, parameters) => ({ status: linkLayer.advertising.setParameters(parameters) })),
+  answers(LeSetAdvertisingData, ({ linkLayer }, { advertisingData }) => ({ status: linkLayer.advertising.setData(advertisingData) })),
+  answers(LeSetScanResponseData, ({ linkLayer }, { scanResponseData }) => ({
+    status: linkLayer.advertising.setScanResponse(scanResponseData),
+  })),
+  answers(LeSetAdvertisingEnable, ({ linkLayer }, { advertisingEnable }) => ({
+    status: advertisingEnable ? linkLayer.advertising.enable() : linkLayer.advertising.disable(),
+  })),
+
+  answers(LeSetScanParameters, ({ linkLayer }, parameters) => ({ status: linkLayer.scanning.setParameters(parameters) })),
+  answers(LeSetScanEnable, ({ linkLayer }, { leScanEnable, filterDuplicates }) => ({
+    status: leScanEnable ? linkLayer.scanning.enable(filterDuplicates) : linkLayer.scanning.disable(),
+  })),
+
+  answers(LeReadFilterAcceptListSize, ({ linkLayer }) => ({ ...OK, filterAcceptListSize: linkLayer.filterAcceptList.size })),
+  answers(LeClearFilterAcceptList, ({ linkLayer }) => {
+    if (isFilterAcceptListInUse(linkLayer)) return DISALLOWED;
+    linkLayer.filterAcceptList.clear();
+    return OK;
+  }),
+  answers(LeAddDeviceToFilterAcceptList, ({ linkLayer }, { addressType, address }) => {
+    if (isFilterAcceptListInUse(linkLayer)) return DISALLOWED;
+    if (addressType > 1) return INVALID; // 0xFF, anonymous advertisers, exist with extended advertising only
+    return linkLayer.filterAcceptList.add(addressType, address) ? OK : { status: HciErrorCode.MemoryCapacityExceeded };
+  }),
+  answers(LeRemoveDeviceFromFilterAcceptList, ({ linkLayer }, { addressType, address }) => {
+    if (isFilterAcceptListInUse(linkLayer)) return DISALLOWED;
+    if (addressType > 1) return INVALID;
+    linkLayer.filterAcceptList.remove(addressType, address);
+    return OK;
+  }),
+
+  answers(LeSetHostChannelClassification, ({ linkLayer }, { channelMap }) => {
+    const map = channelMap.slice();
+    map[4]! &= 0x1f;
+    let used = 0;
+    for (let channel = 0; channel < 37; channel++) used += (map[channel >> 3]! >> (channel & 7)) & 1;
+    if (used < 2) return INVALID;
+    linkLayer.channelMap = map;
+    for (const connection of linkLayer.connections.values())
+      if (connection.role === LinkRole.Central) connection.updates.updateChannels(map);
+    return OK;
+  }),
+
+  answers(
+    LeReadSuggestedDefaultDataLength,
+    ({ linkLayer }) => ({ ...OK, suggestedMaxTxOctets: linkLayer.suggestedOctets, suggestedMaxTxTime: linkLayer.suggestedTimeUs }),
+    LeFeature.LeDataPacketLengthExtension,
+  ),
+  answers(
+    LeWriteSuggestedDefaultDataLength,
+    ({ linkLayer }, { suggestedMaxTxOctets, suggestedMaxTxTime }) => {
+      if (!isDataLength(suggestedMaxTxOctets, suggestedMaxTxTime)) return INVALID;
+      linkLayer.suggestedOctets = suggestedMaxTxOctets;
+      linkLayer.suggestedTimeUs = suggestedMaxTxTime;
+      return OK;
+    },
+    LeFeature.LeDataPacketLengthExtension,
+  ),
+  answers(
+    LeReadMaximumDataLength,
+    ({ linkLayer: { maxOctets, maxTimeUs } }) => ({
+      ...OK,
+      supportedMaxTxOctets: maxOctets,
+      supportedMaxTxTime: maxTimeUs,
+      supportedMaxRxOctets: maxOctets,
+      supportedMaxRxTime: maxTimeUs,
+    }),
+    LeFeature.LeDataPacketLengthExtension,
+  ),
+  answers(
+    LeSetDefaultPhy,
+    ({ linkLayer }, { allPhys, txPhys, rxPhys }) => {
+      const wanted = phyPreference(linkLayer, allPhys, txPhys, rxPhys);
+      if (typeof wanted === "number") return { status: wanted };
+      linkLayer.defaultTxPhys = wanted.tx;
+      linkLayer.defaultRxPhys = wanted.rx;
+      return OK;
+    },
+    LeFeature.Le2mPhy,
+  ),
+];
+
+/** Ranges of Vol 4 Part E 7.8.33 and 7.8.35. */
+export function isDataLength(octets: number, timeUs: number): boolean {
+  return octets >= 27 && octets <= 251 && timeUs >= 328 && timeUs <= 17040;
+}
+
+/** Masks of PHYs with "no preference" filled in, or an error. Vol 4 Part E 7.8.48. */
+export function phyPreference(linkLayer: LinkLayer, allPhys: number, txPhys: number, rxPhys: number): { tx: number; rx: number } | number {
+  const supported = linkLayer.supportedPhys;
+  const tx = allPhys & 1 ? supported : txPhys;
+  const rx = allPhys & 2 ? supported : rxPhys;
+  if (tx === 0 || rx === 0 || tx > 7 || rx > 7) return HciErrorCode.InvalidHciCommandParameters;
+  if (tx & ~supported || rx & ~supported) return HciErrorCode.UnsupportedFeatureOrParameterValue;
+  return { tx, rx };
+}
+
+/** The list must not change under a role that filters by it (Vol 4 Part E 7.8.15). */
+function isFilterAcceptListInUse({ advertising, scanning, initiating }: LinkLayer): boolean {
+  return advertising.usesFilterAcceptList || scanning.usesFilterAcceptList || initiating?.usesFilterAcceptList === true;
+}

@@ -1,0 +1,221 @@
+import { type Link, type LinkChange, type LinkEnd, type LinkRole, octetsInTime, Phy, type Radio, type Scheduler } from "../../air/index.ts";
+import type { Address, SeededRandom } from "../../core/index.ts";
+import { DisconnectionComplete, HciErrorCode, LeFeature } from "../../hci/index.ts";
+import type { HostInterface } from "../host-interface.ts";
+import { hasFeature } from "../options.ts";
+import { AclQueue } from "./acl-queue.ts";
+import { type LinkCipher, MIC_OCTETS } from "./cipher.ts";
+import type { ConnectionParameters } from "./connection-parameters.ts";
+import { type ControlContext, LinkControl } from "./control.ts";
+import { LlTerminateInd } from "./control-pdus.ts";
+import { type EncryptionState, LinkEncryption } from "./encryption.ts";
+import { type DataLength, LinkExchanges } from "./exchanges.ts";
+import { LinkUpdates, type UpdatableLink } from "./updates.ts";
+
+/** What a connection is made of. */
+export interface ConnectionSetup {
+  readonly handle: number;
+  readonly role: LinkRole;
+  readonly peerAddress: Address;
+  readonly radio: Radio;
+  readonly host: HostInterface;
+  readonly scheduler: Scheduler;
+  readonly random: SeededRandom;
+  readonly features: bigint;
+  readonly parameters: ConnectionParameters;
+  readonly channelMap: Uint8Array;
+  /** What this controller sends and takes at most. */
+  readonly dataLength: DataLength;
+  readonly txPhys: number;
+  readonly rxPhys: number;
+  /** The connection is over; its handle and buffers are free. */
+  readonly onClosed: (connection: Connection) => void;
+}
+
+const LLID_CONTROL = 3;
+const LLID_START = 2;
+
+/** One end of a link: data of the host out and in, control procedures, encryption. */
+export class Connection implements LinkEnd, ControlContext, EncryptionState, UpdatableLink {
+  readonly handle: number;
+  readonly role: LinkRole;
+  readonly peerAddress: Address;
+  readonly radio: Radio;
+  readonly host: HostInterface;
+  readonly scheduler: Scheduler;
+  readonly random: SeededRandom;
+  readonly features: bigint;
+  readonly acl = new AclQueue();
+  readonly control: LinkControl;
+  readonly encryption: LinkEncryption;
+  readonly updates: LinkUpdates;
+  readonly exchanges: LinkExchanges;
+  parameters: ConnectionParameters;
+  channelMap: Uint8Array;
+  tx: LinkCipher | undefined;
+  rx: LinkCipher | undefined;
+  holdsData = false;
+  txPhy: Phy = Phy.Le1M;
+  rxPhy: Phy = Phy.Le1M;
+  txPhys: number;
+  rxPhys: number;
+  coding: Phy = Phy.LeCodedS8;
+  readonly #onClosed: (connection: Connection) => void;
+  #link: Link | undefined;
+  #maxTxOctets = 27;
+  #isClosed = false;
+  /** What to do when the PDU on its way is acknowledged. */
+  #onAcknowledged: (() => void) | undefined;
+  readonly #onPacketSent = (): void => {
+    this.acl.size--;
+    this.host.completed(this.handle, 1);
+  };
+
+  constructor(setup: ConnectionSetup) {
+    this.handle = setup.handle;
+    this.role = setup.role;
+    this.peerAddress = setup.peerAddress;
+    this.radio = setup.radio;
+    this.host = setup.host;
+    this.scheduler = setup.scheduler;
+    this.random = setup.random;
+    this.features = setup.features;
+    this.parameters = setup.parameters;
+    this.channelMap = setup.channelMap;
+    this.txPhys = setup.txPhys;
+    this.rxPhys = setup.rxPhys;
+    this.#onClosed = setup.onClosed;
+    this.control = new LinkControl(this);
+    this.encryption = new LinkEncryption(this.control, this, (reason) => this.disconnect(reason, reason));
+    this.updates = new LinkUpdates(this.control, this);
+    this.exchanges = new LinkExchanges(this.control, setup.dataLength, () => this.#fitPdus());
+    this.control.on(LlTerminateInd, ({ errorCode }) => this.#onTerminateInd(errorCode));
+  }
+
+  get link(): Link {
+    return this.#link!;
+  }
+  /** The link this end sits on, known once it is made. */
+  set link(link: Link) {
+    this.#link = link;
+  }
+
+  /** The link is up: what the controller does of itself. */
+  begin(): void {
+    // Data PDUs longer than at first have to be agreed on (Vol 6 Part B 4.5.10).
+    if (hasFeature(this.features, LeFeature.LeDataPacketLengthExtension) && this.exchanges.wantsMore) this.exchanges.requestLength();
+  }
+
+  /** An ACL packet of the host. False when nothing of it has to be kept. */
+  sendAcl(packet: Uint8Array): boolean {
+    if (packet.length === 5 || this.control.isTerminating) return false;
+    this.acl.push(packet);
+    if (!this.holdsData) this.link.wake(this.role);
+    return true;
+  }
+
+  get nextOctets(): number {
+    if (this.#isClosed) return 0;
+    const octets = this.control.nextOctets || (this.holdsData ? 0 : this.acl.nextOctets(this.#maxTxOctets));
+    return octets > 0 && this.tx ? octets + MIC_OCTETS : octets;
+  }
+
+  takePdu(): Uint8Array | undefined {
+    if (this.#isClosed) return undefined;
+    const control = this.control.take();
+    if (control) {
+      const pdu = this.#seal(LLID_CONTROL, control.payload);
+      control.onTaken?.();
+      this.#onAcknowledged = control.onAcknowledged;
+      return pdu;
+    }
+    const pdu = this.holdsData ? undefined : this.acl.take(this.#maxTxOctets);
+    if (!pdu) return undefined;
+    this.#onAcknowledged = this.acl.isLast ? this.#onPacketSent : undefined;
+    return this.tx ? this.tx.encrypt(pdu[0]!, pdu.subarray(2)) : pdu;
+  }
+
+  onAcknowledged(): void {
+    const then = this.#onAcknowledged;
+    this.#onAcknowledged = undefined;
+    if (!this.#isClosed) then?.();
+  }
+
+  get isAccepting(): boolean {
+    return this.host.acceptsAcl;
+  }
+
+  onPdu(pdu: Uint8Array): void {
+    if (this.#isClosed) return;
+    const llid = pdu[0]! & 3;
+    const payload = this.rx?.decrypt(pdu);
+    if (this.rx && !payload) this.lose(HciErrorCode.ConnectionTerminatedDueToMicFailure);
+    else if (llid === LLID_CONTROL) this.control.receive(payload ?? pdu.subarray(2));
+    else if (llid !== 0 && !this.control.isTerminating) {
+      if (payload) this.host.acl(this.handle, llid === LLID_START, payload, 0);
+      else this.host.acl(this.handle, llid === LLID_START, pdu, 2);
+    }
+  }
+
+  onInstant(change: LinkChange): void {
+    if (!this.#isClosed) this.updates.onInstant(change);
+  }
+
+  onPhyChange(): void {
+    this.#fitPdus();
+  }
+
+  onLost(reason: number): void {
+    // To the host that asked for the end it is the end it asked for.
+    this.#close(this.control.isTerminating ? HciErrorCode.ConnectionTerminatedByLocalHost : reason);
+  }
+
+  lose(reason: number): void {
+    this.link.leave(this.role);
+    this.#close(reason);
+  }
+
+  /** Says goodbye; `hostReason` is what the own host hears once the peer knows. */
+  disconnect(reason: number, hostReason: number = HciErrorCode.ConnectionTerminatedByLocalHost): void {
+    this.control.terminate(reason, () => this.lose(hostReason));
+  }
+
+  /** The controller is reset or gone: nobody is told, the peer finds out by itself. */
+  abandon(): void {
+    this.link.leave(this.role);
+    this.#end();
+  }
+
+  #onTerminateInd(errorCode: number): void {
+    const reason = this.control.isTerminating ? HciErrorCode.ConnectionTerminatedByLocalHost : errorCode;
+    this.link.leave(this.role, { afterNextPdu: true }); // the peer waits for the acknowledgement
+    this.#close(reason);
+  }
+
+  #close(reason: number): void {
+    if (this.#isClosed) return;
+    this.#end();
+    this.host.event(DisconnectionComplete, { status: 0, connectionHandle: this.handle, reason });
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    this.control.close();
+    this.acl.clear();
+    this.#onClosed(this);
+  }
+
+  #fitPdus(): void {
+    const { maxTxOctets, maxTxTime } = this.exchanges.effective;
+    this.#maxTxOctets = Math.min(maxTxOctets, octetsInTime(this.txPhy, maxTxTime));
+  }
+
+  #seal(llid: number, payload: Uint8Array): Uint8Array {
+    if (this.tx) return this.tx.encrypt(llid, payload);
+    const pdu = new Uint8Array(2 + payload.length);
+    pdu[0] = llid;
+    pdu[1] = payload.length;
+    pdu.set(payload, 2);
+    return pdu;
+  }
+}

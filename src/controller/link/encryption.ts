@@ -1,0 +1,243 @@
+import { LinkRole } from "../../air/index.ts";
+import { concat } from "../../bytes/index.ts";
+import { randomBytes } from "../../core/index.ts";
+import { EncryptionChange, EncryptionKeyRefreshComplete, HciErrorCode, LeFeature, LeLongTermKeyRequest } from "../../hci/index.ts";
+import { hasFeature } from "../options.ts";
+import { LinkCipher } from "./cipher.ts";
+import type { ControlContext, LinkControl, Procedure } from "./control.ts";
+import {
+  LlEncReq,
+  LlEncRsp,
+  LlPauseEncReq,
+  LlPauseEncRsp,
+  LlRejectExtInd,
+  LlRejectInd,
+  LlStartEncReq,
+  LlStartEncRsp,
+} from "./control-pdus.ts";
+
+/** What the connection does about encryption: which PDUs pass through a cipher, and whether data may pass at all. */
+export interface EncryptionState {
+  tx: LinkCipher | undefined;
+  rx: LinkCipher | undefined;
+  holdsData: boolean;
+}
+
+/** What the peripheral knows while it waits for its host's key, and then for the central's first encrypted PDU. */
+interface Start {
+  readonly skd: Uint8Array;
+  readonly iv: Uint8Array;
+  readonly isRefresh: boolean;
+  cipher: LinkCipher | undefined;
+}
+
+/** Starting encryption, and pausing it to change the key: Vol 6 Part B 5.1.3. */
+export class LinkEncryption {
+  readonly #control: LinkControl;
+  readonly #context: ControlContext;
+  readonly #state: EncryptionState;
+  readonly #terminate: (reason: number) => void;
+  #procedure: EncryptionProcedure | undefined;
+  #start: Start | undefined;
+  #isPaused = false;
+
+  constructor(control: LinkControl, state: EncryptionState, terminate: (reason: number) => void) {
+    this.#control = control;
+    this.#context = control.context;
+    this.#state = state;
+    this.#terminate = terminate;
+    if (this.#context.role === LinkRole.Central) this.#serveCentral();
+    else this.#servePeripheral();
+  }
+
+  /** Central: the host wants the link encrypted with this key. All as in HCI, least significant octet first. */
+  begin(longTermKey: Uint8Array, rand: Uint8Array, ediv: number): void {
+    this.#procedure = new EncryptionProcedure(this.#control, this.#state, { longTermKey, rand, ediv });
+    this.#control.start(this.#procedure);
+  }
+
+  /** Peripheral: the host's answer to LE Long Term Key Request. False when nothing was asked. */
+  reply(longTermKey: Uint8Array | undefined): boolean {
+    const start = this.#start;
+    if (!start || start.cipher) return false;
+    if (!longTermKey) {
+      this.#refuse(start.isRefresh);
+      return true;
+    }
+    start.cipher = new LinkCipher({ longTermKey, skd: start.skd, iv: start.iv, isCentral: false });
+    // What the central sends from LL_START_ENC_RSP on is encrypted; this PDU and those before it are not.
+    this.#control.sendFirst(LlStartEncReq, {}, { onTaken: () => this.#listenEncrypted() });
+    this.#control.awaitResponse();
+    return true;
+  }
+
+  #listenEncrypted(): void {
+    this.#state.rx = this.#start?.cipher;
+  }
+
+  #serveCentral(): void {
+    const control = this.#control;
+    control.on(LlPauseEncRsp, () => this.#procedure?.onPaused());
+    control.on(LlEncRsp, ({ skdPeripheral, ivPeripheral }) => this.#procedure?.onEncRsp(skdPeripheral, ivPeripheral));
+    control.on(LlStartEncReq, () => this.#procedure?.onStartReq());
+    control.on(LlStartEncRsp, () => {
+      this.#procedure?.onStarted();
+      this.#procedure = undefined;
+    });
+  }
+
+  #servePeripheral(): void {
+    const control = this.#control;
+    const { random, features, host, handle } = this.#context;
+    control.on(LlPauseEncReq, () => {
+      if (!this.#state.tx) return;
+      this.#isPaused = true;
+      this.#hold();
+      this.#state.rx = undefined; // the central answers in the clear
+      control.sendFirst(
+        LlPauseEncRsp,
+        {},
+        {
+          onTaken: () => {
+            this.#state.tx = undefined;
+          },
+        },
+      );
+    });
+    control.on(LlPauseEncRsp, () => {});
+    control.on(LlEncReq, ({ rand, ediv, skdCentral, ivCentral }) => {
+      if (!hasFeature(features, LeFeature.LeEncryption)) {
+        control.reject(LlEncReq.opcode, HciErrorCode.UnsupportedRemoteFeature, hasFeature(features, LeFeature.ExtendedRejectIndication));
+        return;
+      }
+      const skdPeripheral = randomBytes(random, 8);
+      const ivPeripheral = randomBytes(random, 4);
+      this.#start = {
+        skd: concat(skdCentral, skdPeripheral),
+        iv: concat(ivCentral, ivPeripheral),
+        isRefresh: this.#isPaused,
+        cipher: undefined,
+      };
+      this.#hold();
+      control.sendFirst(LlEncRsp, { skdPeripheral, ivPeripheral });
+      // Nobody there to ask for the key is as good as no key (Vol 4 Part E 7.7.65.5).
+      if (!host.wants(LeLongTermKeyRequest)) this.#refuse(this.#isPaused);
+      else host.event(LeLongTermKeyRequest, { connectionHandle: handle, randomNumber: rand, encryptedDiversifier: ediv });
+    });
+    control.on(LlStartEncRsp, () => {
+      const start = this.#start;
+      if (!start?.cipher) return;
+      control.responded();
+      this.#state.tx = start.cipher;
+      control.sendFirst(LlStartEncRsp, {});
+      this.#start = undefined;
+      this.#isPaused = false;
+      this.#release();
+      if (start.isRefresh) host.event(EncryptionKeyRefreshComplete, { status: 0, connectionHandle: handle });
+      else host.event(EncryptionChange, { status: 0, connectionHandle: handle, encryptionEnabled: 1 });
+    });
+  }
+
+  #refuse(isRefresh: boolean): void {
+    this.#start = undefined;
+    // A link that was encrypted must not go on in the clear.
+    if (isRefresh) {
+      this.#terminate(HciErrorCode.PinOrKeyMissing);
+      return;
+    }
+    const isExtended = hasFeature(this.#context.features, LeFeature.ExtendedRejectIndication);
+    const errorCode = HciErrorCode.PinOrKeyMissing;
+    if (isExtended) this.#control.sendFirst(LlRejectExtInd, { rejectOpcode: LlEncReq.opcode, errorCode });
+    else this.#control.sendFirst(LlRejectInd, { errorCode });
+    this.#release();
+  }
+
+  #hold(): void {
+    this.#state.holdsData = true;
+    this.#control.hold();
+  }
+  #release(): void {
+    this.#state.holdsData = false;
+    this.#control.release();
+  }
+}
+
+/** The central's part. */
+class EncryptionProcedure implements Procedure {
+  readonly name = "encryption";
+  readonly requestOpcode = LlEncReq.opcode;
+  readonly hasInstant = false;
+  readonly #control: LinkControl;
+  readonly #context: ControlContext;
+  readonly #state: EncryptionState;
+  readonly #key: { longTermKey: Uint8Array; rand: Uint8Array; ediv: number };
+  #isRefresh = false;
+  #skdCentral: Uint8Array = new Uint8Array(0);
+  #ivCentral: Uint8Array = new Uint8Array(0);
+  #cipher: LinkCipher | undefined;
+
+  constructor(control: LinkControl, state: EncryptionState, key: { longTermKey: Uint8Array; rand: Uint8Array; ediv: number }) {
+    this.#control = control;
+    this.#context = control.context;
+    this.#state = state;
+    this.#key = key;
+  }
+
+  begin(): void {
+    this.#state.holdsData = true;
+    this.#control.hold();
+    this.#isRefresh = this.#state.tx !== undefined;
+    if (this.#isRefresh) {
+      this.#control.sendFirst(LlPauseEncReq, {});
+      this.#control.awaitResponse();
+    } else this.#request();
+  }
+
+  onPaused(): void {
+    if (!this.#isRefresh || !this.#state.tx) return;
+    this.#state.tx = undefined;
+    this.#state.rx = undefined;
+    this.#control.sendFirst(LlPauseEncRsp, {});
+    this.#request();
+  }
+
+  #request(): void {
+    this.#skdCentral = randomBytes(this.#context.random, 8);
+    this.#ivCentral = randomBytes(this.#context.random, 4);
+    const { rand, ediv } = this.#key;
+    this.#control.sendFirst(LlEncReq, { rand, ediv, skdCentral: this.#skdCentral, ivCentral: this.#ivCentral });
+    this.#control.awaitResponse();
+  }
+
+  onEncRsp(skdPeripheral: Uint8Array, ivPeripheral: Uint8Array): void {
+    const { longTermKey } = this.#key;
+    const skd = concat(this.#skdCentral, skdPeripheral);
+    this.#cipher = new LinkCipher({ longTermKey, skd, iv: concat(this.#ivCentral, ivPeripheral), isCentral: true });
+    this.#control.awaitResponse();
+  }
+
+  onStartReq(): void {
+    if (!this.#cipher) return;
+    this.#state.tx = this.#cipher;
+    this.#state.rx = this.#cipher;
+    this.#control.sendFirst(LlStartEncRsp, {});
+    this.#control.awaitResponse();
+  }
+
+  onStarted(): void {
+    if (!this.#state.tx) return;
+    this.#state.holdsData = false;
+    this.#control.release();
+    const { host, handle } = this.#context;
+    if (this.#isRefresh) host.event(EncryptionKeyRefreshComplete, { status: 0, connectionHandle: handle });
+    else host.event(EncryptionChange, { status: 0, connectionHandle: handle, encryptionEnabled: 1 });
+    this.#control.finish(this);
+  }
+
+  onRejected(errorCode: number): void {
+    this.#state.holdsData = false;
+    this.#control.release();
+    const { host, handle } = this.#context;
+    host.event(EncryptionChange, { status: errorCode, connectionHandle: handle, encryptionEnabled: 0 });
+  }
+}
