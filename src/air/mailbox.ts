@@ -1,3 +1,4 @@
+import { rethrowLater } from "../async/call-out.ts";
 import { AirEvent, type Scheduler } from "./scheduler.ts";
 
 /** After so many deliveries in a row without a timer the event loop gets a turn, so that real I/O is not starved by a busy simulation. */
@@ -44,9 +45,7 @@ export class Mailbox {
         receivers[i]!(packets[i]!);
       } catch (error) {
         // One controller's fault, or a hook's, must not swallow what others were sent.
-        queueMicrotask(() => {
-          throw error;
-        });
+        rethrowLater(error);
       }
     }
   }

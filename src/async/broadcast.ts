@@ -1,3 +1,5 @@
+import { onAbort } from "./on-abort.ts";
+
 /** One reader's bounded queue on a Broadcast. A reader that falls behind loses the oldest items; `dropped` counts them. */
 export class Subscription<T> implements AsyncIterableIterator<T>, Disposable {
   readonly capacity: number;
@@ -8,16 +10,14 @@ export class Subscription<T> implements AsyncIterableIterator<T>, Disposable {
   #size = 0;
   #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void }[] = [];
   #ended: { error: unknown } | undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.end(this.#signal?.reason);
+  readonly #listener: Disposable | undefined;
   readonly #leave: (subscription: Subscription<T>) => void;
 
   constructor({ capacity, signal, leave }: { capacity: number; signal?: AbortSignal | undefined; leave: (s: Subscription<T>) => void }) {
     this.capacity = capacity;
-    this.#signal = signal;
     this.#leave = leave;
     if (signal?.aborted) this.end(signal.reason);
-    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+    else this.#listener = onAbort(signal, () => this.end(signal?.reason));
   }
 
   get size(): number {
@@ -43,7 +43,7 @@ export class Subscription<T> implements AsyncIterableIterator<T>, Disposable {
   end(error?: unknown): void {
     if (this.#ended) return;
     this.#ended = { error };
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#listener?.[Symbol.dispose]();
     this.#leave(this);
     const waiting = this.#waiting.splice(0);
     if (waiting.length > 0) this.#ended = { error: undefined }; // they are told of it: thrown once

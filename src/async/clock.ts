@@ -1,3 +1,5 @@
+import { onAbort } from "./on-abort.ts";
+
 /**
  * What a timer's `fire` returns when it touched nothing that could wake waiting code. A virtual clock then goes straight on to the next
  * timer instead of letting the event loop turn; every other clock ignores it.
@@ -41,14 +43,13 @@ export function delay(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const onAbort = (): void => {
-      timer[Symbol.dispose]();
-      reject(signal!.reason);
-    };
     const timer = clock.setTimer(ms, name, () => {
-      signal?.removeEventListener("abort", onAbort);
+      listener[Symbol.dispose]();
       resolve();
     });
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const listener = onAbort(signal, () => {
+      timer[Symbol.dispose]();
+      reject(signal!.reason);
+    });
   });
 }

@@ -1,3 +1,5 @@
+import { callOut } from "./call-out.ts";
+
 /** A typed set of listeners for changes of state. `Events` maps a name to the value it carries. */
 export class Emitter<Events extends Record<string, unknown>> {
   readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();
@@ -24,13 +26,7 @@ export class Emitter<Events extends Record<string, unknown>> {
     const set = this.#listeners.get(name);
     if (!set) return;
     for (const listener of [...set] as ((value: Events[K]) => void)[]) {
-      try {
-        listener(value);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
+      callOut(listener, value);
     }
   }
 

@@ -1,7 +1,12 @@
 export { Broadcast, Subscription } from "./broadcast.ts";
+export { callOut, rethrowLater } from "./call-out.ts";
 export { type Clock, delay, quiet, SystemClock } from "./clock.ts";
+export { Deadline } from "./deadline.ts";
 export { Emitter } from "./emitter.ts";
+export { onAbort } from "./on-abort.ts";
 export { type OperationOptions, Pending, type PendingOptions } from "./pending.ts";
 export { Semaphore } from "./semaphore.ts";
+export { SharedWork, type SharedWorkOptions } from "./shared-work.ts";
 export { turn } from "./turn.ts";
 export { VirtualClock } from "./virtual-clock.ts";
+export { Waiters } from "./waiters.ts";

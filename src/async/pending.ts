@@ -1,5 +1,6 @@
 import { TimeoutError } from "../core/error.ts";
 import type { Clock } from "./clock.ts";
+import { onAbort } from "./on-abort.ts";
 
 /** What every operation takes: `signal` rejects it with `signal.reason`, `timeoutMs` with a TimeoutError. */
 export interface OperationOptions {
@@ -24,22 +25,22 @@ export class Pending<T> {
   #reject!: (error: unknown) => void;
   #settled = false;
   readonly #timer: Disposable | undefined;
-  readonly #signal: AbortSignal | undefined;
   readonly #onSettled: PendingOptions["onSettled"];
-  readonly #onAbort = (): void => this.#settle("aborted", () => this.#reject(this.#signal?.reason));
+  readonly #listener: Disposable | undefined;
 
   constructor({ clock, operation, signal, timeoutMs, timeoutError, onSettled }: PendingOptions) {
     this.promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#signal = signal;
     this.#onSettled = onSettled;
     if (signal?.aborted) {
-      this.#onAbort();
+      this.#settled = true;
+      this.#reject(signal.reason);
+      queueMicrotask(() => onSettled?.("aborted")); // not from within the constructor: the caller has no Pending yet
       return;
     }
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#listener = onAbort(signal, () => this.#settle("aborted", () => this.#reject(signal?.reason)));
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
       // Made here so that its stack shows who asked.
       const error = timeoutError ? undefined : new TimeoutError(operation, timeoutMs);
@@ -63,7 +64,7 @@ export class Pending<T> {
     if (this.#settled) return;
     this.#settled = true;
     this.#timer?.[Symbol.dispose]();
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#listener?.[Symbol.dispose]();
     this.#onSettled?.(outcome);
     act();
   }

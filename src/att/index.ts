@@ -43,5 +43,5 @@ export {
   encodeAttPdu,
 } from "./pdu.ts";
 export type { AttPolicy } from "./policy.ts";
-export { type LinkSecurity, NO_SECURITY } from "./security.ts";
+export { type LinkSecurity, meets, NO_SECURITY, type SecurityRequirement } from "./security.ts";
 export type { ResponseParser } from "./transaction.ts";

@@ -1,4 +1,5 @@
 import type { Clock } from "../async/clock.ts";
+import { onAbort } from "../async/on-abort.ts";
 import type { OperationOptions } from "../async/pending.ts";
 import { TimeoutError } from "../core/error.ts";
 
@@ -23,8 +24,7 @@ export class Transaction<T> {
   timer: Disposable | undefined;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort: (() => void) | undefined;
+  readonly #abort: Disposable | undefined;
   #deadline: Disposable | undefined;
 
   /** @param onGivenUp called when the caller's signal or deadline ends the wait; what is on its way stays on its way */
@@ -47,13 +47,9 @@ export class Transaction<T> {
       this.#reject = reject;
     });
     const { signal, timeoutMs } = at.options;
-    this.#signal = signal;
-    if (signal) {
-      this.#onAbort = () => {
-        if (this.reject(signal.reason)) at.onGivenUp();
-      };
-      signal.addEventListener("abort", this.#onAbort, { once: true });
-    }
+    this.#abort = onAbort(signal, () => {
+      if (this.reject(signal?.reason)) at.onGivenUp();
+    });
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
       const error = new TimeoutError(at.operation, timeoutMs);
       this.#deadline = at.clock.setTimer(timeoutMs, at.operation, () => {
@@ -78,7 +74,7 @@ export class Transaction<T> {
   #finish(): boolean {
     if (this.settled) return false;
     this.settled = true;
-    if (this.#onAbort) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#abort?.[Symbol.dispose]();
     this.#deadline?.[Symbol.dispose]();
     return true;
   }

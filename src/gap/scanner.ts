@@ -1,4 +1,5 @@
 import { Broadcast } from "../async/broadcast.ts";
+import { callOut } from "../async/call-out.ts";
 import { ArgumentError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
 import { LeSetScanEnable, LeSetScanParameters } from "../hci/commands/le-scanning.ts";
@@ -103,13 +104,7 @@ export class Scan {
 
   /** An exception of the application does not stop the stack: it is rethrown in a turn of its own. */
   deliver(advertisement: Advertisement): void {
-    try {
-      this.#onAdvertisement(advertisement);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    callOut(this.#onAdvertisement, advertisement);
   }
 
   end(error?: unknown): void {

@@ -1,6 +1,6 @@
+import { rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { type BleError, ClosedError, type Logger } from "../core/index.ts";
-import { rethrowLater } from "./error.ts";
 import { allocateFrame } from "./frame-memory.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { PacketType } from "./transport.ts";

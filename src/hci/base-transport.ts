@@ -1,3 +1,4 @@
+import { rethrowLater } from "../async/call-out.ts";
 import { type HciTransport, TransportClosed } from "./transport.ts";
 
 /** Packets that may wait for a receiver that has not been set yet, or that is busy with the one before. */
@@ -129,11 +130,4 @@ export abstract class TransportBase implements HciTransport {
       rethrowLater(error);
     }
   }
-}
-
-/** An exception of the receiver is its own; the transport and the sender on the other side go on. */
-function rethrowLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

@@ -128,13 +128,3 @@ export class ControllerError extends BleError {
     this.hardwareCode = hardwareCode;
   }
 }
-
-/**
- * Lets an exception of a handler surface as an uncaught one in a turn of its own, as `Emitter` does: it is the application's error, and
- * neither the other handlers nor the stack may suffer from it.
- */
-export function rethrowLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
-}

@@ -1,3 +1,4 @@
+import { rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { DecodeError, decode } from "../bytes/index.ts";
 import { type BleError, ClosedError, Logger, UnsupportedError } from "../core/index.ts";
@@ -7,7 +8,7 @@ import { Reset } from "./commands/controller-baseband.ts";
 import { Disconnect } from "./commands/link-control.ts";
 import { type ControllerInfo, initializeController, isSupported } from "./controller-info.ts";
 import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey } from "./declare.ts";
-import { ControllerError, DisconnectedError, HciErrorCode, rethrowLater } from "./error.ts";
+import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
 import { type HciTransport, PacketType } from "./transport.ts";
 

@@ -94,7 +94,7 @@ export {
   opcodeText,
 } from "./declare.ts";
 export { type DecodedCommand, type DecodedEvent, decodeCommand, decodeEvent } from "./decode.ts";
-export { ControllerError, DisconnectedError, HciError, HciErrorCode, hciErrorText, rethrowLater } from "./error.ts";
+export { ControllerError, DisconnectedError, HciError, HciErrorCode, hciErrorText } from "./error.ts";
 export {
   CommandComplete,
   CommandStatus,

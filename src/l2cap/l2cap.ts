@@ -1,6 +1,7 @@
+import { rethrowLater } from "../async/call-out.ts";
 import type { Clock } from "../async/index.ts";
 import type { BleError, Logger } from "../core/index.ts";
-import { type AclLink, type Hci, rethrowLater } from "../hci/index.ts";
+import type { AclLink, Hci } from "../hci/index.ts";
 import type { PduChannel } from "./channel.ts";
 import { FixedChannel, FixedChannelId } from "./fixed-channel.ts";
 import { Signalling } from "./signalling.ts";

@@ -1,5 +1,7 @@
+import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/clock.ts";
 import type { OperationOptions } from "../async/pending.ts";
+import { Waiters } from "../async/waiters.ts";
 import type { LinkSecurity } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
 import { type BleError, ClosedError, StateError, TimeoutError } from "../core/error.ts";
@@ -27,7 +29,6 @@ import { askAgent } from "./questions.ts";
 import { answerTo, satisfies, unfit } from "./requirements.ts";
 import { drawSecrets, type Effect, fail, type Outcome, type Session, type State, type Step } from "./state.ts";
 import type { Bond, PairingAgent, PairingPolicy, PairingReport } from "./types.ts";
-import { Waiters } from "./waiters.ts";
 
 /** Vol 3 Part H 3.4. */
 export const SMP_TIMEOUT_MS = 30_000;
@@ -524,13 +525,7 @@ export class SecurityManager {
 
 /** A handler that throws does not stop the pairing: its exception is rethrown in a turn of its own. */
 function tell(act: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
+  callOut(act);
 }
 
 /** For the log: a name, and no secret. */

@@ -1,3 +1,4 @@
+import { rethrowLater } from "../../async/call-out.ts";
 import type { OperationOptions } from "../../async/pending.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import { AttError } from "../../att/error.ts";
@@ -109,10 +110,7 @@ export class CharacteristicSubscriptions implements ValueSink {
       try {
         listener.deliver(value);
       } catch (error) {
-        // The program's own fault: told in a turn of its own, so that neither the stack nor the other listeners suffer.
-        queueMicrotask(() => {
-          throw error;
-        });
+        rethrowLater(error);
       }
     }
   }

@@ -1,14 +1,8 @@
 import { AttErrorCode } from "../../att/error-code.ts";
-import type { LinkSecurity } from "../../att/security.ts";
+import type { LinkSecurity, SecurityRequirement } from "../../att/security.ts";
 
 /** What a link must have before an attribute may be accessed (Vol 3 Part F 3.2.5). */
-export interface AccessRequirement {
-  readonly encrypted?: boolean | undefined;
-  /** The key came from a pairing with protection against man in the middle. */
-  readonly authenticated?: boolean | undefined;
-  readonly secureConnections?: boolean | undefined;
-  /** Smallest key size in octets, 7 to 16. */
-  readonly minKeySize?: number | undefined;
+export interface AccessRequirement extends SecurityRequirement {
   /** The application is asked, access by access. */
   readonly authorized?: boolean | undefined;
 }

@@ -1,3 +1,4 @@
+import { callOut } from "../../async/call-out.ts";
 import type { LinkSecurity } from "../../att/security.ts";
 import type { BleError } from "../../core/error.ts";
 import type { GattPeer, GattRequest } from "./definition.ts";
@@ -44,14 +45,6 @@ export class ServerRequest implements GattRequest {
   runCallbacks(): void {
     const callbacks = this.callbacks;
     this.callbacks = undefined;
-    for (const callback of callbacks ?? []) {
-      try {
-        callback();
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    for (const callback of callbacks ?? []) callOut(callback);
   }
 }

@@ -7,7 +7,7 @@ import { onAdapterGone } from "./gone.ts";
 import { isClaimed, type PairingOptions } from "./pair.ts";
 import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
 import { isProof, listenForKeys, type MgmtPairingReport, type PairedKey, reportOf } from "./pairing-keys.ts";
-import { putAway } from "./scope.ts";
+import { putAway } from "./put-away.ts";
 
 /** No event says that a pairing is complete: its keys come together, and it is when none has come for so long. */
 const KEYS_TOGETHER_MS = 250;

@@ -1,4 +1,4 @@
-import type { OperationOptions } from "../../async/index.ts";
+import { Deadline, type OperationOptions } from "../../async/index.ts";
 import { ArgumentError, StateError, UnsupportedError, type UuidLike } from "../../core/index.ts";
 import type { AdvertisingDataLike, ManufacturerData, ServiceData } from "../../gap/index.ts";
 import { AdvertisingFlags, bitNames, bitsOf, commands, hasBit, Settings } from "../../mgmt-protocol/index.ts";
@@ -6,7 +6,7 @@ import type { Mgmt, MgmtClient } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import { layOut } from "./advertising-layout.ts";
 import { isGone, onAdapterGone } from "./gone.ts";
-import { putAway, Scope } from "./scope.ts";
+import { putAway } from "./put-away.ts";
 
 const TX_POWER_UNKNOWN = 127;
 const INTERVAL_UNIT_MS = 0.625;
@@ -78,7 +78,7 @@ export interface AdvertisingInstance extends AsyncDisposable {
  * @throws `signal.reason`, or a TimeoutError after `timeoutMs`; what was added by then is removed before
  */
 export async function advertise(mgmt: Mgmt, index: number, options: AdvertiseOptions = {}): Promise<AdvertisingInstance> {
-  using scope = new Scope(mgmt.clock, `advertising on hci${index}`, options);
+  using scope = new Deadline({ clock: mgmt.clock, operation: `advertising on hci${index}`, ...options });
   const { signal } = scope;
   const extended = isExtended(options);
   const { currentSettings } = await mgmt.readControllerInformation(index, { signal });

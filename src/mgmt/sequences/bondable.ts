@@ -1,6 +1,6 @@
 import { hasBit, Settings } from "../../mgmt-protocol/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
-import { putAway } from "./scope.ts";
+import { putAway } from "./put-away.ts";
 
 /** One controller's Bondable, held on by any number of pairings. */
 interface Hold {

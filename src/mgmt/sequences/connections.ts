@@ -16,7 +16,7 @@ import { MgmtError } from "../error.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
 import { Feed, type Sink } from "./feed.ts";
 import { endWithClient, isGone, onAdapterGone } from "./gone.ts";
-import { putAway } from "./scope.ts";
+import { putAway } from "./put-away.ts";
 
 const QUEUE_CAPACITY = 256;
 

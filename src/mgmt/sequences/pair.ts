@@ -1,11 +1,11 @@
-import type { OperationOptions } from "../../async/index.ts";
+import { Deadline, type OperationOptions } from "../../async/index.ts";
 import { type commands, DeviceFoundFlags, type GivenTo, hasBit, type IoCapability } from "../../mgmt-protocol/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
 import { holdBondable } from "./bondable.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
 import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
 import { isResolvablePrivate, listenForKeys, type MgmtPairingReport, type PairedKey, reportOf } from "./pairing-keys.ts";
-import { putAway, Scope } from "./scope.ts";
+import { putAway } from "./put-away.ts";
 
 const PAIR_TIMEOUT_MS = 120_000;
 const CANCEL_TIMEOUT_MS = 2_000;
@@ -57,7 +57,7 @@ export function isClaimed(mgmt: Mgmt, index: number, peer: DeviceId): boolean {
 export async function pair(mgmt: Mgmt, index: number, device: DeviceLike, options: PairOptions = {}): Promise<MgmtPairingReport> {
   const { agent, ioCapability = ioCapabilityOf(agent), bond = true, identityKeys, signal, timeoutMs = PAIR_TIMEOUT_MS } = options;
   const peer = deviceId(device);
-  using scope = new Scope(mgmt.clock, `pairing with ${peer.address} on hci${index}`, { signal, timeoutMs });
+  using scope = new Deadline({ clock: mgmt.clock, operation: `pairing with ${peer.address} on hci${index}`, signal, timeoutMs });
   scope.signal.throwIfAborted();
   if (identityKeys) await mgmt.loadIdentityResolvingKeys(index, identityKeys, { signal: scope.signal });
   await using _bondable = bond ? await holdBondable(mgmt, index) : undefined;

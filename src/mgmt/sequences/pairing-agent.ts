@@ -2,7 +2,7 @@ import { Pending } from "../../async/index.ts";
 import { IoCapability } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { type DeviceId, deviceKey } from "./device-id.ts";
-import { putAway } from "./scope.ts";
+import { putAway } from "./put-away.ts";
 
 /** A user who has not answered by then has refused: before the 30 s of the devices are over, so that the refusal still reaches the other. */
 const QUESTION_TIMEOUT_MS = 28_000;

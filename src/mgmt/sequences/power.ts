@@ -1,9 +1,9 @@
-import { delay, type OperationOptions } from "../../async/index.ts";
+import { Deadline, delay, type OperationOptions } from "../../async/index.ts";
 import { hasBit, Settings, Status } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import { type DeviceId, deviceId } from "./device-id.ts";
-import { putAway, Scope } from "./scope.ts";
+import { putAway } from "./put-away.ts";
 import { type SettingName, settingNames } from "./settings.ts";
 
 /** How long a power change may take in all, waiting for other programs' included. */
@@ -45,7 +45,7 @@ export function powerOff(mgmt: Mgmt, index: number, options: OperationOptions = 
 
 async function power(mgmt: Mgmt, index: number, powered: boolean, options: OperationOptions): Promise<PowerReport> {
   const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? POWER_TIMEOUT_MS };
-  using scope = new Scope(mgmt.clock, `powering hci${index} ${powered ? "on" : "off"}`, limits);
+  using scope = new Deadline({ clock: mgmt.clock, operation: `powering hci${index} ${powered ? "on" : "off"}`, ...limits });
   const { signal } = scope;
   const before = await mgmt.readControllerInformation(index, { signal });
   const currentSettings = await setPowered(mgmt, index, powered, signal);

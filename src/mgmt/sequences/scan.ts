@@ -8,7 +8,7 @@ import type { MgmtEventOf } from "../types.ts";
 import { Feed, type Sink } from "./feed.ts";
 import { type FoundDevice, FoundDevices } from "./found-device.ts";
 import { endWithClient, onAdapterGone } from "./gone.ts";
-import { putAway } from "./scope.ts";
+import { putAway } from "./put-away.ts";
 
 /** Devices that wait for a reader. */
 const QUEUE_CAPACITY = 256;

@@ -1,3 +1,4 @@
+import { callOut } from "../../async/index.ts";
 import { TransportClosed } from "../../hci/transport.ts";
 import type { KernelSocket, SystemFault } from "../../transport/index.ts";
 import { EBADF } from "./faults.ts";
@@ -95,23 +96,12 @@ export class QueuedSocket implements KernelSocket {
         this.#queue = [];
         at = 0;
       }
-      guarded(() => this.#handler?.(packet));
+      callOut(() => this.#handler?.(packet));
     }
     if (at > 0) this.#queue.splice(0, at);
     if (!this.#lost || this.#closed || !this.#onClose || (this.#queue.length > 0 && this.#handler)) return;
     this.#closed = true;
     const reason = this.#lost;
-    guarded(() => this.#onClose?.(reason));
-  }
-}
-
-/** An exception of the program is its own; the kernel goes on. */
-function guarded(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    callOut(() => this.#onClose?.(reason));
   }
 }

@@ -1,5 +1,5 @@
-import type { Clock } from "../async/clock.ts";
-import { type OperationOptions, Pending } from "../async/pending.ts";
+import type { Clock } from "./clock.ts";
+import { type OperationOptions, Pending } from "./pending.ts";
 
 /** All who wait for one outcome. */
 export class Waiters<T> {
