@@ -1,0 +1,24 @@
+// What `npm run mutate` knows of each room: the files whose mutants are tried, and the fast tests that have to notice. Slow tests stay out:
+// a survivor of these is tried by hand against more.
+const room = (folder, ...tests) => ({
+  mutate: [`${folder}/**/*.ts`, `!${folder}/**/*.test.ts`],
+  tests: [`${folder}/**/*.test.ts`, ...tests],
+});
+
+export const rooms = {
+  "src/hci": room("src/hci", "test/hci-*.test.ts"),
+  "src/l2cap": room("src/l2cap"),
+  "src/att": room("src/att"),
+  "src/smp": room("src/smp", "test/smp-*.test.ts"),
+  "src/gatt/server": room("src/gatt/server", "test/gatt-server*.test.ts"),
+  "src/gatt/client": room("src/gatt/client", "test/gatt-client*.test.ts"),
+  "src/gap": room("src/gap"),
+  "src/device": room("src/device", "test/device*.test.ts"),
+  "src/controller": room("src/controller", "test/air-links.test.ts", "test/air-discovery.test.ts", "test/air-encryption.test.ts"),
+  "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts"),
+  "src/capture": room("src/capture"),
+  "src/mgmt": room("src/mgmt"),
+  "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),
+  "apps/minimed/src/sake": room("apps/minimed/src/sake"),
+  "apps/minimed/src/connector": room("apps/minimed/src/connector", "apps/minimed/test/pump-{link,run,scenarios,temper,hostile}.test.ts"),
+};
