@@ -376,7 +376,7 @@ describe.each(OPERATIONS)("%s", (_name, run) => {
     await air.advance(25);
     central.controller.remove();
     expect(["ERR_DISCONNECTED", "ERR_TRANSPORT_CLOSED", "no error"]).toContain(await running);
-    expect(central.device.closed).toMatchObject({ code: "ERR_TRANSPORT_CLOSED" });
+    expect(central.device.ended).toMatchObject({ code: "ERR_TRANSPORT_CLOSED" });
   });
 });
 

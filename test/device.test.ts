@@ -183,7 +183,7 @@ describe("the end of the controller", () => {
       expect([name, (reason as { code: string }).code]).toEqual([name, expected]);
     }
     expect(clock.now()).toBe(at);
-    expect(device.closed).toMatchObject({ code });
+    expect(device.ended).toMatchObject({ code });
     expect(await connection.closed).toMatchObject({ code: "ERR_DISCONNECTED", cause: { code } });
     expect(device.links).toEqual([]);
   });

@@ -148,7 +148,7 @@ test("a lost link rejects everything with its reason and leaves nothing pending"
   channel.close(LOST);
   await Promise.all([read, waiting, indication, second, notification, writable]);
   expect(closed).toBe(LOST);
-  expect(bearer.closed).toBe(LOST);
+  expect(bearer.ended).toBe(LOST);
   expect(bearer.pending).toBe(0);
   expect(clock.pending).toEqual([]);
   await expect(bearer.request(frame(bearer, "0a0300"), take)).rejects.toBe(LOST);

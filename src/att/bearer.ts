@@ -126,7 +126,7 @@ export class AttBearer {
   }
 
   /** Why the bearer is closed; `undefined` while it is open. */
-  get closed(): BleError | undefined {
+  get ended(): BleError | undefined {
     return this.#closed;
   }
 

@@ -189,7 +189,7 @@ export class Device implements AsyncDisposable {
     return [...this.#links.values()];
   }
   /** Why the device is closed; `undefined` while it is open. */
-  get closed(): BleError | undefined {
+  get ended(): BleError | undefined {
     return this.#closed;
   }
 

@@ -155,7 +155,7 @@ test("a handle that comes again without a disconnection ends the old link", asyn
   expect(reasons).toEqual(["ERR_CLOSED"]);
   expect(hci.acl.freePackets).toBe(4);
   old.close(new DisconnectedError(8));
-  expect(link.closed).toBeUndefined();
+  expect(link.ended).toBeUndefined();
   expect(reasons).toHaveLength(1);
 });
 
@@ -228,8 +228,8 @@ test("waiting ends with the signal, the time or the link", async () => {
     { code: "ERR_DISCONNECTED", reason: 0x13 },
     { code: "ERR_DISCONNECTED", reason: 0x13 },
   ]);
-  await expect(link.whenWritable()).rejects.toBe(link.closed);
-  await expect(link.whenSent()).rejects.toBe(link.closed);
+  await expect(link.whenWritable()).rejects.toBe(link.ended);
+  await expect(link.whenSent()).rejects.toBe(link.ended);
   expect(link.writable).toBe(false);
   link.sendFrame(frameOf(1, 10));
   expect(clock.pending).toEqual([]);
@@ -242,7 +242,7 @@ test("a link on which far too much waits is disconnected", async () => {
   expect(controller.commands).toEqual(["Disconnect"]);
   expect(controller.parameters).toEqual([{ connectionHandle: 1, reason: 0x14 }]);
   controller.send(disconnection(1));
-  expect(link.closed).toMatchObject({ code: "ERR_DISCONNECTED" });
+  expect(link.ended).toMatchObject({ code: "ERR_DISCONNECTED" });
 });
 
 test("a PDU in one packet is handed out in place; boundary flags 10 and 00 both start one", async () => {

@@ -26,7 +26,7 @@ export interface AclLink {
   onPdu: ((bytes: Uint8Array, offset: number, end: number) => void) | undefined;
   /** Called once, when the link is gone. */
   onClose: ((reason: BleError) => void) | undefined;
-  readonly closed: BleError | undefined;
+  readonly ended: BleError | undefined;
   /**
    * Queues a PDU. `frame` is a whole H4 ACL data packet (type, handle, length, then the L2CAP header and PDU), however long; it is cut
    * into fragments as the controller requires. It belongs to the link afterwards. Dropped once closed.
@@ -241,7 +241,7 @@ class Link implements AclLink {
   readonly handle: number;
   onPdu: AclLink["onPdu"];
   onClose: AclLink["onClose"];
-  closed: BleError | undefined;
+  ended: BleError | undefined;
   inFlight = 0;
   isReady = false;
   readonly queue = new FrameQueue();
@@ -266,11 +266,11 @@ class Link implements AclLink {
   }
 
   get writable(): boolean {
-    return this.closed === undefined && this.queue.length < HIGH_MARK;
+    return this.ended === undefined && this.queue.length < HIGH_MARK;
   }
 
   sendFrame(frame: Uint8Array): void {
-    if (this.closed !== undefined || this.#refusing) return;
+    if (this.ended !== undefined || this.#refusing) return;
     if (this.queue.length === 0) {
       this.#queuedPackets++;
       if (this.#manager.trySend(this, frame)) return;
@@ -287,7 +287,7 @@ class Link implements AclLink {
   }
 
   whenWritable(options?: OperationOptions): Promise<void> {
-    if (this.closed) return Promise.reject(this.closed);
+    if (this.ended) return Promise.reject(this.ended);
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.writable) return Promise.resolve();
     const pending: Pending<void> = new Pending<void>({
@@ -303,7 +303,7 @@ class Link implements AclLink {
   }
 
   whenSent(options?: OperationOptions): Promise<void> {
-    if (this.closed) return Promise.reject(this.closed);
+    if (this.ended) return Promise.reject(this.ended);
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#completedPackets >= this.#queuedPackets) return Promise.resolve();
     const pending: Pending<void> = new Pending<void>({
@@ -319,8 +319,8 @@ class Link implements AclLink {
   }
 
   close(reason: BleError): void {
-    if (this.closed) return;
-    this.closed = reason;
+    if (this.ended) return;
+    this.ended = reason;
     this.queue.clear();
     this.partial = undefined;
     this.onPdu = undefined;

@@ -96,7 +96,7 @@ test("opening resets the controller, reads what it is and switches events on", a
   expect(hci.hasLeFeature(LeFeature.LlPrivacy)).toBe(true);
   expect(hci.hasLeFeature(LeFeature.MinimumNumberOfUsedChannelsProcedure)).toBe(false);
   expect(hci.acl.freePackets).toBe(4);
-  expect(hci.closed).toBeUndefined();
+  expect(hci.ended).toBeUndefined();
 });
 
 test("a Bluetooth 4.0 controller is asked only for what it has", async () => {
@@ -343,7 +343,7 @@ test("an unanswered command times out, a sign of life is asked for, and later co
   expect(controller.commands).toEqual(["ReadRssi", "ReadLocalVersionInformation", "ReadRssi"]);
   controller.complete(ReadRssi, { handle: 2, rssi: -2 });
   expect(await next).toMatchObject({ handle: 2 });
-  expect(hci.closed).toBeUndefined();
+  expect(hci.ended).toBeUndefined();
   expect(clock.pending).toEqual([]);
 });
 
@@ -383,7 +383,7 @@ test("a controller that gives no sign of life is dead: everything pending is rej
     { code: "ERR_DISCONNECTED", reason: 0x03, cause: { code: "ERR_CONTROLLER" } },
     { code: "ERR_CONTROLLER" },
   ]);
-  await expect(hci.send(ReadRssi, { handle: 1 })).rejects.toBe(hci.closed);
+  await expect(hci.send(ReadRssi, { handle: 1 })).rejects.toBe(hci.ended);
   expect(clock.pending).toEqual([]);
 });
 
@@ -417,12 +417,12 @@ test("a transport that closes settles everything within one turn and tells once"
   await turn();
   expect(settled).toHaveLength(4);
   expect(settled.filter((error) => error instanceof DisconnectedError)).toHaveLength(1);
-  expect(hci.closed).toMatchObject({ code: "ERR_TRANSPORT_CLOSED" });
+  expect(hci.ended).toMatchObject({ code: "ERR_TRANSPORT_CLOSED" });
   expect(hci.listenerCount).toBe(0);
   expect(clock.pending).toEqual([]);
   const late: unknown[] = [];
   hci.onClose((reason) => late.push(reason));
-  expect(late).toEqual([hci.closed]);
+  expect(late).toEqual([hci.ended]);
   await hci[Symbol.asyncDispose]();
 });
 
@@ -433,7 +433,7 @@ test("a hardware error ends the Hci; its own handlers hear of it first", async (
   hci.onClose((reason) => log.push(reason.message));
   controller.send(encodeEvent(HardwareError, { hardwareCode: 5 }), encryptionChange(1));
   expect(log).toEqual([5, "the controller reported hardware error 0x05"]);
-  expect(hci.closed).toMatchObject({ code: "ERR_CONTROLLER", hardwareCode: 5 });
+  expect(hci.ended).toMatchObject({ code: "ERR_CONTROLLER", hardwareCode: 5 });
 });
 
 test("events reach their handlers decoded, in order, until disposed", async () => {
@@ -512,7 +512,7 @@ test("events of wrong length are dropped and the log says so", async () => {
     controller.send(fromHex(hex));
   controller.send(fromHex("04 13 00"), fromHex("04 13 05 02 0100 0100"), fromHex("03 0000 00"), fromHex("09"));
   expect(seen).toBe(0);
-  expect(link.closed).toBeUndefined();
+  expect(link.ended).toBeUndefined();
   expect(log.filter((line) => line.includes("dropped")).length).toBeGreaterThanOrEqual(10);
 });
 
@@ -523,7 +523,7 @@ test("a disconnection closes the link before its handlers hear of it; a failed o
   link.onClose = (reason) => log.push(`link ${reason.message}`);
   hci.on(DisconnectionComplete, ({ reason }) => log.push(`event ${reason}`));
   controller.send(encodeEvent(DisconnectionComplete, { status: 0x0c, connectionHandle: 0x40, reason: 0 }));
-  expect(link.closed).toBeUndefined();
+  expect(link.ended).toBeUndefined();
   controller.send(encodeEvent(DisconnectionComplete, { status: 0, connectionHandle: 0x40, reason: 0x08 }));
   expect(log).toEqual(["event 0", "link disconnected: Connection Timeout (0x08)", "event 8"]);
 });
@@ -596,14 +596,14 @@ test("random packets never throw, whatever is open", async () => {
   fc.assert(
     fc.property(packets, (packet) => {
       fc.pre(!(packet[0] === 4 && packet[1] === 0x10));
-      if (!hci.closed) hci.acl.open(1).onPdu = () => {};
+      if (!hci.ended) hci.acl.open(1).onPdu = () => {};
       controller.send(packet);
     }),
     { numRuns: 5000 },
   );
   await turn();
   expect(uncaught).toEqual([]);
-  expect(hci.closed).toBeUndefined();
+  expect(hci.ended).toBeUndefined();
   controller.answer(LeReadBufferSize, { leAclDataPacketLength: 27, totalNumLeAclDataPackets: 1 });
   controller.send(fromHex("04 0e 03 01 0000"));
   expect(await hci.send(LeReadBufferSize, {})).toMatchObject({ totalNumLeAclDataPackets: 1 });

@@ -102,7 +102,7 @@ export class Hci implements AsyncDisposable {
   }
 
   /** Why nothing works any more: the transport closed, the controller failed, or this was disposed. */
-  get closed(): BleError | undefined {
+  get ended(): BleError | undefined {
     return this.#closed;
   }
 

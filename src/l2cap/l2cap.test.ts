@@ -81,7 +81,7 @@ test("channels share the link's room and its end", async () => {
   link.close(new DisconnectedError(0x16));
   link.att.send(fromHex("1b0300"));
   expect(reasons).toHaveLength(2);
-  expect(link.closed).toMatchObject({ reason: 8 });
+  expect(link.ended).toMatchObject({ reason: 8 });
 });
 
 test("a channel whose onClose throws does not keep the others from hearing it", async () => {

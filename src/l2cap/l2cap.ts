@@ -52,8 +52,8 @@ export class L2capLink {
   }
 
   /** Why the link is gone. */
-  get closed(): BleError | undefined {
-    return this.#acl.closed;
+  get ended(): BleError | undefined {
+    return this.#acl.ended;
   }
 
   /** Ends all channels with `reason`; the connection itself is ended by HCI Disconnect. A disconnection closes by itself. */

@@ -228,7 +228,7 @@ describe("the end", () => {
     expect(await reader.next()).toMatchObject({ done: false }); // what came before is still read
     await expect(reader.next()).rejects.toThrow("unplugged");
     expect(told).toHaveLength(1);
-    expect(mgmt.closed).toBe(told[0]);
+    expect(mgmt.ended).toBe(told[0]);
     await expect(mgmt.setPowered(0, true)).rejects.toBe(told[0]);
     expect(socket.written).toHaveLength(2);
   });

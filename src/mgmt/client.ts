@@ -112,7 +112,7 @@ export class MgmtClient implements AsyncDisposable {
   }
 
   /** Why it is over; undefined while it is not. */
-  get closed(): Error | undefined {
+  get ended(): Error | undefined {
     return this.#closed;
   }
 

@@ -138,7 +138,7 @@ test("a socket that fails ends its client, and what it was told before is still 
   kernel.loseSockets("somebody pulled the plug");
   await clock.advance(1);
   expect(names()).toEqual(["controllerError 0"]);
-  expect(mgmt.closed?.message).toContain("somebody pulled the plug");
+  expect(mgmt.ended?.message).toContain("somebody pulled the plug");
 });
 
 test("the monitor channel tells of sockets, controllers, commands and events, one record for each socket that gets one", async () => {

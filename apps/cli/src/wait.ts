@@ -10,7 +10,7 @@ export function untilAborted(signal: AbortSignal, device: Device): Promise<void>
     };
     const onAbort = (): void => settle(resolve);
     const closed = device.on("closed", (reason) => settle(() => reject(reason)));
-    if (device.closed) settle(() => reject(device.closed));
+    if (device.ended) settle(() => reject(device.ended));
     else if (signal.aborted) onAbort();
     else signal.addEventListener("abort", onAbort, { once: true });
   });

@@ -97,7 +97,7 @@ export class GattServer {
         this.#sessions = this.#sessions.filter((other) => other !== closed);
       },
     });
-    if (bearer.closed) session.close(bearer.closed);
+    if (bearer.ended) session.close(bearer.ended);
     else this.#sessions = [...this.#sessions, session];
     return session;
   }

@@ -110,7 +110,7 @@ export class RequestEncoder {
     const text = `${controlPoint} 0x${opcode.toString(16).padStart(2, "0")}`;
     if (!Object.hasOwn(requests, opcode) || !requests[opcode]!(operand))
       throw new PumpError("ERR_PUMP_FORBIDDEN", `The request ${text} with ${operand.length} octets is not one this program may send.`);
-    if (this.#session.closed) throw new PumpError("ERR_PUMP_SESSION_ENDED", "There is no authenticated session with the pump.");
+    if (this.#session.isClosed) throw new PumpError("ERR_PUMP_SESSION_ENDED", "There is no authenticated session with the pump.");
     this.#logger.info(`request ${text}`);
     const content = Uint8Array.of(opcode, ...operand);
     return new PumpRequest(making, {

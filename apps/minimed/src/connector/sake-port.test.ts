@@ -98,7 +98,7 @@ test("a write after the end is ignored and logged, and the session lives on", as
   port.onWrite(new Uint8Array(20));
   port.onSubscription(false);
   expect(log).toContain("unexpected write of 20 octets after a handshake, ignored");
-  expect(seen.sessions[0]!.closed).toBe(false);
+  expect(seen.sessions[0]!.isClosed).toBe(false);
   expect(seen.failures).toEqual([]);
 });
 

@@ -397,7 +397,7 @@ describe("handshake", () => {
     expect(server.receive(new Uint8Array(3))).toBeUndefined();
     expect(server).toMatchObject({ done: true, failed: false });
     expect(server.session).toBe(session);
-    expect(session.closed).toBe(false);
+    expect(session.isClosed).toBe(false);
   });
 
   test("steps are pure: the same state and message give the same result again", () => {
@@ -484,7 +484,7 @@ describe("frames", () => {
     expect(session.failuresInARow).toBe(0);
     for (let i = 0; i < 7; i++) expect(catching(() => session.decrypt(bad))).toMatchObject({ final: false });
     expect(catching(() => session.decrypt(bad))).toMatchObject({ final: true });
-    expect(session.closed).toBe(true);
+    expect(session.isClosed).toBe(true);
     expect(() => session.decrypt(sealFrame(keys, 2, Uint8Array.of(1))!)).toThrow("session closed");
     expect(() => session.encrypt(Uint8Array.of(1))).toThrow("session closed");
   });

@@ -51,7 +51,7 @@ export class SakeSession implements Disposable {
   get failuresInARow(): number {
     return this.#failures;
   }
-  get closed(): boolean {
+  get isClosed(): boolean {
     return this.#closed;
   }
 
@@ -90,7 +90,7 @@ export class SakeSession implements Disposable {
     this.#keys.nonce.fill(0);
   }
 
-  toJSON(): StreamPositions & { closed: boolean } {
-    return { nextSendSequence: this.#nextSend, nextReceiveSequence: this.#nextReceive, closed: this.#closed };
+  toJSON(): StreamPositions & { isClosed: boolean } {
+    return { nextSendSequence: this.#nextSend, nextReceiveSequence: this.#nextReceive, isClosed: this.#closed };
   }
 }

@@ -149,7 +149,7 @@ export class PumpServer {
 
   #session(): SakeSession {
     const session = this.#options.session();
-    if (!session || session.closed) throw new AttError(AttErrorCode.InsufficientAuthorization);
+    if (!session || session.isClosed) throw new AttError(AttErrorCode.InsufficientAuthorization);
     return session;
   }
 

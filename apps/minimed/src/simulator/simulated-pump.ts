@@ -148,7 +148,7 @@ export class SimulatedPump implements AsyncDisposable {
     return this.#connection !== undefined;
   }
   get authenticated(): boolean {
-    return this.#sake?.session !== undefined && !this.#sake.session.closed;
+    return this.#sake?.session !== undefined && !this.#sake.session.isClosed;
   }
   /** Whether a phone is paired; there is room for one. */
   get hasPhone(): boolean {
