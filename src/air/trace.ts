@@ -27,7 +27,7 @@ export interface HciTraceEntry {
   readonly direction: "to-controller" | "to-host";
   /** The whole H4 packet, as the receiver got it. */
   readonly packet: Uint8Array;
-  readonly fault: "dropped" | "corrupted" | undefined;
+  readonly fault: "dropped" | "corrupted" | "delayed" | undefined;
 }
 
 export type TraceEntry = AirTraceEntry | HciTraceEntry;

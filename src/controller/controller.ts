@@ -61,11 +61,19 @@ export class Controller implements Disposable {
     check("leAclDataPacketLength", leAclDataPacketLength, 27, 0xffff);
     check("totalNumLeAclDataPackets", totalNumLeAclDataPackets, 1, 255);
     check("numHciCommandPackets", numHciCommandPackets, 1, 255);
-    const { filterAcceptListSize = 16, maxConnections = 32, driftPpm = 0, sleepClockAccuracyPpm = 50, txPowerDbm = 0 } = options;
+    const {
+      filterAcceptListSize = 16,
+      maxConnections = 32,
+      driftPpm = 0,
+      sleepClockAccuracyPpm = 50,
+      txPowerDbm = 0,
+      pathSkewMs = 0,
+    } = options;
     check("filterAcceptListSize", filterAcceptListSize, 1, 255);
     check("maxConnections", maxConnections, 1, 255);
     check("sleepClockAccuracyPpm", sleepClockAccuracyPpm, 0, 500);
     check("txPowerDbm", txPowerDbm, -30, 20);
+    check("pathSkewMs", pathSkewMs, 0, 1000);
     this.air = air;
     const radio = air.addRadio({
       name: options.name ?? "controller",
@@ -80,7 +88,7 @@ export class Controller implements Disposable {
     const features = leFeatures(options.features);
     this.#numHciCommandPackets = numHciCommandPackets;
     this.#removeWithHost = options.removeWithHost ?? false;
-    this.#host = new HostInterface(air, this.name);
+    this.#host = new HostInterface(air, this.name, pathSkewMs * 1000, (packet) => this.#onArrived(packet));
     this.#linkLayer = new LinkLayer({
       air,
       radio,
@@ -170,7 +178,7 @@ export class Controller implements Disposable {
     this.#airWatch[Symbol.dispose]();
     const session = this.#session;
     this.#session = undefined;
-    this.#host.sink = undefined;
+    this.#host.disconnect();
     this.#linkLayer.reset();
     this.air.removeRadio(this.radio);
     this.air.medium.scheduler.wake();
@@ -196,7 +204,7 @@ export class Controller implements Disposable {
   #onHostGone(session: Session): void {
     if (this.#session !== session) return;
     this.#session = undefined;
-    this.#host.sink = undefined;
+    this.#host.disconnect();
     this.#linkLayer.reset();
     if (this.#removeWithHost) this.remove();
   }
@@ -212,8 +220,10 @@ export class Controller implements Disposable {
   #onPacket(session: Session, sent: Uint8Array): void {
     session.taken();
     if (this.#session !== session) return; // sent just before the end
-    const packet = this.#host.pass("to-controller", sent);
-    if (!packet) return;
+    this.#host.receive(sent);
+  }
+
+  #onArrived(packet: Uint8Array): void {
     if (packet[0] === PacketType.Command && packet.length >= 4) this.#onCommand(packet);
     else if (packet[0] === PacketType.AclData && packet.length >= 5) this.#onAcl(packet);
     // Synchronous and isochronous data have no link to go to; anything else is no HCI packet.

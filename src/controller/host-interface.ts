@@ -1,6 +1,7 @@
 import type { Air } from "../air/index.ts";
-import { ArgumentError } from "../core/index.ts";
+import { ArgumentError, SeededRandom } from "../core/index.ts";
 import { DataBufferOverflow, EventCode, type EventDeclaration, encodeEvent, PacketType } from "../hci/index.ts";
+import { type HciFault, HciPath, type HciPathOptions } from "./hci-path.ts";
 import { copyOctets } from "./link/acl-queue.ts";
 
 /** A packet between a host and its controller, as fault hooks see it. */
@@ -12,8 +13,11 @@ export interface HciPacket {
   readonly packet: Uint8Array;
 }
 
-/** `"drop"`: the packet is not delivered. Octets: they are delivered in its place. */
-export type HciHook = (packet: HciPacket) => "drop" | Uint8Array | undefined;
+/**
+ * `"drop"`: the packet is not delivered. Octets: they are delivered in its place. `delayMs`: it is delivered after so many milliseconds;
+ * those behind it on its way (commands, events, ACL data either way) wait for it, or pass it with `isOvertaken`.
+ */
+export type HciHook = (packet: HciPacket) => "drop" | Uint8Array | { readonly delayMs: number; readonly isOvertaken?: boolean } | undefined;
 
 /** Default masks, Vol 4 Part E 7.3.1 and 7.8.1. LE Meta events are off until the host asks for them. */
 const DEFAULT_EVENT_MASK = 0x0000_1fff_ffff_ffffn;
@@ -39,9 +43,26 @@ export class HostInterface {
   #hostCredits: number | undefined;
   #hostBuffers = 0;
 
-  constructor(air: Air, name: string) {
+  readonly #events: HciPath;
+  readonly #aclToHost: HciPath;
+  readonly #commands: HciPath;
+  readonly #aclToController: HciPath;
+
+  /**
+   * @param skewUs each packet takes 0 to so many microseconds on its way
+   * @param onPacket a packet of the host arrived at the controller
+   */
+  constructor(air: Air, name: string, skewUs: number, onPacket: (packet: Uint8Array) => void) {
     this.#air = air;
     this.#name = name;
+    const { scheduler } = air.medium;
+    const path = (label: string, deliver: HciPathOptions["deliver"]): HciPath =>
+      new HciPath({ scheduler, skewUs, deliver, random: new SeededRandom(air.seed, `${label} of ${name}`) });
+    const toHost: HciPathOptions["deliver"] = (packet, fault) => this.#deliver(packet, fault);
+    this.#events = path("events", toHost);
+    this.#aclToHost = path("data to the host", toHost);
+    this.#commands = path("commands", onPacket);
+    this.#aclToController = path("data to the controller", onPacket);
     this.reset();
   }
 
@@ -97,7 +118,7 @@ export class HostInterface {
 
   /** Whether the host takes another ACL packet. */
   get acceptsAcl(): boolean {
-    return (this.#hostCredits === undefined || this.#hostCredits > 0) && this.isWritable();
+    return (this.#hostCredits === undefined || this.#hostCredits > 0) && !this.#aclToHost.isFull && this.isWritable();
   }
 
   setHostBuffers(count: number): void {
@@ -111,12 +132,30 @@ export class HostInterface {
     if (this.#hostCredits !== undefined) this.#hostCredits = Math.min(this.#hostBuffers, this.#hostCredits + count);
   }
 
+  /** A packet to the host. */
   send(packet: Uint8Array): void {
     if (!this.sink) return;
-    const delivered = this.pass("to-host", packet);
-    if (!delivered) return;
-    this.#air.medium.scheduler.wake();
-    this.sink(delivered);
+    const index = this.#sent["to-host"]++;
+    const path = packet[0] === PacketType.AclData ? this.#aclToHost : this.#events;
+    if (this.#hooks.size === 0) path.push(packet);
+    else this.#pass({ direction: "to-host", index, packet }, path);
+  }
+
+  /** A packet of the host. The trace has it as the host sent it, now. */
+  receive(packet: Uint8Array): void {
+    const index = this.#sent["to-controller"]++;
+    const path = packet[0] === PacketType.AclData ? this.#aclToController : this.#commands;
+    if (this.#hooks.size > 0) this.#pass({ direction: "to-controller", index, packet }, path);
+    else {
+      this.#trace("to-controller", packet, undefined);
+      path.push(packet);
+    }
+  }
+
+  /** The host is gone, and with it what was on its way. */
+  disconnect(): void {
+    this.sink = undefined;
+    for (const path of [this.#events, this.#aclToHost, this.#commands, this.#aclToController]) path.clear();
   }
 
   addHook(hook: HciHook): Disposable {
@@ -125,25 +164,45 @@ export class HostInterface {
     return { [Symbol.dispose]: () => void this.#hooks.delete(entry) };
   }
 
-  /** A packet's way past hooks and trace; nothing where a hook drops it. */
-  pass(direction: HciPacket["direction"], packet: Uint8Array): Uint8Array | undefined {
-    const { trace } = this.#air;
-    if (this.#hooks.size === 0 && !trace.isOn) return packet;
-    const index = this.#sent[direction]++;
-    let delivered: Uint8Array | undefined = packet;
-    let fault: "dropped" | "corrupted" | undefined;
-    if (this.#hooks.size > 0) this.#air.medium.scheduler.wake(); // a hook may settle what a program waits for
+  /** A packet's way past the hooks. */
+  #pass(asked: HciPacket, path: HciPath): void {
+    const { direction, packet } = asked;
+    this.#air.medium.scheduler.wake(); // a hook may settle what a program waits for
+    let answer: ReturnType<HciHook>;
     for (const hook of this.#hooks) {
-      const answer = hook({ index, direction, packet });
-      if (answer === undefined) continue;
-      if (answer !== "drop" && !(answer instanceof Uint8Array)) throw new ArgumentError(`a fault hook's answer: expected "drop" or octets`);
-      fault = answer === "drop" ? "dropped" : "corrupted";
-      delivered = answer === "drop" ? undefined : answer;
-      break;
+      answer = hook(asked);
+      if (answer !== undefined) break;
     }
-    if (trace.isOn)
-      trace.add({ kind: "hci", timeUs: this.#air.nowUs, controller: this.#name, direction, packet: (delivered ?? packet).slice(), fault });
-    return delivered;
+    const toController = direction === "to-controller";
+    if (answer === "drop") {
+      this.#trace(direction, packet, "dropped");
+      return;
+    }
+    if (answer === undefined || answer instanceof Uint8Array) {
+      const fault = answer && "corrupted";
+      if (toController) this.#trace(direction, answer ?? packet, fault);
+      path.push(answer ?? packet, fault);
+      return;
+    }
+    const { delayMs, isOvertaken = false } = answer;
+    if (!(typeof delayMs === "number" && delayMs >= 0 && delayMs < Number.POSITIVE_INFINITY))
+      throw new ArgumentError(`a fault hook's answer: expected "drop", octets or a delayMs from 0 on`);
+    if (toController) this.#trace(direction, packet, "delayed");
+    if (isOvertaken) path.pushAside(packet, delayMs);
+    else path.push(packet, "delayed", delayMs);
+  }
+
+  /** A packet arrives at the host. */
+  #deliver(packet: Uint8Array, fault: HciFault | undefined): void {
+    if (!this.sink) return;
+    this.#trace("to-host", packet, fault);
+    this.#air.medium.scheduler.wake();
+    this.sink(packet);
+  }
+
+  #trace(direction: HciPacket["direction"], packet: Uint8Array, fault: HciFault | undefined): void {
+    const { trace } = this.#air;
+    if (trace.isOn) trace.add({ kind: "hci", timeUs: this.#air.nowUs, controller: this.#name, direction, packet: packet.slice(), fault });
   }
 }
 

@@ -30,6 +30,12 @@ export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">
   filterAcceptListSize?: number;
   /** Links at a time. Default 32. */
   maxConnections?: number;
+  /**
+   * Every packet between host and controller takes 0 to so many milliseconds, drawn from the seed, whole, 0 to 1000. Commands, events and
+   * ACL data each way keep their own order and no common one, as on USB: data may arrive before the event of its link, or after the one of
+   * its end. Default 0: all in order, in no time.
+   */
+  pathSkewMs?: number;
   /** Removes the controller from the air when its host closes the transport, as a dongle that is pulled. Default false: it is reset. */
   removeWithHost?: boolean;
 }

@@ -9,6 +9,8 @@ import { type TracedPacket, tracedPackets } from "./traced-packet.ts";
 export interface SimulatedAirOptions extends Omit<AirOptions, "clock"> {
   /** Default: a virtual clock of its own, which runs by itself whenever all code waits. */
   clock?: Clock | undefined;
+  /** What its controllers have where they are not told otherwise: `{ pathSkewMs: 10 }`, `{ address: "00:00:00:00:00:00" }`, … */
+  controller?: Omit<ControllerOptions, "air" | "name">;
 }
 
 export interface SimulatedDeviceOptions extends Omit<DeviceOptions, "clock" | "signal"> {
@@ -50,11 +52,13 @@ export class SimulatedAir implements AsyncDisposable {
   readonly #ownClock: VirtualClock | undefined;
   readonly #devices: Device[] = [];
   readonly #controllers = new Map<Device, Controller>();
+  readonly #controllerDefaults: Omit<ControllerOptions, "air" | "name">;
   #count = 0;
   #isDisposed = false;
 
   constructor(options: SimulatedAirOptions = {}) {
-    const { clock, ...rest } = options;
+    const { clock, controller = {}, ...rest } = options;
+    this.#controllerDefaults = controller;
     this.#ownClock = clock ? undefined : new VirtualClock();
     this.clock = clock ?? this.#ownClock!;
     this.air = new Air({ traceCapacity: TRACE_CAPACITY, ...rest, clock: this.clock });
@@ -72,7 +76,7 @@ export class SimulatedAir implements AsyncDisposable {
 
   /** A controller without a host: open its `transport`, or `attach` a foreign stack to it. */
   addController(options: Omit<ControllerOptions, "air"> = {}): Controller {
-    return new Controller({ ...options, air: this.air });
+    return new Controller({ ...this.#controllerDefaults, ...options, air: this.air });
   }
 
   /** A device with a controller of its own. Its randomness comes from the seed; its name, "device1" and so on by default, is the one in traces. */
