@@ -59,6 +59,18 @@ test.each([
   ["Signing Information", "0201201500110006000a", 16],
 ])("the key in %s is left out unless asked for", (_, before, length) => {
   const packet = hci(before + "ab".repeat(length));
-  expect(traceLine(packet)).toBe(`1.234567 hci phone > ${before}${"xx".repeat(length)}`);
+  expect(traceLine(packet)).toBe(`1.234567 hci phone > ${before}${"00".repeat(length)}`);
   expect(traceLine(packet, { secrets: true })).toContain("ab".repeat(length));
+});
+
+test("text of a trace leaves keys out however they were cut, each controller and direction by itself", () => {
+  const trace = new Trace(10);
+  const key = "ab".repeat(16);
+  trace.add(hci(`0201000700110006000${"8"}abab`));
+  trace.add({ ...hci(`0201100e00${"ab".repeat(14)}`), controller: "watch" });
+  trace.add(hci(`0201100e00${"ab".repeat(14)}`));
+  trace.add(hci(`043e22 09 00 ${key}${key}`.replaceAll(" ", ""), "to-host"));
+  trace.add(hci(`040e14011720 00${key}`.replaceAll(" ", ""), "to-host"));
+  expect(trace.text()).not.toContain("ab");
+  expect(trace.text({ secrets: true })).toContain(key);
 });

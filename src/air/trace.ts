@@ -1,4 +1,5 @@
 import { toHex } from "../bytes/index.ts";
+import { Redactor } from "../hci/index.ts";
 import { type Phy, phyName } from "./phy.ts";
 
 /** A packet on air. */
@@ -86,42 +87,34 @@ export class Trace {
 
   /** One line per packet. Equal scenarios with equal seeds give equal text. Keys are left out unless `secrets`. */
   text({ secrets = false }: { secrets?: boolean } = {}): string {
-    return this.entries.map((entry) => `${traceLine(entry, { secrets })}\n`).join("");
+    const redactors = new Map<string, Redactor>();
+    const redactorOf = (controller: string): Redactor => {
+      const redactor = redactors.get(controller) ?? new Redactor();
+      redactors.set(controller, redactor);
+      return redactor;
+    };
+    return this.entries.map((entry) => `${line(entry, secrets ? undefined : redactorOf)}\n`).join("");
   }
 }
 
-/** "1.234567 air phone > pump ch37 1M 8e89bed6 4012..." or "1.234567 hci phone < 040e04...". */
+/**
+ * "1.234567 air phone > pump ch37 1M 8e89bed6 4012..." or "1.234567 hci phone < 040e04...". Keys are left out unless `secrets`, and so is a continuation
+ * of an L2CAP frame, which by itself may be part of a key.
+ */
 export function traceLine(entry: TraceEntry, { secrets = false }: { secrets?: boolean } = {}): string {
+  return line(entry, secrets ? undefined : () => new Redactor());
+}
+
+function line(entry: TraceEntry, redactorOf: ((controller: string) => Redactor) | undefined): string {
   const time = (entry.timeUs / 1e6).toFixed(6);
   if (entry.kind === "hci") {
     const arrow = entry.direction === "to-controller" ? ">" : "<";
-    const bytes = secrets ? toHex(entry.packet) : redacted(entry.packet);
-    return `${time} hci ${entry.controller} ${arrow} ${bytes}${entry.fault ? ` ${entry.fault}` : ""}`;
+    const direction = entry.direction === "to-controller" ? "host-to-controller" : "controller-to-host";
+    const packet = redactorOf?.(entry.controller).redact(direction, entry.packet) ?? entry.packet;
+    return `${time} hci ${entry.controller} ${arrow} ${toHex(packet)}${entry.fault ? ` ${entry.fault}` : ""}`;
   }
   const to = entry.receivedBy.length > 0 ? entry.receivedBy.join(",") : "-";
   const address = entry.accessAddress.toString(16).padStart(8, "0");
   const trouble = entry.trouble ? ` ${entry.trouble}` : "";
   return `${time} air ${entry.from} > ${to} ch${entry.channel} ${phyName(entry.phy)} ${address} ${toHex(entry.pdu)}${trouble}`;
-}
-
-/** Where keys stand in HCI commands, by opcode: offset in the H4 packet and number of octets. */
-const KEYS: ReadonlyMap<number, readonly [at: number, length: number]> = new Map([
-  [0x2017, [4, 16]], // LE Encrypt
-  [0x2019, [16, 16]], // LE Enable Encryption
-  [0x201a, [6, 16]], // LE Long Term Key Request Reply
-  [0x2027, [11, 32]], // LE Add Device To Resolving List
-]);
-/** Security Manager PDUs that carry a key, Vol 3 Part H 3.6: Encryption Information, Identity Information, Signing Information. */
-const KEY_PDUS = [0x06, 0x08, 0x0a];
-
-function redacted(packet: Uint8Array): string {
-  const hex = toHex(packet);
-  const hide = (at: number, length: number): string =>
-    hex.slice(0, 2 * at) + "xx".repeat(Math.max(0, Math.min(length, packet.length - at))) + hex.slice(2 * (at + length));
-  if (packet[0] === 0x01) {
-    const key = KEYS.get(packet[1]! | (packet[2]! << 8));
-    return key ? hide(...key) : hex;
-  }
-  const isSecurityManager = packet[0] === 0x02 && packet.length > 10 && packet[7] === 0x06 && packet[8] === 0x00;
-  return isSecurityManager && KEY_PDUS.includes(packet[9]!) ? hide(10, packet.length - 10) : hex;
 }

@@ -1,7 +1,7 @@
+import { Redactor } from "../hci/index.ts";
 import { HEADER_OCTETS, redactCommand, redactPacket } from "../mgmt-protocol/index.ts";
 import { CONTROL_OCTETS, managementPacketOf } from "./management.ts";
 import { type AnyCaptureRecord, type CaptureRecord, hciPacketOf, isMonitorRecord, MonitorOpcode, type MonitorRecord } from "./record.ts";
-import { Redactor } from "./redact.ts";
 
 /** Adapters whose half-seen frames are remembered; those first heard of are forgotten first. */
 const MOST_ADAPTERS = 256;

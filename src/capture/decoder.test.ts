@@ -49,8 +49,8 @@ test.each([
     "040504 00 4000 13",
     "DisconnectionComplete status=Success (0x00) connectionHandle=0x0040 reason=Remote User Terminated Connection (0x13)",
   ],
-  [">", "01 00fc 02 abcd", "Command 0xfc00 raw=abcd"],
-  ["<", "04 ff 02 abcd", "Event 0xff raw=abcd"],
+  [">", "01 00fc 02 abcd", "Command 0xfc00 raw=(redacted)"],
+  ["<", "04 ff 02 abcd", "Event 0xff raw=(redacted)"],
   [">", acl(4, "0a0300", 0), "0x0040 AttReadReq attributeHandle=0x0003"],
   [
     "<",

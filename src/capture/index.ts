@@ -39,5 +39,4 @@ export {
   NO_INDEX,
   SIMULATED_EPOCH_MS,
 } from "./record.ts";
-export { Redactor } from "./redact.ts";
 export { quoted } from "./text.ts";

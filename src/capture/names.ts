@@ -108,6 +108,9 @@ const SECRETS: ReadonlySet<string> = new Set([
   "LeRand.randomNumber",
 ]);
 
+/** A vendor's command, the answer to one, or a vendor's event: what is in them is not known. */
+const VENDOR = /^(Command 0xf[c-f]|Event 0xff)/;
+
 export function isSecretField(packet: string, field: string): boolean {
-  return SECRETS.has(field) || SECRETS.has(`${packet}.${field}`);
+  return SECRETS.has(field) || SECRETS.has(`${packet}.${field}`) || (field === "raw" && VENDOR.test(packet));
 }

@@ -1,6 +1,7 @@
+import type { HciDirection } from "../hci/redaction/redactor.ts";
 import { PacketType } from "../hci/transport.ts";
 
-export type CaptureDirection = "host-to-controller" | "controller-to-host";
+export type CaptureDirection = HciDirection;
 
 /** What every record of a capture has, whatever it holds. */
 interface Stamped {

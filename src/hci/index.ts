@@ -125,5 +125,6 @@ export {
 export { LeFeature } from "./features.ts";
 export { allocateFrame } from "./frame-memory.ts";
 export { Hci, type HciOptions } from "./hci.ts";
+export { type HciDirection, Redactor } from "./redaction/redactor.ts";
 export { commands, events } from "./registry.ts";
 export { type HciTransport, PacketType, TransportClosed, TransportError } from "./transport.ts";
