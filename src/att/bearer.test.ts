@@ -261,6 +261,36 @@ test("what waits for room on the link leaves in order, and an aborted one not at
   await Promise.all(many);
 });
 
+test("what waited is judged again when it could leave: a refused notification or indication is dropped, and those behind it go on", async () => {
+  const { bearer, channel, sent } = create();
+  let refusal: ClosedError | undefined;
+  const judged = (): ClosedError | undefined => refusal;
+  channel.writable = false;
+  const notification = bearer.sendFlow(frame(bearer, "1b030001"), {}, judged);
+  const indication = bearer.indicate(frame(bearer, "1d030002"), {}, judged);
+  const waiting = bearer.indicate(frame(bearer, "1d030003"), {}, judged);
+  const free = bearer.sendFlow(frame(bearer, "1b030004"));
+  const confirmed = bearer.indicate(frame(bearer, "1d030005"));
+  refusal = new ClosedError("no longer");
+  channel.writable = true;
+  for (const promise of [notification, indication, waiting]) await expect(promise).rejects.toBe(refusal);
+  await free;
+  expect(sent()).toEqual(["1b030004", "1d030005"]);
+  channel.receive(hex("1e"));
+  await confirmed;
+  expect(bearer.pending).toBe(0);
+  // One that waits for a confirmation is judged when its turn comes.
+  refusal = undefined;
+  const first = bearer.indicate(frame(bearer, "1d030006"), {}, judged);
+  const second = bearer.indicate(frame(bearer, "1d030007"), {}, judged);
+  refusal = new ClosedError("not this one");
+  channel.receive(hex("1e"));
+  await first;
+  await expect(second).rejects.toBe(refusal);
+  expect(sent().at(-1)).toBe("1d030006");
+  expect(bearer.pending).toBe(0);
+});
+
 test("GATT/CL/GAC/BV-01-C: an MTU exchange agrees on the smaller value", async () => {
   const { bearer, channel, sent } = create({ mtu: 247 });
   const exchange = bearer.exchangeMtu();

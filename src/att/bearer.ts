@@ -13,7 +13,7 @@ import { attPdu } from "./pdu.ts";
 import { type AttPolicy, type ResolvedAttPolicy, resolveAttPolicy } from "./policy.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { type LinkSecurity, NO_SECURITY } from "./security.ts";
-import type { ResponseParser } from "./transaction.ts";
+import type { Refuse, ResponseParser } from "./transaction.ts";
 
 /** What a bearer hands to the client above it. */
 export interface AttClientSide {
@@ -233,23 +233,24 @@ export class AttBearer {
   }
 
   /**
-   * Sends a notification or command after those before it, when the link has room; resolves when it was handed to the link.
+   * Sends a notification or command after those before it, when the link has room; resolves when it was handed to the link. One that had to
+   * wait is judged by `refuse` when it could leave.
    *
    * @throws {StateError} 256 wait already · the reason, once nothing can be sent any more
    */
-  sendFlow(frame: Uint8Array, options: OperationOptions = {}): Promise<void> {
+  sendFlow(frame: Uint8Array, options: OperationOptions = {}, refuse?: Refuse): Promise<void> {
     if (this.#refusal) return Promise.reject(this.#refusal);
-    return this.#flow.push(frame, options);
+    return this.#flow.push(frame, options, refuse);
   }
 
   /**
-   * Sends an indication, one at a time, and resolves when the peer has confirmed it.
+   * Sends an indication, one at a time, and resolves when the peer has confirmed it. `refuse` judges it when it could leave.
    *
    * @throws {AttTimeoutError} not confirmed within 30 s · {StateError} too many wait
    */
-  indicate(frame: Uint8Array, options: OperationOptions = {}): Promise<void> {
+  indicate(frame: Uint8Array, options: OperationOptions = {}, refuse?: Refuse): Promise<void> {
     if (this.#refusal) return Promise.reject(this.#refusal);
-    return this.#indications.push(frame, options);
+    return this.#indications.push(frame, options, refuse);
   }
 
   /**

@@ -2,7 +2,7 @@ import type { Clock } from "../async/clock.ts";
 import { type OperationOptions, Pending } from "../async/pending.ts";
 import { StateError } from "../core/error.ts";
 import type { PduChannel } from "../l2cap/channel.ts";
-import { Transaction } from "./transaction.ts";
+import { type Refuse, Transaction } from "./transaction.ts";
 
 /** Notifications and commands that may wait for room on the link. */
 const CAPACITY = 256;
@@ -32,7 +32,8 @@ export class FlowQueue {
     return this.#waiting.length;
   }
 
-  push(frame: Uint8Array, options: OperationOptions): Promise<void> {
+  /** `refuse` is asked when a frame that had to wait could leave. */
+  push(frame: Uint8Array, options: OperationOptions, refuse?: Refuse): Promise<void> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#isWritable()) {
       this.#channel.sendFrame(frame);
@@ -40,28 +41,27 @@ export class FlowQueue {
     }
     if (this.#waiting.length >= CAPACITY)
       return Promise.reject(new StateError(`${CAPACITY} notifications and commands wait for the link already`));
-    const transaction = this.#queue(frame, options);
-    return transaction.promise;
+    return this.#queue(frame, options, { refuse }).promise;
   }
 
   /** As `push`, calling `onSend` just before the frame leaves; gives what takes it back, while it has not left. */
-  pushWatched(frame: Uint8Array, onSend: () => void): (() => void) | undefined {
+  pushWatched(frame: Uint8Array, onSend: () => void, refuse?: Refuse): (() => void) | undefined {
     if (this.#isWritable()) {
       onSend();
       this.#channel.sendFrame(frame);
       return undefined;
     }
-    const transaction = this.#queue(frame, {}, onSend);
+    const transaction = this.#queue(frame, {}, { onSend, refuse });
     transaction.promise.catch(toldByTheBearer);
     return () => this.#remove(transaction);
   }
 
-  #queue(frame: Uint8Array, options: OperationOptions, onSend?: () => void): Transaction<void> {
+  #queue(frame: Uint8Array, options: OperationOptions, at: { onSend?: () => void; refuse: Refuse | undefined }): Transaction<void> {
     const transaction: Transaction<void> = new Transaction<void>(frame, {
       clock: this.#clock,
       operation: "waiting for room on the link",
       options,
-      onSend,
+      ...at,
       onGivenUp: () => this.#remove(transaction),
     });
     this.#waiting.push(transaction);
@@ -109,6 +109,11 @@ export class FlowQueue {
         while (this.#channel.writable && !this.paused && !this.#closed) {
           const transaction = this.#waiting.shift();
           if (!transaction) break;
+          const refusal = transaction.refuse?.();
+          if (refusal) {
+            transaction.reject(refusal);
+            continue;
+          }
           transaction.onSend?.();
           this.#channel.sendFrame(transaction.frame);
           transaction.resolve();

@@ -4,7 +4,7 @@ import { StateError } from "../core/error.ts";
 import { AttTimeoutError } from "./error.ts";
 import type { FlowQueue } from "./flow-queue.ts";
 import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
-import { Transaction } from "./transaction.ts";
+import { type Refuse, Transaction } from "./transaction.ts";
 
 /** Indications that may wait for the confirmation of those before them. */
 const CAPACITY = 64;
@@ -29,13 +29,15 @@ export class IndicationQueue {
     return this.#waiting.length + (this.#current ? 1 : 0);
   }
 
-  push(frame: Uint8Array, options: OperationOptions): Promise<void> {
+  /** `refuse` is asked when it could leave. */
+  push(frame: Uint8Array, options: OperationOptions, refuse?: Refuse): Promise<void> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#waiting.length >= CAPACITY) return Promise.reject(new StateError(`${CAPACITY} indications wait for confirmation already`));
     const transaction: Transaction<void> = new Transaction<void>(frame, {
       clock: this.#clock,
       operation: "indication",
       options,
+      refuse,
       onGivenUp: () => this.#onGivenUp(transaction),
     });
     this.#waiting.push(transaction);
@@ -54,7 +56,7 @@ export class IndicationQueue {
 
   #next(): void {
     if (this.#current) return;
-    const transaction = this.#waiting.shift();
+    const transaction = this.#shiftPermitted();
     if (!transaction) return;
     this.#current = transaction;
     transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT indication", () => {
@@ -63,9 +65,30 @@ export class IndicationQueue {
       transaction.reject(error);
       this.#onTimeout(error);
     });
-    this.#takeBack = this.#flow.pushWatched(transaction.frame, () => {
-      transaction.sent = true;
-    });
+    this.#takeBack = this.#flow.pushWatched(
+      transaction.frame,
+      () => {
+        transaction.sent = true;
+      },
+      () => {
+        const refusal = transaction.refuse?.();
+        if (refusal) {
+          transaction.reject(refusal);
+          this.#finish();
+        }
+        return refusal;
+      },
+    );
+  }
+
+  /** The next one that may still leave; those before it that may not are rejected. */
+  #shiftPermitted(): Transaction<void> | undefined {
+    for (;;) {
+      const transaction = this.#waiting.shift();
+      const refusal = transaction?.refuse?.();
+      if (!refusal) return transaction;
+      transaction?.reject(refusal);
+    }
   }
 
   #finish(): void {

@@ -1,10 +1,13 @@
 import type { Clock } from "../async/clock.ts";
 import { onAbort } from "../async/on-abort.ts";
 import type { OperationOptions } from "../async/pending.ts";
-import { TimeoutError } from "../core/error.ts";
+import { type BleError, TimeoutError } from "../core/error.ts";
 
 /** Reads a response in place, `bytes[offset, end)` after its opcode. It may throw DecodeError. */
 export type ResponseParser<T> = (bytes: Uint8Array, offset: number, end: number) => T;
+
+/** Judges a frame that has waited: what it gives rejects the promise, and the frame does not leave. `undefined` lets it go. */
+export type Refuse = () => BleError | undefined;
 
 /**
  * One promise of a bearer: a request, an indication or a queued flow PDU. Like `Pending`, without a closure for each way it may settle,
@@ -17,6 +20,8 @@ export class Transaction<T> {
   readonly parse: ResponseParser<T> | undefined;
   /** Called just before the frame leaves. */
   readonly onSend: (() => void) | undefined;
+  /** Asked when the frame could leave. */
+  readonly refuse: Refuse | undefined;
   /** The frame was handed to the channel. */
   sent = false;
   settled = false;
@@ -33,6 +38,7 @@ export class Transaction<T> {
     at: {
       parse?: ResponseParser<T> | undefined;
       onSend?: (() => void) | undefined;
+      refuse?: Refuse | undefined;
       clock: Clock;
       operation: string;
       options: OperationOptions;
@@ -42,6 +48,7 @@ export class Transaction<T> {
     this.frame = frame;
     this.parse = at.parse;
     this.onSend = at.onSend;
+    this.refuse = at.refuse;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkChoice, checkFunction, checkInteger, checkOctets, checkOptions, optionNames } from "./arguments.ts";
+import { checkBoolean, checkChoice, checkFunction, checkInteger, checkOctets, checkOptions, checkText, optionNames } from "./arguments.ts";
 import { ArgumentError } from "./error.ts";
 
 interface Options {
@@ -44,6 +44,10 @@ test("whole numbers, functions and words are told apart from the rest", () => {
   expect(() => checkFunction("write", undefined)).not.toThrow();
   expect(() => checkFunction("write", () => 0)).not.toThrow();
   expect(() => checkFunction("write", "f")).toThrow("write: expected a function, got a string");
+  for (const value of [true, false, undefined]) expect(() => checkBoolean("primary", value)).not.toThrow();
+  for (const value of [0, 1, null, "true"]) expect(() => checkBoolean("primary", value)).toThrow("primary: expected true or false");
+  expect(checkText("name", "")).toBe("");
+  expect(() => checkText("name", 5)).toThrow("name: expected text, got 5");
   expect(checkChoice("kind", "a", ["a", "b"])).toBe("a");
   expect(() => checkChoice("kind", "c", ["a", "b"])).toThrow('kind: expected "a", "b", got a string');
 });

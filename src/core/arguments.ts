@@ -34,6 +34,17 @@ export function checkInteger(what: string, value: unknown, min: number, max: num
   return value;
 }
 
+/** True, false or nothing. @throws {ArgumentError} */
+export function checkBoolean(what: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean") throw new ArgumentError(`${what}: expected true or false, got ${kindOf(value)}`);
+}
+
+/** Text. @throws {ArgumentError} */
+export function checkText(what: string, value: unknown): string {
+  if (typeof value !== "string") throw new ArgumentError(`${what}: expected text, got ${kindOf(value)}`);
+  return value;
+}
+
 /** A function, or nothing. @throws {ArgumentError} */
 export function checkFunction(what: string, value: unknown): void {
   if (value !== undefined && typeof value !== "function") throw new ArgumentError(`${what}: expected a function, got ${kindOf(value)}`);

@@ -1,5 +1,16 @@
 export { Address, type AddressLike, AddressType } from "./address.ts";
-export { checkChoice, checkFunction, checkInteger, checkOctets, checkOptions, kindOf, type OptionNames, optionNames } from "./arguments.ts";
+export {
+  checkBoolean,
+  checkChoice,
+  checkFunction,
+  checkInteger,
+  checkOctets,
+  checkOptions,
+  checkText,
+  kindOf,
+  type OptionNames,
+  optionNames,
+} from "./arguments.ts";
 export { ArgumentError, BleError, ClosedError, StateError, TimeoutError, UnsupportedError } from "./error.ts";
 export { Logger, LogLevel, type LogSink } from "./logger.ts";
 export { type RandomSource, randomBytes, SeededRandom, systemRandom } from "./random.ts";
