@@ -11,6 +11,7 @@ class BareChannel implements PduChannel {
   onPdu: PduChannel["onPdu"];
   onClose: PduChannel["onClose"];
   readonly writable = true;
+  readonly idle = true;
   peer: BareChannel | undefined;
 
   allocate(length: number): Uint8Array {

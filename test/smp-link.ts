@@ -29,6 +29,7 @@ class FakeChannel implements PduChannel {
   onPdu: PduChannel["onPdu"];
   onClose: PduChannel["onClose"];
   readonly writable = true;
+  readonly idle = true;
   readonly #send: (pdu: Uint8Array) => void;
   constructor(send: (pdu: Uint8Array) => void) {
     this.#send = send;

@@ -180,11 +180,33 @@ test("an indication is confirmed before it is handed up, and a malformed one is 
   expect(sent()).toEqual(["1e", "1e"]);
 });
 
-test("several values of one notification come one by one; a tuple cut short is ignored", () => {
+test("several values of one notification come one by one, the last one empty", () => {
   const { channel, received } = create();
-  channel.receive(hex("23 0300 0100 aa 0600 0000"));
-  channel.receive(hex("23 0300 0100 bb 0600 0500 01"));
-  expect(received).toEqual(["ntf 3 aa", "ntf 6 ", "ntf 3 bb"]);
+  channel.receive(hex("23 0300 0100 aa 0601 0000"));
+  expect(received).toEqual(["ntf 3 aa", "ntf 262 "]);
+});
+
+test.each([
+  ["a value cut short", "23 0300 0100 bb 0600 0500 01"],
+  ["a header cut short", "23 0300 0100 bb 0600 00"],
+  ["one octet too many", "23 0300 0100 bb 00"],
+  ["handle 0x0000", "23 0300 0100 bb 0000 0100 01"],
+  ["handle 0x0000 first", "23 0000 0100 bb 0600 0100 01"],
+  ["nothing", "23"],
+])("of several values of one notification none is handed up where one has %s", (_name, pdu) => {
+  const { channel, received } = create();
+  channel.receive(hex(pdu));
+  expect(received).toEqual([]);
+});
+
+test("a value of handle 0x0000 is dropped; an indication is confirmed all the same (Vol 3 Part F 3.4.7.1, 3.4.7.2)", () => {
+  const { channel, received, sent } = create();
+  channel.receive(hex("1b0000010203"));
+  channel.receive(hex("1d0000010203"));
+  channel.receive(hex("1b00010102"));
+  channel.receive(hex("1d01010102"));
+  expect(received).toEqual(["ntf 256 0102", "ind 257 0102"]);
+  expect(sent()).toEqual(["1e", "1e"]);
 });
 
 test("indications leave one at a time", async () => {

@@ -4,15 +4,16 @@ import { type OperationOptions, Pending } from "../async/pending.ts";
 import { ArgumentError, type BleError, StateError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
 import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
-import { AttBearerClosedError, AttError, type AttTimeoutError } from "./error.ts";
+import { AttBearerClosedError, AttError, type AttTimeoutError, InsufficientSecurityError } from "./error.ts";
 import { AttErrorCode } from "./error-code.ts";
 import { FlowQueue } from "./flow-queue.ts";
+import { HeldValues } from "./held-values.ts";
 import { IndicationQueue } from "./indication-queue.ts";
 import { AttOpcode, COMMAND_FLAG, DEFAULT_ATT_MTU } from "./opcode.ts";
 import { attPdu } from "./pdu.ts";
 import { type AttPolicy, type ResolvedAttPolicy, resolveAttPolicy } from "./policy.ts";
-import { RequestQueue } from "./request-queue.ts";
-import { type LinkSecurity, NO_SECURITY } from "./security.ts";
+import { type AttRequestOptions, RequestQueue } from "./request-queue.ts";
+import { bothRequirements, type LinkSecurity, meets, NO_SECURITY, type SecurityRequirement } from "./security.ts";
 import type { Refuse, ResponseParser } from "./transaction.ts";
 
 /** What a bearer hands to the client above it. */
@@ -47,6 +48,17 @@ type AttBearerEvents = {
   security: LinkSecurity;
 };
 
+export type { AttRequestOptions } from "./request-queue.ts";
+
+/**
+ * Says what the link is worth. For whoever owns the link, and nobody else: the server believes it, and no package entrance exports it.
+ */
+export let setLinkSecurity: (bearer: AttBearer, security: LinkSecurity) => void;
+/** Says what the client side demands of the link: below it no request and no command leaves, and no value is handed up. For the link's owner. */
+export let setClientDemand: (bearer: AttBearer, demand: SecurityRequirement) => void;
+
+const NO_DEMAND: SecurityRequirement = Object.freeze({});
+
 /** Requests a peer may have on the way although it may send one only; more are dropped. */
 const PIPELINED_REQUESTS = 8;
 
@@ -73,6 +85,10 @@ export class AttBearer {
   #mtuExchange: Promise<number> | undefined;
   #mtuExchanged = false;
   #security: LinkSecurity = NO_SECURITY;
+  #demand = NO_DEMAND;
+  /** The link meets the demand: asked for each value, so kept ready. */
+  #isTrusted = true;
+  readonly #held: HeldValues;
   /** What ended it: a lost link or an owner's close. */
   #closed: BleError | undefined;
   /** What refuses every sending: `#closed`, or the timeout's AttBearerClosedError. */
@@ -90,13 +106,14 @@ export class AttBearer {
     this.logger = logger;
     this.policy = resolveAttPolicy(policy);
     const onTimeout = (error: AttTimeoutError): void => this.#fail(error);
+    this.#held = new HeldValues(clock);
     this.#flow = new FlowQueue(channel, clock, () => this.writable);
-    this.#requests = new RequestQueue(channel, clock, onTimeout);
-    this.#indications = new IndicationQueue(this.#flow, clock, onTimeout);
+    this.#requests = new RequestQueue({ channel, clock, onTimeout, refusal: (security) => this.securityRefusal(security) });
+    this.#indications = new IndicationQueue(channel, this.#flow, clock, onTimeout);
     channel.onPdu = (bytes, offset, end) => {
-      if (bytes[offset] === AttOpcode.HandleValueNtf && end - offset >= 3) {
-        this.client?.onHandleValue(bytes[offset + 1]! | (bytes[offset + 2]! << 8), bytes, offset + 3, end, false);
-      } else if (end > offset) this.#onPdu(bytes[offset]!, bytes, offset, end);
+      if (bytes[offset] === AttOpcode.HandleValueNtf && end - offset >= 3)
+        this.#onHandleValue(bytes[offset + 1]! | (bytes[offset + 2]! << 8), bytes, offset + 3, end, false);
+      if (end > offset) this.#onPdu(bytes[offset]!, bytes, offset, end);
     };
     channel.onClose = (reason) => this.close(reason);
   }
@@ -116,13 +133,42 @@ export class AttBearer {
     return this.#defaultMtuResponse ? DEFAULT_ATT_MTU : this.#txLimit;
   }
 
-  /** Security of the link, set by whoever owns it. */
+  static {
+    setLinkSecurity = (bearer, security) => bearer.#setSecurity(security);
+    setClientDemand = (bearer, demand) => bearer.#setDemand(demand);
+  }
+
+  /** Security of the link, as its owner knows it. */
   get security(): LinkSecurity {
     return this.#security;
   }
-  set security(security: LinkSecurity) {
-    this.#security = security;
-    this.#events.emit("security", security);
+
+  /** What the client side demands of the link, from its bond and its policy. */
+  get demand(): SecurityRequirement {
+    return this.#demand;
+  }
+
+  /** Why a request that asks for `security` may not leave now; `undefined` where it may. */
+  securityRefusal(security?: SecurityRequirement): InsufficientSecurityError | undefined {
+    if (this.#isTrusted && (security === undefined || meets(this.#security, security))) return undefined;
+    return new InsufficientSecurityError(bothRequirements(this.#demand, security), this.#security);
+  }
+
+  #setSecurity(security: LinkSecurity): void {
+    this.#security = Object.freeze({ ...security });
+    this.#judge();
+    this.#events.emit("security", this.#security);
+  }
+
+  #setDemand(demand: SecurityRequirement): void {
+    this.#demand = Object.freeze({ ...demand });
+    this.#judge();
+  }
+
+  #judge(): void {
+    this.#isTrusted = meets(this.#security, this.#demand);
+    if (this.#isTrusted)
+      this.#held.release((handle, value, indication) => this.client?.onHandleValue(handle, value, 0, value.length, indication));
   }
 
   /** Why the bearer is closed; `undefined` while it is open. */
@@ -156,8 +202,9 @@ export class AttBearer {
    *
    * @throws {AttError} the peer refuses · {AttProtocolError} its answer is malformed · {AttTimeoutError} no answer within 30 s
    * @throws {AttBearerClosedError} an earlier transaction timed out · {StateError} too many requests wait
+   * @throws {InsufficientSecurityError} the link is worth less than the connection or `options.security` demands when its turn comes
    */
-  request<T>(frame: Uint8Array, parse: ResponseParser<T>, options: OperationOptions = {}): Promise<T> {
+  request<T>(frame: Uint8Array, parse: ResponseParser<T>, options: AttRequestOptions = {}): Promise<T> {
     if (this.#refusal) return Promise.reject(this.#refusal);
     return this.#requests.push(frame, parse, options);
   }
@@ -227,8 +274,9 @@ export class AttBearer {
     }
   }
 
-  /** Sends a notification or command at once; only while `writable`. */
+  /** Sends a notification or command at once; only while `writable`. @throws {InsufficientSecurityError} a command that may not leave now */
   sendNow(frame: Uint8Array): void {
+    if (!this.#isTrusted && frame[PDU_OFFSET]! & COMMAND_FLAG) throw this.securityRefusal()!;
     this.channel.sendFrame(frame);
   }
 
@@ -238,9 +286,12 @@ export class AttBearer {
    *
    * @throws {StateError} 256 wait already · the reason, once nothing can be sent any more
    */
-  sendFlow(frame: Uint8Array, options: OperationOptions = {}, refuse?: Refuse): Promise<void> {
+  sendFlow(frame: Uint8Array, options: AttRequestOptions = {}, refuse?: Refuse): Promise<void> {
     if (this.#refusal) return Promise.reject(this.#refusal);
-    return this.#flow.push(frame, options, refuse);
+    if ((frame[PDU_OFFSET]! & COMMAND_FLAG) === 0) return this.#flow.push(frame, options, refuse);
+    const refusal = this.securityRefusal(options.security);
+    if (refusal) return Promise.reject(refusal);
+    return this.#flow.push(frame, options, () => this.securityRefusal(options.security));
   }
 
   /**
@@ -299,6 +350,7 @@ export class AttBearer {
     this.#closed = reason;
     this.#refusal = reason;
     this.#pipelined = [];
+    this.#held.clear();
     this.channel.onPdu = undefined;
     this.#settleAll(reason);
     this.#events.emit("closed", reason);
@@ -360,15 +412,30 @@ export class AttBearer {
     frame[PDU_OFFSET] = AttOpcode.HandleValueCfm;
     this.channel.sendFrame(frame);
     if (end - offset < 3) return;
-    this.client?.onHandleValue(bytes[offset + 1]! | (bytes[offset + 2]! << 8), bytes, offset + 3, end, true);
+    this.#onHandleValue(bytes[offset + 1]! | (bytes[offset + 2]! << 8), bytes, offset + 3, end, true);
   }
 
+  // Hot path.
+  #onHandleValue(handle: number, bytes: Uint8Array, offset: number, end: number, indication: boolean): void {
+    if (handle === 0) return; // no attribute has it (Vol 3 Part F 3.2.2): invalid, ignored (3.4.7.1, 3.4.7.2)
+    if (this.#isTrusted) this.client?.onHandleValue(handle, bytes, offset, end, indication);
+    else {
+      this.logger.info(() => `a value of handle ${handle} came before the link was what this connection demands`);
+      this.#held.hold(handle, bytes.slice(offset, end), indication);
+    }
+  }
+
+  /** All of its tuples are good, or none is handed up: nobody could say what else in it is wrong (Vol 3 Part F 3.4.7.4). */
   #onMultipleNotification(bytes: Uint8Array, offset: number, end: number): void {
-    for (let at = offset; end - at >= 4; ) {
-      const handle = bytes[at]! | (bytes[at + 1]! << 8);
+    let at = offset;
+    while (at < end) {
+      if (end - at < 4 || (bytes[at]! | bytes[at + 1]!) === 0) return;
+      at += 4 + (bytes[at + 2]! | (bytes[at + 3]! << 8));
+    }
+    if (at !== end) return; // a tuple may not be cut short
+    for (at = offset; at < end; ) {
       const next = at + 4 + (bytes[at + 2]! | (bytes[at + 3]! << 8));
-      if (next > end) return; // a tuple may not be cut short: invalid, ignored
-      this.client?.onHandleValue(handle, bytes, at + 4, next, false);
+      this.#onHandleValue(bytes[at]! | (bytes[at + 1]! << 8), bytes, at + 4, next, false);
       at = next;
     }
   }

@@ -2,6 +2,7 @@ import { BleError } from "../core/error.ts";
 import { attErrorName } from "./error-code.ts";
 import { TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
 import { attOpcodeName } from "./pdu.ts";
+import { type LinkSecurity, requirementText, type SecurityRequirement } from "./security.ts";
 
 const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, "0")}`;
 
@@ -51,5 +52,22 @@ export class AttProtocolError extends BleError {
   constructor(requestOpcode: number, problem: string, options?: ErrorOptions) {
     super(`answer to ${attOpcodeName(requestOpcode)}: ${problem}`, options);
     this.requestOpcode = requestOpcode;
+  }
+}
+
+/**
+ * The link does not have what the connection's policy, its bond or the request itself demands: the request was not sent. Encrypt, or pair in a
+ * way that gives what is missing.
+ */
+export class InsufficientSecurityError extends BleError {
+  readonly code = "ERR_INSUFFICIENT_SECURITY";
+  readonly required: SecurityRequirement;
+  readonly security: LinkSecurity;
+  constructor(required: SecurityRequirement, security: LinkSecurity, options?: ErrorOptions) {
+    const { encrypted, authenticated, secureConnections, keySize } = security;
+    const present = requirementText({ encrypted, authenticated, secureConnections, ...(encrypted && { minKeySize: keySize }) });
+    super(`not sent: the link must be ${requirementText(required)}, and is ${encrypted ? present : "not encrypted"}`, options);
+    this.required = required;
+    this.security = security;
   }
 }

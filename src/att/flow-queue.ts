@@ -44,19 +44,18 @@ export class FlowQueue {
     return this.#queue(frame, options, { refuse }).promise;
   }
 
-  /** As `push`, calling `onSend` just before the frame leaves; gives what takes it back, while it has not left. */
-  pushWatched(frame: Uint8Array, onSend: () => void, refuse?: Refuse): (() => void) | undefined {
+  /** As `push`, but the frame is sent by `send`; gives what takes it back, while it has not been. */
+  pushWatched(frame: Uint8Array, send: () => void, refuse?: Refuse): (() => void) | undefined {
     if (this.#isWritable()) {
-      onSend();
-      this.#channel.sendFrame(frame);
+      send();
       return undefined;
     }
-    const transaction = this.#queue(frame, {}, { onSend, refuse });
+    const transaction = this.#queue(frame, {}, { send, refuse });
     transaction.promise.catch(toldByTheBearer);
     return () => this.#remove(transaction);
   }
 
-  #queue(frame: Uint8Array, options: OperationOptions, at: { onSend?: () => void; refuse: Refuse | undefined }): Transaction<void> {
+  #queue(frame: Uint8Array, options: OperationOptions, at: { send?: () => void; refuse: Refuse | undefined }): Transaction<void> {
     const transaction: Transaction<void> = new Transaction<void>(frame, {
       clock: this.#clock,
       operation: "waiting for room on the link",
@@ -114,8 +113,8 @@ export class FlowQueue {
             transaction.reject(refusal);
             continue;
           }
-          transaction.onSend?.();
-          this.#channel.sendFrame(transaction.frame);
+          if (transaction.send) transaction.send();
+          else this.#channel.sendFrame(transaction.frame);
           transaction.resolve();
         }
       }

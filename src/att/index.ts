@@ -1,5 +1,5 @@
-export { AttBearer, type AttBearerOptions, type AttClientSide, type AttServerSide } from "./bearer.ts";
-export { AttBearerClosedError, AttError, AttProtocolError, AttTimeoutError } from "./error.ts";
+export { AttBearer, type AttBearerOptions, type AttClientSide, type AttRequestOptions, type AttServerSide } from "./bearer.ts";
+export { AttBearerClosedError, AttError, AttProtocolError, AttTimeoutError, InsufficientSecurityError } from "./error.ts";
 export { AttErrorCode, attErrorName } from "./error-code.ts";
 export { AttOpcode, DEFAULT_ATT_MTU, MAX_VALUE_LENGTH, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
 export {

@@ -1,6 +1,8 @@
 import type { Clock } from "../async/clock.ts";
 import type { OperationOptions } from "../async/pending.ts";
 import { StateError } from "../core/error.ts";
+import type { PduChannel } from "../l2cap/channel.ts";
+import { sendFrameAndThen } from "./departure.ts";
 import { AttTimeoutError } from "./error.ts";
 import type { FlowQueue } from "./flow-queue.ts";
 import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
@@ -11,6 +13,7 @@ const CAPACITY = 64;
 
 /** The server side's indications: the next leaves when the one before it is confirmed (Vol 3 Part F 3.3.2). */
 export class IndicationQueue {
+  readonly #channel: PduChannel;
   readonly #flow: FlowQueue;
   readonly #clock: Clock;
   readonly #onTimeout: (error: AttTimeoutError) => void;
@@ -19,7 +22,8 @@ export class IndicationQueue {
   #takeBack: (() => void) | undefined;
   #waiting: Transaction<void>[] = [];
 
-  constructor(flow: FlowQueue, clock: Clock, onTimeout: (error: AttTimeoutError) => void) {
+  constructor(channel: PduChannel, flow: FlowQueue, clock: Clock, onTimeout: (error: AttTimeoutError) => void) {
+    this.#channel = channel;
     this.#flow = flow;
     this.#clock = clock;
     this.#onTimeout = onTimeout;
@@ -59,16 +63,11 @@ export class IndicationQueue {
     const transaction = this.#shiftPermitted();
     if (!transaction) return;
     this.#current = transaction;
-    transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT indication", () => {
-      const error = new AttTimeoutError(AttOpcode.HandleValueInd);
-      this.#current = undefined;
-      transaction.reject(error);
-      this.#onTimeout(error);
-    });
-    this.#takeBack = this.#flow.pushWatched(
+    const takeBack = this.#flow.pushWatched(
       transaction.frame,
       () => {
         transaction.sent = true;
+        sendFrameAndThen(this.#channel, transaction.frame, () => this.#startTimer(transaction));
       },
       () => {
         const refusal = transaction.refuse?.();
@@ -79,6 +78,17 @@ export class IndicationQueue {
         return refusal;
       },
     );
+    if (this.#current === transaction) this.#takeBack = takeBack; // else it was confirmed within the call
+  }
+
+  #startTimer(transaction: Transaction<void>): void {
+    if (this.#current !== transaction) return; // confirmed before the controller's report
+    transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT indication", () => {
+      const error = new AttTimeoutError(AttOpcode.HandleValueInd);
+      this.#current = undefined;
+      transaction.reject(error);
+      this.#onTimeout(error);
+    });
   }
 
   /** The next one that may still leave; those before it that may not are rejected. */

@@ -1,47 +1,65 @@
 import type { Clock } from "../async/clock.ts";
 import type { OperationOptions } from "../async/pending.ts";
 import { DecodeError } from "../bytes/decode-error.ts";
-import { StateError } from "../core/error.ts";
+import { type BleError, StateError } from "../core/error.ts";
 import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
+import { ignoreLoss, sendFrameAndThen } from "./departure.ts";
 import { AttError, AttProtocolError, AttTimeoutError } from "./error.ts";
 import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
 import { attOpcodeName } from "./pdu.ts";
+import type { SecurityRequirement } from "./security.ts";
 import { type ResponseParser, Transaction } from "./transaction.ts";
 
 /** Requests that may wait for their turn; a program that asks faster than the peer answers is told so. */
 const CAPACITY = 256;
 
+export interface AttRequestOptions extends OperationOptions {
+  /** What the link must have when the request leaves, beyond what the connection demands. */
+  security?: SecurityRequirement | undefined;
+}
+
+export interface RequestQueueOptions {
+  readonly channel: PduChannel;
+  readonly clock: Clock;
+  readonly onTimeout: (error: AttTimeoutError) => void;
+  /** Why a request may not leave on the link as it is now. */
+  readonly refusal: (security: SecurityRequirement | undefined) => BleError | undefined;
+}
+
 /** The client side's requests: one on its way, the others in the order they were made (Vol 3 Part F 3.3.2). */
 export class RequestQueue {
   readonly #channel: PduChannel;
   readonly #clock: Clock;
-  readonly #onTimeout: (error: AttTimeoutError) => void;
+  readonly #onTimeout: RequestQueueOptions["onTimeout"];
+  readonly #refusal: RequestQueueOptions["refusal"];
   #current: Transaction<unknown> | undefined;
   #waiting: Transaction<unknown>[] = [];
 
-  constructor(channel: PduChannel, clock: Clock, onTimeout: (error: AttTimeoutError) => void) {
+  constructor({ channel, clock, onTimeout, refusal }: RequestQueueOptions) {
     this.#channel = channel;
     this.#clock = clock;
     this.#onTimeout = onTimeout;
+    this.#refusal = refusal;
   }
 
   get size(): number {
     return this.#waiting.length + (this.#current ? 1 : 0);
   }
 
-  push<T>(frame: Uint8Array, parse: ResponseParser<T>, options: OperationOptions = {}): Promise<T> {
+  push<T>(frame: Uint8Array, parse: ResponseParser<T>, options: AttRequestOptions = {}): Promise<T> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#waiting.length >= CAPACITY) return Promise.reject(new StateError(`${CAPACITY} ATT requests are waiting already`));
     const opcode = frame[PDU_OFFSET]!;
     const transaction: Transaction<T> = new Transaction<T>(frame, {
       parse,
+      security: options.security,
       clock: this.#clock,
       operation: attOpcodeName(opcode),
       options,
       onGivenUp: () => this.#leave(transaction as Transaction<unknown>),
     });
-    if (this.#current) this.#waiting.push(transaction as Transaction<unknown>);
-    else this.#start(transaction as Transaction<unknown>);
+    this.#waiting.push(transaction as Transaction<unknown>);
+    this.#next();
     return transaction.promise;
   }
 
@@ -49,13 +67,36 @@ export class RequestQueue {
   #leave(transaction: Transaction<unknown>): void {
     const at = this.#waiting.indexOf(transaction);
     if (at >= 0) this.#waiting.splice(at, 1);
+    else if (this.#current === transaction && !transaction.sent) {
+      this.#current = undefined;
+      this.#next();
+    }
+  }
+
+  #next(): void {
+    if (this.#current) return;
+    const transaction = this.#waiting.shift();
+    if (!transaction) return;
+    this.#current = transaction;
+    if (this.#channel.writable) this.#start(transaction);
+    else this.#channel.whenWritable().then(() => this.#start(transaction), ignoreLoss);
   }
 
   #start(transaction: Transaction<unknown>): void {
-    this.#current = transaction;
-    transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT transaction", () => this.#expire(transaction));
+    if (this.#current !== transaction) return; // it was given up while the link was full
+    const refusal = this.#refusal(transaction.security);
+    if (refusal) {
+      this.#current = undefined;
+      transaction.reject(refusal);
+      this.#next();
+      return;
+    }
     transaction.sent = true;
-    this.#channel.sendFrame(transaction.frame);
+    sendFrameAndThen(this.#channel, transaction.frame, () => {
+      // The answer may have come before the controller's report.
+      if (this.#current !== transaction) return;
+      transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT transaction", () => this.#expire(transaction));
+    });
   }
 
   #expire(transaction: Transaction<unknown>): void {
@@ -69,7 +110,7 @@ export class RequestQueue {
   /** `bytes[offset, end)` follow the opcode. False where no request waits for such a response. */
   onResponse(opcode: number, bytes: Uint8Array, offset: number, end: number): boolean {
     const transaction = this.#current;
-    if (!transaction) return false;
+    if (!transaction?.sent) return false;
     const requestOpcode = transaction.frame[PDU_OFFSET]!;
     if (opcode === AttOpcode.ErrorRsp) {
       if (end - offset === 4 && bytes[offset] !== requestOpcode) return false;
@@ -78,8 +119,7 @@ export class RequestQueue {
     this.#current = undefined;
     if (opcode === AttOpcode.ErrorRsp) this.#refuse(transaction, requestOpcode, bytes, offset, end);
     else if (!transaction.settled) this.#accept(transaction, requestOpcode, bytes, offset, end);
-    const next = this.#waiting.shift();
-    if (next) this.#start(next);
+    this.#next();
     return true;
   }
 

@@ -1,3 +1,6 @@
+import { checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { ArgumentError } from "../core/error.ts";
+
 /** Security of the link an ATT bearer runs on, as attribute permissions see it (Vol 3 Part C 10.2). */
 export interface LinkSecurity {
   readonly encrypted: boolean;
@@ -33,4 +36,39 @@ export function meets({ encrypted, authenticated, secureConnections, keySize }: 
     return false;
   if ((requirement.authenticated && !authenticated) || (requirement.secureConnections && !secureConnections)) return false;
   return minKeySize === undefined || keySize >= minKeySize;
+}
+
+/** What both ask for. */
+export function bothRequirements(a: SecurityRequirement, b: SecurityRequirement | undefined): SecurityRequirement {
+  if (b === undefined) return a;
+  const minKeySize = Math.max(a.minKeySize ?? 0, b.minKeySize ?? 0);
+  return {
+    encrypted: a.encrypted || b.encrypted,
+    authenticated: a.authenticated || b.authenticated,
+    secureConnections: a.secureConnections || b.secureConnections,
+    ...(minKeySize > 0 && { minKeySize }),
+  };
+}
+
+/** "encrypted, authenticated, a key of 16 octets"; "nothing" where it asks for nothing. */
+export function requirementText({ encrypted, authenticated, secureConnections, minKeySize }: SecurityRequirement): string {
+  const parts = [
+    encrypted && "encrypted",
+    authenticated && "authenticated",
+    secureConnections && "Secure Connections",
+    minKeySize !== undefined && `a key of ${minKeySize} octets`,
+  ].filter((part) => part);
+  return parts.length > 0 ? parts.join(", ") : "nothing";
+}
+
+const NAMES = optionNames<SecurityRequirement>({ encrypted: true, authenticated: true, secureConnections: true, minKeySize: true });
+
+/** A requirement that a caller gives, or none. @throws {ArgumentError} another kind, an unknown name, a size outside 7 to 16 */
+export function checkSecurityRequirement(what: string, value: unknown): void {
+  if (value === undefined) return;
+  checkOptions(what, value, NAMES);
+  const { minKeySize, ...switches } = value as SecurityRequirement;
+  for (const [name, on] of Object.entries(switches))
+    if (on !== undefined && typeof on !== "boolean") throw new ArgumentError(`${what}.${name}: expected true or false, got ${kindOf(on)}`);
+  if (minKeySize !== undefined) checkInteger(`${what}.minKeySize`, minKeySize, 7, 16);
 }

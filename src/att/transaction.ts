@@ -2,6 +2,7 @@ import type { Clock } from "../async/clock.ts";
 import { onAbort } from "../async/on-abort.ts";
 import type { OperationOptions } from "../async/pending.ts";
 import { type BleError, TimeoutError } from "../core/error.ts";
+import type { SecurityRequirement } from "./security.ts";
 
 /** Reads a response in place, `bytes[offset, end)` after its opcode. It may throw DecodeError. */
 export type ResponseParser<T> = (bytes: Uint8Array, offset: number, end: number) => T;
@@ -18,8 +19,10 @@ export class Transaction<T> {
   /** The whole frame, headers included. */
   readonly frame: Uint8Array;
   readonly parse: ResponseParser<T> | undefined;
-  /** Called just before the frame leaves. */
-  readonly onSend: (() => void) | undefined;
+  /** What the link must have when the frame leaves. */
+  readonly security: SecurityRequirement | undefined;
+  /** Sends the frame, in place of the channel's own way. */
+  readonly send: (() => void) | undefined;
   /** Asked when the frame could leave. */
   readonly refuse: Refuse | undefined;
   /** The frame was handed to the channel. */
@@ -37,7 +40,8 @@ export class Transaction<T> {
     frame: Uint8Array,
     at: {
       parse?: ResponseParser<T> | undefined;
-      onSend?: (() => void) | undefined;
+      security?: SecurityRequirement | undefined;
+      send?: (() => void) | undefined;
       refuse?: Refuse | undefined;
       clock: Clock;
       operation: string;
@@ -47,7 +51,8 @@ export class Transaction<T> {
   ) {
     this.frame = frame;
     this.parse = at.parse;
-    this.onSend = at.onSend;
+    this.security = at.security;
+    this.send = at.send;
     this.refuse = at.refuse;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;

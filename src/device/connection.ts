@@ -1,4 +1,5 @@
 import { type Clock, Emitter, type OperationOptions, Pending } from "../async/index.ts";
+import { setLinkSecurity } from "../att/bearer.ts";
 import { AttBearer, type LinkSecurity } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
 import { type BleError, UnsupportedError } from "../core/error.ts";
@@ -154,7 +155,7 @@ export class Connection implements AsyncDisposable {
         return bonds.save(bond);
       },
       onSecurity: (security) => {
-        this.att.security = security;
+        setLinkSecurity(this.att, security);
         this.#events.emit("security", security);
       },
       onPaired: (report) => this.#events.emit("paired", report),

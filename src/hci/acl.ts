@@ -34,6 +34,8 @@ export interface AclLink {
   sendFrame(frame: Uint8Array): void;
   /** False while many frames wait. */
   readonly writable: boolean;
+  /** The controller has reported everything queued so far as completed. */
+  readonly idle: boolean;
   /** Resolves when there is room again; rejects with the close reason. */
   whenWritable(options?: OperationOptions): Promise<void>;
   /** Resolves when the controller has reported as completed all that was queued so far; rejects with the close reason. */
@@ -269,6 +271,10 @@ class Link implements AclLink {
     return this.ended === undefined && this.queue.length < HIGH_MARK;
   }
 
+  get idle(): boolean {
+    return this.#completedPackets >= this.#queuedPackets;
+  }
+
   sendFrame(frame: Uint8Array): void {
     if (this.ended !== undefined || this.#refusing) return;
     if (this.queue.length === 0) {
@@ -305,7 +311,7 @@ class Link implements AclLink {
   whenSent(options?: OperationOptions): Promise<void> {
     if (this.ended) return Promise.reject(this.ended);
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    if (this.#completedPackets >= this.#queuedPackets) return Promise.resolve();
+    if (this.idle) return Promise.resolve();
     const pending: Pending<void> = new Pending<void>({
       ...options,
       clock: this.#clock,

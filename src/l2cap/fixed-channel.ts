@@ -49,6 +49,10 @@ export class FixedChannel implements PduChannel {
     return this.#link.writable;
   }
 
+  get idle(): boolean {
+    return this.#link.idle;
+  }
+
   whenWritable(options?: OperationOptions): Promise<void> {
     return this.#link.whenWritable(options);
   }

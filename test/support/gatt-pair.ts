@@ -1,5 +1,5 @@
 import { VirtualClock } from "../../src/async/virtual-clock.ts";
-import { AttBearer } from "../../src/att/bearer.ts";
+import { AttBearer, setLinkSecurity } from "../../src/att/bearer.ts";
 import type { AttPolicy } from "../../src/att/policy.ts";
 import type { LinkSecurity } from "../../src/att/security.ts";
 import { Address } from "../../src/core/address.ts";
@@ -63,8 +63,8 @@ export function createGattPair(
     session,
     log,
     secure: (security) => {
-      clientBearer.security = security;
-      serverBearer.security = security;
+      setLinkSecurity(clientBearer, security);
+      setLinkSecurity(serverBearer, security);
     },
     [Symbol.dispose]: () => {
       const reason = new ClosedError("the test is over");

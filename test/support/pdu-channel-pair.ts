@@ -42,6 +42,16 @@ export class FakeChannel implements PduChannel {
     this.onPdu?.(bytes, 7, 7 + pdu.length);
   }
 
+  /** False: what is sent has not left before `leave` is called. */
+  idle = true;
+  #leaving: Pending<void>[] = [];
+
+  /** What was sent has left. */
+  leave(): void {
+    this.idle = true;
+    for (const pending of this.#leaving.splice(0)) pending.resolve();
+  }
+
   get writable(): boolean {
     return this.#writable;
   }
@@ -59,13 +69,16 @@ export class FakeChannel implements PduChannel {
   }
 
   whenSent(): Promise<void> {
-    return Promise.resolve();
+    if (this.idle) return Promise.resolve();
+    const pending = new Pending<void>({ clock: this.#clock, operation: "sent" });
+    this.#leaving.push(pending);
+    return pending.promise;
   }
 
   close(reason: BleError): void {
     if (this.#closed) return;
     this.#closed = reason;
-    for (const pending of this.#waiting.splice(0)) pending.reject(reason);
+    for (const pending of [...this.#waiting.splice(0), ...this.#leaving.splice(0)]) pending.reject(reason);
     this.onClose?.(reason);
   }
 }
