@@ -1,4 +1,5 @@
-import { draw, drawKey } from "./draw.ts";
+import { mixKey } from "../core/index.ts";
+import { draw } from "./draw.ts";
 import type { Link } from "./link.ts";
 import type { Medium } from "./medium.ts";
 import { airTimeUs, Phy, T_IFS_US } from "./phy.ts";
@@ -80,7 +81,6 @@ export class AdvertisingChannels {
   readonly #processes = new Map<Advertiser, AdvertisingProcess>();
   readonly listeners = new Set<Listener>();
   #transmissions: Transmission[][] = [[], [], []];
-  #count = 0;
 
   constructor(medium: Medium) {
     this.#medium = medium;
@@ -89,7 +89,8 @@ export class AdvertisingChannels {
 
   /** The first event comes after a random delay of its own. */
   advertise(advertiser: Advertiser): Disposable {
-    const key = drawKey(this.#medium.seed ^ ++this.#count, advertiser.radio.name);
+    const { radio } = advertiser;
+    const key = mixKey(this.#medium.seed, radio.name, ++radio.advertisingCount, "advertising");
     const process = new AdvertisingProcess(this.#medium, this, advertiser, key);
     this.#processes.set(advertiser, process);
     process.wake();
@@ -408,10 +409,10 @@ class AdvertisingProcess {
 
   // What is drawn for a packet hangs on the event, the channel, its place in the event and the receiver.
   #isReceived(from: Radio, to: Radio, step: number): boolean {
-    return this.#medium.isReceived(from, to, Phy.Le1M, this.#key ^ from.key ^ to.key, this.#number, 4 * this.#channel + step);
+    return this.#medium.isReceived(from, to, Phy.Le1M, this.#key, this.#number, 4 * this.#channel + step);
   }
   #rssiDbm(from: Radio, to: Radio, step: number): number {
-    return this.#medium.rssiDbm(from, to, this.#key ^ from.key ^ to.key, this.#number, 4 * this.#channel + step);
+    return this.#medium.rssiDbm(from, to, this.#key, this.#number, 4 * this.#channel + step);
   }
 
   /** The PDU as fault hooks leave it; nothing when they lose it. */

@@ -1,7 +1,6 @@
 import { type Clock, SystemClock } from "../async/index.ts";
 import { ArgumentError, SeededRandom, systemRandom } from "../core/index.ts";
 import { AdvertisingChannels } from "./advertising.ts";
-import { drawKey } from "./draw.ts";
 import { InstantLink } from "./instant-link.ts";
 import type { Link, LinkSetup } from "./link.ts";
 import { type AirHook, Medium } from "./medium.ts";
@@ -83,7 +82,7 @@ export class Air implements Disposable {
     const { position, txPowerDbm = 0, sleepClockAccuracyPpm = 50, driftPpm = 0 } = options;
     let { name } = options;
     for (let i = 2; this.#radios.has(name); i++) name = `${options.name}-${i}`;
-    const radio = new Radio({ name, key: drawKey(this.seed, name), position, txPowerDbm, sleepClockAccuracyPpm, driftPpm });
+    const radio = new Radio({ name, position, txPowerDbm, sleepClockAccuracyPpm, driftPpm });
     this.#radios.set(name, radio);
     this.medium.admit(radio);
     // In real time a radio keeps the program up, as an open adapter does; simulated time ends when nothing is left to happen.

@@ -15,9 +15,7 @@ export function draw(key: number, a: number, b = 0): number {
   return (mix(mix(mix(key) + Math.imul(a, 0x9e3779b1)) + Math.imul(b, 0x85ebca6b)) >>> 0) / 0x1_0000_0000;
 }
 
-/** A key for `draw` made of a number and a text. */
-export function drawKey(seed: number, text: string): number {
-  let hash = 2166136261 ^ Math.trunc(seed) ^ Math.trunc(seed / 0x1_0000_0000);
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
-  return mix(hash);
+/** A key for `draw` made of two others: of what sends and of the way it takes. */
+export function pairKey(key: number, other: number): number {
+  return mix(mix(key) + Math.imul(other, 0xc2b2ae35));
 }

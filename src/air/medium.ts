@@ -1,5 +1,6 @@
 import type { Clock } from "../async/index.ts";
-import { draw, drawKey } from "./draw.ts";
+import { mixKey } from "../core/index.ts";
+import { draw, pairKey } from "./draw.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Phy } from "./phy.ts";
 import { Propagation, type PropagationOptions } from "./propagation.ts";
@@ -39,6 +40,8 @@ export interface MediumOptions extends PropagationOptions {
   idle: "skip" | "simulate";
 }
 
+/** What is drawn for the strength of a packet is not what is drawn for its loss. */
+const FADING = 1;
 /** To or from a radio that was taken out of the air. */
 const NO_PATH: Path = { key: 0, lossDb: 0, cuts: 1 };
 
@@ -84,7 +87,8 @@ export class Medium {
     const known = a.paths[b.index];
     if (known) return known;
     if (a.index < 0 || b.index < 0) return NO_PATH;
-    const key = drawKey(this.seed, a.name < b.name ? `${a.name}\n${b.name}` : `${b.name}\n${a.name}`);
+    const [first, second] = a.name < b.name ? [a.name, b.name] : [b.name, a.name];
+    const key = mixKey(this.seed, first, second, "path");
     const path: Path = { key, lossDb: this.propagation.pathLossDb(a.position, b.position, key), cuts: 0 };
     a.paths[b.index] = path;
     b.paths[a.index] = path;
@@ -101,9 +105,9 @@ export class Medium {
     return this.propagation.isInRange(this.meanDbm(from, to), phy);
   }
 
-  /** Strength of one packet, the same whenever it is asked for. */
+  /** Strength of packet `b` of event `a` of the sender with this key, the same whenever it is asked for. */
   rssiDbm(from: Radio, to: Radio, key: number, a: number, b: number): number {
-    return this.propagation.rssiDbm(this.meanDbm(from, to), draw(key ^ 0x5bd1e995, a, b));
+    return this.propagation.rssiDbm(this.meanDbm(from, to), draw(pairKey(key, this.#path(from, to).key + FADING), a, b));
   }
 
   /** Whether chance and distance let one packet through. */
@@ -111,7 +115,7 @@ export class Medium {
     const meanDbm = this.meanDbm(from, to);
     if (this.propagation.isLossless(meanDbm, phy)) return true;
     const probability = this.propagation.lossProbability(this.rssiDbm(from, to, key, a, b), phy);
-    return probability < 1 && draw(key, a, b) >= probability;
+    return probability < 1 && draw(pairKey(key, this.#path(from, to).key), a, b) >= probability;
   }
 
   isLossless(from: Radio, to: Radio, phy: Phy): boolean {

@@ -24,7 +24,6 @@ export interface Path {
 
 export interface RadioOptions {
   readonly name: string;
-  readonly key: number;
   readonly position: Position | undefined;
   readonly txPowerDbm: number;
   readonly sleepClockAccuracyPpm: number;
@@ -35,7 +34,6 @@ export interface RadioOptions {
 export class Radio {
   /** Unique in its air. */
   readonly name: string;
-  readonly key: number;
   txPowerDbm: number;
   /** What the device claims: windows widen by it. 0 to 500. */
   readonly sleepClockAccuracyPpm: number;
@@ -46,12 +44,13 @@ export class Radio {
   index = -1;
   readonly paths: (Path | undefined)[] = [];
   readonly uses: RadioUse[] = [];
+  /** How often it began to advertise: each time it draws other delays. */
+  advertisingCount = 0;
   /** Until then the radio is inside an exchange on an advertising channel. */
   lockedUntilUs = -1;
 
   constructor(options: RadioOptions) {
     this.name = options.name;
-    this.key = options.key;
     this.position = options.position;
     this.txPowerDbm = options.txPowerDbm;
     this.sleepClockAccuracyPpm = options.sleepClockAccuracyPpm;

@@ -13,5 +13,5 @@ export {
 } from "./arguments.ts";
 export { ArgumentError, BleError, ClosedError, StateError, TimeoutError, UnsupportedError } from "./error.ts";
 export { Logger, LogLevel, type LogSink } from "./logger.ts";
-export { type RandomSource, randomBytes, SeededRandom, systemRandom } from "./random.ts";
+export { mixKey, type RandomSource, randomBytes, SeededRandom, systemRandom } from "./random.ts";
 export { Uuid, type UuidLike } from "./uuid.ts";

@@ -11,6 +11,41 @@ export const systemRandom: RandomSource = {
   },
 };
 
+const words = new Uint32Array(2);
+const double = new Float64Array(words.buffer);
+
+function rotated(value: number, bits: number): number {
+  return (value << bits) | (value >>> (32 - bits));
+}
+
+/** One step of MurmurHash3 (x86, 32 bits). */
+function stir(hash: number, word: number): number {
+  const mixed = Math.imul(rotated(Math.imul(word, 0xcc9e2d51), 15), 0x1b873593);
+  return (Math.imul(rotated(hash ^ mixed, 13), 5) + 0xe6546b64) | 0;
+}
+
+/**
+ * 32 bits that depend on every part, its kind and its place: a seed, a number, a name, a purpose. A key is made with this, never by XOR of
+ * its parts, which lets two of them cancel each other (seed 1 and "a" against seed 2 and "b").
+ */
+export function mixKey(...parts: readonly (number | string)[]): number {
+  let hash = 0x9747b28c;
+  for (const part of parts) {
+    if (typeof part === "number") {
+      double[0] = part;
+      hash = stir(stir(stir(hash, 1), words[0]!), words[1]!);
+    } else {
+      hash = stir(stir(hash, 2), part.length); // so that "ab", "c" is not "a", "bc"
+      for (let i = 0; i < part.length; i++) hash = stir(hash, part.charCodeAt(i));
+    }
+  }
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}
+
 /** A reproducible stream (sfc32). For simulation and tests only: it is not cryptographic. */
 export class SeededRandom implements RandomSource {
   #a: number;
@@ -20,11 +55,9 @@ export class SeededRandom implements RandomSource {
 
   /** @param seed any number; equal seeds and labels give equal streams */
   constructor(seed: number, label = "") {
-    let hash = 2166136261 ^ Math.trunc(seed) ^ Math.trunc(seed / 0x1_0000_0000);
-    for (let i = 0; i < label.length; i++) hash = Math.imul(hash ^ label.charCodeAt(i), 16777619);
-    this.#a = hash | 0;
-    this.#b = Math.imul(hash, 0x9e3779b1) | 0;
-    this.#c = (hash ^ 0x5bf03635) | 0;
+    this.#a = mixKey(seed, label, "a");
+    this.#b = mixKey(seed, label, "b");
+    this.#c = mixKey(seed, label, "c");
     for (let i = 0; i < 15; i++) this.uint32();
   }
 
