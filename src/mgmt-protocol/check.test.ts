@@ -32,6 +32,16 @@ test.each<[string, AnyMgmtCommand, Record<string, unknown>, RegExp]>([
   expect(() => check(command, values)).toThrow(message);
 });
 
+test("a field that counts with a flag only is looked at with it, however the flags are given", () => {
+  const command = commands.addExtendedAdvertisingParameters;
+  const odd = { instance: 1, minInterval: 0, maxInterval: 0, txPower: 100 };
+  check(command, odd);
+  check(command, { ...odd, flags: 0x3000 });
+  for (const flags of [0x4000, ["ParamIntervals"]]) expect(() => check(command, { ...odd, flags })).toThrow(/minInterval: 0: expected 32/);
+  expect(() => check(command, { ...odd, flags: ["ParamTxPower"] })).toThrow(/txPower: 100: expected -127 to 20/);
+  check(command, { instance: 1, flags: ["ParamTxPower"], txPower: 127 }); // the controller chooses
+});
+
 test("a passkey out of its limits is not repeated", () => {
   expect(() => check(commands.userPasskeyReply, { ...DEVICE, passkey: 4_820_193 })).toThrow(
     /^UserPasskeyReply\.passkey: expected 0 to 999999$/,

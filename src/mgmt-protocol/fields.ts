@@ -49,6 +49,10 @@ export interface FieldDescription {
   readonly range?: readonly [least: number, most: number];
   /** The value that means "not known". */
   readonly invalid?: number;
+  /** A value outside of the range that a command takes all the same. */
+  readonly also?: number;
+  /** The field counts only where this bit of the set of bits `field` is on; otherwise any value will do. */
+  readonly countsWith?: { readonly field: string; readonly bit: string };
   readonly note?: string;
 }
 
@@ -394,7 +398,10 @@ function inField(name: string, encode: () => void, problem?: string): void {
 }
 
 /** The field, described further: unit, limits, a note. */
-export function about<F extends AnyField>(field: F, more: Pick<FieldDescription, "unit" | "range" | "invalid" | "note">): F {
+export function about<F extends AnyField>(
+  field: F,
+  more: Pick<FieldDescription, "unit" | "range" | "invalid" | "also" | "countsWith" | "note">,
+): F {
   return { ...field, description: { ...field.description, ...more } };
 }
 

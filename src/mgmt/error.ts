@@ -13,7 +13,8 @@ const GENERAL: Readonly<Record<StatusName, string>> = {
   NotConnected: "the device has no link",
   Failed: "the controller or the kernel failed without saying why; powering on while rfkill blocks it ends so too",
   ConnectFailed: "the device could not be reached",
-  AuthenticationFailed: "wrong PIN or passkey, a refusal on either side, or a key that only one side still has",
+  AuthenticationFailed:
+    "wrong PIN or passkey, a refusal on either side, a key that only one side still has, or Secure Connections off where numbers should be compared",
   NotPaired: "the device is not paired",
   NoResources: "a list of the controller or the kernel is full",
   Timeout: "the controller or the device did not answer in time",

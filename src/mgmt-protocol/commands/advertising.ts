@@ -65,6 +65,11 @@ export const GetAdvertisingSizeInformation = command("Get Advertising Size Infor
   causes: { Rejected: "not LE capable", InvalidParameters: "instance 0 or above maxInstances, or unsupported flags" },
 });
 
+const countsWith = (bit: "ParamDuration" | "ParamTimeout" | "ParamIntervals" | "ParamTxPower") => ({
+  countsWith: { field: "flags", bit },
+  note: `counts only with the flag ${bit}`,
+});
+
 /**
  * Add Extended Advertising Parameters, 0x0054, since 1.19. All fields are always on the wire; a field counts only if its Param flag is
  * set. Without extended advertising the reply always says txPower 127.
@@ -76,11 +81,20 @@ export const AddExtendedAdvertisingParameters = command("Add Extended Advertisin
   parameters: struct({
     instance: about(u8, { range: [1, 254] }),
     flags: orElse(bits(u32, AdvertisingFlags), 0),
-    duration: orElse(about(u16, { unit: "s", note: "counts only with the flag ParamDuration" }), 0),
-    timeout: orElse(about(u16, { unit: "s", note: "counts only with the flag ParamTimeout" }), 0),
-    minInterval: orElse(about(u32, { unit: "0.625 ms", range: [32, 16777215], note: "counts only with the flag ParamIntervals" }), 0x0800),
-    maxInterval: orElse(about(u32, { unit: "0.625 ms", range: [32, 16777215], note: "counts only with the flag ParamIntervals" }), 0x0800),
-    txPower: orElse(about(i8, { unit: "dBm", range: [-127, 20], note: "counts only with the flag ParamTxPower" }), 0),
+    duration: orElse(about(u16, { unit: "s", ...countsWith("ParamDuration") }), 0),
+    timeout: orElse(about(u16, { unit: "s", ...countsWith("ParamTimeout") }), 0),
+    minInterval: orElse(about(u32, { unit: "0.625 ms", range: [32, 16777215], ...countsWith("ParamIntervals") }), 0x0800),
+    maxInterval: orElse(about(u32, { unit: "0.625 ms", range: [32, 16777215], ...countsWith("ParamIntervals") }), 0x0800),
+    txPower: orElse(
+      about(i8, {
+        unit: "dBm",
+        range: [-127, 20],
+        also: 127,
+        ...countsWith("ParamTxPower"),
+        note: "counts only with the flag ParamTxPower; 127 = the controller chooses",
+      }),
+      0,
+    ),
   }),
   returns: struct({ instance: u8, txPower: about(i8, { unit: "dBm", invalid: 127 }), maxAdvDataLen: u8, maxScanRspLen: u8 }),
   causes: {

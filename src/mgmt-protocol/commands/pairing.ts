@@ -58,7 +58,8 @@ export const PairDevice = command("Pair Device", {
     Busy: "another connect attempt in the way",
     ConnectFailed: "any other connect error",
     Disconnected: "powered off meanwhile",
-    AuthenticationFailed: "a refusal on either side, a wrong PIN or passkey, or bonding wanted by one side only",
+    AuthenticationFailed:
+      "a refusal on either side, a wrong PIN or passkey, bonding wanted by one side only, or, without Secure Connections on both sides, no way to be sure of each other: numbers are compared on LE with Secure Connections only (Set Secure Connections)",
   },
 });
 

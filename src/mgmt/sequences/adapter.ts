@@ -70,9 +70,7 @@ export function unconfiguredAdapterOf(
 export function newsOf(values: Readonly<Record<string, unknown>>): Partial<Adapter> {
   const { currentSettings, name, shortName, classOfDevice, missingOptions, eirData } = values;
   return {
-    ...(typeof currentSettings === "number"
-      ? { settings: settingNames(currentSettings), powered: hasBit(Settings, currentSettings, "Powered") }
-      : {}),
+    ...(typeof currentSettings === "number" ? settingsNews(currentSettings) : {}),
     ...(typeof name === "string" ? { name } : {}),
     ...(typeof shortName === "string" ? { shortName } : {}),
     ...(typeof classOfDevice === "number" ? { classOfDevice } : {}),
@@ -86,15 +84,21 @@ export function areAboutAdapter(returns: Readonly<Record<string, unknown>>): boo
   return returns.addressType === undefined && returns.addressTypes === undefined;
 }
 
+/** The class goes with the power. Linux says so in Class Of Device Changed, but its extended event still has the class that was. */
+function settingsNews(currentSettings: number): Partial<Adapter> {
+  const powered = hasBit(Settings, currentSettings, "Powered");
+  return { settings: settingNames(currentSettings), powered, ...(powered ? {} : { classOfDevice: 0 }) };
+}
+
 /** Extended controller information says everything each time; what is switched off is left out. */
 function extendedNewsOf(eirData: Uint8Array): Partial<Adapter> {
   const data = new AdvertisingData(eirData);
   const { name, shortenedName } = data.fields;
-  const [low = 0, middle = 0, high = 0] = data.first(AdType.ClassOfDevice) ?? [];
+  const [low, middle, high] = data.first(AdType.ClassOfDevice) ?? [];
   return {
     ...(name === undefined ? {} : { name }),
     ...(shortenedName === undefined ? {} : { shortName: shortenedName }),
-    classOfDevice: low | (middle << 8) | (high << 16),
+    ...(low === undefined || middle === undefined || high === undefined ? {} : { classOfDevice: low | (middle << 8) | (high << 16) }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { SimulatedKernel } from "../../testing/index.ts";
 import { commands, type Mgmt, openMgmt } from "../index.ts";
+import type { Adapter } from "./adapter.ts";
 import { type AdapterChange, listAdapters, watchAdapters } from "./adapters.ts";
 import type { Feed } from "./feed.ts";
 
@@ -71,6 +72,22 @@ test("a socket that has switched to the extended events tells the same", async (
   kernel.plug({ index: 5, missing: ["ExternalConfiguration"] });
   kernel.unplug(0);
   expect(await next(changes, 3)).toEqual(["changed 0 name,shortName", "removed 0", "added 5"]);
+});
+
+test("the class goes with the power, whatever kind of events the socket has", async () => {
+  for (const isExtended of [false, true]) {
+    const kernel = new SimulatedKernel({ controllers: [{ settings: ["Powered", "BREDR"], classOfDevice: 0x20c }] });
+    const mgmt = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    const other = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    if (isExtended) await mgmt.readExtendedControllerInformation(0);
+    const adapters = watchAdapters(mgmt);
+    expect(await adapters.next()).toMatchObject({ value: { adapter: { classOfDevice: 0x20c, powered: true } } });
+    await other.setPowered(0, false);
+    let adapter: Adapter | undefined;
+    while (adapter?.powered !== false) adapter = ((await adapters.next()).value as AdapterChange).adapter;
+    expect(adapter.classOfDevice).toBe(0);
+    await adapters.return();
+  }
 });
 
 test("an index that is used again is another adapter", async () => {

@@ -140,7 +140,7 @@ describe("a pairing that does not come about", () => {
   });
 
   test("ends with the reason of its signal, and ends its questions", async () => {
-    const { mgmt } = await kernelWith({ pairing: "compare" });
+    const { kernel, mgmt } = await kernelWith({ pairing: "compare" });
     const abort = new AbortController();
     let question: AbortSignal | undefined;
     const compare: MgmtPairingAgent["compare"] = ({ signal }) => {
@@ -151,6 +151,7 @@ describe("a pairing that does not come about", () => {
     await expect(pair(mgmt, 0, LE, { agent: { compare }, signal: abort.signal })).rejects.toThrow("enough");
     expect(question?.aborted).toBe(true);
     expect(await bondable(mgmt)).toBe(false);
+    await new Promise<void>((resolve) => kernel.clock.setTimer(1, "the link goes", resolve));
     expect((await mgmt.getConnections(0)).connections).toEqual([]);
   });
 

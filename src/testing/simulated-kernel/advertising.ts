@@ -9,7 +9,9 @@ import { ENETDOWN } from "./faults.ts";
 import { updateEveryListener } from "./listening.ts";
 import { nameStructure } from "./structures.ts";
 
-const EVERY_FLAG = 0x0001_ffff;
+/** What a controller with extended advertising can; without it there are neither secondary channels nor a power to choose. */
+const EXTENDED_FLAGS = 0x0001_ffff;
+const LEGACY_FLAGS = 0x0001_f07f;
 const SECONDARY = bitsOf(AdvertisingFlags, ["Secondary1M", "Secondary2M", "SecondaryCoded"]);
 const FLAGS_FIELD = bitsOf(AdvertisingFlags, ["Discoverable", "LimitedDiscoverable", "ManagedFlags"]);
 const TX_POWER = bitsOf(AdvertisingFlags, ["TxPower"]);
@@ -18,7 +20,10 @@ const LOCAL_NAME = bitsOf(AdvertisingFlags, ["LocalName"]);
 const PARAM_TIMEOUT = bitsOf(AdvertisingFlags, ["ParamTimeout"]);
 const PARAM_INTERVALS = bitsOf(AdvertisingFlags, ["ParamIntervals"]);
 const PARAM_TX_POWER = bitsOf(AdvertisingFlags, ["ParamTxPower"]);
+/** Nobody knows it; in a command: the controller may choose (Vol 4 Part E 7.8.53). */
 const UNKNOWN_TX_POWER = 127;
+/** What the controller chooses. */
+const USUAL_TX_POWER_DBM = 0;
 const [SHORTEST_INTERVAL, LONGEST_INTERVAL] = [0x20, 0xff_ffff];
 const [LEAST_TX_POWER_DBM, MOST_TX_POWER_DBM] = [-127, 20];
 const LEGACY_OCTETS = 31;
@@ -59,10 +64,13 @@ const knownInstance: Check<AnyMgmtCommand> = ({ controller, parameters }) => {
   return instance >= 1 && instance <= controller.maxInstances ? undefined : "InvalidParameters";
 };
 
-const knownFlags: Check<AnyMgmtCommand> = ({ parameters }) => {
+const isExtended = ({ maxAdvertisingOctets }: Controller): boolean => maxAdvertisingOctets > LEGACY_OCTETS;
+const supportedFlags = (controller: Controller): number => (isExtended(controller) ? EXTENDED_FLAGS : LEGACY_FLAGS);
+
+const knownFlags: Check<AnyMgmtCommand> = ({ controller, parameters }) => {
   const flags = Number(parameters.flags);
   const secondary = flags & SECONDARY;
-  return (flags & ~EVERY_FLAG) === 0 && (secondary & (secondary - 1)) === 0 ? undefined : "InvalidParameters";
+  return (flags & ~supportedFlags(controller)) === 0 && (secondary & (secondary - 1)) === 0 ? undefined : "InvalidParameters";
 };
 
 const NOTHING = new Uint8Array(0);
@@ -94,9 +102,10 @@ function answer(call: Call, finish: () => void): void {
 export const advertisingHandlers: readonly Handler[] = [
   on(commands.readAdvertisingFeatures, [supports("LowEnergy", "Rejected")], (call) => {
     const { maxAdvertisingOctets, maxInstances, instances } = call.controller;
-    const newestFirst = [...instances.keys()].reverse();
+    // The kernel shows no number above how many there are: one alone is seen only as number 1.
+    const newestFirst = [...instances.keys()].reverse().filter((instance) => instance <= instances.size);
     const lengths = { maxAdvDataLen: maxAdvertisingOctets, maxScanRspLen: maxAdvertisingOctets };
-    call.complete({ supportedFlags: EVERY_FLAG, ...lengths, maxInstances, instances: newestFirst });
+    call.complete({ supportedFlags: supportedFlags(call.controller), ...lengths, maxInstances, instances: newestFirst });
   }),
   on(
     commands.addAdvertising,
@@ -149,14 +158,15 @@ export const advertisingHandlers: readonly Handler[] = [
       ({ parameters: { flags, minInterval, maxInterval, txPower } }) => {
         const isInRange = minInterval >= SHORTEST_INTERVAL && maxInterval <= LONGEST_INTERVAL && minInterval <= maxInterval;
         if ((flags & PARAM_INTERVALS) !== 0 && !isInRange) return "Failed";
-        return (flags & PARAM_TX_POWER) !== 0 && (txPower < LEAST_TX_POWER_DBM || txPower > MOST_TX_POWER_DBM) ? "Failed" : undefined;
+        const isPower = txPower === UNKNOWN_TX_POWER || (txPower >= LEAST_TX_POWER_DBM && txPower <= MOST_TX_POWER_DBM);
+        return (flags & PARAM_TX_POWER) !== 0 && !isPower ? "Failed" : undefined;
       },
     ],
     (call) => {
       const { controller, parameters } = call;
       const { instance, flags, timeout, duration } = parameters;
-      const isLegacy = controller.maxAdvertisingOctets === LEGACY_OCTETS;
-      const txPower = isLegacy || (flags & PARAM_TX_POWER) === 0 ? UNKNOWN_TX_POWER : parameters.txPower;
+      const isChosen = (flags & PARAM_TX_POWER) !== 0 && parameters.txPower !== UNKNOWN_TX_POWER;
+      const txPower = !isExtended(controller) ? UNKNOWN_TX_POWER : isChosen ? parameters.txPower : USUAL_TX_POWER_DBM;
       const known = controller.instances.get(instance);
       const data = known ? { advData: known.advData, scanRsp: known.scanRsp, isComplete: known.isComplete } : { isComplete: false };
       known?.timer?.[Symbol.dispose]();

@@ -279,3 +279,70 @@ describe("discovery", () => {
     expect(addresses(who)).toEqual(["55"]); // the headset ends with 55 too
   });
 });
+
+describe("as seen on Linux 6.1:", () => {
+  test.each([
+    ["Debug", 1, "NotSupported"],
+    ["Debug", 255, "NotSupported"],
+    ["QualityReport", 1, "NotSupported"],
+    ["QualityReport", 255, "InvalidParameters"],
+    ["OffloadCodecs", 1, "Success"],
+    ["OffloadCodecs", 255, "InvalidParameters"],
+    ["LLPrivacy", 255, "InvalidParameters"],
+    ["Zero", 255, "Success"],
+  ] as const)("experimental feature %s with action %i: %s", async (name, action, status) => {
+    const { clock, mgmt } = await at(OFF);
+    const { uuid } = ExperimentalFeature[name];
+    expect(await statusOf(clock, mgmt.request(commands.setExperimentalFeature, 0, { uuid, action }, { unchecked: true }))).toBe(status);
+  });
+
+  test("experimental features that are not there come after the index, those unknown before it", async () => {
+    const { clock, mgmt } = await at(OFF);
+    const set = (uuid: string) => statusOf(clock, mgmt.setExperimentalFeature(undefined, { uuid, action: true }));
+    expect(await set(ExperimentalFeature.QualityReport.uuid)).toBe("InvalidIndex");
+    expect(await set("12345678-1234-1234-1234-123456789abc")).toBe("NotSupported");
+  });
+
+  test("without extended advertising there are no secondary channels and no power to choose", async () => {
+    const legacy = await at(ON, { extendedAdvertising: false });
+    expect((await legacy.mgmt.readAdvertisingFeatures(0)).supportedFlags).toBe(0x1f07f);
+    const refused = legacy.mgmt.addAdvertising(0, { instance: 1, flags: ["Secondary1M"] });
+    expect(await statusOf(legacy.clock, refused)).toBe("InvalidParameters");
+    const parameters = { instance: 1, flags: ["ParamTxPower"], txPower: -4 } as const;
+    expect(await legacy.mgmt.addExtendedAdvertisingParameters(0, parameters)).toMatchObject({ txPower: 127 });
+    const extended = await at(ON);
+    expect((await extended.mgmt.readAdvertisingFeatures(0)).supportedFlags).toBe(0x1ffff);
+    expect(await extended.mgmt.addExtendedAdvertisingParameters(0, parameters)).toMatchObject({ txPower: -4 });
+    expect(await extended.mgmt.addExtendedAdvertisingParameters(0, { ...parameters, txPower: 127 })).toMatchObject({ txPower: 0 });
+  });
+
+  test("an instance alone is listed only as number 1", async () => {
+    const { clock, mgmt } = await at(ON);
+    const instances = async () => (await mgmt.readAdvertisingFeatures(0)).instances;
+    await clock.run(mgmt.addAdvertising(0, { instance: 2 }));
+    expect(await instances()).toEqual([]);
+    await clock.run(mgmt.addAdvertising(0, { instance: 1 }));
+    expect(await instances()).toEqual([1, 2]);
+  });
+
+  test("at power-off the class is gone, though the extended event still has it", async () => {
+    const { clock, mgmt, other } = await at(ON, { classOfDevice: 0x20c });
+    await other.mgmt.readExtendedControllerInformation(0);
+    other.told();
+    await clock.run(mgmt.setPowered(0, false));
+    expect(other.told()[0]).toMatchObject({
+      event: "extendedControllerInformationChanged",
+      eirData: fromHex("040d0c02000319000001090108"),
+    });
+    expect((await mgmt.readControllerInformation(0)).classOfDevice).toBe(0);
+  });
+
+  test("the last UUIDs go, and the class a while later, because they may come back", async () => {
+    const { clock, mgmt } = await at(ON);
+    await clock.run(mgmt.addUuid(0, { uuid: "180f", svcHint: 0x20 }));
+    const any = "00000000-0000-0000-0000-000000000000";
+    expect(await clock.run(mgmt.removeUuid(0, any))).toEqual({ classOfDevice: 0x20_0000 });
+    await clock.advance(2_000);
+    expect((await mgmt.readControllerInformation(0)).classOfDevice).toBe(0);
+  });
+});

@@ -23,8 +23,6 @@ const SETTINGS_CHANGE = bitsOf(ExperimentalFeatureFlags, ["SettingsChange"]);
 type FeatureName = keyof typeof ExperimentalFeature;
 /** Those that a controller lists, in this order; the last but one belongs to none. */
 const LISTED: readonly FeatureName[] = ["LeSimultaneousRoles", "LLPrivacy", "OffloadCodecs", "IsoSocket", "MgmtMesh"];
-/** Not without help of the driver, or not in this kernel. */
-const MISSING: ReadonlySet<FeatureName> = new Set<FeatureName>(["Debug", "QualityReport", "OffloadCodecs"]);
 
 const featureNamed = (uuid: Uuid): FeatureName | undefined =>
   (Object.keys(ExperimentalFeature) as FeatureName[]).find((name) => uuid.equals(ExperimentalFeature[name].uuid));
@@ -38,10 +36,11 @@ type FeatureCall = Call<typeof commands.setExperimentalFeature>;
 
 function featureRefusal({ core, index, parameters }: FeatureCall): StatusName | undefined {
   const name = featureNamed(parameters.uuid);
-  if (name === undefined || MISSING.has(name)) return "NotSupported";
+  if (name === undefined || name === "Debug") return "NotSupported"; // not built into this kernel
   if (name === "Zero") return undefined;
   if ((ExperimentalFeature[name].index === "none") !== (index === NO_CONTROLLER)) return "InvalidIndex";
   if (parameters.action > 1) return "InvalidParameters";
+  if (name === "QualityReport") return "NotSupported"; // not without the driver's help
   return name === "LLPrivacy" && core.controllers.get(index)?.isPowered ? "Rejected" : undefined;
 }
 

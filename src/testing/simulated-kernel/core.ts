@@ -159,6 +159,14 @@ export class KernelCore {
     this.informationChanged(controller);
   }
 
+  /** With the power goes the class. The extended event still has it: Linux forgets it a moment later. */
+  dropClass(controller: Controller): void {
+    if (controller.classOfDevice === 0) return;
+    this.send(events.classOfDeviceChanged, controller.index, { classOfDevice: 0 });
+    this.informationChanged(controller);
+    controller.classOfDevice = 0;
+  }
+
   informationChanged(controller: Controller, except?: ManagementSocket): void {
     this.send(events.extendedControllerInformationChanged, controller.index, { eirData: informationOf(controller) }, except);
   }

@@ -2,6 +2,8 @@ import { type AnyMgmtCommand, commands, events } from "../../mgmt-protocol/index
 import { type Call, type Handler, on } from "./call.ts";
 import { atMost, notDuring, supports } from "./checks.ts";
 
+/** All UUIDs may come back at once, so that Linux leaves the class as it is for a while. */
+const SERVICE_CACHE_MS = 2000;
 /** Removes every UUID. */
 const ANY_UUID = "00000000-0000-0000-0000-000000000000";
 const CLASS_COMMANDS = [commands.addUuid, commands.removeUuid, commands.setDeviceClass, commands.setPowered] as const;
@@ -22,6 +24,15 @@ function updateClass<C extends AnyMgmtCommand>(call: Call<C>): void {
       core.setClass(controller, controller.effectiveClass);
       answer();
     });
+}
+
+/** Answers with the class as it is. */
+function updateClassLater(call: Call<typeof commands.removeUuid>): void {
+  const { controller, core } = call;
+  call.complete({ classOfDevice: controller.classOfDevice });
+  core.clock.setTimer(SERVICE_CACHE_MS, "service cache", () => {
+    if (controller.isPowered && controller.has("BREDR")) core.setClass(controller, controller.effectiveClass);
+  });
 }
 
 export const identityHandlers: readonly Handler[] = [
@@ -54,7 +65,8 @@ export const identityHandlers: readonly Handler[] = [
       const { uuids } = call.controller;
       const left = uuid.equals(ANY_UUID) ? [] : uuids.filter((entry) => !entry.uuid.equals(uuid));
       uuids.splice(0, uuids.length, ...left);
-      updateClass(call);
+      if (uuid.equals(ANY_UUID) && call.controller.isPowered) updateClassLater(call);
+      else updateClass(call);
     },
   ),
   on(commands.setLocalName, [(call) => (call.controller.isPowered ? notDuringName(call as unknown as Call) : undefined)], (call) => {

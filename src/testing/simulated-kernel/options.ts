@@ -37,8 +37,10 @@ export interface KernelControllerOptions {
 }
 
 /**
- * What the other side of a pairing does: nothing is asked ("justWorks"), numbers are compared, the device shows a passkey for the user here
- * to type, the device's user types the passkey that is shown here, a PIN is asked for (BR/EDR), or it refuses. "never" does not answer.
+ * What the other side of a pairing can do: nothing ("justWorks"), compare numbers, show a passkey for the user here to type
+ * ("devicePasskey"), type the passkey that is shown here ("hostPasskey"), ask for a PIN (BR/EDR), or it refuses. "never" does not answer.
+ * What comes of it follows from what this side can do, as with Linux: numbers are compared on LE only where both have Secure Connections,
+ * and a device with a display or keys refuses a pairing that protects against nobody in the middle.
  */
 export type KernelPairing = "justWorks" | "compare" | "devicePasskey" | "hostPasskey" | "pin" | "refuse" | "never";
 

@@ -2,11 +2,11 @@ import { equalBytes } from "../../bytes/index.ts";
 import { randomBytes } from "../../core/index.ts";
 import { AddressType, DisconnectReason, events, IoCapability, Status, type StatusName } from "../../mgmt-protocol/index.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";
-import type { DeviceInRange } from "./device-in-range.ts";
 import type { Answer, Link, LinkPairing, Question } from "./link.ts";
 import { closeLink, idle } from "./links.ts";
+import type { KernelPairing } from "./options.ts";
 import { drawKeys, type PairingResult, tellKeys } from "./pairing-keys.ts";
-import { type PairingMethod, pairingMethod } from "./pairing-method.ts";
+import { isRefused, type PairingMethod, pairingMethod } from "./pairing-method.ts";
 
 /** From the link to the first question, for the keys to be made. */
 const FIRST_QUESTION_MS = 30;
@@ -18,6 +18,17 @@ const DIGITS = 6;
 /** The Security Manager waits no longer, Vol 3 Part H 3.4. */
 const SMP_TIMEOUT_MS = 30_000;
 const A_MILLION = 1_000_000;
+
+/** What a device's user can do, by the way in which it pairs. */
+const CAPABILITIES: Readonly<Record<KernelPairing, number>> = {
+  justWorks: IoCapability.NoInputNoOutput,
+  compare: IoCapability.DisplayYesNo,
+  devicePasskey: IoCapability.DisplayOnly,
+  hostPasskey: IoCapability.KeyboardOnly,
+  pin: IoCapability.NoInputNoOutput,
+  refuse: IoCapability.NoInputNoOutput,
+  never: IoCapability.NoInputNoOutput,
+};
 
 interface Asked {
   readonly question: Question;
@@ -34,6 +45,7 @@ export class PairingProcedure implements LinkPairing {
   readonly #ends: readonly Link[];
   readonly #method: PairingMethod | "pin";
   readonly #isSecureConnections: boolean;
+  readonly #isRefused: boolean;
   /** Whose Pair Device it is; it gets the reply in place of an event. */
   readonly #issuer: ManagementSocket | undefined;
   readonly #ended: (status: StatusName) => void;
@@ -53,12 +65,15 @@ export class PairingProcedure implements LinkPairing {
     this.#ends = link.other ? [link, link.other] : [link];
     this.#issuer = at.issuer;
     this.#ended = at.ended;
-    this.#isSecureConnections = link.other
-      ? this.#ends.every(({ controller }) => controller.has("SecureConnections"))
-      : link.device!.secureConnections;
-    this.#method = link.other
-      ? pairingMethod(at.ioCapability, link.other.controller.ioCapability, this.#isSecureConnections)
-      : methodWith(link.device!, at.ioCapability, link.isInitiator);
+    this.#isSecureConnections =
+      this.#ends.every(({ controller }) => controller.has("SecureConnections")) && (link.device?.secureConnections ?? true);
+    const peerCapability = link.other?.controller.ioCapability ?? CAPABILITIES[link.device!.pairing];
+    const capabilities = link.isInitiator ? ([at.ioCapability, peerCapability] as const) : ([peerCapability, at.ioCapability] as const);
+    const isClassic = link.addressType === AddressType.BREDR;
+    // BR/EDR compares numbers with Secure Simple Pairing already, and without it has nothing but PINs.
+    const needsPin = link.device?.pairing === "pin" || (isClassic && !link.controller.has("SecureSimplePairing"));
+    this.#method = needsPin ? "pin" : pairingMethod(...capabilities, this.#isSecureConnections || isClassic);
+    this.#isRefused = this.#method !== "pin" && !isClassic && isRefused(this.#method, ...capabilities);
     for (const end of this.#ends) end.pairing = this;
     this.#after(FIRST_QUESTION_MS, () => this.#begin());
   }
@@ -91,7 +106,7 @@ export class PairingProcedure implements LinkPairing {
     const isOneSided = this.#ends.some(({ controller }) => controller.has("Bondable") !== isBondable);
     if (isOneSided) this.#fail();
     else if (device?.pairing === "never") this.#after(SMP_TIMEOUT_MS, () => this.#fail());
-    else if (device?.pairing === "refuse") this.#after(EXCHANGE_MS, () => this.#fail());
+    else if (device?.pairing === "refuse" || this.#isRefused) this.#after(EXCHANGE_MS, () => this.#fail());
     else this.#ask();
   }
 
@@ -102,8 +117,7 @@ export class PairingProcedure implements LinkPairing {
     const ask: Record<PairingMethod | "pin", () => void> = {
       pin: () => this.#askPin(this.#link, new TextEncoder().encode(device?.pin ?? "")),
       compare: () => this.#askBothToConfirm(false),
-      // Legacy pairing asks nobody.
-      justWorks: () => (this.#isSecureConnections ? this.#askBothToConfirm(true) : this.#after(EXCHANGE_MS, () => this.#succeed())),
+      justWorks: () => this.#askBothToConfirm(true), // legacy pairing too, and also where nobody can be asked
       initiatorTypes: () => this.#passkey(responder, initiator, passkey),
       responderTypes: () => this.#passkey(initiator, responder, passkey),
       bothType: () => {
@@ -217,15 +231,6 @@ export class PairingProcedure implements LinkPairing {
 
 function drawNumber(core: KernelCore): number {
   return new DataView(randomBytes(core.random, 4).buffer).getUint32(0, true) % A_MILLION;
-}
-
-function methodWith({ pairing }: DeviceInRange, ioCapability: number, isInitiator: boolean): PairingMethod | "pin" {
-  if (pairing === "pin") return "pin";
-  if (ioCapability === IoCapability.NoInputNoOutput) return "justWorks";
-  if (pairing === "compare") return "compare";
-  if (pairing === "devicePasskey") return isInitiator ? "initiatorTypes" : "responderTypes";
-  if (pairing === "hostPasskey") return isInitiator ? "responderTypes" : "initiatorTypes";
-  return "justWorks";
 }
 
 function isSame(expected: Answer, answer: Answer): boolean {

@@ -4,7 +4,7 @@ import type { Mgmt, MgmtEvent } from "../../mgmt/index.ts";
 import type { KernelDeviceOptions, SettingName } from "./options.ts";
 import { pairingMethod } from "./pairing-method.ts";
 
-const READY: readonly SettingName[] = ["Powered", "Connectable", "Bondable", "BREDR", "LowEnergy"];
+const READY: readonly SettingName[] = ["Powered", "Connectable", "Bondable", "BREDR", "LowEnergy", "SecureConnections"];
 const ADDRESS = { address: "C0:11:22:33:44:55", addressType: 2 };
 const CLASSIC = { address: "00:11:22:33:44:55", addressType: 0 };
 const LOCK: KernelDeviceOptions = { address: ADDRESS.address, addressType: "LERandom" };
@@ -82,15 +82,21 @@ describe("a device pairs", () => {
     }
   });
 
-  test("without Secure Connections with a key for each role, and nobody is asked", async () => {
-    const { clock, mgmt, ...who } = await beside({ secureConnections: false });
-    await clock.run(mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 3 }));
-    const keys = who.told().flatMap((event) => (event.event === "newLongTermKey" ? [event.key] : []));
-    expect(keys.map(({ central, keyType }) => [central, keyType])).toEqual([
-      [1, 0],
-      [0, 0],
-    ]);
-    expect(keys[0]!.randomNumber).not.toBe(keys[1]!.randomNumber);
+  test("without Secure Connections, on either side, with a key for each role, and the user is asked all the same", async () => {
+    for (const [device, settings] of [
+      [{ secureConnections: false }, READY],
+      [{}, READY.filter((name) => name !== "SecureConnections")],
+    ] as const) {
+      const { clock, mgmt, ...who } = await beside(device, settings);
+      answer(mgmt, { userConfirmationRequest: (device) => mgmt.userConfirmationReply(0, device) });
+      await clock.run(mgmt.pairDevice(0, { ...ADDRESS, ioCapability: 3 }));
+      const keys = who.told().flatMap((event) => (event.event === "newLongTermKey" ? [event.key] : []));
+      expect(keys.map(({ central, keyType }) => [central, keyType])).toEqual([
+        [1, 0],
+        [0, 0],
+      ]);
+      expect(keys[0]!.randomNumber).not.toBe(keys[1]!.randomNumber);
+    }
   });
 
   test("under a private address: its identity is told to who takes part in that, and the reply names it", async () => {
@@ -190,4 +196,84 @@ test("who is asked follows from what both users can do", () => {
     ["justWorks", "justWorks", "justWorks", "justWorks", "justWorks"],
     ["responderTypes", "compare", "initiatorTypes", "justWorks", "compare"],
   ]);
+});
+
+/*
+ * What Linux 6.1 did with every combination of capabilities, rows responders, columns initiators, in the order of IoCapability: refused (-),
+ * asked without a number (?), numbers compared (=), typed by the initiator (i), by the responder (r), by both (b).
+ */
+describe("two controllers pair as those of Linux 6.1 do", () => {
+  const LEGACY = ["--i?i", "--i?i", "rrb?r", "?????", "rri?r"];
+  const SECURE = ["--i?i", "-=i?=", "rrb?r", "?????", "r=i?="];
+  const addresses = ["00:AA:01:00:00:00", "00:AA:01:01:00:01"] as const;
+
+  async function outcome(initiator: number, responder: number, settings: readonly SettingName[]): Promise<string> {
+    const { kernel, clock } = testKernel({ controllers: [{ settings }, { settings }] });
+    const { mgmt } = await program(kernel);
+    await mgmt.setIoCapability(1, responder);
+    await clock.run(mgmt.addAdvertising(1, { instance: 1, flags: ["Connectable"] }));
+    const asked: string[] = [];
+    let shown = 1234;
+    const peerOf = ({ address, addressType }: { address: string; addressType: number }) => ({ address, addressType });
+    mgmt.on("passkeyNotify", ({ passkey }) => {
+      shown = passkey;
+    });
+    mgmt.on("userPasskeyRequest", (event) => {
+      asked.push(event.index === 0 ? "i" : "r");
+      clock.setTimer(1, "user", () => void mgmt.userPasskeyReply(event.index, { ...peerOf(event), passkey: shown }));
+    });
+    mgmt.on("userConfirmationRequest", (event) => {
+      asked.push(event.confirmHint === 1 ? "?" : "=");
+      void mgmt.userConfirmationReply(event.index, peerOf(event));
+    });
+    const keyTypes = new Set<number>();
+    mgmt.on("newLongTermKey", ({ key }) => keyTypes.add(key.keyType));
+    const pairing = mgmt.pairDevice(0, { address: addresses[1], addressType: "LEPublic", ioCapability: initiator });
+    const status = await statusOf(clock, pairing);
+    await clock.advance(0);
+    if (status === "AuthenticationFailed") return asked.length === 0 ? "-" : "failed later";
+    const [how = ""] = asked.length === 2 && asked[0] !== asked[1] ? ["b"] : asked;
+    const authenticated = how === "?" ? 0 : 1;
+    expect([...keyTypes]).toEqual([(settings.includes("SecureConnections") ? 2 : 0) + authenticated]);
+    return how;
+  }
+
+  test.each([
+    ["without Secure Connections", READY.filter((name) => name !== "SecureConnections"), LEGACY],
+    ["with Secure Connections", READY, SECURE],
+  ] as const)("%s", async (_, settings, expected) => {
+    const rows: string[] = [];
+    for (let responder = 0; responder < 5; responder++) {
+      let row = "";
+      for (let initiator = 0; initiator < 5; initiator++) row += await outcome(initiator, responder, settings);
+      rows.push(row);
+    }
+    expect(rows).toEqual(expected);
+  });
+});
+
+test.each([
+  ["a device that compares numbers, where this side has no Secure Connections", { pairing: "compare" }, ["SecureConnections"], 1],
+  ["a device that shows a number, where nobody here can type", { pairing: "devicePasskey" }, [], 1],
+  ["a device with keys, where nobody here can show", { pairing: "hostPasskey", secureConnections: false }, [], 3, "Success"],
+] as const)("%s", async (_, device, without, ioCapability, status: string = "AuthenticationFailed") => {
+  const settings = READY.filter((name) => !(without as readonly string[]).includes(name));
+  const { clock, mgmt } = await beside(device, settings);
+  answer(mgmt, { userConfirmationRequest: (peer) => mgmt.userConfirmationReply(0, peer) });
+  expect(await statusOf(clock, mgmt.pairDevice(0, { ...ADDRESS, ioCapability }))).toBe(status);
+});
+
+test("a BR/EDR device without Secure Simple Pairing on this side asks for a PIN, with it for the number", async () => {
+  const device = { ...CLASSIC, addressType: "BREDR", pairing: "compare", secureConnections: false } as const;
+  for (const [settings, question] of [
+    [READY, "pinCodeRequest"],
+    [[...READY, "SecureSimplePairing"], "userConfirmationRequest"],
+  ] as [SettingName[], string][]) {
+    const { clock, mgmt, ...who } = await beside(device, settings);
+    const pairing = statusOf(clock, mgmt.pairDevice(0, { ...CLASSIC, ioCapability: 1 }));
+    mgmt.on("pinCodeRequest", () => void mgmt.pinCodeReply(0, { ...CLASSIC, pinCode: new TextEncoder().encode("0000") }));
+    mgmt.on("userConfirmationRequest", () => void mgmt.userConfirmationReply(0, CLASSIC));
+    expect(await pairing).toBe("Success");
+    expect(told({ ...who, mgmt })).toContain(question);
+  }
 });

@@ -27,7 +27,7 @@ export function losePower(core: KernelCore, controller: Controller): void {
   stopEverything(core, controller, 0);
   if (!controller.isPowered) return;
   controller.put({ Powered: false });
-  core.setClass(controller, 0);
+  core.dropClass(controller);
   core.newSettings(controller);
   core.monitors.powered(controller.index, false);
   updateEveryListener(core);
@@ -59,7 +59,7 @@ function powerOff(core: KernelCore, controller: Controller, socket: ManagementSo
   controller.put({ Powered: false });
   controller.letGo();
   answer();
-  core.setClass(controller, 0);
+  core.dropClass(controller);
   core.newSettings(controller, socket);
   core.monitors.powered(controller.index, false);
   updateEveryListener(core);

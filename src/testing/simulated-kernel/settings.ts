@@ -8,18 +8,23 @@ import { updateEveryListener } from "./listening.ts";
 import type { SettingName } from "./options.ts";
 
 type Changes = Partial<Record<SettingName, boolean>>;
-/** The change, at once while powered off, after a word with the controller while powered; then the answer, then the others are told. */
-export function changeSettings<C extends AnyMgmtCommand>(changesOf: (call: Call<C>) => Changes): Action<C> {
+/** The change, then the answer, then the others are told. */
+function changeAtOnce<C extends AnyMgmtCommand>(changesOf: (call: Call<C>) => Changes): Action<C> {
   return (call) => {
     const { controller, core } = call;
-    const apply = (): void => {
-      const changed = controller.put(changesOf(call));
-      answerSettings(call);
-      if (changed) core.newSettings(controller, call.socket);
-      updateEveryListener(core);
-    };
-    if (controller.isPowered) call.after(core.roundTripMs, apply);
-    else apply();
+    const changed = controller.put(changesOf(call));
+    answerSettings(call);
+    if (changed) core.newSettings(controller, call.socket);
+    updateEveryListener(core);
+  };
+}
+
+/** As `changeAtOnce` while powered off; while powered, the controller hears of it first. */
+function changeSettings<C extends AnyMgmtCommand>(changesOf: (call: Call<C>) => Changes): Action<C> {
+  const change = changeAtOnce(changesOf);
+  return (call) => {
+    if (call.controller.isPowered) call.after(call.core.roundTripMs, () => change(call));
+    else change(call);
   };
 }
 
@@ -81,7 +86,7 @@ export const settingsHandlers: readonly Handler[] = [
   on(
     commands.setBondable,
     [atMost("bondable", 1)],
-    changeSettings(({ parameters }) => ({ Bondable: parameters.bondable === 1 })),
+    changeAtOnce(({ parameters }) => ({ Bondable: parameters.bondable === 1 })),
   ),
   on(
     commands.setLinkSecurity,
