@@ -1,18 +1,17 @@
-import { BtsnoopDatalink, encodeBtsnoopHeader, encodeBtsnoopMonitorRecord, encodeBtsnoopRecord } from "./btsnoop.ts";
+import { checkChoice, checkOptions, optionNames } from "../core/index.ts";
+import { BtsnoopEncoder } from "./btsnoop-encoder.ts";
 import type { CaptureFormat } from "./capture-reader.ts";
-import { CaptureRedactor } from "./capture-redactor.ts";
-import { encodePcapngHeader, encodePcapngMonitorRecord, encodePcapngRecord, encodePcapngStatistics } from "./pcapng.ts";
-import { PcapngLinkType } from "./pcapng-blocks.ts";
+import type { CaptureEncoder } from "./encoder.ts";
+import { PcapngEncoder } from "./pcapng-encoder.ts";
 import {
   type AnyCaptureRecord,
   type CaptureDirection,
-  type CaptureRecord,
   hciPacketOf,
   isMonitorRecord,
-  type MonitorRecord,
   monitorRecordOf,
   SIMULATED_EPOCH_MS,
 } from "./record.ts";
+import { shownBy } from "./shown.ts";
 
 /** Where a capture's octets go: a file, a pipe, memory. */
 export interface CaptureSink {
@@ -30,45 +29,25 @@ export interface CaptureWriterOptions {
   readonly epochMs?: number | undefined;
   /** Keep keys and passkeys. Without it zeros stand in their place. */
   readonly secrets?: boolean | undefined;
+  /** Leave out who it was, too: names, addresses, values of attributes. See CaptureAnonymizer. Not with `secrets`. */
+  readonly anonymous?: boolean | undefined;
   /** Default "btsnoop". */
   readonly format?: CaptureFormat | undefined;
   /**
    * What the capture is to hold: HCI packets of one adapter ("hci", the default), or all that the Linux monitor channel tells ("monitor"),
-   * with the adapters' numbers.
+   * with the adapters' numbers. HCI packets of several numbered adapters need pcapng, which has an interface for each.
    */
   readonly content?: "hci" | "monitor" | undefined;
 }
 
-/** How a format writes; times are since 1970. */
-interface Encoder {
-  header(content: "hci" | "monitor"): Uint8Array;
-  packet(record: CaptureRecord): Uint8Array;
-  monitor(record: MonitorRecord): Uint8Array;
-  /** What ends a file that lacks packets. */
-  trailer(lost: { drops: number; timeMs: number }): Uint8Array | undefined;
-}
-
-const ENCODERS: Readonly<Record<CaptureFormat, Encoder>> = {
-  btsnoop: {
-    header: (content) => encodeBtsnoopHeader(content === "monitor" ? BtsnoopDatalink.LinuxMonitor : BtsnoopDatalink.HciUart),
-    packet: encodeBtsnoopRecord,
-    monitor: encodeBtsnoopMonitorRecord,
-    trailer: () => undefined, // every record says what is missing before it
-  },
-  pcapng: {
-    header: (content) => encodePcapngHeader(content === "monitor" ? PcapngLinkType.LinuxMonitor : PcapngLinkType.HciH4WithPhdr),
-    packet: encodePcapngRecord,
-    monitor: encodePcapngMonitorRecord,
-    trailer: encodePcapngStatistics,
-  },
-};
+const OPTIONS = optionNames<CaptureWriterOptions>({ epochMs: true, secrets: true, anonymous: true, format: true, content: true });
 
 /** Writes a capture record by record, without blocking. A packet that the sink refuses is counted, and the file says how many there were. */
 export class CaptureWriter implements AsyncDisposable {
   readonly #sink: CaptureSink;
   readonly #epochMs: number;
-  readonly #redactor: CaptureRedactor | undefined;
-  readonly #encoder: Encoder;
+  readonly #shown: (record: AnyCaptureRecord) => AnyCaptureRecord;
+  readonly #encoder: CaptureEncoder;
   readonly #content: "hci" | "monitor";
   #records = 0;
   #dropped = 0;
@@ -78,13 +57,16 @@ export class CaptureWriter implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   constructor(sink: CaptureSink, options: CaptureWriterOptions = {}) {
-    const { epochMs = SIMULATED_EPOCH_MS, secrets = false, format = "btsnoop", content = "hci" } = options;
+    checkOptions("CaptureWriter", options, OPTIONS);
+    const { epochMs = SIMULATED_EPOCH_MS, format = "btsnoop", content = "hci" } = options;
+    checkChoice("CaptureWriter content", content, ["hci", "monitor"]);
+    checkChoice("CaptureWriter format", format, ["btsnoop", "pcapng"]);
     this.#sink = sink;
     this.#epochMs = epochMs;
-    this.#redactor = secrets ? undefined : new CaptureRedactor();
-    this.#encoder = ENCODERS[format];
+    this.#shown = shownBy(options);
+    this.#encoder = format === "pcapng" ? new PcapngEncoder(content) : new BtsnoopEncoder(content);
     this.#content = content;
-    sink.write(this.#encoder.header(content));
+    sink.write(this.#encoder.header());
   }
 
   /** Records written. */
@@ -104,24 +86,37 @@ export class CaptureWriter implements AsyncDisposable {
    * @param timeMs time of the clock whose zero is `epochMs`
    */
   readonly write = (where: CaptureDirection | "sent" | "received", packet: Uint8Array, timeMs: number): void => {
-    const direction = where === "sent" ? "host-to-controller" : where === "received" ? "controller-to-host" : where;
-    this.writeRecord({ direction, packet, timeMs: this.#epochMs + timeMs, originalLength: packet.length, drops: 0 });
+    this.#write(undefined, where, packet, timeMs);
   };
+
+  /** As `write`, for one of several adapters that go into one capture: each has links and attributes of its own. */
+  adapter(index: number): CaptureWriter["write"] {
+    return (where, packet, timeMs) => this.#write(index, where, packet, timeMs);
+  }
+
+  #write(index: number | undefined, where: CaptureDirection | "sent" | "received", packet: Uint8Array, timeMs: number): void {
+    const direction = where === "sent" ? "host-to-controller" : where === "received" ? "controller-to-host" : where;
+    this.writeRecord({ direction, packet, index, timeMs: this.#epochMs + timeMs, originalLength: packet.length, drops: 0 });
+  }
 
   /**
    * Appends a record of another capture or of the monitor channel; `epochMs` has no part in its time. A capture of HCI packets takes those
    * alone, and what is left out is not counted.
+   *
+   * @throws {ArgumentError} an HCI packet of another adapter than the first, in a format that cannot tell them apart
    */
   writeRecord(record: AnyCaptureRecord): void {
     const encoded = this.#closed ? undefined : this.#encode(record);
     if (!encoded) return;
     this.#lastMs = record.timeMs;
-    if (this.#sink.write(encoded)) this.#records++;
-    else this.#dropped++;
+    if (this.#sink.write(encoded)) {
+      this.#records++;
+      this.#encoder.accepted?.(record);
+    } else this.#dropped++;
   }
 
   #encode(record: AnyCaptureRecord): Uint8Array | undefined {
-    const shown = this.#redactor?.redact(record) ?? record;
+    const shown = this.#shown(record);
     this.#missing = Math.max(this.#missing, record.drops ?? 0);
     const drops = this.#dropped + this.#missing;
     if (this.#content === "monitor") {

@@ -1,8 +1,8 @@
-import { CaptureRedactor } from "./capture-redactor.ts";
 import type { DecodedContent, DecodedPacket } from "./decoded-packet.ts";
 import { HciDecoder } from "./hci-decoder.ts";
 import { MonitorDecoder } from "./monitor-decoder.ts";
 import { type AnyCaptureRecord, type CaptureRecord, hciPacketOf, isMonitorRecord, MonitorOpcode, type MonitorRecord } from "./record.ts";
+import { shownBy } from "./shown.ts";
 
 /** Adapters whose links are remembered; those first heard of are forgotten first. */
 const MOST_ADAPTERS = 256;
@@ -21,20 +21,22 @@ const LINKS_ARE_OVER: ReadonlySet<number> = new Set([
  * anything looks at them, unless asked for.
  */
 export class CaptureDecoder {
-  readonly #redactor: CaptureRedactor | undefined;
+  readonly #shown: (record: AnyCaptureRecord) => AnyCaptureRecord;
+  readonly #redacted: boolean;
   readonly #adapters = new Map<number | undefined, HciDecoder>();
   readonly #monitor = new MonitorDecoder();
   #number = 0;
 
-  constructor({ secrets = false }: { secrets?: boolean | undefined } = {}) {
-    this.#redactor = secrets ? undefined : new CaptureRedactor();
+  constructor({ secrets = false, anonymous = false }: { secrets?: boolean | undefined; anonymous?: boolean | undefined } = {}) {
+    this.#shown = shownBy({ secrets, anonymous });
+    this.#redacted = !secrets;
   }
 
   /** @param record of a capture, or of the monitor channel */
   decode(record: AnyCaptureRecord): DecodedPacket {
-    const shown = this.#redactor?.redact(record) ?? record;
+    const shown = this.#shown(record);
     const content = isMonitorRecord(shown) ? this.#monitorRecord(shown) : this.#packet(shown);
-    const redacted = this.#redactor ? { redacted: true } : {};
+    const redacted = this.#redacted ? { redacted: true } : {};
     return { number: ++this.#number, timeMs: record.timeMs, ...content, ...redacted };
   }
 

@@ -1,3 +1,4 @@
+export { CaptureAnonymizer } from "./anonymous/capture-anonymizer.ts";
 export {
   BtsnoopDatalink,
   BtsnoopReader,
@@ -25,7 +26,14 @@ export {
   type MonitorRecordName,
 } from "./monitor.ts";
 export { type MonitoredSocket, MonitoredSockets } from "./monitor-decoder.ts";
-export { encodePcapngHeader, encodePcapngMonitorRecord, encodePcapngRecord, encodePcapngStatistics, PcapngReader } from "./pcapng.ts";
+export {
+  encodePcapngHeader,
+  encodePcapngInterface,
+  encodePcapngMonitorRecord,
+  encodePcapngRecord,
+  encodePcapngStatistics,
+  PcapngReader,
+} from "./pcapng.ts";
 export { PcapngLinkType } from "./pcapng-blocks.ts";
 export {
   type AnyCaptureRecord,

@@ -17,21 +17,30 @@ export function encodePcapngHeader(linkType: number = PcapngLinkType.HciH4WithPh
     words([32, BYTE_ORDER_MAGIC], [16, 1], [16, 0], [64, -1n]), // version 1.0, length of the section not known
     options([Option.ShbUserAppl, program]),
   );
-  const description = block(
+  return concat(section, encodePcapngInterface(linkType));
+}
+
+/** One more interface, numbered in the order in which they are described. @param name for one of several adapters: "hci1" */
+export function encodePcapngInterface(linkType: number, name?: string): Uint8Array {
+  const resolution: readonly [number, Uint8Array] = [Option.IfTsResol, Uint8Array.of(MICROSECONDS)];
+  return block(
     BlockType.InterfaceDescription,
     words([16, linkType], [16, 0], [32, 0]), // packets are not cut
-    options([Option.IfTsResol, Uint8Array.of(MICROSECONDS)]),
+    name === undefined ? options(resolution) : options([Option.IfName, new TextEncoder().encode(name)], resolution),
   );
-  return concat(section, description);
 }
 
 /** A packet of an interface of link type 201: the direction, then H4. */
-export function encodePcapngRecord({ direction, packet, timeMs, originalLength = packet.length }: WrittenRecord): Uint8Array {
+export function encodePcapngRecord(
+  { direction, packet, timeMs, originalLength = packet.length }: WrittenRecord,
+  interfaceNumber = 0,
+): Uint8Array {
   const data = new Uint8Array(4 + packet.length);
   const received = direction === "controller-to-host";
   viewOf(data).setUint32(0, received ? 1 : 0);
   data.set(packet, 4);
-  return enhancedPacket(data, 4 + originalLength, timeMs, options([Option.EpbFlags, words([32, received ? INBOUND : OUTBOUND])]));
+  const flags = options([Option.EpbFlags, words([32, received ? INBOUND : OUTBOUND])]);
+  return enhancedPacket(data, { originalLength: 4 + originalLength, timeMs, interfaceNumber, further: flags });
 }
 
 /** A record of an interface of link type 254: adapter and kind of record, then the payload. */
@@ -42,28 +51,32 @@ export function encodePcapngMonitorRecord(record: MonitorRecord): Uint8Array {
   view.setUint16(0, index);
   view.setUint16(2, opcode);
   data.set(payload, 4);
-  return enhancedPacket(data, 4 + originalLength, timeMs, new Uint8Array(0));
+  return enhancedPacket(data, { originalLength: 4 + originalLength, timeMs, interfaceNumber: 0, further: new Uint8Array(0) });
 }
 
-function enhancedPacket(data: Uint8Array, originalLength: number, timeMs: number, further: Uint8Array): Uint8Array {
-  return block(BlockType.EnhancedPacket, interfaceAndTime(timeMs), words([32, data.length], [32, originalLength]), data, further);
+function enhancedPacket(
+  data: Uint8Array,
+  about: { originalLength: number; timeMs: number; interfaceNumber: number; further: Uint8Array },
+): Uint8Array {
+  const lengths = words([32, data.length], [32, about.originalLength]);
+  return block(BlockType.EnhancedPacket, interfaceAndTime(about.interfaceNumber, about.timeMs), lengths, data, about.further);
 }
 
-/** What is said of the interface at the end: packets that did not get into the file. */
+/** What is said of the first interface at the end: packets that did not get into the file. */
 export function encodePcapngStatistics({ drops, timeMs }: { drops: number; timeMs: number }): Uint8Array {
-  return block(BlockType.InterfaceStatistics, interfaceAndTime(timeMs), options([Option.IsbIfDrop, words([64, drops])]));
+  return block(BlockType.InterfaceStatistics, interfaceAndTime(0, timeMs), options([Option.IsbIfDrop, words([64, drops])]));
 }
 
-/** Interface 0 and a time, upper half first; there is no time before 1970. */
-function interfaceAndTime(timeMs: number): Uint8Array {
+/** The time's upper half comes first; there is no time before 1970. */
+function interfaceAndTime(interfaceNumber: number, timeMs: number): Uint8Array {
   const time = microseconds(Math.max(0, timeMs));
-  return words([32, 0], [32, time >> 32n], [32, time & 0xffff_ffffn]);
+  return words([32, interfaceNumber], [32, time >> 32n], [32, time & 0xffff_ffffn]);
 }
 
 /** The longest block that is held; one of a Bluetooth packet has 64 KiB and its options. */
 const LONGEST_BLOCK = 0x10_0000;
 /** Interfaces of a section; a capture of more is damaged, or made to fill the memory. */
-const MOST_INTERFACES = 1024;
+export const MOST_INTERFACES = 1024;
 
 const KNOWN_BLOCKS: ReadonlySet<number> = new Set(Object.values(BlockType));
 const LEAST_LENGTHS: Readonly<Record<number, number>> = {

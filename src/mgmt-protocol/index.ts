@@ -35,7 +35,7 @@ export {
   peekReply,
 } from "./packet.ts";
 export { bitNames, hasBit, nameOf, type PresentOptions, present, REDACTED, statusName } from "./present.ts";
-export { redactCommand, redactPacket } from "./redact.ts";
+export { type DeclaredPart, partOfCommand, partOfEvent, redactCommand, redactPacket } from "./redact.ts";
 export {
   answeredAs,
   commandName,

@@ -14,6 +14,7 @@ export interface CommonOptions {
   log: (typeof LOG_LEVELS)[number];
   capture?: string;
   secrets?: boolean;
+  anonymous?: boolean;
 }
 
 /** What a command stands on. */

@@ -35,6 +35,11 @@ export function createProgram(io: Io): Command {
     .addOption(new Option("--log <LEVEL>", "what to log on standard error").choices(LOG_LEVELS).default("warn"))
     .option("--capture <FILE>", "write every HCI packet to FILE, as pcapng where it ends in .pcapng, else as btsnoop; keys are left out")
     .option("--secrets", "keep keys in captures and show them in what is decoded")
+    .addOption(
+      new Option("--anonymous", "take names, addresses and values out of captures and of what is decoded, to give them away").conflicts(
+        "secrets",
+      ),
+    )
     .addHelpText(
       "after",
       `
@@ -173,7 +178,7 @@ Examples:
 
   program
     .command("decode")
-    .description("print a btsnoop or pcapng capture, keys left out")
+    .description("print a btsnoop or pcapng capture, keys left out; with --capture also write it anew, as with --anonymous")
     .argument("FILE", "the capture; - for standard input")
     .option("-f, --filter <TEXT>", "only packets whose line holds TEXT (repeatable: any of them)", collect, [])
     .option("--malformed", "only malformed packets")

@@ -98,7 +98,7 @@ export async function openCapture(
   context: Context,
   { suffix = "", simulatedTime = false, content }: { suffix?: string; simulatedTime?: boolean; content?: "hci" | "monitor" } = {},
 ): Promise<CaptureWriter | undefined> {
-  const { capture: path, secrets } = context.options;
+  const { capture: path, secrets, anonymous } = context.options;
   if (path === undefined) return undefined;
   if (/\.pcap$/i.test(path)) throw new UsageError(`${path}: captures are written as btsnoop or pcapng; choose another ending`);
   const { openCaptureFile } = await import("jelling/node");
@@ -106,6 +106,7 @@ export async function openCapture(
   return openCaptureFile(path + suffix, {
     epochMs: simulatedTime ? undefined : performance.timeOrigin,
     secrets,
+    anonymous,
     content,
     format: /\.pcapng$/i.test(path) ? "pcapng" : "btsnoop", // the suffix hides the ending
   });

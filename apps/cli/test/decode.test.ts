@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CaptureWriter, encodeBtsnoopHeader, encodeBtsnoopRecord, MemorySink, MonitorOpcode } from "jelling/capture";
@@ -43,6 +43,23 @@ test("a capture is printed a line a packet, keys left out, malformed ones marked
   expect(err).toBe("5 packets, 1 malformed\n");
   expect(status).toBe(0);
   expect((await jelling(["decode", file, "--secrets"])).out).toContain("longTermKey=000102030405060708090a0b0c0d0e0f");
+});
+
+test("an anonymous copy of a capture has the packets, and neither keys nor names nor values", async () => {
+  const given = join(folder, "given.btsnoop");
+  const away = join(folder, "away.pcapng");
+  await writeFile(given, bytes(["<040e0a01091000665544332211", "<0240200800040004001b0300aa"]));
+  const { status, err } = await jelling(["decode", given, "--anonymous", "--capture", away]);
+  expect([status, err]).toEqual([0, "2 packets, 0 malformed\n2 packets captured\n"]);
+  const copy = await readFile(away);
+  for (const secret of ["665544332211", "0300aa"]) expect(copy.toString("hex")).not.toContain(secret);
+  expect((await jelling(["decode", away])).out).toContain("AttHandleValueNtf attributeHandle=0x0003 attributeValue=00");
+  expect((await jelling(["decode", given, "--anonymous"])).out).toContain("bdAddr=00:00:00:00:00:01");
+  expect(await jelling(["decode", given, "--anonymous", "--secrets"])).toMatchObject({
+    status: 2,
+    err: expect.stringContaining("--secrets"),
+  });
+  expect(await jelling(["decode", given, "--capture", given])).toMatchObject({ status: 1, err: expect.stringContaining("over itself") });
 });
 
 test("JSON is one object a line", async () => {

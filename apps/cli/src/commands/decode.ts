@@ -1,18 +1,24 @@
 import { createReadStream } from "node:fs";
-import { CaptureDecoder, CaptureReader } from "jelling/capture";
+import { resolve } from "node:path";
+import { type AnyCaptureRecord, CaptureDecoder, CaptureReader, type CaptureWriter, isMonitorRecord } from "jelling/capture";
 import type { Context } from "../context.ts";
+import { CommandError } from "../errors.ts";
 import { PacketPrinter } from "../packet-printer.ts";
+import { closeCapture, openCapture } from "../session.ts";
 
 export async function decode(context: Context, file: string, options: { filter: string[]; malformed?: boolean }): Promise<void> {
   const { terminal, signal } = context;
   const reader = new CaptureReader();
-  const decoder = new CaptureDecoder({ secrets: context.options.secrets });
+  const { secrets, anonymous } = context.options;
+  const decoder = new CaptureDecoder({ secrets, anonymous });
   const printer = new PacketPrinter(context, options.filter);
   const counts = { packets: 0, malformed: 0 };
   const input = file === "-" ? process.stdin : createReadStream(file, { signal });
+  await using copy = new Copy(context, file);
   for await (const chunk of input) {
     for (const record of reader.push(chunk as Uint8Array)) {
       signal.throwIfAborted();
+      await copy.write(record);
       printer.begin(record);
       const packet = decoder.decode(record);
       counts.packets++;
@@ -28,4 +34,30 @@ export async function decode(context: Context, file: string, options: { filter: 
   terminal.note(
     `${packets} packet${packets === 1 ? "" : "s"}, ${malformed} malformed${lost > 0 ? `, ${lost} lost by the capturing program` : ""}`,
   );
+}
+
+/** The same capture once more, in the file that `--capture` names: shortened by what may not be seen, and in the format of its ending. */
+class Copy implements AsyncDisposable {
+  readonly #context: Context;
+  #writer: CaptureWriter | undefined;
+
+  /** @throws {CommandError} the copy would overwrite what is read */
+  constructor(context: Context, from: string) {
+    this.#context = context;
+    const { capture } = context.options;
+    if (capture !== undefined && resolve(capture) === resolve(from))
+      throw new CommandError(`${from}: a capture cannot be written over itself`);
+  }
+
+  async write(record: AnyCaptureRecord): Promise<void> {
+    if (this.#context.options.capture === undefined) return;
+    // Where the first packet names its adapter there may be several.
+    const content = isMonitorRecord(record) || record.index !== undefined ? "monitor" : "hci";
+    this.#writer ??= await openCapture(this.#context, { content });
+    this.#writer?.writeRecord(record);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#writer) await closeCapture(this.#context, this.#writer);
+  }
 }

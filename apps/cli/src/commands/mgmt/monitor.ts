@@ -33,7 +33,7 @@ export async function monitor(
   closing.add(() => source[Symbol.asyncDispose]());
   const capture = await openCapture(context, { content: "monitor" });
   if (capture) closing.add(() => closeCapture(context, capture));
-  const decoder = new CaptureDecoder({ secrets: context.options.secrets });
+  const decoder = new CaptureDecoder({ secrets: context.options.secrets, anonymous: context.options.anonymous });
   const printer = new PacketPrinter(context, options.filter);
   let records = 0;
   try {
