@@ -6,6 +6,7 @@ import { createRpa } from "../src/crypto/index.ts";
 import { type Connection, Device, type DeviceOptions } from "../src/device/index.ts";
 import { MemoryBondStore } from "../src/gap/index.ts";
 import {
+  DisconnectionComplete,
   EncryptionChange,
   HardwareError,
   HciErrorCode,
@@ -109,6 +110,30 @@ describe("a device", () => {
     await device.close();
     expect(seen.filter((line) => line === "sent 1 0").length).toBe(controller.commands.length);
     expect(seen.filter((line) => line === "received 4 0").length).toBe(controller.commands.length);
+  });
+
+  test("a capture that throws is the program's fault and harms nothing else", async () => {
+    const fault = new Error("the disk is full");
+    const uncaught: unknown[] = [];
+    const listeners = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => uncaught.push(error));
+    try {
+      let packets = 0;
+      await open({
+        capture: () => {
+          packets++;
+          throw fault;
+        },
+      });
+      expect(await (await beConnected()).rssi()).toBe(-60);
+      await device.close();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(uncaught).toEqual(Array.from({ length: packets }, () => fault));
+    } finally {
+      process.removeAllListeners("uncaughtException");
+      for (const listener of listeners) process.on("uncaughtException", listener);
+    }
   });
 
   test("two live in one process and know nothing of each other", async () => {
@@ -260,17 +285,61 @@ describe("links", () => {
     await connection.disconnect();
   });
 
-  test("a link that is disconnected here is gone when the controller says so, or after a while", async () => {
+  test("a link that is disconnected here is gone when the controller says so", async () => {
     await open();
     const first = await beConnected();
     await first.disconnect();
-    expect(controller.last.get("Disconnect")).toEqual({ connectionHandle: 1, reason: 0x13 });
-    expect(device.links).toEqual([]);
-    const second = await beConnected();
+    expect((await first.closed).reason).toBe(0x16);
+    await first.disconnect(); // again: nothing
+    expect(controller.commands.filter((name) => name === "Disconnect")).toHaveLength(1);
+  });
+
+  test("a disconnection that the controller leaves open is an error, and the link is kept until its end is told", async () => {
+    await open();
+    const connection = await beConnected();
     controller.reactions.delete("Disconnect");
-    await second.disconnect();
+    const before = clock.now();
+    await expect(connection.disconnect()).rejects.toMatchObject({ code: "ERR_TIMEOUT", operation: "disconnection" });
+    expect(clock.now() - before).toBe(6000);
+    expect([connection.ended, device.links]).toEqual([undefined, [connection]]);
+    expect(await connection.rssi()).toBe(-60);
+    controller.lose(1, 0x16);
+    expect(await connection.closed).toMatchObject({ reason: 0x16 });
     expect(device.links).toEqual([]);
-    expect(await second.closed).toMatchObject({ reason: 0x16, cause: { code: "ERR_TIMEOUT" } });
+  });
+
+  test("Disconnection Complete with an error status rejects the disconnection and keeps the link (Vol 4 Part E 7.7.5)", async () => {
+    await open();
+    const connection = await beConnected();
+    const failed = { status: 0x0c, connectionHandle: 1, reason: 0x16 };
+    controller.event(DisconnectionComplete, failed); // nobody asked
+    controller.reactions.set("Disconnect", () => controller.event(DisconnectionComplete, failed));
+    await expect(connection.disconnect()).rejects.toMatchObject({ code: "ERR_HCI", status: 0x0c, command: "Disconnect" });
+    expect([connection.ended, device.links]).toEqual([undefined, [connection]]);
+    expect(await connection.rssi()).toBe(-60);
+    controller.reactions.set("Disconnect", () => controller.event(DisconnectionComplete, { ...failed, status: 0 }));
+    await connection.disconnect();
+    expect(device.links).toEqual([]);
+  });
+
+  test("a reset of the controller takes every link down", async () => {
+    await open();
+    const connection = await beConnected();
+    const read = expect(connection.gatt.read(3)).rejects.toMatchObject({ code: "ERR_DISCONNECTED" });
+    await device.hci.reset();
+    await read;
+    expect(await connection.closed).toMatchObject({ reason: 0x03, cause: { code: "ERR_STATE" } });
+    expect([device.links, device.ended]).toEqual([[], undefined]);
+    await beConnected();
+  });
+
+  test("a link that the controller does not know is gone although no event says so", async () => {
+    await open();
+    const connection = await beConnected();
+    controller.answers.set("Disconnect", HciErrorCode.UnknownConnectionIdentifier);
+    await connection.disconnect();
+    expect(await connection.closed).toMatchObject({ reason: 0x16, cause: { code: "ERR_TIMEOUT" } });
+    expect(device.links).toEqual([]);
   });
 
   test("a link that the controller does not want to end is an error, but not of a scope that is left", async () => {

@@ -1,9 +1,11 @@
+import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/clock.ts";
 import type { HciTransport, TransportClosed } from "../hci/index.ts";
 
 /**
  * Sees every HCI packet, H4 packet type first: "sent" to the controller or "received" from it, and when, in milliseconds of the device's
- * clock. The octets belong to the stack: copy what is kept. Packets hold keys.
+ * clock. The octets belong to the stack: copy what is kept. Packets hold keys. What it throws is thrown again in a turn of its own; the
+ * packet goes its way.
  */
 export type Capture = (direction: "sent" | "received", packet: Uint8Array, timeMs: number) => void;
 
@@ -31,7 +33,7 @@ export class CapturedTransport implements HciTransport {
     this.#transport.onPacket =
       onPacket &&
       ((packet) => {
-        this.#capture("received", packet, this.#clock.now());
+        callOut(this.#capture, "received", packet, this.#clock.now());
         onPacket(packet);
       });
   }
@@ -51,9 +53,10 @@ export class CapturedTransport implements HciTransport {
     this.#transport.onWritable = onWritable;
   }
 
-  send(packet: Uint8Array): void {
-    this.#capture("sent", packet, this.#clock.now());
-    this.#transport.send(packet);
+  /** Gives on what the transport's own `send` gives: nothing, or the promise of one that is `async`. */
+  send(packet: Uint8Array): unknown {
+    callOut(this.#capture, "sent", packet, this.#clock.now());
+    return this.#transport.send(packet);
   }
 
   [Symbol.asyncDispose](): PromiseLike<void> {

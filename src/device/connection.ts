@@ -111,6 +111,8 @@ export class Connection implements AsyncDisposable {
   #parameters: LinkParameters;
   #dataLength = INITIAL_DATA_LENGTH;
   #disconnecting: Promise<void> | undefined;
+  /** The Disconnect command was sent, or is about to be. */
+  #disconnection: Pending<void> | undefined;
 
   /** Made by the device when the controller reports the link. */
   constructor(parts: ConnectionParts) {
@@ -260,21 +262,23 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Ends the link; resolves when it is gone. What was sent before is let through first, for at most a second. A controller that does not tell so in the supervision timeout and 2 s is not waited for.
+   * Ends the link; resolves when it is gone. What was sent before is let through first, for at most a second. While this rejects, the link is
+   * there, or may be: it can be used, and disconnected again.
    *
    * @param reason a value of HciErrorCode that may be given: by default Remote User Terminated Connection
+   * @throws {HciError} the controller refuses, at once or with a Disconnection Complete event that says so (Vol 4 Part E 7.7.5)
+   * @throws {TimeoutError} the controller does not say in the supervision timeout and 2 s what became of the link
    */
   disconnect(reason: number = HciErrorCode.RemoteUserTerminatedConnection): Promise<void> {
     if (this.#ended) return Promise.resolve();
-    this.#disconnecting ??= this.#disconnect(reason);
+    this.#disconnecting ??= this.#disconnect(reason).finally(() => {
+      this.#disconnecting = undefined;
+      this.#disconnection = undefined;
+    });
     return this.#disconnecting;
   }
 
   async #disconnect(reason: number): Promise<void> {
-    const timeoutMs = this.#parameters.supervisionTimeoutMs + 2000;
-    const ended = new Pending<void>({ clock: this.#clock, operation: "disconnection", timeoutMs });
-    void this.closed.then(() => ended.resolve());
-    ended.promise.catch(() => undefined); // it is awaited below, after the command
     try {
       // A disconnection drops what the controller has not sent: the last keys of a pairing, a write without response.
       await this.#link.att.whenSent({ timeoutMs: FLUSH_MS });
@@ -282,6 +286,12 @@ export class Connection implements AsyncDisposable {
       this.#logger.debug("disconnecting although not everything could be sent");
     }
     if (this.#ended) return;
+    const timeoutMs = this.#parameters.supervisionTimeoutMs + 2000;
+    const ended = new Pending<void>({ clock: this.#clock, operation: "disconnection", timeoutMs });
+    this.#disconnection = ended;
+    void this.closed.then(() => ended.resolve());
+    ended.promise.catch(() => undefined); // it is awaited below, after the command
+    let isUnknown = false;
     try {
       await this.#hci.send(Disconnect, { connectionHandle: this.handle, reason });
     } catch (error) {
@@ -289,14 +299,16 @@ export class Connection implements AsyncDisposable {
       const isGone = error instanceof HciError && GOING.includes(error.status);
       if (!isGone && !this.#ended) {
         ended.reject(error);
-        this.#disconnecting = undefined;
         throw error;
       }
+      isUnknown = error instanceof HciError && error.status === HciErrorCode.UnknownConnectionIdentifier;
     }
     try {
       await ended.promise;
     } catch (error) {
-      this.end(new DisconnectedError(HciErrorCode.ConnectionTerminatedByLocalHost, { cause: error }));
+      // The controller has said that it knows no such link: what was lost is the event.
+      if (isUnknown) this.end(new DisconnectedError(HciErrorCode.ConnectionTerminatedByLocalHost, { cause: error }));
+      else throw error;
     }
   }
 
@@ -378,6 +390,11 @@ export class Connection implements AsyncDisposable {
   onDataLength(dataLength: DataLength): void {
     this.#dataLength = Object.freeze(dataLength);
     this.#events.emit("dataLength", this.#dataLength);
+  }
+
+  /** A Disconnection Complete event says that the link is still there. @internal */
+  onDisconnectFailed(error: HciError): void {
+    this.#disconnection?.reject(error);
   }
 
   /** The link is gone: settles everything, then tells. @internal */

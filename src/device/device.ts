@@ -120,8 +120,13 @@ export class Device implements AsyncDisposable {
         this.#discarded.get(handle)?.resolve();
         this.#links.get(handle)?.end(error);
       },
+      onDisconnectFailed: (handle, error) => {
+        this.#discarded.get(handle)?.reject(error);
+        this.#links.get(handle)?.onDisconnectFailed(error);
+      },
       link: (handle) => this.#links.get(handle),
     });
+    hci.onReset((reason) => this.#onReset(reason));
     hci.onClose((reason) => this.#end(reason));
   }
 
@@ -316,6 +321,12 @@ export class Device implements AsyncDisposable {
     }
     this.#end(reason);
     await Promise.allSettled([this.#hci[Symbol.asyncDispose](), this.#bonds.flush()]);
+  }
+
+  /** The controller was reset: it has none of the links any more. */
+  #onReset(cause: BleError): void {
+    for (const pending of this.#discarded.values()) pending.resolve();
+    for (const connection of this.links) connection.end(new DisconnectedError(HciErrorCode.HardwareFailure, { cause }));
   }
 
   #throwIfClosed(): void {

@@ -6,6 +6,7 @@ import {
   EncryptionChangeV2,
   EncryptionKeyRefreshComplete,
   type Hci,
+  HciError,
   HciErrorCode,
   LeConnectionComplete,
   LeConnectionUpdateComplete,
@@ -30,6 +31,8 @@ export interface EventTargets {
   /** A connection complete event with an error status. */
   onNoLink(status: number): void;
   onGone(handle: number, error: DisconnectedError): void;
+  /** A Disconnection Complete event with an error status: the link is still there (Vol 4 Part E 7.7.5). */
+  onDisconnectFailed(handle: number, error: HciError): void;
   link(handle: number): Connection | undefined;
 }
 
@@ -50,6 +53,7 @@ export function bindEvents(hci: Hci, targets: EventTargets): void {
   );
   hci.on(DisconnectionComplete, ({ status, connectionHandle, reason }) => {
     if (status === HciErrorCode.Success) targets.onGone(connectionHandle, new DisconnectedError(reason));
+    else targets.onDisconnectFailed(connectionHandle, new HciError({ status, command: "Disconnect" }));
   });
   const onEncryption = ({ status, connectionHandle, encryptionEnabled }: EncryptionChange): void =>
     targets.link(connectionHandle)?.onEncryptionChange(status, encryptionEnabled !== 0);

@@ -1,6 +1,6 @@
 import type { OperationOptions } from "../async/index.ts";
-import { type Address, UnsupportedError } from "../core/index.ts";
-import { Reset, SetEventMask, WriteLeHostSupport } from "./commands/controller-baseband.ts";
+import { Address, UnsupportedError } from "../core/index.ts";
+import { SetEventMask, WriteLeHostSupport } from "./commands/controller-baseband.ts";
 import {
   ReadBdAddr,
   ReadBufferSize,
@@ -20,6 +20,7 @@ import { LeReadResolvingListSize } from "./commands/le-privacy.ts";
 import { LeReadFilterAcceptListSize } from "./commands/le-scanning.ts";
 import type { CommandDeclaration } from "./declare.ts";
 import { EventCode } from "./declare.ts";
+import { HciError } from "./error.ts";
 import { EncryptionKeyRefreshComplete, ReadRemoteVersionInformationComplete } from "./events/generic.ts";
 import {
   LeAdvertisingReport,
@@ -116,28 +117,108 @@ function leEventMask(leFeatures: bigint, supportedCommands: Uint8Array): bigint 
 const BR_EDR_NOT_SUPPORTED = 37n;
 const LE_SUPPORTED_CONTROLLER = 38n;
 
+/** What is assumed of a controller that does not say: version unknown, Low Energy only, every command there until it refuses. */
+const UNKNOWN = Object.freeze({
+  version: { hciVersion: 0, hciSubversion: 0, companyIdentifier: 0xffff, lmpVersion: 0, lmpSubversion: 0 },
+  supportedCommands: new Uint8Array(64).fill(0xff),
+  lmpFeatures: (1n << BR_EDR_NOT_SUPPORTED) | (1n << LE_SUPPORTED_CONTROLLER),
+  suggested: { suggestedMaxTxOctets: 27, suggestedMaxTxTime: 328 },
+  maximum: { supportedMaxTxOctets: 27, supportedMaxTxTime: 328 },
+});
+/** LE events of version 4.0, which every controller knows and tells unless it is told otherwise (Vol 4 Part E 7.8.1). */
+const DEFAULT_LE_EVENT_MASK = 0x1fn;
+
 /**
- * Resets the controller, reads what it is and switches on the events the host handles.
+ * Reads what the controller is and switches on the events the host handles; for a controller that was just reset. A command that only
+ * informs may fail: what it would have told is assumed.
  *
  * @throws {UnsupportedError} no LE controller
+ * @throws {HciError} the controller refuses what there is no other way for
  */
 export async function initializeController(send: Send, options: OperationOptions): Promise<ControllerInfo> {
-  await send(Reset, {}, options);
-  const { hciVersion, hciSubversion, companyIdentifier, lmpVersion, lmpSubversion } = await send(ReadLocalVersionInformation, {}, options);
-  const { supportedCommands } = await send(ReadLocalSupportedCommands, {}, options);
-  const { lmpFeatures } = await send(ReadLocalSupportedFeatures, {}, options);
+  /** `assumed` where the controller refuses to say. */
+  const ask = async <R>(declaration: CommandDeclaration<object, R>, assumed: Omit<R, "status">): Promise<Omit<R, "status">> => {
+    try {
+      return await send(declaration, {}, options);
+    } catch (error) {
+      if (error instanceof HciError) return assumed;
+      throw error;
+    }
+  };
+  const { hciVersion, hciSubversion, companyIdentifier, lmpVersion, lmpSubversion } = await ask(
+    ReadLocalVersionInformation,
+    UNKNOWN.version,
+  );
+  const { supportedCommands } = await ask(ReadLocalSupportedCommands, UNKNOWN);
+  const { lmpFeatures } = await ask(ReadLocalSupportedFeatures, UNKNOWN);
   if (!((lmpFeatures >> LE_SUPPORTED_CONTROLLER) & 1n))
     throw new UnsupportedError("the controller has no Bluetooth Low Energy (LMP feature bit 38 is off)");
-  const { bdAddr: address } = await send(ReadBdAddr, {}, options);
+  const { bdAddr: address } = await ask(ReadBdAddr, { bdAddr: new Address(new Uint8Array(6), 0) });
   const has = (declaration: CommandDeclaration): boolean => isSupported(supportedCommands, declaration);
+  const askIf = <R>(
+    isThere: boolean,
+    declaration: CommandDeclaration<object, R>,
+    assumed: Omit<R, "status">,
+  ): Promise<Omit<R, "status">> => (isThere && has(declaration) ? ask(declaration, assumed) : Promise.resolve(assumed));
 
   await send(SetEventMask, { eventMask: EVENT_MASK }, options);
   const isDualMode = !((lmpFeatures >> BR_EDR_NOT_SUPPORTED) & 1n);
-  if (isDualMode && has(WriteLeHostSupport)) await send(WriteLeHostSupport, { leSupportedHost: true, unused: 0 }, options);
-  const { leFeatures } = await send(LeReadLocalSupportedFeatures, {}, options);
-  await send(LeSetEventMask, { leEventMask: leEventMask(leFeatures, supportedCommands) }, options);
+  if (isDualMode && has(WriteLeHostSupport)) await orElse(send(WriteLeHostSupport, { leSupportedHost: true, unused: 0 }, options));
+  const { leFeatures } = await ask(LeReadLocalSupportedFeatures, { leFeatures: 0n });
+  const mask = leEventMask(leFeatures, supportedCommands);
+  if (!(await orElse(send(LeSetEventMask, { leEventMask: mask }, options))))
+    await send(LeSetEventMask, { leEventMask: mask & DEFAULT_LE_EVENT_MASK }, options);
 
-  const buffers = await send(has(LeReadBufferSizeV2) ? LeReadBufferSizeV2 : LeReadBufferSize, {}, options);
+  const { leAclDataPacketLength, totalNumLeAclDataPackets } = await readBuffers(send, has, options);
+  const hasDataLength = ((leFeatures >> BigInt(LeFeature.LeDataPacketLengthExtension)) & 1n) === 1n;
+  const suggested = await askIf(hasDataLength, LeReadSuggestedDefaultDataLength, UNKNOWN.suggested);
+  const maximum = await askIf(hasDataLength, LeReadMaximumDataLength, {
+    ...UNKNOWN.maximum,
+    supportedMaxRxOctets: 27,
+    supportedMaxRxTime: 328,
+  });
+  return Object.freeze({
+    hciVersion,
+    hciSubversion,
+    companyIdentifier,
+    lmpVersion,
+    lmpSubversion,
+    supportedCommands,
+    lmpFeatures,
+    leFeatures,
+    leStates: (await askIf(true, LeReadSupportedStates, { leStates: 0n })).leStates,
+    address,
+    leAclDataPacketLength,
+    totalNumLeAclDataPackets,
+    suggestedMaxTxOctets: suggested.suggestedMaxTxOctets,
+    suggestedMaxTxTime: suggested.suggestedMaxTxTime,
+    supportedMaxTxOctets: maximum.supportedMaxTxOctets,
+    supportedMaxTxTime: maximum.supportedMaxTxTime,
+    filterAcceptListSize: (await askIf(true, LeReadFilterAcceptListSize, { filterAcceptListSize: 0 })).filterAcceptListSize,
+    resolvingListSize: (await askIf(true, LeReadResolvingListSize, { resolvingListSize: 0 })).resolvingListSize,
+  });
+}
+
+/** @returns whether the controller took the command */
+async function orElse(sent: Promise<unknown>): Promise<boolean> {
+  try {
+    await sent;
+    return true;
+  } catch (error) {
+    if (error instanceof HciError) return false;
+    throw error;
+  }
+}
+
+type Buffers = Pick<ControllerInfo, "leAclDataPacketLength" | "totalNumLeAclDataPackets">;
+
+async function readBuffers(send: Send, has: (declaration: CommandDeclaration) => boolean, options: OperationOptions): Promise<Buffers> {
+  let buffers: Buffers | undefined;
+  if (has(LeReadBufferSizeV2)) {
+    const newer = send(LeReadBufferSizeV2, {}, options);
+    if (await orElse(newer)) buffers = await newer;
+  }
+  buffers ??= await send(LeReadBufferSize, {}, options);
   let { leAclDataPacketLength, totalNumLeAclDataPackets } = buffers;
   if (leAclDataPacketLength === 0 || totalNumLeAclDataPackets === 0) {
     // No buffers of their own for LE: those of BR/EDR serve both (7.8.2).
@@ -149,34 +230,5 @@ export async function initializeController(send: Send, options: OperationOptions
     throw new UnsupportedError(
       `the controller offers ${totalNumLeAclDataPackets} buffers of ${leAclDataPacketLength} octets, expected at least one of 27`,
     );
-
-  const hasDataLength = ((leFeatures >> BigInt(LeFeature.LeDataPacketLengthExtension)) & 1n) === 1n;
-  const suggested =
-    hasDataLength && has(LeReadSuggestedDefaultDataLength)
-      ? await send(LeReadSuggestedDefaultDataLength, {}, options)
-      : { suggestedMaxTxOctets: 27, suggestedMaxTxTime: 328 };
-  const maximum =
-    hasDataLength && has(LeReadMaximumDataLength)
-      ? await send(LeReadMaximumDataLength, {}, options)
-      : { supportedMaxTxOctets: 27, supportedMaxTxTime: 328 };
-  return Object.freeze({
-    hciVersion,
-    hciSubversion,
-    companyIdentifier,
-    lmpVersion,
-    lmpSubversion,
-    supportedCommands,
-    lmpFeatures,
-    leFeatures,
-    leStates: has(LeReadSupportedStates) ? (await send(LeReadSupportedStates, {}, options)).leStates : 0n,
-    address,
-    leAclDataPacketLength,
-    totalNumLeAclDataPackets,
-    suggestedMaxTxOctets: suggested.suggestedMaxTxOctets,
-    suggestedMaxTxTime: suggested.suggestedMaxTxTime,
-    supportedMaxTxOctets: maximum.supportedMaxTxOctets,
-    supportedMaxTxTime: maximum.supportedMaxTxTime,
-    filterAcceptListSize: has(LeReadFilterAcceptListSize) ? (await send(LeReadFilterAcceptListSize, {}, options)).filterAcceptListSize : 0,
-    resolvingListSize: has(LeReadResolvingListSize) ? (await send(LeReadResolvingListSize, {}, options)).resolvingListSize : 0,
-  });
+  return { leAclDataPacketLength, totalNumLeAclDataPackets };
 }

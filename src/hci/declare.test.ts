@@ -341,7 +341,7 @@ test("a Command Complete event is decoded down to its return parameters", () => 
     returns: { status: 0, bdAddr: Address.from("02:00:00:00:00:01") },
   });
   // A controller may answer an error with nothing but the status.
-  expect(decodeEvent(fromHex("04 0e 04 01 0910 0c")).answers).toMatchObject({ name: "ReadBdAddr", returns: octets("0c") });
+  expect(decodeEvent(fromHex("04 0e 04 01 0910 0c")).answers).toMatchObject({ name: "ReadBdAddr", returns: { status: 0x0c } });
   expect(decodeEvent(fromHex("04 0e 05 01 01fc beef")).answers).toMatchObject({ name: "Command 0xfc01", returns: octets("beef") });
   expect(decodeEvent(fromHex("04 0e 03 03 0000")).answers).toMatchObject({ name: "Command 0x0000" });
   expect(() => decodeEvent(fromHex("04 0e 05 01 0910 0001"))).toThrow("ReadBdAddr.bdAddr");

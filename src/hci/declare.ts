@@ -84,6 +84,14 @@ export function opcodeText(opcode: number): string {
   return `0x${opcode.toString(16).padStart(4, "0")}`;
 }
 
+/**
+ * Whether a whole event packet is a Command Complete with an error status. What follows the status is then of no meaning, and controllers
+ * send all of it, part of it or nothing; some do not even count it in the event's length.
+ */
+export function isCommandFailure(packet: Uint8Array): boolean {
+  return packet.length >= 7 && packet[0] === PacketType.Event && packet[1] === EventCode.CommandComplete && packet[6] !== 0;
+}
+
 const NOTHING = new Uint8Array(0);
 
 function finish(name: string, writer: Writer, lengthAt: number): Uint8Array {

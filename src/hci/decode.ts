@@ -1,5 +1,5 @@
 import { DecodeError, decode } from "../bytes/index.ts";
-import { type CommandDeclaration, EventCode, type EventDeclaration, eventKey, opcodeText } from "./declare.ts";
+import { type CommandDeclaration, EventCode, type EventDeclaration, eventKey, isCommandFailure, opcodeText } from "./declare.ts";
 import type { CommandComplete } from "./events/generic.ts";
 import { commands, events } from "./registry.ts";
 import { PacketType } from "./transport.ts";
@@ -19,7 +19,10 @@ export interface DecodedEvent {
   readonly eventCode: number;
   readonly subeventCode: number | undefined;
   readonly parameters: unknown;
-  /** For Command Complete: the command it answers, with its return parameters decoded (raw octets where undeclared or only a status). */
+  /**
+   * For Command Complete: the command it answers, with its return parameters decoded; after an error status `{ status }` alone where the
+   * rest is missing or cut. Raw octets where the command is not declared, or is one that Command Status answers.
+   */
   readonly answers: { readonly declaration: CommandDeclaration | undefined; readonly name: string; readonly returns: unknown } | undefined;
 }
 
@@ -49,7 +52,7 @@ export function decodeCommand(packet: Uint8Array): DecodedCommand {
 
 /** Decodes a whole H4 event packet. An undeclared event passes through raw. @throws {DecodeError} short, lying or over-long */
 export function decodeEvent(packet: Uint8Array): DecodedEvent {
-  checkFrame(packet, PacketType.Event, 2, "event");
+  if (!isCommandFailure(packet)) checkFrame(packet, PacketType.Event, 2, "event");
   const eventCode = packet[1]!;
   const isLeMeta = eventCode === EventCode.LeMeta;
   if (isLeMeta && packet.length < 4)
@@ -70,8 +73,12 @@ export function decodeEvent(packet: Uint8Array): DecodedEvent {
 function decodeAnswer({ commandOpcode, returnParameters }: CommandComplete): DecodedEvent["answers"] {
   const declaration = commands.get(commandOpcode);
   const name = declaration?.name ?? `Command ${opcodeText(commandOpcode)}`;
-  // A controller may leave the rest away when the status is an error.
-  const isShortError = returnParameters.length === 1 && returnParameters[0] !== 0;
-  if (!declaration?.returns || isShortError) return { declaration, name, returns: returnParameters };
-  return { declaration, name, returns: decode(declaration.returns, returnParameters, { name }) };
+  if (!declaration?.returns) return { declaration, name, returns: returnParameters };
+  try {
+    return { declaration, name, returns: decode(declaration.returns, returnParameters, { name }) };
+  } catch (error) {
+    const status = returnParameters[0];
+    if (status === undefined || status === 0) throw error;
+    return { declaration, name, returns: { status } };
+  }
 }

@@ -1,16 +1,17 @@
-import { rethrowLater } from "../async/call-out.ts";
+import { callOut, rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { DecodeError, decode } from "../bytes/index.ts";
-import { type BleError, ClosedError, Logger, UnsupportedError } from "../core/index.ts";
+import { checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { ArgumentError, type BleError, ClosedError, Logger, StateError, UnsupportedError } from "../core/index.ts";
 import { AclManager } from "./acl.ts";
 import { CommandFlow } from "./command-flow.ts";
 import { Reset } from "./commands/controller-baseband.ts";
 import { Disconnect } from "./commands/link-control.ts";
 import { type ControllerInfo, initializeController, isSupported } from "./controller-info.ts";
-import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey } from "./declare.ts";
+import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey, isCommandFailure } from "./declare.ts";
 import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
-import { type HciTransport, PacketType } from "./transport.ts";
+import { type HciTransport, PacketType, TransportClosed } from "./transport.ts";
 
 export interface HciOptions {
   clock: Clock;
@@ -21,10 +22,16 @@ export interface HciOptions {
   signal?: AbortSignal | undefined;
 }
 
+const OPTIONS = optionNames<HciOptions>({ clock: true, logger: true, commandTimeoutMs: true, signal: true });
+
 interface Handler {
   readonly declaration: EventDeclaration;
   readonly handle: (parameters: unknown) => void;
   active: boolean;
+}
+
+interface ReasonHandler {
+  readonly handle: (reason: BleError) => void;
 }
 
 /** How long a controller may take for the Reset with which it is left, in milliseconds. */
@@ -47,18 +54,20 @@ export class Hci implements AsyncDisposable {
   readonly #transport: HciTransport;
   readonly #commands: CommandFlow;
   readonly #handlers = new Map<number, readonly Handler[]>();
-  #closeHandlers: { handle: (reason: BleError) => void }[] = [];
+  #closeHandlers: ReasonHandler[] = [];
+  #resetHandlers: ReasonHandler[] = [];
   #controller: ControllerInfo | undefined;
-  #closed: BleError | undefined;
+  #ended: BleError | undefined;
+  #resetting: Promise<void> | undefined;
   #farewell: Pending<void> | undefined;
   #disposal: Promise<void> | undefined;
+  #released: Promise<void> | undefined;
 
   private constructor(transport: HciTransport, { clock, logger = Logger.silent, commandTimeoutMs = 5000 }: HciOptions) {
     this.clock = clock;
     this.logger = logger.child("hci");
     this.#transport = transport;
-    // The transport's own back-pressure is not asked: commands and ACL data under way are bounded by what the controller granted.
-    const transmit = (packet: Uint8Array): void => transport.send(packet);
+    const transmit = (packet: Uint8Array): void => this.#transmit(packet);
     this.#commands = new CommandFlow({
       clock,
       logger: this.logger,
@@ -75,25 +84,64 @@ export class Hci implements AsyncDisposable {
    * Resets the controller, reads its properties and switches its events on. The transport belongs to the Hci from here on; it is closed
    * when this fails.
    *
+   * @throws {ArgumentError} no transport, or an unknown option
    * @throws {UnsupportedError} no LE controller
    * @throws {TimeoutError} the controller does not answer
+   * @throws {TransportClosed} the transport ended, or its `send` threw
    * @throws {HciError} the controller refuses a command that it must have
    */
   static async open(transport: HciTransport, options: HciOptions): Promise<Hci> {
+    checkTransport(transport);
+    checkHciOptions(options);
     const hci = new Hci(transport, options);
+    const { signal } = options;
     try {
-      hci.#controller = await initializeController(
-        (declaration, parameters, sending) => hci.#commands.send(declaration, parameters, sending),
-        {
-          signal: options.signal,
-        },
-      );
-      hci.acl.configure(hci.#controller.leAclDataPacketLength, hci.#controller.totalNumLeAclDataPackets);
+      await hci.#commands.send(Reset, {}, { signal });
+      await hci.#initialize({ signal });
       return hci;
     } catch (error) {
       hci.#fail(new ClosedError("the controller could not be opened", { cause: error }));
-      await transport[Symbol.asyncDispose]();
+      await hci.#release();
       throw error;
+    }
+  }
+
+  async #initialize(options: OperationOptions): Promise<void> {
+    this.#controller = await initializeController(
+      (declaration, parameters, sending) => this.#commands.send(declaration, parameters, { ...sending, isUrgent: true }),
+      options,
+    );
+    this.acl.configure(this.#controller.leAclDataPacketLength, this.#controller.totalNumLeAclDataPackets);
+  }
+
+  /**
+   * Brings a controller back of which nobody knows any more what it does: Reset, and its events switched on again. The last resort, since
+   * every link is lost: their data ends with a DisconnectedError, then `onReset` tells. Commands that wait are refused, those that are sent
+   * meanwhile leave afterwards. Callers at the same time share one reset.
+   *
+   * @param reason why; the cause of what is told to the links
+   * @throws {ControllerError} the controller does not come back; the Hci has ended with it
+   * @throws why the Hci had ended before
+   */
+  reset(reason: BleError = new StateError("the controller was reset")): Promise<void> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    this.#resetting ??= this.#reset(reason).finally(() => {
+      this.#resetting = undefined;
+    });
+    return this.#resetting;
+  }
+
+  async #reset(reason: BleError): Promise<void> {
+    this.logger.warn(() => `the controller is reset: ${reason.message}`);
+    using _held = this.#commands.hold(reason);
+    try {
+      await this.#commands.send(Reset, {}, { isUrgent: true });
+      this.acl.close(new DisconnectedError(HciErrorCode.HardwareFailure, { cause: reason }));
+      for (const { handle } of [...this.#resetHandlers]) callOut(handle, reason);
+      await this.#initialize({});
+    } catch (error) {
+      this.#fail(new ControllerError("the controller could not be brought back by a reset", { cause: error }));
+      throw this.#ended;
     }
   }
 
@@ -103,7 +151,7 @@ export class Hci implements AsyncDisposable {
 
   /** Why nothing works any more: the transport closed, the controller failed, or this was disposed. */
   get ended(): BleError | undefined {
-    return this.#closed;
+    return this.#ended;
   }
 
   /** What the transport says of itself. */
@@ -131,13 +179,14 @@ export class Hci implements AsyncDisposable {
    * @throws `signal.reason` once `signal` aborts; a command already sent has its effect all the same
    */
   send<P, R>(declaration: CommandDeclaration<P, R>, parameters: NoInfer<P>, options?: OperationOptions): Promise<R> {
-    if (!this.#closed && !this.supports(declaration))
+    if (!this.#ended && !this.supports(declaration))
       return Promise.reject(new UnsupportedError(`the controller does not support ${declaration.name}`));
     return this.#commands.send(declaration, parameters, options);
   }
 
   /** Calls `handle` for every such event, decoded, synchronously and in order. At a disconnection the link has been closed before. */
   on<P>(declaration: EventDeclaration<P>, handle: (parameters: P) => void): Disposable {
+    checkHandler(`Hci.on(${declaration.name})`, handle);
     const key = eventKey(declaration.eventCode, declaration.subeventCode);
     const handler: Handler = { declaration, handle: handle as (parameters: unknown) => void, active: true };
     this.#handlers.set(key, [...(this.#handlers.get(key) ?? []), handler]);
@@ -154,8 +203,9 @@ export class Hci implements AsyncDisposable {
 
   /** Calls `handle` once when the Hci ends, however it does: everything pending has been rejected before. At once if it has ended already. */
   onClose(handle: (reason: BleError) => void): Disposable {
+    checkHandler("Hci.onClose", handle);
     const entry = { handle };
-    if (this.#closed) this.#tell(entry, this.#closed);
+    if (this.#ended) callOut(handle, this.#ended);
     else this.#closeHandlers.push(entry);
     return {
       [Symbol.dispose]: () => {
@@ -164,9 +214,24 @@ export class Hci implements AsyncDisposable {
     };
   }
 
-  /** Handlers set by `on` and `onClose`. */
+  /**
+   * Calls `handle` at each `reset`, with its reason, when the controller has done it: it advertises, scans and initiates no more, its
+   * random address, lists and data are gone, and so are the links. What is sent from here on leaves when it is ready again.
+   */
+  onReset(handle: (reason: BleError) => void): Disposable {
+    checkHandler("Hci.onReset", handle);
+    const entry = { handle };
+    if (!this.#ended) this.#resetHandlers.push(entry);
+    return {
+      [Symbol.dispose]: () => {
+        this.#resetHandlers = this.#resetHandlers.filter((other) => other !== entry);
+      },
+    };
+  }
+
+  /** Handlers set by `on`, `onClose` and `onReset`. */
   get listenerCount(): number {
-    let sum = this.#closeHandlers.length;
+    let sum = this.#closeHandlers.length + this.#resetHandlers.length;
     for (const handlers of this.#handlers.values()) sum += handlers.length;
     return sum;
   }
@@ -178,19 +243,45 @@ export class Hci implements AsyncDisposable {
   }
 
   async #dispose(): Promise<void> {
-    if (!this.#closed) {
+    if (!this.#ended) {
       this.#fail(new ClosedError("the controller was closed by its user"));
       this.#farewell = new Pending({ clock: this.clock, operation: "Reset", timeoutMs: FAREWELL_MS });
       this.#transport.onClose = (reason) => this.#farewell?.reject(reason);
-      this.#transport.send(encodeCommand(Reset, {}));
+      this.#transmit(encodeCommand(Reset, {}));
       await this.#farewell.promise.catch((error: unknown) => this.logger.warn(`the controller was left without a reset: ${String(error)}`));
     }
-    await this.#transport[Symbol.asyncDispose]();
+    await this.#release();
+  }
+
+  /** Gives the transport back, once. */
+  #release(): Promise<void> {
+    this.#released ??= (async () => await this.#transport[Symbol.asyncDispose]())();
+    return this.#released;
+  }
+
+  /** The transport's own back-pressure is not asked: commands and ACL data under way are bounded by what the controller granted. */
+  #transmit(packet: Uint8Array): void {
+    try {
+      // Nothing, as the interface has it; from an `async send` of JavaScript a promise, whose failure would be nobody's.
+      const sent: unknown = this.#transport.send(packet);
+      if (sent !== undefined) Promise.resolve(sent).catch((error: unknown) => this.#onSendFailure(error));
+    } catch (error) {
+      this.#onSendFailure(error);
+    }
+  }
+
+  /** A transport that cannot send is gone, whatever it thinks of itself: what it was to send is lost, and no answer will come. */
+  #onSendFailure(cause: unknown): void {
+    const reason = new TransportClosed(`transport "${this.#transport.info?.spec}" ended: it failed to send`, { cause });
+    this.#farewell?.reject(reason);
+    if (this.#ended) return;
+    this.#fail(reason);
+    this.#release().catch((error: unknown) => this.logger.warn(() => `the transport could not be closed: ${String(error)}`));
   }
 
   #fail(reason: BleError): void {
-    if (this.#closed) return;
-    this.#closed = reason;
+    if (this.#ended) return;
+    this.#ended = reason;
     this.onAdvertisingReport = undefined;
     this.#commands.close(reason);
     const isOwn = reason instanceof ClosedError;
@@ -198,15 +289,8 @@ export class Hci implements AsyncDisposable {
       new DisconnectedError(isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure, { cause: reason }),
     );
     this.#handlers.clear();
-    for (const entry of this.#closeHandlers.splice(0)) this.#tell(entry, reason);
-  }
-
-  #tell({ handle }: { handle: (reason: BleError) => void }, reason: BleError): void {
-    try {
-      handle(reason);
-    } catch (error) {
-      rethrowLater(error);
-    }
+    this.#resetHandlers = [];
+    for (const { handle } of this.#closeHandlers.splice(0)) callOut(handle, reason);
   }
 
   #giveUpLink(handle: number): void {
@@ -217,7 +301,7 @@ export class Hci implements AsyncDisposable {
   }
 
   #receive(packet: Uint8Array): void {
-    if (this.#closed) {
+    if (this.#ended) {
       this.#receiveFarewell(packet);
       return;
     }
@@ -247,7 +331,7 @@ export class Hci implements AsyncDisposable {
   }
 
   #receiveEvent(packet: Uint8Array): void {
-    if (packet.length < 3 || packet[2] !== packet.length - 3) {
+    if (packet.length < 3 || (packet[2] !== packet.length - 3 && !isCommandFailure(packet))) {
       this.logger.warn("an event of wrong length was dropped");
       return;
     }
@@ -331,4 +415,19 @@ export class Hci implements AsyncDisposable {
       return undefined;
     }
   }
+}
+
+function checkTransport(transport: unknown): void {
+  if (typeof (transport as HciTransport | undefined)?.send !== "function")
+    throw new ArgumentError(`Hci.open: expected a transport, got ${kindOf(transport)}`);
+}
+
+function checkHciOptions(options: HciOptions): void {
+  checkOptions("Hci.open", options, OPTIONS);
+  if (typeof options?.clock?.now !== "function") throw new ArgumentError(`Hci.open: expected a clock, got ${kindOf(options?.clock)}`);
+  if (options.commandTimeoutMs !== undefined) checkInteger("commandTimeoutMs", options.commandTimeoutMs, 1, 0x7fff_ffff);
+}
+
+function checkHandler(what: string, handle: unknown): void {
+  if (typeof handle !== "function") throw new ArgumentError(`${what}: expected a function, got ${kindOf(handle)}`);
 }
