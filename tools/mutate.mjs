@@ -31,7 +31,7 @@ const results = await new Stryker({
   testRunner: "vitest",
   plugins: ["@stryker-mutator/vitest-runner", "./tools/mutation/sample-checker.mjs"],
   vitest: { configFile: "tools/mutation/vitest.config.ts", related: false },
-  mutate: values.files ? [`${name}/**/*${values.files}*`, "!**/*.test.ts"] : room.mutate,
+  mutate: values.files ? [`${name}/**/*${values.files}*`, `${name}/**/*${values.files}*/**/*.ts`, "!**/*.test.ts"] : room.mutate,
   coverageAnalysis: "perTest",
   concurrency: Number(values.concurrency),
   ignoreStatic: true, // a fault in what runs at import needs a process for each

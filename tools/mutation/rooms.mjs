@@ -6,6 +6,7 @@ const room = (folder, ...tests) => ({
 });
 
 export const rooms = {
+  "src/hci/redaction": room("src/hci/redaction", "src/capture/anonymous/*.test.ts"),
   "src/hci": room("src/hci", "test/hci-*.test.ts"),
   "src/l2cap": room("src/l2cap"),
   "src/att": room("src/att"),
