@@ -104,12 +104,12 @@ export class InstantLink implements Link {
   }
 
   #carryOne(from: Side, to: Side): boolean {
-    if (!from.isAlive || !to.isAlive || !to.end!.isAccepting) return false;
+    if (!from.isAlive || !to.isAlive) return false;
     if (from.heldUntilUs > 0) {
       if (from.heldUntilUs > this.#medium.scheduler.nowUs) return false;
       from.heldUntilUs = 0;
-    } else {
-      from.waiting ??= from.end!.takePdu();
+    } else if (!from.waiting) {
+      from.waiting = from.end!.takePdu();
       if (!from.waiting) return false;
       const fault = this.#fateOf(from, to, from.waiting);
       // A lost or corrupted packet is sent again, which here takes no time.
@@ -123,6 +123,7 @@ export class InstantLink implements Link {
       }
     }
     const pdu = from.waiting!;
+    if (!to.end!.accepts(pdu)) return false;
     from.waiting = undefined;
     to.end!.onPdu(pdu);
     if (from.isAlive) from.end!.onAcknowledged();

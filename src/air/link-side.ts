@@ -60,7 +60,7 @@ export class LinkSide {
       this.nesn ^= 1;
       return false;
     }
-    if (!this.end!.isAccepting || nowUs < this.holdsUntilUs) return false;
+    if (nowUs < this.holdsUntilUs || !this.end!.accepts(pdu)) return false;
     this.nesn ^= 1;
     return true;
   }

@@ -19,8 +19,8 @@ export interface LinkEnd {
   takePdu(): Uint8Array | undefined;
   /** The peer has the PDU taken last. */
   onAcknowledged(): void;
-  /** False while the host takes no more data: the peer's PDUs are then not acknowledged. */
-  readonly isAccepting: boolean;
+  /** False where there is no room for this PDU: it is then not acknowledged. */
+  accepts(pdu: Uint8Array): boolean;
   /** A new PDU of the peer; valid during the call. */
   onPdu(pdu: Uint8Array): void;
   onInstant(change: LinkChange): void;

@@ -183,13 +183,13 @@ export class RadioLink implements Link, RadioUse {
       return;
     }
     this.#eventUs = nowUs;
-    this.#limitUs = this.nextAnchorUs;
+    this.#limitUs = this.nextAnchorUs - T_IFS_US; // Vol 6 Part B 4.5.1
     // The anchor of a link that has waited longer ends the event. Any other one is run over: two anchors close behind each other would else
     // leave the first link time for empty packets only, for ever.
     for (const side of [this.#central, this.#peripheral])
       for (const use of side.end?.radio.uses ?? [])
         if (use !== this && use.nextAnchorUs > nowUs && use.lastServedUs < this.lastServedUs)
-          this.#limitUs = Math.min(this.#limitUs, use.nextAnchorUs);
+          this.#limitUs = Math.min(this.#limitUs, use.nextAnchorUs - T_IFS_US);
     this.lastServedUs = nowUs;
     this.#exchange(nowUs);
   }

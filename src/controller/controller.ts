@@ -3,6 +3,7 @@ import { DecodeError, decode } from "../bytes/index.ts";
 import { Address, ArgumentError, SeededRandom, StateError } from "../core/index.ts";
 import {
   type CommandDeclaration,
+  EventCode,
   encodeCommandComplete,
   encodeCommandStatus,
   HciErrorCode,
@@ -210,7 +211,7 @@ export class Controller implements Disposable {
   }
 
   #wakeLinks(): void {
-    for (const connection of this.#linkLayer.connections.values()) connection.link.wake(connection.role);
+    for (const connection of this.#linkLayer.connections.values()) connection.onHostReady();
   }
 
   #post(session: Session, packet: Uint8Array): void {
@@ -254,7 +255,11 @@ export class Controller implements Disposable {
       return;
     }
     const outcome = begin!(this.#context, parameters);
-    if (declaration.unanswered) return;
+    if (declaration.unanswered) {
+      // Such a command is answered only where its parameters are wrong (Vol 4 Part E 7.3.40).
+      if (outcome !== HciErrorCode.Success) this.#host.send(commandComplete(opcode, outcome as number, this.#numHciCommandPackets));
+      return;
+    }
     this.#host.send(encodeCommandStatus(opcode, typeof outcome === "number" ? outcome : HciErrorCode.Success, this.#numHciCommandPackets));
     if (typeof outcome === "function") outcome();
   }
@@ -281,6 +286,11 @@ export class Controller implements Disposable {
     }
     if (!connection.sendAcl(packet)) this.#host.completed(handle, 1);
   }
+}
+
+/** Command Complete with no more than a status. */
+function commandComplete(opcode: number, status: number, numHciCommandPackets: number): Uint8Array {
+  return Uint8Array.of(PacketType.Event, EventCode.CommandComplete, 4, numHciCommandPackets, opcode, opcode >> 8, status);
 }
 
 function check(name: string, value: number, min: number, max: number): void {

@@ -26,6 +26,7 @@ const DEFAULT_LE_EVENT_MASK = 0x1fn;
 const UNMASKABLE = new Set([0x0e, 0x0f, 0x13]);
 const LE_META = 0x3e;
 const ACL_LINK = 0x01;
+const LONGEST_ACL_DATA = 0xffff;
 
 /** The controller's side of HCI: what it tells its host, through masks, flow control, faults and the trace. */
 export class HostInterface {
@@ -42,6 +43,10 @@ export class HostInterface {
   /** Controller to host flow control of ACL data: credits left, or no flow control. */
   #hostCredits: number | undefined;
   #hostBuffers = 0;
+  /** Packets of each connection that the host has not reported as completed. */
+  readonly #hostHolds = new Map<number, number>();
+  /** Longest ACL data that the host takes, Host Buffer Size. */
+  maxAclOctets = LONGEST_ACL_DATA;
 
   readonly #events: HciPath;
   readonly #aclToHost: HciPath;
@@ -71,6 +76,8 @@ export class HostInterface {
     this.setLeEventMask(DEFAULT_LE_EVENT_MASK);
     this.#hostCredits = undefined;
     this.#hostBuffers = 0;
+    this.#hostHolds.clear();
+    this.maxAclOctets = LONGEST_ACL_DATA;
   }
 
   setEventMask(mask: bigint): void {
@@ -102,9 +109,9 @@ export class HostInterface {
     this.event(DataBufferOverflow, { linkType: ACL_LINK });
   }
 
-  /** One ACL packet with `bytes` from `offset` on to the host; `start` says whether an L2CAP PDU begins in it. */
-  acl(handle: number, start: boolean, bytes: Uint8Array, offset: number): void {
-    const length = bytes.length - offset;
+  /** One ACL packet with `bytes` from `offset` to `end` to the host; `start` says whether an L2CAP PDU begins in it. */
+  acl(handle: number, start: boolean, bytes: Uint8Array, offset: number, end: number): void {
+    const length = end - offset;
     const packet = new Uint8Array(5 + length);
     packet[0] = PacketType.AclData;
     packet[1] = handle;
@@ -112,24 +119,47 @@ export class HostInterface {
     packet[3] = length;
     packet[4] = length >> 8;
     copyOctets(bytes, offset, length, packet, 5);
-    if (this.#hostCredits !== undefined) this.#hostCredits--;
+    if (this.#hostCredits !== undefined) {
+      this.#hostCredits--;
+      this.#hostHolds.set(handle, (this.#hostHolds.get(handle) ?? 0) + 1);
+    }
     this.send(packet);
   }
 
   /** Whether the host takes another ACL packet. */
   get acceptsAcl(): boolean {
-    return (this.#hostCredits === undefined || this.#hostCredits > 0) && !this.#aclToHost.isFull && this.isWritable();
+    return this.hasAclCredit && !this.#aclToHost.isFull && this.isWritable();
+  }
+  get hasAclCredit(): boolean {
+    return this.#hostCredits === undefined || this.#hostCredits > 0;
+  }
+  /** Whether the host takes an event that may as well be left out. */
+  get acceptsEvent(): boolean {
+    return !this.#events.isFull && this.isWritable();
   }
 
-  setHostBuffers(count: number): void {
+  setHostBuffers(count: number, maxOctets: number): void {
     this.#hostBuffers = count;
+    this.maxAclOctets = maxOctets;
     if (this.#hostCredits !== undefined) this.#hostCredits = count;
   }
   setFlowControl(isOn: boolean): void {
     this.#hostCredits = isOn ? this.#hostBuffers : undefined;
   }
-  hostCompleted(count: number): void {
-    if (this.#hostCredits !== undefined) this.#hostCredits = Math.min(this.#hostBuffers, this.#hostCredits + count);
+  /** False where the host reports more than it has. Of a connection that ended meanwhile there is nothing left to report. */
+  hostCompleted(handle: number, count: number): boolean {
+    const held = this.#hostHolds.get(handle);
+    if (this.#hostCredits === undefined || held === undefined) return true;
+    if (count > held) return false;
+    this.#hostHolds.set(handle, held - count);
+    this.#hostCredits += count;
+    return true;
+  }
+
+  /** What the host has of this connection counts as completed (Vol 4 Part E 4.2). */
+  connectionEnded(handle: number): void {
+    if (this.#hostCredits !== undefined) this.#hostCredits += this.#hostHolds.get(handle) ?? 0;
+    this.#hostHolds.delete(handle);
   }
 
   /** A packet to the host. */

@@ -89,11 +89,14 @@ export async function connectedPair(
     timeout?: number;
     central?: Partial<ControllerOptions>;
     peripheral?: Partial<ControllerOptions>;
+    /** Before they meet. */
+    onHosts?: (hosts: { central: RawHost; peripheral: RawHost }) => Promise<void>;
   } = {},
 ): Promise<RawPair> {
   const { clock, air } = makeAir(options);
   const { controller: centralController, host: central } = await makeHost(air, { name: "central", ...options.central });
   const { controller: peripheralController, host: peripheral } = await makeHost(air, { name: "peripheral", ...options.peripheral });
+  await options.onHosts?.({ central, peripheral });
   await advertise(peripheral, { interval: 32 });
   const atCentral = central.event(LeConnectionComplete);
   const atPeripheral = peripheral.event(LeConnectionComplete);

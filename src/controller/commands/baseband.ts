@@ -53,18 +53,22 @@ export const basebandCommands: readonly CommandHandler[] = [
   }),
   answers(SetControllerToHostFlowControl, ({ linkLayer }, { flowControlEnable }) => {
     if (flowControlEnable > 3) return { status: HciErrorCode.InvalidHciCommandParameters };
+    // Bit 1 is for synchronous data, which this controller does not have.
+    if (flowControlEnable > 1) return { status: HciErrorCode.UnsupportedFeatureOrParameterValue };
     if (linkLayer.connections.size > 0) return { status: HciErrorCode.CommandDisallowed };
     linkLayer.host.setFlowControl((flowControlEnable & 1) === 1);
     return OK;
   }),
-  answers(HostBufferSize, ({ linkLayer }, { hostTotalNumAclDataPackets }) => {
-    if (hostTotalNumAclDataPackets === 0) return { status: HciErrorCode.InvalidHciCommandParameters };
-    linkLayer.host.setHostBuffers(hostTotalNumAclDataPackets);
+  answers(HostBufferSize, ({ linkLayer }, { hostAclDataPacketLength, hostTotalNumAclDataPackets }) => {
+    if (hostAclDataPacketLength === 0 || hostTotalNumAclDataPackets === 0) return { status: HciErrorCode.InvalidHciCommandParameters };
+    linkLayer.host.setHostBuffers(hostTotalNumAclDataPackets, hostAclDataPacketLength);
     return OK;
   }),
   begins(HostNumberOfCompletedPackets, ({ linkLayer }, { handles }) => {
-    for (const { hostNumCompletedPackets } of handles) linkLayer.host.hostCompleted(hostNumCompletedPackets);
-    for (const connection of linkLayer.connections.values()) connection.link.wake(connection.role);
-    return HciErrorCode.Success;
+    let status: number = HciErrorCode.Success;
+    for (const { connectionHandle, hostNumCompletedPackets } of handles)
+      if (!linkLayer.host.hostCompleted(connectionHandle, hostNumCompletedPackets)) status = HciErrorCode.InvalidHciCommandParameters;
+    for (const connection of linkLayer.connections.values()) connection.onHostReady();
+    return status;
   }),
 ];

@@ -10,6 +10,7 @@ import { type ControlContext, LinkControl } from "./control.ts";
 import { LlTerminateInd } from "./control-pdus.ts";
 import { type EncryptionState, LinkEncryption } from "./encryption.ts";
 import { type DataLength, LinkExchanges } from "./exchanges.ts";
+import { ReceiveQueue } from "./receive-queue.ts";
 import { LinkUpdates, type UpdatableLink } from "./updates.ts";
 
 /** What a connection is made of. */
@@ -46,6 +47,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
   readonly random: SeededRandom;
   readonly features: bigint;
   readonly acl = new AclQueue();
+  readonly #received: ReceiveQueue;
   readonly control: LinkControl;
   readonly encryption: LinkEncryption;
   readonly updates: LinkUpdates;
@@ -85,6 +87,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     this.txPhys = setup.txPhys;
     this.rxPhys = setup.rxPhys;
     this.#onClosed = setup.onClosed;
+    this.#received = new ReceiveQueue(setup.host, setup.handle);
     this.control = new LinkControl(this);
     this.encryption = new LinkEncryption(this.control, this, (reason) => this.disconnect(reason, reason));
     this.updates = new LinkUpdates(this.control, this);
@@ -141,8 +144,14 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     if (!this.#isClosed) then?.();
   }
 
-  get isAccepting(): boolean {
-    return this.host.acceptsAcl;
+  accepts(pdu: Uint8Array): boolean {
+    return !this.#received.isFull || (pdu[0]! & 3) === LLID_CONTROL;
+  }
+
+  /** The host takes data again. */
+  onHostReady(): void {
+    this.#received.drain();
+    this.link.wake(this.role);
   }
 
   onPdu(pdu: Uint8Array): void {
@@ -152,8 +161,8 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     if (this.rx && !payload) this.lose(HciErrorCode.ConnectionTerminatedDueToMicFailure);
     else if (llid === LLID_CONTROL) this.control.receive(payload ?? pdu.subarray(2));
     else if (llid !== 0 && !this.control.isTerminating) {
-      if (payload) this.host.acl(this.handle, llid === LLID_START, payload, 0);
-      else this.host.acl(this.handle, llid === LLID_START, pdu, 2);
+      if (payload) this.#received.push(llid === LLID_START, payload, 0);
+      else this.#received.push(llid === LLID_START, pdu, 2);
     }
   }
 
@@ -177,7 +186,8 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
 
   /** Says goodbye; `hostReason` is what the own host hears once the peer knows. */
   disconnect(reason: number, hostReason: number = HciErrorCode.ConnectionTerminatedByLocalHost): void {
-    this.control.terminate(reason, () => this.lose(hostReason));
+    if (this.control.isTerminating) return;
+    this.control.terminate(reason, this.parameters.timeout * 10_000, () => this.lose(hostReason));
   }
 
   /** The controller is reset or gone: nobody is told, the peer finds out by itself. */
@@ -194,6 +204,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
 
   #close(reason: number): void {
     if (this.#isClosed) return;
+    this.#received.drain({ isLast: true });
     this.#end();
     this.host.event(DisconnectionComplete, { status: 0, connectionHandle: this.handle, reason });
   }
@@ -202,6 +213,8 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     this.#isClosed = true;
     this.control.close();
     this.acl.clear();
+    this.#received.clear();
+    this.host.connectionEnded(this.handle);
     this.#onClosed(this);
   }
 

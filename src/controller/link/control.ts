@@ -1,12 +1,11 @@
-import { AirEvent, type Link, type LinkRole, type Scheduler } from "../../air/index.ts";
+import type { Link, LinkRole, Scheduler } from "../../air/index.ts";
 import { DecodeError, encode } from "../../bytes/index.ts";
 import type { SeededRandom } from "../../core/index.ts";
 import { HciErrorCode } from "../../hci/index.ts";
 import type { HostInterface } from "../host-interface.ts";
 import { type ControlPdu, decodeControlPdu, LlRejectExtInd, LlRejectInd, LlTerminateInd, LlUnknownRsp } from "./control-pdus.ts";
+import { ResponseTimer } from "./response-timer.ts";
 
-/** Procedure Response Timeout, Vol 6 Part B 5.2. */
-export const RESPONSE_TIMEOUT_US = 40_000_000;
 /** Control PDUs that may wait. A peer makes us queue at most one for each of its own; one that overdoes it gets no answers. */
 const QUEUE_CAPACITY = 32;
 
@@ -66,13 +65,15 @@ export class LinkControl {
   #holds = false;
   #waiting: Procedure[] = [];
   #active: Procedure | undefined;
-  readonly #timeout: AirEvent;
+  /** Of the procedure under way. */
+  readonly #response: ResponseTimer;
+  readonly #timers: ResponseTimer[] = [];
   readonly #receivers = new Map<number, (payload: Uint8Array) => void>();
   #isTerminating = false;
 
   constructor(context: ControlContext) {
     this.context = context;
-    this.#timeout = new AirEvent(() => context.lose(HciErrorCode.LlResponseTimeout));
+    this.#response = this.responseTimer();
     this.on(LlRejectInd, ({ errorCode }) => this.#onRejected(errorCode));
     this.on(LlRejectExtInd, ({ rejectOpcode, errorCode }) => this.#onRejected(errorCode, rejectOpcode));
     this.on(LlUnknownRsp, ({ unknownType }) => this.#onRejected(HciErrorCode.UnsupportedRemoteFeature, unknownType));
@@ -155,12 +156,19 @@ export class LinkControl {
     this.#next();
   }
 
-  /** From here on the peer has 40 s. */
+  /** Own procedure under way: from here on the peer has 40 s. */
   awaitResponse(): void {
-    this.context.scheduler.set(this.#timeout, this.context.scheduler.nowUs + RESPONSE_TIMEOUT_US);
+    this.#response.start();
   }
   responded(): void {
-    this.context.scheduler.clear(this.#timeout);
+    this.#response.stop();
+  }
+
+  /** For a procedure of the peer in which this side waits for a further PDU. */
+  responseTimer(): ResponseTimer {
+    const timer = new ResponseTimer(this.context.scheduler, () => this.context.lose(HciErrorCode.LlResponseTimeout));
+    this.#timers.push(timer);
+    return timer;
   }
 
   finish(procedure: Procedure): void {
@@ -175,16 +183,23 @@ export class LinkControl {
     else this.send(LlRejectInd, { errorCode });
   }
 
-  /** Ends the link: nothing else is sent any more. */
-  terminate(errorCode: number, onAcknowledged: () => void): void {
-    this.#queue = [outgoing(LlTerminateInd, { errorCode }, { onAcknowledged })];
+  /**
+   * Ends the link: nothing else is sent any more. `onEnded` once the peer knows, or after the supervision timeout without a word of it
+   * (Vol 6 Part B 5.1.6): the PDU may stand behind data that the peer does not take.
+   */
+  terminate(errorCode: number, supervisionTimeoutUs: number, onEnded: () => void): void {
+    this.#queue = [outgoing(LlTerminateInd, { errorCode }, { onAcknowledged: onEnded })];
+    for (const timer of this.#timers) timer.stop();
+    const timer = new ResponseTimer(this.context.scheduler, onEnded);
+    timer.start(supervisionTimeoutUs);
+    this.#timers.push(timer);
     this.#held = [];
     this.#isTerminating = true;
     this.context.link.wake(this.context.role);
   }
 
   close(): void {
-    this.responded();
+    for (const timer of this.#timers) timer.stop();
     this.#queue = [];
     this.#held = [];
     this.#waiting = [];

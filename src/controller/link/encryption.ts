@@ -15,6 +15,7 @@ import {
   LlStartEncReq,
   LlStartEncRsp,
 } from "./control-pdus.ts";
+import type { ResponseTimer } from "./response-timer.ts";
 
 /** What the connection does about encryption: which PDUs pass through a cipher, and whether data may pass at all. */
 export interface EncryptionState {
@@ -40,12 +41,15 @@ export class LinkEncryption {
   #procedure: EncryptionProcedure | undefined;
   #start: Start | undefined;
   #isPaused = false;
+  /** Peripheral: for what the central has to send next. */
+  readonly #response: ResponseTimer;
 
   constructor(control: LinkControl, state: EncryptionState, terminate: (reason: number) => void) {
     this.#control = control;
     this.#context = control.context;
     this.#state = state;
     this.#terminate = terminate;
+    this.#response = control.responseTimer();
     if (this.#context.role === LinkRole.Central) this.#serveCentral();
     else this.#servePeripheral();
   }
@@ -67,7 +71,7 @@ export class LinkEncryption {
     start.cipher = new LinkCipher({ longTermKey, skd: start.skd, iv: start.iv, isCentral: false });
     // What the central sends from LL_START_ENC_RSP on is encrypted; this PDU and those before it are not.
     this.#control.sendFirst(LlStartEncReq, {}, { onTaken: () => this.#listenEncrypted() });
-    this.#control.awaitResponse();
+    this.#response.start();
     return true;
   }
 
@@ -77,13 +81,12 @@ export class LinkEncryption {
 
   #serveCentral(): void {
     const control = this.#control;
-    control.on(LlPauseEncRsp, () => this.#procedure?.onPaused());
-    control.on(LlEncRsp, ({ skdPeripheral, ivPeripheral }) => this.#procedure?.onEncRsp(skdPeripheral, ivPeripheral));
-    control.on(LlStartEncReq, () => this.#procedure?.onStartReq());
-    control.on(LlStartEncRsp, () => {
-      this.#procedure?.onStarted();
-      this.#procedure = undefined;
-    });
+    // Nothing of this counts before the procedure has had its turn.
+    const underWay = (): EncryptionProcedure | undefined => (control.active === this.#procedure ? this.#procedure : undefined);
+    control.on(LlPauseEncRsp, () => underWay()?.onPaused());
+    control.on(LlEncRsp, ({ skdPeripheral, ivPeripheral }) => underWay()?.onEncRsp(skdPeripheral, ivPeripheral));
+    control.on(LlStartEncReq, () => underWay()?.onStartReq());
+    control.on(LlStartEncRsp, () => underWay()?.onStarted());
   }
 
   #servePeripheral(): void {
@@ -103,6 +106,7 @@ export class LinkEncryption {
           },
         },
       );
+      this.#response.start();
     });
     control.on(LlPauseEncRsp, () => {});
     control.on(LlEncReq, ({ rand, ediv, skdCentral, ivCentral }) => {
@@ -110,6 +114,7 @@ export class LinkEncryption {
         control.reject(LlEncReq.opcode, HciErrorCode.UnsupportedRemoteFeature, hasFeature(features, LeFeature.ExtendedRejectIndication));
         return;
       }
+      this.#response.stop();
       const skdPeripheral = randomBytes(random, 8);
       const ivPeripheral = randomBytes(random, 4);
       this.#start = {
@@ -127,7 +132,7 @@ export class LinkEncryption {
     control.on(LlStartEncRsp, () => {
       const start = this.#start;
       if (!start?.cipher) return;
-      control.responded();
+      this.#response.stop();
       this.#state.tx = start.cipher;
       control.sendFirst(LlStartEncRsp, {});
       this.#start = undefined;

@@ -18,6 +18,7 @@ import {
   LlPhyRsp,
   LlPhyUpdateInd,
 } from "./control-pdus.ts";
+import type { ResponseTimer } from "./response-timer.ts";
 
 /** Events from sending a PDU with an instant to the instant, Vol 6 Part B 5.1.1; a peripheral that rests hears of it later. */
 const EVENTS_TO_INSTANT = 6;
@@ -48,12 +49,15 @@ export class LinkUpdates {
   /** The peer asked for other parameters, and the host has not answered. */
   #isAsked = false;
   #wantedChannels: Uint8Array;
+  /** Peripheral: for the LL_PHY_UPDATE_IND behind its LL_PHY_RSP. */
+  readonly #phyResponse: ResponseTimer;
 
   constructor(control: LinkControl, link: UpdatableLink) {
     this.#control = control;
     this.#context = control.context;
     this.#link = link;
     this.#wantedChannels = link.channelMap;
+    this.#phyResponse = control.responseTimer();
     if (this.#context.role === LinkRole.Central) this.#serveCentral();
     else this.#servePeripheral();
     if (hasFeature(this.#context.features, LeFeature.ConnectionParametersRequestProcedure)) this.#serveRequests();
@@ -233,8 +237,12 @@ export class LinkUpdates {
     });
     control.on(LlChannelMapInd, ({ channelMap, instant }) => this.#follow(instant, { kind: "channels", channelMap }));
     if (!this.#supportsPhys) return;
-    control.on(LlPhyReq, () => control.send(LlPhyRsp, { txPhys: this.#link.txPhys, rxPhys: this.#link.rxPhys }));
+    control.on(LlPhyReq, () => {
+      control.send(LlPhyRsp, { txPhys: this.#link.txPhys, rxPhys: this.#link.rxPhys });
+      this.#phyResponse.start();
+    });
     control.on(LlPhyUpdateInd, ({ phyCentralToPeripheral, phyPeripheralToCentral, instant }) => {
+      this.#phyResponse.stop();
       if (control.active?.name === "phy update") control.responded();
       const { txPhy, rxPhy, coding } = this.#link;
       if (phyCentralToPeripheral === 0 && phyPeripheralToCentral === 0) this.#onPhys(rxPhy, txPhy);
