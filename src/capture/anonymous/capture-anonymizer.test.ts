@@ -35,6 +35,12 @@ test.each([
     "010d2019 60003000 00 01 66554433 22d1 00 1800 2800 0000 2a00 0000 0000",
     "010d2019 60003000 00 01 0100000000c0 00 1800 2800 0000 2a00 0000 0000",
   ],
+  [
+    "LE Set Advertising Data, whose padding goes too",
+    `01082020 09 0201060509 4a616e65 ${"aa".repeat(22)}`,
+    `01082020 09 0201060509 78787878 ${"00".repeat(22)}`,
+  ],
+  ["LE Set Host Channel Classification", "01142005 ffffffff1f", "01142005 ffffffff1f"],
   ["an undeclared command: Write Local Name", "01130c04 4a616e65", "01130c04 00000000"],
   ["a declared command of the wrong length", "01052007 665544332 2d1 00", "01052007 0100000000c0 00"],
   ["a declared command that is cut", "01052003 665544", "01052003 000000"],
@@ -45,6 +51,9 @@ test.each([
 test.each([
   ["Command Complete of Read BD_ADDR", "040e0a 01 0910 00 665544332211", "040e0a 01 0910 00 010000000000"],
   ["of a command that is not declared: Read Local Name", "040e08 01 140c 00 4a616e65", "040e08 01 140c 00 00000000"],
+  ["of what names nobody: Read Local Supported Commands", `040e44 01 0210 00 ${"a5".repeat(64)}`, `040e44 01 0210 00 ${"a5".repeat(64)}`],
+  ["an LE event that is not declared", "043e08 77 665544332211 01", "043e08 77 000000000000 00"],
+  ["LE Long Term Key Request", "043e0d 05 4000 1122334455667788 3412", "043e0d 05 4000 1122334455667788 3412"],
   ["with a status alone", "040e04 01 0910 0c", "040e04 01 0910 0c"],
   ["of an address that is none", "040e0a 01 0910 00 000000000000", "040e0a 01 0910 00 000000000000"],
   [
@@ -132,6 +141,51 @@ test("declarations that Read By Type asked for stay, once, and other types' valu
   expect(value).toBe(acl("09 06 0300 00000000"));
 });
 
+test.each([
+  ["of includes stays", "0228", true],
+  ["of services stays, which nobody asks for by this request", "0028", false],
+  ["of a type of 128 bits goes", "fb349b5f80000080001000000328 0000", false],
+])("the answer to Read By Type %s", (_name, type, kept) => {
+  const answer = acl("09 08 0200 0500 0900 1018");
+  const [, shown] = anonymize([TO, acl(`08 0100 ffff ${type}`)], [FROM, answer]);
+  expect(shown === answer).toBe(kept);
+});
+
+test("a Client Characteristic Configuration is told by its whole type, in the format of short types, and its value has two octets", () => {
+  const write = acl("12 0400 0100");
+  const after = (found: string, sent = write): string => anonymize([FROM, acl(found)], [TO, sent])[1]!;
+  expect(after("05 01 0300 0128 0400 0229")).toBe(write);
+  expect(after("05 01 0400 0228")).not.toBe(write);
+  expect(after("05 01 0400 0129")).not.toBe(write);
+  expect(after("05 01 0401 0229")).not.toBe(write);
+  expect(after(`05 02 0400 0229 ${"00".repeat(14)}`)).not.toBe(write);
+  expect(after(`05 02 0400 ${"00".repeat(12)} 0229`)).not.toBe(write);
+  expect(after("05 01 0400 0229", acl("12 0400 010000"))).toBe(acl("12 0400 000000"));
+});
+
+test.each([
+  ["LE Connection Complete", "043e13 01 00 4000 00 01 665544332271 1800 0000 4800 00"],
+  ["LE Enhanced Connection Complete", `043e1f 0a 00 4000 00 01 665544332271 ${"00".repeat(12)} 1800 0000 4800 00`],
+  ["Disconnection Complete", "040504 00 4000 13"],
+])("%s of a handle forgets its attributes, and only of that handle", (_name, event) => {
+  const write = acl("12 0400 0100");
+  const found: [Direction, string] = [FROM, acl("05 01 0400 0229")];
+  expect(anonymize(found, [FROM, plain(event)], [TO, write])[2]).toBe(acl("12 0400 0000"));
+  expect(anonymize(found, [FROM, plain(event.replace("00 4000", "00 4100"))], [TO, write])[2]).toBe(write);
+  expect(anonymize(found, [FROM, "04130501400001 00".replace(" ", "")], [TO, write])[2]).toBe(write);
+});
+
+test("links of two adapters with one handle are two", () => {
+  const anonymizer = new CaptureAnonymizer();
+  const show = (index: number, direction: Direction, hex: string): string => {
+    const packet = fromHex(hex);
+    return toHex(anonymizer.anonymize({ index, direction, packet, timeMs: 0, originalLength: packet.length, drops: 0 }).packet);
+  };
+  show(0, FROM, acl("05 01 0400 0229"));
+  expect(show(1, TO, acl("12 0400 0100"))).toBe(acl("12 0400 0000"));
+  expect(show(0, TO, acl("12 0400 0100"))).toBe(acl("12 0400 0100"));
+});
+
 test("a write to a Client Characteristic Configuration that discovery found stays; after the link a handle means nothing", () => {
   const write = acl("12 0400 0100");
   const without = acl("12 0400 0000");
@@ -208,6 +262,11 @@ test.each([
     "the answer to Read Controller Information",
     monitor(MonitorOpcode.ControlEvent, `01000000 0100 0400 00 665544332211 0a 0200 ffffffff 01000000 000000 4a616e65${"00".repeat(256)}`),
     `01000000 0100 0400 00 010000000000 0a 0200 ffffffff 01000000 000000 78787878${"00".repeat(256)}`,
+  ],
+  [
+    "a name with something behind its NUL",
+    monitor(MonitorOpcode.ControlCommand, `01000000 0f00 4a6100 4a616e65${"00".repeat(242)} ${"00".repeat(11)}`),
+    `01000000 0f00 787800 00000000${"00".repeat(242)} ${"00".repeat(11)}`,
   ],
   ["a management command that is not known", monitor(MonitorOpcode.ControlCommand, "01000000 ff7f aabb"), "01000000 ff7f 0000"],
   ["a management packet that is cut", monitor(MonitorOpcode.ControlCommand, "01000000 1400 6655"), "01000000 1400 0000"],

@@ -55,5 +55,6 @@ function anonymizeField({ path, value, start, end }: TracedField, packet: Uint8A
   else if (ADVERTISING_DATA.has(name)) {
     const from = end - start > value.length ? start + 1 : start; // behind a length
     anonymizeAdvertisingData(packet, from, from + value.length, pseudonyms);
+    packet.fill(0, from + value.length, end); // the padding may hold anything
   } else if (!HARMLESS.has(name)) packet.fill(0, start, end);
 }

@@ -32,7 +32,9 @@ function anonymizeField({ start, end }: TracedField, { type }: AnyField["descrip
       break;
     case "cstring": {
       const nul = packet.subarray(start, end).indexOf(0);
-      packet.fill(UNNAMED, start, nul < 0 ? end : start + nul);
+      const textEnd = nul < 0 ? end : start + nul;
+      packet.fill(UNNAMED, start, textEnd);
+      packet.fill(0, textEnd, end); // behind the NUL there may be anything
       break;
     }
     case "bytes":
