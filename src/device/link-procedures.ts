@@ -79,10 +79,18 @@ export class LinkProcedures {
   /** HCI_LE_Enable_Encryption as central; key and rand least significant octet first. */
   startEncryption(longTermKey: Uint8Array, randomNumber: Uint8Array, encryptedDiversifier: number): Promise<void> {
     const parameters = { connectionHandle: this.#connectionHandle, randomNumber, encryptedDiversifier, longTermKey };
-    return this.#run(this.#encryption, "encryption", () => this.#hci.send(LeEnableEncryption, parameters), {});
+    const command = (): Promise<void> => {
+      this.#link.expectEncryption();
+      const sent = this.#hci.send(LeEnableEncryption, parameters);
+      sent.catch(() => this.#link.encryptionSettled());
+      return sent;
+    };
+    return this.#run(this.#encryption, "encryption", command, {});
   }
 
+  /** After everybody else has heard of it: what waited for the event is looked at now. */
   onEncryptionChange(status: number): void {
+    this.#link.encryptionSettled();
     const { pending } = this.#encryption;
     if (status === HciErrorCode.Success) pending?.resolve();
     else pending?.reject(new HciError({ status, command: "LeEnableEncryption" }));
@@ -90,6 +98,7 @@ export class LinkProcedures {
 
   answerLongTermKeyRequest(longTermKey: Uint8Array | undefined): void {
     const connectionHandle = this.#connectionHandle;
+    if (longTermKey) this.#link.expectEncryption();
     const sent = longTermKey
       ? this.#hci.send(LeLongTermKeyRequestReply, { connectionHandle, longTermKey })
       : this.#hci.send(LeLongTermKeyRequestNegativeReply, { connectionHandle });

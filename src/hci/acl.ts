@@ -1,6 +1,7 @@
-import { rethrowLater } from "../async/call-out.ts";
+import { callOut, rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { type BleError, ClosedError, type Logger } from "../core/index.ts";
+import { EarlyPackets } from "./early-packets.ts";
 import { allocateFrame } from "./frame-memory.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { PacketType } from "./transport.ts";
@@ -62,6 +63,7 @@ export class AclManager {
   readonly #transmit: (packet: Uint8Array) => void;
   readonly #onOverflow: (handle: number) => void;
   readonly #links = new Map<number, Link>();
+  readonly #early: EarlyPackets;
   /** The link of the last packet: data comes in runs. */
   #recent: Link | undefined;
   #ready: Link[] = [];
@@ -78,6 +80,7 @@ export class AclManager {
     this.#logger = logger;
     this.#transmit = transmit;
     this.#onOverflow = onOverflow;
+    this.#early = new EarlyPackets(clock);
   }
 
   /** Sets the controller's buffers: octets of data in a packet, and packets. */
@@ -97,17 +100,32 @@ export class AclManager {
     return this.#free;
   }
 
-  /** The link of a new connection. One that is left over from an earlier connection with the same handle is closed. */
+  /**
+   * The link of a new connection. One that is left over from an earlier connection with the same handle is closed. Data that has overtaken
+   * the event of the connection is delivered when whoever opens the link has set it up: after the event, or in the next microtask.
+   */
   open(handle: number): AclLink {
-    this.onDisconnected(handle, new ClosedError(`connection handle ${handle} was given to a new connection`));
+    this.#end(handle, new ClosedError(`connection handle ${handle} was given to a new connection`));
     const link = new Link(this, this.#clock, handle);
     this.#links.set(handle, link);
     this.#shareOut();
+    if (this.#early.has(handle)) queueMicrotask(() => this.deliverEarly());
     return link;
+  }
+
+  /** Hands on the data of links that were opened since it came. */
+  deliverEarly(): void {
+    if (this.#early.size === 0) return;
+    for (const handle of this.#links.keys()) for (const packet of this.#early.take(handle)) callOut(() => this.#receive(packet));
   }
 
   /** @param packet a whole H4 ACL data packet */
   receive(packet: Uint8Array): void {
+    if (this.#early.size > 0) this.deliverEarly(); // which came before
+    this.#receive(packet);
+  }
+
+  #receive(packet: Uint8Array): void {
     const length = packet.length;
     if (length < ACL_HEADER || (packet[3]! | (packet[4]! << 8)) !== length - ACL_HEADER) {
       this.#logger.warn("an ACL data packet of wrong length was dropped");
@@ -119,7 +137,8 @@ export class AclManager {
     if (link === undefined || link.handle !== handle) {
       link = this.#links.get(handle);
       if (link === undefined) {
-        this.#logger.debug("ACL data for an unknown connection handle was dropped");
+        // On USB events and data come by different endpoints, and the event of the connection may be on its way.
+        if (!this.#early.keep(handle, packet)) this.#logger.debug("ACL data for an unknown connection handle was dropped");
         return;
       }
       this.#recent = link;
@@ -156,6 +175,11 @@ export class AclManager {
 
   /** The connection is gone: its link ends, and its packets count as completed, since the controller need not report them any more (4.1.1). */
   onDisconnected(handle: number, reason: BleError): void {
+    this.#early.disconnected(handle);
+    this.#end(handle, reason);
+  }
+
+  #end(handle: number, reason: BleError): void {
     this.#links.get(handle)?.close(reason);
     this.#reclaim(handle, Number.POSITIVE_INFINITY);
     this.pump();
@@ -165,6 +189,7 @@ export class AclManager {
   close(reason: BleError): void {
     this.#free = 0;
     for (const link of this.#links.values()) link.close(reason);
+    this.#early.clear();
     this.#abandoned.clear();
     this.#free = 0;
   }

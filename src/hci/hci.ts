@@ -339,6 +339,7 @@ export class Hci implements AsyncDisposable {
       case EventCode.LeMeta:
         if (packet[3] === LE_ADVERTISING_REPORT && this.onAdvertisingReport !== undefined) this.#receiveReports(packet);
         if (packet.length > 3 && this.#handlers.size > 0) this.#dispatch(eventKey(EventCode.LeMeta, packet[3]), packet, 4);
+        this.acl.deliverEarly(); // of a connection that this event has brought
         return;
       case EventCode.NumberOfCompletedPackets:
         this.acl.onCompleted(packet);

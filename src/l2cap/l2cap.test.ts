@@ -221,7 +221,7 @@ test("a decision that fails is a refusal", async () => {
   expect(sent()).toEqual(["5 130502000100"]);
 });
 
-test.each([
+test.each<readonly [string, "central" | "peripheral", string, readonly string[]]>([
   ["an unknown command", "central", "7f 09 0000", ["5 010902000000"]],
   ["LE Credit Based Connection Request", "central", "14 09 0a00 8000 4000 1700 1700 0a00", ["5 010902000000"]],
   ["an update request to a peripheral", "peripheral", UPDATE_REQUEST, ["5 010502000000"]],
@@ -233,6 +233,24 @@ test.each([
   ["Disconnection Request for a channel that is not there", "central", "06 09 0400 4000 4100", ["5 01090600020040004100"]],
   ["Disconnection Request of wrong length", "central", "06 09 0200 4000", ["5 010902000000"]],
   ["Credit Ind for a channel that is not there", "central", "16 09 0400 4000 0100", []],
+  ["Credit Ind of wrong length", "central", "16 09 0200 4000", ["5 010902000000"]],
+  ["Credit Ind whose length lies", "central", "16 09 0400 4000", ["5 010902000000"]],
+  ["a Credit Ind longer than MTUsig", "central", `16 09 1400 ${"00".repeat(20)}`, ["5 0109040001001700"]],
+  ...[0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x11].map(
+    (code) =>
+      [
+        `0x${code.toString(16)}, which had a meaning once`,
+        "peripheral",
+        `${code.toString(16).padStart(2, "0")} 09 0200 4000`,
+        ["5 010902000000"],
+      ] as const,
+  ),
+  ...[0x02, 0x04, 0x08, 0x0a, 0x17, 0x19, 0x1b, 0x00, 0xff].map(
+    (code) => [`request 0x${code.toString(16)}`, "central", `${code.toString(16).padStart(2, "0")} 09 0000`, ["5 010902000000"]] as const,
+  ),
+  ...[0x01, 0x03, 0x05, 0x07, 0x09, 0x0b, 0x13, 0x15, 0x18, 0x1a].map(
+    (code) => [`answer 0x${code.toString(16)} of wrong length`, "central", `${code.toString(16).padStart(2, "0")} 09 0100 00`, []] as const,
+  ),
   ["an answer that nobody waits for", "central", "13 09 0200 0000", []],
   ["a Command Reject that nobody waits for", "central", "01 09 0200 0000", []],
   ["a Command Reject without reason", "peripheral", "01 01 0000", []],
@@ -241,7 +259,7 @@ test.each([
   ["identifier 0", "central", "12 00 0800 1800 2800 0400 f401", []],
   ["less than a header", "central", "12 05 08", []],
   ["nothing", "central", "", []],
-] as const)("signalling: %s", async (_name, role, pdu, answers) => {
+])("signalling: %s", async (_name, role, pdu, answers) => {
   const { receive, sent } = await open(role);
   receive(5, pdu);
   expect(sent()).toEqual(answers);

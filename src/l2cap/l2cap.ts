@@ -1,9 +1,10 @@
-import { rethrowLater } from "../async/call-out.ts";
+import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/index.ts";
 import type { BleError, Logger } from "../core/index.ts";
 import type { AclLink, Hci } from "../hci/index.ts";
 import type { PduChannel } from "./channel.ts";
 import { FixedChannel, FixedChannelId } from "./fixed-channel.ts";
+import { HeldPdus } from "./held-pdus.ts";
 import { Signalling } from "./signalling.ts";
 
 const HEADER = 4;
@@ -29,6 +30,8 @@ export class L2capLink {
   readonly #att: FixedChannel;
   readonly #smp: FixedChannel;
   readonly #signals: FixedChannel;
+  /** ATT PDUs that wait for the event of an encryption. */
+  readonly #held: HeldPdus;
 
   constructor(acl: AclLink, { handle, role, clock, logger }: L2capLinkOptions & { clock: Clock; logger: Logger }) {
     this.handle = handle;
@@ -39,21 +42,33 @@ export class L2capLink {
     this.smp = this.#smp = new FixedChannel(acl, FixedChannelId.SecurityManager);
     this.#signals = new FixedChannel(acl, FixedChannelId.LeSignalling);
     this.signalling = new Signalling(this.#signals, { role, clock, logger });
+    this.#held = new HeldPdus(clock, (pdu) => callOut(this.#att.onPdu, pdu, 0, pdu.length));
     acl.onPdu = (bytes, offset, end) => this.#receive(bytes, offset, end);
     acl.onClose = (reason) => {
-      for (const channel of [this.#att, this.#smp, this.#signals]) {
-        try {
-          channel.close(reason);
-        } catch (error) {
-          rethrowLater(error);
-        }
-      }
+      this.#held.clear();
+      for (const channel of [this.#att, this.#smp, this.#signals]) callOut(() => channel.close(reason));
     };
   }
 
   /** Why the link is gone. */
   get ended(): BleError | undefined {
     return this.#acl.ended;
+  }
+
+  /**
+   * The peer may send encrypted from now on, while the event that says so is still to come, and may come after what was sent. ATT PDUs wait
+   * for `encryptionSettled`, each for 20 ms at most, so that they are judged by the security that they were sent with.
+   *
+   * Call it when nothing is sent in the clear any more: as peripheral with the key that the controller asks for, since the central's link
+   * layer has paused its data before (Vol 6 Part B 5.1.3.1); as central with LE Enable Encryption.
+   */
+  expectEncryption(): void {
+    if (!this.ended) this.#held.expect();
+  }
+
+  /** The event of the encryption has been dealt with, or there will be none: what waited is delivered. */
+  encryptionSettled(): void {
+    this.#held.release();
   }
 
   /** Ends all channels with `reason`; the connection itself is ended by HCI Disconnect. A disconnection closes by itself. */
@@ -64,6 +79,7 @@ export class L2capLink {
   #receive(bytes: Uint8Array, offset: number, end: number): void {
     switch (bytes[offset + 2]! | (bytes[offset + 3]! << 8)) {
       case FixedChannelId.Attribute:
+        if (this.#held.isActive && this.#held.hold(bytes, offset + HEADER, end)) return;
         this.#att.onPdu?.(bytes, offset + HEADER, end);
         break;
       case FixedChannelId.SecurityManager:

@@ -8,26 +8,26 @@ import { CommandRejectedError, CommandRejectReason } from "./error.ts";
 const Code = Object.freeze({
   CommandReject: 0x01,
   DisconnectionRequest: 0x06,
+  DisconnectionResponse: 0x07,
   ConnectionParameterUpdateRequest: 0x12,
   ConnectionParameterUpdateResponse: 0x13,
   FlowControlCreditInd: 0x16,
 });
-/** Answers and indications are never rejected: rejecting an answer would be answered in turn. */
-const NOT_REJECTED: ReadonlySet<number> = new Set([
+/**
+ * Answers are never rejected: rejecting an answer would be answered in turn. Everything else is, where it is not understood: codes that
+ * never had a meaning, those that lost it with version 5.3 (0x0C to 0x11), and known ones of a wrong length (Vol 3 Part A 4.1).
+ */
+const ANSWERS: ReadonlySet<number> = new Set([
   Code.CommandReject,
-  0x03,
-  0x05,
-  0x07,
-  0x09,
-  0x0b,
-  0x0d,
-  0x0f,
-  0x11,
+  0x03, // Connection Response
+  0x05, // Configuration Response
+  Code.DisconnectionResponse,
+  0x09, // Echo Response
+  0x0b, // Information Response
   Code.ConnectionParameterUpdateResponse,
-  0x15,
-  Code.FlowControlCreditInd,
-  0x18,
-  0x1a,
+  0x15, // LE Credit Based Connection Response
+  0x18, // Credit Based Connection Response
+  0x1a, // Credit Based Reconfigure Response
 ]);
 /** MTUsig of an LE link: the longest signalling packet taken. */
 const SIGNALLING_MTU = 23;
@@ -132,15 +132,15 @@ export class Signalling {
       return;
     }
     // A peer that asks without taking the answers gets no more of them; answers to our own requests are still read.
-    if (!NOT_REJECTED.has(code) && !this.#channel.writable) return;
+    if (!ANSWERS.has(code) && !this.#channel.writable) return;
     if (size > SIGNALLING_MTU) {
-      if (!NOT_REJECTED.has(code)) this.#reject(identifier, CommandRejectReason.SignallingMtuExceeded, SIGNALLING_MTU);
+      if (!ANSWERS.has(code)) this.#reject(identifier, CommandRejectReason.SignallingMtuExceeded, SIGNALLING_MTU);
       return;
     }
     const length = u16(bytes, offset + 2);
     // One command a packet on LE (Vol 3 Part A 4), so a length that is not all of it is wrong.
     if (length !== size - HEADER) {
-      if (!NOT_REJECTED.has(code)) this.#reject(identifier, CommandRejectReason.CommandNotUnderstood);
+      if (!ANSWERS.has(code)) this.#reject(identifier, CommandRejectReason.CommandNotUnderstood);
       return;
     }
     const data = offset + HEADER;
@@ -166,9 +166,12 @@ export class Signalling {
         // There are no dynamic channels, so the request names none that exists. Local and remote endpoint follow, as seen from here.
         this.#reject(identifier, CommandRejectReason.InvalidCidInRequest, u16(bytes, data), u16(bytes, data + 2));
         return;
+      case Code.FlowControlCreditInd:
+        if (length !== 4) break;
+        return; // credits for a channel that does not exist, which nobody waits for (4.24)
       default:
     }
-    if (!NOT_REJECTED.has(code)) this.#reject(identifier, CommandRejectReason.CommandNotUnderstood);
+    if (!ANSWERS.has(code)) this.#reject(identifier, CommandRejectReason.CommandNotUnderstood);
   }
 
   #decide(identifier: number, parameters: ConnectionParameters): void {

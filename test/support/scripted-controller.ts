@@ -32,6 +32,8 @@ export class ScriptedController {
   readonly data: Uint8Array[] = [];
   /** Status to answer with, by command name; "silent" gives no answer at all. */
   readonly answers = new Map<string, number | "silent">();
+  /** Whether data is told as completed at once; otherwise the test does it. */
+  completesAtOnce = true;
   /** Called after a command was answered. */
   readonly reactions = new Map<string, (parameters: Parameters) => void>();
   readonly address: Address;
@@ -82,6 +84,10 @@ export class ScriptedController {
 
   lose(handle = 1, reason: number = HciErrorCode.ConnectionTimeout): void {
     this.event(DisconnectionComplete, { status: 0, connectionHandle: handle, reason });
+  }
+
+  completed(connectionHandle = 1, numCompletedPackets = 1): void {
+    this.event(NumberOfCompletedPackets, { handles: [{ connectionHandle, numCompletedPackets }] });
   }
 
   async unplug(): Promise<void> {
@@ -142,6 +148,6 @@ export class ScriptedController {
   #onData(packet: Uint8Array): void {
     this.data.push(packet);
     const connectionHandle = packet[1]! | ((packet[2]! & 0x0f) << 8);
-    this.event(NumberOfCompletedPackets, { handles: [{ connectionHandle, numCompletedPackets: 1 }] });
+    if (this.completesAtOnce) this.completed(connectionHandle);
   }
 }
