@@ -1,4 +1,4 @@
-import { type Clock, delay, type OperationOptions } from "jelling/async";
+import { type Clock, callOut, delay, type OperationOptions } from "jelling/async";
 import { AttOpcode } from "jelling/att";
 import { Address, BleError, ClosedError, type Logger, type RandomSource, SeededRandom, StateError, TimeoutError } from "jelling/core";
 import { type Capture, type Connection, type ConnectionPolicy, Device } from "jelling/device";
@@ -406,7 +406,7 @@ export class SimulatedPump implements AsyncDisposable {
 
   #say(text: string): void {
     this.#options.logger?.info(text);
-    this.#options.onEvent?.({ timeMs: this.#clock.now(), text });
+    callOut(this.#options.onEvent, { timeMs: this.#clock.now(), text });
   }
 }
 
