@@ -4,10 +4,12 @@ import { Address } from "jelling/core";
 import { MemoryBondStore } from "jelling/gap";
 import type { BondStore } from "jelling/smp";
 import { SimulatedAir } from "jelling/testing";
+import { expect } from "vitest";
 import type { PumpEvent } from "../src/connector/events.ts";
 import { PumpConnector, type PumpConnectorOptions, type ReadySession } from "../src/connector/pump-connector.ts";
 import { type InventedKeys, inventKeys } from "../src/simulator/keys.ts";
 import { inventPumpIdentity, SimulatedPump, type SimulatedPumpOptions } from "../src/simulator/simulated-pump.ts";
+import { WriteWatch } from "./write-watch.ts";
 
 export interface ScenarioOptions {
   readonly seed?: number;
@@ -33,26 +35,35 @@ export class Scenario implements AsyncDisposable {
   /** What the connectors told, and what the pump told. */
   readonly events: PumpEvent[] = [];
   readonly said: string[];
+  readonly #hasFaults: boolean;
+  /** Judges every write that the phone sends; a scenario that ends with an offence fails. */
+  readonly watch: WriteWatch;
 
-  private constructor(at: Pick<Scenario, "air" | "keys" | "pump" | "phoneController" | "pumpController" | "said">) {
+  private constructor(
+    at: Pick<Scenario, "air" | "keys" | "pump" | "phoneController" | "pumpController" | "said" | "watch"> & { readonly hasFaults: boolean },
+  ) {
     this.air = at.air;
     this.keys = at.keys;
     this.pump = at.pump;
     this.phoneController = at.phoneController;
     this.pumpController = at.pumpController;
     this.said = at.said;
+    this.watch = at.watch;
+    this.#hasFaults = at.hasFaults;
   }
 
   static async open({ seed = 1, pump: pumpOptions, traceCapacity = 100_000, prepare }: ScenarioOptions = {}): Promise<Scenario> {
     const air = new SimulatedAir({ seed, traceCapacity });
     const phoneController = air.addController({ name: "phone" });
     const pumpController = air.addController({ name: "pump", position: { x: 1, y: 0 }, address: inventPumpIdentity(seed).address });
+    let pump: SimulatedPump | undefined;
+    const watch = new WriteWatch(phoneController, () => pump!.device.gattServer); // before the faults, so that it sees what is sent
     prepare?.({ air, phone: phoneController, pump: pumpController });
     const keys = inventKeys(air.random("keys"));
     const said: string[] = [];
     try {
       const { clock } = air;
-      const pump = await SimulatedPump.open({
+      pump = await SimulatedPump.open({
         transport: pumpController.transport,
         clock,
         random: air.random("pump"),
@@ -61,12 +72,15 @@ export class Scenario implements AsyncDisposable {
         onEvent: ({ text }) => said.push(text),
         ...pumpOptions,
       });
-      return new Scenario({ air, keys, pump, phoneController, pumpController, said });
+      return new Scenario({ air, keys, pump, phoneController, pumpController, said, watch, hasFaults: prepare !== undefined });
     } catch (error) {
       await air[Symbol.asyncDispose]();
       throw error;
     }
   }
+
+  /** Writes that a test makes by hand and the pump refuses. */
+  expectedRefusals = 0;
 
   /** Value handle of a characteristic in the pump's server. */
   pumpHandle(service: number, characteristic: number): number {
@@ -112,6 +126,9 @@ export class Scenario implements AsyncDisposable {
   /** Closes the pump; connectors are closed by who opened them. The air sees to it that nothing waits any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pump[Symbol.asyncDispose]();
+    expect(this.watch.offences, "writes that are not in the closed table").toEqual([]);
+    // A fault may make of a good write another one on its way.
+    if (!this.#hasFaults) expect(this.pump.forbiddenWrites, "writes that the pump had to refuse").toBe(this.expectedRefusals);
     await this.air[Symbol.asyncDispose]();
   }
 }

@@ -169,6 +169,11 @@ export class SimulatedPump implements AsyncDisposable {
     return this.#device;
   }
 
+  /** Puts the CGM service at another handle, without a word to the phone. */
+  moveGlucoseService(handle: number): void {
+    this.#server.moveGlucose(handle);
+  }
+
   startSensor(start: LocalDateTime = this.now): void {
     const { seed, sensor } = this.#options;
     const glucose = typeof sensor === "function" ? sensor : undefined;
