@@ -12,6 +12,7 @@ class BareChannel implements PduChannel {
   onClose: PduChannel["onClose"];
   readonly writable = true;
   readonly idle = true;
+  readonly waiting = 0;
   peer: BareChannel | undefined;
 
   allocate(length: number): Uint8Array {

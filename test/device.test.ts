@@ -95,7 +95,7 @@ describe("a device", () => {
     [{ address: Address.from("40:00:00:00:00:01/random") }, "expected a public address or a static random one"],
     [{ address: Address.from("00:00:00:00:00:01") }, "cannot be chosen"],
     [{ irk: new Uint8Array(15) }, "identity resolving key of 15 octets"],
-    [{ att: { maxTxPdu: 22 } }, "ATT policy maxTxPdu 22"],
+    [{ att: { maxTxPdu: 22 } }, "ATT policy maxTxPdu: expected a whole number from 23 to 65535, got 22"],
     [{ pairing: { minKeySize: 5 } }, "key sizes 5 to 16"],
     [{ privateAddressIntervalMs: 1 }, "private address interval 1 ms"],
     [{ policy: { dataLength: "sometimes" as "auto" } }, 'dataLength "sometimes"'],
@@ -542,6 +542,7 @@ describe("connection parameters", () => {
 describe("security", () => {
   const encrypted = (status = 0, encryptionEnabled = 1) =>
     controller.event(EncryptionChange, { status, connectionHandle: 1, encryptionEnabled });
+  const gone = (reason: number) => controller.event(DisconnectionComplete, { status: 0, connectionHandle: 1, reason });
 
   test("a bonded peer is known by its private address, before its first request", async () => {
     await open({ bonds: new MemoryBondStore([BOND]) });
@@ -566,33 +567,126 @@ describe("security", () => {
     expect(failures).toMatchObject([{ code: "ERR_BOND_LOST", side: "local" }]);
   });
 
-  test("a central encrypts with the key of its bond", async () => {
+  test("a central encrypts with the key of its bond before it hands out the connection", async () => {
     await open({ bonds: new MemoryBondStore([PLAIN_BOND]) });
-    const connection = await connect();
-    const done = connection.encrypt();
+    let connection: Connection | undefined;
+    const connecting = connect().then((made) => {
+      connection = made;
+    });
     await settled();
     expect(controller.last.get("LeEnableEncryption")).toMatchObject({ longTermKey: LTK.key });
+    expect(connection).toBeUndefined();
     encrypted();
-    await done;
-    expect(connection.security.encrypted).toBe(true);
+    await connecting;
+    expect(connection!.security.encrypted).toBe(true);
     encrypted(0, 0);
-    expect(connection.security.encrypted).toBe(false);
+    expect(connection!.security.encrypted).toBe(false);
   });
 
-  test("a peer that has lost its bond is told apart", async () => {
+  test.each([
+    ["answers that it has no key", () => encrypted(HciErrorCode.PinOrKeyMissing, 0), { code: "ERR_BOND_LOST", side: "peer" }],
+    ["has another key", () => gone(HciErrorCode.ConnectionTerminatedDueToMicFailure), { code: "ERR_BOND_LOST", cause: { reason: 0x3d } }],
+    ["refuses", () => encrypted(HciErrorCode.UnsupportedRemoteFeature, 0), { code: "ERR_HCI", status: 0x1a }],
+    ["goes", () => gone(HciErrorCode.RemoteUserTerminatedConnection), { code: "ERR_DISCONNECTED", reason: 0x13 }],
+    ["says nothing", () => {}, { code: "ERR_TIMEOUT" }],
+  ])("a bonded peer that %s ends the connection, and was asked nothing", async (_name, answer, error) => {
     await open({ bonds: new MemoryBondStore([PLAIN_BOND]) });
-    const connection = await connect();
-    const done = connection.encrypt();
+    const outcomes: Promise<unknown>[] = [];
+    device.onConnection((connection) => outcomes.push(expect(connection.gatt.read(3)).rejects.toMatchObject(error)));
+    controller.reactions.set("Disconnect", () => gone(HciErrorCode.ConnectionTerminatedByLocalHost));
+    const connecting = expect(connect()).rejects.toMatchObject(error);
     await settled();
-    encrypted(HciErrorCode.PinOrKeyMissing, 0);
-    await expect(done).rejects.toMatchObject({ code: "ERR_BOND_LOST", side: "peer" });
+    answer();
+    await connecting;
+    await Promise.all(outcomes);
+    expect(device.links).toEqual([]);
+    expect(controller.data.filter((packet) => packet[7] === 4)).toEqual([]);
   });
 
-  test("a policy can ask for encryption as soon as there is a link", async () => {
-    await open({ bonds: new MemoryBondStore([PLAIN_BOND]), policy: { encrypt: true } });
-    await connect();
+  test("whoever gives up while a bonded peer is encrypted takes the link down", async () => {
+    await open({ bonds: new MemoryBondStore([PLAIN_BOND]) });
+    controller.reactions.set("Disconnect", () => gone(HciErrorCode.ConnectionTerminatedByLocalHost));
+    controller.reactions.set("LeCreateConnection", () => controller.link({ role: "central", peer: PEER }));
+    await expect(device.connect(PEER, { timeoutMs: 500 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
     await settled();
-    expect(controller.commands.includes("LeEnableEncryption")).toBe(true);
+    expect(device.links).toEqual([]);
+    const abort = new AbortController();
+    const connecting = expect(device.connect(PEER, { signal: abort.signal })).rejects.toThrow("enough");
+    await settled();
+    abort.abort(new Error("enough"));
+    await connecting;
+    await settled();
+    expect(device.links).toEqual([]);
+  });
+
+  test("a policy may trust a bonded peer in the clear, by a name that stands out", async () => {
+    await open({ bonds: new MemoryBondStore([PLAIN_BOND]), policy: { dangerouslyTrustUnencryptedPeer: true } });
+    const connection = await connect();
+    await settled();
+    expect(controller.commands).not.toContain("LeEnableEncryption");
+    const seen: number[] = [];
+    connection.gatt.onValue(({ handle }) => seen.push(handle));
+    controller.pdu(1, 4, Uint8Array.of(0x1b, 3, 0, 1));
+    const read = connection.gatt.read(3);
+    await settled();
+    expect([...controller.data.at(-1)!.subarray(9)]).toEqual([0x0a, 3, 0]);
+    controller.pdu(1, 4, Uint8Array.of(0x0b, 7));
+    expect([[...(await read)], seen]).toEqual([[7], [3]]);
+  });
+
+  test("as peripheral a bonded peer is asked to encrypt before the first own request leaves", async () => {
+    await open({ bonds: new MemoryBondStore([BOND]) });
+    const connection = await beConnected();
+    const sent = () => controller.data.map((packet) => [packet[7], ...packet.subarray(9)]);
+    const seen: number[] = [];
+    connection.gatt.onValue(({ handle }) => seen.push(handle));
+    controller.pdu(1, 4, Uint8Array.of(0x1b, 3, 0, 1));
+    await delay(clock, 100);
+    expect(sent()).toEqual([]);
+    const read = connection.gatt.read(3);
+    await settled();
+    expect(sent()).toEqual([[6, 0x0b, 0x09]]); // Security Request
+    controller.event(LeLongTermKeyRequest, { connectionHandle: 1, randomNumber: new Uint8Array(8), encryptedDiversifier: 0 });
+    encrypted();
+    await settled();
+    expect(sent().slice(1)).toEqual([[4, 0x0a, 3, 0]]);
+    controller.pdu(1, 4, Uint8Array.of(0x0b, 7));
+    expect([[...(await read)], seen]).toEqual([[7], []]);
+  });
+
+  test("a central that ignores the request is told nothing, and keeps its link", async () => {
+    await open({ bonds: new MemoryBondStore([BOND]) });
+    const connection = await beConnected();
+    await expect(connection.gatt.read(3)).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    expect(controller.data.filter((packet) => packet[7] === 4)).toEqual([]);
+    expect(connection.ended).toBeUndefined();
+  });
+
+  test("a level of the policy holds without a bond too", async () => {
+    await open({ policy: { security: { encrypted: true } } });
+    const connection = await connect();
+    const seen: number[] = [];
+    connection.gatt.onValue(({ handle }) => seen.push(handle));
+    controller.pdu(1, 4, Uint8Array.of(0x1b, 3, 0, 1));
+    for (const refused of [
+      connection.gatt.read(3),
+      connection.gatt.writeWithoutResponse(3, new Uint8Array(1)),
+      connection.gatt.exchangeMtu(),
+    ])
+      await expect(refused).rejects.toMatchObject({ code: "ERR_INSUFFICIENT_SECURITY", required: { encrypted: true } });
+    expect(connection.gatt.tryWriteWithoutResponse(3, new Uint8Array(1))).toBe(false);
+    expect([controller.data.filter((packet) => packet[7] === 4), seen]).toEqual([[], []]);
+    expect(() => connection.att.sendNow(connection.att.valueFrame(0x52, 3, new Uint8Array(1)))).toThrow(/must be encrypted/);
+  });
+
+  test.each([
+    [{ security: { encrypted: 1 } }, "security.encrypted"],
+    [{ security: { minKeySize: 5 } }, "security.minKeySize"],
+    [{ security: "encrypted" }, "security: expected an object"],
+    [{ dangerouslyTrustUnencryptedPeer: "yes" }, "dangerouslyTrustUnencryptedPeer"],
+  ])("a policy of %j is refused", async (policy, message) => {
+    await open();
+    await expect(device.connect(PEER, { policy: policy as never })).rejects.toThrow(message);
   });
 
   test("without a bond there is nothing to encrypt with", async () => {

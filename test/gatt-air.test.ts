@@ -10,11 +10,25 @@ const PORT = "6e400002-b5a3-f393-e0a9-e50e24dcca9e";
 
 test("GATT/CL/GAR/BV-04-C: a long value is read in parts, whatever the air loses", async () => {
   await using air = new SimulatedAir({ seed: 7, loss: 0.3 });
-  const { central, peripheral } = await air.connectedPair();
+  const { central, peripheral } = await air.connectedPair({ central: { att: { exchangeMtu: "on-demand" } } });
   const value = range(512);
   const handle = peripheral.gattServer.add({ uuid: 0x2a29, value });
   expect(await central.gatt.read(handle)).toEqual(value);
   expect(air.trace("AttReadBlobReq")).toHaveLength(23); // 22 octets each at ATT_MTU 23
+});
+
+test("a long value makes the client ask for the larger MTU by itself, once; a short one does not", async () => {
+  await using air = new SimulatedAir({ seed: 7 });
+  const { central, peripheral } = await air.connectedPair();
+  const [short, long] = [30, 512].map((length) => peripheral.gattServer.add({ uuid: 0x2a29, value: range(length) }));
+  expect(await central.gatt.read(short!)).toEqual(range(30));
+  expect(air.trace("AttExchangeMtuReq")).toHaveLength(0);
+  const before = air.nowMs;
+  expect(await central.gatt.read(long!)).toEqual(range(512));
+  expect(air.nowMs - before).toBeLessThan(300); // 1.4 s in parts of 22 octets
+  await central.gatt.read(long!);
+  expect(air.trace("AttExchangeMtuReq")).toHaveLength(1);
+  expect(central.gatt.mtu).toBe(247);
 });
 
 test("an unanswered request fails after 30 s and ends the bearer (Vol 3 Part F 3.3.3)", async () => {
@@ -116,7 +130,7 @@ test("a bonded client that was away is told what changed, by Service Changed alo
   await advertising[Symbol.asyncDispose]();
   const handle = sensor.gattServer.add({ uuid: 0x2a24, value: hex("02") });
   await sensor.advertise({});
-  const second = await phone.connect(sensor.address);
+  const second = await phone.connect(sensor.address, { policy: { dangerouslyTrustUnencryptedPeer: true } });
   await second.gatt.services();
   const changes: unknown[] = [];
   second.gatt.onServiceChanged((change) => changes.push(change));

@@ -177,7 +177,7 @@ test("a service that reaches to the end of handles needs no further question", a
 test("GATT/CL/GAR/BV-04-C: a long value is read in parts, of 22 octets each at ATT_MTU 23", async () => {
   const server = new GattServer();
   const handle = server.add({ uuid: 0x2a29, value: range(512) });
-  using pair = createGattPair({ server });
+  using pair = createGattPair({ server, clientPolicy: { exchangeMtu: "on-demand" } });
   expect(await pair.client.read(handle)).toEqual(range(512));
   expect(sentOpcodes(pair, 0x0c)).toBe(23);
 });
@@ -207,7 +207,8 @@ test("any other error within a long value is one", async () => {
 });
 
 test("a peer that always has more is cut off at 512 octets", async () => {
-  using pair = scripted([`0b${"11".repeat(22)}`, ...Array.from({ length: 100 }, () => `0d${"22".repeat(22)}`)]);
+  const answers = [`0b${"11".repeat(22)}`, ...Array.from({ length: 100 }, () => `0d${"22".repeat(22)}`)];
+  using pair = scripted(answers, { clientPolicy: { exchangeMtu: "on-demand" } });
   expect(await pair.client.read(3)).toHaveLength(512);
   expect(sentOpcodes(pair, 0x0c)).toBe(23);
 });
@@ -230,7 +231,7 @@ test("GATT/CL/GAR/BV-03-C, BV-05-C: values by type, several values at once", asy
 
 test("GATT/CL/GAW/BV-03-C, BV-05-C: a value that does not fit is written in parts that are compared", async () => {
   const server = serverWith({ uuid: 0x2a19, properties: ["read", "write"], value: hex("00") });
-  using pair = createGattPair({ server });
+  using pair = createGattPair({ server, clientPolicy: { exchangeMtu: "on-demand" } });
   const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
   await characteristic.write(range(20));
   expect(sentOpcodes(pair, 0x16)).toBe(0);
@@ -272,7 +273,7 @@ test.each([
 
 test("a long write that is refused or given up is cancelled before the next one begins", async () => {
   const server = serverWith({ uuid: 0x2a19, properties: ["read", "write"], value: hex("00") });
-  using pair = createGattPair({ server });
+  using pair = createGattPair({ server, clientPolicy: { exchangeMtu: "never" } });
   server.pause();
   const abort = new AbortController();
   const abandoned = pair.client.write(3, range(100), { signal: abort.signal });
@@ -289,7 +290,7 @@ test("a long write that is refused or given up is cancelled before the next one 
 test("GATT/CL/GAW/BV-01-C: writes without a response wait for room on the link", async () => {
   const written: string[] = [];
   const server = serverWith({ uuid: 0x2a19, properties: ["write-without-response"], write: (value) => void written.push(toHex(value)) });
-  using pair = createGattPair({ server });
+  using pair = createGattPair({ server, clientPolicy: { exchangeMtu: "on-demand" } });
   const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
   await characteristic.writeWithoutResponse(hex("01"));
   pair.clientChannel.writable = false;
@@ -347,8 +348,9 @@ test("a request refused for lack of security is made once more after the link wa
   using pair: GattPair = createGattPair({
     server,
     client: {
-      elevate: async (error) => {
-        expect(error.errorCode).toBe(AttErrorCode.InsufficientAuthentication);
+      elevate: async ({ refusal, requirement }) => {
+        expect(refusal?.errorCode).toBe(AttErrorCode.InsufficientAuthentication);
+        expect(requirement).toMatchObject({ encrypted: true });
         raised++;
         await delay(pair.clock, 3000);
         pair.secure(BONDED);
@@ -397,6 +399,7 @@ test("GATT/CL/GAN/BV-01-C: notifications in a loop, whose end switches them off"
     if (seen.length === 3) break;
   }
   expect(seen).toEqual(["00", "01", "02"]);
+  await delay(pair.clock, 1); // the peer is told behind the loop's back
   expect(local.subscribers).toEqual([]);
 });
 
@@ -410,11 +413,10 @@ test("notifications that come before the answer to the subscription are not lost
   pair.clientChannel.receive(hex("1b030007"));
   pair.clientChannel.receive(hex("13"));
   expect(toHex((await value).value!)).toBe("07");
-  const end = loop.return(undefined);
+  await loop.return(undefined);
   await delay(pair.clock, 1);
   expect(toHex(pair.clientChannel.sent.at(-1)!)).toBe("1204000000");
   pair.clientChannel.receive(hex("13"));
-  await end;
 });
 
 test("GATT/CL/GAI/BV-01-C: indications, confirmed before they are handed up", async () => {
@@ -428,7 +430,7 @@ test("GATT/CL/GAI/BV-01-C: indications, confirmed before they are handed up", as
   await local.indicate(hex("01"));
   await local.indicate(hex("02"));
   expect(seen).toEqual(["01 after 1 confirmations", "02 after 2 confirmations"]);
-  await subscription[Symbol.asyncDispose]();
+  await subscription.unsubscribe();
   expect(local.subscribers).toEqual([]);
   const indications = pair.characteristic.indications();
   const next = indications.next();
@@ -470,6 +472,7 @@ test("a loop that is behind loses the oldest values", async () => {
   expect(toHex((await value).value!)).toBe("00");
   expect(toHex((await loop.next()).value!)).toBe("04");
   expect(toHex((await loop.next()).value!)).toBe("05");
+  expect(loop.dropped).toBe(3);
   await loop.return(undefined);
   await expect(pair.characteristic.notifications({ capacity: 0 }).next()).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
 });
@@ -507,7 +510,14 @@ test("a subscription that the peer refuses leaves nothing behind", async () => {
   expect(pair.clientChannel.sent.filter((pdu) => pdu[0] === 0x12).map(toHex)).toEqual(["1204000100"]);
   using bare = scripted(["0701000300", "010604000a", "0907 0200 10 0300 192a", "010803000a"]);
   const characteristic = await bare.client.characteristic(0x180f, 0x2a19);
-  await expect(characteristic.subscribe(() => {})).rejects.toMatchObject({ code: "ERR_GATT_NOT_FOUND", uuid: "2902" });
+  const seen: string[] = [];
+  const subscription = await characteristic.subscribe((value) => seen.push(toHex(value)));
+  expect(subscription.configured).toBe(false);
+  expect(bare.log.filter((line) => /no Client Characteristic Configuration/.test(line))).toHaveLength(1);
+  bare.clientChannel.receive(hex("1b030007"));
+  await subscription.unsubscribe();
+  bare.clientChannel.receive(hex("1b030008"));
+  expect([seen, sentOpcodes(bare, 0x12)]).toEqual([["07"], 0]);
 });
 
 test("every notification can be watched, subscribed to or not", async () => {

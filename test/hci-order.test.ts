@@ -26,6 +26,8 @@ const BOND: Bond = {
   authenticated: false,
   secureConnections: true,
 };
+/** With no bond nothing is encrypted by itself. */
+const STRANGER = { bonds: new MemoryBondStore() };
 const [ATT, SIGNALLING] = [4, 5];
 const EXCHANGE_MTU = fromHex("02 f700");
 const SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e";
@@ -116,7 +118,7 @@ describe("Connection Complete and the first request", () => {
   });
 
   test("also on the link of a central, and for a request of connection parameters", async () => {
-    await open();
+    await open(STRANGER);
     controller.reactions.set("LeCreateConnection", () => {
       controller.pdu(1, SIGNALLING, fromHex("12 05 0800 1800 2800 0000 2a00"));
       controller.link({ role: "central", peer: PEER });
@@ -243,16 +245,50 @@ describe("Encryption Change and requests that demand encryption, as peripheral",
 
 describe("Encryption Change and requests of the peer, as central", () => {
   test.each(["event", "request"])("the %s first", async (first) => {
-    await open({ policy: { encrypt: false } });
+    await open();
     controller.reactions.set("LeEnableEncryption", () => {
       if (first === "event") encrypted();
       read();
       if (first === "request") void delay(clock, 10).then(() => encrypted());
     });
-    const connection = await connect();
-    if (!connection.security.encrypted) await connection.encrypt();
+    await connect(); // which encrypts by itself
     await delay(clock, 10);
     expect(sent().filter((pdu) => pdu.startsWith("0b") || pdu.startsWith("01"))).toEqual([VALUE]);
+  });
+});
+
+describe("Encryption Change and values of a bonded peer, as central", () => {
+  const listen = (): string[] => {
+    const values: string[] = [];
+    device.onConnection(({ gatt }) => gatt.onValue(({ handle, value }) => values.push(`${handle} ${toHex(value)}`)));
+    return values;
+  };
+
+  test.each(["event", "value"])("the %s first: it is believed, by notification and by indication", async (first) => {
+    await open();
+    const values = listen();
+    controller.reactions.set("LeEnableEncryption", () => {
+      if (first === "event") encrypted();
+      att("1b 0300 01");
+      att("1d 0500 02");
+      if (first === "value") void delay(clock, 10).then(() => encrypted());
+    });
+    await connect();
+    await delay(clock, 30);
+    expect([values, sent()]).toEqual([["3 01", "5 02"], ["1e"]]);
+  });
+
+  test("what was sent in the clear is not, and an indication is confirmed all the same", async () => {
+    await open();
+    const values = listen();
+    controller.reactions.set("LeEnableEncryption", () => {
+      att("1b 0300 01");
+      att("1d 0500 02");
+      void delay(clock, 40).then(() => encrypted());
+    });
+    await connect();
+    att("1b 0300 03");
+    expect([values, sent()]).toEqual([["3 03"], ["1e"]]);
   });
 });
 
@@ -313,7 +349,7 @@ describe("Disconnection Complete and late data", () => {
 
 describe("Number Of Completed Packets and the answer of the peer", () => {
   test.each(["event", "answer"])("the %s first", async (first) => {
-    await open();
+    await open(STRANGER);
     const connection = await beConnected();
     controller.completesAtOnce = false;
     const reading = connection.gatt.read(3);
@@ -335,7 +371,7 @@ describe("Number Of Completed Packets and the answer of the peer", () => {
   });
 
   test("a count that comes after the end of the link gives no packet twice", async () => {
-    await open();
+    await open(STRANGER);
     const connection = await beConnected();
     const free = device.hci.acl.freePackets;
     controller.completesAtOnce = false;

@@ -30,6 +30,7 @@ class FakeChannel implements PduChannel {
   onClose: PduChannel["onClose"];
   readonly writable = true;
   readonly idle = true;
+  readonly waiting = 0;
   readonly #send: (pdu: Uint8Array) => void;
   constructor(send: (pdu: Uint8Array) => void) {
     this.#send = send;

@@ -138,7 +138,7 @@ await runScenario("central", async ({ use, step, capturePath, capture }) => {
   await step("Jelling comes back, and the bond encrypts the link", async () => {
     await connection.disconnect();
     await find(); // BlueZ advertises again a moment later, and the emulator fails a connection to nobody at once
-    const again = await device.connect(connection.peerIdentity, { policy: { encrypt: true } });
+    const again = await device.connect(connection.peerIdentity); // which encrypts by itself
     await bluez.expect(/ServicesResolved: yes/);
     /** @type {import("jelling/smp").PairingReport | undefined} */
     let report;

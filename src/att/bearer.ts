@@ -7,7 +7,6 @@ import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
 import { AttBearerClosedError, AttError, type AttTimeoutError, InsufficientSecurityError } from "./error.ts";
 import { AttErrorCode } from "./error-code.ts";
 import { FlowQueue } from "./flow-queue.ts";
-import { HeldValues } from "./held-values.ts";
 import { IndicationQueue } from "./indication-queue.ts";
 import { AttOpcode, COMMAND_FLAG, DEFAULT_ATT_MTU } from "./opcode.ts";
 import { attPdu } from "./pdu.ts";
@@ -88,7 +87,6 @@ export class AttBearer {
   #demand = NO_DEMAND;
   /** The link meets the demand: asked for each value, so kept ready. */
   #isTrusted = true;
-  readonly #held: HeldValues;
   /** What ended it: a lost link or an owner's close. */
   #closed: BleError | undefined;
   /** What refuses every sending: `#closed`, or the timeout's AttBearerClosedError. */
@@ -106,7 +104,6 @@ export class AttBearer {
     this.logger = logger;
     this.policy = resolveAttPolicy(policy);
     const onTimeout = (error: AttTimeoutError): void => this.#fail(error);
-    this.#held = new HeldValues(clock);
     this.#flow = new FlowQueue(channel, clock, () => this.writable);
     this.#requests = new RequestQueue({ channel, clock, onTimeout, refusal: (security) => this.securityRefusal(security) });
     this.#indications = new IndicationQueue(channel, this.#flow, clock, onTimeout);
@@ -148,27 +145,26 @@ export class AttBearer {
     return this.#demand;
   }
 
+  /** The link has what the connection demands, and `security` with it: a request may leave, a value be believed. */
+  permits(security?: SecurityRequirement): boolean {
+    return this.#isTrusted && (security === undefined || meets(this.#security, security));
+  }
+
   /** Why a request that asks for `security` may not leave now; `undefined` where it may. */
   securityRefusal(security?: SecurityRequirement): InsufficientSecurityError | undefined {
-    if (this.#isTrusted && (security === undefined || meets(this.#security, security))) return undefined;
+    if (this.permits(security)) return undefined;
     return new InsufficientSecurityError(bothRequirements(this.#demand, security), this.#security);
   }
 
   #setSecurity(security: LinkSecurity): void {
     this.#security = Object.freeze({ ...security });
-    this.#judge();
+    this.#isTrusted = meets(this.#security, this.#demand);
     this.#events.emit("security", this.#security);
   }
 
   #setDemand(demand: SecurityRequirement): void {
     this.#demand = Object.freeze({ ...demand });
-    this.#judge();
-  }
-
-  #judge(): void {
     this.#isTrusted = meets(this.#security, this.#demand);
-    if (this.#isTrusted)
-      this.#held.release((handle, value, indication) => this.client?.onHandleValue(handle, value, 0, value.length, indication));
   }
 
   /** Why the bearer is closed; `undefined` while it is open. */
@@ -350,7 +346,6 @@ export class AttBearer {
     this.#closed = reason;
     this.#refusal = reason;
     this.#pipelined = [];
-    this.#held.clear();
     this.channel.onPdu = undefined;
     this.#settleAll(reason);
     this.#events.emit("closed", reason);
@@ -419,10 +414,7 @@ export class AttBearer {
   #onHandleValue(handle: number, bytes: Uint8Array, offset: number, end: number, indication: boolean): void {
     if (handle === 0) return; // no attribute has it (Vol 3 Part F 3.2.2): invalid, ignored (3.4.7.1, 3.4.7.2)
     if (this.#isTrusted) this.client?.onHandleValue(handle, bytes, offset, end, indication);
-    else {
-      this.logger.info(() => `a value of handle ${handle} came before the link was what this connection demands`);
-      this.#held.hold(handle, bytes.slice(offset, end), indication);
-    }
+    else this.logger.info(() => `a value of handle ${handle} was not believed: the link is not what this connection demands`);
   }
 
   /** All of its tuples are good, or none is handed up: nobody could say what else in it is wrong (Vol 3 Part F 3.4.7.4). */

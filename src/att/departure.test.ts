@@ -12,6 +12,7 @@ const LOST = new ClosedError("the link is lost");
 function create() {
   const clock = new VirtualClock({ auto: false });
   const channel = new FakeChannel();
+  channel.clock = clock;
   const bearer = new AttBearer(channel, { clock });
   const frame = (text: string): Uint8Array => {
     const pdu = hex(text);
@@ -59,13 +60,28 @@ test("an indication behind a full link likewise", async () => {
 test.each(["request", "indication"] as const)("the 30 s of a %s that the controller still holds have not begun", async (what) => {
   const { clock, channel, bearer, frame, read } = create();
   channel.idle = false;
+  channel.waiting = 1;
   const outcome = expect(what === "request" ? read("0300") : bearer.indicate(frame("1d030001"))).rejects.toMatchObject({
     code: "ERR_ATT_TIMEOUT",
   });
-  await clock.advance(60_000);
+  await clock.advance(120_000);
   expect(bearer.refusal).toBeUndefined();
   channel.leave();
   await clock.advance(29_999);
+  expect(bearer.refusal).toBeUndefined();
+  await clock.advance(1);
+  await outcome;
+  expect(clock.pending).toEqual([]);
+});
+
+test("a report that is lost delays the timer by 30 s and no more", async () => {
+  const { clock, channel, bearer, read } = create();
+  channel.idle = false;
+  channel.waiting = 1;
+  const outcome = expect(read("0300")).rejects.toMatchObject({ code: "ERR_ATT_TIMEOUT" });
+  await clock.advance(20_000);
+  channel.waiting = 0; // the controller has it, and never says that it has sent it
+  await clock.advance(39_999);
   expect(bearer.refusal).toBeUndefined();
   await clock.advance(1);
   await outcome;

@@ -1,4 +1,7 @@
+import { TimeoutError } from "../core/error.ts";
 import type { PduChannel } from "../l2cap/channel.ts";
+
+const REPORT_TIMEOUT_MS = 30_000;
 
 /**
  * Sends a frame, and calls `onLeft` when it is on its way: at once on an idle link, else when the controller has sent what was queued before it
@@ -8,7 +11,22 @@ export function sendFrameAndThen(channel: PduChannel, frame: Uint8Array, onLeft:
   const isNext = channel.idle;
   channel.sendFrame(frame);
   if (isNext) onLeft();
-  else channel.whenSent().then(onLeft, ignoreLoss);
+  else whenLeft(channel).then(onLeft, ignoreLoss);
+}
+
+/**
+ * Resolves when the controller has reported what was queued so far. A report may be lost on the way from the controller, and the wait must end
+ * all the same: 30 s after the last frame was handed to the controller it is taken to have left.
+ */
+async function whenLeft(channel: PduChannel): Promise<void> {
+  do {
+    try {
+      await channel.whenSent({ timeoutMs: REPORT_TIMEOUT_MS });
+      return;
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+    }
+  } while (channel.waiting > 0);
 }
 
 /** Whoever waits learns of the loss from the channel itself. */

@@ -1,5 +1,5 @@
 import { type Clock, Emitter, type OperationOptions, Pending } from "../async/index.ts";
-import { setLinkSecurity } from "../att/bearer.ts";
+import { setClientDemand, setLinkSecurity } from "../att/bearer.ts";
 import { AttBearer, type LinkSecurity } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
 import { type BleError, UnsupportedError } from "../core/error.ts";
@@ -9,6 +9,7 @@ import { GattClient, type GattPeer } from "../gatt/index.ts";
 import { Disconnect, DisconnectedError, type Hci, HciError, HciErrorCode, LeSetDataLength, ReadRssi } from "../hci/index.ts";
 import type { L2capLink } from "../l2cap/index.ts";
 import { type PairingPolicy, type PairingReport, type PairOptions, SecurityManager, type SecurityManagerOptions } from "../smp/index.ts";
+import { ClientSecurity } from "./client-security.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
 import type { ConnectionPolicy } from "./policy.ts";
@@ -104,6 +105,7 @@ export class Connection implements AsyncDisposable {
   readonly #isPairable: () => boolean;
   readonly #manager: SecurityManager;
   readonly #procedures: LinkProcedures;
+  readonly #clientSecurity: ClientSecurity;
   readonly #events = new Emitter<ConnectionEvents>();
   readonly #onEnd: ConnectionParts["onEnd"];
   #resolveClosed!: (error: DisconnectedError) => void;
@@ -138,7 +140,18 @@ export class Connection implements AsyncDisposable {
     this.#peer = new LinkPeer({ address: peerAddress, bonds, logger: this.#logger, authorize });
     this.att = new AttBearer(link.att, { clock: hci.clock, logger: this.#logger, policy: policy.att });
     this.att.on("mtu", (mtu) => this.#events.emit("mtu", mtu));
-    this.gatt = new GattClient(this.att, policy.elevate === "never" ? {} : { elevate: (error, options) => this.#elevate(error, options) });
+    this.#clientSecurity = new ClientSecurity({
+      clock: hci.clock,
+      role,
+      policy,
+      isBonded: () => this.bonded,
+      security: () => this.security,
+      encrypt: (options) => this.encrypt(options),
+      pair: (options) => this.pair(options),
+      giveUp: (error) => this.#giveUp(error),
+    });
+    setClientDemand(this.att, this.#clientSecurity.demand);
+    this.gatt = new GattClient(this.att, { elevate: (demand, options) => this.#clientSecurity.raise(demand, options) });
     this.#manager = new SecurityManager({
       ...parts.security,
       channel: link.smp,
@@ -157,6 +170,7 @@ export class Connection implements AsyncDisposable {
         return bonds.save(bond);
       },
       onSecurity: (security) => {
+        setClientDemand(this.att, this.#clientSecurity.demand); // a pairing may have made a bond
         setLinkSecurity(this.att, security);
         this.#events.emit("security", security);
       },
@@ -218,11 +232,15 @@ export class Connection implements AsyncDisposable {
     return this.#manager.encrypt(options);
   }
 
-  /** More security after a refusal for lack of it. */
-  async #elevate(refusal: BleError, options: OperationOptions): Promise<void> {
-    if (this.bonded && !this.security.encrypted) await this.encrypt(options);
-    else if (this.policy.elevate === "pair") await this.pair(options);
-    else throw refusal;
+  /** Resolves when the link is what its bond promises. @throws why it cannot be; the link is then taken down @internal */
+  whenTrusted(options: OperationOptions): Promise<void> {
+    return this.#clientSecurity.whenBegun(options);
+  }
+
+  #giveUp(error: unknown): void {
+    if (this.#ended) return;
+    this.#logger.warn(() => `disconnecting, since the link to a bonded peer could not be encrypted: ${String(error)}`);
+    this.#inBackground("disconnection", this.disconnect(HciErrorCode.AuthenticationFailure));
   }
 
   /**
@@ -345,6 +363,7 @@ export class Connection implements AsyncDisposable {
   /** The bond with this peer was deleted. @internal */
   forgetBond(): void {
     this.#manager.forgetBond();
+    setClientDemand(this.att, this.#clientSecurity.demand);
   }
 
   /** What happens by itself on a new link. @internal */
@@ -352,7 +371,7 @@ export class Connection implements AsyncDisposable {
     const { supportedMaxTxOctets, suggestedMaxTxOctets } = this.#hci.controller;
     if (this.policy.dataLength !== "never" && supportedMaxTxOctets > suggestedMaxTxOctets && this.#hci.supports(LeSetDataLength))
       this.#inBackground("longer packets", this.setDataLength(supportedMaxTxOctets));
-    if (this.policy.encrypt && this.role === "central" && this.bonded) this.#inBackground("encryption", this.encrypt());
+    this.#clientSecurity.begin();
   }
 
   #inBackground(what: string, promise: Promise<void>): void {

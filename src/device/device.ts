@@ -1,6 +1,6 @@
-import { Broadcast, type Clock, Emitter, Pending, SystemClock } from "../async/index.ts";
+import { Broadcast, type Clock, Emitter, type OperationOptions, Pending, SystemClock } from "../async/index.ts";
 import { Address, type AddressLike } from "../core/address.ts";
-import { type BleError, ClosedError, StateError } from "../core/error.ts";
+import { type BleError, ClosedError, StateError, TimeoutError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type AdvertisingSession,
   BondBook,
   Connector,
+  DEFAULT_CONNECT_TIMEOUT_MS,
   MemoryBondStore,
   type OnAdvertisement,
   OwnAddresses,
@@ -281,6 +282,7 @@ export class Device implements AsyncDisposable {
    * @throws {TimeoutError} not connected in `timeoutMs`, 30 s by default
    * @throws {StateError} there is a link to this peer already
    * @throws {HciError} the controller refuses, or the peer did not answer its first events
+   * @throws {BondLostError} the peer is bonded and cannot encrypt: it has lost the key, or is somebody else
    * @throws `signal.reason` once `signal` aborts
    */
   async connect(address: AddressLike, options: DeviceConnectOptions = {}): Promise<Connection> {
@@ -291,7 +293,21 @@ export class Device implements AsyncDisposable {
     if (known) throw new StateError(`there is a link to ${peer} already`);
     const bond = this.#bonds.get(peer);
     const isPeer = bond?.peerIrk && ((identity: Address | undefined) => identity?.equals(peer) ?? false);
-    return await this.#connector.connect(peer, options, policy, isPeer);
+    const untilMs = this.clock.now() + (options.timeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
+    const connection = await this.#connector.connect(peer, options, policy, isPeer);
+    await this.#trust(connection, { signal: options.signal, timeoutMs: Math.max(0, untilMs - this.clock.now()) });
+    return connection;
+  }
+
+  /** A link to a bonded peer is handed out when it is encrypted; one that cannot be is gone before that is told. */
+  async #trust(connection: Connection, options: OperationOptions): Promise<void> {
+    try {
+      await connection.whenTrusted(options);
+    } catch (error) {
+      const gone = connection.disconnect(HciErrorCode.AuthenticationFailure).catch(() => undefined); // told by the connection's log
+      if (!(error instanceof TimeoutError) && !options.signal?.aborted) await gone;
+      throw error;
+    }
   }
 
   /**

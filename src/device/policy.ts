@@ -1,5 +1,6 @@
-import type { AttPolicy } from "../att/index.ts";
+import type { AttPolicy, SecurityRequirement } from "../att/index.ts";
 import { resolveAttPolicy } from "../att/policy.ts";
+import { checkSecurityRequirement } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
 import { ArgumentError } from "../core/error.ts";
 import type { ConnectionParameters } from "../l2cap/index.ts";
@@ -37,12 +38,20 @@ export interface ConnectionPolicy {
    */
   readonly dataLength?: "auto" | "never" | undefined;
   /**
-   * What own GATT requests do when the peer refuses them for lack of security: "encrypt" (default) with the bond, where there is one, and ask
-   * once more; "pair" pairs where that does not help; "never" leaves the refusal as it is.
+   * What own GATT requests do when the peer refuses them for lack of security, or the link has less than `security` demands: "encrypt"
+   * (default) with the bond, where there is one, and ask once more; "pair" pairs where that does not help; "never" leaves it at that.
    */
   readonly elevate?: "encrypt" | "pair" | "never" | undefined;
-  /** As central with a bond: encrypt as soon as the link is there, without being asked. False by default. */
-  readonly encrypt?: boolean | undefined;
+  /**
+   * What the link must have before an own GATT request leaves or a notification is believed. With a bond it must be encrypted in any case: a
+   * central encrypts by itself as soon as there is a link, and ends a link that cannot be encrypted.
+   */
+  readonly security?: SecurityRequirement | undefined;
+  /**
+   * Talks to a bonded peer in the clear, and believes it: anybody can use its address. For a peer that is known not to keep its keys, and for
+   * nothing else. `security` holds all the same. False by default.
+   */
+  readonly dangerouslyTrustUnencryptedPeer?: boolean | undefined;
 }
 
 /** `over` where it says something, else `base`; pairing and ATT policies are merged field by field. @throws {ArgumentError} what cannot be kept */
@@ -55,7 +64,8 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
     parameterRequests: over.parameterRequests ?? base.parameterRequests ?? "accept",
     dataLength: over.dataLength ?? base.dataLength ?? "auto",
     elevate: over.elevate ?? base.elevate ?? "encrypt",
-    encrypt: over.encrypt ?? base.encrypt ?? false,
+    security: { ...base.security, ...defined(over.security) },
+    dangerouslyTrustUnencryptedPeer: over.dangerouslyTrustUnencryptedPeer ?? base.dangerouslyTrustUnencryptedPeer ?? false,
   };
   const { parameterRequests, dataLength, elevate } = merged;
   if (typeof parameterRequests !== "function" && parameterRequests !== "accept" && parameterRequests !== "refuse")
@@ -63,6 +73,10 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
   if (dataLength !== "auto" && dataLength !== "never") throw new ArgumentError(`dataLength "${dataLength}": expected "auto" or "never"`);
   if (elevate !== "encrypt" && elevate !== "pair" && elevate !== "never")
     throw new ArgumentError(`elevate "${elevate}": expected "encrypt", "pair" or "never"`);
+  if (typeof merged.dangerouslyTrustUnencryptedPeer !== "boolean")
+    throw new ArgumentError("dangerouslyTrustUnencryptedPeer: expected true or false");
+  checkSecurityRequirement("security", over.security);
+  checkSecurityRequirement("security", merged.security);
   resolveAttPolicy(merged.att);
   completePolicy(merged.pairing);
   return merged;

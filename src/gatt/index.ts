@@ -3,13 +3,18 @@ export {
   GattClient,
   type GattClientOptions,
   type HandleValue,
+  type ReadByUuidOptions,
+  type ReadLongOptions,
   type ServiceChange,
+  type WriteLongOptions,
 } from "./client/client.ts";
+export type { Elevate, ElevationDemand } from "./client/elevation.ts";
 export { GattNotFoundError } from "./client/error.ts";
-export { RemoteCharacteristic, type SubscribeOptions, type ValueFlowOptions } from "./client/remote-characteristic.ts";
+export type { GattOperationOptions } from "./client/options.ts";
+export { RemoteCharacteristic, type SubscribeOptions, type ValueSubscription } from "./client/remote-characteristic.ts";
 export { RemoteDescriptor } from "./client/remote-descriptor.ts";
 export { RemoteService } from "./client/remote-service.ts";
-export type { Elevate } from "./client/requester.ts";
+export { ValueFlow, type ValueFlowOptions } from "./client/value-flow.ts";
 export type { ReliableWrite } from "./client/values.ts";
 export { ClientFeature } from "./client-feature.ts";
 export { type CharacteristicProperty, hasProperty, propertyBits, propertyNames } from "./properties.ts";

@@ -35,6 +35,8 @@ export interface AclLink {
   sendFrame(frame: Uint8Array): void;
   /** False while many frames wait. */
   readonly writable: boolean;
+  /** Frames that have not been handed to the controller yet. */
+  readonly waiting: number;
   /** The controller has reported everything queued so far as completed. */
   readonly idle: boolean;
   /** Resolves when there is room again; rejects with the close reason. */
@@ -294,6 +296,10 @@ class Link implements AclLink {
 
   get writable(): boolean {
     return this.ended === undefined && this.queue.length < HIGH_MARK;
+  }
+
+  get waiting(): number {
+    return this.queue.length;
   }
 
   get idle(): boolean {

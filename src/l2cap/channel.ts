@@ -20,6 +20,8 @@ export interface PduChannel {
   send(pdu: Uint8Array): void;
   /** False while the link's queue is past its mark. Responses may be sent all the same; flows (notifications, commands) must wait. */
   readonly writable: boolean;
+  /** PDUs that have not been handed to the controller yet. */
+  readonly waiting: number;
   /** The controller has reported everything queued so far as completed. */
   readonly idle: boolean;
   /** Resolves when `writable`; rejects with the close reason. */

@@ -49,6 +49,10 @@ export class FixedChannel implements PduChannel {
     return this.#link.writable;
   }
 
+  get waiting(): number {
+    return this.#link.waiting;
+  }
+
   get idle(): boolean {
     return this.#link.idle;
   }

@@ -1,3 +1,4 @@
+import type { Clock } from "../../src/async/clock.ts";
 import { type OperationOptions, Pending } from "../../src/async/pending.ts";
 import { VirtualClock } from "../../src/async/virtual-clock.ts";
 import type { BleError } from "../../src/core/error.ts";
@@ -14,7 +15,8 @@ export class FakeChannel implements PduChannel {
   filter: ((pdu: Uint8Array) => boolean) | undefined;
   #writable = true;
   #waiting: Pending<void>[] = [];
-  readonly #clock = new VirtualClock({ auto: false });
+  /** Of what waits on the channel. */
+  clock: Clock = new VirtualClock({ auto: false });
   #closed: BleError | undefined;
 
   allocate(length: number): Uint8Array {
@@ -44,6 +46,7 @@ export class FakeChannel implements PduChannel {
 
   /** False: what is sent has not left before `leave` is called. */
   idle = true;
+  waiting = 0;
   #leaving: Pending<void>[] = [];
 
   /** What was sent has left. */
@@ -63,14 +66,14 @@ export class FakeChannel implements PduChannel {
   whenWritable(options: OperationOptions = {}): Promise<void> {
     if (this.#closed) return Promise.reject(this.#closed);
     if (this.#writable) return Promise.resolve();
-    const pending = new Pending<void>({ clock: this.#clock, operation: "writable", ...options });
+    const pending = new Pending<void>({ clock: this.clock, operation: "writable", ...options });
     this.#waiting.push(pending);
     return pending.promise;
   }
 
-  whenSent(): Promise<void> {
+  whenSent(options: OperationOptions = {}): Promise<void> {
     if (this.idle) return Promise.resolve();
-    const pending = new Pending<void>({ clock: this.#clock, operation: "sent" });
+    const pending: Pending<void> = new Pending<void>({ clock: this.clock, operation: "sent", ...options });
     this.#leaving.push(pending);
     return pending.promise;
   }

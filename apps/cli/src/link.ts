@@ -14,11 +14,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export interface LinkOptions extends AgentOptions {
   /** Pair if there is no bond yet. */
   pair?: boolean;
-  /** Leave an existing bond alone: a new pairing is to replace it. */
-  fresh?: boolean;
 }
 
-/** Finds the device, connects, encrypts with the bond if there is one, and does `work`; takes everything down afterwards. */
+/** Finds the device, connects - which encrypts with the bond if there is one - and does `work`; takes everything down afterwards. */
 export async function withConnection(
   context: Context,
   text: string,
@@ -35,8 +33,7 @@ export async function withConnection(
     const connection = await connect(context, device, address.toString());
     terminal.status("");
     try {
-      if (!options.fresh && connection.bonded) await connection.encrypt({ signal: context.signal });
-      else if (options.pair) await connection.pair({ signal: context.signal });
+      if (options.pair && !connection.bonded) await connection.pair({ signal: context.signal });
       await work(connection, device);
       return;
     } catch (error) {

@@ -1,25 +1,32 @@
 import { Emitter } from "../../async/emitter.ts";
-import type { OperationOptions } from "../../async/pending.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import type { AttBearer, AttClientSide } from "../../att/bearer.ts";
+import { AttError } from "../../att/error.ts";
+import { AttErrorCode } from "../../att/error-code.ts";
+import { checkInteger, optionNames } from "../../core/arguments.ts";
 import { ArgumentError, StateError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
 import { Discovery, type FoundService, type FoundValue } from "./discovery.ts";
+import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
+import { bounded, checkOperation, type GattOperationOptions, requireFunction, SECURITY } from "./options.ts";
 import type { RemoteCharacteristic } from "./remote-characteristic.ts";
 import { RemoteService } from "./remote-service.ts";
-import { type Elevate, Requester } from "./requester.ts";
+import { Requester } from "./requester.ts";
 import { type ReliableWrite, ValueAccess } from "./values.ts";
 
 export interface GattClientOptions {
-  /** Raises the link's security after a refusal for lack of it; the request is then made once more. Without it the refusal stands. */
+  /**
+   * Raises the link's security: where it has less than is demanded, before a request leaves; and after a refusal for lack of it, when the
+   * request is made once more. Without it the refusal stands.
+   */
   readonly elevate?: Elevate | undefined;
 }
 
-export interface DiscoverOptions extends OperationOptions {
+export interface DiscoverOptions extends GattOperationOptions {
   /** Only services of this type. */
   readonly uuid?: UuidLike | undefined;
   /** Asks again, and invalidates what was known. */
@@ -39,6 +46,23 @@ export interface HandleValue {
   readonly indication: boolean;
 }
 
+export interface ReadLongOptions extends GattOperationOptions {
+  /** Where to begin, 0 to 512. */
+  readonly offset?: number | undefined;
+}
+export type WriteLongOptions = ReadLongOptions;
+
+export interface ReadByUuidOptions extends GattOperationOptions {
+  /** 0x0001 to 0xffff; everything by default. */
+  readonly startHandle?: number | undefined;
+  readonly endHandle?: number | undefined;
+}
+
+const operation = { signal: true, timeoutMs: true, security: true } as const;
+const DISCOVER = optionNames<DiscoverOptions>({ ...operation, uuid: true, refresh: true });
+const LONG = optionNames<ReadLongOptions>({ ...operation, offset: true });
+const BY_UUID = optionNames<ReadByUuidOptions>({ ...operation, startHandle: true, endHandle: true });
+
 const DISCOVERY_ATTEMPTS = 3;
 
 /**
@@ -54,7 +78,7 @@ export class GattClient implements AttClientSide {
   #lastHandle = 0;
   #lastSink: ValueSink | undefined;
   #observed = false;
-  #services = new Map<number, RemoteService>();
+  #known = new Map<number, RemoteService>();
   #allKnown = false;
   /** Types that were asked for by themselves. */
   readonly #knownTypes = new Set<string>();
@@ -99,8 +123,13 @@ export class GattClient implements AttClientSide {
   }
 
   /** Asks for the policy's MTU, once in the life of the link; gives what was agreed. @throws {StateError} the policy forbids it */
-  exchangeMtu(options: OperationOptions = {}): Promise<number> {
-    return this.bearer.exchangeMtu(options);
+  async exchangeMtu(options: GattOperationOptions = {}): Promise<number> {
+    checkOperation("exchangeMtu", options);
+    return await this.#bounded("MTU exchange", options, (bound) => this.#context.requester.exchangeMtu(bound));
+  }
+
+  #bounded<T, O extends GattOperationOptions>(what: string, options: O, run: (options: O) => Promise<T>): Promise<T> {
+    return bounded(this.bearer.clock, what, options, run);
   }
 
   // Hot path: everything before the sink is a comparison or two.
@@ -117,6 +146,7 @@ export class GattClient implements AttClientSide {
 
   /** Calls `handler` for every notification and indication, subscribed to or not. Indications have been confirmed before. */
   onValue(handler: (value: HandleValue) => void): Disposable {
+    requireFunction("handler", handler);
     const listener = this.#events.on("value", handler);
     this.#observed = true;
     return {
@@ -129,13 +159,19 @@ export class GattClient implements AttClientSide {
 
   /** Calls `handler` when services changed; see `watchServiceChanged` for making the peer tell. */
   onServiceChanged(handler: (change: ServiceChange) => void): Disposable {
+    requireFunction("handler", handler);
     return this.#events.on("serviceChanged", handler);
   }
 
   // --- discovery ----------------------------------------------------------------------------------------------------------------
 
   /** The primary services, all or of one type, in order of their handles. Asked for once. */
-  async services({ uuid, refresh = false, ...options }: DiscoverOptions = {}): Promise<RemoteService[]> {
+  async services(options: DiscoverOptions = {}): Promise<RemoteService[]> {
+    checkOperation("services", options, DISCOVER);
+    return await this.#bounded("discovering services", options, (bound) => this.#services(bound));
+  }
+
+  async #services({ uuid, refresh = false, ...options }: DiscoverOptions): Promise<RemoteService[]> {
     const type = uuid === undefined ? undefined : Uuid.from(uuid);
     const permit = await this.#context.discoveryLock.acquire(options, "waiting for a discovery");
     try {
@@ -144,41 +180,56 @@ export class GattClient implements AttClientSide {
     } finally {
       permit[Symbol.dispose]();
     }
-    return [...this.#services.values()]
+    return [...this.#known.values()]
       .filter((service) => service.primary && (!type || service.uuid.text === type.text))
       .sort((a, b) => a.handle - b.handle);
   }
 
   /** Asks again where the services changed while they were being asked for. */
-  async #discover(type: Uuid | undefined, options: OperationOptions): Promise<void> {
-    const { discovery } = this.#context;
+  async #discover(type: Uuid | undefined, options: GattOperationOptions): Promise<void> {
     for (let attempt = 0; attempt < DISCOVERY_ATTEMPTS; attempt++) {
       const epoch = this.#epoch;
-      const services = type ? await discovery.primaryServicesByUuid(type, options) : await discovery.allPrimaryServices(options);
+      const ofType = type && (await this.#servicesOfType(type, options));
+      const services = ofType ?? (await this.#context.discovery.allPrimaryServices(options));
       if (epoch !== this.#epoch) continue;
       for (const found of services) this.#service(found, true);
       if (type) this.#knownTypes.add(type.text);
-      else this.#allKnown = true;
+      if (!ofType) this.#allKnown = true;
       return;
     }
     throw new StateError("the peer's services change faster than they can be discovered");
   }
 
+  /**
+   * By Find By Type Value; `undefined` where that answers nothing, and all services have to be looked at: the peer does not know the request, or
+   * may declare a 16-bit UUID in 16 octets, which a server that compares octets does not find.
+   */
+  async #servicesOfType(type: Uuid, options: GattOperationOptions): Promise<FoundService[] | undefined> {
+    try {
+      const found = await this.#context.discovery.primaryServicesByUuid(type, options);
+      return found.length > 0 || type.short === undefined ? found : undefined;
+    } catch (error) {
+      if (error instanceof AttError && error.errorCode === AttErrorCode.RequestNotSupported) return undefined;
+      throw error;
+    }
+  }
+
   #service(found: FoundService, primary: boolean): RemoteService {
-    const known = this.#services.get(found.handle);
+    const known = this.#known.get(found.handle);
     if (known && known.endHandle === found.endHandle && known.uuid.text === found.uuid.text) {
       known.primary ||= primary;
       return known;
     }
     known?.invalidate(new StateError(`service ${known.uuid} is no longer at handle ${known.handle}: discover it again`));
     const service = new RemoteService(this.#context, found, primary, (included) => this.#service(included, false));
-    this.#services.set(found.handle, service);
+    this.#known.set(found.handle, service);
     return service;
   }
 
   /** The first primary service of this type. @throws {GattNotFoundError} none */
-  async service(uuid: UuidLike, options: OperationOptions = {}): Promise<RemoteService> {
-    const [service] = await this.services({ ...options, uuid });
+  async service(uuid: UuidLike, options: GattOperationOptions = {}): Promise<RemoteService> {
+    checkOperation("service", options);
+    const [service] = await this.services({ ...options, uuid: Uuid.from(uuid) });
     if (!service) throw new GattNotFoundError("service", Uuid.from(uuid).text, "the peer");
     return service;
   }
@@ -188,75 +239,87 @@ export class GattClient implements AttClientSide {
    *
    * @throws {GattNotFoundError} no such service, or none of them has it
    */
-  async characteristic(serviceUuid: UuidLike, uuid: UuidLike, options: OperationOptions = {}): Promise<RemoteCharacteristic> {
+  async characteristic(serviceUuid: UuidLike, uuid: UuidLike, options: GattOperationOptions = {}): Promise<RemoteCharacteristic> {
+    checkOperation("characteristic", options);
     const { text } = Uuid.from(uuid);
-    await this.service(serviceUuid, options);
-    for (const service of await this.services({ ...options, uuid: serviceUuid })) {
-      const found = (await service.characteristics(options)).find((characteristic) => characteristic.uuid.text === text);
-      if (found) return found;
-    }
-    throw new GattNotFoundError("characteristic", text, `service ${Uuid.from(serviceUuid).text}`);
+    return await this.#bounded("discovering a characteristic", options, async (bound) => {
+      await this.service(serviceUuid, bound);
+      for (const service of await this.services({ ...bound, uuid: serviceUuid })) {
+        const found = (await service.characteristics(bound)).find((characteristic) => characteristic.uuid.text === text);
+        if (found) return found;
+      }
+      throw new GattNotFoundError("characteristic", text, `service ${Uuid.from(serviceUuid).text}`);
+    });
   }
 
   // --- values by handle -----------------------------------------------------------------------------------------------------------
 
   /** The whole value, however long: after a part that fills the PDU, Read Blob fetches the rest (Vol 3 Part G 4.8.1 and 4.8.3). */
-  async read(handle: number, options: OperationOptions = {}): Promise<Uint8Array> {
-    return this.#context.values.read(handle, options);
+  async read(handle: number, options: GattOperationOptions = {}): Promise<Uint8Array> {
+    checkOperation("read", options);
+    return await this.#bounded("reading a value", options, (bound) => this.#context.values.read(handle, bound));
   }
 
-  /** The value from `offset` on, by Read Blob alone. */
-  async readLong(handle: number, { offset = 0, ...options }: OperationOptions & { offset?: number | undefined } = {}): Promise<Uint8Array> {
-    return this.#context.values.readLong(handle, offset, options);
+  /** The value from `offset` on. @throws {AttError} Invalid Offset: beyond the end of the value */
+  async readLong(handle: number, options: ReadLongOptions = {}): Promise<Uint8Array> {
+    checkOperation("readLong", options, LONG);
+    const { offset = 0, ...rest } = options;
+    return await this.#bounded("reading a value", rest, (bound) => this.#context.values.readLong(handle, offset, bound));
   }
 
   /** Every attribute of this type between two handles, its value as far as one PDU holds it (Vol 3 Part G 4.8.2). */
-  async readByUuid(
-    uuid: UuidLike,
-    { startHandle = 1, endHandle = 0xffff, ...options }: OperationOptions & { startHandle?: number; endHandle?: number } = {},
-  ): Promise<FoundValue[]> {
-    if (startHandle < 1 || endHandle > 0xffff || startHandle > endHandle)
-      throw new ArgumentError(`handles ${startHandle} to ${endHandle}: expected a range within 1 to 65535`);
-    return this.#context.discovery.valuesByType({ handle: startHandle, endHandle }, Uuid.from(uuid), options);
+  async readByUuid(uuid: UuidLike, options: ReadByUuidOptions = {}): Promise<FoundValue[]> {
+    checkOperation("readByUuid", options, BY_UUID);
+    const { startHandle = 0x0001, endHandle = 0xffff, ...rest } = options;
+    checkInteger("startHandle", startHandle, 0x0001, 0xffff);
+    checkInteger("endHandle", endHandle, 0x0001, 0xffff);
+    if (startHandle > endHandle) throw new ArgumentError(`handles ${startHandle} to ${endHandle}: expected the smaller one first`);
+    const range = { handle: startHandle, endHandle };
+    const type = Uuid.from(uuid);
+    return await this.#bounded("reading values by type", rest, (bound) => this.#context.discovery.valuesByAnyForm(range, type, bound));
   }
 
   /** Values of known lengths, one after the other (Vol 3 Part G 4.8.4); what does not fit one PDU is missing. */
-  async readMultiple(handles: readonly number[], options: OperationOptions = {}): Promise<Uint8Array> {
-    return this.#context.values.readMultiple(handles, options);
+  async readMultiple(handles: readonly number[], options: GattOperationOptions = {}): Promise<Uint8Array> {
+    checkOperation("readMultiple", options);
+    return await this.#bounded("reading values", options, (bound) => this.#context.values.readMultiple(handles, bound));
   }
 
   /** Values of any lengths (Vol 3 Part G 4.8.5); those that do not fit one PDU are cut short or missing. */
-  async readMultipleVariable(handles: readonly number[], options: OperationOptions = {}): Promise<Uint8Array[]> {
-    return this.#context.values.readMultipleVariable(handles, options);
+  async readMultipleVariable(handles: readonly number[], options: GattOperationOptions = {}): Promise<Uint8Array[]> {
+    checkOperation("readMultipleVariable", options);
+    return await this.#bounded("reading values", options, (bound) => this.#context.values.readMultipleVariable(handles, bound));
   }
 
   /** Writes and waits for the answer; a value that does not fit one PDU is written in parts (Vol 3 Part G 4.9.3 and 4.9.4). */
-  async write(handle: number, value: Uint8Array, options: OperationOptions = {}): Promise<void> {
-    return this.#context.values.write(handle, value, options);
+  async write(handle: number, value: Uint8Array, options: GattOperationOptions = {}): Promise<void> {
+    checkOperation("write", options);
+    await this.#bounded("writing a value", options, (bound) => this.#context.values.write(handle, value, bound));
   }
 
   /** Writes in parts, from `offset` on. @throws {AttProtocolError} the peer's echo differs; nothing was written */
-  async writeLong(
-    handle: number,
-    value: Uint8Array,
-    { offset = 0, ...options }: OperationOptions & { offset?: number } = {},
-  ): Promise<void> {
-    return this.#context.values.writeLong(handle, value, offset, options);
+  async writeLong(handle: number, value: Uint8Array, options: WriteLongOptions = {}): Promise<void> {
+    checkOperation("writeLong", options, LONG);
+    const { offset = 0, ...rest } = options;
+    await this.#bounded("writing a value", rest, (bound) => this.#context.values.writeLong(handle, value, offset, bound));
   }
 
   /** Writes several values in one go, each compared with the peer's echo first (Vol 3 Part G 4.9.5). */
-  async reliableWrite(writes: readonly ReliableWrite[], options: OperationOptions = {}): Promise<void> {
-    return this.#context.values.reliableWrite(writes, options);
+  async reliableWrite(writes: readonly ReliableWrite[], options: GattOperationOptions = {}): Promise<void> {
+    checkOperation("reliableWrite", options);
+    await this.#bounded("writing values", options, (bound) => this.#context.values.reliableWrite(writes, bound));
   }
 
   /** Sends a value without an answer; resolves when the link has taken it. */
-  async writeWithoutResponse(handle: number, value: Uint8Array, options: OperationOptions = {}): Promise<void> {
-    return this.#context.values.writeWithoutResponse(handle, value, options);
+  async writeWithoutResponse(handle: number, value: Uint8Array, options: GattOperationOptions = {}): Promise<void> {
+    checkOperation("writeWithoutResponse", options);
+    await this.#bounded("writing a value", options, (bound) => this.#context.values.writeWithoutResponse(handle, value, bound));
   }
 
-  /** As `writeWithoutResponse`, now or not at all. */
-  tryWriteWithoutResponse(handle: number, value: Uint8Array): boolean {
-    return this.#context.values.tryWriteWithoutResponse(handle, value);
+  /** As `writeWithoutResponse`, now or not at all: false where the link has no room, or less security than is demanded. */
+  tryWriteWithoutResponse(handle: number, value: Uint8Array, options: Pick<GattOperationOptions, "security"> = {}): boolean {
+    checkOperation("tryWriteWithoutResponse", options, SECURITY);
+    return this.#context.values.tryWriteWithoutResponse(handle, value, options);
   }
 
   // --- caching --------------------------------------------------------------------------------------------------------------------
@@ -267,24 +330,28 @@ export class GattClient implements AttClientSide {
    *
    * @throws {GattNotFoundError} the peer has no Service Changed: its services never change
    */
-  async watchServiceChanged(options: OperationOptions = {}): Promise<void> {
-    const service = await this.service(GattUuid.GattService, options);
-    const serviceChanged = await service.characteristic(GattUuid.ServiceChanged, options);
-    // The handling itself is `onHandleValue`'s, since a bonded peer tells without being asked again.
-    await serviceChanged.subscribe(() => {}, { ...options, kind: "indicate" });
-    const features = (await service.characteristics(options)).find(({ uuid }) => uuid.short === GattUuid.ClientSupportedFeatures);
-    if (!features) return;
-    const [known = 0] = await features.read(options);
-    const wanted = known | ClientFeature.RobustCaching | ClientFeature.MultipleHandleValueNotifications;
-    if (wanted !== known) await features.write(Uint8Array.of(wanted), options);
+  async watchServiceChanged(options: GattOperationOptions = {}): Promise<void> {
+    checkOperation("watchServiceChanged", options);
+    await this.#bounded("watching the services", options, async (bound) => {
+      const service = await this.service(GattUuid.GattService, bound);
+      const serviceChanged = await service.characteristic(GattUuid.ServiceChanged, bound);
+      // The handling itself is `onHandleValue`'s, since a bonded peer tells without being asked again.
+      await serviceChanged.subscribe(() => {}, { ...bound, kind: "indicate" });
+      const features = (await service.characteristics(bound)).find(({ uuid }) => uuid.short === GattUuid.ClientSupportedFeatures);
+      if (!features) return;
+      const [known = 0] = await features.read(bound);
+      const wanted = known | ClientFeature.RobustCaching | ClientFeature.MultipleHandleValueNotifications;
+      if (wanted !== known) await features.write(Uint8Array.of(wanted), bound);
+    });
   }
 
   /** Database Hash as on air, `undefined` where the peer has none (Vol 3 Part G 7.3). One request. */
-  async readDatabaseHash(options: OperationOptions = {}): Promise<Uint8Array | undefined> {
-    const [hash] = await this.#context.discovery.valuesByType(
-      { handle: 0x0001, endHandle: 0xffff },
-      Uuid.from(GattUuid.DatabaseHash),
-      options,
+  async readDatabaseHash(options: GattOperationOptions = {}): Promise<Uint8Array | undefined> {
+    checkOperation("readDatabaseHash", options);
+    const range = { handle: 0x0001, endHandle: 0xffff };
+    const type = Uuid.from(GattUuid.DatabaseHash);
+    const [hash] = await this.#bounded("reading the Database Hash", options, (bound) =>
+      this.#context.discovery.valuesByType(range, type, bound),
     );
     return hash?.value;
   }
@@ -292,9 +359,9 @@ export class GattClient implements AttClientSide {
   #invalidate(startHandle: number, endHandle: number): void {
     if (startHandle > endHandle) return;
     this.#epoch++;
-    for (const [handle, service] of this.#services) {
+    for (const [handle, service] of this.#known) {
       if (service.endHandle < startHandle || handle > endHandle) continue;
-      this.#services.delete(handle);
+      this.#known.delete(handle);
       service.invalidate(new StateError(`the peer's services changed: discover service ${service.uuid} again`));
     }
     this.#allKnown = false;

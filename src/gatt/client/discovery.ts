@@ -1,4 +1,3 @@
-import type { OperationOptions } from "../../async/pending.ts";
 import { AttError, AttProtocolError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
 import { AttOpcode } from "../../att/opcode.ts";
@@ -13,6 +12,7 @@ import { decode } from "../../bytes/codec.ts";
 import { Uuid } from "../../core/uuid.ts";
 import { FrameWriter } from "../frame-writer.ts";
 import { GattUuid } from "../uuids.ts";
+import type { GattOperationOptions } from "./options.ts";
 import type { Requester } from "./requester.ts";
 
 export interface HandleRange {
@@ -89,11 +89,11 @@ export class Discovery {
   }
 
   /** Discover All Primary Services, Vol 3 Part G 4.4.1. */
-  async allPrimaryServices(options: OperationOptions): Promise<FoundService[]> {
+  async allPrimaryServices(options: GattOperationOptions): Promise<FoundService[]> {
     const { bearer } = this.#requester;
     const ask = async (start: number) => {
       const build = (): Uint8Array =>
-        rangeRequest(bearer.allocate(7), AttOpcode.ReadByGroupTypeReq, start, 0xffff, GattUuid.PrimaryService);
+        rangeRequest(bearer.allocate(7), AttOpcode.ReadByGroupTypeReq, start, 0xffff, Uuid.from(GattUuid.PrimaryService).attBytes);
       return (await this.#requester.send(build, parseGroups, options)).attributeDataList;
     };
     const groups = await this.#walk(AttOpcode.ReadByGroupTypeReq, { handle: 1, endHandle: 0xffff }, ask, (group) => ({
@@ -108,7 +108,7 @@ export class Discovery {
   }
 
   /** Discover Primary Service by Service UUID, Vol 3 Part G 4.4.2. */
-  async primaryServicesByUuid(uuid: Uuid, options: OperationOptions): Promise<FoundService[]> {
+  async primaryServicesByUuid(uuid: Uuid, options: GattOperationOptions): Promise<FoundService[]> {
     const value = uuid.attBytes;
     const { bearer } = this.#requester;
     const ask = async (start: number) => {
@@ -130,12 +130,14 @@ export class Discovery {
   }
 
   /** Find Included Services, Vol 3 Part G 4.5.1. A 128-bit UUID is not in the declaration and is read from the included service. */
-  async includedServices(range: HandleRange, options: OperationOptions): Promise<FoundService[]> {
+  async includedServices(range: HandleRange, options: GattOperationOptions): Promise<FoundService[]> {
     const services: FoundService[] = [];
     for (const { handle, value } of await this.valuesByType(range, Uuid.from(GattUuid.Include), options)) {
       if (value.length !== 4 && value.length !== 6)
         throw new AttProtocolError(AttOpcode.ReadByTypeReq, `include declaration ${handle} of ${value.length} octets, must be 4 or 6`);
       const included = u16(value, 0);
+      if (included === 0 || u16(value, 2) < included)
+        throw new AttProtocolError(AttOpcode.ReadByTypeReq, `include declaration ${handle} of handles ${included} to ${u16(value, 2)}`);
       const build = (): Uint8Array => {
         const writer = new FrameWriter(this.#requester.bearer.allocate(3), AttOpcode.ReadReq);
         writer.u16(included);
@@ -149,7 +151,7 @@ export class Discovery {
   }
 
   /** Discover All Characteristics of a Service, Vol 3 Part G 4.6.1. */
-  async characteristics(range: HandleRange, options: OperationOptions): Promise<FoundCharacteristic[]> {
+  async characteristics(range: HandleRange, options: GattOperationOptions): Promise<FoundCharacteristic[]> {
     const declarations = await this.valuesByType(range, Uuid.from(GattUuid.Characteristic), options);
     return declarations.map(({ handle, value }) => {
       if (value.length !== 5 && value.length !== 19)
@@ -165,7 +167,7 @@ export class Discovery {
   }
 
   /** Discover All Characteristic Descriptors, Vol 3 Part G 4.7.1: the handles and types in a range. */
-  async descriptors(range: HandleRange, options: OperationOptions): Promise<FoundDescriptor[]> {
+  async descriptors(range: HandleRange, options: GattOperationOptions): Promise<FoundDescriptor[]> {
     const ask = async (start: number) => {
       const build = (): Uint8Array => {
         const writer = new FrameWriter(this.#requester.bearer.allocate(5), AttOpcode.FindInformationReq);
@@ -179,10 +181,15 @@ export class Discovery {
   }
 
   /** Read Using Characteristic UUID, Vol 3 Part G 4.8.2, repeated over the range. A value longer than ATT_MTU - 4 comes cut short. */
-  async valuesByType(range: HandleRange, type: Uuid, options: OperationOptions): Promise<FoundValue[]> {
+  async valuesByType(
+    range: HandleRange,
+    type: Uuid,
+    options: GattOperationOptions,
+    octets: Uint8Array = type.attBytes,
+  ): Promise<FoundValue[]> {
     const ask = async (start: number) => {
       const build = (): Uint8Array =>
-        rangeRequest(this.#requester.bearer.allocate(5 + type.attBytes.length), AttOpcode.ReadByTypeReq, start, range.endHandle, type);
+        rangeRequest(this.#requester.bearer.allocate(5 + octets.length), AttOpcode.ReadByTypeReq, start, range.endHandle, octets);
       return (await this.#requester.send(build, parseValues, options)).attributeDataList;
     };
     const values = await this.#walk(AttOpcode.ReadByTypeReq, range, ask, ({ attributeHandle }) => ({
@@ -191,13 +198,23 @@ export class Discovery {
     }));
     return values.map(({ attributeHandle, attributeValue }) => ({ handle: attributeHandle, value: attributeValue }));
   }
+
+  /**
+   * As `valuesByType`, whichever form the peer declares the type in: a 16-bit UUID may stand there in 16 octets, and a server that compares
+   * octets then finds nothing under two.
+   */
+  async valuesByAnyForm(range: HandleRange, type: Uuid, options: GattOperationOptions): Promise<FoundValue[]> {
+    const found = await this.valuesByType(range, type, options);
+    if (found.length > 0 || type.short === undefined) return found;
+    return await this.valuesByType(range, type, options, type.bytes128);
+  }
 }
 
-function rangeRequest(frame: Uint8Array, opcode: number, start: number, end: number, type: Uuid | number): Uint8Array {
+function rangeRequest(frame: Uint8Array, opcode: number, start: number, end: number, type: Uint8Array): Uint8Array {
   const writer = new FrameWriter(frame, opcode);
   writer.u16(start);
   writer.u16(end);
-  writer.bytes(Uuid.from(type).attBytes);
+  writer.bytes(type);
   return writer.frame;
 }
 

@@ -1,27 +1,37 @@
-import { Subscription } from "../../async/broadcast.ts";
-import type { OperationOptions } from "../../async/pending.ts";
-import { ArgumentError, type BleError, UnsupportedError } from "../../core/error.ts";
+import type { SecurityRequirement } from "../../att/security.ts";
+import { checkChoice, checkFunction, optionNames } from "../../core/arguments.ts";
+import { type BleError, UnsupportedError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
-import { type CharacteristicProperty, hasProperty, propertyNames } from "../properties.ts";
+import { type CharacteristicProperty, checkProperty, hasProperty, propertyNames } from "../properties.ts";
 import { GattUuid } from "../uuids.ts";
 import type { ClientContext, HandleRange } from "./context.ts";
 import type { FoundCharacteristic } from "./discovery.ts";
 import { GattNotFoundError } from "./error.ts";
+import { bounded, checkOperation, type GattOperationOptions, requireFunction, SECURITY } from "./options.ts";
 import { RemoteDescriptor } from "./remote-descriptor.ts";
 import { CharacteristicSubscriptions, INDICATIONS, NOTIFICATIONS, type ValueListener } from "./subscriptions.ts";
+import { ValueFlow, type ValueFlowOptions } from "./value-flow.ts";
 
-export interface ValueFlowOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Values kept for a loop that is behind, 256 by default; of more the oldest are lost. */
-  readonly capacity?: number | undefined;
+/** Values of a characteristic that reach a callback. Disposing it ends it at once; the peer is told afterwards, behind the caller's back. */
+export interface ValueSubscription extends AsyncDisposable {
+  /**
+   * False: the characteristic has no Client Characteristic Configuration, so that the peer could not be asked. What it sends by itself is
+   * delivered.
+   */
+  readonly configured: boolean;
+  /** Ends it, and resolves when the peer has been told. @throws {AttError} the peer refuses · {TimeoutError} · the reason, once the link is gone */
+  unsubscribe(options?: GattOperationOptions): Promise<void>;
 }
 
-export interface SubscribeOptions extends OperationOptions {
+export interface SubscribeOptions extends GattOperationOptions {
   /** Which of the two; by default notifications where the characteristic has them. */
   readonly kind?: "notify" | "indicate" | undefined;
   /** No more values will come: the link is gone, or the service changed. */
   readonly onEnd?: ((reason: unknown) => void) | undefined;
 }
+
+const operation = { signal: true, timeoutMs: true, security: true } as const;
+const SUBSCRIBE = optionNames<SubscribeOptions>({ ...operation, kind: true, onEnd: true });
 
 /** A characteristic of the peer. */
 export class RemoteCharacteristic {
@@ -49,7 +59,8 @@ export class RemoteCharacteristic {
     this.endHandle = endHandle;
     this.propertyBits = found.properties;
     this.#subscriptions = new CharacteristicSubscriptions(context, this.valueHandle, async (options) => {
-      return (await this.descriptor(GattUuid.ClientCharacteristicConfiguration, options)).handle;
+      const descriptors = await this.#discoverDescriptors(options);
+      return descriptors.find(({ uuid }) => uuid.short === GattUuid.ClientCharacteristicConfiguration)?.handle;
     });
   }
 
@@ -57,20 +68,23 @@ export class RemoteCharacteristic {
     return propertyNames(this.propertyBits);
   }
 
+  /** @throws {ArgumentError} no such property */
   has(property: CharacteristicProperty): boolean {
-    return hasProperty(this.propertyBits, property);
+    return hasProperty(this.propertyBits, checkProperty(property));
   }
 
   /** The whole value, however long. @throws {AttError} the peer refuses */
-  async read(options: OperationOptions = {}): Promise<Uint8Array> {
+  async read(options: GattOperationOptions = {}): Promise<Uint8Array> {
+    checkOperation("read", options);
     this.#check();
-    return this.#context.values.read(this.valueHandle, options);
+    return await this.#bounded("reading a value", options, (bound) => this.#context.values.read(this.valueHandle, bound));
   }
 
   /** Writes and waits for the answer; a value that does not fit one PDU is written in parts. @throws {AttError} the peer refuses */
-  async write(value: Uint8Array, options: OperationOptions = {}): Promise<void> {
+  async write(value: Uint8Array, options: GattOperationOptions = {}): Promise<void> {
+    checkOperation("write", options);
     this.#check();
-    return this.#context.values.write(this.valueHandle, value, options);
+    await this.#bounded("writing a value", options, (bound) => this.#context.values.write(this.valueHandle, value, bound));
   }
 
   /**
@@ -78,19 +92,31 @@ export class RemoteCharacteristic {
    *
    * @throws {ArgumentError} longer than one PDU holds
    */
-  async writeWithoutResponse(value: Uint8Array, options: OperationOptions = {}): Promise<void> {
+  async writeWithoutResponse(value: Uint8Array, options: GattOperationOptions = {}): Promise<void> {
+    checkOperation("writeWithoutResponse", options);
     this.#check();
-    return this.#context.values.writeWithoutResponse(this.valueHandle, value, options);
+    const { values } = this.#context;
+    await this.#bounded("writing a value", options, (bound) => values.writeWithoutResponse(this.valueHandle, value, bound));
   }
 
-  /** As `writeWithoutResponse`, now or not at all. */
-  tryWriteWithoutResponse(value: Uint8Array): boolean {
+  /** As `writeWithoutResponse`, now or not at all: false where the link has no room, or less security than is demanded. */
+  tryWriteWithoutResponse(value: Uint8Array, options: Pick<GattOperationOptions, "security"> = {}): boolean {
+    checkOperation("tryWriteWithoutResponse", options, SECURITY);
     this.#check();
-    return this.#context.values.tryWriteWithoutResponse(this.valueHandle, value);
+    return this.#context.values.tryWriteWithoutResponse(this.valueHandle, value, options);
+  }
+
+  #bounded<T, O extends GattOperationOptions>(what: string, options: O, run: (options: O) => Promise<T>): Promise<T> {
+    return bounded(this.#context.requester.bearer.clock, what, options, run);
   }
 
   /** All descriptors, asked for once. */
-  async descriptors(options: OperationOptions = {}): Promise<readonly RemoteDescriptor[]> {
+  async descriptors(options: GattOperationOptions = {}): Promise<readonly RemoteDescriptor[]> {
+    checkOperation("descriptors", options);
+    return await this.#bounded("discovering descriptors", options, (bound) => this.#discoverDescriptors(bound));
+  }
+
+  async #discoverDescriptors(options: GattOperationOptions): Promise<readonly RemoteDescriptor[]> {
     this.#check();
     const permit = await this.#context.discoveryLock.acquire(options, "waiting for a discovery");
     try {
@@ -99,7 +125,7 @@ export class RemoteCharacteristic {
         const range = { handle: this.valueHandle + 1, endHandle: this.endHandle };
         const found = range.handle > range.endHandle ? [] : await this.#context.discovery.descriptors(range, options);
         this.#check(); // it may have changed meanwhile
-        this.#descriptors = found.map(({ handle, uuid }) => new RemoteDescriptor(this.#context.values, uuid, handle));
+        this.#descriptors = found.map(({ handle, uuid }) => new RemoteDescriptor(this.#context, uuid, handle));
       }
       return this.#descriptors;
     } finally {
@@ -108,7 +134,8 @@ export class RemoteCharacteristic {
   }
 
   /** @throws {GattNotFoundError} none of this type */
-  async descriptor(uuid: UuidLike, options: OperationOptions = {}): Promise<RemoteDescriptor> {
+  async descriptor(uuid: UuidLike, options: GattOperationOptions = {}): Promise<RemoteDescriptor> {
+    checkOperation("descriptor", options);
     const { text } = Uuid.from(uuid);
     const found = (await this.descriptors(options)).find((descriptor) => descriptor.uuid.text === text);
     if (!found) throw new GattNotFoundError("descriptor", text, `characteristic ${this.uuid}`);
@@ -117,54 +144,67 @@ export class RemoteCharacteristic {
 
   /**
    * Yields each notification. The subscription begins with the first `next()` and ends with the loop; when the last one ends, the peer is
-   * told. `subscribe` begins at once.
+   * told, which the loop does not wait for. `dropped` of the result counts values lost by a loop that is behind. `subscribe` begins at once.
    *
    * @throws the reason, once the link is gone · `signal.reason` once `signal` aborts
    */
-  notifications(options: ValueFlowOptions = {}): AsyncGenerator<Uint8Array, void> {
+  notifications(options: ValueFlowOptions = {}): ValueFlow {
     return this.#flow("notify", options);
   }
 
   /** As `notifications`, of indications. Each has been confirmed before it is yielded. */
-  indications(options: ValueFlowOptions = {}): AsyncGenerator<Uint8Array, void> {
+  indications(options: ValueFlowOptions = {}): ValueFlow {
     return this.#flow("indicate", options);
   }
 
-  async *#flow(kind: "notify" | "indicate", { signal, capacity = 256 }: ValueFlowOptions): AsyncGenerator<Uint8Array, void> {
-    signal?.throwIfAborted();
-    if (!Number.isInteger(capacity) || capacity < 1) throw new ArgumentError(`capacity ${capacity}: expected a whole number above 0`);
-    const queue = new Subscription<Uint8Array>({ capacity, signal, leave: () => {} });
-    const listener = this.#listener(
-      kind,
-      (value) => queue.push(value),
-      (error) => queue.end(error),
-    );
-    try {
-      await this.#subscriptions.join(listener, { signal });
-      yield* queue;
-    } finally {
-      queue[Symbol.dispose]();
-      await this.#subscriptions.leave(listener);
-    }
+  #flow(kind: "notify" | "indicate", options: ValueFlowOptions): ValueFlow {
+    const source = {
+      subscriptions: this.#subscriptions,
+      listener: (deliver: (value: Uint8Array) => void, end: (error: unknown) => void, security?: SecurityRequirement) =>
+        this.#listener(kind, deliver, end, security),
+    };
+    return new ValueFlow(source, options);
   }
 
   /**
    * Calls `callback` with each value, as it arrives and within the stack's own call: for flows that must be fast. Dispose the result to
-   * unsubscribe. `signal` and `timeoutMs` bound the subscribing, not the subscription.
+   * unsubscribe. `signal` and `timeoutMs` bound the subscribing, not the subscription; `security` holds for each value too.
    *
-   * @throws {AttError} the peer refuses · {GattNotFoundError} no CCCD · {UnsupportedError} the characteristic cannot do it
+   * @throws {AttError} the peer refuses · {UnsupportedError} the characteristic cannot do it
    */
-  async subscribe(callback: (value: Uint8Array) => void, options: SubscribeOptions = {}): Promise<AsyncDisposable> {
-    const kind = options.kind ?? (this.has("notify") ? "notify" : "indicate");
-    const listener = this.#listener(kind, callback, (error) => options.onEnd?.(error));
-    await this.#subscriptions.join(listener, options);
-    return { [Symbol.asyncDispose]: () => this.#subscriptions.leave(listener) };
+  async subscribe(callback: (value: Uint8Array) => void, options: SubscribeOptions = {}): Promise<ValueSubscription> {
+    requireFunction("callback", callback);
+    checkOperation("subscribe", options, SUBSCRIBE);
+    const { kind = this.has("notify") ? "notify" : "indicate", onEnd, ...rest } = options;
+    checkChoice("kind", kind, ["notify", "indicate"]);
+    checkFunction("onEnd", onEnd);
+    const listener = this.#listener(kind, callback, (error) => onEnd?.(error), rest.security);
+    const subscriptions = this.#subscriptions;
+    await this.#bounded("subscribing", rest, (bound) => subscriptions.join(listener, bound));
+    return {
+      get configured() {
+        return subscriptions.hasCccd;
+      },
+      unsubscribe: async (unsubscribing = {}) => {
+        checkOperation("unsubscribe", unsubscribing);
+        await this.#bounded("unsubscribing", unsubscribing, (bound) => subscriptions.leaveAndWait(listener, bound));
+      },
+      [Symbol.asyncDispose]: () => {
+        subscriptions.leave(listener);
+        return Promise.resolve();
+      },
+    };
   }
 
-  #listener(kind: "notify" | "indicate", deliver: (value: Uint8Array) => void, end: (error: unknown) => void): ValueListener {
+  #listener(
+    kind: "notify" | "indicate",
+    deliver: (value: Uint8Array) => void,
+    end: (error: unknown) => void,
+    security: SecurityRequirement | undefined,
+  ): ValueListener {
     this.#check();
     if (!this.has(kind)) throw new UnsupportedError(`characteristic ${this.uuid} has no "${kind}" property`);
-    return { kinds: kind === "notify" ? NOTIFICATIONS : INDICATIONS, deliver, end };
+    return { kinds: kind === "notify" ? NOTIFICATIONS : INDICATIONS, security, deliver, end };
   }
 
   /** For the client: the service changed, and nothing known of it holds. */

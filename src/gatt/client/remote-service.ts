@@ -1,10 +1,10 @@
-import type { OperationOptions } from "../../async/pending.ts";
 import type { BleError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { GattUuid } from "../uuids.ts";
 import type { ClientContext } from "./context.ts";
 import type { FoundService } from "./discovery.ts";
 import { GattNotFoundError } from "./error.ts";
+import { bounded, checkOperation, type GattOperationOptions } from "./options.ts";
 import { RemoteCharacteristic } from "./remote-characteristic.ts";
 
 /** A service of the peer. What it holds is asked for once, when it is first needed. */
@@ -30,9 +30,10 @@ export class RemoteService {
   }
 
   /** All characteristics, in order of their handles. */
-  characteristics(options: OperationOptions = {}): Promise<readonly RemoteCharacteristic[]> {
-    return this.#once(options, async () => {
-      this.#characteristics ??= this.#make(await this.#context.discovery.characteristics(this, options));
+  async characteristics(options: GattOperationOptions = {}): Promise<readonly RemoteCharacteristic[]> {
+    checkOperation("characteristics", options);
+    return await this.#once("discovering characteristics", options, async (bound) => {
+      this.#characteristics ??= this.#make(await this.#context.discovery.characteristics(this, bound));
       return this.#characteristics;
     });
   }
@@ -46,7 +47,7 @@ export class RemoteService {
   }
 
   /** The first characteristic of this type. @throws {GattNotFoundError} none */
-  async characteristic(uuid: UuidLike, options: OperationOptions = {}): Promise<RemoteCharacteristic> {
+  async characteristic(uuid: UuidLike, options: GattOperationOptions = {}): Promise<RemoteCharacteristic> {
     const { text } = Uuid.from(uuid);
     const found = (await this.characteristics(options)).find((characteristic) => characteristic.uuid.text === text);
     if (!found) throw new GattNotFoundError("characteristic", text, `service ${this.uuid}`);
@@ -54,24 +55,27 @@ export class RemoteService {
   }
 
   /** Services that this one includes. */
-  includedServices(options: OperationOptions = {}): Promise<readonly RemoteService[]> {
-    return this.#once(options, async () => {
-      this.#included ??= (await this.#context.discovery.includedServices(this, options)).map(this.#include);
+  async includedServices(options: GattOperationOptions = {}): Promise<readonly RemoteService[]> {
+    checkOperation("includedServices", options);
+    return await this.#once("discovering included services", options, async (bound) => {
+      this.#included ??= (await this.#context.discovery.includedServices(this, bound)).map(this.#include);
       return this.#included;
     });
   }
 
-  async #once<T>(options: OperationOptions, discover: () => Promise<T>): Promise<T> {
-    if (this.#stale) throw this.#stale;
-    const permit = await this.#context.discoveryLock.acquire(options, "waiting for a discovery");
-    try {
+  #once<T>(what: string, options: GattOperationOptions, discover: (options: GattOperationOptions) => Promise<T>): Promise<T> {
+    return bounded(this.#context.requester.bearer.clock, what, options, async (bound) => {
       if (this.#stale) throw this.#stale;
-      const found = await discover();
-      if (this.#stale) throw this.#stale; // it changed meanwhile
-      return found;
-    } finally {
-      permit[Symbol.dispose]();
-    }
+      const permit = await this.#context.discoveryLock.acquire(bound, "waiting for a discovery");
+      try {
+        if (this.#stale) throw this.#stale;
+        const found = await discover(bound);
+        if (this.#stale) throw this.#stale; // it changed meanwhile
+        return found;
+      } finally {
+        permit[Symbol.dispose]();
+      }
+    });
   }
 
   /** For the client: the service changed, and nothing known of it holds. */

@@ -1,8 +1,10 @@
-import { rethrowLater } from "../../async/call-out.ts";
-import type { OperationOptions } from "../../async/pending.ts";
+import { callOut } from "../../async/call-out.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import { AttError } from "../../att/error.ts";
+import { TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
+import type { SecurityRequirement } from "../../att/security.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
+import type { GattOperationOptions } from "./options.ts";
 
 export const NOTIFICATIONS = 1;
 export const INDICATIONS = 2;
@@ -11,6 +13,8 @@ export const INDICATIONS = 2;
 export interface ValueListener {
   /** NOTIFICATIONS, INDICATIONS or both: the bits of the CCCD. */
   readonly kinds: number;
+  /** What the link must have for a value to be delivered. */
+  readonly security: SecurityRequirement | undefined;
   deliver(value: Uint8Array): void;
   /** No more will come. */
   end(error: unknown): void;
@@ -25,47 +29,73 @@ const UNKNOWN = -1;
 export class CharacteristicSubscriptions implements ValueSink {
   readonly #context: ClientContext;
   readonly #valueHandle: number;
-  readonly #findCccd: (options: OperationOptions) => Promise<number>;
+  /** `undefined`: the characteristic has none. */
+  readonly #findCccd: (options: GattOperationOptions) => Promise<number | undefined>;
   readonly #lock: Semaphore;
   #listeners: ValueListener[] = [];
   /** What the peer's CCCD holds by our doing. */
   #written = 0;
   #ended: { error: unknown } | undefined;
+  #hasCccd = true;
 
-  constructor(context: ClientContext, valueHandle: number, findCccd: (options: OperationOptions) => Promise<number>) {
+  constructor(context: ClientContext, valueHandle: number, findCccd: (options: GattOperationOptions) => Promise<number | undefined>) {
     this.#context = context;
     this.#valueHandle = valueHandle;
     this.#findCccd = findCccd;
     this.#lock = new Semaphore(context.requester.bearer.clock);
   }
 
+  /** False once it was found that nothing can be configured: whatever the peer sends by itself is delivered. */
+  get hasCccd(): boolean {
+    return this.#hasCccd;
+  }
+
   /** Values reach the listener from now on, even those that come before the peer has answered; resolves when it has. */
-  async join(listener: ValueListener, options: OperationOptions): Promise<void> {
-    if (this.#ended) throw this.#ended.error;
-    const { refusal } = this.#context.requester.bearer;
+  async join(listener: ValueListener, options: GattOperationOptions): Promise<void> {
+    this.#throwIfEnded();
+    const { requester } = this.#context;
+    const { refusal } = requester.bearer;
     if (refusal) throw refusal;
+    const preparing = requester.ready(options);
+    if (preparing) await preparing;
+    this.#throwIfEnded();
     // A new array each time, so that a loop that delivers is not disturbed.
     this.#listeners = [...this.#listeners, listener];
     this.#context.setSink(this.#valueHandle, this);
     try {
       await this.#configure(options);
     } catch (error) {
-      void this.leave(listener);
+      this.leave(listener);
       throw error;
     }
   }
 
-  /** Never rejects: a link that is gone, or a peer that refuses, leaves nothing to be done. */
-  async leave(listener: ValueListener): Promise<void> {
+  /** Nothing reaches the listener any more. Where it was the last one the peer is told, behind the caller's back and bounded in time. */
+  leave(listener: ValueListener): void {
+    if (!this.#remove(listener)) return;
+    const { bearer } = this.#context.requester;
+    // Nobody waits for this: nothing is secured for it, and no question put to the user.
+    if (this.#ended || bearer.refusal || !bearer.permits(listener.security)) return;
+    this.#configure({ timeoutMs: TRANSACTION_TIMEOUT_MS }).catch((error: unknown) => {
+      if (!this.#ended) bearer.logger.info(() => `unsubscribing from handle ${this.#valueHandle} failed: ${String(error)}`);
+    });
+  }
+
+  /** As `leave`, and resolves when the peer has answered. @throws what a write of the CCCD throws */
+  async leaveAndWait(listener: ValueListener, options: GattOperationOptions): Promise<void> {
+    this.#remove(listener);
+    if (!this.#ended) await this.#configure(options);
+  }
+
+  #throwIfEnded(): void {
+    if (this.#ended) throw this.#ended.error;
+  }
+
+  #remove(listener: ValueListener): boolean {
+    if (!this.#listeners.includes(listener)) return false;
     this.#listeners = this.#listeners.filter((other) => other !== listener);
     if (this.#listeners.length === 0) this.#context.removeSink(this.#valueHandle, this);
-    const { bearer } = this.#context.requester;
-    if (this.#ended || bearer.refusal) return;
-    try {
-      await this.#configure({});
-    } catch (error) {
-      bearer.logger.info(() => `unsubscribing from handle ${this.#valueHandle} failed: ${String(error)}`);
-    }
+    return true;
   }
 
   get #wanted(): number {
@@ -75,20 +105,29 @@ export class CharacteristicSubscriptions implements ValueSink {
   }
 
   /** Writes the CCCD until it holds what is wanted; whoever changed that meanwhile finds it done. */
-  async #configure(options: OperationOptions): Promise<void> {
+  async #configure(options: GattOperationOptions): Promise<void> {
     const permit = await this.#lock.acquire(options, "waiting for a subscription to change");
     try {
-      while (this.#written !== this.#wanted && !this.#ended) {
+      while (this.#hasCccd && this.#written !== this.#wanted && !this.#ended) {
         const cccd = await this.#findCccd(options);
-        await this.#write(cccd, this.#wanted, options);
+        if (cccd === undefined) this.#doWithoutCccd();
+        else await this.#write(cccd, this.#wanted, options);
       }
-      if (this.#ended) throw this.#ended.error;
+      this.#throwIfEnded();
     } finally {
       permit[Symbol.dispose]();
     }
   }
 
-  async #write(cccd: number, bits: number, options: OperationOptions): Promise<void> {
+  /** Some peers send without being asked, and have no CCCD, though Vol 3 Part G 3.3.3.3 demands one. */
+  #doWithoutCccd(): void {
+    this.#hasCccd = false;
+    this.#context.requester.bearer.logger.warn(
+      () => `the characteristic with its value at ${this.#valueHandle} has no Client Characteristic Configuration: listening without it`,
+    );
+  }
+
+  async #write(cccd: number, bits: number, options: GattOperationOptions): Promise<void> {
     const before = this.#written;
     this.#written = UNKNOWN; // until the peer has answered, whoever still waits for that
     try {
@@ -107,11 +146,8 @@ export class CharacteristicSubscriptions implements ValueSink {
     for (let i = 0; i < listeners.length; i++) {
       const listener = listeners[i]!;
       if ((listener.kinds & kind) === 0) continue;
-      try {
-        listener.deliver(value);
-      } catch (error) {
-        rethrowLater(error);
-      }
+      if (listener.security !== undefined && !this.#context.requester.bearer.permits(listener.security)) continue;
+      callOut(listener.deliver, value);
     }
   }
 
@@ -121,6 +157,6 @@ export class CharacteristicSubscriptions implements ValueSink {
     const listeners = this.#listeners;
     this.#listeners = [];
     this.#context.removeSink(this.#valueHandle, this);
-    for (const listener of listeners) listener.end(error);
+    for (const listener of listeners) callOut(listener.end, error);
   }
 }

@@ -1,13 +1,14 @@
-import type { OperationOptions } from "../../async/pending.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import { AttError, AttProtocolError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
-import { AttOpcode, MAX_VALUE_LENGTH } from "../../att/opcode.ts";
+import { AttOpcode, MAX_VALUE_LENGTH, TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
 import { AttReadMultipleVariableRsp } from "../../att/pdu.ts";
 import { decode } from "../../bytes/codec.ts";
 import { concat } from "../../bytes/hex.ts";
+import { checkInteger, checkOctets, checkOptions, kindOf, optionNames } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { FrameWriter } from "../frame-writer.ts";
+import { checkHandle, type GattOperationOptions } from "./options.ts";
 import type { Requester } from "./requester.ts";
 
 /** A part of a long value, and whether more may follow it. */
@@ -25,6 +26,8 @@ export interface ReliableWrite {
   readonly value: Uint8Array;
 }
 
+const WRITE = optionNames<ReliableWrite>({ handle: true, value: true });
+
 /** Reading and writing values by handle, Vol 3 Part G 4.8, 4.9 and 4.12. */
 export class ValueAccess {
   readonly #requester: Requester;
@@ -36,27 +39,39 @@ export class ValueAccess {
     this.#prepareLock = new Semaphore(requester.bearer.clock);
   }
 
-  /** Whether a part is full is decided as it arrives: the MTU may be another by the time the promise is looked at. */
-  #part(bytes: Uint8Array, offset: number, end: number): Part {
-    return { value: bytes.slice(offset, end), isFull: end - offset >= this.#requester.bearer.mtu - 1 };
+  /**
+   * Whether a part is full is decided as it arrives, by the smaller MTU of then and of when it was asked for: where the peer exchanges the MTU
+   * meanwhile, its answer may have been made before.
+   */
+  #partParser(): (bytes: Uint8Array, offset: number, end: number) => Part {
+    const { mtu } = this.#bearer;
+    return (bytes, offset, end) => ({ value: bytes.slice(offset, end), isFull: end - offset >= Math.min(mtu, this.#bearer.mtu) - 1 });
   }
 
-  async read(handle: number, options: OperationOptions): Promise<Uint8Array> {
+  async read(handle: number, options: GattOperationOptions): Promise<Uint8Array> {
     checkHandle(handle);
-    const build = (): Uint8Array => this.#bearer.valueFrame(AttOpcode.ReadReq, handle, EMPTY);
-    const first = await this.#requester.send(build, (...at) => this.#part(...at), options);
+    const first = await this.#readPart(handle, options);
     return first.isFull ? this.#readRest(handle, [first.value], first.value.length, options) : first.value;
   }
 
-  /** From `offset` on, by Read Blob alone. */
-  async readLong(handle: number, offset: number, options: OperationOptions): Promise<Uint8Array> {
+  /**
+   * From `offset` on. Begins with a Read Request, since a peer may refuse Read Blob for a value that is not long (Vol 3 Part F 3.4.4.5), unless
+   * the first part cannot reach the offset.
+   */
+  async readLong(handle: number, offset: number, options: GattOperationOptions): Promise<Uint8Array> {
     checkHandle(handle);
-    const first = await this.#readBlob(handle, offset, options);
-    if (!first.isFull) return first.value;
-    return this.#readRest(handle, [first.value], offset + first.value.length, options, offset);
+    checkInteger("offset", offset, 0, MAX_VALUE_LENGTH);
+    const isInFirst = offset < this.#bearer.mtu - 1;
+    const first = isInFirst ? await this.#readPart(handle, options) : await this.#readBlob(handle, offset, options);
+    if (!isInFirst) return first.isFull ? this.#readRest(handle, [first.value], offset + first.value.length, options, offset) : first.value;
+    const { value, isFull } = first;
+    if (isFull) return this.#readRest(handle, [value.subarray(offset)], value.length, options, offset);
+    if (offset > value.length)
+      throw new AttError({ errorCode: AttErrorCode.InvalidOffset, requestOpcode: AttOpcode.ReadBlobReq, attributeHandle: handle });
+    return value.subarray(offset);
   }
 
-  async #readRest(handle: number, parts: Uint8Array[], from: number, options: OperationOptions, offset = 0): Promise<Uint8Array> {
+  async #readRest(handle: number, parts: Uint8Array[], from: number, options: GattOperationOptions, offset = 0): Promise<Uint8Array> {
     for (let length = from, isFull = true; isFull && length < MAX_VALUE_LENGTH; ) {
       try {
         const part = await this.#readBlob(handle, length, options);
@@ -67,22 +82,28 @@ export class ValueAccess {
         if (error instanceof AttError && END_OF_VALUE.includes(error.errorCode)) break;
         throw error;
       }
+      if (isFull && length < MAX_VALUE_LENGTH) await this.#requester.growMtu(options); // a long value indeed
     }
     return concat(...parts).subarray(0, MAX_VALUE_LENGTH - offset);
   }
 
-  #readBlob(handle: number, offset: number, options: OperationOptions): Promise<Part> {
+  #readPart(handle: number, options: GattOperationOptions): Promise<Part> {
+    return this.#requester.send(() => this.#bearer.valueFrame(AttOpcode.ReadReq, handle, EMPTY), this.#partParser(), options);
+  }
+
+  #readBlob(handle: number, offset: number, options: GattOperationOptions): Promise<Part> {
     const build = (): Uint8Array => {
       const writer = new FrameWriter(this.#bearer.allocate(5), AttOpcode.ReadBlobReq);
       writer.u16(handle);
       writer.u16(offset);
       return writer.frame;
     };
-    return this.#requester.send(build, (...at) => this.#part(...at), options);
+    return this.#requester.send(build, this.#partParser(), options);
   }
 
   /** The values one after the other, as ATT_READ_MULTIPLE_RSP carries them. */
-  readMultiple(handles: readonly number[], options: OperationOptions): Promise<Uint8Array> {
+  readMultiple(handles: readonly number[], options: GattOperationOptions): Promise<Uint8Array> {
+    checkHandleSet(handles);
     return this.#requester.send(
       () => this.#handleSet(AttOpcode.ReadMultipleReq, handles),
       (bytes, offset, end) => bytes.slice(offset, end),
@@ -91,7 +112,8 @@ export class ValueAccess {
   }
 
   /** Each value, as far as it came: the last ones may be cut short or missing. */
-  async readMultipleVariable(handles: readonly number[], options: OperationOptions): Promise<Uint8Array[]> {
+  async readMultipleVariable(handles: readonly number[], options: GattOperationOptions): Promise<Uint8Array[]> {
+    checkHandleSet(handles);
     const { parameters, name } = AttReadMultipleVariableRsp;
     const { lengthValueTupleList } = await this.#requester.send(
       () => this.#handleSet(AttOpcode.ReadMultipleVariableReq, handles),
@@ -102,61 +124,75 @@ export class ValueAccess {
   }
 
   #handleSet(opcode: number, handles: readonly number[]): Uint8Array {
-    if (handles.length < 2) throw new ArgumentError(`${handles.length} handles: expected at least 2`);
     const writer = new FrameWriter(this.#bearer.allocate(1 + 2 * handles.length), opcode);
-    for (const handle of handles) writer.u16(checkHandle(handle));
+    for (const handle of handles) writer.u16(handle);
     return writer.frame;
   }
 
   /** One Write Request where the value fits, prepared writes otherwise. */
-  async write(handle: number, value: Uint8Array, options: OperationOptions): Promise<void> {
+  async write(handle: number, value: Uint8Array, options: GattOperationOptions): Promise<void> {
     checkHandle(handle);
-    checkLength(value);
-    const settling = this.#requester.settleMtu(options);
-    if (settling) await settling;
+    checkValue(value);
+    await this.#makeRoom(value, options);
     if (value.length > this.#bearer.txLimit - 3) return this.writeLong(handle, value, 0, options);
     await this.#requester.send(() => this.#bearer.valueFrame(AttOpcode.WriteReq, handle, value), empty(AttOpcode.WriteReq), options);
   }
 
-  async writeWithoutResponse(handle: number, value: Uint8Array, options: OperationOptions): Promise<void> {
-    const settling = this.#requester.settleMtu(options);
-    if (settling) await settling;
+  async writeWithoutResponse(handle: number, value: Uint8Array, options: GattOperationOptions): Promise<void> {
+    checkHandle(handle);
+    checkOctets("value", value);
+    await this.#makeRoom(value, options);
     await this.#bearer.sendFlow(this.#command(handle, value), options);
   }
 
-  /** False where the link has no room now, or can send nothing any more. */
-  tryWriteWithoutResponse(handle: number, value: Uint8Array): boolean {
-    if (!this.#bearer.writable) return false;
+  /** Waits for what must be there before a value leaves, the larger MTU included where the value does not fit and the policy lets it fit. */
+  async #makeRoom(value: Uint8Array, options: GattOperationOptions): Promise<void> {
+    const preparing = this.#requester.ready(options);
+    if (preparing) await preparing;
+    const { txLimit, policy } = this.#bearer;
+    if (value.length > txLimit - 3 && Math.min(policy.mtu, policy.maxTxPdu) > txLimit) await this.#requester.growMtu(options);
+  }
+
+  /** False where the link has no room now, has not what is demanded, or can send nothing any more. */
+  tryWriteWithoutResponse(handle: number, value: Uint8Array, { security }: Pick<GattOperationOptions, "security">): boolean {
+    checkHandle(handle);
+    checkOctets("value", value);
+    if (!this.#bearer.writable || !this.#bearer.permits(security)) return false;
     this.#bearer.sendNow(this.#command(handle, value));
     return true;
   }
 
   #command(handle: number, value: Uint8Array): Uint8Array {
-    checkHandle(handle);
     const most = this.#bearer.txLimit - 3;
     if (value.length > most) throw new ArgumentError(`value of ${value.length} octets: at most ${most} fit a write without response`);
     return this.#bearer.valueFrame(AttOpcode.WriteCmd, handle, value);
   }
 
   /** Write Long Characteristic Values, Vol 3 Part G 4.9.4, from `offset` on. */
-  writeLong(handle: number, value: Uint8Array, offset: number, options: OperationOptions): Promise<void> {
-    checkLength(value, offset);
-    return this.#prepared([{ handle, value, offset }], options);
+  async writeLong(handle: number, value: Uint8Array, offset: number, options: GattOperationOptions): Promise<void> {
+    checkHandle(handle);
+    checkInteger("offset", offset, 0, MAX_VALUE_LENGTH);
+    checkValue(value, offset);
+    await this.#prepared([{ handle, value, offset }], options);
   }
 
   /** Reliable Writes, Vol 3 Part G 4.9.5: all of them or, as far as the peer can tell, none. */
-  reliableWrite(writes: readonly ReliableWrite[], options: OperationOptions): Promise<void> {
-    for (const { value } of writes) checkLength(value);
-    return this.#prepared(
-      writes.map((write) => ({ ...write, offset: 0 })),
+  async reliableWrite(writes: readonly ReliableWrite[], options: GattOperationOptions): Promise<void> {
+    if (!Array.isArray(writes)) throw new ArgumentError(`writes: expected an array, got ${kindOf(writes)}`);
+    for (const write of writes as readonly ReliableWrite[]) {
+      if (write === undefined) throw new ArgumentError("write: expected a handle and a value, got undefined");
+      checkOptions("write", write, WRITE);
+      checkHandle(write.handle);
+      checkValue(write.value);
+    }
+    await this.#prepared(
+      (writes as readonly ReliableWrite[]).map(({ handle, value }) => ({ handle, value, offset: 0 })),
       options,
     );
   }
 
-  async #prepared(writes: readonly (ReliableWrite & { offset: number })[], options: OperationOptions): Promise<void> {
-    for (const { handle } of writes) checkHandle(handle);
-    const settling = this.#requester.settleMtu(options);
-    if (settling) await settling;
+  async #prepared(writes: readonly (ReliableWrite & { offset: number })[], options: GattOperationOptions): Promise<void> {
+    for (const { value } of writes) await this.#makeRoom(value, options);
     const permit = await this.#prepareLock.acquire(options, "waiting for the prepare queue");
     try {
       for (const { handle, value, offset } of writes) await this.#prepare(handle, value, offset, options);
@@ -170,14 +206,15 @@ export class ValueAccess {
   }
 
   async #cancel(): Promise<void> {
+    if (!this.#bearer.permits()) return; // behind the caller's back nothing is secured, and no question put to the user
     try {
-      await this.#execute(0, {});
+      await this.#execute(0, { timeoutMs: TRANSACTION_TIMEOUT_MS });
     } catch (error) {
       this.#bearer.logger.debug(() => `prepared writes were not cancelled: ${String(error)}`);
     }
   }
 
-  async #prepare(handle: number, value: Uint8Array, offset: number, options: OperationOptions): Promise<void> {
+  async #prepare(handle: number, value: Uint8Array, offset: number, options: GattOperationOptions): Promise<void> {
     const size = this.#bearer.txLimit - 5;
     for (let at = 0; at === 0 || at < value.length; at += size) {
       const part = value.subarray(at, at + size);
@@ -201,7 +238,7 @@ export class ValueAccess {
     }
   }
 
-  #execute(flags: number, options: OperationOptions): Promise<void> {
+  #execute(flags: number, options: GattOperationOptions): Promise<void> {
     const build = (): Uint8Array => {
       const writer = new FrameWriter(this.#bearer.allocate(2), AttOpcode.ExecuteWriteReq);
       writer.u8(flags);
@@ -224,13 +261,16 @@ function empty(opcode: number) {
   };
 }
 
-function checkHandle(handle: number): number {
-  if (!Number.isInteger(handle) || handle < 1 || handle > 0xffff)
-    throw new ArgumentError(`attribute handle ${handle}: expected 1 to 65535`);
-  return handle;
+/** @throws {ArgumentError} */
+function checkHandleSet(handles: readonly number[]): void {
+  if (!Array.isArray(handles)) throw new ArgumentError(`handles: expected an array, got ${kindOf(handles)}`);
+  if (handles.length < 2) throw new ArgumentError(`${handles.length} handles: expected at least 2`);
+  for (const handle of handles as readonly number[]) checkHandle(handle);
 }
 
-function checkLength(value: Uint8Array, offset = 0): void {
+/** @throws {ArgumentError} */
+function checkValue(value: Uint8Array, offset = 0): void {
+  checkOctets("value", value);
   if (offset + value.length > MAX_VALUE_LENGTH)
     throw new ArgumentError(`value of ${offset + value.length} octets: an attribute holds at most ${MAX_VALUE_LENGTH}`);
 }

@@ -5,7 +5,7 @@ import { withConnection } from "../link.ts";
 /** Connects and pairs, also where there is a bond: it is replaced. */
 export async function pair(context: Context, address: string, options: AgentOptions): Promise<void> {
   const { terminal } = context;
-  await withConnection(context, address, { ...options, fresh: true }, async (connection) => {
+  await withConnection(context, address, options, async (connection) => {
     terminal.status(`pairing with ${connection.peerIdentity} …`);
     using deadline = context.deadline(60_000, "pairing");
     const report = await connection.pair({ signal: deadline.signal });

@@ -1,0 +1,60 @@
+import type { Clock } from "../../async/clock.ts";
+import { Deadline } from "../../async/deadline.ts";
+import type { OperationOptions } from "../../async/pending.ts";
+import { checkSecurityRequirement, type SecurityRequirement } from "../../att/security.ts";
+import { checkInteger, checkOptions, kindOf, type OptionNames, optionNames } from "../../core/arguments.ts";
+import { ArgumentError } from "../../core/error.ts";
+
+/** What every operation on a peer's attributes takes. `timeoutMs` bounds the whole operation, however many requests it takes. */
+export interface GattOperationOptions extends OperationOptions {
+  /**
+   * What the link must have before a request of this operation leaves, beyond what the connection demands. Where it has less, the link is
+   * encrypted with the bond, or paired where the connection's policy says so; else the operation is refused.
+   */
+  security?: SecurityRequirement | undefined;
+}
+
+export const SECURITY = optionNames<Pick<GattOperationOptions, "security">>({ security: true });
+const OPERATION = optionNames<GattOperationOptions>({ signal: true, timeoutMs: true, security: true });
+
+/** Options of an operation, or none. @throws {ArgumentError} an unknown name, another kind, a time that is none */
+export function checkOperation(what: string, options: GattOperationOptions | undefined, names: OptionNames = OPERATION): void {
+  if (options === undefined) return;
+  checkOptions(what, options, names);
+  const { signal, timeoutMs, security } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new ArgumentError(`${what}: signal: expected an AbortSignal, got ${kindOf(signal)}`);
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0))
+    throw new ArgumentError(`${what}: timeoutMs: expected a number of milliseconds from 0, got ${kindOf(timeoutMs)}`);
+  if (security !== undefined) checkSecurityRequirement(`${what}: security`, security);
+}
+
+/** @throws {ArgumentError} not a handle that an attribute can have (Vol 3 Part F 3.2.2) */
+export function checkHandle(handle: number): number {
+  return checkInteger("attribute handle", handle, 0x0001, 0xffff);
+}
+
+/** @throws {ArgumentError} */
+export function requireFunction(what: string, value: unknown): void {
+  if (typeof value !== "function") throw new ArgumentError(`${what}: expected a function, got ${kindOf(value)}`);
+}
+
+/** Runs an operation of several steps under one deadline. Without a time limit the steps have the caller's own signal. */
+export function bounded<T, O extends GattOperationOptions>(
+  clock: Clock,
+  operation: string,
+  options: O,
+  run: (options: O) => Promise<T>,
+): Promise<T> {
+  if (options.timeoutMs === undefined || options.timeoutMs === Number.POSITIVE_INFINITY) return run(options);
+  return withDeadline(new Deadline({ clock, operation, signal: options.signal, timeoutMs: options.timeoutMs }), options, run);
+}
+
+async function withDeadline<T, O extends GattOperationOptions>(
+  deadline: Deadline,
+  options: O,
+  run: (options: O) => Promise<T>,
+): Promise<T> {
+  using _ = deadline;
+  return await run({ ...options, signal: deadline.signal, timeoutMs: undefined });
+}
