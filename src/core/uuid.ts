@@ -1,3 +1,4 @@
+import { kindOf } from "./arguments.ts";
 import { ArgumentError } from "./error.ts";
 
 /** A UUID as text ("180D", "0x180d", "6e400001-b5a3-f393-e0a9-e50e24dcca9e"), as a 16- or 32-bit number, or parsed. */
@@ -38,6 +39,7 @@ export class Uuid {
         throw new ArgumentError(`UUID ${value}: expected a 16- or 32-bit number`);
       return Uuid.#ofNumber(value);
     }
+    if (typeof value !== "string") throw new ArgumentError(`UUID: expected text, a number or a Uuid, got ${kindOf(value)}`);
     const text = value.trim().toLowerCase().replace(/^0x/, "");
     if (/^([0-9a-f]{4}|[0-9a-f]{8})$/.test(text)) return Uuid.#ofNumber(Number.parseInt(text, 16));
     const match = /^([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})$/.exec(text);

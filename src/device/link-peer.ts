@@ -42,20 +42,27 @@ export class LinkPeer implements GattPeer {
   get storedCccd(): Readonly<Record<number, number>> | undefined {
     return this.bond?.cccd;
   }
+  get storedCccdOf(): Readonly<Record<number, string>> {
+    return this.bond?.cccdOf ?? {};
+  }
   get storedDatabaseHash(): string | undefined {
     return this.bond?.databaseHash;
   }
 
-  onCccdChanged(handle: number, value: number): void {
-    const { [handle]: _, ...others } = this.bond?.cccd ?? {};
-    this.#save({ cccd: value === 0 ? others : { ...others, [handle]: value } });
+  onCccdChanged(handle: number, value: number, of?: string): void {
+    const { [handle]: _, ...cccd } = this.bond?.cccd ?? {};
+    const { [handle]: __, ...cccdOf } = this.bond?.cccdOf ?? {};
+    this.#save({
+      cccd: value === 0 ? cccd : { ...cccd, [handle]: value },
+      cccdOf: of === undefined ? cccdOf : { ...cccdOf, [handle]: of },
+    });
   }
 
   onDatabaseHash(databaseHash: string): void {
     this.#save({ databaseHash });
   }
 
-  #save(change: Pick<Bond, "cccd"> | Pick<Bond, "databaseHash">): void {
+  #save(change: Pick<Bond, "cccd" | "cccdOf"> | Pick<Bond, "databaseHash">): void {
     const { bond } = this;
     if (!bond) return;
     this.#bonds.save(createBond({ ...bond, ...change })).catch((error: unknown) => {

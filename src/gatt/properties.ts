@@ -37,6 +37,7 @@ export function propertyNames(value: number): CharacteristicProperty[] {
   return NAMES.filter((property) => value & bits[property]);
 }
 
+/** @throws {ArgumentError} a word that names no property */
 export function hasProperty(value: number, property: CharacteristicProperty): boolean {
-  return (value & bits[property]) !== 0;
+  return (value & bits[checkProperty(property)]) !== 0;
 }

@@ -21,6 +21,7 @@ const full: Bond = createBond({
   method: "passkey-entry",
   name: "Pump",
   cccd: { 12: 1, 65535: 2 },
+  cccdOf: { 12: "180f/2a19" },
   databaseHash: "00112233445566778899aabbccddeeff",
 });
 const least: Bond = createBond({
@@ -85,6 +86,9 @@ describe("a damaged file", () => {
     ["cccd", { "0": 1 }, "cccd"],
     ["cccd", { "70000": 1 }, "cccd"],
     ["cccd", { "3": -1 }, "cccd.3"],
+    ["cccd", { "12x": 1 }, "cccd"],
+    ["cccdOf", { "12x": "180f/2a19" }, "cccdOf"],
+    ["cccdOf", { "12": 5 }, "cccdOf.12"],
     ["databaseHash", {}, "databaseHash"],
   ])("%s: %j names the field and no secret", (field, value, named) => {
     const error = (() => {

@@ -65,6 +65,7 @@ export interface BondJson {
   method?: PairingMethod;
   name?: string;
   cccd?: Record<string, number>;
+  cccdOf?: Record<string, string>;
   databaseHash?: string;
 }
 export interface LongTermKeyJson {
@@ -92,6 +93,7 @@ export function bondToJson(bond: Bond): BondJson {
     ...(bond.method && { method: bond.method }),
     ...(bond.name !== undefined && { name: bond.name }),
     ...(bond.cccd && { cccd: { ...bond.cccd } }),
+    ...(bond.cccdOf && { cccdOf: { ...bond.cccdOf } }),
     ...(bond.databaseHash !== undefined && { databaseHash: bond.databaseHash }),
   };
 }
@@ -157,13 +159,14 @@ function methodOf(value: unknown): PairingMethod {
   return value as PairingMethod;
 }
 
-function cccdOf(value: unknown): Record<number, number> {
-  const cccd: Record<number, number> = {};
-  for (const [handle, bits] of Object.entries(fieldsOf(value, "cccd"))) {
-    if (!/^[1-9]\d{0,4}$/.test(handle) || Number(handle) > 0xffff) throw new BondFormatError("cccd", "attribute handles from 1 to 65535");
-    cccd[Number(handle)] = integerOf(bits, `cccd.${handle}`, 0, 0xffff);
+/** Values by attribute handle. */
+function byHandle<T>(value: unknown, field: string, read: (value: unknown, field: string) => T): Record<number, T> {
+  const values: Record<number, T> = {};
+  for (const [handle, each] of Object.entries(fieldsOf(value, field))) {
+    if (!/^[1-9]\d{0,4}$/.test(handle) || Number(handle) > 0xffff) throw new BondFormatError(field, "attribute handles from 1 to 65535");
+    values[Number(handle)] = read(each, `${field}.${handle}`);
   }
-  return cccd;
+  return values;
 }
 
 /**
@@ -190,7 +193,8 @@ export function bondFromJson(value: unknown): Bond {
     secureConnections: booleanOf(fields, "secureConnections"),
     ...optional("method", methodOf),
     ...optional("name", textOf),
-    ...optional("cccd", cccdOf),
+    ...optional("cccd", (cccd, field) => byHandle(cccd, field, (bits, name) => integerOf(bits, name, 0, 0xffff))),
+    ...optional("cccdOf", (names, field) => byHandle(names, field, textOf)),
     ...optional("databaseHash", textOf),
   });
 }

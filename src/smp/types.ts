@@ -39,6 +39,8 @@ export interface Bond {
   readonly name?: string | undefined;
   /** Client Characteristic Configuration values that this peer wrote to our server, by attribute handle. */
   readonly cccd?: Readonly<Record<number, number>> | undefined;
+  /** What each of those configures, "180f/2a19": lets them outlive a change of our server. */
+  readonly cccdOf?: Readonly<Record<number, string>> | undefined;
   /** Database Hash that this peer last saw of our server, hexadecimal; for Service Changed after a change. */
   readonly databaseHash?: string | undefined;
 }

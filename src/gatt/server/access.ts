@@ -1,5 +1,6 @@
 import { AttErrorCode } from "../../att/error-code.ts";
 import type { LinkSecurity, SecurityRequirement } from "../../att/security.ts";
+import { checkBoolean, checkChoice, checkInteger, checkOptions, optionNames } from "../../core/arguments.ts";
 
 /** What a link must have before an attribute may be accessed (Vol 3 Part F 3.2.5). */
 export interface AccessRequirement extends SecurityRequirement {
@@ -10,7 +11,20 @@ export interface AccessRequirement extends SecurityRequirement {
 /** A requirement, or a word for a usual one. */
 export type Access = "open" | "encrypted" | "authenticated" | "authorized" | AccessRequirement;
 
-export function toRequirement(access: Access | undefined): AccessRequirement {
+const WORDS = ["open", "encrypted", "authenticated", "authorized"] as const;
+const NAMES = optionNames<AccessRequirement>({
+  encrypted: true,
+  authenticated: true,
+  secureConnections: true,
+  minKeySize: true,
+  authorized: true,
+});
+
+/**
+ * @param what names it in the error
+ * @throws {ArgumentError} a word or a name that is none: it must not be taken for "open"
+ */
+export function toRequirement(access: Access | undefined, what = "permission"): AccessRequirement {
   switch (access) {
     case undefined:
     case "open":
@@ -22,8 +36,17 @@ export function toRequirement(access: Access | undefined): AccessRequirement {
     case "authorized":
       return { authorized: true };
     default:
-      return access;
+      return checkRequirement(access, what);
   }
+}
+
+function checkRequirement(access: AccessRequirement, what: string): AccessRequirement {
+  if (typeof access === "string") checkChoice(what, access, WORDS);
+  checkOptions(what, access, NAMES);
+  const { minKeySize, ...flags } = access;
+  if (minKeySize !== undefined) checkInteger(`${what}: minKeySize`, minKeySize, 7, 16);
+  for (const [name, flag] of Object.entries(flags)) checkBoolean(`${what}: ${name}`, flag);
+  return Object.freeze({ ...access });
 }
 
 export const OPEN: AccessRequirement = Object.freeze({});

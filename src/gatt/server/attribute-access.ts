@@ -1,15 +1,18 @@
 import type { AttBearer } from "../../att/bearer.ts";
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
+import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
+import { checkOctets } from "../../core/arguments.ts";
 import { accessError } from "./access.ts";
 import type { Attribute } from "./attribute.ts";
 import type { ChangeAwareness } from "./caching.ts";
 import type { ClientConfiguration } from "./client-configuration.ts";
 import type { AttributeDatabase } from "./database.ts";
 import type { GattPeer, GattRequest } from "./definition.ts";
+import type { Operation } from "./operation.ts";
+import { mergeParts, needsBase, type Part } from "./parts.ts";
 import type { PreparedWrite } from "./prepare-queue.ts";
-import { ServerRequest } from "./request.ts";
-import { isThenable } from "./thenable.ts";
+import { after, failing, inTurn, isThenable } from "./thenable.ts";
 
 /** An error with the handle it is about, where that is not the request's. */
 export class Refusal {
@@ -21,15 +24,16 @@ export class Refusal {
   }
 }
 
-/** Reads and writes attributes for one client: permissions, its own values, stored values, handlers. */
+/**
+ * Reads and writes attributes for one client: permissions, its own values, stored values, handlers. Every access is judged when it begins,
+ * and again when something had to be waited for: a link can lose its security, and a service can go, while a user or a handler thinks.
+ */
 export class AttributeAccess {
   readonly #bearer: AttBearer;
   readonly #peer: GattPeer;
   readonly #database: AttributeDatabase;
   readonly #awareness: ChangeAwareness;
   readonly #configuration: ClientConfiguration;
-  /** The access whose handler is running, until its response has left. */
-  request: ServerRequest | undefined;
 
   constructor(at: {
     bearer: AttBearer;
@@ -45,20 +49,61 @@ export class AttributeAccess {
     this.#configuration = at.configuration;
   }
 
+  // --- permissions ----------------------------------------------------------------------------------------------------------------
+
   /** Why the attribute may not be read, 0 where it may. Authorization is asked when it is read. */
   readError(attribute: Attribute): number {
     if (!attribute.readable) return AttErrorCode.ReadNotPermitted;
     return accessError(attribute.readRequirement, this.#bearer.security, this.#peer);
   }
 
-  /** Why a value that ends at `end` may not be written, 0 where it may. */
-  writeError(attribute: Attribute, end: number): number {
-    if (!attribute.writable) return AttErrorCode.WriteNotPermitted;
-    return (
-      accessError(attribute.writeRequirement, this.#bearer.security, this.#peer) ||
-      (end > attribute.maxLength ? AttErrorCode.InvalidAttributeValueLength : 0)
-    );
+  /** Why the attribute may not be written, 0 where it may; "command" is a write that is not answered. */
+  writeError(attribute: Attribute, operation: "write" | "command" | "execute"): number {
+    if (!(operation === "command" ? attribute.commandable : attribute.writable)) return AttErrorCode.WriteNotPermitted;
+    return accessError(attribute.writeRequirement, this.#bearer.security, this.#peer);
   }
+
+  #isGone(attribute: Attribute): boolean {
+    return this.#database.get(attribute.handle) !== attribute;
+  }
+
+  /** @throws {AttError} the client may not read it, or not any more */
+  judgeRead(attribute: Attribute): void {
+    throwWhere(this.#isGone(attribute) ? AttErrorCode.InvalidHandle : this.readError(attribute));
+  }
+
+  /** @throws {AttError} the client may not write it, or not any more */
+  #judgeWrite(attribute: Attribute, operation: "write" | "command" | "execute"): void {
+    // What was prepared for a service that is gone rests on knowledge that the client had.
+    const gone = operation === "execute" ? AttErrorCode.DatabaseOutOfSync : AttErrorCode.InvalidHandle;
+    throwWhere(this.#isGone(attribute) ? gone : this.writeError(attribute, operation));
+  }
+
+  /** All but the application's consent was judged before; afterwards it is judged once more. */
+  permitRead(operation: Operation, attribute: Attribute): void | Promise<void> {
+    if (attribute.readRequirement.authorized) return this.authorize(operation, attribute, false).then(() => this.judgeRead(attribute));
+  }
+
+  /** Judges, and asks for the application's consent where that is needed. @throws {AttError} */
+  permitWrite(operation: Operation, attribute: Attribute, kind: "write" | "command" | "execute"): void | Promise<void> {
+    this.#judgeWrite(attribute, kind);
+    if (attribute.writeRequirement.authorized)
+      return this.authorize(operation, attribute, true).then(() => this.#judgeWrite(attribute, kind));
+  }
+
+  /** A missing answer is a refusal. @throws {AttError} Insufficient Authorization */
+  async authorize(operation: Operation, { handle }: Attribute, write: boolean): Promise<void> {
+    let granted = false;
+    try {
+      granted = (await this.#peer.authorize?.({ handle, write })) === true;
+    } catch (error) {
+      this.#bearer.logger.warn(() => `authorization of handle ${handle} failed: ${String(error)}`);
+    }
+    operation.throwIfGivenUp();
+    if (!granted) throw new AttError(AttErrorCode.InsufficientAuthorization);
+  }
+
+  // --- reading --------------------------------------------------------------------------------------------------------------------
 
   /** A value that needs neither handler nor authorization; `undefined` where it does. */
   immediateValue(attribute: Attribute): Uint8Array | undefined {
@@ -80,103 +125,118 @@ export class AttributeAccess {
     }
   }
 
-  read(attribute: Attribute, offset: number): Uint8Array | Promise<Uint8Array> {
-    const read = (): Uint8Array | Promise<Uint8Array> =>
-      this.#ownValue(attribute) ?? attribute.read!(this.#newRequest(attribute.handle, offset, "read"));
-    return attribute.readRequirement.authorized ? this.authorize(attribute.handle, false).then(read) : read();
+  /** The whole value, for a read from `offset`. It has been judged that the client may read it. */
+  read(operation: Operation, attribute: Attribute, offset: number): Uint8Array | Promise<Uint8Array> {
+    return after(this.permitRead(operation, attribute), () => this.#value(operation, attribute, offset));
   }
 
-  /** All values, one after the other; an error names the attribute it comes from. */
-  async readAll(attributes: readonly Attribute[]): Promise<Uint8Array[]> {
+  #value(operation: Operation, attribute: Attribute, offset: number): Uint8Array | Promise<Uint8Array> {
+    const own = this.#ownValue(attribute);
+    if (own) return own;
+    const given = attribute.read!(this.#begin(operation, attribute, offset, "read"));
+    return after(given, (value) => checkOctets("what the read handler gave", value, { maxLength: MAX_VALUE_LENGTH }));
+  }
+
+  /** All values, one after the other, each judged when its turn comes; an error names the attribute it comes from. */
+  async readAll(operation: Operation, attributes: readonly Attribute[]): Promise<Uint8Array[]> {
     const values: Uint8Array[] = [];
-    for (const attribute of attributes) {
-      try {
-        values.push(await this.read(attribute, 0));
-      } catch (error) {
-        throw new Refusal(this.errorCode(error), attribute.handle);
-      }
-    }
+    for (const attribute of attributes)
+      values.push(
+        await this.#about(operation, attribute, () => {
+          operation.throwIfGivenUp();
+          this.judgeRead(attribute);
+          return this.read(operation, attribute, 0);
+        }),
+      );
+    for (const attribute of attributes) await this.#about(operation, attribute, () => this.judgeRead(attribute));
     return values;
   }
 
-  write(attribute: Attribute, value: Uint8Array): void | Promise<void> {
-    const write = (): void | Promise<void> => this.#write(attribute, value, 0, "write");
-    return attribute.writeRequirement.authorized ? this.authorize(attribute.handle, true).then(write) : write();
+  // --- writing --------------------------------------------------------------------------------------------------------------------
+
+  /** Judges, and writes a whole value. */
+  write(operation: Operation, attribute: Attribute, value: Uint8Array, kind: "write" | "command"): void | Promise<void> {
+    const parts = [{ offset: 0, value }];
+    const put = (merged: Uint8Array): void | Promise<void> => {
+      if (!isStored(attribute)) return this.#hand(operation, attribute, merged, kind);
+      attribute.value = merged;
+    };
+    return after(this.permitWrite(operation, attribute, kind), () => {
+      const merged = this.#merged(operation, attribute, parts);
+      if (!isThenable(merged)) return put(merged);
+      return merged.then((value) => {
+        this.#judgeWrite(attribute, kind);
+        return put(value);
+      });
+    });
   }
 
-  /** The caller owns `request`: several commands may be under way. */
-  command(attribute: Attribute, value: Uint8Array): { request: ServerRequest; result: void | Promise<void> } {
-    const request = new ServerRequest(this.#peer, this.#bearer.security, attribute.handle, 0, "command");
-    const write = (): void | Promise<void> => (attribute.write ? attribute.write(value, request) : attribute.store(value, 0));
-    return { request, result: attribute.writeRequirement.authorized ? this.authorize(attribute.handle, true).then(write) : write() };
+  /** What the parts make of the value. Where they leave some of it as it is, a handler that gives the value is asked for it. */
+  #merged(operation: Operation, attribute: Attribute, parts: readonly Part[]): Uint8Array | Promise<Uint8Array> {
+    if (!needsBase(attribute, parts)) return mergeParts(attribute, parts);
+    if (isStored(attribute)) return mergeParts(attribute, parts, attribute.value);
+    return after(this.#value(operation, attribute, 0), (base) => {
+      operation.throwIfGivenUp();
+      return mergeParts(attribute, parts, base);
+    });
   }
 
-  #write(attribute: Attribute, value: Uint8Array, offset: number, operation: "write" | "execute"): void | Promise<void> {
-    if (attribute.kind === "cccd") return this.#configuration.write(this.#database.characteristicOfCccd(attribute.handle)!, value, offset);
-    if (attribute.kind === "client-features") return this.#configuration.writeFeatures(attribute.handle, value, offset);
-    if (attribute.write) return attribute.write(value, this.#newRequest(attribute.handle, offset, operation));
-    attribute.store(value, offset);
+  /** Hands a whole value to whoever takes it. */
+  #hand(operation: Operation, attribute: Attribute, value: Uint8Array, kind: "write" | "command" | "execute"): void | Promise<void> {
+    if (attribute.kind === "cccd")
+      return this.#configuration.write(operation, this.#database.characteristicOfCccd(attribute.handle)!, value);
+    if (attribute.kind === "client-features") return this.#configuration.writeFeatures(attribute.handle, value);
+    return attribute.write!(value, this.#begin(operation, attribute, 0, kind));
   }
 
-  /** Everything is checked before anything is written; where a handler refuses all the same, stored values go back to what they were. */
-  execute(writes: readonly PreparedWrite[]): void | Promise<void> {
-    const stored = this.#checkAll(writes);
-    const failed = (error: unknown, handle: number): never => {
-      for (const [attribute, value] of stored) attribute.value = value;
+  /**
+   * Executes prepared writes (Vol 3 Part F 3.4.6.3): the parts of one attribute become one value, and everything is judged and merged before
+   * any handler is called. Then the handlers are called, each once, and only when all have agreed the stored values change: a refusal
+   * leaves them as they were.
+   *
+   * @throws {Refusal}
+   */
+  execute(operation: Operation, writes: readonly PreparedWrite[]): void | Promise<void> {
+    const values = new Map<Attribute, Uint8Array>();
+    const judgeAndMerge = ({ attribute, parts }: PreparedWrite): void | Promise<void> =>
+      this.#about(operation, attribute, () =>
+        after(this.permitWrite(operation, attribute, "execute"), () =>
+          after(this.#merged(operation, attribute, parts), (value) => void values.set(attribute, value)),
+        ),
+      );
+    const handOver = ({ attribute }: PreparedWrite): void | Promise<void> =>
+      this.#about(operation, attribute, () => {
+        operation.throwIfGivenUp();
+        this.#judgeWrite(attribute, "execute");
+        return this.#hand(operation, attribute, values.get(attribute)!, "execute");
+      });
+    const handled = writes.filter(({ attribute }) => !isStored(attribute));
+    const stored = writes.filter(({ attribute }) => isStored(attribute));
+    return after(inTurn(writes, judgeAndMerge), () => after(inTurn(handled, handOver), () => this.#store(operation, stored)));
+  }
+
+  /** Merges once more: while handlers ran, somebody else may have written. */
+  #store(operation: Operation, writes: readonly PreparedWrite[]): void {
+    operation.throwIfGivenUp();
+    const values = new Map<Attribute, Uint8Array>();
+    for (const { attribute, parts } of writes)
+      void this.#about(operation, attribute, () => {
+        this.#judgeWrite(attribute, "execute");
+        values.set(attribute, mergeParts(attribute, parts, attribute.value));
+      });
+    for (const [attribute, value] of values) attribute.value = value;
+  }
+
+  /** An error of `act` is about this attribute. */
+  #about<T>(operation: Operation, { handle }: Attribute, act: () => T | Promise<T>): T | Promise<T> {
+    return failing(act, (error) => {
+      if (operation.isGivenUp) throw error;
       throw new Refusal(this.errorCode(error), handle);
-    };
-    const apply = ({ attribute, offset, value }: PreparedWrite): void | Promise<void> => {
-      try {
-        return this.#write(attribute, value, offset, "execute");
-      } catch (error) {
-        return failed(error, attribute.handle);
-      }
-    };
-    const applyFrom = (first: number): void | Promise<void> => {
-      for (let i = first; i < writes.length; i++) {
-        const result = apply(writes[i]!);
-        if (isThenable(result))
-          return result.then(
-            () => applyFrom(i + 1),
-            (error) => failed(error, writes[i]!.attribute.handle),
-          );
-      }
-    };
-    return applyFrom(0);
+    });
   }
 
-  /** The values as they are now, of the attributes that will be stored to. */
-  #checkAll(writes: readonly PreparedWrite[]): Map<Attribute, Uint8Array> {
-    const lengths = new Map<Attribute, number>();
-    for (const { attribute, offset, value } of writes) {
-      const { handle } = attribute;
-      if (this.#database.get(handle) !== attribute) throw new Refusal(AttErrorCode.DatabaseOutOfSync, handle);
-      const isStored = attribute.kind === "value" && !attribute.write;
-      const length = lengths.get(attribute) ?? attribute.value.length;
-      if (isStored && offset > length) throw new Refusal(AttErrorCode.InvalidOffset, handle);
-      const refusal = this.writeError(attribute, offset + value.length);
-      if (refusal) throw new Refusal(refusal, handle);
-      if (isStored) lengths.set(attribute, offset === 0 && !attribute.fixedLength ? value.length : Math.max(length, offset + value.length));
-    }
-    return new Map([...lengths.keys()].map((attribute) => [attribute, attribute.value]));
-  }
-
-  #newRequest(handle: number, offset: number, operation: GattRequest["operation"]): ServerRequest {
-    const request = new ServerRequest(this.#peer, this.#bearer.security, handle, offset, operation);
-    request.callbacks = this.request?.callbacks; // of the handlers before it, where one request calls several
-    this.request = request;
-    return request;
-  }
-
-  /** A missing answer is a refusal. @throws {AttError} Insufficient Authorization */
-  async authorize(handle: number, write: boolean): Promise<void> {
-    let granted = false;
-    try {
-      granted = (await this.#peer.authorize?.({ handle, write })) ?? false;
-    } catch (error) {
-      this.#bearer.logger.warn(() => `authorization of handle ${handle} failed: ${String(error)}`);
-    }
-    if (!granted) throw new AttError(AttErrorCode.InsufficientAuthorization);
+  #begin(operation: Operation, { handle }: Attribute, offset: number, kind: GattRequest["operation"]): GattRequest {
+    return operation.begin({ peer: this.#peer, security: this.#bearer.security, handle, offset, kind });
   }
 
   /** What a failed handler is answered with. */
@@ -185,4 +245,10 @@ export class AttributeAccess {
     this.#bearer.logger.error(() => `a GATT handler failed: ${String(error)}`);
     return AttErrorCode.UnlikelyError;
   }
+}
+
+const isStored = (attribute: Attribute): boolean => attribute.kind === "value" && !attribute.write;
+
+function throwWhere(errorCode: number): void {
+  if (errorCode) throw new AttError(errorCode);
 }

@@ -1,5 +1,3 @@
-import { AttError } from "../../att/error.ts";
-import { AttErrorCode } from "../../att/error-code.ts";
 import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
 import type { Uuid } from "../../core/uuid.ts";
 import { type AccessRequirement, OPEN } from "./access.ts";
@@ -69,24 +67,5 @@ export class Attribute {
   /** Its value is in `value`, for every client the same. */
   get isStatic(): boolean {
     return this.read === undefined && (this.kind === "declaration" || this.kind === "value");
-  }
-
-  /**
-   * Stores a written value (Vol 3 Part F 3.4.5.1): one from the start replaces it, one from `offset` on replaces what it covers.
-   *
-   * @throws {AttError} the offset or the length does not fit
-   */
-  store(value: Uint8Array, offset: number): void {
-    const end = offset + value.length;
-    if (offset > this.value.length) throw new AttError(AttErrorCode.InvalidOffset);
-    if (end > this.maxLength) throw new AttError(AttErrorCode.InvalidAttributeValueLength);
-    if (offset === 0 && !this.fixedLength) {
-      this.value = value;
-      return;
-    }
-    const next = new Uint8Array(Math.max(end, this.value.length));
-    next.set(this.value);
-    next.set(value, offset);
-    this.value = next;
   }
 }

@@ -114,8 +114,6 @@ export function buildService(definition: ServiceDefinition, handle: number): Bui
 
 function valueOptions(definition: CharacteristicDefinition | DescriptorDefinition) {
   const { value, maxLength, fixedLength, permissions, read, write } = definition;
-  if (maxLength !== undefined && (!Number.isInteger(maxLength) || maxLength < 0 || maxLength > 512))
-    throw new ArgumentError(`maxLength ${maxLength}: expected a whole number up to 512`);
   return {
     value,
     maxLength,

@@ -1,3 +1,4 @@
+import { callOut } from "../../async/call-out.ts";
 import type { AttBearer } from "../../att/bearer.ts";
 import { GattUuid } from "../uuids.ts";
 import type { ChangeAwareness } from "./caching.ts";
@@ -17,6 +18,8 @@ export class ChangeNotice {
   readonly #configuration: ClientConfiguration;
   #range: { start: number; end: number } | undefined;
   #telling = false;
+  /** Hash of the database that this client knows; one that connects is taken to know the database as it is. */
+  #knownHash: string;
 
   constructor(at: {
     bearer: AttBearer;
@@ -30,17 +33,20 @@ export class ChangeNotice {
     this.#database = at.database;
     this.#awareness = at.awareness;
     this.#configuration = at.configuration;
+    this.#knownHash = at.database.hashText;
   }
 
   onSecurity(): void {
     const { encrypted, bonded } = this.#bearer.security;
     if (encrypted && bonded) {
-      const changed = this.#configuration.onBonded();
-      // A client that can be told by nothing is not waited for.
-      if (changed && (this.#subscribedCharacteristic() || this.#awareness.isRobust)) this.onChanged(0x0001, 0xffff);
+      this.#knownHash = this.#peer.storedDatabaseHash ?? this.#knownHash;
+      if (this.#configuration.onBonded()) this.onChanged(0x0001, 0xffff);
       else if (this.#awareness.aware) this.onAware();
+      // A bond that is new knows nothing yet: it gets what the client knows, so that the change is not lost with the link.
+      if (!this.#awareness.aware && this.#peer.storedDatabaseHash === undefined) this.#storeHash(this.#knownHash);
     }
     this.#configuration.refresh();
+    void this.#tell(); // what could not be told before
   }
 
   /** Attributes between these handles came or went. */
@@ -48,8 +54,12 @@ export class ChangeNotice {
     this.#awareness.onDatabaseChanged();
     this.#configuration.prune();
     this.#configuration.refresh();
-    this.#range = this.#range ? { start: Math.min(this.#range.start, start), end: Math.max(this.#range.end, end) } : { start, end };
+    this.#add(start, end);
     void this.#tell();
+  }
+
+  #add(start: number, end: number): void {
+    this.#range = this.#range ? { start: Math.min(this.#range.start, start), end: Math.max(this.#range.end, end) } : { start, end };
   }
 
   #subscribedCharacteristic(): LocalCharacteristic | undefined {
@@ -65,10 +75,16 @@ export class ChangeNotice {
       for (;;) {
         const characteristic = this.#subscribedCharacteristic();
         if (!this.#range || !characteristic) return;
-        const { start, end } = this.#range;
+        const range = this.#range;
+        const { start, end } = range;
         this.#range = undefined;
         const { changes } = this.#awareness;
-        await characteristic.indicate(Uint8Array.of(start & 0xff, start >> 8, end & 0xff, end >> 8), { to: this.#peer });
+        try {
+          await characteristic.indicate(Uint8Array.of(start & 0xff, start >> 8, end & 0xff, end >> 8), { to: this.#peer });
+        } catch (error) {
+          if (!this.#awareness.aware) this.#add(range.start, range.end);
+          throw error;
+        }
         if (this.#awareness.onConfirmed(changes)) this.onAware();
       }
     } catch (error) {
@@ -81,9 +97,14 @@ export class ChangeNotice {
   /** The client knows the database as it is now. */
   onAware(): void {
     this.#range = undefined;
-    this.#configuration.refresh();
+    this.#configuration.onAware();
     const { encrypted, bonded } = this.#bearer.security;
     const { hashText } = this.#database;
-    if (encrypted && bonded && this.#peer.storedDatabaseHash !== hashText) this.#peer.onDatabaseHash?.(hashText);
+    this.#knownHash = hashText;
+    if (encrypted && bonded && this.#peer.storedDatabaseHash !== hashText) this.#storeHash(hashText);
+  }
+
+  #storeHash(hash: string): void {
+    callOut(() => this.#peer.onDatabaseHash?.(hash));
   }
 }

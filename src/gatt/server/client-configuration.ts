@@ -1,3 +1,4 @@
+import { callOut } from "../../async/call-out.ts";
 import type { AttBearer } from "../../att/bearer.ts";
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
@@ -7,10 +8,14 @@ import type { ChangeAwareness } from "./caching.ts";
 import type { AttributeDatabase } from "./database.ts";
 import type { GattPeer } from "./definition.ts";
 import type { LocalCharacteristic, Subscriber } from "./local-characteristic.ts";
+import type { Operation } from "./operation.ts";
+import { FEATURES_NAME, type FoundConfiguration, findStored, isChangedFor } from "./stored-configuration.ts";
 import { isThenable } from "./thenable.ts";
 
 const NOTIFY = 1;
 const INDICATE = 2;
+
+const isServiceChanged = ({ uuid }: LocalCharacteristic): boolean => uuid.short === GattUuid.ServiceChanged;
 
 /**
  * One client's own values: its Client Characteristic Configurations and its supported features (Vol 3 Part G 3.3.3.3 and 7.2). Those of a
@@ -22,8 +27,16 @@ export class ClientConfiguration {
   readonly #database: AttributeDatabase;
   readonly #awareness: ChangeAwareness;
   readonly #subscriber: Subscriber;
+  /** What is in force; 0 is left out. */
   readonly #values = new Map<LocalCharacteristic, number>();
+  /** Written in this connection, be it to 0: what an earlier one left does not come back. */
+  readonly #written = new Set<LocalCharacteristic>();
+  /** Restored under another handle than it was written to: nothing is sent before the client knows the new one. */
+  readonly #moved = new Set<LocalCharacteristic>();
+  /** What this connection gave to be stored, by handle: a keeper need not show it at once. */
+  readonly #told = new Map<number, number>();
   #bonded = false;
+  #closed = false;
   /** Features were written in this connection. */
   #featuresWritten = false;
 
@@ -40,51 +53,76 @@ export class ClientConfiguration {
   }
 
   /** A write to a CCCD. @throws {AttError} a value that is none, or refused by the characteristic's handler */
-  write(characteristic: LocalCharacteristic, value: Uint8Array, offset: number): void | Promise<void> {
-    if (offset !== 0) throw new AttError(AttErrorCode.InvalidOffset);
+  write(operation: Operation, characteristic: LocalCharacteristic, value: Uint8Array): void | Promise<void> {
     if (value.length !== 2) throw new AttError(AttErrorCode.InvalidAttributeValueLength);
     const bits = value[0]! | (value[1]! << 8);
     const allowed = (characteristic.has("notify") ? NOTIFY : 0) | (characteristic.has("indicate") ? INDICATE : 0);
     if (bits & ~allowed) throw new AttError(AttErrorCode.ValueNotAllowed);
     const before = this.get(characteristic);
-    const store = (): void => {
-      if (bits !== before) this.#store(characteristic.cccdHandle!, bits);
+    const wasMoved = this.#moved.delete(characteristic); // whoever writes to its CCCD knows where it is
+    const wasWritten = this.#written.has(characteristic);
+    let settled = false;
+    const keep = (): void => {
+      if (settled) return;
+      settled = true;
+      operation.onGivenUp = undefined;
+      this.#storeCccd(characteristic, bits);
     };
-    const undo = (error: unknown): never => {
+    const undo = (): void => {
+      if (settled) return;
+      settled = true;
+      operation.onGivenUp = undefined;
+      if (this.#closed) return;
+      if (wasMoved) this.#moved.add(characteristic);
+      if (!wasWritten) this.#written.delete(characteristic);
       this.#set(characteristic, before);
-      throw error;
     };
+    // In force before the handler is asked, so that it can send; taken back where it refuses, or never answers.
+    operation.onGivenUp = undo;
+    this.#written.add(characteristic);
     this.#set(characteristic, bits);
-    const tell = (): void | Promise<void> => {
-      try {
-        return this.#tell(characteristic, bits, false);
-      } catch (error) {
-        return undo(error);
-      }
-    };
-    const result = tell();
-    if (isThenable(result)) return result.then(store, undo);
-    store();
+    try {
+      const result = this.#tell(characteristic, bits, false);
+      if (isThenable(result))
+        return result.then(keep, (error: unknown) => {
+          undo();
+          throw error;
+        });
+    } catch (error) {
+      undo();
+      throw error;
+    }
+    keep();
   }
 
   /** A write to Client Supported Features: bits may be set, never cleared (Vol 3 Part G 7.2). */
-  writeFeatures(handle: number, value: Uint8Array, offset: number): void {
-    if (offset !== 0) throw new AttError(AttErrorCode.InvalidOffset);
+  writeFeatures(handle: number, value: Uint8Array): void {
     if (value.length < 1) throw new AttError(AttErrorCode.InvalidAttributeValueLength);
     const before = this.#awareness.features;
     const features = value[0]!;
     if (before & ~features) throw new AttError(AttErrorCode.ValueNotAllowed);
     this.#awareness.features = features;
     this.#featuresWritten = true;
-    if (features !== before) this.#store(handle, features);
+    this.#store(handle, features, FEATURES_NAME);
   }
 
   #tell(characteristic: LocalCharacteristic, bits: number, restored: boolean): void | Promise<void> {
     return characteristic.onSubscription?.(this.#peer, { notify: (bits & NOTIFY) !== 0, indicate: (bits & INDICATE) !== 0, restored });
   }
 
-  #store(handle: number, value: number): void {
-    if (this.#bonded) this.#peer.onCccdChanged?.(handle, value);
+  #storeCccd(characteristic: LocalCharacteristic, bits: number): void {
+    this.#store(characteristic.cccdHandle!, bits, this.#bonded ? this.#database.nameOf(characteristic) : undefined);
+  }
+
+  /** Tells the peer's keeper what it does not know. */
+  #store(handle: number, value: number, of?: string): void {
+    if (!this.#bonded) return;
+    const { storedCccd, storedCccdOf } = this.#peer;
+    const told = this.#told.get(handle);
+    const isKept = (storedCccd?.[handle] ?? 0) === value && (told ?? value) === value;
+    if (isKept && (value === 0 || !storedCccdOf || storedCccdOf[handle] === of)) return;
+    this.#told.set(handle, value);
+    callOut(() => this.#peer.onCccdChanged?.(handle, value, value === 0 ? undefined : of));
   }
 
   #set(characteristic: LocalCharacteristic, bits: number): void {
@@ -94,9 +132,10 @@ export class ClientConfiguration {
   }
 
   #refresh(characteristic: LocalCharacteristic, bits: number): void {
-    const isServiceChanged = characteristic.uuid.short === GattUuid.ServiceChanged;
     const open =
-      (isServiceChanged || !this.#awareness.isBlocked) && accessError(characteristic.subscribeRequirement, this.#bearer.security) === 0;
+      (isServiceChanged(characteristic) || !this.#awareness.isBlocked) &&
+      !this.#moved.has(characteristic) &&
+      accessError(characteristic.subscribeRequirement, this.#bearer.security) === 0;
     characteristic.setSubscriber(this.#subscriber, bits !== 0, open && (bits & NOTIFY) !== 0, open && (bits & INDICATE) !== 0);
   }
 
@@ -107,41 +146,59 @@ export class ClientConfiguration {
 
   /** Characteristics that are gone from the database are forgotten. */
   prune(): void {
-    for (const characteristic of this.#values.keys()) {
+    for (const characteristic of new Set([...this.#values.keys(), ...this.#written])) {
       if (this.#database.characteristicOfCccd(characteristic.cccdHandle!) === characteristic) continue;
+      this.#written.delete(characteristic);
+      this.#moved.delete(characteristic);
       this.#set(characteristic, 0);
       this.#store(characteristic.cccdHandle!, 0);
     }
   }
 
   /**
-   * The link is encrypted with a bond's key. What this connection configured is stored; what an earlier one did is restored, where the
-   * database is still the one it was written to. Otherwise only Service Changed and the features are: other handles may mean other things.
+   * The link is encrypted with a bond's key. What this connection configured is stored; the rest of what an earlier one did is restored,
+   * as far as the characteristics are there.
    *
-   * @returns the database has changed since this client last knew it
+   * @returns the database has changed since this client last knew it, and there is a way to tell it
    */
   onBonded(): boolean {
-    if (this.#bonded) return false;
+    if (this.#bonded) {
+      this.#storeAll(); // another bond may have come in place of the one that knew
+      return false;
+    }
     this.#bonded = true;
-    const { storedCccd = {}, storedDatabaseHash } = this.#peer;
-    const changed = storedDatabaseHash !== undefined && storedDatabaseHash !== this.#database.hashText;
-    const written = new Map(this.#values);
-    for (const [text, bits] of Object.entries(storedCccd)) {
-      const handle = Number(text);
-      const characteristic = this.#database.characteristicOfCccd(handle);
-      if (this.#database.get(handle)?.kind === "client-features") {
-        if (!this.#featuresWritten) this.#awareness.features = bits;
-      } else if (characteristic && (!changed || characteristic.uuid.short === GattUuid.ServiceChanged)) {
-        if (!written.has(characteristic) && bits !== 0) this.#restore(characteristic, bits);
-      } else this.#store(handle, 0);
+    const isChanged = isChangedFor(this.#database, this.#peer);
+    const found = findStored(this.#database, this.#peer);
+    const tellsOfChanges = ({ of }: FoundConfiguration): boolean => of === "client-features" || (of !== undefined && isServiceChanged(of));
+    for (const each of found.filter(tellsOfChanges)) this.#bringBack(each);
+    // A client that can be told by nothing is not waited for, and what moved is gone for it.
+    const isTold =
+      isChanged && (this.#awareness.isRobust || [...this.#values].some(([of, bits]) => isServiceChanged(of) && bits & INDICATE));
+    if (isTold) this.#awareness.onDatabaseChanged();
+    for (const each of found) if (!tellsOfChanges(each)) this.#bringBack(each, isTold);
+    this.#storeAll();
+    return isTold;
+  }
+
+  #bringBack({ handle, value, of }: FoundConfiguration, mayMove = false): void {
+    if (of === "client-features") {
+      if (!this.#featuresWritten) this.#awareness.features = value;
+      if (this.#database.clientFeatures?.handle !== handle) this.#store(handle, 0);
+      return;
     }
-    for (const [characteristic, bits] of written)
-      if (storedCccd[characteristic.cccdHandle!] !== bits) this.#store(characteristic.cccdHandle!, bits);
-    if (this.#featuresWritten) {
-      const features = this.#database.attributes.find(({ kind }) => kind === "client-features");
-      if (features) this.#store(features.handle, this.#awareness.features);
-    }
-    return changed;
+    const isMoved = of !== undefined && of.cccdHandle !== handle;
+    if (!of || isMoved) this.#store(handle, 0);
+    if (!of || (isMoved && !mayMove) || value === 0 || this.#written.has(of)) return;
+    if (isMoved) this.#moved.add(of);
+    this.#restore(of, value);
+  }
+
+  /** Nothing of what is in force, and nothing that was written to 0, may be missing or different in the store. */
+  #storeAll(): void {
+    for (const characteristic of new Set([...this.#values.keys(), ...this.#written]))
+      this.#storeCccd(characteristic, this.get(characteristic));
+    const features = this.#database.clientFeatures;
+    if (features) this.#store(features.handle, this.#awareness.features, FEATURES_NAME);
   }
 
   #restore(characteristic: LocalCharacteristic, bits: number): void {
@@ -156,8 +213,15 @@ export class ClientConfiguration {
     }
   }
 
+  /** The client knows the database as it is. */
+  onAware(): void {
+    this.#moved.clear();
+    this.refresh();
+  }
+
   /** The client is gone. */
   close(): void {
+    this.#closed = true;
     for (const characteristic of this.#values.keys()) characteristic.setSubscriber(this.#subscriber, false, false, false);
     this.#values.clear();
   }

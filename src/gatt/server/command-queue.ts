@@ -1,19 +1,20 @@
 import type { AttBearer } from "../../att/bearer.ts";
+import { AttError } from "../../att/error.ts";
 import { type BleError, TimeoutError } from "../../core/error.ts";
-import type { ServerRequest } from "./request.ts";
+import { Operation } from "./operation.ts";
 import { isThenable } from "./thenable.ts";
 
 /** Commands that may wait for the handler of an earlier one; more are discarded, as the specification allows (Vol 3 Part F 3.3.2). */
 const CAPACITY = 64;
 
-type Command = () => { request: ServerRequest; result: void | Promise<void> };
+type Command = (operation: Operation) => void | Promise<void>;
 
 /** Runs the handlers of write commands one after the other, in the order the commands came. */
 export class CommandQueue {
   readonly #bearer: AttBearer;
   readonly #timeoutMs: number;
   #waiting: Command[] = [];
-  #running: { request: ServerRequest; timer: Disposable } | undefined;
+  #running: { operation: Operation; timer: Disposable } | undefined;
 
   constructor(bearer: AttBearer, timeoutMs: number) {
     this.#bearer = bearer;
@@ -39,39 +40,46 @@ export class CommandQueue {
   }
 
   #start(command: Command): void {
+    const operation = new Operation();
     try {
-      const { request, result } = command();
-      if (isThenable(result)) this.#await(request, result);
-      else request.runCallbacks();
+      const result = command(operation);
+      if (isThenable(result)) this.#await(operation, result);
+      else operation.onAnswered();
     } catch (error) {
       this.#log(error);
     }
   }
 
-  #await(request: ServerRequest, result: Promise<void>): void {
-    const running = {
-      request,
-      timer: this.#bearer.clock.setTimer(this.#timeoutMs, "GATT command handler", () => {
-        request.abort(new TimeoutError("handler of a write command", this.#timeoutMs));
-        finish();
-      }),
-    };
-    this.#running = running;
-    const finish = (): void => {
+  #await(operation: Operation, result: Promise<void>): void {
+    const finish = (end: () => void): void => {
       if (this.#running !== running) return;
       running.timer[Symbol.dispose]();
       this.#running = undefined;
-      request.runCallbacks();
+      end();
       this.#next();
     };
-    result.then(finish, (error: unknown) => {
-      this.#log(error);
-      finish();
-    });
+    const running = {
+      operation,
+      timer: this.#bearer.clock.setTimer(this.#timeoutMs, "GATT command handler", () => {
+        const error = new TimeoutError("handler of a write command", this.#timeoutMs);
+        this.#log(error);
+        finish(() => operation.giveUp(error));
+      }),
+    };
+    this.#running = running;
+    result.then(
+      () => finish(() => operation.onAnswered()),
+      (error: unknown) => {
+        if (!operation.isGivenUp) this.#log(error);
+        finish(() => operation.onAnswered());
+      },
+    );
   }
 
   #log(error: unknown): void {
-    this.#bearer.logger.info(() => `a write command was not executed: ${String(error)}`);
+    const { logger } = this.#bearer;
+    if (error instanceof AttError) logger.info(() => `a write command was refused: ${error.message}`);
+    else logger.error(() => `a GATT handler failed: ${String(error)}`);
   }
 
   close(reason: BleError): void {
@@ -79,6 +87,6 @@ export class CommandQueue {
     const running = this.#running;
     this.#running = undefined;
     running?.timer[Symbol.dispose]();
-    running?.request.abort(reason);
+    running?.operation.giveUp(reason);
   }
 }

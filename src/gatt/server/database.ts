@@ -1,6 +1,7 @@
 import { toHex } from "../../bytes/hex.ts";
 import { Writer } from "../../bytes/writer.ts";
 import { ArgumentError, StateError } from "../../core/error.ts";
+import type { Uuid } from "../../core/uuid.ts";
 import { aesCmac } from "../../crypto/aes.ts";
 import { GattUuid } from "../uuids.ts";
 import type { Attribute } from "./attribute.ts";
@@ -25,6 +26,15 @@ const HASHED: readonly number[] = [
   GattUuid.CharacteristicAggregateFormat,
 ];
 
+const REMEMBERED_HASHES = 64;
+
+/** The type of one of these, with its number where others have the same. */
+function numbered<T extends { readonly uuid: Uuid }>(one: T | undefined, all: readonly T[]): string {
+  if (!one) return "";
+  const alike = all.filter(({ uuid }) => uuid.text === one.uuid.text);
+  return alike.length === 1 ? one.uuid.text : `${one.uuid.text}#${alike.indexOf(one) + 1}of${alike.length}`;
+}
+
 /**
  * Attributes by handle. A service added later comes after all that were ever there, so that nothing moves and no handle soon means
  * something else; only when 65,535 is reached are gaps filled.
@@ -36,6 +46,12 @@ export class AttributeDatabase {
   readonly #cccds = new Map<number, LocalCharacteristic>();
   #services: LocalService[] = [];
   #nextHandle = 1;
+  /** Counts changes. */
+  #revision = 0;
+  /** Revision with which a characteristic came. */
+  readonly #since = new WeakMap<LocalCharacteristic, number>();
+  /** Earlier hashes and the last revision that had each; the oldest are forgotten. */
+  readonly #past = new Map<string, number>();
   #hash: Uint8Array | undefined;
 
   /** In order of their handles. */
@@ -84,7 +100,8 @@ export class AttributeDatabase {
     this.#attributes.splice(this.indexFrom(built.service.handle), 0, ...built.attributes);
     this.#services = [...this.#services, built.service].sort((a, b) => a.handle - b.handle);
     this.#nextHandle = Math.max(this.#nextHandle, built.service.endHandle + 1);
-    this.#hash = undefined;
+    this.#onChanged();
+    for (const characteristic of built.service.characteristics) this.#since.set(characteristic, this.#revision);
     return built.service;
   }
 
@@ -103,7 +120,41 @@ export class AttributeDatabase {
     for (const handle of built.cccds.keys()) this.#cccds.delete(handle);
     this.#attributes.splice(this.indexFrom(service.handle), built.attributes.length);
     this.#services = this.#services.filter((other) => other !== service);
+    this.#onChanged();
+  }
+
+  #onChanged(): void {
+    this.#revision++;
     this.#hash = undefined;
+  }
+
+  /** Client Supported Features, where the server keeps it. */
+  get clientFeatures(): Attribute | undefined {
+    return this.#attributes.find(({ kind }) => kind === "client-features");
+  }
+
+  /**
+   * What a characteristic is, for a store: "180f/2a19", the types of its service and its own. Where there are several of one type,
+   * "180f#2of3/2a19" tells which, and of how many.
+   */
+  nameOf(characteristic: LocalCharacteristic): string {
+    const service = this.#services.find(({ handle }) => handle === characteristic.serviceHandle);
+    return `${numbered(service, this.#services)}/${numbered(characteristic, service?.characteristics ?? [])}`;
+  }
+
+  /** The characteristic that `nameOf` calls so. */
+  named(name: string): LocalCharacteristic | undefined {
+    for (const { characteristics } of this.#services)
+      for (const characteristic of characteristics)
+        if (characteristic.cccdHandle !== undefined && this.nameOf(characteristic) === name) return characteristic;
+    return undefined;
+  }
+
+  /** The characteristic was in this database when it had this hash, and has stayed. */
+  isFrom(hashText: string, characteristic: LocalCharacteristic): boolean {
+    const revision = this.#past.get(hashText);
+    const since = this.#since.get(characteristic);
+    return revision !== undefined && since !== undefined && since <= revision;
   }
 
   #place(count: number, wanted: number | undefined): number {
@@ -129,7 +180,13 @@ export class AttributeDatabase {
 
   /** Database Hash, Vol 3 Part G 7.3: 16 octets, least significant first as on air. */
   get hash(): Uint8Array {
-    this.#hash ??= this.#computeHash();
+    if (!this.#hash) {
+      this.#hash = this.#computeHash();
+      const text = toHex(this.#hash);
+      this.#past.delete(text);
+      this.#past.set(text, this.#revision);
+      if (this.#past.size > REMEMBERED_HASHES) this.#past.delete(this.#past.keys().next().value!);
+    }
     return this.#hash;
   }
   get hashText(): string {

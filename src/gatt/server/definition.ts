@@ -16,8 +16,13 @@ export interface GattPeer {
    * Features, by attribute handle. Looked at when the link becomes encrypted with the bond's key.
    */
   readonly storedCccd?: Readonly<Record<number, number>> | undefined;
-  /** Called for a bonded peer when such a value changes; 0 forgets it. */
-  onCccdChanged?(handle: number, value: number): void;
+  /** What each of those configures, as it was given with it; lets them outlive a change of the database in another run of the program. */
+  readonly storedCccdOf?: Readonly<Record<number, string>> | undefined;
+  /**
+   * Called for a bonded peer when such a value changes; 0 forgets it. `of` says what it configures: "180f/2a19", the types of the service and
+   * of the characteristic.
+   */
+  onCccdChanged?(handle: number, value: number, of?: string): void;
   /** Database Hash (hexadecimal) that a bonded peer last knew. */
   readonly storedDatabaseHash?: string | undefined;
   /** Called for a bonded peer that now knows the database with this hash. */
@@ -32,7 +37,7 @@ export interface GattRequest {
   readonly security: LinkSecurity;
   /** The attribute's handle. */
   readonly handle: number;
-  /** Where a prepared write begins within the value; for a read, what the client asked for (the handler gives the whole value all the same). */
+  /** For a read, what the client asked for (the handler gives the whole value all the same). 0 for a write: prepared parts were merged. */
   readonly offset: number;
   /** "command" is not answered; "execute" ends a long or reliable write. */
   readonly operation: "read" | "write" | "command" | "execute";
@@ -42,9 +47,11 @@ export interface GattRequest {
   afterResponse(callback: () => void): void;
 }
 
-/** Gives the whole value; the server cuts out what was asked for. @throws {AttError} to refuse with its code */
+/** Gives the whole value, at most 512 octets; the server cuts out what was asked for. @throws {AttError} to refuse with its code */
 export type ReadHandler = (request: GattRequest) => Uint8Array | Promise<Uint8Array>;
-/** Takes a written value, which is the handler's to keep. @throws {AttError} to refuse with its code */
+/**
+ * Takes a written value, which is the handler's to keep. It is the whole value: the parts of a long write are merged into what `read` gives, or
+ * into the stored value where there is no `read`. @throws {AttError} to refuse with its code */
 export type WriteHandler = (value: Uint8Array, request: GattRequest) => void | Promise<void>;
 
 /** A client's configuration of a characteristic. */

@@ -1,7 +1,7 @@
 import { AttErrorCode } from "../../att/error-code.ts";
 import { AttOpcode } from "../../att/opcode.ts";
 import { equalBytes } from "../../bytes/hex.ts";
-import type { Uuid } from "../../core/uuid.ts";
+import { Uuid } from "../../core/uuid.ts";
 import type { PduChannel } from "../../l2cap/channel.ts";
 import { FrameWriter } from "../frame-writer.ts";
 import { GattUuid } from "../uuids.ts";
@@ -40,6 +40,25 @@ export function findInformation(
   return writer.frame;
 }
 
+/** Octets before the UUID that ends a declaration, Vol 3 Part G 3.1 to 3.3. */
+const BEFORE_UUID: Readonly<Record<number, number>> = {
+  [GattUuid.PrimaryService]: 0,
+  [GattUuid.SecondaryService]: 0,
+  [GattUuid.Include]: 4,
+  [GattUuid.Characteristic]: 3,
+};
+
+/** Whether a value is what is looked for. A UUID in a declaration is the same in 2 and in 16 octets (Vol 3 Part B 2.5.1). */
+function isSameValue({ kind, type, value }: Attribute, wanted: Uint8Array): boolean {
+  if (equalBytes(value, wanted)) return true;
+  const at = kind === "declaration" ? BEFORE_UUID[type.short ?? 0] : undefined;
+  if (at === undefined || !hasUuidAt(value, at) || !hasUuidAt(wanted, at)) return false;
+  if (!equalBytes(value.subarray(0, at), wanted.subarray(0, at))) return false;
+  return Uuid.fromBytes(value.subarray(at)).text === Uuid.fromBytes(wanted.subarray(at)).text;
+}
+
+const hasUuidAt = ({ length }: Uint8Array, at: number): boolean => length === at + 2 || length === at + 16;
+
 /** ATT_FIND_BY_TYPE_VALUE_RSP over attributes that `isReadable` and whose value is the same for every client (Vol 3 Part F 3.4.3.4). */
 export function findByTypeValue(
   database: AttributeDatabase,
@@ -52,7 +71,7 @@ export function findByTypeValue(
   for (let i = database.indexFrom(start); i < attributes.length; i++) {
     const attribute = attributes[i]!;
     if (attribute.handle > end || 1 + 4 * (found.length + 1) > limit) break;
-    if (attribute.type.short === type && attribute.isStatic && equalBytes(attribute.value, value) && isReadable(attribute))
+    if (attribute.type.short === type && attribute.isStatic && isSameValue(attribute, value) && isReadable(attribute))
       found.push(attribute);
   }
   if (found.length === 0) return undefined;

@@ -1,9 +1,17 @@
+import type { BleError } from "../../core/error.ts";
 import type { LocalCharacteristic } from "./local-characteristic.ts";
 
 /** Notifications and indications of one handler that may wait for its response. */
 const CAPACITY = 256;
 
 const NOTHING: readonly number[] = [];
+
+/** What is held: `send` judges it once more, `drop` tells whoever waits for it that it never leaves. */
+export interface HeldSend {
+  readonly characteristic: LocalCharacteristic;
+  send(): void;
+  drop(reason: BleError): void;
+}
 
 /**
  * Keeps what a handler notifies until the response to its request has left, so that a peer sees the answer to its write before anything
@@ -12,7 +20,7 @@ const NOTHING: readonly number[] = [];
 export class HeldSends {
   #everything = false;
   #services = NOTHING;
-  #sends: { characteristic: LocalCharacteristic; send: () => void }[] = [];
+  #sends: HeldSend[] = [];
 
   get isIdle(): boolean {
     return !this.#everything && this.#services.length === 0;
@@ -43,22 +51,26 @@ export class HeldSends {
     return this.#services.includes(characteristic.serviceHandle) || this.#sends.some((held) => held.characteristic === characteristic);
   }
 
-  push(characteristic: LocalCharacteristic, send: () => void): void {
-    this.#sends.push({ characteristic, send });
+  push(held: HeldSend): void {
+    this.#sends.push(held);
   }
 
   /** The response has left. */
   release(): void {
-    this.#everything = false;
-    this.#services = NOTHING;
-    if (this.#sends.length === 0) return;
-    const sends = this.#sends;
-    this.#sends = [];
-    for (const { send } of sends) send();
+    for (const held of this.#take()) held.send();
   }
 
-  clear(): void {
+  /** The session is over. */
+  close(reason: BleError): void {
+    for (const held of this.#take()) held.drop(reason);
+  }
+
+  #take(): HeldSend[] {
+    this.#everything = false;
+    this.#services = NOTHING;
+    if (this.#sends.length === 0) return this.#sends;
+    const sends = this.#sends;
     this.#sends = [];
-    this.release();
+    return sends;
   }
 }

@@ -1,4 +1,6 @@
-import { ArgumentError, StateError } from "../../core/error.ts";
+import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
+import { checkFunction, checkOctets, checkOptions, optionNames } from "../../core/arguments.ts";
+import { StateError } from "../../core/error.ts";
 import type { Uuid } from "../../core/uuid.ts";
 import { type CharacteristicProperty, hasProperty, propertyNames } from "../properties.ts";
 import type { AccessRequirement } from "./access.ts";
@@ -16,6 +18,16 @@ export interface Subscriber {
 }
 
 const DONE = Promise.resolve();
+const NO_OPTIONS: NotifyOptions = Object.freeze({});
+const OPTIONS = optionNames<NotifyOptions>({ to: true, signal: true, timeoutMs: true });
+
+const isValue = (value: unknown): boolean => value instanceof Uint8Array && value.length <= MAX_VALUE_LENGTH;
+const checkValue = (operation: string, value: unknown): unknown =>
+  checkOctets(`${operation}: value`, value, { maxLength: MAX_VALUE_LENGTH });
+
+export function notSubscribed({ uuid }: LocalCharacteristic, what: string): StateError {
+  return new StateError(`the peer has not enabled ${what} of characteristic ${uuid}, or its link is not secure enough`);
+}
 
 /** A characteristic of our own database. */
 export class LocalCharacteristic {
@@ -30,8 +42,7 @@ export class LocalCharacteristic {
   /** The octet of the declaration, extended properties in the next one. */
   readonly propertyBits: number;
   readonly subscribeRequirement: AccessRequirement;
-  /** Called before a client's configuration is answered; may be set at any time. */
-  onSubscription: SubscriptionHandler | undefined;
+  #onSubscription: SubscriptionHandler | undefined;
   readonly #attribute: Attribute;
   #configured: Subscriber[] = [];
   #notifiable: Subscriber[] = [];
@@ -53,8 +64,17 @@ export class LocalCharacteristic {
     this.cccdHandle = at.cccdHandle;
     this.propertyBits = at.propertyBits;
     this.subscribeRequirement = at.subscribeRequirement;
-    this.onSubscription = at.onSubscription;
+    this.#onSubscription = at.onSubscription;
     this.#attribute = at.attribute;
+  }
+
+  /** Called before a client's configuration is answered; may be set at any time. */
+  get onSubscription(): SubscriptionHandler | undefined {
+    return this.#onSubscription;
+  }
+  set onSubscription(handler: SubscriptionHandler | undefined) {
+    checkFunction("onSubscription", handler);
+    this.#onSubscription = handler;
   }
 
   get properties(): CharacteristicProperty[] {
@@ -70,9 +90,11 @@ export class LocalCharacteristic {
     return this.#attribute.value;
   }
   set value(value: Uint8Array) {
-    if (value.length > this.#attribute.maxLength)
-      throw new ArgumentError(`value of ${value.length} octets: at most ${this.#attribute.maxLength}`);
-    this.#attribute.value = value.slice();
+    const { maxLength, fixedLength } = this.#attribute;
+    this.#attribute.value = checkOctets(`value of characteristic ${this.uuid}`, value, {
+      minLength: fixedLength ? maxLength : 0,
+      maxLength,
+    }).slice();
   }
 
   /** Peers that have notifications or indications configured. */
@@ -84,9 +106,12 @@ export class LocalCharacteristic {
    * Sends a notification to every subscriber; resolves when all of them were handed to their links, in the order of the calls. Each peer
    * gets as much of `value` as its MTU allows. Without a subscriber nothing is sent.
    *
-   * @throws {StateError} `to` has not subscribed, or 256 wait already · the reason, where a link is gone
+   * @throws {StateError} `to` has not subscribed, has withdrawn its subscription while the value waited, or 256 wait already
+   * @throws {ArgumentError} what is to be sent is no Uint8Array of at most 512 octets · the reason, where a link is gone
    */
-  notify(value: Uint8Array, options: NotifyOptions = {}): Promise<void> {
+  notify(value: Uint8Array, options: NotifyOptions = NO_OPTIONS): Promise<void> {
+    const mistake = this.#mistake("notify", value, options);
+    if (mistake) return Promise.reject(mistake);
     if (options.to) {
       const subscriber = this.#find(this.#notifiable, options.to);
       return subscriber ? subscriber.notify(this, value, options) : this.#notSubscribed("notifications");
@@ -99,6 +124,7 @@ export class LocalCharacteristic {
 
   /** Sends a notification to every subscriber if all of their links have room for it now; false sends to none. For flows that must be fast. */
   tryNotify(value: Uint8Array): boolean {
+    if (!isValue(value)) checkValue("tryNotify", value);
     const subscribers = this.#notifiable;
     for (let i = 0; i < subscribers.length; i++) if (!subscribers[i]!.acceptsNotification(this)) return false;
     for (let i = 0; i < subscribers.length; i++) subscribers[i]!.sendNotification(this, value);
@@ -109,9 +135,12 @@ export class LocalCharacteristic {
    * Sends an indication to every peer that configured them; resolves when all have confirmed. Not to be awaited inside the handler of a
    * write: it leaves after the write's response, which waits for the handler.
    *
-   * @throws {AttTimeoutError} not confirmed within 30 s · {StateError} `to` has not subscribed · the reason, where a link is gone
+   * @throws {AttTimeoutError} not confirmed within 30 s · {StateError} `to` has not subscribed, or has withdrawn its subscription meanwhile
+   * @throws {ArgumentError} what is to be sent is no Uint8Array of at most 512 octets · the reason, where a link is gone
    */
-  indicate(value: Uint8Array, options: NotifyOptions = {}): Promise<void> {
+  indicate(value: Uint8Array, options: NotifyOptions = NO_OPTIONS): Promise<void> {
+    const mistake = this.#mistake("indicate", value, options);
+    if (mistake) return Promise.reject(mistake);
     if (options.to) {
       const subscriber = this.#find(this.#indicatable, options.to);
       return subscriber ? subscriber.indicate(this, value, options) : this.#notSubscribed("indications");
@@ -124,14 +153,28 @@ export class LocalCharacteristic {
   }
 
   #notSubscribed(what: string): Promise<never> {
-    return Promise.reject(
-      new StateError(`the peer has not enabled ${what} of characteristic ${this.uuid}, or its link is not secure enough`),
-    );
+    return Promise.reject(notSubscribed(this, what));
+  }
+
+  /** What is wrong with the arguments of an operation that answers with a promise. */
+  #mistake(operation: string, value: unknown, options: unknown): unknown {
+    try {
+      if (!isValue(value)) checkValue(operation, value);
+      if (options !== NO_OPTIONS) checkOptions(operation, options, OPTIONS);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
   /** For sessions: notifications of this characteristic may be sent to it now. */
   isNotifiable(subscriber: Subscriber): boolean {
     return this.#notifiable.includes(subscriber);
+  }
+
+  /** For sessions: indications of this characteristic may be sent to it now. */
+  isIndicatable(subscriber: Subscriber): boolean {
+    return this.#indicatable.includes(subscriber);
   }
 
   /** For sessions: what this client configured, and what of it may be sent now. */

@@ -2,6 +2,7 @@ import type { AttBearer } from "../../att/bearer.ts";
 import { ArgumentError, ClosedError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import type { CharacteristicProperty } from "../properties.ts";
+import { checkLoose, checkService } from "./check-definition.ts";
 import { AttributeDatabase } from "./database.ts";
 import type { GattPeer, LooseValueDefinition, ServiceDefinition } from "./definition.ts";
 import type { LocalCharacteristic } from "./local-characteristic.ts";
@@ -53,9 +54,11 @@ export class GattServer {
   /**
    * Adds a service. Its handles follow all that were ever used, and clients that asked for it are sent Service Changed.
    *
-   * @throws {ArgumentError} a definition that contradicts itself, or a handle that is taken · {StateError} no handles left
+   * @throws {ArgumentError} a definition that contradicts itself, a name in it that is none, or a handle that is taken
+   * @throws {StateError} no handles left
    */
   addService(definition: ServiceDefinition): LocalService {
+    checkService(definition);
     const service = this.#database.add(definition);
     this.#changed(service);
     return service;
@@ -65,7 +68,8 @@ export class GattServer {
   add(definition: ServiceDefinition): LocalService;
   add(definition: LooseValueDefinition): number;
   add(definition: ServiceDefinition | LooseValueDefinition): LocalService | number {
-    if ("characteristics" in definition) return this.addService(definition);
+    if (typeof definition === "object" && definition !== null && "characteristics" in definition) return this.addService(definition);
+    checkLoose(definition);
     const properties: CharacteristicProperty[] = ["read"];
     if (definition.write) properties.push("write");
     const service = this.addService({ uuid: LOOSE_SERVICE, characteristics: [{ properties, ...withoutUndefined(definition) }] });

@@ -2,13 +2,13 @@ import type { OperationOptions } from "../../async/pending.ts";
 import type { AttBearer, AttServerSide } from "../../att/bearer.ts";
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
-import { AttOpcode } from "../../att/opcode.ts";
+import { AttOpcode, MAX_VALUE_LENGTH } from "../../att/opcode.ts";
+import { checkOctets } from "../../core/arguments.ts";
 import { type BleError, TimeoutError } from "../../core/error.ts";
 import { Uuid } from "../../core/uuid.ts";
 import { PDU_OFFSET } from "../../l2cap/channel.ts";
 import { ClientFeature } from "../client-feature.ts";
 import { FrameWriter } from "../frame-writer.ts";
-import { accessError } from "./access.ts";
 import type { Attribute } from "./attribute.ts";
 import { AttributeAccess, Refusal } from "./attribute-access.ts";
 import { ChangeAwareness } from "./caching.ts";
@@ -26,12 +26,22 @@ import {
   readMultipleResponse,
 } from "./discovery.ts";
 import type { LocalCharacteristic } from "./local-characteristic.ts";
+import { LongRead } from "./long-read.ts";
+import { Operation } from "./operation.ts";
 import { PrepareQueue } from "./prepare-queue.ts";
 import { SessionSender } from "./session-sender.ts";
-import { isThenable } from "./thenable.ts";
+import { after, isThenable } from "./thenable.ts";
 
 /** A handler that takes longer is answered for: the client gives up, and the bearer with it, at 30 s (Vol 3 Part F 3.3.3). */
 const HANDLER_TIMEOUT_MS = 29_000;
+
+/** The request that is being served. */
+interface Current {
+  readonly opcode: number;
+  readonly handle: number;
+  readonly operation: Operation;
+  timer: Disposable | undefined;
+}
 
 /** Whether `length` is right for a request of this opcode, opcode included. */
 function isWellFormed(opcode: number, length: number): boolean {
@@ -74,10 +84,9 @@ export class GattServerSession implements AttServerSide {
   readonly #commands: CommandQueue;
   readonly #listeners: Disposable[];
   readonly #onClosed: (session: GattServerSession) => void;
-  /** Forgets the handler that is running. */
-  #abandon: (() => void) | undefined;
-  /** A handler's value that is being read in parts: calling it again could give another. */
-  #longRead: { handle: number; value: Uint8Array } | undefined;
+  readonly #longRead: LongRead;
+  /** The request that is being served. */
+  #current: Current | undefined;
   #paused: boolean;
   /** The request that came while paused. */
   #parked: Uint8Array | undefined;
@@ -99,6 +108,7 @@ export class GattServerSession implements AttServerSide {
     this.#access = new AttributeAccess(parts);
     this.#change = new ChangeNotice(parts);
     this.#commands = new CommandQueue(bearer, HANDLER_TIMEOUT_MS);
+    this.#longRead = new LongRead(bearer.clock);
     bearer.server = this;
     this.#listeners = [bearer.on("closed", (reason) => this.close(reason)), bearer.on("security", () => this.#change.onSecurity())];
     this.#change.onSecurity();
@@ -212,8 +222,11 @@ export class GattServerSession implements AttServerSide {
       opcode,
       first.handle,
       [],
-      () => access.read(first, 0),
-      (value) => this.bearer.respond(readByTypeResponse({ handle: first.handle, value }, more(), this.#room)),
+      (operation) => access.read(operation, first, 0),
+      (value) => {
+        access.judgeRead(first);
+        this.bearer.respond(readByTypeResponse({ handle: first.handle, value }, more(), this.#room));
+      },
     );
   }
 
@@ -224,30 +237,27 @@ export class GattServerSession implements AttServerSide {
       this.bearer.respondError(opcode, handle, refusal);
       return;
     }
-    const known = offset > 0 && this.#longRead?.handle === handle ? this.#longRead.value : undefined;
+    const known = offset > 0 ? this.#longRead.get(attribute) : undefined;
     this.#perform(
       opcode,
       handle,
       [],
-      () => known ?? this.#access.read(attribute, offset),
+      (operation) =>
+        known ? after(this.#access.permitRead(operation, attribute), () => known) : this.#access.read(operation, attribute, offset),
       (value) => this.#respondValue(opcode, attribute, offset, value),
     );
   }
 
   #respondValue(opcode: number, attribute: Attribute, offset: number, value: Uint8Array): void {
+    this.#access.judgeRead(attribute);
     if (offset > value.length) throw new AttError(AttErrorCode.InvalidOffset);
     const room = this.bearer.responseLimit - 1;
     // A part that fills the PDU is followed by another request, even where nothing is left.
-    if (attribute.read && value.length - offset >= room) this.#longRead = { handle: attribute.handle, value: value.slice() };
-    else if (offset === 0) this.#forgetLongRead(attribute.handle);
+    if (attribute.read) this.#longRead.onPart(attribute, value, value.length - offset < room);
     const part = value.subarray(offset, offset + room);
     const writer = new FrameWriter(this.bearer.channel.allocate(1 + part.length), opcode + 1);
     writer.bytes(part);
     this.bearer.respond(writer.frame);
-  }
-
-  #forgetLongRead(handle: number): void {
-    if (this.#longRead?.handle === handle) this.#longRead = undefined;
   }
 
   #onReadMultiple(opcode: number, set: Uint8Array): void {
@@ -266,24 +276,23 @@ export class GattServerSession implements AttServerSide {
       opcode,
       attributes[0]!.handle,
       [],
-      () => this.#access.readAll(attributes),
+      (operation) => this.#access.readAll(operation, attributes),
       (values) => this.bearer.respond(readMultipleResponse(values, opcode === AttOpcode.ReadMultipleVariableReq, this.#room)),
     );
   }
 
   #onWrite(handle: number, value: Uint8Array): void {
     const attribute = this.#database.get(handle);
-    const refusal = attribute ? this.#access.writeError(attribute, value.length) : AttErrorCode.InvalidHandle;
-    if (!attribute || refusal) {
-      this.bearer.respondError(AttOpcode.WriteReq, handle, refusal);
+    if (!attribute) {
+      this.bearer.respondError(AttOpcode.WriteReq, handle, AttErrorCode.InvalidHandle);
       return;
     }
-    this.#forgetLongRead(handle);
+    this.#longRead.forget(attribute);
     this.#perform(
       AttOpcode.WriteReq,
       handle,
       [attribute.serviceHandle],
-      () => this.#access.write(attribute, value),
+      (operation) => this.#access.write(operation, attribute, value, "write"),
       () => this.#respondEmpty(AttOpcode.WriteRsp),
     );
   }
@@ -296,23 +305,21 @@ export class GattServerSession implements AttServerSide {
 
   #onPrepareWrite(handle: number, pdu: Uint8Array): void {
     const attribute = this.#database.get(handle);
-    // Offset and length are judged when the write is executed (Vol 3 Part F 3.4.6.1).
-    const refusal = attribute ? this.#access.writeError(attribute, 0) : AttErrorCode.InvalidHandle;
-    if (!attribute || refusal) {
-      this.bearer.respondError(AttOpcode.PrepareWriteReq, handle, refusal);
+    if (!attribute) {
+      this.bearer.respondError(AttOpcode.PrepareWriteReq, handle, AttErrorCode.InvalidHandle);
       return;
     }
-    const part = { attribute, offset: pdu[3]! | (pdu[4]! << 8), value: pdu.subarray(5) };
+    // Offset and length are judged when the write is executed (Vol 3 Part F 3.4.6.1), and permissions then once more.
+    const part = { offset: pdu[3]! | (pdu[4]! << 8), value: pdu.subarray(5) };
     const echo = (): void => {
-      if (!this.#prepared.push(part)) throw new AttError(AttErrorCode.PrepareQueueFull);
+      if (!this.#prepared.push(attribute, part)) throw new AttError(AttErrorCode.PrepareQueueFull);
       // Cut where the peer may send longer PDUs than we do; a client that compares then sees that the part is not the one it sent.
       const length = Math.min(pdu.length, this.bearer.responseLimit);
       const writer = new FrameWriter(this.bearer.channel.allocate(length), AttOpcode.PrepareWriteRsp);
       writer.bytes(pdu.subarray(1, length));
       this.bearer.respond(writer.frame);
     };
-    const authorized = attribute.writeRequirement.authorized ? this.#access.authorize(handle, true) : undefined;
-    this.#perform(AttOpcode.PrepareWriteReq, handle, [], () => authorized, echo);
+    this.#perform(AttOpcode.PrepareWriteReq, handle, [], (operation) => this.#access.permitWrite(operation, attribute, "write"), echo);
   }
 
   #onExecuteWrite(flags: number): void {
@@ -321,13 +328,13 @@ export class GattServerSession implements AttServerSide {
       return;
     }
     const writes = this.#prepared.take();
-    for (const { attribute } of writes) this.#forgetLongRead(attribute.handle);
+    for (const { attribute } of writes) this.#longRead.forget(attribute);
     const services = [...new Set(writes.map(({ attribute }) => attribute.serviceHandle))];
     this.#perform(
       AttOpcode.ExecuteWriteReq,
       0,
       services,
-      () => (flags === 1 ? this.#access.execute(writes) : undefined),
+      (operation) => (flags === 1 ? this.#access.execute(operation, writes) : undefined),
       () => this.#respondEmpty(AttOpcode.ExecuteWriteRsp),
     );
   }
@@ -336,46 +343,49 @@ export class GattServerSession implements AttServerSide {
    * Calls what may be a handler, and answers: `finish` responds with what it gave. `services` are those whose notifications wait for the
    * response while the handler runs on.
    */
-  #perform<T>(opcode: number, handle: number, services: readonly number[], call: () => T | Promise<T>, finish: (value: T) => void): void {
+  #perform<T>(
+    opcode: number,
+    handle: number,
+    services: readonly number[],
+    call: (operation: Operation) => T | Promise<T>,
+    finish: (value: T) => void,
+  ): void {
+    const operation = new Operation();
+    const current: Current = { opcode, handle, operation, timer: undefined };
+    this.#current = current;
     this.#sender.held.begin();
     let result: T | Promise<T>;
     try {
-      result = call();
+      result = call(operation);
+      if (operation.isGivenUp) return; // the handler closed the server
       if (!isThenable(result)) {
         finish(result);
         return;
       }
     } catch (error) {
-      this.#refuse(opcode, handle, error);
+      if (!operation.isGivenUp) this.#refuse(opcode, handle, error);
       return;
     }
     this.#sender.held.continueInBackground(services);
-    this.#await(opcode, handle, result, finish);
+    this.#await(current, result, finish);
   }
 
-  #await<T>(opcode: number, handle: number, result: Promise<T>, finish: (value: T) => void): void {
-    let open = true;
+  #await<T>(current: Current, result: Promise<T>, finish: (value: T) => void): void {
+    const { opcode, handle, operation } = current;
     const settle = (act: () => void): void => {
-      if (!open) return;
-      this.#abandon?.();
+      if (operation.isGivenUp) return;
+      current.timer?.[Symbol.dispose]();
       try {
         act();
       } catch (error) {
         this.#refuse(opcode, handle, error);
       }
     };
-    const timer = this.bearer.clock.setTimer(HANDLER_TIMEOUT_MS, "GATT handler", () =>
-      settle(() => {
-        const error = new TimeoutError(`handler of attribute ${handle}`, HANDLER_TIMEOUT_MS);
-        this.#access.request?.abort(error);
-        throw error;
-      }),
-    );
-    this.#abandon = () => {
-      open = false;
-      timer[Symbol.dispose]();
-      this.#abandon = undefined;
-    };
+    current.timer = this.bearer.clock.setTimer(HANDLER_TIMEOUT_MS, "GATT handler", () => {
+      const error = new TimeoutError(`handler of attribute ${handle}`, HANDLER_TIMEOUT_MS);
+      operation.giveUp(error);
+      this.#refuse(opcode, handle, error);
+    });
     result.then(
       (value) => settle(() => finish(value)),
       (error) =>
@@ -390,10 +400,10 @@ export class GattServerSession implements AttServerSide {
   }
 
   onResponded(): void {
-    const { request } = this.#access;
-    this.#access.request = undefined;
+    const current = this.#current;
+    this.#current = undefined;
     this.#sender.held.release();
-    request?.runCallbacks();
+    current?.operation.onAnswered();
   }
 
   onCommand(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
@@ -403,11 +413,11 @@ export class GattServerSession implements AttServerSide {
       return;
     }
     const attribute = this.#database.get(bytes[offset + 1]! | (bytes[offset + 2]! << 8));
-    if (!attribute?.commandable || end - offset - 3 > attribute.maxLength) return;
-    if (accessError(attribute.writeRequirement, this.bearer.security)) return;
+    // Judged here so that what may not be is not queued, and again when its turn comes.
+    if (!attribute || end - offset - 3 > attribute.maxLength || this.#access.writeError(attribute, "command")) return;
     const value = bytes.slice(offset + 3, end);
-    this.#forgetLongRead(attribute.handle);
-    this.#commands.run(() => this.#access.command(attribute, value));
+    this.#longRead.forget(attribute);
+    this.#commands.run((operation) => this.#access.write(operation, attribute, value, "command"));
   }
 
   /**
@@ -418,6 +428,7 @@ export class GattServerSession implements AttServerSide {
     values: readonly { characteristic: LocalCharacteristic; value: Uint8Array }[],
     options: OperationOptions = {},
   ): Promise<void> {
+    for (const { value } of values) checkOctets("notifyMultiple: value", value, { maxLength: MAX_VALUE_LENGTH });
     const wanted = values.filter(({ characteristic }) => characteristic.isNotifiable(this.#sender));
     const together =
       this.clientFeatures & ClientFeature.MultipleHandleValueNotifications ? this.#sender.notifyMultiple(wanted, options) : undefined;
@@ -427,7 +438,7 @@ export class GattServerSession implements AttServerSide {
 
   /** Attributes between these handles came or went (Vol 3 Part G 7.1). */
   onDatabaseChanged(start: number, end: number): void {
-    this.#longRead = undefined;
+    this.#longRead.clear();
     this.#change.onChanged(start, end);
   }
 
@@ -440,18 +451,25 @@ export class GattServerSession implements AttServerSide {
     this.onRequest(parked[0]!, parked, 0, parked.length);
   }
 
-  /** Ends the session; the bearer answers without a server from then on. */
+  /** Ends the session: a request under way is refused, and the bearer answers without a server from then on. */
   close(reason: BleError): void {
     if (this.bearer.server === this) this.bearer.server = undefined;
     for (const listener of this.#listeners.splice(0)) listener[Symbol.dispose]();
-    this.#parked = undefined;
-    this.#abandon?.();
-    this.#access.request?.abort(reason);
-    this.#access.request = undefined;
+    this.#configuration.close();
+    this.#sender.held.close(reason);
     this.#commands.close(reason);
     this.#prepared.clear();
-    this.#configuration.close();
-    this.#sender.held.release();
+    this.#longRead.clear();
+    const parked = this.#parked;
+    const current = this.#current;
+    this.#parked = undefined;
+    this.#current = undefined;
+    current?.timer?.[Symbol.dispose]();
+    current?.operation.giveUp(reason);
     this.#onClosed(this);
+    if (this.bearer.ended) return;
+    // Without an answer the bearer would stay busy with it, and serve nobody any more.
+    if (current) this.bearer.respondError(current.opcode, current.handle, AttErrorCode.UnlikelyError);
+    else if (parked) this.bearer.respondError(parked[0]!, 0, AttErrorCode.UnlikelyError);
   }
 }

@@ -1,5 +1,6 @@
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
+import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, optionNames } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { GattUuid } from "../uuids.ts";
 import type { CharacteristicDefinition, ServiceDefinition } from "./definition.ts";
@@ -21,18 +22,50 @@ export interface GapServiceOptions {
 
 const u16 = (value: number): number[] => [value & 0xff, (value >> 8) & 0xff];
 
-/** The GAP service, Vol 3 Part C 12. */
+type PreferredParameters = NonNullable<GapServiceOptions["preferredConnectionParameters"]>;
+
+const GAP_OPTIONS = optionNames<GapServiceOptions>({
+  name: true,
+  appearance: true,
+  onNameWritten: true,
+  preferredConnectionParameters: true,
+  centralAddressResolution: true,
+});
+const PREFERRED = optionNames<PreferredParameters>({ intervalMin: true, intervalMax: true, latency: true, timeout: true });
+
+/** Device Name, Vol 3 Part C 12.1. */
+const MAX_NAME_LENGTH = 248;
+
+function checkGapOptions(options: GapServiceOptions): void {
+  if (options === undefined) throw new ArgumentError("GAP service: expected options with a name, got undefined");
+  checkOptions("GAP service", options, GAP_OPTIONS);
+  const { name, appearance, onNameWritten, preferredConnectionParameters: preferred, centralAddressResolution } = options;
+  if (typeof name !== "function" && new TextEncoder().encode(checkText("device name", name)).length > MAX_NAME_LENGTH)
+    throw new ArgumentError(`device name: expected at most ${MAX_NAME_LENGTH} octets of UTF-8`);
+  if (appearance !== undefined) checkInteger("appearance", appearance, 0, 0xffff);
+  checkFunction("onNameWritten", onNameWritten);
+  checkBoolean("centralAddressResolution", centralAddressResolution);
+  if (preferred === undefined) return;
+  checkOptions("preferredConnectionParameters", preferred, PREFERRED);
+  for (const each of ["intervalMin", "intervalMax", "latency", "timeout"] as const)
+    checkInteger(`preferredConnectionParameters: ${each}`, preferred[each], 0, 0xffff);
+}
+
+/**
+ * The GAP service, Vol 3 Part C 12.
+ *
+ * @throws {ArgumentError} options of another kind, or a name of more than 248 octets
+ */
 export function gapService(options: GapServiceOptions): ServiceDefinition {
+  checkGapOptions(options);
   const { name, appearance = 0, onNameWritten, preferredConnectionParameters: preferred, centralAddressResolution } = options;
   const encoder = new TextEncoder();
-  if (typeof name === "string" && encoder.encode(name).length > 248)
-    throw new ArgumentError("device name: expected at most 248 octets of UTF-8");
   let current = name;
   const characteristics: CharacteristicDefinition[] = [
     {
       uuid: GattUuid.DeviceName,
       properties: onNameWritten ? ["read", "write"] : ["read"],
-      maxLength: 248,
+      maxLength: MAX_NAME_LENGTH,
       read: () => encoder.encode(typeof current === "function" ? current() : current),
       ...(onNameWritten && {
         write: (value: Uint8Array) => {
@@ -72,12 +105,13 @@ export interface GattServiceOptions {
   readonly serverFeatures?: boolean | undefined;
 }
 
-/** The GATT service, Vol 3 Part G 7. The server keeps its values. */
-export function gattService({
-  serviceChanged = true,
-  robustCaching = true,
-  serverFeatures = false,
-}: GattServiceOptions = {}): ServiceDefinition {
+const GATT_OPTIONS = optionNames<GattServiceOptions>({ serviceChanged: true, robustCaching: true, serverFeatures: true });
+
+/** The GATT service, Vol 3 Part G 7. The server keeps its values. @throws {ArgumentError} options of another kind */
+export function gattService(options: GattServiceOptions = {}): ServiceDefinition {
+  checkOptions("GATT service", options, GATT_OPTIONS);
+  for (const [name, value] of Object.entries(options)) checkBoolean(`GATT service: ${name}`, value);
+  const { serviceChanged = true, robustCaching = true, serverFeatures = false } = options;
   const characteristics: CharacteristicDefinition[] = [];
   if (serviceChanged) characteristics.push({ uuid: GattUuid.ServiceChanged, properties: ["indicate"] });
   if (robustCaching) {
