@@ -19,14 +19,14 @@ class Keeper {
   /** @param live shows what was told at once, as a bond does; else what was there when the peer connected */
   peer({ live = true, names = true } = {}): Partial<GattPeer> {
     const [cccd, of] = live ? [this.cccd, this.of] : [{ ...this.cccd }, { ...this.of }];
-    const keeper = this;
     const { hash } = this;
+    const knownHash = (): string | undefined => (live ? this.hash : hash);
     return {
       id: "bonded",
       storedCccd: cccd,
       ...(names && { storedCccdOf: of }),
       get storedDatabaseHash() {
-        return live ? keeper.hash : hash;
+        return knownHash();
       },
       onCccdChanged: (handle, value, name) => {
         this.told.push(`${handle}=${value}`);
