@@ -87,6 +87,12 @@ export function kindOf(value: unknown): string {
 }
 
 function suggestion(name: string, names: OptionNames): string {
+  const nearest = nearestName(name, names);
+  return nearest === undefined ? `; the options are ${[...names].sort().join(", ")}` : `, did you mean "${nearest}"?`;
+}
+
+/** The known name that another one is most like, for a message; undefined where it is like none. */
+export function nearestName(name: string, names: Iterable<string>): string | undefined {
   let nearest: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 2)) + 1;
   for (const known of names) {
@@ -96,7 +102,7 @@ function suggestion(name: string, names: OptionNames): string {
       nearest = known;
     }
   }
-  return nearest === undefined ? `; the options are ${[...names].sort().join(", ")}` : `, did you mean "${nearest}"?`;
+  return nearest;
 }
 
 /** Levenshtein's distance. */

@@ -8,6 +8,7 @@ export {
   checkOptions,
   checkText,
   kindOf,
+  nearestName,
   type OptionNames,
   optionNames,
 } from "./arguments.ts";

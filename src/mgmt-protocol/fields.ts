@@ -1,5 +1,5 @@
 import { Reader, Writer } from "../bytes/index.ts";
-import { Address, ArgumentError, Uuid, type UuidLike } from "../core/index.ts";
+import { Address, ArgumentError, checkOctets, kindOf, Uuid, type UuidLike } from "../core/index.ts";
 
 /** Names with their numbers; a peer may send any other number. */
 export type Names = Readonly<Record<string, number>>;
@@ -104,7 +104,10 @@ export type Given<F extends Fields> = Flat<
 const wire = <const Kind extends "u8" | "i8" | "u16" | "u24" | "u32">(kind: Kind): Field<number> => ({
   description: { type: kind },
   decode: (reader) => reader[kind](),
-  encode: (writer, value) => writer[kind](value),
+  encode: (writer, value) => {
+    if (typeof value !== "number") throw new ArgumentError(`expected a number, got ${kindOf(value)}`);
+    writer[kind](value);
+  },
 });
 export const u8 = wire("u8");
 export const i8 = wire("i8");
@@ -114,7 +117,10 @@ export const u32 = wire("u32");
 export const u64: Field<bigint> = {
   description: { type: "u64" },
   decode: (reader) => reader.u64(),
-  encode: (writer, value) => writer.u64(value),
+  encode: (writer, value) => {
+    if (typeof value !== "bigint") throw new ArgumentError(`expected a bigint, got ${kindOf(value)}`);
+    writer.u64(value);
+  },
 };
 
 /** A number that has names. Decodes to the number, whatever it is; takes a name as well. */
@@ -136,7 +142,8 @@ export function onOff(names: Names): Field<number, number | boolean | "Off" | "O
   };
 }
 
-function numberOf(names: Names, name: string): number {
+function numberOf(names: Names, name: unknown): number {
+  if (typeof name !== "string") throw new ArgumentError(`${kindOf(name)}: expected a number, or one of ${Object.keys(names).join(", ")}`);
   const value = Object.hasOwn(names, name) ? names[name] : undefined;
   if (value === undefined) throw new ArgumentError(`"${name}": expected a number, or one of ${Object.keys(names).join(", ")}`);
   return value;
@@ -153,6 +160,7 @@ export function bits<const N extends Names>(base: Field<number>, names: N): Fiel
 
 /** The number in which the bits of these names are set. @throws {ArgumentError} a name that no bit has */
 export function bitsOf(names: Names, set: readonly string[]): number {
+  if (!Array.isArray(set)) throw new ArgumentError(`${kindOf(set)}: expected a number, or a list of ${Object.keys(names).join(", ")}`);
   let value = 0;
   for (const name of set) value |= 1 << numberOf(names, name);
   return value >>> 0;
@@ -162,7 +170,11 @@ export function bitsOf(names: Names, set: readonly string[]): number {
 export const bdaddr: Field<string, string | Address> = {
   description: { type: "bdaddr" },
   decode: addressText,
-  encode: (writer, value) => writer.bytes(Address.from(value).bytes),
+  encode: (writer, value) => {
+    if (typeof value !== "string" && !(value instanceof Address))
+      throw new ArgumentError(`expected an address like "C0:11:22:33:44:55", got ${kindOf(value)}`);
+    writer.bytes(Address.from(value).bytes);
+  },
 };
 
 const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0").toUpperCase());
@@ -179,12 +191,21 @@ function addressText(reader: Reader): string {
 export const uuid128: Field<Uuid, UuidLike> = {
   description: { type: "uuid128" },
   decode: (reader) => Uuid.fromBytes(reader.take(16)),
-  encode: (writer, value) => writer.bytes(Uuid.from(value).bytes128),
+  encode: (writer, value) => {
+    if (typeof value !== "string" && typeof value !== "number" && !(value instanceof Uuid))
+      throw new ArgumentError(`expected a UUID like "180d", got ${kindOf(value)}`);
+    writer.bytes(Uuid.from(value).bytes128);
+  },
 };
 
 function checkLength(value: Uint8Array, least: number, most: number): void {
+  if (!(value instanceof Uint8Array)) throw new ArgumentError(`expected a Uint8Array, got ${kindOf(value)}`);
   if (value.length >= least && value.length <= most) return;
   throw new ArgumentError(`${value.length} octets: expected ${least === most ? least : `at most ${most}`}`);
+}
+
+function octetCount(value: Uint8Array): number {
+  return checkOctets("octets", value).length;
 }
 
 /** A fixed number of octets. */
@@ -206,7 +227,7 @@ export function octetsFrom(from: string): Field<Uint8Array> {
     description: { type: "bytes", from },
     decode: (reader, scope) => reader.take(scope.derived[from]!),
     encode: (writer, value) => writer.bytes(value),
-    measure: (value) => value.length,
+    measure: octetCount,
   };
 }
 
@@ -224,7 +245,7 @@ export function slot(count: number, from: string): Field<Uint8Array> {
       writer.bytes(value);
       writer.bytes(new Uint8Array(count - value.length));
     },
-    measure: (value) => value.length,
+    measure: octetCount,
   };
 }
 
@@ -232,8 +253,11 @@ export function slot(count: number, from: string): Field<Uint8Array> {
 export const restOctets: Field<Uint8Array> = {
   description: { type: "bytes", remaining: true },
   decode: (reader) => reader.rest(),
-  encode: (writer, value) => writer.bytes(value),
-  measure: (value) => value.length,
+  encode: (writer, value) => {
+    octetCount(value);
+    writer.bytes(value);
+  },
+  measure: octetCount,
 };
 
 /** AD structures back to back, as many octets as the earlier field `from` says. Not looked into: advertising data comes from strangers. */
@@ -254,6 +278,7 @@ export function cstring(count: number): Field<string> {
       return fromUtf8.decode(end < 0 ? slotOctets : slotOctets.subarray(0, end));
     },
     encode: (writer, value) => {
+      if (typeof value !== "string") throw new ArgumentError(`expected a string, got ${kindOf(value)}`);
       const text = utf8.encode(value);
       if (text.includes(0)) throw new ArgumentError("a NUL inside the text");
       if (text.length >= count) throw new ArgumentError(`text of ${text.length} octets: expected at most ${count - 1}`);
@@ -273,6 +298,11 @@ export function lengthOf(base: Field<number>, of: string): Field<number> & Deriv
   return { ...base, description: { ...base.description, lengthOf: of }, derived: true };
 }
 
+function entryCount(entries: readonly unknown[]): number {
+  if (!Array.isArray(entries)) throw new ArgumentError(`expected a list, got ${kindOf(entries)}`);
+  return entries.length;
+}
+
 /** As many entries as the earlier field `from` says, or, without it, entries to the end of the packet. */
 export function list<Out, In>(of: Field<Out, In>, from?: string): Field<Out[], readonly In[]> {
   return {
@@ -286,9 +316,10 @@ export function list<Out, In>(of: Field<Out, In>, from?: string): Field<Out[], r
       return entries;
     },
     encode: (writer, entries) => {
+      entryCount(entries);
       for (const [i, entry] of entries.entries()) inField(`[${i}]`, () => of.encode(writer, entry));
     },
-    measure: (entries) => entries.length,
+    measure: entryCount,
   };
 }
 
@@ -304,6 +335,7 @@ export const tlv16: Field<Tlv> = {
   decode: (reader) => ({ type: reader.u16(), value: reader.take(reader.u8()) }),
   encode: (writer, { type, value }) => {
     writer.u16(type);
+    octetCount(value);
     writer.u8(value.length);
     writer.bytes(value);
   },
@@ -347,6 +379,7 @@ export function struct<const F extends Fields>(fields: F): Struct<F> {
       return value as Decoded<F>;
     },
     encode: (writer, given) => {
+      if (typeof given !== "object" || given === null) throw new ArgumentError(`expected an object, got ${kindOf(given)}`);
       const values = given as Readonly<Record<string, unknown>>;
       const valueAt = (name: string): unknown => values[name] ?? fields[name]?.description.fallback;
       const begun = entries.some(([name, { description }]) => description.optional && values[name] !== undefined);

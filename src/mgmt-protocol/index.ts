@@ -20,6 +20,7 @@ export {
   type Names,
   type Tlv,
 } from "./fields.ts";
+export { namedBy, saysWhatItIsAbout } from "./naming.ts";
 export {
   decodeCommand,
   decodePacket,

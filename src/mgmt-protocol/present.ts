@@ -1,5 +1,5 @@
 import { toHex } from "../bytes/index.ts";
-import { Uuid } from "../core/index.ts";
+import { ArgumentError, Uuid } from "../core/index.ts";
 import type { FieldDescription, Fields, Names } from "./fields.ts";
 import { Status } from "./values.ts";
 
@@ -20,9 +20,11 @@ export function bitNames(names: Names, value: number): string[] {
   return set;
 }
 
-/** Whether the bit of that name is set. */
+/** Whether the bit of that name is set. @throws {ArgumentError} no bit has that name */
 export function hasBit<const N extends Names>(names: N, value: number, name: keyof N): boolean {
-  return ((value >>> names[name]!) & 1) === 1;
+  const bit = names[name];
+  if (bit === undefined) throw new ArgumentError(`bit "${String(name)}": expected one of ${Object.keys(names).join(", ")}`);
+  return ((value >>> bit) & 1) === 1;
 }
 
 /** "Busy"; "0x15" for a status that has no name. */

@@ -45,10 +45,29 @@ test("a reader gets one kind, several, those of one controller, or all", async (
   ]);
 });
 
+test.each([
+  ["DeviceFoundEvent", /did you mean "deviceFound"\?$/],
+  ["Device Found", /did you mean "deviceFound"\?$/],
+  ["devicefound", /did you mean "deviceFound"\?$/],
+  ["deviceFonud", /did you mean "deviceFound"\?$/],
+  ["CommandCompleteEvent", /there is none of that name/],
+  ["xyzzy", /expected one of controllerError, .*, close$/],
+  [undefined, /expected a string like "deviceFound", got undefined/],
+  ["toString", /there is none/],
+])("a listener to %s would never hear anything, and is refused", async (name, message) => {
+  const { mgmt } = await scriptedMgmt();
+  expect(() => mgmt.on(name as never, () => undefined)).toThrow(ArgumentError);
+  expect(() => mgmt.on(name as never, () => undefined)).toThrow(message);
+  for (const known of ["deviceFound", "unknown", "event", "reply", "packet", "close"] as const) mgmt.on(known, () => undefined);
+  expect(() => mgmt.on("deviceFound", undefined as never)).toThrow(/expected a function/);
+});
+
 test("a name that is no event's is an error", async () => {
   const { mgmt } = await scriptedMgmt();
   expect(() => mgmt.events("DeviceFound" as never)).toThrow(ArgumentError);
-  expect(() => mgmt.events({ capacity: 0 })).toThrow(/capacity 0/);
+  expect(() => mgmt.events({ capacity: 0 })).toThrow(/capacity: expected a whole number from 1/);
+  expect(() => mgmt.events({ capcity: 3 } as never)).toThrow(/unknown option "capcity", did you mean "capacity"/);
+  expect(() => mgmt.events({ index: "0" } as never)).toThrow(/index: expected a whole number/);
 });
 
 test("a reader that is too slow loses the oldest, and is told how many", async () => {

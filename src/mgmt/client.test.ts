@@ -259,3 +259,44 @@ function outcomeOf(promise: Promise<unknown>): { error: unknown } {
   });
   return outcome;
 }
+
+describe("the edge", () => {
+  test.each<[string, (mgmt: Mgmt) => Promise<unknown>, RegExp]>([
+    [
+      "a mistyped option",
+      (mgmt) => mgmt.setPowered(0, true, { timeout: 5 } as never),
+      /unknown option "timeout", did you mean "timeoutMs"/,
+    ],
+    ["a time that is none", (mgmt) => mgmt.setPowered(0, true, { timeoutMs: Number.NaN }), /timeoutMs: expected milliseconds/],
+    ["text for a number", (mgmt) => mgmt.setAppearance(0, "5" as never), /expected a number, got a string/],
+    [
+      "text for octets",
+      (mgmt) => mgmt.addAdvertising(0, { instance: 1, advData: "hello" as never }),
+      /expected a Uint8Array, got a string/,
+    ],
+    ["a number for text", (mgmt) => mgmt.setLocalName(0, { name: 5 as never }), /expected a string, got 5/],
+    ["one thing for a list", (mgmt) => mgmt.loadIdentityResolvingKeys(0, {} as never), /expected a list, got an object/],
+    ["a word for a list of words", (mgmt) => mgmt.startDiscovery(0, "LEPublic" as never), /expected a number, or a list/],
+    ["a number for an address", (mgmt) => mgmt.setStaticAddress(0, 5 as never), /expected an address/],
+    ["nothing for a UUID", (mgmt) => mgmt.removeUuid(0, null as never), /expected a/],
+    ["a list for parameters", (mgmt) => mgmt.disconnect(0, [] as never), /expected an object of address, addressType/],
+    ["a mistyped parameter", (mgmt) => mgmt.disconnect(0, { adress: "x" } as never), /unknown parameter "adress": did you mean "address"/],
+    [
+      "a mistyped name in an entry",
+      (mgmt) => mgmt.loadBlockedKeys(0, [{ keyTyp: 0, value: new Uint8Array(16) }] as never),
+      /keys\[0\]: unknown parameter "keyTyp": did you mean "keyType"/,
+    ],
+    ["a command that is none", (mgmt) => mgmt.request("SetPowered" as never, 0, {} as never), /expected one of `commands`, got a string/],
+    ["a name that is none", (mgmt) => mgmt.send(5 as never, 0), /expected a string like "SetPowered", got 5/],
+  ])("refuses %s, and sends nothing", async (_, call, message) => {
+    const { mgmt, socket } = await scriptedMgmt();
+    const error = await call(mgmt).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(ArgumentError);
+    expect((error as Error).message).toMatch(message);
+    expect(socket.written).toEqual([]);
+  });
+
+  test("refuses options of openMgmt that it does not know", async () => {
+    await expect(scriptedMgmt({ timeoutms: 5 } as never)).rejects.toThrow(/did you mean "timeoutMs"/);
+  });
+});

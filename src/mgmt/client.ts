@@ -1,6 +1,16 @@
 import { type Clock, Emitter, type OperationOptions, Subscription, SystemClock } from "../async/index.ts";
 import { DecodeError } from "../bytes/index.ts";
-import { ArgumentError, ClosedError, Logger } from "../core/index.ts";
+import {
+  ArgumentError,
+  ClosedError,
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  kindOf,
+  Logger,
+  nearestName,
+  optionNames,
+} from "../core/index.ts";
 import {
   type AnyMgmtCommand,
   checkLimits,
@@ -8,6 +18,7 @@ import {
   type DecodedBy,
   decodePacket,
   encodeCommand,
+  eventNamed,
   eventNames,
   events,
   type GivenTo,
@@ -58,6 +69,10 @@ export interface EventOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const mgmtOptions = optionNames<MgmtOptions>({ clock: true, logger: true, signal: true, timeoutMs: true, socket: true });
+const requestOptions = optionNames<RequestOptions>({ signal: true, timeoutMs: true, unchecked: true });
+const eventOptions = optionNames<EventOptions>({ index: true, capacity: true, signal: true });
+
 /** A client with a method for each command. */
 export type Mgmt = MgmtClient & MgmtMethods;
 
@@ -69,6 +84,9 @@ export type Mgmt = MgmtClient & MgmtMethods;
  * @throws {TransportError} not Linux, a kernel without Bluetooth, a container with a network of its own, koffi missing
  */
 export async function openMgmt(options: MgmtOptions = {}): Promise<Mgmt> {
+  checkOptions("openMgmt", options, mgmtOptions);
+  checkTimeout("openMgmt", options.timeoutMs);
+  options.signal?.throwIfAborted();
   const socket = options.socket ?? (await openKernelSocket("control", { signal: options.signal }));
   return new MgmtClient(socket, options) as Mgmt;
 }
@@ -162,18 +180,27 @@ export class MgmtClient implements AsyncDisposable {
   events(first?: MgmtEventName | readonly MgmtEventName[] | EventOptions, second?: EventOptions): Subscription<MgmtEvent> {
     const named = typeof first === "string" || Array.isArray(first);
     const names = named ? new Set([first].flat() as MgmtEventName[]) : undefined;
-    for (const name of names ?? [])
-      if (!Object.hasOwn(events, name)) throw new ArgumentError(`event "${name}": expected a name like "deviceFound"`);
-    const { index, capacity = EVENT_CAPACITY, signal } = (named ? second : (first as EventOptions | undefined)) ?? {};
-    if (!Number.isInteger(capacity) || capacity < 1) throw new ArgumentError(`capacity ${capacity}: expected a whole number from 1`);
+    for (const name of names ?? []) checkEventName(name, EVENT_NAMES);
+    const options = named ? second : (first as EventOptions | undefined);
+    checkOptions("events", options, eventOptions);
+    const { index, capacity = EVENT_CAPACITY, signal } = options ?? {};
+    if (index !== undefined) checkInteger("events: index", index, 0, NO_CONTROLLER);
+    checkInteger("events: capacity", capacity, 1, MOST_CAPACITY);
     const queue = new Subscription<MgmtEvent>({ capacity, signal, leave: (left) => this.#readers.delete(left) });
     if (this.#closed) queue.end(this.#closed);
     else if (!signal?.aborted) this.#readers.set(queue, { names, index });
     return queue;
   }
 
-  /** Calls `listener` at every event of that name, at every packet, or when the socket is gone. Dispose the result to stop. */
+  /**
+   * Calls `listener` at every event of that name, at every packet, or when the socket is gone. Dispose the result to stop.
+   *
+   * @throws {ArgumentError} no such name
+   */
   on<K extends keyof MgmtSignals>(name: K, listener: (signal: MgmtSignals[K]) => void): Disposable {
+    checkEventName(name, SIGNAL_NAMES);
+    if (listener === undefined) throw new ArgumentError(`on("${name}"): expected a function, got undefined`);
+    checkFunction(`on("${name}")`, listener);
     return this.#emitter.on(name, listener);
   }
 
@@ -189,6 +216,9 @@ export class MgmtClient implements AsyncDisposable {
   }
 
   async #request(command: AnyMgmtCommand, index: number, parameters: Readonly<Record<string, unknown>>, options: RequestOptions) {
+    if (!isCommand(command)) throw new ArgumentError(`a management command: expected one of \`commands\`, got ${kindOf(command)}`);
+    checkOptions(command.name, options, requestOptions);
+    checkTimeout(command.name, options.timeoutMs);
     options.signal?.throwIfAborted();
     if (this.#closed) throw this.#closed;
     checkIndex(command, index);
@@ -230,7 +260,7 @@ export class MgmtClient implements AsyncDisposable {
     if (this.#emitter.count("reply") > 0) this.#emitter.emit("reply", decoded);
     // Command Status Success would say that the command goes on; Linux never sends it.
     if (decoded.kind === "status" && decoded.status === Status.Success) return;
-    const request = this.#requests.take(decoded.opcode, decoded.index);
+    const request = this.#requests.take(decoded);
     if (request) request.pending.resolve(decoded);
     else this.#logger.debug(() => `a reply nobody waits for: opcode 0x${decoded.opcode.toString(16)}, status ${decoded.status}`);
   }
@@ -241,7 +271,7 @@ export class MgmtClient implements AsyncDisposable {
     try {
       const reply = peekReply(packet);
       if (reply) {
-        this.#requests.take(reply.opcode, reply.index)?.pending.reject(error);
+        this.#requests.take({ ...reply, returns: undefined })?.pending.reject(error);
         return;
       }
     } catch (cause) {
@@ -254,6 +284,7 @@ export class MgmtClient implements AsyncDisposable {
   }
 
   #publish(event: MgmtEvent): void {
+    if (event.event === "newIdentityResolvingKey") this.#requests.identified(event.index, event.randomAddress, event.key);
     for (const [queue, { names, index }] of this.#readers) {
       if ((names === undefined || names.has(event.event)) && (index === undefined || index === event.index)) queue.push(event);
     }
@@ -268,6 +299,31 @@ export class MgmtClient implements AsyncDisposable {
     for (const queue of [...this.#readers.keys()]) queue.end(reason instanceof ClosedError ? undefined : reason);
     this.#emitter.emit("close", reason);
   }
+}
+
+/** Events that may wait; nobody reads more. */
+const MOST_CAPACITY = 0x7fff_ffff;
+const EVENT_NAMES: ReadonlySet<string> = new Set<MgmtEventName>(Object.keys(events) as MgmtEventName[]);
+const SIGNAL_NAMES: ReadonlySet<string> = new Set([...EVENT_NAMES, "unknown", "event", "reply", "packet", "close"]);
+
+/** A name that nobody ever tells of would be a listener that never hears. */
+function checkEventName(name: unknown, known: ReadonlySet<string>): void {
+  if (typeof name === "string" && known.has(name)) return;
+  if (typeof name !== "string") throw new ArgumentError(`the name of an event: expected a string like "deviceFound", got ${kindOf(name)}`);
+  const meant = eventNamed(name); // "DeviceFoundEvent", as in the protocol description
+  const nearest = (meant && eventNames.get(meant.code)) ?? nearestName(name, known);
+  const hint = nearest === undefined ? `expected one of ${[...known].join(", ")}` : `did you mean "${nearest}"?`;
+  throw new ArgumentError(`event "${name}": there is none of that name; ${hint}`);
+}
+
+function isCommand(command: unknown): command is AnyMgmtCommand {
+  return typeof command === "object" && command !== null && "opcode" in command && "parameters" in command;
+}
+
+/** Milliseconds, or nothing. */
+function checkTimeout(what: string, timeoutMs: unknown): void {
+  if (timeoutMs === undefined || (typeof timeoutMs === "number" && timeoutMs >= 0)) return;
+  throw new ArgumentError(`${what}: timeoutMs: expected milliseconds, 0 or more, got ${kindOf(timeoutMs)}`);
 }
 
 function checkIndex({ name, index: kind }: AnyMgmtCommand, index: number): void {

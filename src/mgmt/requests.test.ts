@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { ScriptedKernelSocket, scriptedMgmt } from "../../test/support/scripted-kernel-socket.ts";
 import { turn, VirtualClock } from "../async/index.ts";
 import { StateError, TimeoutError } from "../core/index.ts";
-import { commands, encodeEvent, events, Status } from "../mgmt-protocol/index.ts";
-import { openMgmt } from "./client.ts";
+import { type AnyMgmtCommand, commands, ExperimentalFeature, encodeEvent, events, Status } from "../mgmt-protocol/index.ts";
+import { type Mgmt, openMgmt } from "./client.ts";
 
 const SETTINGS = [commands.setPowered, commands.setConnectable, commands.setDefaultSystemConfiguration] as const;
 
@@ -103,6 +103,116 @@ describe("a reply that comes after its command was given up", () => {
     await mgmt[Symbol.asyncDispose]();
     expect(await next).toMatchObject({ code: "ERR_CLOSED" });
     expect(clock.pending).toEqual([]);
+  });
+});
+
+describe("a reply that names what it is about", () => {
+  const [A, B] = [
+    { address: "C0:00:00:00:00:0A", addressType: 2 },
+    { address: "C0:00:00:00:00:0B", addressType: 2 },
+  ] as const;
+  const give = { timeoutMs: 100 };
+  type Pair = readonly [first: (mgmt: Mgmt) => Promise<unknown>, second: (mgmt: Mgmt) => Promise<unknown>];
+  const cases: Record<string, readonly [command: AnyMgmtCommand, calls: Pair, returns: readonly [object, object]]> = {
+    pairDevice: [
+      commands.pairDevice,
+      [(mgmt) => mgmt.pairDevice(0, { ...A, ioCapability: 3 }, give), (mgmt) => mgmt.pairDevice(0, { ...B, ioCapability: 3 })],
+      [A, B],
+    ],
+    unpairDevice: [commands.unpairDevice, [(mgmt) => mgmt.unpairDevice(0, A, give), (mgmt) => mgmt.unpairDevice(0, B)], [A, B]],
+    disconnect: [
+      commands.disconnect,
+      [(mgmt) => mgmt.disconnect(0, A, give), (mgmt) => mgmt.disconnect(0, { ...A, addressType: "LEPublic" })],
+      [A, { ...A, addressType: 1 }],
+    ],
+    addAdvertising: [
+      commands.addAdvertising,
+      [(mgmt) => mgmt.addAdvertising(0, { instance: 1 }, give), (mgmt) => mgmt.addAdvertising(0, { instance: 2 })],
+      [{ instance: 1 }, { instance: 2 }],
+    ],
+    removeAdvertisementMonitor: [
+      commands.removeAdvertisementMonitor,
+      [(mgmt) => mgmt.removeAdvertisementMonitor(0, 1, give), (mgmt) => mgmt.removeAdvertisementMonitor(0, 2)],
+      [{ monitorHandle: 1 }, { monitorHandle: 2 }],
+    ],
+    setExperimentalFeature: [
+      commands.setExperimentalFeature,
+      [
+        (mgmt) => mgmt.setExperimentalFeature(0, { uuid: ExperimentalFeature.MgmtMesh.uuid, action: 1 }, give),
+        (mgmt) => mgmt.setExperimentalFeature(0, { uuid: ExperimentalFeature.LLPrivacy.uuid, action: 1 }),
+      ],
+      [
+        { uuid: ExperimentalFeature.MgmtMesh.uuid, flags: 1 },
+        { uuid: ExperimentalFeature.LLPrivacy.uuid, flags: 3 },
+      ],
+    ],
+  };
+
+  test.each(Object.keys(cases))("is not taken for another's answer, however late it comes: %s", async (name) => {
+    const [command, [first, second], [late, own]] = cases[name]!;
+    const { mgmt, socket, clock } = await scriptedMgmt();
+    const given = first(mgmt).catch((error: unknown) => error);
+    await clock.advance(100);
+    expect(await given).toBeInstanceOf(TimeoutError);
+    let settled: unknown;
+    const next = second(mgmt).then((value) => {
+      settled = value;
+      return value;
+    });
+    await clock.advance(2_500); // longer than late replies are waited for
+    expect(socket.written).toHaveLength(2);
+    socket.complete(command, 0, late as never);
+    await turn();
+    expect(settled).toBeUndefined();
+    socket.complete(command, 0, own as never);
+    expect(JSON.stringify(await next)).toContain(JSON.stringify(Object.values(own)[0]));
+  });
+
+  test("a failure that names nothing is the answer to the one that waits", async () => {
+    const { mgmt, socket, clock } = await scriptedMgmt();
+    const given = mgmt.getDeviceFlags(0, A, give).catch(() => undefined);
+    await clock.advance(2_500);
+    await given;
+    const next = mgmt.getDeviceFlags(0, B).catch((error: unknown) => error);
+    const nothing = { address: "00:00:00:00:00:00", addressType: 0, supportedFlags: 0, currentFlags: 0 };
+    socket.complete(commands.getDeviceFlags, 0, nothing, Status.InvalidParameters);
+    expect(await next).toMatchObject({ statusName: "InvalidParameters" });
+  });
+
+  test("under the identity that the device has told is its answer, and nobody else's", async () => {
+    const rpa = { address: "40:00:00:00:00:0A", addressType: 2 };
+    const identity = { address: "00:11:22:33:44:55", addressType: 1 };
+    const tell = (socket: ScriptedKernelSocket, randomAddress: string): void =>
+      socket.say(
+        encodeEvent(events.newIdentityResolvingKey, 0, { storeHint: 1, randomAddress, key: { ...identity, value: new Uint8Array(16) } }),
+      );
+    const { mgmt, socket, clock } = await scriptedMgmt();
+    const own = mgmt.pairDevice(0, { ...rpa, ioCapability: 3 });
+    tell(socket, rpa.address);
+    socket.complete(commands.pairDevice, 0, identity);
+    expect(await own).toEqual(identity);
+
+    const given = mgmt.pairDevice(0, { ...rpa, ioCapability: 3 }, give).catch(() => undefined);
+    await clock.advance(2_500);
+    await given;
+    let settled = false;
+    const next = mgmt.pairDevice(0, { ...B, ioCapability: 3 });
+    void next.then(() => {
+      settled = true;
+    });
+    tell(socket, rpa.address);
+    socket.complete(commands.pairDevice, 0, identity); // of the one that was given up
+    await turn();
+    expect(settled).toBe(false);
+    socket.complete(commands.pairDevice, 0, B);
+    expect(await next).toEqual(B);
+  });
+
+  test("an identity that the kernel knew before is the answer to a pairing by private address", async () => {
+    const { mgmt, socket } = await scriptedMgmt();
+    const pairing = mgmt.pairDevice(0, { address: "40:00:00:00:00:0A", addressType: 2, ioCapability: 3 });
+    socket.complete(commands.pairDevice, 0, B);
+    expect(await pairing).toEqual(B);
   });
 });
 

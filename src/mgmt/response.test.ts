@@ -48,7 +48,7 @@ test("values may be given by name, in one object", () => {
 });
 
 test.each<[string, string, unknown[], RegExp]>([
-  ["an unknown command", "SetPowerful", [true], /management command "SetPowerful": expected a name/],
+  ["an unknown command", "SetPowerful", [true], /management command "SetPowerful": there is none of that name; did you mean "SetPowered"/],
   ["too many values", "SetPowered", [true, 1], /SetPowered: 2 values: expected powered/],
   ["values where there are none", "ReadControllerInformation", [1], /1 values: expected none/],
   ["too few values", "Disconnect", ["C0:11:22:33:44:55"], /Disconnect: addressType: expected a value/],

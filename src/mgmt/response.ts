@@ -1,9 +1,10 @@
 import { toHex } from "../bytes/index.ts";
-import { ArgumentError } from "../core/index.ts";
+import { ArgumentError, kindOf, nearestName } from "../core/index.ts";
 import {
   type AnyMgmtCommand,
   commandName,
   commandNamed,
+  commands,
   type MgmtReplyPacket,
   NO_CONTROLLER,
   present,
@@ -33,8 +34,16 @@ export function valuesByPosition(
   name: string,
   values: readonly unknown[],
 ): { command: AnyMgmtCommand; parameters: Readonly<Record<string, unknown>> } {
+  if (typeof name !== "string") throw new ArgumentError(`the name of a command: expected a string like "SetPowered", got ${kindOf(name)}`);
   const command = commandNamed(name);
-  if (!command) throw new ArgumentError(`management command "${name}": expected a name of the protocol description, like SetPowered`);
+  if (!command) {
+    const nearest = nearestName(
+      name,
+      Object.values(commands).map((known) => known.name),
+    );
+    const hint = nearest === undefined ? "expected a name of the protocol description, like SetPowered" : `did you mean "${nearest}"?`;
+    throw new ArgumentError(`management command "${name}": there is none of that name; ${hint}`);
+  }
   const names = givenFields(command.parameters.fields);
   const [first] = values;
   if (values.length === 1 && names.length > 0 && isPlainObject(first)) {

@@ -65,6 +65,13 @@ describe("of the monitor's records", () => {
     ]);
   });
 
+  test("a reply is the one to the command about what it names", () => {
+    const add = (instance: number): Uint8Array => encodeCommand(commands.addAdvertising, 0, { instance });
+    const added = (instance: number): Uint8Array => encodeCommandComplete(commands.addAdvertising, 0, Status.Success, { instance });
+    const changes = changesOf([sent(add(1)), sent(add(2)), received(added(2)), received(added(1))]);
+    expect(changes.map(({ parameters }) => (parameters as { instance: number }).instance)).toEqual([2, 1]);
+  });
+
   test("replies are matched by socket, command and controller, whatever their order", () => {
     const changes = changesOf([
       opened(1, "one"),

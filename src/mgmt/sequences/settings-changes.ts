@@ -7,6 +7,8 @@ import {
   decodeCommand,
   decodePacket,
   type MgmtCommandPacket,
+  type MgmtReplyPacket,
+  namedBy,
   nameOf,
   Status,
 } from "../../mgmt-protocol/index.ts";
@@ -113,7 +115,7 @@ export class SettingsTracker {
     const reply = replyOf(record);
     if (!reply) return undefined;
     const cookie = cookieOf(record);
-    const asked = this.#take(cookie, reply.opcode, record.index);
+    const asked = this.#take(cookie, record.index, reply);
     if (!asked) return undefined;
     const socket = this.#sockets.get(cookie);
     return {
@@ -127,13 +129,18 @@ export class SettingsTracker {
     };
   }
 
-  #take(cookie: number, opcode: number, index: number): Asked | undefined {
+  /** The oldest that the reply can be for: one that names the same device, instance or handle, if it names any. */
+  #take(cookie: number, index: number, reply: Reply): Asked | undefined {
+    let other: Asked | undefined; // a device that was paired is named by its identity
     for (const asked of this.#asked) {
-      if (asked.cookie !== cookie || asked.index !== index || answeredAs(asked.opcode) !== answeredAs(opcode)) continue;
+      if (asked.cookie !== cookie || asked.index !== index || answeredAs(asked.opcode) !== answeredAs(reply.opcode)) continue;
+      other ??= asked;
+      if (namedBy(reply, { declaration: commandsByOpcode.get(asked.opcode), parameters: asked.parameters }) === "other") continue;
       this.#asked.delete(asked);
       return asked;
     }
-    return undefined;
+    if (other) this.#asked.delete(other);
+    return other;
   }
 
   /** A socket that is closed gets no replies any more. */
@@ -158,14 +165,19 @@ function parametersOf(packet: Uint8Array): MgmtCommandPacket["parameters"] {
   }
 }
 
-function replyOf(record: MonitorRecord): { opcode: number; status: number; settings: number | undefined } | undefined {
+interface Reply extends Pick<MgmtReplyPacket, "opcode" | "status" | "returns"> {
+  readonly settings: number | undefined;
+}
+
+function replyOf(record: MonitorRecord): Reply | undefined {
   const packet = managementPacketOf(record);
   if (!packet) return undefined;
   try {
     const reply = decodePacket(packet);
     if (reply.kind === "event") return undefined;
-    const settings = reply.returns instanceof Uint8Array ? undefined : reply.returns?.currentSettings;
-    return { opcode: reply.opcode, status: reply.status, settings: typeof settings === "number" ? settings : undefined };
+    const { opcode, status, returns } = reply;
+    const settings = returns instanceof Uint8Array ? undefined : returns?.currentSettings;
+    return { opcode, status, returns, settings: typeof settings === "number" ? settings : undefined };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     return undefined;
