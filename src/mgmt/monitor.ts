@@ -1,4 +1,4 @@
-import { type Clock, Subscription, SystemClock } from "../async/index.ts";
+import { type Clock, callOut, Subscription, SystemClock } from "../async/index.ts";
 import { DecodeError } from "../bytes/index.ts";
 import {
   decodeMonitorPayload,
@@ -8,7 +8,7 @@ import {
   type MonitorRecord,
   SIMULATED_EPOCH_MS,
 } from "../capture/index.ts";
-import { Logger } from "../core/index.ts";
+import { checkFunction, checkOptions, Logger, optionNames } from "../core/index.ts";
 import { type KernelSocket, openKernelSocket } from "../transport/index.ts";
 
 /** Records that wait for the reader; a burst of adverts is some hundred a second. */
@@ -28,6 +28,15 @@ export interface MonitorOptions {
   readonly socket?: KernelSocket | undefined;
 }
 
+const monitorOptions = optionNames<MonitorOptions>({
+  clock: true,
+  epochMs: true,
+  signal: true,
+  capacity: true,
+  logger: true,
+  socket: true,
+});
+
 /**
  * Opens the kernel's monitor channel: everything that passes between this machine and its controllers, and between programs and the
  * management interface, told once more. First the kernel tells what is there: its version, adapters, open management sockets.
@@ -38,6 +47,7 @@ export interface MonitorOptions {
  * @throws `signal.reason` once `signal` aborts
  */
 export async function openMonitor(options: MonitorOptions = {}): Promise<Monitor> {
+  checkOptions("openMonitor", options, monitorOptions);
   options.signal?.throwIfAborted();
   const socket = options.socket ?? (await openKernelSocket("monitor", { signal: options.signal }));
   return new Monitor(socket, options);
@@ -87,7 +97,9 @@ export class Monitor implements AsyncIterable<MonitorRecord>, AsyncDisposable {
 
   /** Calls `record` at every record from now on as it comes, and `end` when no more will. Dispose the result to stop. */
   listen(listener: MonitorListener): Disposable {
-    if (this.#ended) listener.end?.(this.#ended.reason);
+    checkFunction("listen: record", listener.record);
+    checkFunction("listen: end", listener.end);
+    if (this.#ended) callOut(() => listener.end?.(this.#ended?.reason));
     else this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
@@ -110,14 +122,14 @@ export class Monitor implements AsyncIterable<MonitorRecord>, AsyncDisposable {
     }
     followSockets(this.#sockets, record);
     this.#queue.push(record);
-    for (const { record: tell } of [...this.#listeners]) tell(record);
+    for (const listener of [...this.#listeners]) callOut(() => listener.record(record));
   }
 
   #end(reason: unknown): void {
     if (this.#ended) return;
     this.#ended = { reason };
     this.#queue.end(reason);
-    for (const { end } of [...this.#listeners]) end?.(reason);
+    for (const listener of [...this.#listeners]) callOut(() => listener.end?.(reason));
     this.#listeners.clear();
   }
 }

@@ -1,13 +1,15 @@
-import { Emitter, type OperationOptions } from "../../async/index.ts";
+import { Emitter, type OperationOptions, onAbort, rethrowLater } from "../../async/index.ts";
+import { ArgumentError, checkFunction, optionNames } from "../../core/index.ts";
 import { statusName } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { holdBondable } from "./bondable.ts";
-import type { DeviceId } from "./device-id.ts";
+import { type DeviceId, deviceKey } from "./device-id.ts";
+import { checkSequence } from "./edge.ts";
 import { onAdapterGone } from "./gone.ts";
-import { isClaimed, type PairingOptions } from "./pair.ts";
+import { checkPairing, isClaimed, type PairingOptions } from "./pair.ts";
 import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
 import { isProof, listenForKeys, type MgmtPairingReport, type PairedKey, reportOf } from "./pairing-keys.ts";
-import { putAway } from "./put-away.ts";
+import { putAwaySoon } from "./put-away.ts";
 
 /** No event says that a pairing is complete: its keys come together, and it is when none has come for so long. */
 const KEYS_TOGETHER_MS = 250;
@@ -18,12 +20,25 @@ const PAIRING_CAPACITY = 64;
 export interface PairingFailure extends DeviceId {
   readonly status: number;
   readonly statusName: string;
+  /** What the agent threw: then it is the program that refused, by a fault of its own. */
+  readonly agentError?: unknown;
 }
 
 export interface AcceptPairingsOptions extends OperationOptions, PairingOptions {
   readonly onPaired?: ((report: MgmtPairingReport) => void) | undefined;
+  /** An exception of the agent is told here; where nobody listens, it is thrown in a turn of its own. */
   readonly onFailed?: ((failure: PairingFailure) => void) | undefined;
 }
+
+const acceptOptions = optionNames<AcceptPairingsOptions>({
+  ioCapability: true,
+  bond: true,
+  identityKeys: true,
+  onPaired: true,
+  onFailed: true,
+  signal: true,
+  timeoutMs: true,
+});
 
 /** Answers others' pairings. Disposal refuses what is being asked, restores Bondable, and answers nothing any more. */
 export interface PairingResponder extends AsyncDisposable {
@@ -47,11 +62,16 @@ export async function acceptPairings(
   agent: MgmtPairingAgent,
   options: AcceptPairingsOptions = {},
 ): Promise<PairingResponder> {
+  checkSequence("acceptPairings", mgmt, index, options, acceptOptions);
+  if (agent === undefined) throw new ArgumentError("acceptPairings: expected an agent, got undefined");
+  checkPairing("acceptPairings", agent, options);
+  checkFunction("acceptPairings: onPaired", options.onPaired);
+  checkFunction("acceptPairings: onFailed", options.onFailed);
   const { ioCapability = ioCapabilityOf(agent), bond = true, identityKeys, signal, timeoutMs } = options;
   signal?.throwIfAborted();
   if (identityKeys) await mgmt.loadIdentityResolvingKeys(index, identityKeys, { signal, timeoutMs });
   await mgmt.setIoCapability(index, ioCapability, { signal, timeoutMs });
-  const bondable = bond ? await holdBondable(mgmt, index) : undefined;
+  const bondable = bond ? await holdBondable(mgmt, index, { signal, timeoutMs }) : undefined;
   const responder = new Responder(mgmt, index, { agent, bondable, options });
   if (signal?.aborted) {
     await responder[Symbol.asyncDispose]();
@@ -70,18 +90,20 @@ class Responder implements PairingResponder {
   readonly ended: Promise<Error | undefined>;
   readonly #mgmt: Mgmt;
   readonly #outcomes = new Emitter<{ paired: MgmtPairingReport; failed: PairingFailure }>();
-  readonly #bondable: AsyncDisposable | undefined;
+  readonly #bondable: Disposable | undefined;
   readonly #questions: PairingQuestions;
   readonly #listeners: Disposable[];
   /** By address: the keys of both transports of a device belong together. */
   readonly #pairings = new Map<string, Pairing>();
+  /** What the agent threw, until the failure that comes of it is told. */
+  readonly #faults = new Map<string, unknown>();
   #tell!: (error: Error | undefined) => void;
   #ending: Promise<void> | undefined;
 
   constructor(
     mgmt: Mgmt,
     index: number,
-    at: { agent: MgmtPairingAgent; bondable: AsyncDisposable | undefined; options: AcceptPairingsOptions },
+    at: { agent: MgmtPairingAgent; bondable: Disposable | undefined; options: AcceptPairingsOptions },
   ) {
     this.#mgmt = mgmt;
     this.#bondable = at.bondable;
@@ -91,14 +113,16 @@ class Responder implements PairingResponder {
     const isOurs = (peer: DeviceId): boolean => !isClaimed(mgmt, index, peer);
     const ofThis = (event: { readonly index: number }): boolean => event.index === index;
     const ofOurs = (event: DeviceId & { readonly index: number }): boolean => ofThis(event) && isOurs(event);
-    this.#questions = new PairingQuestions(mgmt, index, at.agent, isOurs);
     const { signal, onPaired, onFailed } = at.options;
+    const onFault = (error: unknown, { address, addressType }: DeviceId): void => {
+      if (!onFailed) rethrowLater(error);
+      else this.#faults.set(deviceKey({ address, addressType }), error);
+    };
+    this.#questions = new PairingQuestions(mgmt, index, { agent: at.agent, isOurs, onFault });
     if (onPaired) this.#outcomes.on("paired", onPaired);
     if (onFailed) this.#outcomes.on("failed", onFailed);
-    const onAbort = (): void => void this.#end(undefined);
-    signal?.addEventListener("abort", onAbort, { once: true });
     this.#listeners = [
-      { [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort) },
+      onAbort(signal, () => void this.#end(undefined)),
       listenForKeys(mgmt, index, (key, privateAddress) => {
         if (privateAddress ? !isOurs(privateAddress) : !isOurs(key)) return;
         if (privateAddress) this.#questions.ended(privateAddress);
@@ -109,6 +133,7 @@ class Responder implements PairingResponder {
       mgmt.on("deviceDisconnected", (event) => {
         if (!ofOurs(event)) return;
         this.#questions.ended(event);
+        this.#faults.delete(deviceKey(event));
         this.#complete(event.address);
       }),
       ...onAdapterGone(mgmt, index, (reason) => void this.#end(reason)),
@@ -140,7 +165,10 @@ class Responder implements PairingResponder {
 
   #failed({ address, addressType, status }: DeviceId & { readonly status: number }): void {
     this.#questions.ended({ address, addressType });
-    this.#outcomes.emit("failed", { address, addressType, status, statusName: statusName(status) });
+    const key = deviceKey({ address, addressType });
+    const fault = this.#faults.has(key) ? { agentError: this.#faults.get(key) } : {};
+    this.#faults.delete(key);
+    this.#outcomes.emit("failed", { address, addressType, status, statusName: statusName(status), ...fault });
   }
 
   #end(error: Error | undefined): Promise<void> {
@@ -151,8 +179,9 @@ class Responder implements PairingResponder {
   async #putAway(error: Error | undefined): Promise<void> {
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     for (const address of [...this.#pairings.keys()]) this.#complete(address);
-    await this.#questions.refuseAll();
-    if (this.#bondable) await putAway(Promise.resolve(this.#bondable[Symbol.asyncDispose]()));
+    const refused = this.#questions.refuseAll(); // in the kernel's hands before Bondable is
+    this.#bondable?.[Symbol.dispose]();
+    await putAwaySoon(this.#mgmt.clock, refused);
     this.#tell(error);
   }
 }

@@ -1,9 +1,11 @@
 import type { OperationOptions } from "../../async/index.ts";
-import { ControllerType, commands, type MgmtReplyPacket, Status } from "../../mgmt-protocol/index.ts";
+import { checkInteger, optionNames } from "../../core/index.ts";
+import { ControllerType, commands, type MgmtReplyPacket, NO_CONTROLLER, Status } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import { type Adapter, adapterOf, areAboutAdapter, differences, newsOf, unconfiguredAdapterOf } from "./adapter.ts";
-import { Feed, type Sink } from "./feed.ts";
+import { checkSequence, operationOptions } from "./edge.ts";
+import { Feed, MOST_CAPACITY, type Sink } from "./feed.ts";
 import { endWithClient } from "./gone.ts";
 
 const QUEUE_CAPACITY = 256;
@@ -23,12 +25,15 @@ export interface WatchAdaptersOptions extends OperationOptions {
   readonly capacity?: number | undefined;
 }
 
+const watchOptions = optionNames<WatchAdaptersOptions>({ capacity: true, signal: true, timeoutMs: true });
+
 /**
  * The adapters of this machine, the unconfigured ones too, in the order of their indexes.
  *
  * @throws {MgmtError}, {TimeoutError}, `signal.reason`
  */
 export async function listAdapters(mgmt: Mgmt, options: OperationOptions = {}): Promise<Adapter[]> {
+  checkSequence("listAdapters", mgmt, NO_CONTROLLER, options, operationOptions);
   const adapters: Adapter[] = [];
   for (const { index, configured } of await readIndexes(mgmt, options)) {
     try {
@@ -56,7 +61,9 @@ export async function listAdapters(mgmt: Mgmt, options: OperationOptions = {}): 
  * @throws `signal.reason` once `signal` aborts
  */
 export function watchAdapters(mgmt: Mgmt, options: WatchAdaptersOptions = {}): Feed<AdapterChange> {
+  checkSequence("watchAdapters", mgmt, NO_CONTROLLER, options, watchOptions);
   const { capacity = QUEUE_CAPACITY, signal, timeoutMs } = options;
+  checkInteger("watchAdapters: capacity", capacity, 1, MOST_CAPACITY);
   return new Feed<AdapterChange>({ capacity, signal }, (sink) => {
     const mirror = new AdapterMirror(mgmt, sink, timeoutMs);
     void mirror.start();

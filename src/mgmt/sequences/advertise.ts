@@ -1,12 +1,22 @@
-import { Deadline, type OperationOptions } from "../../async/index.ts";
-import { ArgumentError, StateError, UnsupportedError, type UuidLike } from "../../core/index.ts";
+import { Deadline, type OperationOptions, onAbort } from "../../async/index.ts";
+import {
+  ArgumentError,
+  checkChoice,
+  checkInteger,
+  kindOf,
+  optionNames,
+  StateError,
+  UnsupportedError,
+  type UuidLike,
+} from "../../core/index.ts";
 import type { AdvertisingDataLike, ManufacturerData, ServiceData } from "../../gap/index.ts";
 import { AdvertisingFlags, bitNames, bitsOf, commands, hasBit, Settings } from "../../mgmt-protocol/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import { layOut } from "./advertising-layout.ts";
+import { checkSequence } from "./edge.ts";
 import { isGone, onAdapterGone } from "./gone.ts";
-import { putAway } from "./put-away.ts";
+import { PUT_AWAY_MS, putAway, putAwaySoon } from "./put-away.ts";
 
 const TX_POWER_UNKNOWN = 127;
 const INTERVAL_UNIT_MS = 0.625;
@@ -50,6 +60,43 @@ export interface AdvertiseOptions extends OperationOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const advertiseOptions = optionNames<AdvertiseOptions>({
+  name: true,
+  appearance: true,
+  services: true,
+  serviceData: true,
+  manufacturerData: true,
+  includeTxPower: true,
+  data: true,
+  scanResponse: true,
+  connectable: true,
+  discoverable: true,
+  intervalMs: true,
+  txPowerDbm: true,
+  secondaryPhy: true,
+  durationMs: true,
+  turnMs: true,
+  instance: true,
+  method: true,
+  signal: true,
+  timeoutMs: true,
+});
+
+function checkAdvertising(options: AdvertiseOptions): void {
+  const { name, appearance, secondaryPhy, method, instance, intervalMs, txPowerDbm } = options;
+  if (name !== undefined && name !== true && typeof name !== "string")
+    throw new ArgumentError(`advertise: name: expected a string or true, got ${kindOf(name)}`);
+  if (appearance !== undefined && appearance !== true) checkInteger("advertise: appearance", appearance, 0, 0xffff);
+  if (secondaryPhy !== undefined) checkChoice("advertise: secondaryPhy", secondaryPhy, ["1M", "2M", "coded"]);
+  if (method !== undefined) checkChoice("advertise: method", method, ["legacy", "extended"]);
+  if (instance !== undefined) checkInteger("advertise: instance", instance, 1, 254);
+  if (txPowerDbm !== undefined) checkInteger("advertise: txPowerDbm", txPowerDbm, -127, TX_POWER_UNKNOWN);
+  if (intervalMs === undefined) return;
+  const [least, most] = typeof intervalMs === "number" ? [intervalMs, intervalMs] : intervalMs;
+  if (!(typeof least === "number" && typeof most === "number" && least > 0 && least <= most))
+    throw new ArgumentError("advertise: intervalMs: expected milliseconds, or the least and the most of them");
+}
+
 /**
  * How advertising ended: its duration was over; it was removed, by another program or because the controller was powered off; the power
  * went without that (rfkill); the adapter is gone; the client was closed, and the instance stays in the kernel; it was disposed of.
@@ -78,6 +125,8 @@ export interface AdvertisingInstance extends AsyncDisposable {
  * @throws `signal.reason`, or a TimeoutError after `timeoutMs`; what was added by then is removed before
  */
 export async function advertise(mgmt: Mgmt, index: number, options: AdvertiseOptions = {}): Promise<AdvertisingInstance> {
+  checkSequence("advertise", mgmt, index, options, advertiseOptions);
+  checkAdvertising(options);
   using scope = new Deadline({ clock: mgmt.clock, operation: `advertising on hci${index}`, ...options });
   const { signal } = scope;
   const extended = isExtended(options);
@@ -247,15 +296,12 @@ class Instance implements AdvertisingInstance {
 
   /** Has a signal end it. */
   endWith(signal: AbortSignal | undefined): void {
-    const onAbort = (): void => void putAway(this[Symbol.asyncDispose]());
-    if (!signal || !this.active) return;
-    signal.addEventListener("abort", onAbort, { once: true });
-    this.#listeners.push({ [Symbol.dispose]: () => signal.removeEventListener("abort", onAbort) });
+    if (this.active) this.#listeners.push(onAbort(signal, () => void putAway(this[Symbol.asyncDispose]())));
   }
 
   /** Ends what did not come about. */
   async abandon(remove: boolean): Promise<void> {
-    if (remove) await putAway(this[Symbol.asyncDispose]());
+    if (remove) await putAwaySoon(this.#mgmt.clock, this[Symbol.asyncDispose]());
     else this.#end("disposed");
   }
 
@@ -279,7 +325,7 @@ class Instance implements AdvertisingInstance {
 
   async #remove(): Promise<void> {
     try {
-      await this.#mgmt.removeAdvertising(this.#index, this.instance);
+      await this.#mgmt.removeAdvertising(this.#index, this.instance, { timeoutMs: PUT_AWAY_MS });
     } catch (error) {
       if (!isGone(error)) throw error;
     }

@@ -1,4 +1,5 @@
 import type { OperationOptions } from "../../async/index.ts";
+import { checkChoice, checkInteger, optionNames } from "../../core/index.ts";
 import { AdvertisingData } from "../../gap/index.ts";
 import {
   AddressType,
@@ -14,9 +15,10 @@ import {
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
-import { Feed, type Sink } from "./feed.ts";
+import { checkSequence } from "./edge.ts";
+import { Feed, MOST_CAPACITY, type Sink } from "./feed.ts";
 import { endWithClient, isGone, onAdapterGone } from "./gone.ts";
-import { putAway } from "./put-away.ts";
+import { PUT_AWAY_MS, putAway } from "./put-away.ts";
 
 const QUEUE_CAPACITY = 256;
 
@@ -41,6 +43,8 @@ export interface WatchConnectionsOptions extends OperationOptions {
   readonly capacity?: number | undefined;
 }
 
+const watchOptions = optionNames<WatchConnectionsOptions>({ capacity: true, signal: true, timeoutMs: true });
+
 /**
  * Watches an adapter's links: first those that are there, then what happens to them, whoever causes it. The adapter may be off.
  *
@@ -50,7 +54,9 @@ export interface WatchConnectionsOptions extends OperationOptions {
  * @throws `signal.reason` once `signal` aborts
  */
 export function watchConnections(mgmt: Mgmt, index: number, options: WatchConnectionsOptions = {}): Feed<ConnectionChange> {
+  checkSequence("watchConnections", mgmt, index, options, watchOptions);
   const { capacity = QUEUE_CAPACITY, signal, timeoutMs } = options;
+  checkInteger("watchConnections: capacity", capacity, 1, MOST_CAPACITY);
   return new Feed<ConnectionChange>({ capacity, signal }, (sink) => {
     const mirror = new ConnectionMirror(mgmt, index, sink);
     void mirror.start(timeoutMs);
@@ -153,6 +159,8 @@ export interface AutoConnectOptions extends OperationOptions {
   readonly disconnect?: boolean | undefined;
 }
 
+const autoConnectOptions = optionNames<AutoConnectOptions>({ action: true, disconnect: true, signal: true, timeoutMs: true });
+
 /**
  * Has the kernel connect to a device whenever it advertises, and again when the link is lost, until the result is disposed of. The link is
  * there for sockets of L2CAP: one that nobody uses ends after some two seconds, and is made again.
@@ -164,23 +172,28 @@ export async function autoConnect(
   mgmt: Mgmt,
   index: number,
   device: DeviceLike,
-  { action, disconnect = false, signal, timeoutMs }: AutoConnectOptions = {},
+  options: AutoConnectOptions = {},
 ): Promise<AsyncDisposable> {
+  checkSequence("autoConnect", mgmt, index, options, autoConnectOptions);
+  const { action, disconnect = false, signal, timeoutMs } = options;
+  if (action !== undefined) checkChoice("autoConnect: action", action, Object.keys(DeviceAction) as (keyof typeof DeviceAction)[]);
   const peer = deviceId(device);
   const usual = peer.addressType === AddressType.BREDR ? DeviceAction.AllowIncoming : DeviceAction.AutoConnect;
   try {
     await mgmt.addDevice(index, { ...peer, action: action ?? usual }, { signal, timeoutMs });
   } catch (error) {
     // Refused, it is not on the list. Otherwise it may be: the kernel stores it even where it then fails with ENETDOWN.
-    if (!(error instanceof MgmtError)) await putAway(mgmt.removeDevice(index, peer));
+    if (!(error instanceof MgmtError)) void putAway(mgmt.removeDevice(index, peer, { timeoutMs: PUT_AWAY_MS }));
     throw error;
   }
   let removal: Promise<void> | undefined;
   const remove = async (): Promise<void> => {
-    await mgmt.removeDevice(index, peer).catch((error: unknown) => {
+    const removed = mgmt.removeDevice(index, peer, { timeoutMs: PUT_AWAY_MS });
+    // After its removal: it would be connected again at once. The peer is not waited for, who may be out of range.
+    if (disconnect) void putAway(mgmt.disconnect(index, peer));
+    await removed.catch((error: unknown) => {
       if (!isGone(error)) throw error;
     });
-    if (disconnect) await putAway(mgmt.disconnect(index, peer)); // after its removal: it would be connected again at once
   };
   return {
     [Symbol.asyncDispose]: () => {

@@ -1,5 +1,8 @@
 import { Subscription } from "../../async/index.ts";
 
+/** Items that may wait at most. */
+export const MOST_CAPACITY = 0x7fff_ffff;
+
 /** Where the source of a feed puts its items. */
 export interface Sink<T> {
   push(item: T): void;
@@ -19,7 +22,7 @@ export class Feed<T> implements AsyncIterableIterator<T>, AsyncDisposable {
   #over = false;
   #finished: Promise<void> | undefined;
 
-  /** @param begin starts the source and returns what stops it, which is called once and must not fail */
+  /** @param begin starts the source and returns what stops it, which is called once which must not fail and waits only so long as a loop may be held up */
   constructor(
     { capacity, signal }: { capacity: number; signal?: AbortSignal | undefined },
     begin: (sink: Sink<T>) => () => Promise<void> | undefined,
@@ -40,7 +43,7 @@ export class Feed<T> implements AsyncIterableIterator<T>, AsyncDisposable {
     return this.#queue.dropped;
   }
 
-  /** The next item. A loop that is over has put away what it left in the kernel by then. */
+  /** The next item. A loop that is over has put away what it left in the kernel by then, as far as that can be waited for. */
   async next(): Promise<IteratorResult<T>> {
     this.#start();
     try {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { fromHex } from "../../bytes/index.ts";
 import { type KernelDeviceOptions, SimulatedKernel } from "../../testing/index.ts";
-import { commands, type Mgmt, openMgmt } from "../index.ts";
+import { commands, events, type Mgmt, openMgmt } from "../index.ts";
 import { acceptPairings, type PairingFailure } from "./accept-pairings.ts";
 import { advertise } from "./advertise.ts";
 import { pair } from "./pair.ts";
@@ -97,12 +98,6 @@ describe("a refusal", () => {
     "an answer": { compare: () => false },
     "a missing method": { displayPasskey: () => undefined },
     "a missing answer": { compare: () => undefined as never },
-    "an exception": {
-      compare: () => {
-        throw new Error("the window is closed");
-      },
-    },
-    "a rejection": { compare: () => Promise.reject(new Error("the window is closed")) },
     "silence for 28 s": { compare: () => new Promise(() => undefined) },
   };
   test.each(Object.keys(refusals))("is %s, and is told as a failed authentication", async (how) => {
@@ -110,6 +105,29 @@ describe("a refusal", () => {
     const pairing = pair(mgmt, 0, LE, { agent: refusals[how]!, ioCapability: "DisplayYesNo" });
     await expect(pairing).rejects.toMatchObject({ code: "ERR_MGMT", statusName: "AuthenticationFailed" });
     expect(await bondable(mgmt)).toBe(false);
+  });
+
+  const fault = new Error("the window is closed");
+  const throws = (): never => {
+    throw fault;
+  };
+  test.each<[string, KernelDeviceOptions["pairing"], MgmtPairingAgent]>([
+    ["comparing throws", "compare", { compare: throws }],
+    ["comparing rejects", "compare", { compare: () => Promise.reject(fault) }],
+    ["confirming throws", "justWorks", { confirm: throws }],
+    ["asking for a passkey throws", "devicePasskey", { enterPasskey: throws }],
+    ["showing a passkey throws", "hostPasskey", { displayPasskey: throws }],
+  ])("is no exception of the agent: %s, and the pairing fails with that", async (_, pairing, agent) => {
+    const { kernel, mgmt } = await kernelWith({ pairing });
+    await expect(pair(mgmt, 0, LE, { agent })).rejects.toBe(fault);
+    expect(await bondable(mgmt)).toBe(false);
+    await new Promise<void>((resolve) => kernel.clock.setTimer(10, "the link goes", resolve));
+    await expect(pair(mgmt, 0, LE, { agent: agreeable() })).resolves.toMatchObject({ address: PEER }); // it was refused in the kernel too
+  });
+
+  test("of a PIN that throws likewise", async () => {
+    const { mgmt } = await kernelWith({ addressType: "BREDR", pairing: "pin" });
+    await expect(pair(mgmt, 0, { address: PEER, addressType: 0 }, { agent: { enterPin: throws } })).rejects.toBe(fault);
   });
 
   test("of the device is told likewise", async () => {
@@ -180,6 +198,109 @@ describe("a pairing that does not come about", () => {
   });
 });
 
+describe("questions about other devices", () => {
+  const OTHER = { address: "C0:66:77:88:99:AA", addressType: "LERandom" } as const;
+
+  test.each(["a static address", "a private address"])("are not answered by a pairing with %s", async (kind) => {
+    const { kernel, mgmt } = await kernelWith();
+    const absent = { address: kind === "a static address" ? PEER : "57:D9:53:3B:62:A8", addressType: "LERandom" } as const;
+    const other = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    await other.setConnectable(0, true);
+    const agent = agreeable();
+    const pairing = pair(mgmt, 0, absent, { agent, timeoutMs: 20_000 }).catch((error: unknown) => error);
+    const present = kernel.addDevice({ ...OTHER, pairing: "compare" });
+    await other.setIoCapability(0, "DisplayYesNo");
+    const asked = new Promise<void>((resolve) => void other.on("userConfirmationRequest", () => resolve()));
+    await other.addDevice(0, { ...OTHER, action: "AutoConnect" }); // a link that the kernel initiates, as it does for the pairing
+    await new Promise<void>((resolve) => void other.on("deviceConnected", () => resolve()));
+    present.disconnect();
+    await other.removeDevice(0, OTHER);
+    present.connect(0, { pair: true });
+    await asked;
+    expect(await pairing).toMatchObject({ code: "ERR_TIMEOUT" });
+    expect(agent.asked).toEqual([]);
+  });
+
+  test("are answered under the identity that a given key finds behind the private address", async () => {
+    const { kernel, mgmt } = await kernelWith();
+    const identity = { address: "00:11:22:33:44:66", addressType: 1 };
+    // Vol 3 Part H D.7: this key makes 70:81:94:0D:FB:AA; the kernel gives the least significant octet first.
+    const value = fromHex("9b7d390aa610103405adc857a33402ec");
+    const agent = agreeable();
+    const rpa = { address: "70:81:94:0D:FB:AA", addressType: 2 };
+    const pairing = pair(mgmt, 0, rpa, { agent, identityKeys: [{ ...identity, value }], timeoutMs: 5_000 }).catch(() => undefined);
+    kernel.clock.setTimer(100, "question", () =>
+      kernel.send(events.userConfirmationRequest, 0, { ...identity, confirmHint: 0, value: 123_456 }),
+    );
+    await pairing;
+    expect(agent.asked).toEqual(["compare number"]);
+  });
+});
+
+describe("Bondable", () => {
+  const powered = async () => {
+    const { kernel, mgmt } = await kernelWith({ pairing: "compare" });
+    const other = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    return { kernel, mgmt, other };
+  };
+
+  test("that another program switches off at the end of its own pairing is on again, and off at the end", async () => {
+    const { mgmt, other } = await powered();
+    const first = await acceptPairings(other, 0, agreeable());
+    const second = await acceptPairings(mgmt, 0, agreeable());
+    await first[Symbol.asyncDispose]();
+    expect(await pair(mgmt, 0, LE, { agent: agreeable() })).toMatchObject({ bonded: true });
+    expect(await bondable(mgmt)).toBe(true);
+    await second[Symbol.asyncDispose]();
+    expect(await bondable(mgmt)).toBe(false);
+  });
+
+  test("that another program wants on by the end stays on", async () => {
+    const { kernel, mgmt, other } = await powered();
+    const third = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    const accepting = await acceptPairings(mgmt, 0, agreeable());
+    await other.setConnectable(0, true); // tells of the settings, and wants nothing of this one
+    await Promise.all([other.setBondable(0, false), third.setBondable(0, true)]);
+    await mgmt.readManagementVersionInformation();
+    await accepting[Symbol.asyncDispose]();
+    expect(await bondable(mgmt)).toBe(true);
+  });
+
+  test("is not fought for without end", async () => {
+    const { kernel, mgmt, other } = await powered();
+    const accepting = await acceptPairings(mgmt, 0, agreeable());
+    let switchedOff = 0;
+    other.on("newSettings", ({ currentSettings }) => {
+      if ((currentSettings & 0x10) !== 0) void other.setBondable(0, false).then(() => switchedOff++);
+    });
+    await other.setBondable(0, false);
+    await new Promise<void>((resolve) => kernel.clock.setTimer(10_000, "a while", resolve));
+    expect(switchedOff).toBeLessThan(30);
+    await accepting[Symbol.asyncDispose]();
+  });
+
+  test("is let go by one that gives up while another still waits for it, and held for that one", async () => {
+    const { mgmt } = await powered();
+    const abort = new AbortController();
+    const given = acceptPairings(mgmt, 0, agreeable(), { signal: abort.signal }).catch((error: unknown) => error);
+    const kept = pair(mgmt, 0, LE, { agent: agreeable() });
+    abort.abort(new Error("not me"));
+    expect(await given).toMatchObject({ message: "not me" });
+    expect(await kept).toMatchObject({ bonded: true });
+    expect(await bondable(mgmt)).toBe(false);
+  });
+
+  test("of another adapter with the same number is left alone", async () => {
+    const { kernel, mgmt } = await powered();
+    const accepting = await acceptPairings(mgmt, 0, agreeable());
+    kernel.unplug(0);
+    kernel.plug({ index: 0, settings: [...LE_SETTINGS, "Bondable"] });
+    await mgmt.readManagementVersionInformation();
+    await accepting[Symbol.asyncDispose]();
+    expect(await bondable(mgmt)).toBe(true);
+  });
+});
+
 describe("accepting pairings", () => {
   async function both(responder: MgmtPairingAgent, initiator: MgmtPairingAgent) {
     const { kernel, mgmt } = await kernelWith();
@@ -215,6 +336,26 @@ describe("accepting pairings", () => {
     await accepting[Symbol.asyncDispose]();
     expect(paired).toEqual([]);
     expect(failed).toMatchObject([{ address: own, statusName: "AuthenticationFailed" }]);
+  });
+
+  test("whose agent throws refuses, and tells what was thrown", async () => {
+    const fault = new Error("no window");
+    const compare = () => {
+      throw fault;
+    };
+    const { accepting, pairing, failed, own } = await both(agreeable({ compare }), agreeable());
+    await expect(pairing).rejects.toMatchObject({ statusName: "AuthenticationFailed" });
+    await accepting[Symbol.asyncDispose]();
+    expect(failed).toMatchObject([{ address: own, agentError: fault }]);
+  });
+
+  test("ends soon though the kernel answers nothing any more", async () => {
+    const { kernel, mgmt } = await kernelWith();
+    const accepting = await acceptPairings(mgmt, 0, agreeable());
+    kernel.silence({ index: 0 });
+    const began = kernel.clock.now();
+    await accepting[Symbol.asyncDispose]();
+    expect(kernel.clock.now() - began).toBeLessThanOrEqual(500);
   });
 
   test("that ends while its user is asked refuses, so that the other side need not wait", async () => {

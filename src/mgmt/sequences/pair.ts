@@ -1,10 +1,12 @@
-import { Deadline, type OperationOptions } from "../../async/index.ts";
-import { type commands, DeviceFoundFlags, type GivenTo, hasBit, type IoCapability } from "../../mgmt-protocol/index.ts";
+import { Deadline, type OperationOptions, onAbort } from "../../async/index.ts";
+import { ArgumentError, checkChoice, checkInteger, kindOf, optionNames } from "../../core/index.ts";
+import { type commands, type GivenTo, IoCapability } from "../../mgmt-protocol/index.ts";
 import type { Mgmt, MgmtClient } from "../client.ts";
 import { holdBondable } from "./bondable.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
-import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
-import { isResolvablePrivate, listenForKeys, type MgmtPairingReport, type PairedKey, reportOf } from "./pairing-keys.ts";
+import { checkSequence } from "./edge.ts";
+import { checkAgent, ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
+import { listenForKeys, type MgmtPairingReport, type PairedKey, reportOf, resolves } from "./pairing-keys.ts";
 import { putAway } from "./put-away.ts";
 
 const PAIR_TIMEOUT_MS = 120_000;
@@ -32,6 +34,26 @@ export interface PairOptions extends OperationOptions, PairingOptions {
   readonly agent?: MgmtPairingAgent | undefined;
 }
 
+const pairOptions = optionNames<PairOptions>({
+  agent: true,
+  ioCapability: true,
+  bond: true,
+  identityKeys: true,
+  signal: true,
+  timeoutMs: true,
+});
+
+/** An agent and the options that both ways of pairing take, before anything is changed for them. @throws {ArgumentError} */
+export function checkPairing(what: string, agent: unknown, { ioCapability, identityKeys }: PairingOptions): void {
+  if (agent !== undefined) checkAgent(what, agent);
+  if (typeof ioCapability === "string")
+    checkChoice(`${what}: ioCapability`, ioCapability, Object.keys(IoCapability) as (keyof typeof IoCapability)[]);
+  else if (ioCapability !== undefined)
+    checkInteger(`${what}: ioCapability`, ioCapability, IoCapability.DisplayOnly, IoCapability.KeyboardDisplay);
+  if (identityKeys !== undefined && !Array.isArray(identityKeys))
+    throw new ArgumentError(`${what}: identityKeys: expected a list, got ${kindOf(identityKeys)}`);
+}
+
 /** Pairings of this client that have a device of their own: `acceptPairings` leaves it to them. */
 const claims = new WeakMap<MgmtClient, Set<{ readonly index: number; readonly isOurs: (peer: DeviceId) => boolean }>>();
 
@@ -53,30 +75,47 @@ export function isClaimed(mgmt: Mgmt, index: number, peer: DeviceId): boolean {
  * @param options.timeoutMs in all, the user's time included; default 120 s. Then, and when `signal` aborts, the pairing is cancelled
  * @throws {MgmtError} AuthenticationFailed when either side refuses; ConnectFailed, Disconnected, NotPowered, Busy, AlreadyPaired …
  * @throws {TimeoutError}, `signal.reason`
+ * @throws what the agent throws; the pairing is refused then
  */
 export async function pair(mgmt: Mgmt, index: number, device: DeviceLike, options: PairOptions = {}): Promise<MgmtPairingReport> {
+  checkSequence("pair", mgmt, index, options, pairOptions);
+  checkPairing("pair", options.agent, options);
   const { agent, ioCapability = ioCapabilityOf(agent), bond = true, identityKeys, signal, timeoutMs = PAIR_TIMEOUT_MS } = options;
   const peer = deviceId(device);
   using scope = new Deadline({ clock: mgmt.clock, operation: `pairing with ${peer.address} on hci${index}`, signal, timeoutMs });
   scope.signal.throwIfAborted();
   if (identityKeys) await mgmt.loadIdentityResolvingKeys(index, identityKeys, { signal: scope.signal });
-  await using _bondable = bond ? await holdBondable(mgmt, index) : undefined;
-  using subject = new Subject(mgmt, index, peer);
-  using _questions = new PairingQuestions(mgmt, index, agent ?? JUST_WORKS, (asked) => subject.is(asked));
-  return reportOf(await pairDevice(mgmt, index, { ...peer, ioCapability }, scope.signal), subject.keys);
+  using _bondable = bond ? await holdBondable(mgmt, index, { signal: scope.signal }) : undefined;
+  using subject = new Subject(mgmt, index, peer, identityKeys);
+  const faulty = new AbortController();
+  let fault: { readonly error: unknown } | undefined;
+  const onFault = (error: unknown): void => {
+    fault ??= { error };
+    faulty.abort(error); // what was asked has been refused; a number that is not shown has to be cancelled
+  };
+  using _questions = new PairingQuestions(mgmt, index, { agent: agent ?? JUST_WORKS, isOurs: (asked) => subject.is(asked), onFault });
+  try {
+    return reportOf(await pairDevice(mgmt, index, { ...peer, ioCapability }, AbortSignal.any([scope.signal, faulty.signal])), subject.keys);
+  } catch (error) {
+    throw fault ? fault.error : error; // the program's own, and not the peer's refusal
+  }
 }
 
 /** Who calls `pair` without an agent has said yes by doing so. */
 const JUST_WORKS: MgmtPairingAgent = { confirm: () => true };
 
-/** The device under all its names, and the keys that are made for it. */
+/**
+ * The device under all its names, and the keys that are made for it. Another name is another device's, unless the kernel says that it is the
+ * identity behind the private address, or a key that the caller gave says so.
+ */
 class Subject implements Disposable {
   readonly keys: PairedKey[] = [];
   readonly #names: Set<string>;
   readonly #listeners: Disposable[];
 
-  constructor(mgmt: Mgmt, index: number, peer: DeviceId) {
+  constructor(mgmt: Mgmt, index: number, peer: DeviceId, known: IdentityKeys = []) {
     this.#names = new Set([deviceKey(peer)]);
+    for (const key of known) if (resolves(key.value, peer)) this.#names.add(deviceKey(deviceId({ ...key, address: String(key.address) })));
     const ofClient = claims.get(mgmt) ?? new Set();
     claims.set(mgmt, ofClient);
     const claim = { index, isOurs: (other: DeviceId) => this.is(other) };
@@ -86,11 +125,6 @@ class Subject implements Disposable {
       listenForKeys(mgmt, index, (key, privateAddress) => {
         if (privateAddress && this.is(privateAddress)) this.#names.add(deviceKey(key));
         if (this.#hasAddress(key)) this.keys.push(key);
-      }),
-      mgmt.on("deviceConnected", (event) => {
-        // A private address that a key of the kernel's resolves: from here on the device has its identity.
-        const ours = event.index === index && hasBit(DeviceFoundFlags, event.flags, "InitiatedConnection");
-        if (ours && isResolvablePrivate(peer)) this.#names.add(deviceKey(event));
       }),
     ];
   }
@@ -129,16 +163,14 @@ async function pairDevice(
     await putAway(mgmt.cancelPairDevice(index, { address, addressType }, { timeoutMs: CANCEL_TIMEOUT_MS }));
     givenUp.abort(signal.reason);
   };
-  const onAbort = (): void => {
+  using _listener = onAbort(signal, () => {
     cancelling = cancel();
-  };
-  signal.addEventListener("abort", onAbort, { once: true });
+  });
   try {
     return await mgmt.pairDevice(index, parameters, { signal: givenUp.signal, timeoutMs: Number.POSITIVE_INFINITY });
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   } finally {
-    signal.removeEventListener("abort", onAbort);
-    await cancelling;
+    await cancelling; // no longer than CANCEL_TIMEOUT_MS: whether there are keys now is to be known
   }
 }

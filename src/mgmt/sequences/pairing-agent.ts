@@ -1,8 +1,9 @@
 import { Pending } from "../../async/index.ts";
+import { ArgumentError, checkFunction, kindOf, nearestName, optionNames } from "../../core/index.ts";
 import { IoCapability } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { type DeviceId, deviceKey } from "./device-id.ts";
-import { putAway } from "./put-away.ts";
+import { PUT_AWAY_MS, putAway } from "./put-away.ts";
 
 /** A user who has not answered by then has refused: before the 30 s of the devices are over, so that the refusal still reaches the other. */
 const QUESTION_TIMEOUT_MS = 28_000;
@@ -18,8 +19,9 @@ export interface MgmtPairingQuestion {
 }
 
 /**
- * The user side of pairing. Every question is a promise; a missing method, a missing answer, an exception and no answer within 28 s are
- * refusals. Which methods there are is what the other side is told this one can do.
+ * The user side of pairing. Every question is a promise; a missing method, a missing answer and no answer within 28 s are refusals. An
+ * exception refuses too, and is the program's own: `pair` rejects with it. Which methods there are is what the other side is told this one
+ * can do.
  */
 export interface MgmtPairingAgent {
   /** Pair with this device? There is no number to compare. */
@@ -34,12 +36,35 @@ export interface MgmtPairingAgent {
   enterPin?(question: MgmtPairingQuestion & { readonly secure: boolean }): Promise<string | undefined> | string | undefined;
 }
 
+const AGENT_METHODS = optionNames<MgmtPairingAgent>({
+  confirm: true,
+  compare: true,
+  enterPasskey: true,
+  displayPasskey: true,
+  enterPin: true,
+});
+
+/** An object with at least one of the methods, each a function: with a mistyped name it would refuse everything. @throws {ArgumentError} */
+export function checkAgent(what: string, agent: unknown): void {
+  if (typeof agent !== "object" || agent === null) throw new ArgumentError(`${what}: agent: expected an object, got ${kindOf(agent)}`);
+  for (const name of AGENT_METHODS) checkFunction(`${what}: agent.${name}`, (agent as Record<string, unknown>)[name]);
+  if (Object.getPrototypeOf(agent) !== Object.prototype) return; // a class may have names of its own
+  for (const [name, value] of Object.entries(agent)) {
+    if (typeof value !== "function" || AGENT_METHODS.has(name)) continue;
+    const nearest = nearestName(name, AGENT_METHODS) ?? [...AGENT_METHODS].join(", ");
+    throw new ArgumentError(`${what}: agent.${name} is no question of a pairing: did you mean ${nearest}?`);
+  }
+}
+
 /** The value of IoCapability that fits what an agent can do. */
 export function ioCapabilityOf(agent: MgmtPairingAgent | undefined): number {
   if (agent?.enterPasskey) return agent.compare || agent.displayPasskey ? IoCapability.KeyboardDisplay : IoCapability.KeyboardOnly;
   if (agent?.compare) return IoCapability.DisplayYesNo;
   return agent?.displayPasskey ? IoCapability.DisplayOnly : IoCapability.NoInputNoOutput;
 }
+
+/** A refusal that is not answered is not waited for. */
+const REFUSAL = { timeoutMs: PUT_AWAY_MS };
 
 interface Open {
   readonly peer: DeviceId;
@@ -51,16 +76,26 @@ export class PairingQuestions implements Disposable {
   readonly #mgmt: Mgmt;
   readonly #index: number;
   readonly #agent: MgmtPairingAgent;
+  readonly #onFault: (error: unknown, peer: DeviceId) => void;
   readonly #listeners: Disposable[];
   /** One signal for all questions of a device's pairing. */
   readonly #conversations = new Map<string, AbortController>();
   readonly #open = new Set<Open>();
 
-  /** @param isOurs whether a question about this device is to be answered here */
-  constructor(mgmt: Mgmt, index: number, agent: MgmtPairingAgent, isOurs: (peer: DeviceId) => boolean) {
+  /**
+   * @param at.isOurs whether a question about this device is to be answered here
+   * @param at.onFault the agent threw; what it was asked has been refused
+   */
+  constructor(
+    mgmt: Mgmt,
+    index: number,
+    at: { agent: MgmtPairingAgent; isOurs: (peer: DeviceId) => boolean; onFault: (error: unknown, peer: DeviceId) => void },
+  ) {
+    const { isOurs } = at;
     this.#mgmt = mgmt;
     this.#index = index;
-    this.#agent = agent;
+    this.#agent = at.agent;
+    this.#onFault = at.onFault;
     const ours = (event: DeviceId & { index: number }): DeviceId | undefined => {
       const { address, addressType } = event;
       return event.index === index && isOurs({ address, addressType }) ? { address, addressType } : undefined;
@@ -112,7 +147,7 @@ export class PairingQuestions implements Disposable {
       peer,
       (question) => (value === undefined ? agent.confirm?.(question) : agent.compare?.({ ...question, value })),
       (answer) => (answer === true ? () => this.#mgmt.userConfirmationReply(this.#index, peer) : undefined),
-      () => this.#mgmt.userConfirmationNegativeReply(this.#index, peer),
+      () => this.#mgmt.userConfirmationNegativeReply(this.#index, peer, REFUSAL),
     );
   }
 
@@ -124,7 +159,7 @@ export class PairingQuestions implements Disposable {
         typeof passkey === "number" && Number.isInteger(passkey) && passkey >= 0 && passkey <= LARGEST_PASSKEY
           ? () => this.#mgmt.userPasskeyReply(this.#index, { ...peer, passkey })
           : undefined,
-      () => this.#mgmt.userPasskeyNegativeReply(this.#index, peer),
+      () => this.#mgmt.userPasskeyNegativeReply(this.#index, peer, REFUSAL),
     );
   }
 
@@ -137,14 +172,18 @@ export class PairingQuestions implements Disposable {
         const fits = pinCode.length >= (secure ? LONGEST_PIN : 1) && pinCode.length <= LONGEST_PIN;
         return fits ? () => this.#mgmt.pinCodeReply(this.#index, { ...peer, pinCode }) : undefined;
       },
-      () => this.#mgmt.pinCodeNegativeReply(this.#index, peer),
+      () => this.#mgmt.pinCodeNegativeReply(this.#index, peer, REFUSAL),
     );
   }
 
   /** Nothing is answered. An agent that cannot show it leaves the other side's user without a number, and the pairing to its timeout. */
   #displayPasskey(peer: DeviceId, passkey: number, entered: number): void {
-    const show = async (): Promise<void> => this.#agent.displayPasskey?.({ ...this.#question(peer), passkey, entered });
-    void putAway(show()); // async so that an agent that throws stops nothing
+    const question = this.#question(peer);
+    const show = async (): Promise<void> => await this.#agent.displayPasskey?.({ ...question, passkey, entered });
+    // async so that an agent that throws stops nothing here
+    show().catch((error: unknown) => {
+      if (!question.signal.aborted) this.#onFault(error, peer);
+    });
   }
 
   /**
@@ -167,16 +206,24 @@ export class PairingQuestions implements Disposable {
       signal: question.signal,
     });
     const asked = async (): Promise<Awaited<T>> => await put(question); // async so that an agent that throws is one that rejects
+    let fault: { readonly error: unknown } | undefined;
     asked().then(
       (value) => answer.resolve(value),
-      () => answer.resolve(undefined),
+      (error: unknown) => {
+        // An agent that gives up because its question is over is not at fault.
+        if (!question.signal.aborted) fault = { error };
+        answer.resolve(undefined);
+      },
     );
     const send = await answer.promise.then(
       (value) => (value === undefined ? undefined : accept(value)),
       () => undefined,
     );
     this.#open.delete(open);
-    if (!question.signal.aborted) await putAway(send ? send() : refuse());
+    if (question.signal.aborted) return;
+    const sending = putAway(send ? send() : refuse());
+    if (fault) this.#onFault(fault.error, peer);
+    await sending;
   }
 
   #question(peer: DeviceId): MgmtPairingQuestion {

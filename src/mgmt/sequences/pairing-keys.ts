@@ -1,4 +1,5 @@
 import { Address } from "../../core/index.ts";
+import { resolveRpa, reversed } from "../../crypto/index.ts";
 import {
   AddressType,
   CsrkType,
@@ -84,6 +85,11 @@ export function listenForKeys(mgmt: Mgmt, index: number, onKey: (key: PairedKey,
 /** Whether an address is a resolvable private one, which changes every quarter of an hour (Vol 6 Part B 1.3.2.2). */
 export function isResolvablePrivate({ address, addressType }: DeviceId): boolean {
   return addressType === AddressType.LERandom && Address.from(address, "random").isResolvablePrivate;
+}
+
+/** Whether an identity key, as the kernel gives it (least significant octet first), made this private address. */
+export function resolves(key: Uint8Array, { address, addressType }: DeviceId): boolean {
+  return addressType === AddressType.LERandom && resolveRpa(reversed(key), Address.from(address, "random"));
 }
 
 /** Whether a pairing has taken place once this key is there. */

@@ -3,7 +3,8 @@ import { hasBit, Settings, Status } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import { type DeviceId, deviceId } from "./device-id.ts";
-import { putAway } from "./put-away.ts";
+import { checkSequence, operationOptions } from "./edge.ts";
+import { putAwaySoon } from "./put-away.ts";
 import { type SettingName, settingNames } from "./settings.ts";
 
 /** How long a power change may take in all, waiting for other programs' included. */
@@ -34,13 +35,15 @@ export interface PowerCycleReport extends PowerReport {
  * @param options.timeoutMs in all, default 40 s: some chips load firmware first
  * @throws {MgmtError} Failed or RFKilled when rfkill blocks the radio: the message names the command that unblocks it
  */
-export function powerOn(mgmt: Mgmt, index: number, options: OperationOptions = {}): Promise<PowerReport> {
-  return power(mgmt, index, true, options);
+export async function powerOn(mgmt: Mgmt, index: number, options: OperationOptions = {}): Promise<PowerReport> {
+  checkSequence("powerOn", mgmt, index, options, operationOptions);
+  return await power(mgmt, index, true, options);
 }
 
 /** Powers an adapter off: links and advertising instances end with it. @throws as `powerOn` */
-export function powerOff(mgmt: Mgmt, index: number, options: OperationOptions = {}): Promise<PowerReport> {
-  return power(mgmt, index, false, options);
+export async function powerOff(mgmt: Mgmt, index: number, options: OperationOptions = {}): Promise<PowerReport> {
+  checkSequence("powerOff", mgmt, index, options, operationOptions);
+  return await power(mgmt, index, false, options);
 }
 
 async function power(mgmt: Mgmt, index: number, powered: boolean, options: OperationOptions): Promise<PowerReport> {
@@ -67,12 +70,14 @@ async function setPowered(mgmt: Mgmt, index: number, powered: boolean, signal: A
 
 /**
  * Switches an adapter off and on again, and tells what ended with the power. One that was off is only switched on. Its other settings
- * survive. If it fails or is aborted in between, the adapter is switched on again all the same, before the promise settles.
+ * survive. If it fails or is aborted in between, the adapter is switched on again all the same; a promise that rejects waits half a second
+ * for it and no longer.
  *
  * @param options.timeoutMs of each of the two changes, default 40 s
  * @throws as `powerOn`
  */
 export async function powerCycle(mgmt: Mgmt, index: number, options: OperationOptions = {}): Promise<PowerCycleReport> {
+  checkSequence("powerCycle", mgmt, index, options, operationOptions);
   const { currentSettings } = await mgmt.readControllerInformation(index, { signal: options.signal });
   if (!hasBit(Settings, currentSettings, "Powered"))
     return { ...(await powerOn(mgmt, index, options)), wasPowered: false, lost: { connections: [], advertisingInstances: [] } };
@@ -85,7 +90,7 @@ export async function powerCycle(mgmt: Mgmt, index: number, options: OperationOp
     await powerOff(mgmt, index, options);
     on = await powerOn(mgmt, index, options);
   } catch (error) {
-    await putAway(powerOn(mgmt, index)); // off or on its way there: an adapter that was on is not left off
+    await putAwaySoon(mgmt.clock, powerOn(mgmt, index)); // off or on its way there: an adapter that was on is not left off
     throw error;
   }
   return { ...on, wasPowered: true, lost: { connections: connections.map(deviceId), advertisingInstances } };

@@ -98,8 +98,23 @@ describe("a scan", () => {
     await kernel.settle();
     await devices.return();
     await next;
+    expect(kernel.clock.now()).toBe(500); // whoever leaves is not held up; the rest goes on
+    await kernel.clock.advance(3_000);
     expect(kernel.names).toEqual(["StartDiscovery 0", "StopDiscovery 0"]);
-    expect(kernel.clock.now()).toBe(3_000);
+  });
+
+  test.each(["return", "abort", "duration"])("ended by %s is over soon though the kernel answers nothing any more", async (how) => {
+    const kernel = discovering({ StopDiscovery: "silence" });
+    const abort = new AbortController();
+    const devices = scan(await kernel.open(), 0, { types: "le", limited: true, signal: abort.signal, durationMs: 100 });
+    const next = devices.next().catch((error: unknown) => error);
+    await kernel.settle();
+    if (how === "return") await devices.return();
+    if (how === "abort") abort.abort(new Error("enough"));
+    await next;
+    expect(kernel.clock.now()).toBeLessThanOrEqual(600);
+    await kernel.clock.advance(60_000);
+    expect(kernel.clock.pending).toEqual([]);
   });
 
   test("that was never looked at sends nothing", async () => {

@@ -1,14 +1,15 @@
 import type { OperationOptions } from "../../async/index.ts";
-import { ArgumentError, Uuid, type UuidLike } from "../../core/index.ts";
+import { ArgumentError, checkChoice, checkInteger, kindOf, optionNames, Uuid, type UuidLike } from "../../core/index.ts";
 import { AdFlag } from "../../gap/index.ts";
 import { DiscoveryTypes, hasBit, NameKnown, Settings, Status } from "../../mgmt-protocol/index.ts";
 import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import type { MgmtEventOf } from "../types.ts";
-import { Feed, type Sink } from "./feed.ts";
+import { checkSequence } from "./edge.ts";
+import { Feed, MOST_CAPACITY, type Sink } from "./feed.ts";
 import { type FoundDevice, FoundDevices } from "./found-device.ts";
 import { endWithClient, onAdapterGone } from "./gone.ts";
-import { putAway } from "./put-away.ts";
+import { PUT_AWAY_MS, putAway, putAwaySoon } from "./put-away.ts";
 
 /** Devices that wait for a reader. */
 const QUEUE_CAPACITY = 256;
@@ -44,12 +45,27 @@ export interface ScanOptions extends OperationOptions {
   readonly capacity?: number | undefined;
 }
 
+const scanOptions = optionNames<ScanOptions>({
+  types: true,
+  services: true,
+  rssiThreshold: true,
+  limited: true,
+  duplicates: true,
+  durationMs: true,
+  resolveNames: true,
+  whenBusy: true,
+  capacity: true,
+  signal: true,
+  timeoutMs: true,
+});
+
 /** Devices as they are found; `dropped` counts those that the loop was too slow for. */
 export type DeviceScan = Feed<FoundDevice>;
 
 /**
  * Looks for devices, for as long as the loop runs: `for await (const device of scan(mgmt, 0))`. The kernel ends each discovery after
- * some ten seconds; it is started again every time. Leaving the loop, by whatever way, stops it.
+ * some ten seconds; it is started again every time. Leaving the loop, by whatever way, stops it; a kernel that does not answer is waited for half a second, and
+ * the rest happens behind the loop's back.
  *
  * The kernel has one discovery for each controller, and all programs that may administer it receive what it finds. While another program
  * discovers, this one listens to that discovery, applies its own filters to it, and starts its own when the other has ended. It stops
@@ -62,13 +78,21 @@ export type DeviceScan = Feed<FoundDevice>;
  * @throws `signal.reason` once `signal` aborts
  */
 export function scan(mgmt: Mgmt, index: number, options: ScanOptions = {}): DeviceScan {
+  checkSequence("scan", mgmt, index, options, scanOptions);
+  if (options.types !== undefined) checkChoice("scan: types", options.types, ["le", "bredr", "all"]);
+  if (options.duplicates !== undefined) checkChoice("scan: duplicates", options.duplicates, ["all", "changes", "once"]);
+  if (options.whenBusy !== undefined) checkChoice("scan: whenBusy", options.whenBusy, ["share", "fail"]);
+  if (options.rssiThreshold !== undefined) checkInteger("scan: rssiThreshold", options.rssiThreshold, -127, NO_THRESHOLD);
+  if (options.services !== undefined && !Array.isArray(options.services))
+    throw new ArgumentError(`scan: services: expected a list, got ${kindOf(options.services)}`);
   const { limited, services, rssiThreshold, capacity = QUEUE_CAPACITY, signal } = options;
+  checkInteger("scan: capacity", capacity, 1, MOST_CAPACITY);
   if (limited && (services || rssiThreshold !== undefined))
     throw new ArgumentError("a limited discovery has no filters: expected no services and no RSSI threshold");
   return new Feed<FoundDevice>({ capacity, signal }, (sink) => {
     const discovery = new Discovery(mgmt, index, options, sink);
     void discovery.start();
-    return () => discovery.leave();
+    return () => putAwaySoon(mgmt.clock, discovery.leave());
   });
 }
 
@@ -213,10 +237,11 @@ class Discovery {
     await this.#starting; // whether there is anything to stop is known then
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     if (this.#types === undefined || this.#running === "none" || this.#running === "shared") return;
-    await putAway(this.#mgmt.stopDiscovery(this.#index, this.#types));
+    const limits = { timeoutMs: PUT_AWAY_MS };
+    await putAway(this.#mgmt.stopDiscovery(this.#index, this.#types, limits));
     if (!this.#options.limited) return;
     // The filter of a limited discovery stays in force, for other listeners too, until another discovery is started.
-    await putAway(this.#mgmt.startDiscovery(this.#index, this.#types));
-    await putAway(this.#mgmt.stopDiscovery(this.#index, this.#types));
+    await putAway(this.#mgmt.startDiscovery(this.#index, this.#types, limits));
+    await putAway(this.#mgmt.stopDiscovery(this.#index, this.#types, limits));
   }
 }

@@ -1,5 +1,6 @@
 import { DecodeError } from "../../bytes/index.ts";
 import { CaptureRedactor, MonitoredSockets, MonitorOpcode, type MonitorRecord, managementPacketOf } from "../../capture/index.ts";
+import { checkOptions, optionNames } from "../../core/index.ts";
 import {
   answeredAs,
   commandName,
@@ -191,6 +192,16 @@ export interface WatchSettingsOptions extends WatchSettingsFilter {
   readonly signal?: AbortSignal | undefined;
 }
 
+const NAMES = { index: true, all: true, secrets: true, capacity: true, signal: true } as const;
+const watchOptions = optionNames<WatchSettingsOptions>(NAMES);
+const openingOptions = optionNames<WatchSettingsOptions & MonitorOptions>({
+  ...NAMES,
+  clock: true,
+  epochMs: true,
+  logger: true,
+  socket: true,
+});
+
 /**
  * Who changes what on the management interface of this machine: every command of every program that changes something, with its outcome,
  * from the first `next()` until the loop is left. What changes without a command (rfkill, a controller unplugged) is not told.
@@ -205,6 +216,7 @@ export function watchSettings(
   further: WatchSettingsOptions = {},
 ): Feed<SettingsChange> {
   const options = source instanceof Monitor ? further : source;
+  checkOptions("watchSettings", options, source instanceof Monitor ? watchOptions : openingOptions);
   const { capacity = CHANGE_CAPACITY, signal } = options;
   return new Feed<SettingsChange>({ capacity, signal }, (sink) => {
     const tracker = new SettingsTracker(options, source instanceof Monitor ? source.sockets : undefined);
