@@ -31,7 +31,7 @@ export interface MgmtPairingAgent {
   /** The number that the peer shows, 0 to 999,999; `undefined` refuses. */
   enterPasskey?(question: MgmtPairingQuestion): Promise<number | undefined> | number | undefined;
   /** Show this number until `signal` aborts: the peer's user types it, and has typed `entered` digits. Called again when that changes. */
-  displayPasskey?(question: MgmtPairingQuestion & { readonly passkey: number; readonly entered: number }): void;
+  displayPasskey?(question: MgmtPairingQuestion & { readonly passkey: number; readonly entered: number }): Promise<void> | void;
   /** A PIN of old BR/EDR devices, 1 to 16 octets of UTF-8, all 16 if `secure`; `undefined` refuses. */
   enterPin?(question: MgmtPairingQuestion & { readonly secure: boolean }): Promise<string | undefined> | string | undefined;
 }
