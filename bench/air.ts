@@ -23,10 +23,12 @@ import type { Row } from "./harness.ts";
 const KEY = new Uint8Array(16).fill(9);
 const NO_PEER = new Address(new Uint8Array(6), 0);
 
-/** The least of a host: it sends commands without looking at their answers, counts what it gets, and gives keys when asked. */
+/** The least of a host: it sends one command after the other without looking at what is answered, counts what it gets, and gives keys when asked. */
 class LeastHost {
   readonly controller: Controller;
   readonly #transport: Controller["transport"];
+  /** The one under way first. */
+  readonly #commands: Uint8Array[] = [];
   received = 0;
   handle = 0;
   /** ACL packets the controller has room for. */
@@ -43,7 +45,13 @@ class LeastHost {
   }
 
   send<P>(declaration: CommandDeclaration<P, unknown>, parameters: P): void {
-    this.#transport.send(encodeCommand(declaration, parameters));
+    this.#commands.push(encodeCommand(declaration, parameters));
+    if (this.#commands.length === 1) this.#transport.send(this.#commands[0]!);
+  }
+
+  #answered(): void {
+    this.#commands.shift();
+    if (this.#commands.length > 0) this.#transport.send(this.#commands[0]!);
   }
 
   data(octets: number): void {
@@ -55,8 +63,9 @@ class LeastHost {
 
   #onPacket(packet: Uint8Array): void {
     if (packet[0] === PacketType.AclData) this.received++;
+    else if (packet[1] === 0x0e || packet[1] === 0x0f) this.#answered();
     else if (packet[1] === 0x13) {
-      this.credits += packet[6]! | (packet[7]! << 8);
+      for (let at = 4; at < packet.length; at += 4) this.credits += packet[at + 2]! | (packet[at + 3]! << 8);
       this.onCredit?.();
     } else if (packet[1] === 0x3e && packet[3] === 0x01) this.handle = packet[5]! | (packet[6]! << 8);
     else if (packet[1] === 0x3e && packet[3] === 0x02) this.received++;

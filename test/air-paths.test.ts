@@ -157,3 +157,16 @@ test.each([{ delayMs: -1 }, { delayMs: Number.NaN }, { delayMs: "5" }, 7])("a ho
   expect(await thrown).toMatchObject({ code: "ERR_ARGUMENT" });
   air[Symbol.dispose]();
 });
+
+test("an advertisement that waits for its connection to end is over when the controller fails", async () => {
+  await using air = new SimulatedAir({ seed: 2 });
+  const sensor = await air.device({ name: "sensor" });
+  const phone = await air.device({ name: "phone" });
+  const advertising = await sensor.advertise({ restart: "disconnected" });
+  await phone.connect(sensor.address);
+  const [link] = sensor.links;
+  air.controllerOf(sensor).transport.send(Uint8Array.of(PacketType.AclData, 1, 0xf0, 0, 0)); // a Hardware Error
+  await link!.closed;
+  expect(advertising.active).toBe(false);
+  await expect(advertising.connections().next()).rejects.toMatchObject({ code: "ERR_CONTROLLER" });
+});

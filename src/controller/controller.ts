@@ -11,6 +11,7 @@ import {
   PacketType,
   TransportClosed,
 } from "../hci/index.ts";
+import { CommandCredits, HardwareCode } from "./command-credits.ts";
 import { basebandCommands } from "./commands/baseband.ts";
 import type { CommandContext, CommandHandler } from "./commands/command-table.ts";
 import { connectionCommands } from "./commands/connection.ts";
@@ -47,7 +48,7 @@ export class Controller implements Disposable {
   readonly #linkLayer: LinkLayer;
   readonly #host: HostInterface;
   readonly #context: CommandContext;
-  readonly #numHciCommandPackets: number;
+  readonly #credits: CommandCredits;
   readonly #removeWithHost: boolean;
   readonly #airWatch: Disposable;
   #transport: ControllerTransport | undefined;
@@ -87,9 +88,13 @@ export class Controller implements Disposable {
     this.address = options.address === undefined ? drawnAddress(air.seed, radio.name) : Address.from(options.address);
     if (this.address.isRandom) throw new ArgumentError(`controller address ${this.address}: expected a public address`);
     const features = leFeatures(options.features);
-    this.#numHciCommandPackets = numHciCommandPackets;
+    this.#credits = new CommandCredits(numHciCommandPackets);
     this.#removeWithHost = options.removeWithHost ?? false;
-    this.#host = new HostInterface(air, this.name, pathSkewMs * 1000, (packet) => this.#onArrived(packet));
+    this.#host = new HostInterface(air, this.name, {
+      skewUs: pathSkewMs * 1000,
+      onPacket: (packet) => this.#onArrived(packet),
+      onCommandTaken: (packet) => this.#credits.release(opcodeOf(packet)),
+    });
     this.#linkLayer = new LinkLayer({
       air,
       radio,
@@ -197,6 +202,7 @@ export class Controller implements Disposable {
 
   #begin(session: Session, isWritable: () => boolean): void {
     this.#session = session;
+    this.#credits.reset();
     this.#linkLayer.reset();
     this.#host.isWritable = isWritable;
     this.#host.sink = session.deliver;
@@ -215,26 +221,33 @@ export class Controller implements Disposable {
   }
 
   #post(session: Session, packet: Uint8Array): void {
-    this.air.medium.mailbox.post((taken) => this.#onPacket(session, taken), packet);
+    // Judged when it is sent: what the host had heard by then is what it may send on.
+    const isGranted = packet[0] !== PacketType.Command || this.#credits.take(opcodeOf(packet));
+    this.air.medium.mailbox.post((taken) => this.#onPacket(session, taken, isGranted), packet);
   }
 
-  #onPacket(session: Session, sent: Uint8Array): void {
+  #onPacket(session: Session, sent: Uint8Array, isGranted: boolean): void {
     session.taken();
     if (this.#session !== session) return; // sent just before the end
-    this.#host.receive(sent);
+    if (isGranted) this.#host.receive(sent);
+    else this.#host.violation(sent, HardwareCode.CommandWithoutCredit);
   }
 
   #onArrived(packet: Uint8Array): void {
-    if (packet[0] === PacketType.Command && packet.length >= 4) this.#onCommand(packet);
-    else if (packet[0] === PacketType.AclData && packet.length >= 5) this.#onAcl(packet);
+    if (packet[0] === PacketType.Command) this.#onCommand(packet);
+    else if (packet[0] === PacketType.AclData) this.#onAcl(packet);
     // Synchronous and isochronous data have no link to go to; anything else is no HCI packet.
   }
 
   #onCommand(packet: Uint8Array): void {
-    const opcode = packet[1]! | (packet[2]! << 8);
+    if (packet.length < 4) {
+      this.#host.violation(undefined, HardwareCode.MalformedCommand);
+      return;
+    }
+    const opcode = opcodeOf(packet);
     const handler = HANDLERS.get(opcode);
     if (!handler || !isKnown(handler, this.#linkLayer.features)) {
-      this.#host.send(encodeCommandStatus(opcode, HciErrorCode.UnknownHciCommand, this.#numHciCommandPackets));
+      this.#host.send(encodeCommandStatus(opcode, HciErrorCode.UnknownHciCommand, this.#credits.grant()));
       return;
     }
     const { declaration, answer, begin } = handler;
@@ -249,7 +262,7 @@ export class Controller implements Disposable {
       return;
     }
     if (answer) {
-      const returns = answer(this.#context, parameters);
+      const returns = answer(this.#context, parameters, packet);
       this.#complete(declaration, returns);
       for (const act of this.#afterwards.splice(0)) act();
       return;
@@ -257,28 +270,33 @@ export class Controller implements Disposable {
     const outcome = begin!(this.#context, parameters);
     if (declaration.unanswered) {
       // Such a command is answered only where its parameters are wrong (Vol 4 Part E 7.3.40).
-      if (outcome !== HciErrorCode.Success) this.#host.send(commandComplete(opcode, outcome as number, this.#numHciCommandPackets));
+      if (outcome !== HciErrorCode.Success) this.#host.send(commandComplete(opcode, outcome as number, this.#credits.grant()));
       return;
     }
-    this.#host.send(encodeCommandStatus(opcode, typeof outcome === "number" ? outcome : HciErrorCode.Success, this.#numHciCommandPackets));
+    this.#host.send(encodeCommandStatus(opcode, typeof outcome === "number" ? outcome : HciErrorCode.Success, this.#credits.grant()));
     if (typeof outcome === "function") outcome();
   }
 
   #refuse(declaration: CommandDeclaration, status: number): void {
     if (declaration.returns) this.#complete(declaration, { status });
-    else this.#host.send(encodeCommandStatus(declaration.opcode, status, this.#numHciCommandPackets));
+    else this.#host.send(encodeCommandStatus(declaration.opcode, status, this.#credits.grant()));
   }
 
   #complete(declaration: CommandDeclaration, returns: { status: number }): void {
-    this.#host.send(encodeCommandComplete(declaration as CommandDeclaration<never>, returns, this.#numHciCommandPackets));
+    this.#host.send(encodeCommandComplete(declaration as CommandDeclaration<never>, returns, this.#credits.grant()));
   }
 
   #onAcl(packet: Uint8Array): void {
     const handle = (packet[1]! | (packet[2]! << 8)) & 0x0fff;
     const length = packet[3]! | (packet[4]! << 8);
+    // An LE host begins with PB flag 0b00 and continues with 0b01, point to point (Vol 4 Part E 5.4.2).
+    if (packet.length < 5 || packet[2]! >> 4 > 1 || length !== packet.length - 5) {
+      this.#host.violation(undefined, HardwareCode.MalformedAclPacket);
+      return;
+    }
     const connection = this.#linkLayer.connections.get(handle);
     // Data for a connection that has just ended, which the host cannot know yet, is flushed.
-    if (!connection || length !== packet.length - 5) return;
+    if (!connection) return;
     const { totalNumLeAclDataPackets, leAclDataPacketLength, heldAclPackets } = this.#linkLayer;
     if (heldAclPackets >= totalNumLeAclDataPackets || length > leAclDataPacketLength) {
       this.#host.overflow();
@@ -291,6 +309,10 @@ export class Controller implements Disposable {
 /** Command Complete with no more than a status. */
 function commandComplete(opcode: number, status: number, numHciCommandPackets: number): Uint8Array {
   return Uint8Array.of(PacketType.Event, EventCode.CommandComplete, 4, numHciCommandPackets, opcode, opcode >> 8, status);
+}
+
+function opcodeOf(packet: Uint8Array): number {
+  return packet[1]! | (packet[2]! << 8);
 }
 
 function check(name: string, value: number, min: number, max: number): void {

@@ -1,6 +1,6 @@
 import type { Air } from "../air/index.ts";
 import { ArgumentError, SeededRandom } from "../core/index.ts";
-import { DataBufferOverflow, EventCode, type EventDeclaration, encodeEvent, PacketType } from "../hci/index.ts";
+import { DataBufferOverflow, EventCode, type EventDeclaration, encodeEvent, HardwareError, PacketType } from "../hci/index.ts";
 import { type HciFault, HciPath, type HciPathOptions } from "./hci-path.ts";
 import { copyOctets } from "./link/acl-queue.ts";
 
@@ -28,6 +28,15 @@ const LE_META = 0x3e;
 const ACL_LINK = 0x01;
 const LONGEST_ACL_DATA = 0xffff;
 
+export interface HostInterfaceOptions {
+  /** Each packet takes 0 to so many microseconds on its way. */
+  readonly skewUs: number;
+  /** A packet of the host arrived at the controller. */
+  readonly onPacket: (packet: Uint8Array) => void;
+  /** A command of the host is under way no more: it arrived, or was lost. */
+  readonly onCommandTaken: (packet: Uint8Array) => void;
+}
+
 /** The controller's side of HCI: what it tells its host, through masks, flow control, faults and the trace. */
 export class HostInterface {
   readonly #air: Air;
@@ -53,11 +62,10 @@ export class HostInterface {
   readonly #commands: HciPath;
   readonly #aclToController: HciPath;
 
-  /**
-   * @param skewUs each packet takes 0 to so many microseconds on its way
-   * @param onPacket a packet of the host arrived at the controller
-   */
-  constructor(air: Air, name: string, skewUs: number, onPacket: (packet: Uint8Array) => void) {
+  readonly #onCommandTaken: (packet: Uint8Array) => void;
+
+  constructor(air: Air, name: string, { skewUs, onPacket, onCommandTaken }: HostInterfaceOptions) {
+    this.#onCommandTaken = onCommandTaken;
     this.#air = air;
     this.#name = name;
     const { scheduler } = air.medium;
@@ -66,7 +74,10 @@ export class HostInterface {
     const toHost: HciPathOptions["deliver"] = (packet, fault) => this.#deliver(packet, fault);
     this.#events = path("events", toHost);
     this.#aclToHost = path("data to the host", toHost);
-    this.#commands = path("commands", onPacket);
+    this.#commands = path("commands", (packet) => {
+      onCommandTaken(packet);
+      onPacket(packet);
+    });
     this.#aclToController = path("data to the controller", onPacket);
     this.reset();
   }
@@ -103,6 +114,12 @@ export class HostInterface {
     this.send(
       Uint8Array.of(PacketType.Event, EventCode.NumberOfCompletedPackets, 5, 1, connectionHandle, connectionHandle >> 8, count, count >> 8),
     );
+  }
+
+  /** The host broke a rule of HCI; with its packet, where that was not taken. */
+  violation(packet: Uint8Array | undefined, hardwareCode: number): void {
+    if (packet) this.#trace("to-controller", packet, "dropped");
+    this.event(HardwareError, { hardwareCode });
   }
 
   overflow(): void {
@@ -206,6 +223,7 @@ export class HostInterface {
     const toController = direction === "to-controller";
     if (answer === "drop") {
       this.#trace(direction, packet, "dropped");
+      if (path === this.#commands) this.#onCommandTaken(packet);
       return;
     }
     if (answer === undefined || answer instanceof Uint8Array) {

@@ -2,7 +2,7 @@ import { type Air, type Link, LinkRole, type Radio, type Scheduler } from "../ai
 import type { Infer } from "../bytes/index.ts";
 import { Address, type SeededRandom } from "../core/index.ts";
 import type { P256KeyPair } from "../crypto/index.ts";
-import { LeConnectionComplete, type LeCreateConnection, LeFeature } from "../hci/index.ts";
+import { HciErrorCode, LeConnectionComplete, type LeCreateConnection, LeFeature } from "../hci/index.ts";
 import type { HostInterface } from "./host-interface.ts";
 import { Connection } from "./link/connection.ts";
 import type { DataLength } from "./link/exchanges.ts";
@@ -114,6 +114,11 @@ export class LinkLayer implements LinkLayerContext {
   ownAddress(type: number): AirAddress {
     if (type === 1 && this.randomAddress) return { type: 1, bytes: this.randomAddress };
     return { type: 0, bytes: this.publicAddress.bytes };
+  }
+
+  checkOwnAddress(type: number): number {
+    const isThere = type === 1 ? this.randomAddress !== undefined : this.publicAddress.bytes.some((octet) => octet !== 0);
+    return isThere ? HciErrorCode.Success : HciErrorCode.InvalidHciCommandParameters; // Vol 4 Part E 7.8.9, 7.8.11, 7.8.12
   }
 
   isConnectedTo(type: number, address: Uint8Array): boolean {

@@ -357,6 +357,7 @@ export class Device implements AsyncDisposable {
     const isOwn = this.#closing !== undefined;
     this.#connector.close(reason);
     this.#radio.close(isOwn ? undefined : reason);
+    this.#advertiser.close(isOwn ? undefined : reason); // also one that waits for the end of its connection, and so is not wanted now
     for (const pending of this.#discarded.values()) pending.resolve();
     for (const connection of this.links) {
       const status = isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure;

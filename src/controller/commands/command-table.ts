@@ -15,14 +15,14 @@ export interface CommandHandler {
   readonly declaration: CommandDeclaration;
   /** LE feature without which the command is unknown. */
   readonly feature: number | undefined;
-  readonly answer: ((context: CommandContext, parameters: unknown) => { status: number }) | undefined;
+  readonly answer: ((context: CommandContext, parameters: unknown, packet: Uint8Array) => { status: number }) | undefined;
   readonly begin: ((context: CommandContext, parameters: unknown) => number | (() => void)) | undefined;
 }
 
-/** A command that is answered by Command Complete. */
+/** A command that is answered by Command Complete. `packet`: the whole of it, for what its declaration does not tell apart. */
 export function answers<P, R>(
   declaration: CommandDeclaration<P, R>,
-  answer: (context: CommandContext, parameters: P) => R | { status: number },
+  answer: (context: CommandContext, parameters: P, packet: Uint8Array) => R | { status: number },
   feature?: number,
 ): CommandHandler {
   return { declaration, feature, begin: undefined, answer: answer as CommandHandler["answer"] };

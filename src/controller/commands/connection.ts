@@ -112,6 +112,7 @@ export const connectionCommands: readonly CommandHandler[] = [
     ({ linkLayer }, { connectionHandle, reason }) => {
       const connection = linkLayer.connections.get(connectionHandle);
       if (!connection) return { status: UNKNOWN, connectionHandle };
+      if (reason === HciErrorCode.Success) return { status: HciErrorCode.InvalidHciCommandParameters, connectionHandle };
       const isAsked = connection.updates.answerRequest({ reason });
       return { status: isAsked ? HciErrorCode.Success : HciErrorCode.CommandDisallowed, connectionHandle };
     },

@@ -36,6 +36,8 @@ import { answers, type CommandHandler } from "./command-table.ts";
 const OK = { status: HciErrorCode.Success };
 const DISALLOWED = { status: HciErrorCode.CommandDisallowed };
 const INVALID = { status: HciErrorCode.InvalidHciCommandParameters };
+/** Peer_Address_Type in the packet of LE Set Advertising Parameters. */
+const PEER_ADDRESS_TYPE = 10;
 
 /** LE commands without a connection: Vol 4 Part E 7.8. */
 export const leCommands: readonly CommandHandler[] = [
@@ -51,6 +53,7 @@ export const leCommands: readonly CommandHandler[] = [
   answers(LeReadLocalSupportedFeatures, ({ linkLayer }) => ({ ...OK, leFeatures: linkLayer.features })),
   answers(LeReadSupportedStates, () => ({ ...OK, leStates: LE_STATES })),
   answers(LeSetRandomAddress, ({ linkLayer }, { randomAddress }) => {
+    if (!isRandomAddress(randomAddress.bytes)) return INVALID;
     // It would change under a role that uses it (Vol 4 Part E 7.8.4).
     if (linkLayer.advertising.isEnabled || linkLayer.scanning.isEnabled || linkLayer.initiating) return DISALLOWED;
     linkLayer.randomAddress = randomAddress.bytes;
@@ -68,19 +71,24 @@ export const leCommands: readonly CommandHandler[] = [
   })),
   answers(LeReadAdvertisingPhysicalChannelTxPower, ({ linkLayer }) => ({ ...OK, txPowerLevel: linkLayer.radio.txPowerDbm })),
 
-  answers(LeSetAdvertisingParameters, ({ linkLayer }, parameters) => ({ status: linkLayer.advertising.setParameters(parameters) })),
+  answers(LeSetAdvertisingParameters, ({ linkLayer }, parameters, packet) => {
+    if (packet[PEER_ADDRESS_TYPE]! > 1) return INVALID;
+    return { status: linkLayer.advertising.setParameters(parameters) };
+  }),
   answers(LeSetAdvertisingData, ({ linkLayer }, { advertisingData }) => ({ status: linkLayer.advertising.setData(advertisingData) })),
   answers(LeSetScanResponseData, ({ linkLayer }, { scanResponseData }) => ({
     status: linkLayer.advertising.setScanResponse(scanResponseData),
   })),
-  answers(LeSetAdvertisingEnable, ({ linkLayer }, { advertisingEnable }) => ({
-    status: advertisingEnable ? linkLayer.advertising.enable() : linkLayer.advertising.disable(),
-  })),
+  answers(LeSetAdvertisingEnable, ({ linkLayer: { advertising } }, { advertisingEnable }, packet) => {
+    if (!isFlag(packet[4])) return INVALID;
+    return { status: advertisingEnable ? advertising.enable() : advertising.disable() };
+  }),
 
   answers(LeSetScanParameters, ({ linkLayer }, parameters) => ({ status: linkLayer.scanning.setParameters(parameters) })),
-  answers(LeSetScanEnable, ({ linkLayer }, { leScanEnable, filterDuplicates }) => ({
-    status: leScanEnable ? linkLayer.scanning.enable(filterDuplicates) : linkLayer.scanning.disable(),
-  })),
+  answers(LeSetScanEnable, ({ linkLayer: { scanning } }, { leScanEnable, filterDuplicates }, packet) => {
+    if (!isFlag(packet[4]) || !isFlag(packet[5])) return INVALID;
+    return { status: leScanEnable ? scanning.enable(filterDuplicates) : scanning.disable() };
+  }),
 
   answers(LeReadFilterAcceptListSize, ({ linkLayer }) => ({ ...OK, filterAcceptListSize: linkLayer.filterAcceptList.size })),
   answers(LeClearFilterAcceptList, ({ linkLayer }) => {
@@ -151,6 +159,18 @@ export const leCommands: readonly CommandHandler[] = [
   ),
 ];
 
+/** Values other than 0 and 1 are reserved. */
+function isFlag(octet: number | undefined): boolean {
+  return octet === 0 || octet === 1;
+}
+
+/** Static, resolvable or not: the top bits 0b10 are reserved, and the random part is neither all zeros nor all ones (Vol 6 Part B 1.3.2). */
+function isRandomAddress(bytes: Uint8Array): boolean {
+  const top = bytes[5]! & 0xc0;
+  const random = [...bytes.subarray(0, 5), bytes[5]! & 0x3f];
+  return top !== 0x80 && !random.every((octet) => octet === 0) && !random.every((octet, i) => octet === (i < 5 ? 0xff : 0x3f));
+}
+
 /** Ranges of Vol 4 Part E 7.8.33 and 7.8.35. */
 export function isDataLength(octets: number, timeUs: number): boolean {
   return octets >= 27 && octets <= 251 && timeUs >= 328 && timeUs <= 17040;
@@ -161,7 +181,8 @@ export function phyPreference(linkLayer: LinkLayer, allPhys: number, txPhys: num
   const supported = linkLayer.supportedPhys;
   const tx = allPhys & 1 ? supported : txPhys;
   const rx = allPhys & 2 ? supported : rxPhys;
-  if (tx === 0 || rx === 0 || tx > 7 || rx > 7) return HciErrorCode.InvalidHciCommandParameters;
+  if (tx === 0 || rx === 0) return HciErrorCode.InvalidHciCommandParameters;
+  // Reserved bits are PHYs that are not supported, too.
   if (tx & ~supported || rx & ~supported) return HciErrorCode.UnsupportedFeatureOrParameterValue;
   return { tx, rx };
 }

@@ -88,7 +88,8 @@ export class Advertising implements Advertiser {
 
   enable(): number {
     if (this.isEnabled) return HciErrorCode.Success;
-    if (this.#parameters.ownAddressType === 1 && !this.#context.randomAddress) return HciErrorCode.InvalidHciCommandParameters;
+    const status = this.#context.checkOwnAddress(this.#parameters.ownAddressType);
+    if (status !== HciErrorCode.Success) return status;
     if (this.#isConnectable && this.#context.isFull) return HciErrorCode.ConnectionLimitExceeded;
     this.#own = this.#context.ownAddress(this.#parameters.ownAddressType);
     this.#build();

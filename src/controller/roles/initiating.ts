@@ -52,10 +52,13 @@ export class Initiating implements Listener {
     if (parameters.initiatorFilterPolicy > 1 || parameters.peerAddressType > 3) return HciErrorCode.InvalidHciCommandParameters;
     const status = checkOwnAddressType(parameters.ownAddressType);
     if (status !== HciErrorCode.Success) return status;
-    if (parameters.ownAddressType === 1 && !context.randomAddress) return HciErrorCode.InvalidHciCommandParameters;
+    // Identity addresses belong to a resolving list, which this controller does not have.
+    if (parameters.initiatorFilterPolicy === 0 && parameters.peerAddressType > 1) return HciErrorCode.UnsupportedFeatureOrParameterValue;
+    const available = context.checkOwnAddress(parameters.ownAddressType);
+    if (available !== HciErrorCode.Success) return available;
     if (context.isFull) return HciErrorCode.ConnectionLimitExceeded;
     const isPeerNamed = parameters.initiatorFilterPolicy === 0;
-    if (isPeerNamed && context.isConnectedTo(parameters.peerAddressType & 1, parameters.peerAddress))
+    if (isPeerNamed && context.isConnectedTo(parameters.peerAddressType, parameters.peerAddress))
       return HciErrorCode.ConnectionAlreadyExists;
     return HciErrorCode.Success;
   }
@@ -107,8 +110,7 @@ export class Initiating implements Listener {
     if (pdu.length < 8 || (type !== AdvPduType.AdvInd && type !== AdvPduType.AdvDirectInd)) return false;
     if (type === AdvPduType.AdvDirectInd && !isAddress(pdu, 8, rxAddressType(pdu), this.#own)) return false;
     const { initiatorFilterPolicy, peerAddressType, peerAddress } = this.#parameters;
-    if (initiatorFilterPolicy === 0)
-      return isAddress(pdu, 2, txAddressType(pdu), { type: (peerAddressType & 1) as 0 | 1, bytes: peerAddress });
+    if (initiatorFilterPolicy === 0) return isAddress(pdu, 2, txAddressType(pdu), { type: peerAddressType as 0 | 1, bytes: peerAddress });
     return (
       this.#context.filterAcceptList.has(txAddressType(pdu), pdu, 2) && !this.#context.isConnectedTo(txAddressType(pdu), pdu.subarray(2, 8))
     );

@@ -12,8 +12,8 @@ export interface LinkLayerContext {
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly filterAcceptList: FilterAcceptList;
-  /** As the host set it, 6 octets. */
-  readonly randomAddress: Uint8Array | undefined;
+  /** Whether there is an address of Own_Address_Type 0 or 1: a public one, a random one that the host has set. Gives a status. */
+  checkOwnAddress(type: number): number;
   /** Whether no further connection fits. */
   readonly isFull: boolean;
   /** The data channels the host's classification leaves, 5 octets. */

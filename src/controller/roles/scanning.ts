@@ -80,8 +80,9 @@ export class Scanning implements Listener {
   }
 
   enable(filterDuplicates: boolean): number {
-    const { ownAddressType, leScanType } = this.#parameters;
-    if (leScanType === 1 && ownAddressType === 1 && !this.#context.randomAddress) return HciErrorCode.InvalidHciCommandParameters;
+    const { ownAddressType } = this.#parameters;
+    const status = this.#context.checkOwnAddress(ownAddressType); // passive scanning too (Vol 4 Part E 7.8.11)
+    if (status !== HciErrorCode.Success) return status;
     // Enabling anew changes the filter and forgets what it saw (Vol 4 Part E 7.8.11).
     this.#filterDuplicates = filterDuplicates;
     this.#seen.clear();
@@ -140,14 +141,14 @@ export class Scanning implements Listener {
 
   #report(eventType: number, pdu: Uint8Array, data: Uint8Array, rssiDbm: number): void {
     const { host } = this.#context;
+    // A host that does not keep up loses reports, which it may lose on air as well. What it did not get is no duplicate next time.
+    if (!host.wants(LeAdvertisingReport) || !host.acceptsEvent) return;
     if (this.#filterDuplicates) {
       const key = eventType + addressKey(txAddressType(pdu), pdu, 2);
       if (this.#seen.has(key)) return;
       if (this.#seen.size >= DUPLICATES_CAPACITY) this.#seen.delete(this.#seen.values().next().value!);
       this.#seen.add(key);
     }
-    // A host that does not keep up loses reports, which it may lose on air as well.
-    if (!host.wants(LeAdvertisingReport) || !host.isWritable()) return;
     const packet = new Uint8Array(15 + data.length);
     packet[0] = PacketType.Event;
     packet[1] = LeAdvertisingReport.eventCode;
