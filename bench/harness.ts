@@ -46,10 +46,13 @@ async function measure(row: Row): Promise<Result> {
 }
 
 const MARK = "result ";
+/** With another checkout each row is measured so often in either, in turn, since the machine's speed drifts. */
+const TURNS = 3;
 
 /**
  * Measures the rows, each in a process of its own so that none profits or suffers from what the compiler learned of another, and
- * prints a table. Arguments select rows by a part of their name; `--json` prints results, one a line.
+ * prints a table. Arguments select rows by a part of their name; `--json` prints results, one a line; `--before=FILE` names the bundled
+ * benchmarks of another checkout to measure beside them.
  */
 export async function main(rows: readonly Row[], file: string): Promise<void> {
   const args = process.argv.slice(2);
@@ -61,21 +64,44 @@ export async function main(rows: readonly Row[], file: string): Promise<void> {
   }
   const wanted = args.filter((argument) => !argument.startsWith("--"));
   const isJson = args.includes("--json");
+  const before = args.find((argument) => argument.startsWith("--before="))?.slice(9);
   const results = new Map<string, Result>();
   const selected = rows.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
   const ceilings = rows.filter((row) => !selected.includes(row) && selected.some(({ ceiling }) => ceiling === row.name));
   for (const row of rows) {
     if (!selected.includes(row) && !ceilings.includes(row)) continue;
-    const { stdout, status } = spawnSync(process.execPath, [...process.execArgv, fileURLToPath(file), `--row=${row.name}`], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const line = stdout.split("\n").find((text) => text.startsWith(MARK));
-    if (status !== 0 || !line) throw new Error(`${row.name}: the measurement failed\n${stdout}`);
-    const result = JSON.parse(line.slice(MARK.length)) as Result;
+    const now: Result[] = [];
+    const then: Result[] = [];
+    for (let turn = 0; turn < (before === undefined ? 1 : TURNS); turn++) {
+      const result = inProcess(fileURLToPath(file), row.name);
+      if (!result) throw new Error(`${row.name}: the measurement failed`);
+      now.push(result);
+      const other = before === undefined ? undefined : inProcess(before, row.name);
+      if (other) then.push(other);
+    }
+    const result = median(now)!;
     results.set(row.name, result);
-    console.log(isJson ? JSON.stringify(result) : describe(row, result, results));
+    const beforeRate = median(then)?.rate;
+    if (isJson) console.log(JSON.stringify(beforeRate === undefined ? result : { ...result, beforeRate }));
+    else
+      console.log(
+        describe(row, result, results) + (beforeRate === undefined ? "" : `   ${(result.rate / beforeRate).toFixed(2)} × before`),
+      );
   }
+}
+
+/** Undefined where the row is not there or failed, which it has told on standard error. */
+function inProcess(file: string, row: string): Result | undefined {
+  const { stdout, status } = spawnSync(process.execPath, [...process.execArgv, file, `--row=${row}`], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const line = stdout.split("\n").find((text) => text.startsWith(MARK));
+  return status === 0 && line ? (JSON.parse(line.slice(MARK.length)) as Result) : undefined;
+}
+
+function median(results: readonly Result[]): Result | undefined {
+  return results.toSorted((a, b) => a.rate - b.rate)[results.length >> 1];
 }
 
 function describe({ name, unit, ceiling, reference = {} }: Row, { rate, slowest, fastest }: Result, results: Map<string, Result>): string {

@@ -1,19 +1,29 @@
-// Bundles the benchmarks with the library they measure, and runs them: `npm run bench`, `npm run bench -- reports --json`.
+// Bundles the benchmarks with the library they measure, and runs them: `npm run bench`, `npm run bench -- reports --json`. With
+// `--before DIR`, another checkout whose packages are installed, its rows are measured beside these and each line shows the ratio.
 import { spawnSync } from "node:child_process";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const build = await rolldown({
-  input: `${root}bench/main.ts`,
-  cwd: root,
-  platform: "node",
-  external: [/^node:/, "koffi"],
-  transform: { target: "es2023" },
-  resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] },
-});
-const directory = `${root}node_modules/.cache/bench`;
-await build.write({ dir: directory, format: "esm", entryFileNames: "main.mjs", cleanDir: true });
-await build.close();
-const { status } = spawnSync(process.execPath, [`${directory}/main.mjs`, ...process.argv.slice(2)], { stdio: "inherit" });
+async function bundle(checkout) {
+  const build = await rolldown({
+    input: join(checkout, "bench/main.ts"),
+    cwd: checkout,
+    platform: "node",
+    external: [/^node:/, "koffi"],
+    transform: { target: "es2023" },
+    resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] },
+  });
+  const dir = join(checkout, "node_modules/.cache/bench");
+  await build.write({ dir, format: "esm", entryFileNames: "main.mjs", cleanDir: true });
+  await build.close();
+  return join(dir, "main.mjs");
+}
+
+const args = process.argv.slice(2);
+const at = args.indexOf("--before");
+const [, before] = at < 0 ? [] : args.splice(at, 2);
+const main = await bundle(fileURLToPath(new URL("..", import.meta.url)));
+if (before !== undefined) args.push(`--before=${await bundle(resolve(before))}`);
+const { status } = spawnSync(process.execPath, [main, ...args], { stdio: "inherit" });
 process.exitCode = status ?? 1;

@@ -13,10 +13,10 @@ export interface DocumentedProgram {
   readonly output: string;
 }
 
-/** A page of docs/, and the programs on it that are followed by what they print. */
+/** A page - of docs/, where there is no folder in its name - and the programs on it that are followed by what they print. */
 export function readPage(name: string): { page: string; programs: DocumentedProgram[] } {
-  const page = readFileSync(join(root, "docs", name), "utf8");
-  const programs = [...page.matchAll(/```ts\n(.*?)```\n\n```text\n(.*?)```/gs)].map(([, code, output], i) => ({
+  const page = readFileSync(join(root, name.includes("/") ? name : `docs/${name}`), "utf8");
+  const programs = [...page.matchAll(/```[tj]s\n((?:(?!```).)*)```\n\n```text\n(.*?)```/gs)].map(([, code, output], i) => ({
     number: i + 1,
     code: code!,
     output: output!,
@@ -37,7 +37,10 @@ export async function runProgram(code: string): Promise<string> {
       plugins: [
         {
           name: "the library's own sources",
-          resolveId: (id) => (/^jelling(\/|$)/.test(id) ? join(root, "src", id.slice("jelling".length), "index.ts") : undefined),
+          resolveId: (id) => {
+            if (/^jelling(\/|$)/.test(id)) return join(root, "src", id.slice("jelling".length), "index.ts");
+            return id === "@jelling/minimed" ? join(root, "apps/minimed/src/index.ts") : undefined;
+          },
         },
       ],
       resolve: { conditionNames: ["@jelling/source", "node", "import", "default"], modules: [join(root, "node_modules")] },
@@ -49,6 +52,53 @@ export async function runProgram(code: string): Promise<string> {
     await bundle.close();
     const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8", timeout: 60_000 });
     return stdout + stderr;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * Checks programs as a reader's compiler does, in strict mode and against the library's own sources; those in JavaScript too.
+ *
+ * @param programs by file name; the ending says the language
+ * @returns what the compiler has to say, by program
+ */
+export async function checkTypes(programs: ReadonlyMap<string, string>): Promise<string[]> {
+  const { default: ts } = await import("typescript");
+  const folder = mkdtempSync(join(tmpdir(), "jelling-types-"));
+  try {
+    writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+    const files = [...programs].map(([name, code]) => {
+      const file = join(folder, name);
+      writeFileSync(file, code);
+      return file;
+    });
+    const program = ts.createProgram(files, {
+      target: ts.ScriptTarget.ES2023,
+      lib: ["lib.es2024.d.ts", "lib.esnext.disposable.d.ts", "lib.dom.d.ts", "lib.dom.asynciterable.d.ts"],
+      module: ts.ModuleKind.NodeNext,
+      customConditions: ["@jelling/source"],
+      types: ["node"],
+      typeRoots: [join(root, "node_modules/@types")],
+      paths: {
+        jelling: [join(root, "src/index.ts")],
+        "jelling/*": [join(root, "src/*/index.ts")],
+        "@jelling/minimed": [join(root, "apps/minimed/src/index.ts")],
+      },
+      strict: true,
+      noEmit: true,
+      allowJs: true,
+      checkJs: true,
+      skipLibCheck: true,
+      allowImportingTsExtensions: true,
+    });
+    return ts
+      .getPreEmitDiagnostics(program)
+      .filter(({ file }) => file?.fileName.startsWith(folder))
+      .map(({ file, start, messageText }) => {
+        const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
+        return `${file?.fileName.slice(folder.length + 1)}:${line} ${ts.flattenDiagnosticMessageText(messageText, " ")}`;
+      });
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -212,8 +212,8 @@ function pumpCommands(
   for (const [name, what] of [
     ["pair", "advertise to be found by the pump's pairing menu, pair, read the glucose"],
     ["read", "wait for a pump that is paired already, read the glucose"],
-  ] as const)
-    pump
+  ] as const) {
+    const command = pump
       .command(name)
       .description(what)
       .requiredOption("-k, --keys <FILE>", keys)
@@ -221,6 +221,8 @@ function pumpCommands(
       .option("--pump <ADDRESS>", "which pump, where several are paired")
       .option("--watch <TIME>", "keep the session and read again every TIME", duration)
       .action(run(() => import("./commands/pump.ts"), name));
+    if (name === "pair") command.option("--anew", "pair although there is a bond with a pump: the new one replaces it");
+  }
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

@@ -1,6 +1,9 @@
 import { join } from "node:path";
+import type { Clock } from "jelling/async";
 import type { CaptureWriter } from "jelling/capture";
+import type { Logger } from "jelling/core";
 import type { Device, DeviceOptions } from "jelling/device";
+import type { BondStore } from "jelling/smp";
 import type { HciTransport } from "jelling/transport";
 import { Closing } from "./closing.ts";
 import type { Context } from "./context.ts";
@@ -15,7 +18,7 @@ export interface Session extends AsyncDisposable {
   readonly population: Population | undefined;
 }
 
-export interface SessionOptions extends Pick<DeviceOptions, "agent" | "pairing" | "name" | "gattServer" | "appearance" | "policy" | "att"> {
+export interface SessionOptions extends Pick<DeviceOptions, "agent" | "pairing" | "name" | "gattServer" | "appearance" | "policy"> {
   /** Name of the file for the bonds of this purpose. */
   readonly bondsFile?: string;
 }
@@ -24,31 +27,41 @@ export const BONDS = "bonds.json";
 /** A pump's bond is looked for by what it is, so that others must not be among them. */
 export const PUMP_BONDS = "pump-bonds.json";
 
+/** What a host of the library is opened with, on the transport the user chose; it is closed again by `closing`, in every case. */
+export interface HostParts {
+  /** Belongs to the host that is opened on it. */
+  readonly transport: HciTransport;
+  readonly irk: Uint8Array;
+  readonly logger: Logger;
+  readonly bonds: BondStore;
+  readonly capture: CaptureWriter | undefined;
+  /** Of the simulated air, where the transport is `sim:`. */
+  readonly clock: Clock | undefined;
+  readonly population: Population | undefined;
+}
+
+/** Opens capture, air, transport and identity. What is opened on them is to be added to `closing`, which closes in reverse. */
+export async function openHostParts(context: Context, closing: Closing, bondsFile: string): Promise<HostParts> {
+  const spec = transportSpec(context);
+  const { FileBondStore, openIdentity, stateFolder } = await import("jelling/node");
+  const folder = isSimulated(spec) ? join(stateFolder(context.io.env), "sim") : stateFolder(context.io.env);
+  const capture = await openCapture(context);
+  if (capture) closing.add(() => closeCapture(context, capture));
+  const population = isSimulated(spec) ? await populate(context, spec, folder) : undefined;
+  if (population) closing.add(() => population[Symbol.asyncDispose]());
+  const transport: HciTransport = population ? population.addController().transport : await openCommandTransport(context, spec);
+  const { irk } = await identityOf(transport, () => openIdentity(join(folder, "identity.json")));
+  const bonds = new FileBondStore(join(folder, bondsFile));
+  return { transport, irk, logger: await context.logger(), bonds, capture, clock: population?.clock, population };
+}
+
 /** Opens transport, capture, bonds and device; what was opened is closed again in every case. */
 export async function openSession(context: Context, { bondsFile = BONDS, ...options }: SessionOptions = {}): Promise<Session> {
-  const spec = transportSpec(context);
   const closing = new Closing();
   try {
-    const [{ Device: DeviceClass }, { FileBondStore, openIdentity, stateFolder }] = await Promise.all([
-      import("jelling/device"),
-      import("jelling/node"),
-    ]);
-    const folder = isSimulated(spec) ? join(stateFolder(context.io.env), "sim") : stateFolder(context.io.env);
-    const capture = await openCapture(context);
-    if (capture) closing.add(() => closeCapture(context, capture));
-    const population = isSimulated(spec) ? await populate(context, spec, folder) : undefined;
-    if (population) closing.add(() => population[Symbol.asyncDispose]());
-    const transport: HciTransport = population ? population.addController().transport : await openCommandTransport(context, spec);
-    const { irk } = await identityOf(transport, () => openIdentity(join(folder, "identity.json")));
-    const device = await DeviceClass.open(transport, {
-      ...options,
-      irk,
-      logger: await context.logger(),
-      bonds: new FileBondStore(join(folder, bondsFile)),
-      signal: context.signal,
-      ...(capture ? { capture: capture.write } : {}),
-      ...(population ? { clock: population.clock } : {}),
-    });
+    const { Device: DeviceClass } = await import("jelling/device");
+    const { transport, capture, population, ...parts } = await openHostParts(context, closing, bondsFile);
+    const device = await DeviceClass.open(transport, { ...options, ...parts, capture: capture?.write, signal: context.signal });
     closing.add(() => device.close());
     return { device, population, [Symbol.asyncDispose]: () => closing[Symbol.asyncDispose]() };
   } catch (error) {

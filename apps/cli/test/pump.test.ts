@@ -57,7 +57,7 @@ test("a demonstration in real time stops when asked to", async () => {
 
 test("a key database is checked without a key being shown", async () => {
   const file = join(folder, "keys");
-  await writeFile(file, database());
+  await writeFile(file, database(), { mode: 0o600 });
   const { status, out } = await run("pump", "keys", file);
   expect([status, out]).toEqual([0, "key database of a mobile application (4), with keys for insulin pump (1)\n"]);
 });
@@ -71,7 +71,7 @@ test.each<[string, (good: Uint8Array) => Uint8Array | undefined, string]>([
 ])("a key database that is %s is told in one sentence, before anything is opened", async (name, spoil, expected) => {
   const file = join(folder, `${name}.bin`);
   const content = spoil(database());
-  if (content) await writeFile(file, content);
+  if (content) await writeFile(file, content, { mode: 0o600 });
   for (const command of [
     ["pump", "keys", file],
     ["pump", "pair", "--keys", file, "-t", "hci:0"],
@@ -86,7 +86,7 @@ test.each<[string, (good: Uint8Array) => Uint8Array | undefined, string]>([
 
 test("reading without a bond says to pair first", async () => {
   const file = join(folder, "keys2");
-  await writeFile(file, database());
+  await writeFile(file, database(), { mode: 0o600 });
   const { status, err } = await run("pump", "read", "--keys", file, "-t", "sim:battery");
   expect(status).toBe(1);
   expect(err).toMatch(/^jelling: .*(pair|bond)/i);

@@ -3,6 +3,8 @@ import { BleError } from "jelling/core";
 export type PumpErrorCode =
   /** Reconnecting was asked for, and there is no bond with a pump. */
   | "ERR_PUMP_NOT_BONDED"
+  /** Pairing was asked for, and there is a bond with a pump already. */
+  | "ERR_PUMP_BONDED"
   /** No pump came while the user let one in. */
   | "ERR_PUMP_PAIRING_WINDOW_CLOSED"
   /** The authenticated session is over; `cause` tells why. */
@@ -13,6 +15,8 @@ export type PumpErrorCode =
   | "ERR_PUMP_REFUSED"
   /** The request is not in the table of what this program may ask. */
   | "ERR_PUMP_FORBIDDEN"
+  /** The pump's attributes are not where it declared them on this connection; nothing was written. */
+  | "ERR_PUMP_MOVED"
   /** The pump's answer does not fit the question. */
   | "ERR_PUMP_PROTOCOL";
 

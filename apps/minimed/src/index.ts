@@ -6,16 +6,16 @@ export {
   pairAdvertisement,
   reconnectAdvertisement,
 } from "./connector/advertising.ts";
+export { redactPumpCapture } from "./connector/capture.ts";
 export { describePumpEvent, type PumpEvent, type PumpMode } from "./connector/events.ts";
 export type { PhoneInformation } from "./connector/phone-database.ts";
 export {
   DEFAULT_MOBILE_NAME,
   PumpConnector,
   type PumpConnectorOptions,
-  phoneDeviceOptions,
   type ReadySession,
 } from "./connector/pump-connector.ts";
-export { type PumpInformation, PumpSession, type PumpSnapshot, type SensorSession } from "./connector/pump-session.ts";
+export type { PumpInformation, PumpSession, PumpSnapshot, SensorSession } from "./connector/pump-session.ts";
 export {
   ageMs,
   formatGlucose,

@@ -6,6 +6,7 @@ import { pairAdvertisement } from "../src/connector/advertising.ts";
 import { mobileInformation } from "../src/connector/phone-database.ts";
 import { PhoneServer } from "../src/connector/phone-server.ts";
 import { ServiceUuid } from "../src/uuids.ts";
+import { authenticatedPhone } from "./raw-phone.ts";
 import { Scenario } from "./scenario.ts";
 
 /** A phone made by hand, that may do what the connector never does. */
@@ -70,32 +71,32 @@ describe("what the simulated pump minds", () => {
 
   test("other connection parameters are refused", async () => {
     await using scenario = await Scenario.open();
-    await using connector = await scenario.connector();
-    await scenario.pair(connector);
-    const [connection] = scenario.phone.links;
-    await expect(connection!.updateParameters({ intervalMs: 50 })).rejects.toMatchObject({ status: 0x3b });
-    expect(connection!.parameters.intervalMs).toBe(125);
+    await using phone = await authenticatedPhone(scenario);
+    await expect(phone.connection.updateParameters({ intervalMs: 50 })).rejects.toMatchObject({ status: 0x3b });
+    expect(phone.connection.parameters.intervalMs).toBe(125);
   });
 
   test("forbidden writes are refused and counted; there is no GATT service", async () => {
     await using scenario = await Scenario.open();
-    await using connector = await scenario.connector();
-    await scenario.pair(connector);
-    const { gatt } = scenario.phone.links[0]!;
+    await using phone = await authenticatedPhone(scenario);
+    const { gatt } = phone.connection;
     const start = await gatt.characteristic(0x181f, 0x2aaa);
     await expect(start.write(new Uint8Array(14))).rejects.toMatchObject({ errorCode: 0x03 });
     const recordAccess = await gatt.characteristic(0x181f, 0x2a52);
     await expect(recordAccess.write(Uint8Array.of(2, 1))).rejects.toMatchObject({ errorCode: 0x03 });
     expect(scenario.pump.forbiddenWrites).toBe(2);
+    scenario.expectedRefusals = 2;
+    expect(scenario.watch.offences.splice(0)).toHaveLength(2); // the watch sees them as well
     expect((await gatt.services()).map(({ uuid }) => uuid.text)).toEqual(["1800", "180a", "180f", "1805", "181f"]);
   });
 
   test("control points answer as the service says", async () => {
     await using scenario = await Scenario.open();
-    await using connector = await scenario.connector();
-    const { session } = await scenario.pair(connector);
-    const { gatt } = scenario.phone.links[0]!;
-    const handle = session.handles!.of("cgmRecordAccess");
+    await using phone = await authenticatedPhone(scenario);
+    const { gatt } = phone.connection;
+    const recordAccess = await gatt.characteristic(0x181f, 0x2a52);
+    const handle = { value: recordAccess.valueHandle, cccd: (await recordAccess.descriptor(0x2902)).handle };
+    await gatt.write(handle.cccd, Uint8Array.of(2, 0));
     const answers: string[] = [];
     using _ = gatt.onValue(({ value, indication }) => indication && answers.push([...value].join(" ")));
     await gatt.write(handle.value, Uint8Array.of(4, 1));
@@ -107,9 +108,10 @@ describe("what the simulated pump minds", () => {
     expect(answers[0]).toMatch(/^5 0 \d+ \d+$/);
     expect(answers).toContain("6 0 7 2");
     expect(answers).toContain("6 0 1 5");
-    await gatt.write(handle.cccd!, Uint8Array.of(0, 0));
+    await gatt.write(handle.cccd, Uint8Array.of(0, 0));
     await expect(gatt.write(handle.value, Uint8Array.of(1, 6))).rejects.toMatchObject({ errorCode: 0xfd });
-    const specificOps = session.handles!.of("cgmSpecificOps");
-    await expect(gatt.write(specificOps.value, new Uint8Array(6))).rejects.toMatchObject({ errorCode: 0x08 });
+    const specificOps = await gatt.characteristic(0x181f, 0x2aac);
+    expect(scenario.watch.offences.splice(0)).toHaveLength(4); // written by hand, and seen by the watch
+    await expect(gatt.write(specificOps.valueHandle, new Uint8Array(6))).rejects.toMatchObject({ errorCode: 0x08 });
   });
 });

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import {
   type Actor,
   describePumpEvent,
@@ -6,16 +6,18 @@ import {
   type LatestGlucose,
   type PumpEvent,
   parseKeyDatabaseFile,
-  phoneDeviceOptions,
   runPumpConnector,
   runPumpDemo,
   SakeDeviceType,
   type SakeKeyDatabase,
 } from "@jelling/minimed";
+import { SystemClock } from "jelling/async";
+import { Closing } from "../closing.ts";
 import { type Context, durationText } from "../context.ts";
 import { CommandError } from "../errors.ts";
-import { closeCapture, openCapture, openSession, PUMP_BONDS } from "../session.ts";
+import { closeCapture, openCapture, openHostParts, PUMP_BONDS } from "../session.ts";
 import { type Style, wrap } from "../terminal.ts";
+import { quoted } from "../text.ts";
 
 const ACTORS: Readonly<Record<Actor, Style>> = { user: "cyan", phone: "green", pump: "magenta", result: "bold" };
 /** Where the text of a timeline begins. */
@@ -57,7 +59,14 @@ export async function demo(context: Context, options: { realTime?: boolean; seed
 async function readKeys(path: string): Promise<SakeKeyDatabase> {
   let content: Uint8Array;
   try {
-    content = await readFile(path);
+    await using file = await open(path);
+    const stats = await file.stat();
+    // As ssh does it: keys that others can read are no secret, and who goes on using them does not learn of it. Windows has no such modes.
+    if (process.platform !== "win32" && stats.isFile() && (stats.mode & 0o077) !== 0)
+      throw new CommandError(
+        `the key database ${path} is open to other users (mode 0${(stats.mode & 0o777).toString(8)}): chmod 600 ${quoted(path)}`,
+      );
+    content = await file.readFile();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     throw new CommandError(`the key database ${path} is missing: no such file`, { cause: error });
@@ -83,6 +92,7 @@ interface ConnectorOptions {
   name?: string;
   watch?: number;
   pump?: string;
+  anew?: boolean;
 }
 
 export function pair(context: Context, options: ConnectorOptions): Promise<void> {
@@ -96,9 +106,9 @@ export function read(context: Context, options: ConnectorOptions): Promise<void>
 async function runConnector(context: Context, mode: "pair" | "reconnect", options: ConnectorOptions): Promise<void> {
   const { terminal } = context;
   const keyDatabase = await readKeys(options.keys);
-  await using session = await openSession(context, { ...phoneDeviceOptions, bondsFile: PUMP_BONDS });
-  const { device } = session;
-  const startMs = device.clock.now();
+  await using closing = new Closing();
+  const { transport, capture, population: _, clock = new SystemClock(), ...parts } = await openHostParts(context, closing, PUMP_BONDS);
+  const startMs = clock.now();
   const onEvent = (event: PumpEvent): void => {
     if (event.type === "reading") return; // told below
     terminal.result(
@@ -108,17 +118,22 @@ async function runConnector(context: Context, mode: "pair" | "reconnect", option
   };
   const onReading = (latest: LatestGlucose): void =>
     terminal.result(
-      () => ({ type: "glucose", timeMs: device.clock.now() - startMs, ...latest }),
-      () => timelineText(context, device.clock.now() - startMs, "result", `glucose ${formatGlucose(latest, device.clock.now())}`),
+      () => ({ type: "glucose", timeMs: clock.now() - startMs, ...latest }),
+      () => timelineText(context, clock.now() - startMs, "result", `glucose ${formatGlucose(latest, clock.now())}`),
     );
   const watch = options.watch !== undefined;
   using deadline = context.deadline(undefined, "waiting for the pump");
   terminal.status(mode === "pair" ? "choose “pair new device” on the pump; Ctrl-C ends …" : "waiting for the pump, Ctrl-C ends …");
   try {
     await runPumpConnector({
-      device,
+      ...parts,
+      controller: transport,
+      clock,
+      capture: capture?.write,
+      captureIdentity: context.options.secrets,
       keyDatabase,
       mode,
+      anew: options.anew,
       watch,
       pollMs: options.watch,
       name: options.name,
@@ -126,13 +141,27 @@ async function runConnector(context: Context, mode: "pair" | "reconnect", option
       onEvent,
       onReading,
       signal: deadline.signal,
-      logger: await context.logger(),
     });
   } catch (error) {
-    if (!deadline.timedOut()) throw error;
+    if (!deadline.timedOut()) throw explained(error);
     if (watch) return;
     throw new CommandError(`no pump gave its glucose within ${durationText(context.timeoutMs(0))}`, { cause: error });
   } finally {
     terminal.status("");
   }
+}
+
+/** What a refusal means here, with what to type. */
+function explained(error: unknown): unknown {
+  const { code } = error as { code?: unknown };
+  if (code === "ERR_PUMP_BONDED")
+    return new CommandError(
+      "there is a bond with a pump already: jelling pump read reads it; jelling pump pair --anew pairs again, and the new bond replaces the old one",
+      { cause: error },
+    );
+  if (code === "ERR_PUMP_NOT_BONDED")
+    return new CommandError("there is no bond with a pump: jelling pump pair first, and choose “pair new device” on the pump", {
+      cause: error,
+    });
+  return error;
 }

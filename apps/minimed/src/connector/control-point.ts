@@ -1,15 +1,15 @@
 import { type Clock, type OperationOptions, Pending } from "jelling/async";
 import { type Logger, TimeoutError } from "jelling/core";
-import type { PumpRequest } from "./requests.ts";
+import type { PumpWrite } from "./requests.ts";
 
 /** Without any progress for so long an exchange has failed. */
 export const EXCHANGE_TIMEOUT_MS = 10_000;
 
-/** Writes one value and waits for its response. */
-export type WriteValue = (value: Uint8Array, options?: OperationOptions) => Promise<void>;
+/** Makes one write that the table permits, and waits for its response. */
+export type WriteRequest = (request: PumpWrite, options?: OperationOptions) => Promise<void>;
 
 export interface ControlPointExchange<T> {
-  readonly request: PumpRequest;
+  readonly request: PumpWrite;
   /** Reads an indication: the result, or undefined when it answers something else. What it throws fails the exchange. */
   readonly onResponse: (plaintext: Uint8Array) => T | undefined;
 }
@@ -17,12 +17,12 @@ export interface ControlPointExchange<T> {
 /** One control point of the pump: a request is written, an indication answers. One exchange at a time; its owner sees to that. */
 export class ControlPoint {
   readonly #name: string;
-  readonly #write: WriteValue;
+  readonly #write: WriteRequest;
   readonly #clock: Clock;
   readonly #logger: Logger;
   #current: { receive(plaintext: Uint8Array): void; progress(): void; fail(error: unknown): void } | undefined;
 
-  constructor(name: string, { write, clock, logger }: { write: WriteValue; clock: Clock; logger: Logger }) {
+  constructor(name: string, { write, clock, logger }: { write: WriteRequest; clock: Clock; logger: Logger }) {
     this.#name = name;
     this.#write = write;
     this.#clock = clock;
@@ -47,9 +47,10 @@ export class ControlPoint {
 
   /** @throws {TimeoutError} 10 s without progress · what the write or `onResponse` throws */
   async exchange<T>({ request, onResponse }: ControlPointExchange<T>): Promise<T> {
-    const operation = `request 0x${request.opcode.toString(16).padStart(2, "0")} to ${this.#name}`;
+    const operation = `request ${request.text}`;
     const pending = new Pending<T>({ clock: this.#clock, operation });
-    pending.promise.catch(() => undefined); // awaited below, maybe after the write has failed already
+    const giveUp = new AbortController();
+    pending.promise.catch((error: unknown) => giveUp.abort(error)); // awaited below, maybe after the write has failed already
     let timer: Disposable | undefined;
     const progress = (): void => {
       timer?.[Symbol.dispose]();
@@ -71,7 +72,7 @@ export class ControlPoint {
     progress();
     try {
       // The answer may overtake the write's own response, so both are waited for.
-      await this.#write(request.take(), { timeoutMs: EXCHANGE_TIMEOUT_MS });
+      await this.#write(request, { signal: giveUp.signal });
       return await pending.promise;
     } finally {
       timer?.[Symbol.dispose]();

@@ -30,7 +30,7 @@ export type PumpEvent = { readonly timeMs: number } & (
   | { readonly type: "discovery"; readonly reads: string }
   | { readonly type: "sake"; readonly stage: number }
   | { readonly type: "authenticated" }
-  | { readonly type: "services"; readonly count: number; readonly cached: boolean }
+  | { readonly type: "services"; readonly count: number }
   | {
       readonly type: "information";
       readonly model: string | undefined;
@@ -86,7 +86,7 @@ export function describePumpEvent(event: PumpEvent): string {
     case "authenticated":
       return "authenticated";
     case "services":
-      return event.cached ? "the pump's services are known from before" : `the pump has ${event.count} services`;
+      return `the pump has ${event.count} services`;
     case "information": {
       const battery = event.batteryPercent === undefined ? "" : `, battery ${event.batteryPercent} %`;
       return `the pump is a ${event.model ?? "device of unknown model"}, firmware ${event.firmware ?? "unknown"}, serial ${event.serial ?? "unknown"}${battery}`;

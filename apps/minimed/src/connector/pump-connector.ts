@@ -1,28 +1,33 @@
-import { Broadcast, type Clock, delay, type OperationOptions, Pending } from "jelling/async";
+import { Broadcast, type Clock, callOut, delay, type OperationOptions, onAbort, Pending, SystemClock } from "jelling/async";
 import {
   Address,
   type AddressLike,
+  ArgumentError,
   BleError,
   ClosedError,
+  checkChoice,
   Logger,
   type RandomSource,
   StateError,
   systemRandom,
   TimeoutError,
 } from "jelling/core";
-import type { Advertising, Connection, ConnectionPolicy, Device } from "jelling/device";
-import { type Bond, IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
+import { type Advertising, type Capture, type Connection, type ConnectionPolicy, Device, type DeviceOptions } from "jelling/device";
+import type { HciTransport } from "jelling/hci";
+import { type Bond, type BondStore, IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
 import { PumpError } from "../error.ts";
-import { redactAddress, redactName } from "../redact.ts";
+import { redactAddress, redactingLogger, redactName } from "../redact.ts";
 import { describeSakeDeviceType, SakeDeviceType } from "../sake/device-type.ts";
 import { KeyDatabaseError, type SakeKeyDatabase } from "../sake/key-database.ts";
 import { type AdvertisingForm, careLinkAdvertisement, checkMobileName, pairAdvertisement, reconnectAdvertisement } from "./advertising.ts";
+import { redactPumpCapture } from "./capture.ts";
 import type { PumpEvent, PumpEventDetail, PumpMode } from "./events.ts";
 import { careLinkInformation, mobileInformation, type PhoneInformation } from "./phone-database.ts";
 import { PhoneServer } from "./phone-server.ts";
-import type { PumpHandles } from "./pump-handles.ts";
+import type { PumpChannel } from "./pump-channel.ts";
 import { PumpLink } from "./pump-link.ts";
-import type { PumpSession, PumpSnapshot } from "./pump-session.ts";
+import { type PumpSession, type PumpSnapshot, prepareSession } from "./pump-session.ts";
+import { LARGEST_PDU, WriteGate } from "./write-gate.ts";
 
 export const DEFAULT_MOBILE_NAME = "Mobile 700001";
 const PAIRING_WINDOW_MS = 5 * 60_000;
@@ -30,7 +35,6 @@ const PAIRING_WINDOW_MS = 5 * 60_000;
 const FAST_MS = [30, 50] as const;
 const SLOW_MS = [100, 150] as const;
 const FAST_FOR_MS = 30_000;
-const LARGEST_PDU = 23;
 const PUMP_MTU = 184;
 const ALL_KEYS = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey;
 /** After a link that failed before it was of use, so that a pump that comes and goes does not keep the radio busy. */
@@ -38,15 +42,26 @@ const PAUSE_AFTER_FAILURE_MS = 500;
 const PAIR_AGAIN_HINT = "If it stays so, the pump may hold a bond that we lost: remove this device on the pump and pair again.";
 
 export interface PumpConnectorOptions {
-  /** Open it with `phoneDeviceOptions`, or with an empty server and a fixed identity of its own. */
-  readonly device: Device;
+  /**
+   * The controller: "hci:0", "tcp:host:port", … or a transport. It is the connector's from now on, whatever becomes of opening: what is above it -
+   * the host, its links, the pump's attributes - is the connector's own and not to be had.
+   */
+  readonly controller: string | HciTransport;
   /** The user's key database; the program has none of its own. */
   readonly keyDatabase: SakeKeyDatabase;
+  /** Where the pump's bond is kept; in memory by default. Nothing else may be in it. */
+  readonly bonds?: BondStore | undefined;
+  /** The identity by which the pump finds us, as of a `Device`; it must stay the same as long as the bond. */
+  readonly address?: DeviceOptions["address"];
+  /** Identity resolving key, 16 octets; it must stay the same as long as the bond. */
+  readonly irk?: Uint8Array | undefined;
   /**
    * "pair" lets a pump pair for as long as the window is open, and goes on as "reconnect"; "reconnect" (default) waits for the pump of a bond;
    * "carelink" poses as an uploader.
    */
   readonly mode?: PumpMode | undefined;
+  /** With "pair", where there is a bond with a pump already: the new pairing replaces it. Until then the old bond stays. */
+  readonly anew?: boolean | undefined;
   /** "Mobile " and up to seven characters, or "PC…" as an uploader; the pump shows it. */
   readonly name?: string | undefined;
   readonly form?: AdvertisingForm | undefined;
@@ -55,25 +70,28 @@ export interface PumpConnectorOptions {
   /** The six digits that the pump shows, for "carelink". */
   readonly confirmationCode?: number | undefined;
   readonly pairingWindowMs?: number | undefined;
-  /** Which bond is the pump's, where the store holds several. */
+  /** Which bond is the pump's, where the store holds several; another pump that comes is sent away. */
   readonly pump?: AddressLike | undefined;
   /** What the pump may read of us. */
   readonly information?: Partial<PhoneInformation> | undefined;
   /** Advertising intervals in ms, in place of 30 to 50 and then 100 to 150. */
   readonly intervalsMs?: { readonly fast: readonly [number, number]; readonly slow: readonly [number, number] } | undefined;
+  readonly clock?: Clock | undefined;
   readonly random?: RandomSource | undefined;
+  /** Lines have no full address, name or serial number. */
   readonly logger?: Logger | undefined;
-  /** Called for every event, in order; the same as `on`. */
+  /** Sees copies of the HCI packets, with the pump's name and serial number hidden unless `captureIdentity` is set. They hold keys. */
+  readonly capture?: Capture | undefined;
+  /** The pump's name and serial number stay in what `capture` sees. */
+  readonly captureIdentity?: boolean | undefined;
+  /** Called for every event, in order; the same as `on`. What it throws is the program's fault, and does the connector no harm. */
   readonly onEvent?: ((event: PumpEvent) => void) | undefined;
   /** Closes the connector. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a device that is to be a pump's phone is opened. Add `bonds`, and `address` and `irk` that stay the same as long as the bonds. */
-export const phoneDeviceOptions = Object.freeze({
-  gattServer: "empty",
-  att: Object.freeze({ maxTxPdu: LARGEST_PDU, mtu: PUMP_MTU, exchangeMtu: "never" }),
-} as const);
+/** Of every link: nothing over 23 octets, no MTU request, the pump's own answered with 184. */
+const ATT_POLICY = Object.freeze({ maxTxPdu: LARGEST_PDU, mtu: PUMP_MTU, exchangeMtu: "never" } as const);
 
 /** A session that is ready, and what its first reads brought. */
 export interface ReadySession {
@@ -88,6 +106,7 @@ export interface ReadySession {
 export class PumpConnector implements AsyncDisposable {
   readonly #options: PumpConnectorOptions;
   readonly #device: Device;
+  readonly #gate: WriteGate;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #keyDatabase: SakeKeyDatabase;
@@ -98,9 +117,7 @@ export class PumpConnector implements AsyncDisposable {
   readonly #events = new Broadcast<PumpEvent>();
   readonly #listeners = new Set<(event: PumpEvent) => void>();
   readonly #waiting = new Set<Pending<ReadySession>>();
-  /** Where each pump's values are, by its identity. */
-  readonly #handles = new Map<string, PumpHandles>();
-  readonly #onAbort = (): void => this.#stop(this.#options.signal!.reason);
+  readonly #abortListener: Disposable;
   #windowEndsMs: number;
   /** Ends the present advertisement, for another mode. */
   #rethink = new AbortController();
@@ -109,10 +126,19 @@ export class PumpConnector implements AsyncDisposable {
   #reason: unknown;
   #running: Promise<void>;
 
-  private constructor(options: PumpConnectorOptions, mode: PumpMode, name: string) {
-    const { device, keyDatabase, logger = Logger.silent, pairingWindowMs = PAIRING_WINDOW_MS } = options;
+  private constructor(parts: {
+    options: PumpConnectorOptions;
+    device: Device;
+    gate: WriteGate;
+    logger: Logger;
+    mode: PumpMode;
+    name: string;
+  }) {
+    const { options, device, gate, logger, mode, name } = parts;
+    const { keyDatabase, pairingWindowMs = PAIRING_WINDOW_MS } = options;
     this.#options = options;
     this.#device = device;
+    this.#gate = gate;
     this.#clock = device.clock;
     this.#logger = logger.child("pump");
     this.#keyDatabase = keyDatabase;
@@ -130,32 +156,72 @@ export class PumpConnector implements AsyncDisposable {
         onWrite: (value) => this.#link?.onWrite(value),
       },
     );
-    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#abortListener = onAbort(options.signal, () => this.#stop(options.signal!.reason));
+    if (options.signal?.aborted) this.#stop(options.signal.reason);
     this.#running = this.#run();
   }
 
   /**
-   * Starts waiting for the pump.
+   * Opens the controller and starts waiting for the pump.
    *
    * @throws {KeyDatabaseError} ERR_KEY_DATABASE_UNSUITABLE: not for this mode, or without keys for a pump
-   * @throws {PumpError} ERR_PUMP_NOT_BONDED: reconnecting without a bond
+   * @throws {PumpError} ERR_PUMP_NOT_BONDED: reconnecting without a bond · ERR_PUMP_BONDED: pairing with one, and not `anew`
    * @throws {ArgumentError} a name or code the pump would not take
-   * @throws {StateError} the device has been given other defaults than a pump can live with
+   * @throws what `Device.open` throws
    */
   static async open(options: PumpConnectorOptions): Promise<PumpConnector> {
-    const { device, keyDatabase, mode = "reconnect", signal, onEvent } = options;
-    signal?.throwIfAborted();
-    const careLink = mode === "carelink";
-    const name = options.name ?? (careLink ? "PC" : DEFAULT_MOBILE_NAME);
-    if (!careLink) checkMobileName(name);
-    else if (options.confirmationCode === undefined) throw new StateError("carelink mode needs the confirmation code that the pump shows");
-    else careLinkAdvertisement(device.identity, options.confirmationCode, name);
-    checkKeyDatabase(keyDatabase, careLink ? SakeDeviceType.CareLinkUploader : SakeDeviceType.MobileApplication);
-    if (mode === "reconnect" && !(await findPumpBond(device, options.pump)))
-      throw new PumpError("ERR_PUMP_NOT_BONDED", "There is no bond with a pump: pair first.");
-    const connector = new PumpConnector(options, mode, name);
-    if (onEvent) connector.on(onEvent);
-    return connector;
+    const { controller } = options;
+    const { clock = new SystemClock(), random = systemRandom, mode = "reconnect", signal, onEvent } = options;
+    const logger = redactingLogger(options.logger ?? Logger.silent);
+    let transport = typeof controller === "string" ? undefined : controller;
+    let device: Device | undefined;
+    try {
+      signal?.throwIfAborted();
+      const name = checkedName(options, mode);
+      const bonds = options.bonds;
+      const bond = bonds && (await findPumpBond(bonds, options.pump));
+      if (mode === "reconnect" && !bond) throw new PumpError("ERR_PUMP_NOT_BONDED", "There is no bond with a pump: pair first.");
+      if (mode === "pair" && bond && !options.anew)
+        throw new PumpError(
+          "ERR_PUMP_BONDED",
+          "There is a bond with a pump already: reconnect to it, or pair anew, which replaces that bond.",
+        );
+      if (typeof controller === "string") {
+        const { openTransport } = await import("jelling/transport");
+        transport = await openTransport(controller, { clock, logger, random, signal });
+      }
+      const gate = new WriteGate(transport!, logger.child("pump"));
+      const { capture, captureIdentity = false, address, irk } = options;
+      device = await Device.open(gate, {
+        clock,
+        random,
+        logger,
+        bonds,
+        address,
+        irk,
+        signal,
+        gattServer: "empty",
+        att: ATT_POLICY,
+        capture: capture && redactPumpCapture(capture, { keepIdentity: captureIdentity }),
+      });
+      if (mode === "carelink") careLinkAdvertisement(device.identity, options.confirmationCode!, name);
+      const connector = new PumpConnector({ options, device, gate, logger, mode, name });
+      if (onEvent) connector.on(onEvent);
+      return connector;
+    } catch (error) {
+      if (device) await device.close();
+      else await transport?.[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Own address as peers know it. */
+  get identity(): Address {
+    return this.#device.identity;
+  }
+  /** Its time is that of events and readings. */
+  get clock(): Clock {
+    return this.#clock;
   }
 
   /** Calls `listener` for every event; dispose the result to stop. Events are told in turns of their own, so none is missed after `open`. */
@@ -202,7 +268,7 @@ export class PumpConnector implements AsyncDisposable {
     return this.#running;
   }
 
-  /** Stops advertising, drops the link, takes the services out of the device's server. */
+  /** Stops advertising, drops the link, closes the controller. */
   async close(): Promise<void> {
     this.#stop(new ClosedError("the pump connector was closed"));
     await this.#running;
@@ -231,8 +297,9 @@ export class PumpConnector implements AsyncDisposable {
     } catch (error) {
       this.#stop(error);
     } finally {
-      this.#options.signal?.removeEventListener("abort", this.#onAbort);
+      this.#abortListener[Symbol.dispose]();
       this.#server[Symbol.dispose]();
+      await this.#device.close();
       this.#events.close();
     }
   }
@@ -242,7 +309,7 @@ export class PumpConnector implements AsyncDisposable {
     this.#closing.signal.throwIfAborted();
     this.#rethink = new AbortController();
     if (this.pairingWindowOpen) return this.#mode === "carelink" ? "carelink" : "pair";
-    if (this.#mode !== "carelink" && (await findPumpBond(this.#device, this.#options.pump))) return "reconnect";
+    if (this.#mode !== "carelink" && (await findPumpBond(this.#device.bonds, this.#options.pump))) return "reconnect";
     throw new PumpError("ERR_PUMP_PAIRING_WINDOW_CLOSED", "No pump paired while it was let in.");
   }
 
@@ -268,7 +335,7 @@ export class PumpConnector implements AsyncDisposable {
       signal: this.#closing.signal,
     });
     try {
-      const bonded = (await findPumpBond(this.#device, this.#options.pump)) !== undefined;
+      const bonded = (await findPumpBond(this.#device.bonds, this.#options.pump)) !== undefined;
       this.#emit({ type: "advertising", mode, name: this.#name, form, intervalMs, address, bonded });
       // A connection ends advertising by itself; whoever takes it must be there before the pump asks anything.
       return await advertising.connection({ signal, timeoutMs: Math.min(forMs, leftMs) });
@@ -288,7 +355,7 @@ export class PumpConnector implements AsyncDisposable {
 
   #policy(mode: PumpMode): ConnectionPolicy {
     return {
-      att: phoneDeviceOptions.att,
+      att: ATT_POLICY,
       // The pump has neither input nor output, so Just Works is all there can be; it must get our IRK to find us again.
       pairing: {
         ioCapability: IoCapability.NoInputNoOutput,
@@ -302,6 +369,7 @@ export class PumpConnector implements AsyncDisposable {
       agent: this.#agent,
       parameterRequests: "refuse",
       dataLength: "never",
+      elevate: "never",
     };
   }
 
@@ -327,24 +395,31 @@ export class PumpConnector implements AsyncDisposable {
       random: this.#options.random ?? systemRandom,
       logger: this.#logger,
       keyDatabase: this.#keyDatabase,
+      gate: this.#gate,
       notify: (value) => this.#server.notify(value),
       emit: (detail) => this.#emit(detail),
       warn: (message, hint) => this.#warn(message, hint),
-      onSession: (session) => preparations.push(this.#prepare(session)),
+      onChannel: (channel) => preparations.push(this.#prepare(channel)),
     });
     this.#link = link;
-    const onClosing = (): void => link.drop();
-    this.#closing.signal.addEventListener("abort", onClosing, { once: true });
-    if (this.#closing.signal.aborted) onClosing();
+    // What a pairing on this link would replace: it is not gone before the other side has proved by SAKE to be a pump.
+    const before: Bond[] = [];
+    for await (const bond of this.#device.bonds.all()) before.push(bond);
+    using _ = onAbort(this.#closing.signal, () => link.drop());
+    if (this.#closing.signal.aborted) link.drop();
+    if (mode === "reconnect" && this.#isForeign(connection)) {
+      this.#warn("Another pump came than the one that is waited for, and was sent away.");
+      link.drop();
+    }
     try {
       const reason = await link.over;
       this.#emit({ type: "disconnected", reason: reason.reason, message: reason.message });
     } finally {
-      this.#closing.signal.removeEventListener("abort", onClosing);
       this.#link = undefined;
       this.#ready = undefined;
       link[Symbol.dispose]();
       await Promise.all(preparations);
+      if (link.paired) await this.#settleBonds(connection.peerIdentity, before, link.authenticated);
     }
     this.#closing.signal.throwIfAborted();
     if (link.authenticated) return;
@@ -352,15 +427,37 @@ export class PumpConnector implements AsyncDisposable {
     await delay(this.#clock, PAUSE_AFTER_FAILURE_MS, { signal: this.#closing.signal });
   }
 
+  #isForeign({ peerIdentity, bonded }: Connection): boolean {
+    const { pump } = this.#options;
+    return pump !== undefined && bonded && !peerIdentity.equals(Address.from(pump));
+  }
+
+  /**
+   * After a link on which somebody paired. Just Works proves nothing; the handshake does: without it the bond goes, and what it replaced comes
+   * back, and with it the bond that the user wanted replaced goes.
+   */
+  async #settleBonds(identity: Address, before: readonly Bond[], authenticated: boolean): Promise<void> {
+    const { bonds } = this.#device;
+    try {
+      if (!authenticated) {
+        const replaced = before.find((bond) => bond.identity.equals(identity));
+        if (replaced) await bonds.save(replaced);
+        else await bonds.delete(identity);
+      } else if (this.#options.anew) {
+        for (const bond of before) if (isPumpBond(bond) && !bond.identity.equals(identity)) await bonds.delete(bond.identity);
+      }
+    } catch (error) {
+      this.#warn(`The bonds could not be stored: ${error instanceof Error ? error.message : String(error)}.`);
+    }
+  }
+
   /** The first reads of a session; then those who wait get it. */
-  async #prepare(session: PumpSession): Promise<void> {
+  async #prepare(channel: PumpChannel): Promise<void> {
     // Paired and authenticated: whoever wants to pair from here on needs a new window.
     this.#windowEndsMs = Number.NEGATIVE_INFINITY;
-    const key = session.identity.toString();
     try {
-      const { cached } = await session.prepare({ known: this.#handles.get(key) });
-      if (session.handles) this.#handles.set(key, session.handles);
-      this.#emit({ type: "services", count: session.handles?.services ?? 0, cached });
+      const session = await prepareSession(channel);
+      this.#emit({ type: "services", count: channel.services });
       const snapshot = await session.readSnapshot();
       const { information, batteryPercent, sensor, latest } = snapshot;
       const { model, firmware, serial } = information;
@@ -371,10 +468,10 @@ export class PumpConnector implements AsyncDisposable {
       for (const pending of [...this.#waiting]) pending.resolve(this.#ready);
     } catch (error) {
       if (!(error instanceof BleError)) throw error;
-      if (!session.ended) {
-        this.#warn(`The pump's values could not be read: ${error.message}.`);
-        session.disconnect().catch(() => undefined); // a link that cannot be dropped ends the connector
-      }
+      const cause = channel.ended?.cause;
+      if (cause instanceof PumpError && cause.code === "ERR_PUMP_MOVED") this.#warn(cause.message);
+      else if (!channel.ended) this.#warn(`The pump's values could not be read: ${error.message}.`);
+      channel.disconnect().catch(() => undefined); // a link that cannot be dropped ends the connector
     }
   }
 
@@ -384,7 +481,7 @@ export class PumpConnector implements AsyncDisposable {
 
   #emit(detail: PumpEventDetail): void {
     const event = { timeMs: this.#clock.now(), ...detail } as PumpEvent;
-    for (const listener of [...this.#listeners]) listener(event);
+    for (const listener of [...this.#listeners]) callOut(listener, event);
     this.#events.publish(event);
   }
 }
@@ -400,9 +497,22 @@ function checkKeyDatabase(keyDatabase: SakeKeyDatabase, localType: number): void
     throw new KeyDatabaseError("ERR_KEY_DATABASE_UNSUITABLE", "The key database has no keys for an insulin pump.");
 }
 
-/** The pump's bond: the one that is named, or one for which we are the peripheral and whose owner can resolve our address. */
-async function findPumpBond(device: Device, pump: AddressLike | undefined): Promise<Bond | undefined> {
-  if (pump !== undefined) return await device.bonds.load(Address.from(pump));
-  for await (const bond of device.bonds.all()) if (bond.localLtk && bond.localIrkDistributed) return bond;
+/** @throws {KeyDatabaseError} · {ArgumentError} */
+function checkedName({ name, confirmationCode, keyDatabase }: PumpConnectorOptions, mode: PumpMode): string {
+  checkChoice("mode", mode, ["pair", "reconnect", "carelink"]);
+  const careLink = mode === "carelink";
+  checkKeyDatabase(keyDatabase, careLink ? SakeDeviceType.CareLinkUploader : SakeDeviceType.MobileApplication);
+  if (!careLink) return checkMobileName(name ?? DEFAULT_MOBILE_NAME);
+  if (confirmationCode === undefined) throw new ArgumentError("carelink mode needs the confirmation code that the pump shows");
+  return name ?? "PC";
+}
+
+/** A bond for which we are the peripheral, and whose owner can resolve our address. */
+const isPumpBond = (bond: Bond): boolean => bond.localLtk !== undefined && bond.localIrkDistributed;
+
+/** The pump's bond: the one that is named, or the first that can be one. */
+async function findPumpBond(bonds: BondStore, pump: AddressLike | undefined): Promise<Bond | undefined> {
+  if (pump !== undefined) return await bonds.load(Address.from(pump));
+  for await (const bond of bonds.all()) if (isPumpBond(bond)) return bond;
   return undefined;
 }

@@ -3,8 +3,9 @@ import type { Uuid } from "jelling/core";
 import type { GattClient } from "jelling/gatt";
 import { PumpError } from "../error.ts";
 import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
+import { PERMITTED_WRITES, type SubscribedName } from "./requests.ts";
 
-const CCCD = 0x2902;
+const CLIENT_CHARACTERISTIC_CONFIGURATION = 0x2902;
 
 /** What is read from a pump, by service and type: one type occurs in several of its services with different meanings. */
 const VALUES = {
@@ -25,52 +26,61 @@ const VALUES = {
 } as const satisfies Record<string, readonly [service: Uuid, characteristic: Uuid]>;
 export type PumpValueName = keyof typeof VALUES;
 
-/** Which of them are subscribed to, and how; nothing else may be written to their configurations. */
-export const SUBSCRIPTIONS = {
-  cgmMeasurement: "notify",
-  cgmRecordAccess: "indicate",
-  cgmSpecificOps: "indicate",
-} as const satisfies Partial<Record<PumpValueName, "notify" | "indicate">>;
-export type SubscribedName = keyof typeof SUBSCRIPTIONS;
-
-export interface PumpHandle {
+/** Where one value is, and what was declared around it. */
+export interface PumpPlace {
+  readonly service: { readonly uuid: Uuid; readonly handle: number; readonly endHandle: number };
+  readonly uuid: Uuid;
+  /** Handle of the declaration. */
+  readonly declaration: number;
   readonly value: number;
-  readonly cccd: number | undefined;
+  /** Handle of the Client Characteristic Configuration, where the value is one to subscribe to and has one. */
+  readonly configuration: number | undefined;
 }
 
-/** Where a pump's values are. They stay so for as long as the bond: keep them with it. */
+/**
+ * Where a pump's values are, as its declarations said on this connection. They are asked for anew on every connection: a pump has no Service
+ * Changed, so that nothing would tell when a handle of an earlier one has become another's.
+ */
 export class PumpHandles {
+  /** How many services the pump has. */
   readonly services: number;
-  readonly #handles: ReadonlyMap<PumpValueName, PumpHandle>;
+  readonly #places: ReadonlyMap<PumpValueName, PumpPlace>;
 
-  private constructor(services: number, handles: ReadonlyMap<PumpValueName, PumpHandle>) {
+  private constructor(services: number, places: ReadonlyMap<PumpValueName, PumpPlace>) {
     this.services = services;
-    this.#handles = handles;
+    this.#places = places;
   }
 
   /** Asks the pump; takes some seconds, since it answers every other connection event. */
   static async discover(gatt: GattClient, options: OperationOptions): Promise<PumpHandles> {
     const services = await gatt.services(options);
-    const handles = new Map<PumpValueName, PumpHandle>();
+    const places = new Map<PumpValueName, PumpPlace>();
     for (const [name, [serviceUuid, uuid]] of Object.entries(VALUES) as [PumpValueName, readonly [Uuid, Uuid]][]) {
       const service = services.find((candidate) => candidate.uuid.text === serviceUuid.text);
       const characteristic = (await service?.characteristics(options))?.find((candidate) => candidate.uuid.text === uuid.text);
-      if (!characteristic) continue;
-      const isSubscribed = name in SUBSCRIPTIONS && characteristic.has(SUBSCRIPTIONS[name as SubscribedName]);
-      const cccd = isSubscribed ? (await characteristic.descriptor(CCCD, options)).handle : undefined;
-      handles.set(name, { value: characteristic.valueHandle, cccd });
+      if (!service || !characteristic) continue;
+      const isSubscribed =
+        Object.hasOwn(PERMITTED_WRITES, name) && characteristic.has(PERMITTED_WRITES[name as SubscribedName].subscription);
+      const descriptors = isSubscribed ? await characteristic.descriptors(options) : [];
+      places.set(name, {
+        service: { uuid: service.uuid, handle: service.handle, endHandle: service.endHandle },
+        uuid: characteristic.uuid,
+        declaration: characteristic.handle,
+        value: characteristic.valueHandle,
+        configuration: descriptors.find((descriptor) => descriptor.uuid.short === CLIENT_CHARACTERISTIC_CONFIGURATION)?.handle,
+      });
     }
-    return new PumpHandles(services.length, handles);
+    return new PumpHandles(services.length, places);
   }
 
   has(name: PumpValueName): boolean {
-    return this.#handles.has(name);
+    return this.#places.has(name);
   }
 
   /** @throws {PumpError} ERR_PUMP_SERVICE_MISSING */
-  of(name: PumpValueName): PumpHandle {
-    const handle = this.#handles.get(name);
-    if (!handle) throw new PumpError("ERR_PUMP_SERVICE_MISSING", `The pump has no ${name} characteristic.`);
-    return handle;
+  of(name: PumpValueName): PumpPlace {
+    const place = this.#places.get(name);
+    if (!place) throw new PumpError("ERR_PUMP_SERVICE_MISSING", `The pump has no ${name} characteristic.`);
+    return place;
   }
 }

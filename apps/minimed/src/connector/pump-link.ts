@@ -7,8 +7,9 @@ import { SakeDeviceType } from "../sake/device-type.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import type { SakeSession } from "../sake/session.ts";
 import type { PumpEventDetail } from "./events.ts";
-import { PumpSession } from "./pump-session.ts";
+import { PumpChannel } from "./pump-channel.ts";
 import { SakePort } from "./sake-port.ts";
+import type { WriteGate } from "./write-gate.ts";
 
 /** A first connection takes 30 to 40 s from connecting to a session. */
 const AUTHENTICATE_TIMEOUT_MS = 120_000;
@@ -21,12 +22,13 @@ export interface PumpLinkOptions {
   readonly notify: (value: Uint8Array) => Promise<void>;
   readonly emit: (detail: PumpEventDetail) => void;
   readonly warn: (message: string, hint?: string) => void;
-  readonly onSession: (session: PumpSession) => void;
+  readonly gate: WriteGate;
+  readonly onChannel: (channel: PumpChannel) => void;
 }
 
 /** One connection with a pump: what its security, its SAKE handshake and its session are at. */
 export class PumpLink implements Disposable {
-  readonly connection: Connection;
+  readonly #connection: Connection;
   readonly #options: PumpLinkOptions;
   readonly #sake: SakePort;
   readonly #listeners: Disposable[];
@@ -34,14 +36,16 @@ export class PumpLink implements Disposable {
   /** When the link is gone. @throws it cannot be taken down */
   readonly over: Promise<DisconnectedError>;
   #onStuck!: (error: unknown) => void;
-  #session: PumpSession | undefined;
+  #channel: PumpChannel | undefined;
   #restored = false;
   #reads = new Set<string>();
   encrypted = false;
   authenticated = false;
+  /** A pairing took place on this link, and left its bond in the store. */
+  paired = false;
 
   constructor(connection: Connection, options: PumpLinkOptions) {
-    this.connection = connection;
+    this.#connection = connection;
     this.#options = options;
     const stuck = new Promise<never>((_, reject) => {
       this.#onStuck = reject;
@@ -57,7 +61,7 @@ export class PumpLink implements Disposable {
       notify,
       onStage: (stage) => emit({ type: "sake", stage }),
       onAuthenticated: (session) => this.#onAuthenticated(session),
-      onRestart: () => this.#session?.end(new StateError("the pump began a new handshake")),
+      onRestart: () => this.#channel?.end(new StateError("the pump began a new handshake")),
       onFailure: (error) => {
         warn(`SAKE failed: ${error.message}.`, hintFor(error));
         this.drop();
@@ -66,6 +70,7 @@ export class PumpLink implements Disposable {
     this.#listeners = [
       connection.on("paired", (report) => {
         const { method, authenticated, keySize, localKeys, peerKeys, refused } = report;
+        this.paired = true;
         emit({ type: "paired", method, authenticated, keySize, localKeys, peerKeys, refused });
       }),
       connection.on("security", (security) => this.#onSecurity(security.encrypted)),
@@ -80,7 +85,7 @@ export class PumpLink implements Disposable {
   }
 
   is(peer: GattPeer): boolean {
-    return peer.address.equals(this.connection.peerIdentity) || peer.address.equals(this.connection.peerAddress);
+    return peer.address.equals(this.#connection.peerIdentity) || peer.address.equals(this.#connection.peerAddress);
   }
 
   onRead(what: string): void {
@@ -106,23 +111,23 @@ export class PumpLink implements Disposable {
     this.#deadline[Symbol.dispose]();
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     this.#sake[Symbol.dispose]();
-    this.#session?.end(new ClosedError("the link to the pump is over"));
+    this.#channel?.end(new ClosedError("the link to the pump is over"));
   }
 
   #onSecurity(encrypted: boolean): void {
     if (!encrypted || this.encrypted) return;
     this.encrypted = true;
-    this.#options.emit({ type: "encrypted", bonded: this.connection.security.bonded });
+    this.#options.emit({ type: "encrypted", bonded: this.#connection.security.bonded });
     if (this.#restored) this.#sake.onEncrypted(true);
   }
 
   #onAuthenticated(sake: SakeSession): void {
     this.authenticated = true;
     this.#deadline[Symbol.dispose]();
-    const { clock, logger, emit, onSession } = this.#options;
+    const { clock, logger, emit, gate, onChannel } = this.#options;
     emit({ type: "authenticated" });
-    this.#session = new PumpSession({ connection: this.connection, sake, clock, logger, hangUp: () => this.#hangUp() });
-    onSession(this.#session);
+    this.#channel = new PumpChannel({ connection: this.#connection, sake, gate, clock, logger, hangUp: () => this.#hangUp() });
+    onChannel(this.#channel);
   }
 
   /** Takes the link down. */
@@ -133,10 +138,10 @@ export class PumpLink implements Disposable {
   /** A controller that does not do it when it is asked twice is beyond help, and with it the connector. */
   async #hangUp(): Promise<void> {
     try {
-      await this.connection.disconnect();
+      await this.#connection.disconnect();
     } catch {
       try {
-        await this.connection.disconnect();
+        await this.#connection.disconnect();
       } catch (error) {
         this.#onStuck(error);
         throw error;

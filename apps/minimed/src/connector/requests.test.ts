@@ -3,7 +3,7 @@ import { Logger } from "jelling/core";
 import { describe, expect, test } from "vitest";
 import { readVectors } from "../../test/vectors.ts";
 import { SakeSession } from "../sake/session.ts";
-import { type ControlPointName, PumpRequest, RequestEncoder } from "./requests.ts";
+import { type ControlPointName, PumpWrite, RequestEncoder } from "./requests.ts";
 
 interface Vectors {
   cgm: { racp: { requests: { name: string; bytes: string }[] }; socp: { requests: { name: string; plaintext: string }[] } };
@@ -65,7 +65,7 @@ describe("requests to the pump", () => {
     session[Symbol.dispose]();
     expect(() => request.take()).toThrow("session closed");
     expect(() => encoder(session).encode("cgmRecordAccess", 1, Uint8Array.of(6), { e2eCrc: true })).toThrow("no authenticated session");
-    const forged = PumpRequest as unknown as new (key: symbol, at: object) => PumpRequest;
-    expect(() => new forged(Symbol("any"), {})).toThrow("table of allowed requests");
+    const forged = PumpWrite as unknown as new (key: symbol, at: object) => PumpWrite;
+    expect(() => new forged(Symbol("any"), {})).toThrow("table of permitted writes");
   });
 });

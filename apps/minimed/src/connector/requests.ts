@@ -1,12 +1,15 @@
-import type { Logger } from "jelling/core";
+import type { Logger, Uuid } from "jelling/core";
 import { FILTER_TIME_OFFSET, RecordAccessOpcode, RecordAccessOperator } from "../cgm/record-access.ts";
 import { SpecificOpsOpcode } from "../cgm/specific-ops.ts";
 import { appendE2eCrc } from "../data/e2e-crc.ts";
 import { PumpError } from "../error.ts";
 import type { SakeSession } from "../sake/session.ts";
+import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
 
-/** The characteristics of the pump that we write, by the names used here. */
+/** The control points of the pump that we write, by the names used here. */
 export type ControlPointName = "cgmRecordAccess" | "cgmSpecificOps";
+/** The characteristics whose Client Characteristic Configuration we write. */
+export type SubscribedName = ControlPointName | "cgmMeasurement";
 
 /** What may follow an operation code. */
 type OperandCheck = (operand: Uint8Array) => boolean;
@@ -25,25 +28,45 @@ const records: OperandCheck = ([operator, filter, ...offsets]) => {
   return operator === Range && offsets.length === 4;
 };
 
+/** What may be written to one characteristic and to its configuration. */
+interface PermittedWrites {
+  /** Both types must be found at the handles when the write is made: one characteristic type occurs in several services of the pump. */
+  readonly service: Uuid;
+  readonly characteristic: Uuid;
+  readonly subscription: "notify" | "indicate";
+  readonly encrypted: boolean;
+  readonly requests: Readonly<Record<number, OperandCheck>>;
+}
+
 /**
  * Everything that may be written to a pump, by characteristic and operation code. What is not here cannot be encoded; no entry alters therapy,
- * deletes a record, or sets anything. The other writes of the program are the Client Characteristic Configurations of the characteristics
- * that are read, and nothing else.
+ * deletes a record, or sets anything.
  */
-const ALLOWED: Readonly<
-  Record<ControlPointName, { readonly encrypted: boolean; readonly requests: Readonly<Record<number, OperandCheck>> }>
-> = {
-  cgmRecordAccess: {
+export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>> = Object.freeze({
+  cgmMeasurement: Object.freeze({
+    service: ServiceUuid.ContinuousGlucoseMonitoring,
+    characteristic: CharacteristicUuid.CgmMeasurement,
+    subscription: "notify",
     encrypted: false,
-    requests: {
+    requests: Object.freeze({}),
+  }),
+  cgmRecordAccess: Object.freeze({
+    service: ServiceUuid.ContinuousGlucoseMonitoring,
+    characteristic: CharacteristicUuid.RecordAccessControlPoint,
+    subscription: "indicate",
+    encrypted: false,
+    requests: Object.freeze({
       [RecordAccessOpcode.Report]: records,
-      [RecordAccessOpcode.Abort]: (operand) => operand.length === 1 && operand[0] === RecordAccessOperator.Null,
+      [RecordAccessOpcode.Abort]: (operand: Uint8Array) => operand.length === 1 && operand[0] === RecordAccessOperator.Null,
       [RecordAccessOpcode.Count]: records,
-    },
-  },
-  cgmSpecificOps: {
+    }),
+  }),
+  cgmSpecificOps: Object.freeze({
+    service: ServiceUuid.ContinuousGlucoseMonitoring,
+    characteristic: CharacteristicUuid.CgmSpecificOpsControlPoint,
+    subscription: "indicate",
     encrypted: true,
-    requests: {
+    requests: Object.freeze({
       [SpecificOpsOpcode.GetCommunicationInterval]: nothing,
       [SpecificOpsOpcode.GetCalibrationValue]: octets(2),
       [SpecificOpsOpcode.GetPatientHighAlertLevel]: nothing,
@@ -56,42 +79,55 @@ const ALLOWED: Readonly<
       [SpecificOpsOpcode.ReadSessionStartTime]: octets(2),
       [SpecificOpsOpcode.ReadCurrentSessionId]: nothing,
       [SpecificOpsOpcode.GetSensorDetails]: nothing,
-    },
-  },
-};
+    }),
+  }),
+});
+export const SUBSCRIBED_NAMES: readonly SubscribedName[] = Object.freeze(["cgmMeasurement", "cgmRecordAccess", "cgmSpecificOps"] as const);
 
-const making = Symbol("only the table makes requests");
+const making = Symbol("only the table makes writes");
 
-/** A request that the table allows. Its octets come out once, at the moment it is sent. */
-export class PumpRequest {
-  readonly controlPoint: ControlPointName;
-  readonly opcode: number;
+/** A write that the table permits. Its octets come out at the moment it is sent. */
+export class PumpWrite {
+  readonly name: SubscribedName;
+  /** Operation code of a request; `undefined` for the subscription, which is a write to the configuration. */
+  readonly opcode: number | undefined;
   readonly #plaintext: Uint8Array;
   readonly #seal: ((plaintext: Uint8Array) => Uint8Array) | undefined;
 
   constructor(
     key: typeof making,
     at: {
-      controlPoint: ControlPointName;
-      opcode: number;
+      name: SubscribedName;
+      opcode: number | undefined;
       plaintext: Uint8Array;
       seal: ((plaintext: Uint8Array) => Uint8Array) | undefined;
     },
   ) {
-    if (key !== making) throw new PumpError("ERR_PUMP_FORBIDDEN", "Requests are made by the table of allowed requests alone.");
-    this.controlPoint = at.controlPoint;
+    if (key !== making) throw new PumpError("ERR_PUMP_FORBIDDEN", "Writes are made by the table of permitted writes alone.");
+    this.name = at.name;
     this.opcode = at.opcode;
     this.#plaintext = at.plaintext;
     this.#seal = at.seal;
+    Object.freeze(this);
+  }
+
+  /** What it is, for logs and errors. */
+  get text(): string {
+    return this.opcode === undefined ? `the subscription of ${this.name}` : requestText(this.name, this.opcode);
+  }
+
+  /** Whether a value was made by the table; an object of the same form is not. */
+  static isGenuine(write: unknown): write is PumpWrite {
+    return typeof write === "object" && write !== null && #plaintext in write;
   }
 
   /** The value to write. An encrypted request is sealed here, so call it when it is handed to the link, and send what it gives. */
   take(): Uint8Array {
-    return this.#seal ? this.#seal(this.#plaintext) : this.#plaintext;
+    return this.#seal ? this.#seal(this.#plaintext) : this.#plaintext.slice();
   }
 }
 
-/** Makes the requests of one authenticated session. */
+/** Makes the writes of one authenticated session. */
 export class RequestEncoder {
   readonly #session: SakeSession;
   readonly #logger: Logger;
@@ -105,19 +141,33 @@ export class RequestEncoder {
    * @param e2eCrc whether the service's values end with a CRC; never so at a record access control point
    * @throws {PumpError} ERR_PUMP_FORBIDDEN for anything outside the table, ERR_PUMP_SESSION_ENDED without an authenticated session
    */
-  encode(controlPoint: ControlPointName, opcode: number, operand: Uint8Array, { e2eCrc }: { e2eCrc: boolean }): PumpRequest {
-    const { encrypted, requests } = ALLOWED[controlPoint];
-    const text = `${controlPoint} 0x${opcode.toString(16).padStart(2, "0")}`;
-    if (!Object.hasOwn(requests, opcode) || !requests[opcode]!(operand))
+  encode(name: ControlPointName, opcode: number, operand: Uint8Array, { e2eCrc }: { e2eCrc: boolean }): PumpWrite {
+    const permitted = Object.hasOwn(PERMITTED_WRITES, name) ? PERMITTED_WRITES[name] : undefined;
+    const text = requestText(name, opcode);
+    if (!permitted || !Object.hasOwn(permitted.requests, opcode) || !permitted.requests[opcode]!(operand))
       throw new PumpError("ERR_PUMP_FORBIDDEN", `The request ${text} with ${operand.length} octets is not one this program may send.`);
-    if (this.#session.isClosed) throw new PumpError("ERR_PUMP_SESSION_ENDED", "There is no authenticated session with the pump.");
+    this.#throwIfClosed();
     this.#logger.info(`request ${text}`);
     const content = Uint8Array.of(opcode, ...operand);
-    return new PumpRequest(making, {
-      controlPoint,
+    const { encrypted } = permitted;
+    return new PumpWrite(making, {
+      name,
       opcode,
       plaintext: e2eCrc && encrypted ? appendE2eCrc(content) : content,
       seal: encrypted ? (plaintext) => this.#session.encrypt(plaintext) : undefined,
     });
   }
+
+  /** @throws {PumpError} ERR_PUMP_SESSION_ENDED without an authenticated session */
+  subscription(name: SubscribedName): PumpWrite {
+    this.#throwIfClosed();
+    const plaintext = Uint8Array.of(PERMITTED_WRITES[name].subscription === "notify" ? 1 : 2, 0);
+    return new PumpWrite(making, { name, opcode: undefined, plaintext, seal: undefined });
+  }
+
+  #throwIfClosed(): void {
+    if (this.#session.isClosed) throw new PumpError("ERR_PUMP_SESSION_ENDED", "There is no authenticated session with the pump.");
+  }
 }
+
+const requestText = (name: string, opcode: number): string => `${name} 0x${opcode.toString(16).padStart(2, "0")}`;

@@ -1,3 +1,4 @@
+import { callOut } from "jelling/async";
 import { PumpConnector, type PumpConnectorOptions } from "./pump-connector.ts";
 import type { PumpSnapshot } from "./pump-session.ts";
 import type { LatestGlucose } from "./reading.ts";
@@ -28,14 +29,13 @@ export async function runPumpConnector({
   const { signal } = options;
   const first = await connector.session({ signal, timeoutMs });
   if (!watch) {
-    onReading?.(first.snapshot.latest);
+    callOut(onReading, first.snapshot.latest);
     await first.session.disconnect();
     return first.snapshot;
   }
   for (let { session } = first; ; { session } = await connector.session({ signal })) {
     try {
-      for await (const latest of session.readings({ ...(signal && { signal }), ...(pollMs !== undefined && { pollMs }) }))
-        onReading?.(latest);
+      for await (const latest of session.readings({ signal, pollMs })) callOut(onReading, latest);
     } catch (error) {
       signal?.throwIfAborted();
       if (error !== session.ended) throw error; // a session that ends is followed by the next

@@ -1,9 +1,9 @@
-import { delay, SystemClock } from "jelling/async";
+import { callOut, delay, SystemClock } from "jelling/async";
 import { Address, type Logger } from "jelling/core";
 import type { Capture } from "jelling/device";
 import { SimulatedAir } from "jelling/testing";
 import { describePumpEvent } from "../connector/events.ts";
-import { PumpConnector, phoneDeviceOptions, type ReadySession } from "../connector/pump-connector.ts";
+import { PumpConnector, type ReadySession } from "../connector/pump-connector.ts";
 import { formatGlucose, type LatestGlucose } from "../connector/reading.ts";
 import { parseLocal } from "../data/date-time.ts";
 import { inventKeys } from "../simulator/keys.ts";
@@ -55,10 +55,10 @@ export async function runPumpDemo(options: PumpDemoOptions): Promise<PumpDemoRes
   const startMs = clock.now();
   let isOver = false;
   const say = (actor: Actor, text: string, timeMs = clock.now()): void => {
-    if (!isOver) out({ timeMs: timeMs - startMs, actor, text });
+    if (!isOver) callOut(out, { timeMs: timeMs - startMs, actor, text });
   };
   const keys = inventKeys(air.random("keys"));
-  const phone = await air.device({ ...phoneDeviceOptions, name: "phone", address: PHONE_ADDRESS, capture, logger });
+  const phoneController = air.addController({ name: "phone" });
   const pumpController = air.addController({ name: "pump", position: { x: 1, y: 0 }, address: inventPumpIdentity(seed).address });
 
   await using pump = await SimulatedPump.open({
@@ -71,11 +71,14 @@ export async function runPumpDemo(options: PumpDemoOptions): Promise<PumpDemoRes
     onEvent: ({ timeMs, text }) => say("pump", text, timeMs),
   });
   await using connector = await PumpConnector.open({
-    device: phone,
+    controller: phoneController.transport,
+    address: PHONE_ADDRESS,
+    clock,
+    random: air.random("phone"),
     keyDatabase: keys.phone,
     mode: "pair",
     name: NAME,
-    random: air.random("sake"),
+    capture,
     logger,
     signal,
     onEvent: (event) => say("phone", describePumpEvent(event), event.timeMs),

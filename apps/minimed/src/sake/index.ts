@@ -25,11 +25,11 @@ export {
   KeyDatabaseError,
   type KeyDatabaseErrorCode,
   parseKeyDatabase,
-  parseKeyDatabaseFile,
   SakeKeyDatabase,
   SakeKeyEntry,
   type SakeKeys,
 } from "./key-database.ts";
+export { parseKeyDatabaseFile } from "./key-database-file.ts";
 export { createPermit, type PermitVerdict, verifyPermit } from "./permit.ts";
 export { SakeServer, type SakeServerOptions, type SakeServerState, serverStart, stepServer } from "./server.ts";
 export { MOST_FAILURES_IN_A_ROW, SakeFrameError, SakeSession, type StreamPositions } from "./session.ts";

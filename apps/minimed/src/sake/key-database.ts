@@ -9,6 +9,7 @@ const MOST_ENTRIES = 255;
 export type KeyDatabaseErrorCode =
   | "ERR_KEY_DATABASE_MISSING"
   | "ERR_KEY_DATABASE_TRUNCATED"
+  | "ERR_KEY_DATABASE_FORM"
   | "ERR_KEY_DATABASE_LENGTH"
   | "ERR_KEY_DATABASE_CRC"
   | "ERR_KEY_DATABASE_DEVICE_TYPE"
@@ -163,26 +164,9 @@ export function buildKeyDatabase(database: SakeKeyDatabase): Uint8Array {
   return bytes;
 }
 
-/**
- * Reads the content of a file that holds a key database as octets or as hexadecimal text (blanks and line breaks allowed).
- *
- * @throws {KeyDatabaseError} as `parseKeyDatabase`
- */
-export function parseKeyDatabaseFile(content: Uint8Array | undefined): SakeKeyDatabase {
-  return parseKeyDatabase(content && (decodeHexText(content) ?? content));
-}
-
-/** The octets behind hexadecimal text; undefined when `content` is anything else, so that binary files are left alone. */
-function decodeHexText(content: Uint8Array): Uint8Array | undefined {
-  let digits = "";
-  for (const octet of content) {
-    const character = String.fromCharCode(octet);
-    if (/[0-9a-f]/i.test(character)) digits += character;
-    else if (!/\s/.test(character) || octet > 0x7f) return undefined;
-  }
-  if (digits.length < 2 * HEADER_LENGTH) return undefined;
-  // An odd digit is a cut file: the half octet is dropped and the length check says the rest.
-  return Uint8Array.from({ length: digits.length >> 1 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
+/** Whether octets have the length that their own count of entries asks for. */
+export function isKeyDatabaseForm(bytes: Uint8Array): boolean {
+  return bytes.length >= HEADER_LENGTH && bytes.length === HEADER_LENGTH + bytes[5]! * ENTRY_LENGTH;
 }
 
 function knownType(value: number, side: "local" | "remote"): SakeDeviceType {

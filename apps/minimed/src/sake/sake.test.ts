@@ -8,14 +8,8 @@ import { clientStart, SakeClient, stepClient } from "./client.ts";
 import { crc32 } from "./crc32.ts";
 import { openFrame, sealFrame } from "./frame.ts";
 import type { ClientRandoms, ServerRandoms } from "./handshake.ts";
-import {
-  buildKeyDatabase,
-  KeyDatabaseError,
-  parseKeyDatabase,
-  parseKeyDatabaseFile,
-  SakeKeyDatabase,
-  SakeKeyEntry,
-} from "./key-database.ts";
+import { buildKeyDatabase, KeyDatabaseError, parseKeyDatabase, SakeKeyDatabase, SakeKeyEntry } from "./key-database.ts";
+import { parseKeyDatabaseFile } from "./key-database-file.ts";
 import { createPermit, verifyPermit } from "./permit.ts";
 import { SakeServer, serverStart, stepServer } from "./server.ts";
 import { SakeSession } from "./session.ts";

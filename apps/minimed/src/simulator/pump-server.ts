@@ -1,5 +1,5 @@
 import { AttError, AttErrorCode } from "jelling/att";
-import type { GattRequest, GattServer, LocalCharacteristic } from "jelling/gatt";
+import type { GattRequest, GattServer, LocalCharacteristic, LocalService } from "jelling/gatt";
 import { encodeCgmFeature } from "../cgm/feature.ts";
 import { fragment } from "../cgm/fragments.ts";
 import { encodeNumberOfRecords, encodeRecordAccessResponse, RecordAccessCode, RecordAccessOpcode } from "../cgm/record-access.ts";
@@ -49,9 +49,10 @@ export interface PumpServerOptions {
 /** The services of a pump that a phone reads: device information, battery, time, CGM. As on a real one there is no 0x1801. */
 export class PumpServer {
   readonly #options: PumpServerOptions;
-  readonly #measurement: LocalCharacteristic;
-  readonly #recordAccess: LocalCharacteristic;
-  readonly #specificOps: LocalCharacteristic;
+  #glucose!: LocalService;
+  #measurement!: LocalCharacteristic;
+  #recordAccess!: LocalCharacteristic;
+  #specificOps!: LocalCharacteristic;
   #busy = false;
   /** Writes that a read-only client never makes: of the session start time, of records, of settings. */
   forbiddenWrites = 0;
@@ -97,11 +98,22 @@ export class PumpServer {
       uuid: ServiceUuid.CurrentTime,
       characteristics: [{ uuid: CharacteristicUuid.CurrentTime, properties: ["read", "notify"], read: () => this.#currentTime() }],
     });
-    const cgm = server.addService({
+    this.#addGlucose(undefined);
+  }
+
+  /** Puts the CGM service elsewhere, as another version of the pump's software may: a pump has no Service Changed to tell of it. */
+  moveGlucose(handle: number): void {
+    this.#options.server.removeService(this.#glucose);
+    this.#addGlucose(handle);
+  }
+
+  #addGlucose(handle: number | undefined): void {
+    const cgm = this.#options.server.addService({
       uuid: ServiceUuid.ContinuousGlucoseMonitoring,
+      ...(handle !== undefined && { handle }),
       characteristics: [
         { uuid: CharacteristicUuid.CgmMeasurement, properties: ["notify"] },
-        plain(CharacteristicUuid.CgmFeature, FEATURE),
+        { uuid: CharacteristicUuid.CgmFeature, properties: ["read"], value: FEATURE },
         {
           uuid: CharacteristicUuid.CgmSessionStartTime,
           properties: ["read", "write"],
@@ -125,6 +137,7 @@ export class PumpServer {
         },
       ],
     });
+    this.#glucose = cgm;
     this.#measurement = cgm.characteristic(CharacteristicUuid.CgmMeasurement)!;
     this.#recordAccess = cgm.characteristic(CharacteristicUuid.RecordAccessControlPoint)!;
     this.#specificOps = cgm.characteristic(CharacteristicUuid.CgmSpecificOpsControlPoint)!;

@@ -1,4 +1,4 @@
-import { type Clock, delay, type OperationOptions } from "jelling/async";
+import { type Clock, callOut, delay, type OperationOptions } from "jelling/async";
 import { AttOpcode } from "jelling/att";
 import { Address, BleError, ClosedError, type Logger, type RandomSource, SeededRandom, StateError, TimeoutError } from "jelling/core";
 import { type Capture, type Connection, type ConnectionPolicy, Device } from "jelling/device";
@@ -167,6 +167,11 @@ export class SimulatedPump implements AsyncDisposable {
   }
   get device(): Device {
     return this.#device;
+  }
+
+  /** Puts the CGM service at another handle, without a word to the phone. */
+  moveGlucoseService(handle: number): void {
+    this.#server.moveGlucose(handle);
   }
 
   startSensor(start: LocalDateTime = this.now): void {
@@ -406,7 +411,7 @@ export class SimulatedPump implements AsyncDisposable {
 
   #say(text: string): void {
     this.#options.logger?.info(text);
-    this.#options.onEvent?.({ timeMs: this.#clock.now(), text });
+    callOut(this.#options.onEvent, { timeMs: this.#clock.now(), text });
   }
 }
 

@@ -1,0 +1,308 @@
+import { type Clock, Deadline, delay, Emitter, type OperationOptions, Pending, Semaphore } from "jelling/async";
+import { AttError, AttErrorCode, AttReadReq, AttReadRsp } from "jelling/att";
+import { type Address, type BleError, type Logger, StateError, TimeoutError } from "jelling/core";
+import type { Connection } from "jelling/device";
+import type { HandleValue } from "jelling/gatt";
+import { attRequest } from "../att-request.ts";
+import { PumpDataError } from "../data/error.ts";
+import { PumpError } from "../error.ts";
+import { SakeFrameError, type SakeSession } from "../sake/session.ts";
+import { ControlPoint } from "./control-point.ts";
+import { PumpHandles, type PumpPlace, type PumpValueName } from "./pump-handles.ts";
+import { PumpWriter } from "./pump-writer.ts";
+import { type ControlPointName, RequestEncoder, SUBSCRIBED_NAMES } from "./requests.ts";
+import type { WriteGate } from "./write-gate.ts";
+
+/** Between the handshake and the first request, as the pump likes it. */
+const SETTLE_MS = 250;
+/** Between two exchanges with control points. */
+const PACE_MS = 200;
+const READ_TIMEOUT_MS = 10_000;
+/** After so long without anything from the pump it is asked for something small; one that does not answer is gone, whatever the controller says. */
+const PROBE_AFTER_MS = 5 * 60_000;
+
+export interface PumpChannelOptions {
+  readonly connection: Connection;
+  /** Belongs to the channel from now on. */
+  readonly sake: SakeSession;
+  readonly gate: WriteGate;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Takes the link down. */
+  readonly hangUp: () => Promise<void>;
+}
+
+/**
+ * An authenticated link to a pump, below what its values mean: reads, the exchanges with control points, what the pump sends, and the end of
+ * it all. Operations run one after the other. It stays within the connector: a program gets a `PumpSession`, which only reads.
+ */
+export class PumpChannel {
+  readonly identity: Address;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly #connection: Connection;
+  readonly #sake: SakeSession;
+  readonly #hangUp: () => Promise<void>;
+  readonly #encoder: RequestEncoder;
+  readonly #writer: PumpWriter;
+  readonly #lock: Semaphore;
+  readonly #controlPoints: Readonly<Record<ControlPointName, ControlPoint>>;
+  readonly #events = new Emitter<{ ended: PumpError }>();
+  readonly #ending = new AbortController();
+  readonly #listeners: Disposable[] = [];
+  #silence: Disposable | undefined;
+  #handles: PumpHandles | undefined;
+  #ended: PumpError | undefined;
+  /** Takes a CGM Measurement, decrypted, while its packet is handled. Set once. */
+  onMeasurement: ((plaintext: Uint8Array) => void) | undefined;
+
+  constructor({ connection, sake, gate, clock, logger, hangUp }: PumpChannelOptions) {
+    this.identity = connection.peerIdentity;
+    this.clock = clock;
+    this.logger = logger;
+    this.#connection = connection;
+    this.#sake = sake;
+    this.#hangUp = hangUp;
+    this.#encoder = new RequestEncoder(sake, logger);
+    this.#writer = new PumpWriter({ att: connection.att, connectionHandle: connection.handle, gate });
+    this.#lock = new Semaphore(clock);
+    const controlPoint = (name: ControlPointName, text: string): ControlPoint =>
+      new ControlPoint(text, {
+        write: (request, options) => this.#writer.write(request, this.#of(name), options),
+        clock,
+        logger,
+      });
+    this.#controlPoints = {
+      cgmRecordAccess: controlPoint("cgmRecordAccess", "CGM record access"),
+      cgmSpecificOps: controlPoint("cgmSpecificOps", "CGM specific ops"),
+    };
+    sake.onFramesLost = (count) => logger.warn(`${count} frames of the pump were lost`);
+    this.#listeners.push(connection.gatt.onValue((value) => this.#onValue(value)));
+    this.#listeners.push(connection.gatt.onServiceChanged(() => this.fail(new StateError("the pump says that its services changed"))));
+    this.#listeners.push(connection.on("disconnected", (reason) => this.end(reason)));
+    this.#onActivity();
+    if (connection.ended) this.end(connection.ended);
+  }
+
+  /** Why it is over; `undefined` while it is up. */
+  get ended(): PumpError | undefined {
+    return this.#ended;
+  }
+  /** Aborts with the end. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+  /** How many services the pump has, once it was asked. */
+  get services(): number {
+    return this.#handles?.services ?? 0;
+  }
+
+  /** Calls `listener` once, when it is over. */
+  onEnded(listener: (reason: PumpError) => void): Disposable {
+    return this.#events.on("ended", listener);
+  }
+
+  /** Learns from the pump's declarations where its values are, calls `first`, and subscribes to what the pump sends. */
+  async prepare(first: () => Promise<void>): Promise<void> {
+    await this.exclusively("preparing the session", {}, async () => {
+      await delay(this.clock, SETTLE_MS, { signal: this.#ending.signal });
+      this.#handles = await PumpHandles.discover(this.#connection.gatt, { signal: this.#ending.signal });
+      this.#onActivity();
+      await first();
+      for (const name of SUBSCRIBED_NAMES) {
+        if (!this.#handles.has(name) || this.#handles.of(name).configuration === undefined) continue;
+        await this.#write(() => this.#writer.write(this.#encoder.subscription(name), this.#of(name), this.#reading()));
+        this.#onActivity();
+      }
+    });
+  }
+
+  /**
+   * One operation at a time. One that is given up by its caller runs on to its own end, so that its answer is not taken for the next one's.
+   */
+  async exclusively<T>(operation: string, options: OperationOptions, run: () => Promise<T>): Promise<T> {
+    if (this.#ended) throw this.#ended;
+    using deadline = new Deadline({ clock: this.clock, operation, ...options });
+    const { signal } = deadline;
+    const permit = await this.#lock.acquire({ signal }, operation);
+    const pending = new Pending<T>({ clock: this.clock, operation, signal });
+    const settle = async (): Promise<void> => {
+      try {
+        pending.resolve(await run());
+      } catch (error) {
+        // An answer that is late could be taken for the next request's: better to begin afresh.
+        if (error instanceof TimeoutError) this.fail(error);
+        pending.reject(this.#ended ?? error);
+      }
+      // The end cuts the pause short.
+      await delay(this.clock, PACE_MS, { signal: this.#ending.signal }).catch(() => undefined);
+      permit[Symbol.dispose]();
+    };
+    void settle();
+    return await pending.promise;
+  }
+
+  // --- reading, within an operation ---------------------------------------------------------------------------------------------
+
+  async readPlain(name: PumpValueName): Promise<Uint8Array> {
+    const value = await this.#connection.gatt.read(this.#of(name).value, this.#reading());
+    this.#onActivity();
+    return value;
+  }
+
+  /** An encrypted value. Its frame is opened while its packet is handled, so that it keeps its place among the notifications. */
+  async readSealed(name: PumpValueName): Promise<Uint8Array> {
+    const { att, gatt } = this.#connection;
+    const { value: attributeHandle } = this.#of(name);
+    const opened = await attRequest(
+      att,
+      [AttReadReq, { attributeHandle }],
+      AttReadRsp,
+      ({ attributeValue }) => {
+        this.#onActivity();
+        // One that fills the PDU goes on behind it; all that is known is shorter.
+        return attributeValue.length < att.mtu - 1 ? this.#open(attributeValue) : attributeValue;
+      },
+      this.#reading(),
+    );
+    if (opened.length < att.mtu - 1) return opened;
+    const rest = await gatt.readLong(attributeHandle, { ...this.#reading(), offset: opened.length });
+    return this.#open(Uint8Array.of(...opened, ...rest));
+  }
+
+  /** undefined where the pump has no such value, or none at present. */
+  async optional<T>(name: PumpValueName, read: () => Promise<T>): Promise<T | undefined> {
+    if (!this.#handles?.has(name)) return undefined;
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof AttError) {
+        // Read Not Permitted is how the pump says that there is nothing at present.
+        if (error.errorCode !== AttErrorCode.ReadNotPermitted) this.logger.info(() => `${name}: ${error.message}`);
+        return undefined;
+      }
+      if (!(error instanceof PumpDataError)) throw error;
+      this.logger.warn(() => `${name}: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  /**
+   * A request to a control point, and the indication that answers it.
+   *
+   * @param onResponse reads an indication: the result, or undefined when it answers something else. What it throws fails the exchange
+   * @throws {PumpError} ERR_PUMP_FORBIDDEN: not in the table
+   */
+  async exchange<T>(
+    name: ControlPointName,
+    { opcode, operand, e2eCrc }: { opcode: number; operand: Uint8Array; e2eCrc: boolean },
+    onResponse: (plaintext: Uint8Array) => T | undefined,
+  ): Promise<T> {
+    const request = this.#encoder.encode(name, opcode, operand, { e2eCrc });
+    return await this.#write(() => this.#controlPoints[name].exchange({ request, onResponse }));
+  }
+
+  /** A pump whose attributes are not where it had them is met afresh: nothing that is known of it holds. */
+  async #write<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      if (error instanceof PumpError && error.code === "ERR_PUMP_MOVED") this.fail(error);
+      throw error;
+    }
+  }
+
+  #of(name: PumpValueName): PumpPlace {
+    if (!this.#handles) throw new PumpError("ERR_PUMP_SERVICE_MISSING", "The pump's services are not known yet.");
+    return this.#handles.of(name);
+  }
+
+  #reading(): OperationOptions {
+    return { signal: this.#ending.signal, timeoutMs: READ_TIMEOUT_MS };
+  }
+
+  /** A value that was read and does not open means that the streams are out of step for good. */
+  #open(frame: Uint8Array): Uint8Array {
+    try {
+      return this.#sake.decrypt(frame);
+    } catch (error) {
+      if (error instanceof SakeFrameError) this.fail(error);
+      throw error;
+    }
+  }
+
+  // --- what the pump sends ------------------------------------------------------------------------------------------------------
+
+  /** Called while the packet is handled: frames are opened in the order of their arrival, over all characteristics. */
+  #onValue({ handle, value }: HandleValue): void {
+    this.#onActivity();
+    const handles = this.#handles;
+    if (!handles) return;
+    const is = (name: PumpValueName): boolean => handles.has(name) && handles.of(name).value === handle;
+    if (is("cgmRecordAccess")) {
+      this.#controlPoints.cgmRecordAccess.receive(value);
+      return;
+    }
+    const isMeasurement = is("cgmMeasurement");
+    if (!isMeasurement && !is("cgmSpecificOps")) return;
+    let plaintext: Uint8Array;
+    try {
+      plaintext = this.#sake.decrypt(value);
+    } catch (error) {
+      if (!(error instanceof SakeFrameError)) throw error;
+      this.logger.warn(() => `${isMeasurement ? "measurement" : "indication"} of ${value.length} octets: ${error.message}`);
+      if (error.final) this.fail(error);
+      return;
+    }
+    if (!isMeasurement) this.#controlPoints.cgmSpecificOps.receive(plaintext);
+    else if (this.onMeasurement) {
+      this.#controlPoints.cgmRecordAccess.progress();
+      this.onMeasurement(plaintext);
+    }
+  }
+
+  // --- life ---------------------------------------------------------------------------------------------------------------------
+
+  #onActivity(): void {
+    this.#silence?.[Symbol.dispose]();
+    if (this.#ended) return;
+    this.#silence = this.clock.setTimer(PROBE_AFTER_MS, "silence of the pump", () => {
+      // A read that is not answered in its time ends the session; one that is makes this timer start again.
+      this.exclusively("asking whether the pump is there", {}, async () => {
+        this.#onActivity();
+        await this.readPlain("cgmFeature");
+      }).catch((error: unknown) => this.logger.info(() => `the pump was silent: ${String(error)}`));
+    });
+  }
+
+  /** Ends it and the link, at the user's wish. @throws the controller does not take the link down */
+  async disconnect(): Promise<void> {
+    this.end(new PumpError("ERR_PUMP_SESSION_ENDED", "The session was ended by its user."));
+    await this.#hangUp();
+  }
+
+  /** It cannot go on: the link is dropped, and the pump may come back. */
+  fail(error: BleError): void {
+    this.end(error);
+    this.#hangUp().catch((failure: unknown) => this.logger.warn(() => `disconnecting: ${String(failure)}`));
+  }
+
+  /** It is over, although the link may be there. */
+  end(reason: BleError): void {
+    if (this.#ended) return;
+    const ended =
+      reason instanceof PumpError && reason.code === "ERR_PUMP_SESSION_ENDED"
+        ? reason
+        : new PumpError("ERR_PUMP_SESSION_ENDED", `The session with the pump is over: ${reason.message.replace(/\.$/, "")}.`, {
+            cause: reason,
+          });
+    this.#ended = ended;
+    this.#silence?.[Symbol.dispose]();
+    this.#sake[Symbol.dispose]();
+    for (const listener of this.#listeners.splice(0)) listener[Symbol.dispose]();
+    this.#ending.abort(ended);
+    this.#lock.close(ended);
+    for (const controlPoint of Object.values(this.#controlPoints)) controlPoint.fail(ended);
+    this.#events.emit("ended", ended);
+  }
+}
