@@ -107,11 +107,34 @@ describe("the link as the pump wants it", () => {
     await session.readLatest();
     const told = JSON.stringify(scenario.events) + lines.join("\n");
     expect(lines.some((line) => line.includes("request cgmRecordAccess 0x01"))).toBe(true);
+    expect(lines.some((line) => /connected as peripheral to [0-9A-F]{2}:··:··:··:··:[0-9A-F]{2}/.test(line))).toBe(true);
+    expect(lines.join("\n")).not.toMatch(/([0-9A-F]{2}:){5}/);
     expect(snapshot.information.serial).toBe(scenario.pump.identity.serial);
     expect(told).not.toContain(scenario.pump.identity.digits);
     expect(told).not.toContain(scenario.pump.identity.address.toHex());
     const entry = scenario.keys.phone.entries[0]!;
     for (const key of [entry.derivationKey, entry.handshakeAuthKey, entry.permitAuthKey, entry.permitDecryptKey])
       expect(told).not.toContain(toHex(key));
+  });
+
+  test("a capture has the pump's name and serial number with zeros for digits, each packet in its form, unless it is asked for", async () => {
+    const captured = async (captureIdentity: boolean): Promise<{ packets: Uint8Array[]; digits: string }> => {
+      const packets: Uint8Array[] = [];
+      await using scenario = await Scenario.open();
+      await using connector = await scenario.connector({ captureIdentity, capture: (_direction, packet) => void packets.push(packet) });
+      const { snapshot } = await scenario.pair(connector);
+      expect(snapshot.information.serial).toBe(scenario.pump.identity.serial); // the program still gets it
+      return { packets, digits: scenario.pump.identity.digits };
+    };
+    const holds = (packets: readonly Uint8Array[], text: string): boolean =>
+      packets.some((packet) => new TextDecoder("latin1").decode(packet).includes(text));
+    const hidden = await captured(false);
+    expect(holds(hidden.packets, hidden.digits)).toBe(false);
+    expect(holds(hidden.packets, "NG0000000H")).toBe(true);
+    const shown = await captured(true);
+    expect(holds(shown.packets, `NG${shown.digits}H`)).toBe(true);
+    expect(hidden.packets.map(({ length }) => length)).toEqual(shown.packets.map(({ length }) => length));
+    const differing = hidden.packets.filter((packet, i) => toHex(packet) !== toHex(shown.packets[i]!));
+    expect(differing).toHaveLength(1);
   });
 });

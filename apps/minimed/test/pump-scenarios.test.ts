@@ -1,6 +1,7 @@
 import { delay } from "jelling/async";
-import { SeededRandom } from "jelling/core";
-import { createBond } from "jelling/smp";
+import { toHex } from "jelling/bytes";
+import { Address, SeededRandom } from "jelling/core";
+import { type Bond, createBond } from "jelling/smp";
 import { describe, expect, test } from "vitest";
 import { ageMs } from "../src/connector/reading.ts";
 import { inventKeys } from "../src/simulator/keys.ts";
@@ -119,6 +120,91 @@ describe("letting a pump in", () => {
     let bonds = 0;
     for await (const _ of scenario.bonds.all()) bonds++;
     expect(bonds).toBe(1);
+  });
+
+  test("a peer that connected while the window was open and asks to pair when it has closed is refused", async () => {
+    await using scenario = await Scenario.open();
+    await using connector = await scenario.connector({ pairingWindowMs: 10_000 });
+    const stranger = await scenario.air.device({ name: "stranger", address: "random" });
+    for await (const found of stranger.scan({ services: [0xfe82] })) {
+      const connection = await stranger.connect(found.address);
+      expect(connector.pairingWindowOpen).toBe(true);
+      await delay(scenario.clock, 11_000);
+      expect(connector.pairingWindowOpen).toBe(false);
+      await expect(connection.pair()).rejects.toMatchObject({ code: "ERR_PAIRING", side: "peer" });
+      expect(connection.security.encrypted).toBe(false);
+      await connection.disconnect();
+      break;
+    }
+    await stranger.close();
+    expect(scenario.of("pairing")).toEqual([]);
+    expect(scenario.of("paired")).toEqual([]);
+    expect(scenario.of("warning")).toContainEqual(
+      expect.objectContaining({ message: expect.stringContaining("the pairing window is closed") }),
+    );
+  });
+
+  test("with a bond at hand pairing is refused with what to do; anew, the new bond takes the old one's place", async () => {
+    await using scenario = await Scenario.open();
+    await using first = await scenario.connector();
+    await (await scenario.pair(first)).session.disconnect();
+    await first.close();
+    await expect(scenario.connector()).rejects.toMatchObject({
+      code: "ERR_PUMP_BONDED",
+      message: "There is a bond with a pump already: reconnect to it, or pair anew, which replaces that bond.",
+    });
+    // Another pump's bond, as it stands in the store after a change of pumps.
+    let own: Bond | undefined;
+    for await (const bond of scenario.bonds.all()) own = bond;
+    const other = createBond({ ...own!, identity: Address.from("00:23:F7:01:02:03") });
+    await scenario.bonds.save(other);
+    await scenario.pump.forgetPhone();
+    await using anew = await scenario.connector({ anew: true });
+    expect(await scenario.bonds.load(other.identity)).toBeDefined(); // nothing is lost before the new one has proved itself
+    await (await scenario.pair(anew)).session.disconnect();
+    await delay(scenario.clock, 1000);
+    const identities: string[] = [];
+    for await (const bond of scenario.bonds.all()) identities.push(bond.identity.toHex());
+    expect(identities).toEqual([scenario.pump.identity.address.toHex()]);
+  });
+
+  test("who pairs under a bonded pump's address without its keys does not cost the pump its bond", async () => {
+    await using scenario = await Scenario.open();
+    await using first = await scenario.connector();
+    await (await scenario.pair(first)).session.disconnect();
+    await first.close();
+    const identity = scenario.pump.identity.address;
+    const key = async (): Promise<string> => toHex((await scenario.bonds.load(identity))!.localLtk!.key);
+    const before = await key();
+    await scenario.pump[Symbol.asyncDispose]();
+    scenario.pumpController.remove();
+    await using anew = await scenario.connector({ anew: true });
+    const impostor = await scenario.air.device({ name: "impostor", controller: { address: identity } });
+    for await (const found of impostor.scan({ services: [0xfe82] })) {
+      const connection = await impostor.connect(found.address);
+      await connection.pair({ policy: { secureConnections: false } }).catch(() => undefined);
+      await connection.disconnect();
+      break;
+    }
+    await delay(scenario.clock, 1000);
+    expect(await key()).toBe(before);
+    expect(anew.ended).toBeUndefined();
+    await impostor.close();
+  });
+
+  test("another bonded pump than the one that is named is sent away", async () => {
+    await using scenario = await Scenario.open();
+    await using first = await scenario.connector();
+    await (await scenario.pair(first)).session.disconnect();
+    await first.close();
+    const own = await scenario.bonds.load(scenario.pump.identity.address);
+    const other = createBond({ ...own!, identity: Address.from("00:23:F7:01:02:03") });
+    await scenario.bonds.save(other);
+    await using connector = await scenario.connector({ mode: "reconnect", pump: other.identity });
+    await expect(connector.session({ timeoutMs: 180_000 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    expect(scenario.of("connected").length).toBeGreaterThan(1);
+    expect(scenario.of("warning")).toContainEqual(expect.objectContaining({ message: expect.stringContaining("Another pump") }));
+    expect(scenario.of("authenticated")).toHaveLength(1);
   });
 
   test("a stranger that asks to pair while the window is closed is refused, and the bond stays", async () => {

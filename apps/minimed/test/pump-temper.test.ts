@@ -1,4 +1,6 @@
+import { delay } from "jelling/async";
 import { AttOpcode } from "jelling/att";
+import { toHex } from "jelling/bytes";
 import type { Connection, Device } from "jelling/device";
 import { IoCapability } from "jelling/smp";
 import { describe, expect, test } from "vitest";
@@ -88,6 +90,52 @@ describe("what the simulated pump minds", () => {
     scenario.expectedRefusals = 2;
     expect(scenario.watch.offences.splice(0)).toHaveLength(2); // the watch sees them as well
     expect((await gatt.services()).map(({ uuid }) => uuid.text)).toEqual(["1800", "180a", "180f", "1805", "181f"]);
+  });
+
+  test("it pairs while its user lets it: the window bounds finding, connecting and pairing together, and nobody else opens it", async () => {
+    await using scenario = await Scenario.open();
+    // A phone that answers Pairing Request after the window has closed.
+    const phone = await scenario.air.device({ name: "slow phone", address: "random", gattServer: "empty" });
+    const advertising = await phone.advertise({
+      data: pairAdvertisement("Mobile 4"),
+      intervalMs: 40,
+      policy: {
+        pairing: { ioCapability: IoCapability.NoInputNoOutput, secureConnections: false },
+        agent: {
+          confirm: async () => {
+            await delay(scenario.clock, 20_000);
+            return true;
+          },
+          compare: () => Promise.resolve(false),
+          enterPasskey: () => Promise.resolve(undefined),
+          displayPasskey: () => {},
+        },
+      },
+    });
+    const connected = advertising.connection({ timeoutMs: 60_000 });
+    const startMs = scenario.clock.now();
+    await expect(scenario.pump.pairNewPhone({ timeoutMs: 10_000 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    expect(scenario.clock.now() - startMs).toBeLessThan(11_000);
+    await (await connected).closed;
+    expect(scenario.pump.hasPhone).toBe(false);
+    for await (const bond of scenario.pump.device.bonds.all()) expect.fail(`a bond was made: ${bond.identity}`);
+  });
+
+  test("a phone's Security Request does not make it pair again", async () => {
+    await using scenario = await Scenario.open();
+    await using phone = await authenticatedPhone(scenario);
+    const requests = (): number => scenario.air.trace("PairingRequest").filter(({ at }) => at === "pump").length;
+    const before = requests();
+    expect(before).toBe(1);
+    const keys = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const bond of scenario.pump.device.bonds.all()) found.push(toHex(bond.peerLtk!.key));
+      return found;
+    };
+    const known = await keys();
+    void phone.connection.pair({ signal: AbortSignal.timeout(60_000) }).catch(() => undefined);
+    await scenario.air.advance(5000);
+    expect([requests(), await keys()]).toEqual([before, known]);
   });
 
   test("control points answer as the service says", async () => {

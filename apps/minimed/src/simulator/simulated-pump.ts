@@ -1,6 +1,6 @@
-import { type Clock, callOut, delay, type OperationOptions } from "jelling/async";
+import { type Clock, callOut, Deadline, delay, type OperationOptions } from "jelling/async";
 import { AttOpcode } from "jelling/att";
-import { Address, BleError, ClosedError, type Logger, type RandomSource, SeededRandom, StateError, TimeoutError } from "jelling/core";
+import { Address, BleError, ClosedError, type Logger, type RandomSource, SeededRandom, StateError } from "jelling/core";
 import { type Capture, type Connection, type ConnectionPolicy, Device } from "jelling/device";
 import type { Advertisement } from "jelling/gap";
 import { HciErrorCode, type HciTransport } from "jelling/hci";
@@ -136,6 +136,8 @@ export class SimulatedPump implements AsyncDisposable {
     });
     const { clock, random, logger, capture } = options;
     const device = await Device.open(tap, { clock, random, logger, capture, gattServer: "empty", address: "public" });
+    // It asks to pair while its user lets it, and never because somebody asks for it.
+    device.pairable = false;
     pump = new SimulatedPump(device, tap, options);
     return pump;
   }
@@ -194,15 +196,17 @@ export class SimulatedPump implements AsyncDisposable {
     if (this.#userBusy) throw new StateError("the pump is pairing already");
     this.#userBusy = true;
     const until = this.#until(signal);
+    // One window over all attempts: what has not been paired when it closes is not paired any more.
+    using window = new Deadline({ clock: this.#clock, operation: "looking for a phone", signal: until, timeoutMs });
     try {
       this.#say("the user chooses to pair a new device; scanning for FE82");
       for (;;) {
         const isPhone = (advertisement: Advertisement): boolean => advertisement.hasService(PAIR_SERVICE_UUID);
-        const found = await this.#find(LOOK_FOR_NEW, isPhone, { signal: until, timeoutMs });
+        const found = await this.#find(LOOK_FOR_NEW, isPhone, { signal: window.signal });
         this.#say(`shows "${nameOf(found)}"; the user confirms`);
-        const connection = await this.#connect(found, until);
+        const connection = await this.#connect(found, window.signal);
         try {
-          await this.#during(connection, until, (link) => this.#meet(connection, link));
+          await this.#during(connection, until, (link) => this.#meet(connection, link, window.signal));
           return;
         } catch (error) {
           // The phone did not hear that it was meant; nothing has happened yet.
@@ -240,9 +244,9 @@ export class SimulatedPump implements AsyncDisposable {
   // --- meeting a phone ----------------------------------------------------------------------------------------------------------
 
   /** The first connection: pair, discover, authenticate. */
-  async #meet(connection: Connection, options: OperationOptions): Promise<void> {
+  async #meet(connection: Connection, options: OperationOptions, window: AbortSignal): Promise<void> {
     this.#say("asks to pair: no input or output, MITM bit set, legacy");
-    const report = await connection.pair(options);
+    const report = await connection.pair({ signal: window });
     const bonded = connection.peerIdentity;
     try {
       await this.#examine(connection, report, options);
@@ -287,18 +291,13 @@ export class SimulatedPump implements AsyncDisposable {
   async #find(
     how: { readonly intervalMs: number; readonly windowMs: number },
     isPhone: (advertisement: Advertisement) => boolean,
-    { signal, timeoutMs }: OperationOptions,
+    { signal }: OperationOptions,
   ): Promise<Advertisement> {
-    const stop = new AbortController();
-    using _timer =
-      timeoutMs === undefined
-        ? undefined
-        : this.#clock.setTimer(timeoutMs, "looking for a phone", () => stop.abort(new TimeoutError("looking for a phone", timeoutMs)));
     const scan = this.#device.scan({
       ...how,
       active: false,
       duplicates: "report",
-      signal: AbortSignal.any([stop.signal, ...(signal ? [signal] : [])]),
+      signal,
     });
     for await (const advertisement of scan) if (advertisement.connectable && isPhone(advertisement)) return advertisement.keep();
     throw new ClosedError("the pump's controller is gone");
