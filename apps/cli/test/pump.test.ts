@@ -1,9 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildKeyDatabase, inventKeys } from "@jelling/minimed";
 import { readBtsnoop } from "jelling/capture";
-import { SeededRandom } from "jelling/core";
+import { Address, SeededRandom } from "jelling/core";
+import { FileBondStore } from "jelling/node";
+import { createBond } from "jelling/smp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { main } from "../src/run.ts";
 import { fakeIo, jelling } from "./fake-io.ts";
@@ -91,4 +93,41 @@ test("reading without a bond says to pair first", async () => {
   expect(status).toBe(1);
   expect(err).toMatch(/^jelling: .*(pair|bond)/i);
   expect(err.trim().split("\n")).toHaveLength(1);
+});
+
+test("a key database that other users can read is refused with what helps", async () => {
+  const file = join(folder, "open keys");
+  await writeFile(file, database());
+  for (const [mode, shown] of [
+    [0o644, "0644"],
+    [0o640, "0640"],
+    [0o602, "0602"],
+  ] as const) {
+    await chmod(file, mode);
+    const { status, err } = await run("pump", "keys", file);
+    expect([status, err]).toEqual([
+      1,
+      `jelling: the key database ${file} is open to other users (mode ${shown}): chmod 600 ${JSON.stringify(file)}\n`,
+    ]);
+  }
+  await chmod(file, 0o400);
+  expect((await run("pump", "keys", file)).status).toBe(0);
+});
+
+test("pairing with a bond at hand says what there is and what to type, at once", async () => {
+  const file = join(folder, "keys3");
+  await writeFile(file, database(), { mode: 0o600 });
+  const key = { key: new Uint8Array(16).fill(1), ediv: 1, rand: new Uint8Array(8), keySize: 16 };
+  await new FileBondStore(join(folder, "jelling", "sim", "pump-bonds.json")).save(
+    createBond({
+      identity: Address.from("00:23:F7:01:02:03"),
+      localLtk: key,
+      localIrkDistributed: true,
+      authenticated: false,
+      secureConnections: false,
+    }),
+  );
+  const { status, out, err } = await run("pump", "pair", "--keys", file, "-t", "sim:battery");
+  expect([status, out]).toEqual([1, ""]);
+  expect(err).toMatch(/^jelling: there is a bond with a pump already: jelling pump read .*; jelling pump pair --anew .*\n$/);
 });
