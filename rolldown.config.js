@@ -7,6 +7,7 @@ export default defineConfig({
   logLevel: "warn",
   platform: "node",
   transform: { target: "node20" }, // `using` in a form that Node 20 understands
+  resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] }, // the pump connector from its sources
   external: [/^jelling(\/|$)/, /^node:/, "koffi"],
   output: { dir: "dist/cli", format: "esm", sourcemap: true, cleanDir: true, chunkFileNames: "[name]-[hash].js" },
 });

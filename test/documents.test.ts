@@ -4,9 +4,12 @@ import { expect, test } from "vitest";
 import { checkTypes, readPage, runProgram } from "./support/documented-programs.ts";
 
 const root = join(import.meta.dirname, "..");
-const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`), "bench/README.md"].filter((name) =>
-  name.endsWith(".md"),
-);
+const pages = [
+  "README.md",
+  ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`),
+  "apps/minimed/README.md",
+  "bench/README.md",
+].filter((name) => name.endsWith(".md"));
 
 /** Every program of a page, by a file name that says where it stands. */
 function programsOf(page: string): [string, string][] {
@@ -25,8 +28,8 @@ test("every program of the documents compiles", async () => {
 }, 120_000);
 
 // docs/mgmt.md and docs/air.md have tests of their own.
-const shown = ["README.md", "docs/pump.md", "docs/transports.md", "docs/security.md", "docs/captures.md"].flatMap((page) =>
-  readPage(page === "README.md" ? "./README.md" : page).programs.map((program) => ({ page, ...program })),
+const shown = ["README.md", "docs/pump.md", "docs/transports.md", "docs/security.md", "docs/captures.md", "apps/minimed/README.md"].flatMap(
+  (page) => readPage(page === "README.md" ? "./README.md" : page).programs.map((program) => ({ page, ...program })),
 );
 
 test("the programs that print something are found", () => {

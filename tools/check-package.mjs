@@ -1,34 +1,71 @@
-// Packs the library, installs the tarball into an empty folder without running any script, and uses it as a stranger would.
+// Packs the library and the pump connector, installs both tarballs into an empty folder without running any script, and uses them as a
+// stranger would: every subpath imports, the command runs, and the program of each README does what it says.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+const PACKAGES = [
+  { name: "jelling", root: "." },
+  { name: "@jelling/minimed", root: "apps/minimed" },
+];
 const run = (command, args, options = {}) =>
   execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], ...options });
 const folder = mkdtempSync(join(tmpdir(), "jelling-package-"));
 try {
-  const [{ filename, files }] = JSON.parse(run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder]));
-  const tarball = join(folder, filename);
-  const strays = files.map(({ path }) => path).filter((path) => /\.test\.|vectors/.test(path));
-  if (strays.length > 0) throw new Error(`the package holds test files: ${strays.join(", ")}`);
-  run("npx", ["--no-install", "publint", "--strict", tarball], { stdio: "inherit" });
-  run("npx", ["--no-install", "attw", "--profile", "esm-only", tarball], { stdio: "inherit" });
+  const tarballs = PACKAGES.map(({ name, root }) => {
+    const [{ filename, files }] = JSON.parse(
+      run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], { cwd: root }),
+    );
+    const paths = files.map(({ path }) => path);
+    const strays = paths.filter((path) => /\.test\.|vectors|node_modules|\.tsbuildinfo/.test(path));
+    if (strays.length > 0) throw new Error(`${name} holds files that are not for users: ${strays.join(", ")}`);
+    for (const wanted of ["README.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "src/index.ts"])
+      if (!paths.includes(wanted)) throw new Error(`${name} lacks ${wanted}: build first`);
+    checkLinks(name, root, new Set(paths));
+    const tarball = join(folder, filename);
+    run("npx", ["--no-install", "publint", "--strict", tarball], { stdio: "inherit" });
+    run("npx", ["--no-install", "attw", "--profile", "esm-only", tarball], { stdio: "inherit" });
+    return tarball;
+  });
 
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
-  run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", tarball], { cwd: folder });
-  const { exports } = JSON.parse(readFileSync(join(folder, "node_modules/jelling/package.json"), "utf8"));
-  const subpaths = Object.keys(exports).filter((subpath) => !subpath.endsWith(".json"));
-  const names = subpaths.map((subpath) => `jelling${subpath.slice(1)}`);
+  run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...tarballs], { cwd: folder });
+  const subpaths = PACKAGES.flatMap(({ name }) => {
+    const { exports } = JSON.parse(readFileSync(join(folder, "node_modules", name, "package.json"), "utf8"));
+    return Object.keys(exports)
+      .filter((subpath) => !subpath.endsWith(".json"))
+      .map((subpath) => `${name}${subpath.slice(1)}`);
+  });
   writeFileSync(
     join(folder, "import-all.js"),
-    `for (const name of ${JSON.stringify(names)}) if (Object.keys(await import(name)).length === 0) throw new Error(name + " exports nothing");`,
+    `for (const name of ${JSON.stringify(subpaths)}) if (Object.keys(await import(name)).length === 0) throw new Error(name + " exports nothing");`,
   );
   run(process.execPath, ["import-all.js"], { cwd: folder });
+  const programs = PACKAGES.flatMap(({ name, root }) => {
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    return [...readme.matchAll(/```js\n((?:(?!```).)*)```\n\n```text\n(.*?)```/gs)].map(([, code, output]) => ({ name, code, output }));
+  });
+  if (programs.length < PACKAGES.length) throw new Error("a README has no program in JavaScript that is followed by what it prints");
+  for (const { name, code, output } of programs) {
+    writeFileSync(join(folder, "readme.js"), code);
+    const printed = run(process.execPath, ["readme.js"], { cwd: folder });
+    if (printed !== output) throw new Error(`the program in the README of ${name} printed:\n${printed}instead of:\n${output}`);
+  }
   const version = run("npx", ["--no-install", "jelling", "--version"], { cwd: folder }).trim();
   const demo = run("npx", ["--no-install", "jelling", "pump", "demo"], { cwd: folder });
   if (!/mg\/dL/.test(demo)) throw new Error("`jelling pump demo` did not end with a glucose value");
-  console.log(`jelling ${version}: ${names.length} subpaths import, the command runs (${files.length} files in the package)`);
+  console.log(`jelling ${version}: ${subpaths.length} subpaths import, ${programs.length} programs and the command run`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** A link of the README must lead somewhere from the registry's page, which has no repository around it. */
+function checkLinks(name, root, paths) {
+  for (const [, target] of readFileSync(join(root, "README.md"), "utf8").matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^#/.test(target)) continue;
+    const ours = /^https:\/\/github\.com\/jelling-ble\/jelling\/(?:blob|tree)\/main\/([^#]+)/.exec(target)?.[1];
+    if (ours ? !existsSync(ours) : !/^https?:/.test(target) && !paths.has(target))
+      throw new Error(`the README of ${name} links to ${target}, which does not exist there`);
+  }
 }
