@@ -342,6 +342,18 @@ describe("links", () => {
     expect(device.links).toEqual([]);
   });
 
+  test("a link that the controller could not end is still there (7.7.5)", async () => {
+    await open();
+    const connection = await beConnected();
+    controller.reactions.set("Disconnect", () => controller.event(DisconnectionComplete, { status: 0x1f, connectionHandle: 1, reason: 0 }));
+    await expect(connection.disconnect()).rejects.toMatchObject({ code: "ERR_HCI", status: 0x1f, command: "Disconnect" });
+    expect([device.links, connection.ended]).toEqual([[connection], undefined]);
+    expect(await connection.rssi()).toBe(-60);
+    controller.lose();
+    await connection.disconnect();
+    expect(device.links).toEqual([]);
+  });
+
   test("a link that the controller does not want to end is an error, but not of a scope that is left", async () => {
     await open();
     controller.answers.set("Disconnect", HciErrorCode.HardwareFailure);
@@ -592,7 +604,9 @@ describe("security", () => {
   ])("a bonded peer that %s ends the connection, and was asked nothing", async (_name, answer, error) => {
     await open({ bonds: new MemoryBondStore([PLAIN_BOND]) });
     const outcomes: Promise<unknown>[] = [];
-    device.onConnection((connection) => outcomes.push(expect(connection.gatt.read(3)).rejects.toMatchObject(error)));
+    // Silence ends the call of connect first, and with it the link.
+    const ofRead = error.code === "ERR_TIMEOUT" ? { code: "ERR_DISCONNECTED" } : error;
+    device.onConnection((connection) => outcomes.push(expect(connection.gatt.read(3)).rejects.toMatchObject(ofRead)));
     controller.reactions.set("Disconnect", () => gone(HciErrorCode.ConnectionTerminatedByLocalHost));
     const connecting = expect(connect()).rejects.toMatchObject(error);
     await settled();

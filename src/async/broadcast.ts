@@ -1,5 +1,10 @@
 import { onAbort } from "./on-abort.ts";
 
+/** A flow for one loop, which keeps a bounded number of items for it. `dropped` counts those it lost because it was slow. */
+export interface Flow<T> extends AsyncIterableIterator<T> {
+  readonly dropped: number;
+}
+
 /** One reader's bounded queue on a Broadcast. A reader that falls behind loses the oldest items; `dropped` counts them. */
 export class Subscription<T> implements AsyncIterableIterator<T>, Disposable {
   readonly capacity: number;

@@ -1,4 +1,4 @@
-export { Broadcast, Subscription } from "./broadcast.ts";
+export { Broadcast, type Flow, Subscription } from "./broadcast.ts";
 export { callOut, rethrowLater } from "./call-out.ts";
 export { type Clock, delay, quiet, SystemClock } from "./clock.ts";
 export { Deadline } from "./deadline.ts";

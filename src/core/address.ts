@@ -1,3 +1,4 @@
+import { kindOf } from "./arguments.ts";
 import { ArgumentError } from "./error.ts";
 
 /** Peer_Address_Type of HCI: what the address is. Identity types appear where the controller resolved a private address. */
@@ -15,6 +16,7 @@ export class Address {
   #text: string | undefined;
 
   constructor(bytes: Uint8Array, type: number) {
+    if (!(bytes instanceof Uint8Array)) throw new ArgumentError(`device address: expected a Uint8Array, got ${kindOf(bytes)}`);
     if (bytes.length !== 6) throw new ArgumentError(`device address of ${bytes.length} octets: expected 6`);
     this.bytes = bytes.slice();
     this.type = (type & 1) as 0 | 1;
@@ -28,6 +30,8 @@ export class Address {
    */
   static from(value: AddressLike, type: "public" | "random" = "public"): Address {
     if (value instanceof Address) return value;
+    if (typeof value !== "string")
+      throw new ArgumentError(`device address: expected an Address, or text like C0:11:22:33:44:55/random, got ${kindOf(value)}`);
     const match = /^((?:[0-9a-f]{2}:){5}[0-9a-f]{2})(?:\/(p|public|r|random))?$/i.exec(value.trim());
     if (!match) throw new ArgumentError(`device address "${value}": expected six octets like C0:11:22:33:44:55, then /public or /random`);
     const octets = match[1]!.split(":").map((octet) => Number.parseInt(octet, 16));

@@ -1,5 +1,16 @@
 import { expect, test } from "vitest";
-import { checkBoolean, checkChoice, checkFunction, checkInteger, checkOctets, checkOptions, checkText, optionNames } from "./arguments.ts";
+import {
+  checkBoolean,
+  checkChoice,
+  checkFunction,
+  checkInteger,
+  checkMilliseconds,
+  checkOctets,
+  checkOperation,
+  checkOptions,
+  checkText,
+  optionNames,
+} from "./arguments.ts";
 import { ArgumentError } from "./error.ts";
 
 interface Options {
@@ -50,4 +61,20 @@ test("whole numbers, functions and words are told apart from the rest", () => {
   expect(() => checkText("name", 5)).toThrow("name: expected text, got 5");
   expect(checkChoice("kind", "a", ["a", "b"])).toBe("a");
   expect(() => checkChoice("kind", "c", ["a", "b"])).toThrow('kind: expected "a", "b", got a string');
+});
+
+test("milliseconds, time limits and signals are what they are called", () => {
+  expect(checkMilliseconds("interval", 7.5, 7.5, 4000)).toBe(7.5);
+  for (const value of [7, 4001, Number.NaN, "10", undefined, null, [10]])
+    expect(() => checkMilliseconds("interval", value, 7.5, 4000)).toThrow("expected 7.5 to 4000 ms");
+  expect(() => checkMilliseconds("interval", 7, 7.5, 4000)).toThrow(new ArgumentError("interval 7 ms: expected 7.5 to 4000 ms"));
+  expect(() => checkOperation("read", undefined)).not.toThrow();
+  for (const timeoutMs of [0, 0.5, Number.POSITIVE_INFINITY, undefined])
+    expect(() => checkOperation("read", { timeoutMs, signal: new AbortController().signal })).not.toThrow();
+  for (const timeoutMs of [-1, Number.NaN, "5", null])
+    expect(() => checkOperation("read", { timeoutMs })).toThrow("read: timeoutMs: expected milliseconds from 0");
+  for (const signal of [null, {}, new AbortController(), "signal"])
+    expect(() => checkOperation("read", { signal })).toThrow("read: signal: expected an AbortSignal, got");
+  expect(() => checkOperation("read", { timeout: 5 })).toThrow('read: unknown option "timeout", did you mean "timeoutMs"?');
+  expect(() => checkOperation("read", { offset: 5 }, optionNames({ offset: true }))).not.toThrow();
 });

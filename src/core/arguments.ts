@@ -45,6 +45,36 @@ export function checkText(what: string, value: unknown): string {
   return value;
 }
 
+/** Milliseconds from `min` to `max`, fractions included. @throws {ArgumentError} */
+export function checkMilliseconds(what: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== "number" || !(value >= min && value <= max))
+    throw new ArgumentError(`${what} ${kindOf(value)} ms: expected ${min} to ${max} ms`);
+  return value;
+}
+
+/** An AbortSignal, or nothing. @throws {ArgumentError} */
+export function checkSignal(what: string, value: unknown): void {
+  // By its parts: a signal of another realm (a frame, a test environment) is one too.
+  const signal = value as Partial<AbortSignal> | null | undefined;
+  if (signal !== undefined && (typeof signal?.aborted !== "boolean" || typeof signal.addEventListener !== "function"))
+    throw new ArgumentError(`${what}: expected an AbortSignal, got ${kindOf(value)}`);
+}
+
+/** A time limit in milliseconds from 0, Infinity for none, or nothing. @throws {ArgumentError} */
+export function checkTimeout(what: string, value: unknown): void {
+  if (value !== undefined && (typeof value !== "number" || !(value >= 0)))
+    throw new ArgumentError(`${what}: expected milliseconds from 0, got ${kindOf(value)}`);
+}
+
+const OPERATION_NAMES: OptionNames = new Set(["signal", "timeoutMs"]);
+/** Options of an operation: names, `signal` and `timeoutMs`. @param names where there are others than these two @throws {ArgumentError} */
+export function checkOperation(what: string, options: unknown, names: OptionNames = OPERATION_NAMES): void {
+  checkOptions(what, options, names);
+  const { signal, timeoutMs } = (options ?? {}) as { signal?: unknown; timeoutMs?: unknown };
+  checkSignal(`${what}: signal`, signal);
+  checkTimeout(`${what}: timeoutMs`, timeoutMs);
+}
+
 /** A function, or nothing. @throws {ArgumentError} */
 export function checkFunction(what: string, value: unknown): void {
   if (value !== undefined && typeof value !== "function") throw new ArgumentError(`${what}: expected a function, got ${kindOf(value)}`);

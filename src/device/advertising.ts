@@ -1,11 +1,22 @@
-import { Broadcast, type Clock, type OperationOptions, Pending } from "../async/index.ts";
+import { Broadcast, type Clock, type Flow, type OperationOptions, onAbort, Pending } from "../async/index.ts";
 import type { Address } from "../core/address.ts";
+import { checkOperation, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
 import { StateError } from "../core/error.ts";
 import { type Advertiser, AdvertisingData, type AdvertisingDataLike, type AdvertisingSession } from "../gap/index.ts";
 import type { Connection } from "./connection.ts";
 
 /** Connections kept for a loop that has not begun; more are still connected and served, but not handed out here. */
 const BACKLOG = 16;
+const SIGNAL_OPTION = optionNames<{ signal?: AbortSignal | undefined }>({ signal: true });
+const UPDATE_OPTIONS = optionNames<AdvertisingUpdate>({ data: true, scanResponse: true });
+
+/** What of an advertisement can change while it is on the air. */
+export interface AdvertisingUpdate {
+  /** At most 31 octets. */
+  readonly data?: AdvertisingDataLike | undefined;
+  /** At most 31 octets. */
+  readonly scanResponse?: AdvertisingDataLike | undefined;
+}
 
 /** One advertisement, until it is stopped or ended by a connection (see AdvertiseOptions.restart). */
 export class Advertising implements AsyncDisposable {
@@ -14,16 +25,17 @@ export class Advertising implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #connections = new Broadcast<Connection>();
   #backlog: Connection[] = [];
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => void this.#advertiser.stop(this.#session, this.#signal!.reason);
+  /** Callers of `connection`, in the order of their calls. */
+  readonly #waiting = new Set<Pending<Connection>>();
+  readonly #listener: Disposable;
+  #isOver: { readonly error: unknown } | undefined;
 
   /** Made by `Device.advertise`. */
   constructor(at: { advertiser: Advertiser; session: AdvertisingSession; clock: Clock; signal?: AbortSignal | undefined }) {
     this.#advertiser = at.advertiser;
     this.#session = at.session;
     this.#clock = at.clock;
-    this.#signal = at.signal;
-    at.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#listener = onAbort(at.signal, () => at.advertiser.abandon(at.session, at.signal?.reason));
     at.session.onEnd = (error) => this.#end(error);
     if (at.session.ended) this.#end(at.session.ended.error);
   }
@@ -39,44 +51,64 @@ export class Advertising implements AsyncDisposable {
 
   /**
    * The connections this advertisement leads to, those made before the first call and still there included. The loop ends when advertising does; with
-   * `signal.reason` if a signal ended it, with an error if the controller did.
+   * `signal.reason` if a signal ended it, with an error if the controller did. Several loops see the same connections.
    */
-  connections({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<Connection> {
-    const subscription = this.#connections.subscribe({ capacity: BACKLOG, signal });
+  connections(options: { signal?: AbortSignal | undefined } = {}): Flow<Connection> {
+    checkOptions("connections", options, SIGNAL_OPTION);
+    checkSignal("connections: signal", options.signal);
+    const subscription = this.#connections.subscribe({ capacity: BACKLOG, signal: options.signal });
     const backlog = this.#openBacklog();
     this.#backlog = [];
-    if (backlog.length === 0) return subscription;
-    return after(backlog, subscription);
+    return backlog.length === 0 ? subscription : new After(backlog, subscription);
   }
 
   /**
-   * The next connection.
+   * The next connection. Each goes to one caller: who asked first.
    *
    * @throws {StateError} advertising was stopped
    * @throws {TimeoutError} none came in `timeoutMs`
    */
-  async connection({ signal, timeoutMs }: OperationOptions = {}): Promise<Connection> {
+  async connection(options: OperationOptions = {}): Promise<Connection> {
+    checkOperation("connection", options);
+    options.signal?.throwIfAborted();
     this.#backlog = this.#openBacklog();
     const first = this.#backlog.shift();
     if (first) return first;
-    const pending = new Pending<Connection>({ clock: this.#clock, operation: "waiting for a connection", signal, timeoutMs });
-    using subscription = this.#connections.subscribe({ capacity: 1 });
-    subscription.next().then(
-      ({ value, done }) => (done ? pending.reject(new StateError("advertising ended without a connection")) : pending.resolve(value)),
-      (error: unknown) => pending.reject(error),
-    );
+    if (this.#isOver) throw this.#isOver.error ?? new StateError("advertising ended without a connection");
+    const pending: Pending<Connection> = new Pending<Connection>({
+      clock: this.#clock,
+      operation: "waiting for a connection",
+      ...options,
+      onSettled: () => this.#waiting.delete(pending),
+    });
+    this.#waiting.add(pending);
     return await pending.promise;
   }
 
-  /** Changes what is advertised, on the air. @throws {ArgumentError} it does not fit · {StateError} advertising is over */
-  async update({ data, scanResponse }: { data?: AdvertisingDataLike; scanResponse?: AdvertisingDataLike }): Promise<void> {
+  /**
+   * Changes what is advertised, on the air or at the next start. What rejects was not changed.
+   *
+   * @throws {ArgumentError} it does not fit
+   * @throws {StateError} advertising is over
+   * @throws {HciError} the controller refuses
+   * @throws {TimeoutError} the controller does not answer
+   */
+  async update(change: AdvertisingUpdate): Promise<void> {
+    checkOptions("update", change ?? null, UPDATE_OPTIONS);
+    const { data, scanResponse } = change;
     await this.#advertiser.setData(this.#session, {
-      ...(data && { data: AdvertisingData.from(data) }),
-      ...(scanResponse && { scanResponse: AdvertisingData.from(scanResponse) }),
+      ...(data !== undefined && { data: AdvertisingData.from(data) }),
+      ...(scanResponse !== undefined && { scanResponse: AdvertisingData.from(scanResponse) }),
     });
   }
 
-  /** Takes it off the air; connections stay. */
+  /**
+   * Takes it off the air; connections stay. While this rejects it may still be there: turning it off is tried again, and where that never
+   * succeeds the device closes.
+   *
+   * @throws {HciError} the controller refuses
+   * @throws {TimeoutError} the controller does not answer
+   */
   async stop(): Promise<void> {
     await this.#advertiser.stop(this.#session);
   }
@@ -87,12 +119,18 @@ export class Advertising implements AsyncDisposable {
 
   /** A connection that answers this advertisement. @internal */
   publish(connection: Connection): void {
-    if (this.#connections.size > 0) {
-      this.#connections.publish(connection);
-      return;
+    const isTaken = this.#handToCaller(connection);
+    if (this.#connections.size > 0) this.#connections.publish(connection);
+    else if (!isTaken) {
+      this.#backlog = this.#openBacklog();
+      if (this.#backlog.length < BACKLOG) this.#backlog.push(connection);
     }
-    this.#backlog = this.#openBacklog();
-    if (this.#backlog.length < BACKLOG) this.#backlog.push(connection);
+  }
+
+  #handToCaller(connection: Connection): boolean {
+    const [first] = this.#waiting;
+    first?.resolve(connection);
+    return first !== undefined;
   }
 
   /** Those that are still there. */
@@ -101,17 +139,38 @@ export class Advertising implements AsyncDisposable {
   }
 
   #end(error: unknown): void {
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#listener[Symbol.dispose]();
     // In a later turn of the promises: a connection that ends advertising is handed out first.
-    queueMicrotask(() => this.#connections.close(error));
+    queueMicrotask(() => {
+      this.#isOver = { error };
+      this.#connections.close(error);
+      for (const pending of this.#waiting) pending.reject(error ?? new StateError("advertising ended without a connection"));
+    });
   }
 }
 
-async function* after(backlog: readonly Connection[], rest: AsyncIterableIterator<Connection>): AsyncGenerator<Connection, void> {
-  try {
-    yield* backlog;
-    yield* { [Symbol.asyncIterator]: () => rest };
-  } finally {
-    await rest.return?.();
+/** Connections that were there already, then those that come. */
+class After implements Flow<Connection> {
+  readonly #backlog: Connection[];
+  readonly #rest: Flow<Connection>;
+
+  constructor(backlog: Connection[], rest: Flow<Connection>) {
+    this.#backlog = backlog;
+    this.#rest = rest;
+  }
+
+  get dropped(): number {
+    return this.#rest.dropped;
+  }
+  next(): Promise<IteratorResult<Connection>> {
+    const value = this.#backlog.shift();
+    return value ? Promise.resolve({ value, done: false }) : this.#rest.next();
+  }
+  return(): Promise<IteratorResult<Connection>> {
+    this.#backlog.length = 0;
+    return this.#rest.return!();
+  }
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }

@@ -2,25 +2,29 @@ import { type Clock, Emitter, type OperationOptions, Pending } from "../async/in
 import { setClientDemand, setLinkSecurity } from "../att/bearer.ts";
 import { AttBearer, type LinkSecurity } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
-import { type BleError, UnsupportedError } from "../core/error.ts";
+import { checkChoice, checkFunction, checkInteger, checkOperation, kindOf } from "../core/arguments.ts";
+import { ArgumentError, type BleError, UnsupportedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import { type BondBook, type ConnectionParameterOptions, connectionParameterUnits } from "../gap/index.ts";
+import { type BondBook, type ConnectionParameterOptions, checkParameterNames, connectionParameterUnits } from "../gap/index.ts";
 import { GattClient, type GattPeer } from "../gatt/index.ts";
-import { Disconnect, DisconnectedError, type Hci, HciError, HciErrorCode, LeSetDataLength, ReadRssi } from "../hci/index.ts";
+import {
+  ControllerError,
+  Disconnect,
+  DisconnectedError,
+  type Hci,
+  HciError,
+  HciErrorCode,
+  hciErrorText,
+  LeSetDataLength,
+  ReadRssi,
+} from "../hci/index.ts";
 import type { L2capLink } from "../l2cap/index.ts";
 import { type PairingPolicy, type PairingReport, type PairOptions, SecurityManager, type SecurityManagerOptions } from "../smp/index.ts";
 import { ClientSecurity } from "./client-security.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
+import type { LinkParameters } from "./parameter-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
-
-/** Parameters of a link as they are now. */
-export interface LinkParameters {
-  readonly intervalMs: number;
-  /** Connection events the peripheral may skip. */
-  readonly latency: number;
-  readonly supervisionTimeoutMs: number;
-}
 
 /** Longest link layer payloads, in octets. */
 export interface DataLength {
@@ -44,23 +48,29 @@ export type ConnectionEvents = {
 
 /** How a controller refuses to disconnect a link that is going already. */
 const GOING: readonly number[] = [HciErrorCode.UnknownConnectionIdentifier, HciErrorCode.CommandDisallowed];
+/** Reasons that HCI_Disconnect takes, Vol 4 Part E 7.1.6. */
+const DISCONNECT_REASONS: readonly number[] = [
+  HciErrorCode.AuthenticationFailure,
+  HciErrorCode.RemoteUserTerminatedConnection,
+  HciErrorCode.RemoteDeviceTerminatedConnectionDueToLowResources,
+  HciErrorCode.RemoteDeviceTerminatedConnectionDueToPowerOff,
+  HciErrorCode.UnsupportedRemoteFeature,
+  HciErrorCode.PairingWithUnitKeyNotSupported,
+  HciErrorCode.UnacceptableConnectionParameters,
+];
+const EVENTS: readonly (keyof ConnectionEvents)[] = [
+  "security",
+  "paired",
+  "securityFailure",
+  "parameters",
+  "dataLength",
+  "mtu",
+  "disconnected",
+];
 /** How long a disconnection waits for what is still to be sent. */
 const FLUSH_MS = 1000;
 /** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
 const INITIAL_DATA_LENGTH: DataLength = Object.freeze({ txOctets: 27, rxOctets: 27 });
-/** Connection_Interval and the others in what they mean. */
-export function linkParameters(units: {
-  connectionInterval: number;
-  peripheralLatency: number;
-  supervisionTimeout: number;
-}): LinkParameters {
-  return Object.freeze({
-    intervalMs: units.connectionInterval * 1.25,
-    latency: units.peripheralLatency,
-    supervisionTimeoutMs: units.supervisionTimeout * 10,
-  });
-}
-
 /** What the device gives a connection to work with. */
 export interface ConnectionParts {
   readonly hci: Hci;
@@ -207,6 +217,8 @@ export class Connection implements AsyncDisposable {
   }
 
   on<K extends keyof ConnectionEvents>(event: K, listener: (value: ConnectionEvents[K]) => void): Disposable {
+    checkChoice("connection event", event, EVENTS);
+    checkFunction(`listener of "${event}"`, listener ?? null);
     return this.#events.on(event, listener);
   }
 
@@ -245,6 +257,7 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Changes the connection parameters. The central decides; a peripheral asks it, over the link layer where both sides can, else over L2CAP.
+   * Several calls take effect one after the other. A change that the peer asked for is not taken for this one.
    *
    * @returns the parameters that are now in force
    * @throws {UnsupportedError} the central refuses
@@ -252,48 +265,63 @@ export class Connection implements AsyncDisposable {
    * @throws {DisconnectedError} the link is lost
    */
   async updateParameters(parameters: ConnectionParameterOptions, options: OperationOptions = {}): Promise<LinkParameters> {
-    const units = connectionParameterUnits(parameters);
+    checkParameterNames(parameters);
+    const units = connectionParameterUnits(parameters ?? {});
+    checkOperation("updateParameters", options);
     this.#throwIfEnded();
-    const isAccepted = await this.#procedures.updateParameters(units, options);
-    if (!isAccepted) throw new UnsupportedError("the central refuses these connection parameters");
-    return this.#parameters;
+    const inForce = await this.#procedures.updateParameters(units, options);
+    if (!inForce) throw new UnsupportedError("the central refuses these connection parameters");
+    return inForce;
   }
 
   /** Signal strength of the last packet; `undefined` where the controller does not know. @throws {DisconnectedError} the link is lost */
   async rssi(options: OperationOptions = {}): Promise<number | undefined> {
+    checkOperation("rssi", options);
     this.#throwIfEnded();
-    const { rssi } = await this.#settled(this.#hci.send(ReadRssi, { handle: this.handle }, options));
+    const { handle, rssi } = await this.#settled(this.#hci.send(ReadRssi, { handle: this.handle }, options));
+    this.#checkAnswer("ReadRssi", handle);
     return rssi === 127 ? undefined : rssi;
   }
 
   /** LE features of the peer's controller, bits as in LeFeature. @throws {DisconnectedError} the link is lost */
-  remoteFeatures(options: OperationOptions = {}): Promise<bigint> {
-    return this.#procedures.remoteFeatures(options);
+  async remoteFeatures(options: OperationOptions = {}): Promise<bigint> {
+    checkOperation("remoteFeatures", options);
+    return await this.#procedures.remoteFeatures(options);
   }
 
   /** Asks the link layer for packets of up to `txOctets` (27 to 251) octets; what both can is told by the event "dataLength". */
   async setDataLength(txOctets: number, options: OperationOptions = {}): Promise<void> {
+    checkInteger("setDataLength: txOctets", txOctets, 27, 251);
+    checkOperation("setDataLength", options);
     this.#throwIfEnded();
     // Time of such a packet on LE 1M with a MIC; the controller takes what it can.
     const txTime = (txOctets + 14) * 8;
-    await this.#settled(this.#hci.send(LeSetDataLength, { connectionHandle: this.handle, txOctets, txTime }, options));
+    const { connectionHandle } = await this.#settled(
+      this.#hci.send(LeSetDataLength, { connectionHandle: this.handle, txOctets, txTime }, options),
+    );
+    this.#checkAnswer("LeSetDataLength", connectionHandle);
   }
 
   /**
    * Ends the link; resolves when it is gone. What was sent before is let through first, for at most a second. While this rejects, the link is
    * there, or may be: it can be used, and disconnected again.
    *
-   * @param reason a value of HciErrorCode that may be given: by default Remote User Terminated Connection
+   * @param reason a value of HciErrorCode that may be given (Vol 4 Part E 7.1.6): by default Remote User Terminated Connection
+   * @throws {ArgumentError} another reason
    * @throws {HciError} the controller refuses, at once or with a Disconnection Complete event that says so (Vol 4 Part E 7.7.5)
    * @throws {TimeoutError} the controller does not say in the supervision timeout and 2 s what became of the link
    */
-  disconnect(reason: number = HciErrorCode.RemoteUserTerminatedConnection): Promise<void> {
-    if (this.#ended) return Promise.resolve();
+  async disconnect(reason: number = HciErrorCode.RemoteUserTerminatedConnection): Promise<void> {
+    if (!DISCONNECT_REASONS.includes(reason))
+      throw new ArgumentError(
+        `disconnect: reason ${kindOf(reason)}: expected one of ${DISCONNECT_REASONS.map((code) => hciErrorText(code)).join(", ")}`,
+      );
+    if (this.#ended) return;
     this.#disconnecting ??= this.#disconnect(reason).finally(() => {
       this.#disconnecting = undefined;
       this.#disconnection = undefined;
     });
-    return this.#disconnecting;
+    await this.#disconnecting;
   }
 
   async #disconnect(reason: number): Promise<void> {
@@ -337,6 +365,12 @@ export class Connection implements AsyncDisposable {
 
   #throwIfEnded(): void {
     if (this.#ended) throw this.#ended;
+  }
+
+  /** An answer about another link answers nothing that was asked here. */
+  #checkAnswer(command: string, handle: number): void {
+    if (handle !== this.handle)
+      throw new ControllerError(`the controller answered ${command} about handle ${handle}, and was asked about ${this.handle}`);
   }
 
   /** A command about this link that fails because the link is gone fails with that. */
@@ -397,7 +431,7 @@ export class Connection implements AsyncDisposable {
       this.#parameters = parameters;
       this.#events.emit("parameters", parameters);
     }
-    this.#procedures.onConnectionUpdate(status);
+    this.#procedures.onConnectionUpdate(status, parameters);
   }
 
   /** @internal */

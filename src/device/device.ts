@@ -1,36 +1,46 @@
-import { Broadcast, type Clock, Emitter, type OperationOptions, Pending, SystemClock } from "../async/index.ts";
+import { Broadcast, type Clock, Deadline, delay, Emitter, type Flow, onAbort, Pending, SystemClock } from "../async/index.ts";
 import { Address, type AddressLike } from "../core/address.ts";
-import { type BleError, ClosedError, StateError, TimeoutError } from "../core/error.ts";
+import { checkChoice, checkFunction, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
+import { type BleError, ClosedError, StateError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
 import {
-  type Advertisement,
   Advertiser,
   type AdvertisingSession,
   BondBook,
+  type ConnectOptions,
   Connector,
+  checkConnectOptions,
   DEFAULT_CONNECT_TIMEOUT_MS,
   MemoryBondStore,
   type OnAdvertisement,
   OwnAddresses,
   Radio,
   Scanner,
+  type ScanReports,
 } from "../gap/index.ts";
 import { GattServer, gapService, gattService } from "../gatt/index.ts";
-import { Disconnect, DisconnectedError, Hci, HciError, HciErrorCode, type HciTransport } from "../hci/index.ts";
+import { type ControllerError, DisconnectedError, Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
 import { L2cap } from "../l2cap/index.ts";
 import { type BondStore, PairingAttempts } from "../smp/index.ts";
 import { Advertising } from "./advertising.ts";
 import { CapturedTransport } from "./capture.ts";
+import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
 import { Connection } from "./connection.ts";
+import { DiscardedLinks } from "./discarded-links.ts";
+import { established, isNotEstablished, notEstablished } from "./establishment.ts";
 import { bindEvents, type NewLink } from "./events.ts";
 import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceScanOptions } from "./options.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 
 /** How long closing waits for the links to be taken down; the controller is reset afterwards in any case. */
 const FAREWELL_MS = 2000;
-/** How long a link that nobody wants is waited for. */
-const DISCARD_MS = 5000;
+/** How long closing waits for bonds to reach their store and for the transport to close. */
+const RELEASE_MS = 5000;
+/** Pause before another try to connect where the peer did not answer its first events; twice as long each time, up to the second number. */
+const CONNECT_PAUSE_MS = [20, 640] as const;
+const EVENTS: readonly (keyof DeviceEvents)[] = ["connection", "closed"];
+const SIGNAL_OPTION = optionNames<{ signal?: AbortSignal | undefined }>({ signal: true });
 
 export type DeviceEvents = {
   /** A link is there, whoever made it; called before anything of the peer is looked at. */
@@ -78,8 +88,7 @@ export class Device implements AsyncDisposable {
   readonly #advertisings = new WeakMap<AdvertisingSession, { readonly policy: ConnectionPolicy; readonly advertising: Advertising }>();
   /** The advertisement that a link answers. */
   readonly #answered = new WeakMap<Connection, AdvertisingSession>();
-  /** Links that nobody wants any more, until the controller says they are gone. */
-  readonly #discarded = new Map<number, Pending<void>>();
+  readonly #discarded: DiscardedLinks;
   #pairable = true;
   #closed: BleError | undefined;
   #closing: Promise<void> | undefined;
@@ -94,17 +103,17 @@ export class Device implements AsyncDisposable {
     this.#random = random;
     this.#l2cap = new L2cap(hci, { logger });
     this.#attempts = new PairingAttempts({ clock: hci.clock });
-    this.#radio = new Radio({ port: hci, clock: hci.clock, logger, own });
-    this.#radio.hasPrivateLink = () => [...this.#links.values()].some(({ localAddress }) => !localAddress.isIdentity);
-    this.#scanner = new Scanner({ port: hci, radio: this.#radio, resolve: (address) => bonds.resolve(address) });
-    this.#connector = new Connector<Connection, ConnectionPolicy>({
-      port: hci,
-      radio: this.#radio,
-      clock: hci.clock,
-      scanner: this.#scanner,
-    });
-    this.#advertiser = new Advertiser({ port: hci, radio: this.#radio });
-    for (const activity of [this.#connector, this.#advertiser, this.#scanner]) this.#radio.add(activity);
+    const resolve = (address: Address): Address | undefined => bonds.resolve(address);
+    const onLost = (error: ControllerError): void => this.#lose(error);
+    this.#discarded = new DiscardedLinks({ hci, logger, onStuck: onLost });
+    const radio = new Radio({ port: hci, clock: hci.clock, logger, own });
+    radio.hasPrivateLink = () => [...this.#links.values()].some(({ localAddress }) => !localAddress.isIdentity);
+    radio.onLost = onLost;
+    this.#radio = radio;
+    this.#scanner = new Scanner({ port: hci, radio, resolve });
+    this.#connector = new Connector<Connection, ConnectionPolicy>({ port: hci, radio, clock: hci.clock, scanner: this.#scanner, resolve });
+    this.#advertiser = new Advertiser({ port: hci, radio, resolve });
+    for (const activity of [this.#connector, this.#advertiser, this.#scanner]) radio.add(activity);
     this.gattServer = new GattServer();
     if (options.gattServer !== "empty") {
       this.gattServer.addService(gapService({ name: options.name ?? "Jelling", appearance: options.appearance ?? 0 }));
@@ -116,13 +125,13 @@ export class Device implements AsyncDisposable {
     };
     bindEvents(hci, {
       onLink: (link) => this.#onLink(link),
-      onNoLink: (status) => this.#onNoLink(status),
+      onNoLink: (status, peer) => this.#onNoLink(status, peer),
       onGone: (handle, error) => {
-        this.#discarded.get(handle)?.resolve();
+        this.#discarded.onGone(handle);
         this.#links.get(handle)?.end(error);
       },
       onDisconnectFailed: (handle, error) => {
-        this.#discarded.get(handle)?.reject(error);
+        this.#discarded.onDisconnectFailed(handle, error);
         this.#links.get(handle)?.onDisconnectFailed(error);
       },
       link: (handle) => this.#links.get(handle),
@@ -142,6 +151,7 @@ export class Device implements AsyncDisposable {
    * @throws what the bond store throws
    */
   static async open(controller: string | HciTransport, options: DeviceOptions = {}): Promise<Device> {
+    checkDeviceOptions(controller, options);
     const { clock = new SystemClock(), random = systemRandom, logger = Logger.silent, signal } = options;
     const policy = mergePolicies({ ...options.policy, att: options.att, pairing: options.pairing, agent: options.agent });
     signal?.throwIfAborted();
@@ -161,6 +171,7 @@ export class Device implements AsyncDisposable {
         random,
         publicAddress: hci.controller.address,
         identity: options.address,
+        staticAddress: options.staticAddress,
         irk: options.irk,
         privateAddressIntervalMs: options.privateAddressIntervalMs,
       });
@@ -212,17 +223,21 @@ export class Device implements AsyncDisposable {
   }
 
   on<K extends keyof DeviceEvents>(event: K, listener: (value: DeviceEvents[K]) => void): Disposable {
+    checkChoice("device event", event, EVENTS);
+    checkFunction(`listener of "${event}"`, listener ?? null);
     return this.#events.on(event, listener);
   }
 
   /** Calls `listener` for every link, whoever made it, before anything of the peer is looked at. */
   onConnection(listener: (connection: Connection) => void): Disposable {
-    return this.#events.on("connection", listener);
+    return this.on("connection", listener);
   }
 
   /** Links from now on, whoever makes them, until the loop is left or the device is closed. A loop 64 links behind loses the oldest. */
-  connections({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<Connection> {
-    return this.#arrivals.subscribe({ capacity: 64, signal });
+  connections(options: { signal?: AbortSignal | undefined } = {}): Flow<Connection> {
+    checkOptions("connections", options, SIGNAL_OPTION);
+    checkSignal("connections: signal", options.signal);
+    return this.#arrivals.subscribe({ capacity: 64, signal: options.signal });
   }
 
   /**
@@ -233,9 +248,11 @@ export class Device implements AsyncDisposable {
    * @throws {HciError} the controller refuses
    */
   async advertise(options: DeviceAdvertiseOptions = {}): Promise<Advertising> {
+    checkDeviceAdvertiseOptions(options);
     this.#throwIfClosed();
-    const policy = mergePolicies(this.#policy, options.policy);
-    const session = await this.#advertiser.advertise(options, (created) => {
+    const { policy: ownPolicy, ...advertise } = options;
+    const policy = mergePolicies(this.#policy, ownPolicy);
+    const session = await this.#advertiser.advertise(advertise, (created) => {
       const advertising = new Advertising({ advertiser: this.#advertiser, session: created, clock: this.clock, signal: options.signal });
       this.#advertisings.set(created, { policy, advertising });
     });
@@ -244,70 +261,100 @@ export class Device implements AsyncDisposable {
 
   /**
    * Advertisements as a loop: `for await (const advertisement of device.scan({ signal }))`. Scanning runs from the first turn of the loop until
-   * it is left. A loop 256 reports behind loses the oldest.
+   * it is left, which waits for nobody. A loop 256 reports behind loses the oldest; its `dropped` counts them.
    *
-   * @throws {ArgumentError} parameters out of range
+   * @throws {ArgumentError} unknown options, or parameters out of range; at the first turn, like the others
    * @throws {HciError} the controller refuses
    * @throws `signal.reason` once `signal` aborts
    */
-  async *scan(options: DeviceScanOptions = {}): AsyncGenerator<Advertisement, void> {
-    this.#throwIfClosed();
-    yield* this.#scanner.reports(options);
+  scan(options: DeviceScanOptions = {}): ScanReports {
+    return this.#scanner.reports(options, () => this.#throwIfClosed());
   }
 
   /**
    * Scans until the result is disposed or `signal` aborts, and calls `onAdvertisement` for each report while the packet that brought it is
    * handled: for programs that take every report of a crowd. With `duplicates: "report"` nothing is copied, looked up or decoded before
-   * the callback asks for it.
+   * the callback asks for it. Disposing rejects where the controller refuses to stop or does not answer.
    *
-   * @throws as `scan`
+   * @throws as `scan`; scans that run already are not harmed
    */
   async startScan(options: DeviceScanOptions, onAdvertisement: OnAdvertisement): Promise<AsyncDisposable> {
     this.#throwIfClosed();
+    checkFunction("startScan: onAdvertisement", onAdvertisement ?? null);
     const scan = await this.#scanner.scan(options, onAdvertisement);
-    const onAbort = (): void => void stop();
-    const stop = async (): Promise<void> => {
-      options.signal?.removeEventListener("abort", onAbort);
-      await this.#scanner.stop(scan);
-    };
-    scan.onEnd = () => options.signal?.removeEventListener("abort", onAbort);
-    options.signal?.addEventListener("abort", onAbort, { once: true });
-    return { [Symbol.asyncDispose]: stop };
+    const listener = onAbort(options.signal, () => this.#scanner.abandon(scan));
+    scan.onEnd = () => listener[Symbol.dispose]();
+    if (scan.ended) listener[Symbol.dispose]();
+    return { [Symbol.asyncDispose]: () => this.#scanner.stop(scan) };
   }
 
   /**
-   * Connects as central. A peer that was bonded and uses private addresses may be named by its identity: it is then looked for first.
+   * Connects as central. A peer that was bonded and uses private addresses may be named by its identity: it is then looked for first. Where
+   * the peer does not answer the first events of a new link, which happens when two senders collide, it is tried again until the time is over;
+   * listeners of "connection" see such a link come and go.
    *
    * @param address "C0:11:22:33:44:55/random" or an Address; without a suffix it is public
+   * @throws {ArgumentError} not an address, unknown options, parameters out of range
    * @throws {TimeoutError} not connected in `timeoutMs`, 30 s by default
    * @throws {StateError} there is a link to this peer already
-   * @throws {HciError} the controller refuses, or the peer did not answer its first events
+   * @throws {HciError} the controller refuses; or, when the time is over, the peer did not answer its first events (0x3E)
+   * @throws {DisconnectedError} the link was lost as soon as it was there, for another reason
    * @throws {BondLostError} the peer is bonded and cannot encrypt: it has lost the key, or is somebody else
    * @throws `signal.reason` once `signal` aborts
    */
   async connect(address: AddressLike, options: DeviceConnectOptions = {}): Promise<Connection> {
-    this.#throwIfClosed();
     const peer = Address.from(address);
-    const policy = mergePolicies(this.#policy, options.policy);
+    checkDeviceConnectOptions(options);
+    const { policy: ownPolicy, ...connect } = options;
+    checkConnectOptions(connect);
+    this.#throwIfClosed();
+    const policy = mergePolicies(this.#policy, ownPolicy);
+    const { timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, signal } = options;
+    signal?.throwIfAborted();
+    using deadline = new Deadline({ clock: this.clock, operation: `connecting to ${peer}`, signal, timeoutMs });
+    let unanswered: unknown;
+    let pauseMs: number = CONNECT_PAUSE_MS[0];
+    for (;;) {
+      try {
+        return await this.#connectOnce(peer, { ...connect, signal: deadline.signal, timeoutMs: Number.POSITIVE_INFINITY }, policy);
+      } catch (error) {
+        if (isNotEstablished(error)) unanswered = error;
+        else throw this.#isOver(deadline, signal) && unanswered ? notEstablished(error) : error;
+      }
+      await delay(this.clock, pauseMs, { signal: deadline.signal, name: "another try to connect" }).catch((error: unknown) => {
+        throw this.#isOver(deadline, signal) ? notEstablished(error) : error;
+      });
+      this.#throwIfClosed();
+      pauseMs = Math.min(2 * pauseMs, CONNECT_PAUSE_MS[1]);
+    }
+  }
+
+  /** The time is over, and it was not the caller who ended it. */
+  #isOver(deadline: Deadline, signal: AbortSignal | undefined): boolean {
+    return deadline.signal.aborted && !signal?.aborted;
+  }
+
+  async #connectOnce(peer: Address, options: ConnectOptions & { signal: AbortSignal }, policy: ConnectionPolicy): Promise<Connection> {
     const known = this.links.find(({ peerAddress, peerIdentity }) => peerAddress.equals(peer) || peerIdentity.equals(peer));
     if (known) throw new StateError(`there is a link to ${peer} already`);
     const bond = this.#bonds.get(peer);
     const isPeer = bond?.peerIrk && ((identity: Address | undefined) => identity?.equals(peer) ?? false);
-    const untilMs = this.clock.now() + (options.timeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS);
+    const { signal } = options;
     const connection = await this.#connector.connect(peer, options, policy, isPeer);
-    await this.#trust(connection, { signal: options.signal, timeoutMs: Math.max(0, untilMs - this.clock.now()) });
-    return connection;
-  }
-
-  /** A link to a bonded peer is handed out when it is encrypted; one that cannot be is gone before that is told. */
-  async #trust(connection: Connection, options: OperationOptions): Promise<void> {
     try {
-      await connection.whenTrusted(options);
+      // Handed out when the peer is known to be there, and a bonded one when the link is encrypted.
+      const trusted = connection.whenTrusted({ signal });
+      trusted.catch(() => undefined); // awaited in its turn
+      await established(connection, this.clock, signal);
+      await trusted;
+      if (connection.ended) throw connection.ended;
     } catch (error) {
-      const gone = connection.disconnect(HciErrorCode.AuthenticationFailure).catch(() => undefined); // told by the connection's log
-      if (!(error instanceof TimeoutError) && !options.signal?.aborted) await gone;
-      throw error;
+      const reason = signal.aborted ? HciErrorCode.RemoteUserTerminatedConnection : HciErrorCode.AuthenticationFailure;
+      const gone = connection.disconnect(reason).catch(() => undefined); // the device keeps it among its links until it is gone
+      if (!signal.aborted) await gone; // it is gone before the failure is told
+      throw this.#closed ?? error;
     }
+    return connection;
   }
 
   /**
@@ -336,13 +383,29 @@ export class Device implements AsyncDisposable {
       await patience.promise.catch(() => this.#logger.info("not everything could be taken down in time; the controller is reset"));
     }
     this.#end(reason);
-    await Promise.allSettled([this.#hci[Symbol.asyncDispose](), this.#bonds.flush()]);
+    await this.#release();
   }
 
-  /** The controller was reset: it has none of the links any more. */
+  /** Resets the controller, closes the transport, and lets bonds reach their store: a store or a transport that hangs is not waited for. */
+  async #release(): Promise<void> {
+    const released = new Pending<void>({ clock: this.clock, operation: "closing", timeoutMs: RELEASE_MS });
+    void Promise.allSettled([this.#hci[Symbol.asyncDispose](), this.#bonds.flush()]).then(() => released.resolve());
+    await released.promise.catch(() =>
+      this.#logger.error("closed although the bonds did not reach their store, or the transport did not close, in time"),
+    );
+  }
+
+  /** The controller does what its host cannot end: it is reset, which takes the links down. What is wanted begins anew. */
+  #lose(error: ControllerError): void {
+    this.#logger.error(() => error.message);
+    this.#hci.reset(error).catch(() => undefined); // where it does not come back the Hci has ended, and the device with it
+  }
+
+  /** The controller was reset: it has none of the links any more, and does nothing. */
   #onReset(cause: BleError): void {
-    for (const pending of this.#discarded.values()) pending.resolve();
+    this.#discarded.onReset();
     for (const connection of this.links) connection.end(new DisconnectedError(HciErrorCode.HardwareFailure, { cause }));
+    this.#radio.onReset();
   }
 
   #throwIfClosed(): void {
@@ -357,8 +420,7 @@ export class Device implements AsyncDisposable {
     const isOwn = this.#closing !== undefined;
     this.#connector.close(reason);
     this.#radio.close(isOwn ? undefined : reason);
-    this.#advertiser.close(isOwn ? undefined : reason); // also one that waits for the end of its connection, and so is not wanted now
-    for (const pending of this.#discarded.values()) pending.resolve();
+    this.#discarded.close();
     for (const connection of this.links) {
       const status = isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure;
       connection.end(new DisconnectedError(status, { cause: reason }));
@@ -371,14 +433,15 @@ export class Device implements AsyncDisposable {
 
   #onLink(link: NewLink): void {
     // Left over where an event was lost: the controller would not give a handle twice.
+    this.#discarded.onGone(link.handle);
     this.#links.get(link.handle)?.end(new DisconnectedError(HciErrorCode.UnspecifiedError));
-    const discard = (): Promise<void> => this.#discard(link.handle);
+    const discard = (): Promise<void> => this.#discarded.discard(link.handle, link.parameters.supervisionTimeoutMs);
     if (link.role === "central") {
-      const attempt = this.#connector.connected(discard);
+      const attempt = this.#connector.connected(link.peerAddress, discard);
       if (attempt) attempt.outcome.resolve(this.#open(link, attempt.address!, attempt.context));
       return;
     }
-    const session = this.#advertiser.connected();
+    const session = this.#advertiser.connected(link.peerAddress);
     const known = session && this.#advertisings.get(session);
     if (!session || !known || this.#closed) {
       void discard();
@@ -424,23 +487,12 @@ export class Device implements AsyncDisposable {
     void this.#radio.update(); // a private address may have waited for this
   }
 
-  #onNoLink(status: number): void {
+  #onNoLink(status: number, peer: Address): void {
     // Only high duty cycle directed advertising ends so; everything else is about a connection that was asked for.
-    if (status === HciErrorCode.AdvertisingTimeout) this.#advertiser.timedOut(new HciError({ status, command: "LeSetAdvertisingEnable" }));
-    else this.#connector.ended(status);
-  }
-
-  /** Takes down a link that nobody wants any more; resolves when it is gone, or the controller does not say so in time. */
-  async #discard(connectionHandle: number): Promise<void> {
-    const gone = new Pending<void>({ clock: this.clock, operation: "disconnection", timeoutMs: DISCARD_MS });
-    this.#discarded.set(connectionHandle, gone);
-    const reason = HciErrorCode.RemoteUserTerminatedConnection;
-    this.#hci.send(Disconnect, { connectionHandle, reason }).catch((error: unknown) => gone.reject(error));
-    try {
-      await gone.promise;
-    } catch (error) {
-      this.#logger.warn(() => `a link that nobody wants could not be taken down: ${String(error)}`);
-    }
-    if (this.#discarded.get(connectionHandle) === gone) this.#discarded.delete(connectionHandle);
+    const isKnown =
+      status === HciErrorCode.AdvertisingTimeout
+        ? this.#advertiser.timedOut(new HciError({ status, command: "LeSetAdvertisingEnable" }))
+        : this.#connector.ended(status, peer);
+    if (!isKnown) this.#logger.info(() => `a failed connection that nobody asked for: ${hciErrorText(status)}`);
   }
 }

@@ -16,7 +16,8 @@ import {
   LeReadRemoteFeaturesComplete,
   LeRemoteConnectionParameterRequest,
 } from "../hci/index.ts";
-import { type Connection, type LinkParameters, linkParameters } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { type LinkParameters, linkParameters } from "./parameter-updates.ts";
 
 /** A link that the controller reports. */
 export interface NewLink {
@@ -28,8 +29,8 @@ export interface NewLink {
 
 export interface EventTargets {
   onLink(link: NewLink): void;
-  /** A connection complete event with an error status. */
-  onNoLink(status: number): void;
+  /** A connection complete event with an error status; the peer is all zeros where the controller does not say. */
+  onNoLink(status: number, peerAddress: Address): void;
   onGone(handle: number, error: DisconnectedError): void;
   /** A Disconnection Complete event with an error status: the link is still there (Vol 4 Part E 7.7.5). */
   onDisconnectFailed(handle: number, error: HciError): void;
@@ -41,7 +42,7 @@ const CENTRAL = 0;
 /** Leads the controller's events to the links they are about. They end with the Hci. Events about unknown links are dropped. */
 export function bindEvents(hci: Hci, targets: EventTargets): void {
   const onConnection = (event: Pick<LeConnectionComplete, "status" | "connectionHandle" | "role" | "peerAddress"> & Units): void => {
-    if (event.status !== HciErrorCode.Success) targets.onNoLink(event.status);
+    if (event.status !== HciErrorCode.Success) targets.onNoLink(event.status, event.peerAddress);
     else {
       const role = event.role === CENTRAL ? "central" : "peripheral";
       targets.onLink({ handle: event.connectionHandle, role, peerAddress: event.peerAddress, parameters: linkParameters(event) });

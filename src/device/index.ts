@@ -1,6 +1,7 @@
 export { Advertising } from "./advertising.ts";
 export type { Capture } from "./capture.ts";
-export { Connection, type ConnectionEvents, type DataLength, type LinkParameters } from "./connection.ts";
+export { Connection, type ConnectionEvents, type DataLength } from "./connection.ts";
 export { Device, type DeviceEvents } from "./device.ts";
 export type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceScanOptions } from "./options.ts";
+export type { LinkParameters } from "./parameter-updates.ts";
 export type { AuthorizationQuestion, ConnectionPolicy, ParameterRequest } from "./policy.ts";

@@ -8,7 +8,6 @@ import {
   type Hci,
   HciError,
   HciErrorCode,
-  LeConnectionUpdate,
   LeEnableEncryption,
   LeFeature,
   LeLongTermKeyRequestNegativeReply,
@@ -18,12 +17,13 @@ import {
   LeRemoteConnectionParameterRequestReply,
 } from "../hci/index.ts";
 import { connectionParametersProblem, type L2capLink } from "../l2cap/index.ts";
+import { ownTerms } from "./own-terms.ts";
+import { asUnits, type LinkParameters, ParameterUpdates } from "./parameter-updates.ts";
 import type { ConnectionPolicy, ParameterRequest } from "./policy.ts";
 
 /** The link layer ends every procedure of its own after 40 s without an answer, and with it the link (Vol 6 Part B 5.2). */
 const PROCEDURE_TIMEOUT_MS = 45_000;
-/** A new interval applies some events after it was agreed: at most 32 s at the longest interval, usually at once. */
-const UPDATE_TIMEOUT_MS = 60_000;
+const FEATURES = "reading the peer's features";
 
 interface Procedure<T> {
   pending: Pending<T> | undefined;
@@ -39,9 +39,11 @@ export class LinkProcedures {
   readonly #logger: Logger;
   readonly #answer: NonNullable<ConnectionPolicy["parameterRequests"]>;
   readonly #encryption: Procedure<void> = { pending: undefined };
-  readonly #update: Procedure<void> = { pending: undefined };
+  readonly #updates: ParameterUpdates;
   readonly #features: Procedure<bigint> = { pending: undefined };
   #remoteFeatures: bigint | undefined;
+  /** The features are being read, for everybody who asks meanwhile. */
+  #readingFeatures: Promise<bigint> | undefined;
   #closed: BleError | undefined;
 
   constructor(at: { hci: Hci; link: L2capLink; logger: Logger; answer: NonNullable<ConnectionPolicy["parameterRequests"]> }) {
@@ -49,6 +51,7 @@ export class LinkProcedures {
     this.#link = at.link;
     this.#logger = at.logger;
     this.#answer = at.answer;
+    this.#updates = new ParameterUpdates({ hci: at.hci, link: at.link, canAskOverLinkLayer: () => this.#canAskOverLinkLayer() });
     if (at.link.role === "central")
       at.link.signalling.onConnectionParameterUpdateRequest = (request) => this.#onParameterUpdateRequest(request);
   }
@@ -108,54 +111,21 @@ export class LinkProcedures {
   /**
    * Changes the parameters, or asks for it.
    *
-   * @returns false: the central refused a request over L2CAP
+   * @returns what is in force now; nothing: the central refused a request over L2CAP
    */
-  async updateParameters(units: ConnectionParameterUnits, options: OperationOptions): Promise<boolean> {
-    const { clock } = this.#hci;
-    const { timeoutMs = UPDATE_TIMEOUT_MS, signal } = options;
-    const untilMs = clock.now() + timeoutMs;
-    const remaining = (): OperationOptions => ({ signal, timeoutMs: Math.max(0, untilMs - clock.now()) });
-    if (this.#link.role === "central" || (await this.#canAskOverLinkLayer(remaining()))) {
-      await this.#run(this.#update, "connection parameter update", () => this.#sendUpdate(units), remaining());
-      return true;
-    }
-    // The answer and the update itself are two things: the event may come before or after the answer is looked at.
-    const updated = this.#run(this.#update, "connection parameter update", () => Promise.resolve(), remaining());
-    updated.catch(() => undefined); // awaited below, unless the request is refused
-    const request: ParameterRequest = {
-      intervalMin: units.connectionIntervalMin,
-      intervalMax: units.connectionIntervalMax,
-      latency: units.maxLatency,
-      timeout: units.supervisionTimeout,
-    };
-    try {
-      if (!(await this.#link.signalling.requestConnectionParameterUpdate(request, remaining()))) {
-        this.#update.pending?.resolve();
-        return false;
-      }
-    } catch (error) {
-      this.#update.pending?.reject(error);
-      throw error;
-    }
-    await updated;
-    return true;
+  updateParameters(units: ConnectionParameterUnits, options: OperationOptions): Promise<LinkParameters | undefined> {
+    return this.#updates.update(units, options);
   }
 
-  #sendUpdate(units: ConnectionParameterUnits): Promise<void> {
-    return this.#hci.send(LeConnectionUpdate, { connectionHandle: this.#connectionHandle, ...units, minCeLength: 0, maxCeLength: 0 });
-  }
-
-  onConnectionUpdate(status: number): void {
-    const { pending } = this.#update;
-    if (status === HciErrorCode.Success) pending?.resolve();
-    else pending?.reject(new HciError({ status, command: "LeConnectionUpdate" }));
+  onConnectionUpdate(status: number, parameters: LinkParameters): void {
+    this.#updates.onComplete(status, parameters);
   }
 
   /** Both controllers know the link layer's own request (Vol 6 Part B 5.1.7). */
-  async #canAskOverLinkLayer(options: OperationOptions): Promise<boolean> {
+  async #canAskOverLinkLayer(): Promise<boolean> {
     if (!this.#hci.hasLeFeature(LeFeature.ConnectionParametersRequestProcedure)) return false;
     try {
-      const features = await this.remoteFeatures(options);
+      const features = await this.remoteFeatures({});
       return ((features >> BigInt(LeFeature.ConnectionParametersRequestProcedure)) & 1n) === 1n;
     } catch (error) {
       // A peripheral may be unable to ask for features; that is no reason not to ask for parameters.
@@ -164,13 +134,23 @@ export class LinkProcedures {
     }
   }
 
+  /** LE features of the peer's controller; asked for once, whoever asks. */
   async remoteFeatures(options: OperationOptions): Promise<bigint> {
     if (this.#closed) throw this.#closed;
+    options.signal?.throwIfAborted();
     if (this.#remoteFeatures !== undefined) return this.#remoteFeatures;
-    if (this.#features.pending) return this.#features.pending.promise;
+    this.#readingFeatures ??= this.#readRemoteFeatures();
+    return await ownTerms(this.#hci.clock, FEATURES, this.#readingFeatures, options);
+  }
+
+  async #readRemoteFeatures(): Promise<bigint> {
     const command = (): Promise<void> => this.#hci.send(LeReadRemoteFeatures, { connectionHandle: this.#connectionHandle });
-    this.#remoteFeatures = await this.#run(this.#features, "reading the peer's features", command, options);
-    return this.#remoteFeatures;
+    try {
+      this.#remoteFeatures = await this.#run(this.#features, FEATURES, command, {});
+      return this.#remoteFeatures;
+    } finally {
+      this.#readingFeatures = undefined;
+    }
   }
 
   onRemoteFeatures(status: number, features: bigint): void {
@@ -187,13 +167,7 @@ export class LinkProcedures {
   /** The peripheral asks over L2CAP; an accepted request is carried out here (Vol 3 Part A 4.20). */
   #onParameterUpdateRequest(request: ParameterRequest): boolean {
     if (!this.#accepts(request)) return false;
-    const units = {
-      connectionIntervalMin: request.intervalMin,
-      connectionIntervalMax: request.intervalMax,
-      maxLatency: request.latency,
-      supervisionTimeout: request.timeout,
-    };
-    this.#inBackground("the peripheral's connection parameters", this.#sendUpdate(units));
+    this.#inBackground("the peripheral's connection parameters", this.#updates.update(asUnits(request), {}));
     return true;
   }
 
@@ -207,6 +181,7 @@ export class LinkProcedures {
       const { intervalMin, intervalMax, latency: maxLatency, timeout } = request;
       const parameters = { connectionHandle, intervalMin, intervalMax, maxLatency, timeout, minCeLength: 0, maxCeLength: 0 };
       const reason = HciErrorCode.UnacceptableConnectionParameters;
+      if (accepted) this.#updates.onAccepted(request);
       const sent = accepted
         ? this.#hci.send(LeRemoteConnectionParameterRequestReply, parameters)
         : this.#hci.send(LeRemoteConnectionParameterRequestNegativeReply, { connectionHandle, reason });
@@ -224,6 +199,7 @@ export class LinkProcedures {
   close(reason: DisconnectedError): void {
     this.#closed = reason;
     this.#link.signalling.onConnectionParameterUpdateRequest = undefined;
-    for (const { pending } of [this.#encryption, this.#update, this.#features]) pending?.reject(reason);
+    this.#updates.close(reason);
+    for (const { pending } of [this.#encryption, this.#features]) pending?.reject(reason);
   }
 }

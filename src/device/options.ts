@@ -23,10 +23,17 @@ export interface DeviceOptions {
   /** Appearance of the GAP service, Assigned Numbers 2.6; 0, unknown, by default. */
   readonly appearance?: number | undefined;
   /**
-   * The identity: "public" (default) is the controller's address where it has one, else a random one; "random" a static random address made
-   * up now; an address is used as it is, and must be static random or the controller's own. Give a fixed one where bonds are kept.
+   * The identity: "public" (default) is the controller's address where it has one, else the static random address; "random" is the static
+   * random address; an address is used as it is, and must be static random or the controller's own. A controller whose address is zeros, or
+   * what its maker wrote into every one of them, has none.
    */
   readonly address?: "public" | "random" | Address | undefined;
+  /**
+   * The static random address: the identity where there is no public one or where `address` says so, and what `ownAddress: "random"` shows. By
+   * default it is made of `irk`, the same one each time; without an `irk` too it is made up for the life of this device. Give this or `irk`
+   * where bonds are kept, or peers do not know the device again.
+   */
+  readonly staticAddress?: Address | undefined;
   /** Identity resolving key, 16 octets, most significant first; made up by default. Give a fixed one where bonds are kept. */
   readonly irk?: Uint8Array | undefined;
   /** How long a private address is shown; 15 minutes by default. */

@@ -81,7 +81,9 @@ test("a duplicate is the same but for its signal strength", () => {
   const see = (at?: number, byData = true) => {
     const copy = packet.slice();
     if (at !== undefined) copy[at]! ^= 0x80;
-    return filter.isDuplicate(copy, 0, copy.length, byData);
+    const isKnown = filter.has(copy, 0, copy.length, byData);
+    if (!isKnown) filter.note(copy, 0, copy.length, byData);
+    return isKnown;
   };
   expect(see()).toBe(false);
   expect(see()).toBe(true);
@@ -94,9 +96,29 @@ test("a duplicate is the same but for its signal strength", () => {
   expect(see(10, false)).toBe(true);
 });
 
+test("asking notes nothing, and what was noted can be taken back", () => {
+  const filter = new DuplicateFilter();
+  const packet = fromHex("00 01 5544332211c0 02 aabb c4");
+  const has = () => filter.has(packet, 0, packet.length, true);
+  expect([has(), has()]).toEqual([false, false]);
+  filter.note(packet, 0, packet.length, true);
+  expect(has()).toBe(true);
+  filter.forget(packet.slice(), 0, packet.length, true);
+  expect(has()).toBe(false);
+  // What was asked about last is not taken for another report at another place of the same event.
+  const two = fromHex("00 01 5544332211c0 00 c4 00 01 5544332211c1 00 c4");
+  filter.has(two, 0, 10, true);
+  filter.note(two, 10, 20, true);
+  expect([filter.has(two, 0, 10, true), filter.has(two, 10, 20, true)]).toEqual([false, true]);
+});
+
 test("a full duplicate filter forgets the oldest", () => {
   const filter = new DuplicateFilter(2);
-  const see = (octet: number) => filter.isDuplicate(Uint8Array.of(octet, 1, 2), 0, 3, true);
+  const see = (octet: number) => {
+    const isKnown = filter.has(Uint8Array.of(octet, 1, 2), 0, 3, true);
+    filter.note(Uint8Array.of(octet, 1, 2), 0, 3, true);
+    return isKnown;
+  };
   expect([see(1), see(2), see(3)]).toEqual([false, false, false]);
   expect(see(3)).toBe(true);
   expect(see(1)).toBe(false);

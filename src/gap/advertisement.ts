@@ -1,7 +1,8 @@
 import { Address } from "../core/address.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
 import type { ManufacturerData } from "./ad-fields.ts";
-import { AdvertisingData } from "./advertising-data.ts";
+import { AdvertisingData, distinctUuids } from "./advertising-data.ts";
+import type { DuplicateFilter } from "./duplicate-filter.ts";
 
 /** Event_Type of HCI_LE_Advertising_Report, Vol 4 Part E 7.7.65.2. */
 export const AdvertisingEventType = Object.freeze({
@@ -113,29 +114,41 @@ export class Advertisement {
     return this.isScanResponse ? this.#parsed() : this.#other?.scanResponseData;
   }
 
-  /** The complete local name if one was sent, else the shortened one; of the advertising data, then of the scan response. */
+  /**
+   * The complete local name, be it in the advertising data or in the scan response; where neither has one, the shortened name. Of two of the
+   * same kind the advertising data's.
+   */
   get name(): string | undefined {
-    return this.advertisingData.name ?? this.scanResponseData?.name;
+    const { advertisingData, scanResponseData } = this;
+    return (
+      advertisingData.completeName ?? scanResponseData?.completeName ?? advertisingData.shortenedName ?? scanResponseData?.shortenedName
+    );
   }
+  /** A mask of AdFlag, of the advertising data alone: flags are not sent in a scan response (Supplement Part A 1.3). Absent flags are zero. */
   get flags(): number {
     return this.advertisingData.flags;
   }
+  /** Of the advertising data, else of the scan response. */
   get txPowerDbm(): number | undefined {
     return this.advertisingData.txPowerDbm ?? this.scanResponseData?.txPowerDbm;
   }
+  /** Of the advertising data, else of the scan response. */
   get appearance(): number | undefined {
     return this.advertisingData.appearance ?? this.scanResponseData?.appearance;
   }
-  /** Of complete and incomplete lists, of both advertising data and scan response. */
+  /** Every service UUID, each once: of complete and incomplete lists, of the advertising data and of the scan response. */
   get serviceUuids(): Uuid[] {
-    return [...this.advertisingData.serviceUuids, ...(this.scanResponseData?.serviceUuids ?? [])];
+    return distinct(this.advertisingData.serviceUuids, this.scanResponseData?.serviceUuids);
   }
+  /** Every solicited service UUID, each once, of both. */
   get solicitedServiceUuids(): Uuid[] {
-    return [...this.advertisingData.solicitedServiceUuids, ...(this.scanResponseData?.solicitedServiceUuids ?? [])];
+    return distinct(this.advertisingData.solicitedServiceUuids, this.scanResponseData?.solicitedServiceUuids);
   }
+  /** All structures, several of one company included, in the order they were sent, those of the scan response last. */
   get manufacturerData(): ManufacturerData[] {
     return [...this.advertisingData.manufacturerData, ...(this.scanResponseData?.manufacturerData ?? [])];
   }
+  /** All structures, several of one service included, in the order they were sent, those of the scan response last. */
   get serviceData(): { uuid: Uuid; data: Uint8Array }[] {
     return [...this.advertisingData.serviceData, ...(this.scanResponseData?.serviceData ?? [])];
   }
@@ -166,10 +179,32 @@ export class Advertisement {
     return new Advertisement(this.#packet, this.#offset, this.#end, this.#resolve, other);
   }
 
+  /** Notes that this was delivered, and with it the report that completes it. @internal */
+  note(filter: DuplicateFilter, data: boolean): void {
+    this.noteReport(filter, data);
+    this.#other?.noteReport(filter, data);
+  }
+
+  /** Notes this report alone. @internal */
+  noteReport(filter: DuplicateFilter, data: boolean): void {
+    filter.note(this.#packet, this.#offset, this.#end, data);
+  }
+
+  /** Takes back what `note` noted. @internal */
+  forget(filter: DuplicateFilter, data: boolean): void {
+    filter.forget(this.#packet, this.#offset, this.#end, data);
+    this.#other?.forget(filter, data);
+  }
+
   toString(): string {
     const rssi = this.rssiDbm === undefined ? "" : ` ${this.rssiDbm} dBm`;
     return `${this.address}${rssi}${this.name === undefined ? "" : ` "${this.name}"`}`;
   }
+}
+
+function distinct(uuids: Uuid[], more: Uuid[] | undefined): Uuid[] {
+  if (!more || more.length === 0) return uuids;
+  return distinctUuids([...uuids, ...more]);
 }
 
 /** Seven octets in place, Address_Type first, as one number below 2^49. Identity types of HCI (2, 3) count as public and random. */

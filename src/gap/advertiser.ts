@@ -1,4 +1,4 @@
-import { Address } from "../core/address.ts";
+import type { Address } from "../core/address.ts";
 import { ArgumentError, StateError } from "../core/error.ts";
 import {
   LeSetAdvertisingData,
@@ -7,121 +7,20 @@ import {
   LeSetScanResponseData,
 } from "../hci/commands/le-advertising.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
-import { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
+import type { ResolveAddress } from "./advertisement.ts";
+import type { AdvertisingData } from "./advertising-data.ts";
+import { type AdvertisedData, type AdvertiseOptions, AdvertisingSession, checkAdvertiseOptions } from "./advertising-session.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
-import type { CommandPort, ParametersOf, Radio, RadioActivity } from "./radio.ts";
+import type { CommandPort, Radio, RadioActivity } from "./radio.ts";
+import { isSamePeer } from "./same-peer.ts";
+import { isDisallowed, isRefusal, Switch, type SwitchState } from "./switch.ts";
 
-/** Milliseconds, one value or a range in which the controller chooses. 20 to 10,240 ms in steps of 0.625 ms. */
-export type IntervalMs = number | readonly [min: number, max: number];
-
-export interface AdvertiseOptions {
-  /** At most 31 octets. */
-  readonly data?: AdvertisingDataLike | undefined;
-  /** At most 31 octets; without it scan requests are answered with nothing. */
-  readonly scanResponse?: AdvertisingDataLike | undefined;
-  /** 100 ms by default. */
-  readonly intervalMs?: IntervalMs | undefined;
-  /** By default the identity address. */
-  readonly ownAddress?: OwnAddressKind | undefined;
-  /** True by default. Otherwise scannable when there is a scan response, else neither. */
-  readonly connectable?: boolean | undefined;
-  /** Advertise to one device alone (ADV_DIRECT_IND), without data. High duty: every 3.75 ms, for 1.28 s. */
-  readonly direct?: { readonly peer: Address; readonly highDutyCycle?: boolean | undefined } | undefined;
-  /** Advertising channels: 37, 38, 39, or some of them. */
-  readonly channels?: readonly number[] | undefined;
-  /**
-   * A connection ends legacy advertising. "never" leaves it so; "connected" starts again at once, for more than one central; "disconnected"
-   * starts again when the connection is over. "never" by default.
-   */
-  readonly restart?: "never" | "connected" | "disconnected" | undefined;
-  /** Stops advertising; before it is on the air, `advertise` rejects with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-const DEFAULT_INTERVAL_MS = 100;
 /** How a controller says that it cannot advertise for another connection beside those it has. */
 const FULL: readonly number[] = [
   HciErrorCode.CommandDisallowed,
   HciErrorCode.ConnectionLimitExceeded,
   HciErrorCode.ConnectionRejectedDueToLimitedResources,
 ];
-const AdvertisingType = { Connectable: 0, DirectHighDuty: 1, Scannable: 2, NonConnectable: 3, DirectLowDuty: 4 } as const;
-const NO_PEER = new Address(new Uint8Array(6), 0);
-
-/** Range in units of 0.625 ms. @throws {ArgumentError} */
-function intervalUnits(intervalMs: IntervalMs): [number, number] {
-  const [minMs, maxMs] = typeof intervalMs === "number" ? [intervalMs, intervalMs] : intervalMs;
-  for (const ms of [minMs, maxMs])
-    if (!(ms >= 20 && ms <= 10_240)) throw new ArgumentError(`advertising interval ${ms} ms: expected 20 to 10240 ms`);
-  if (minMs > maxMs) throw new ArgumentError(`advertising interval from ${minMs} to ${maxMs} ms: expected the smaller one first`);
-  return [Math.round(minMs / 0.625), Math.round(maxMs / 0.625)];
-}
-
-function channelMap(channels: readonly number[]): number {
-  let map = 0;
-  for (const channel of channels) {
-    if (![37, 38, 39].includes(channel)) throw new ArgumentError(`advertising channel ${channel}: expected 37, 38 or 39`);
-    map |= 1 << (channel - 37);
-  }
-  if (map === 0) throw new ArgumentError("no advertising channel: expected some of 37, 38, 39");
-  return map;
-}
-
-/** One advertisement, from its start until it is stopped, refused, or ended by a connection. */
-export class AdvertisingSession {
-  readonly parameters: ParametersOf<typeof LeSetAdvertisingParameters>;
-  readonly ownAddress: OwnAddressKind;
-  readonly restart: "never" | "connected" | "disconnected";
-  data: AdvertisingData;
-  scanResponse: AdvertisingData;
-  /** The own address last shown; a connection has this one. */
-  address: Address | undefined;
-  /** Connections it led to that are still open; "disconnected" waits until there are none. */
-  links = 0;
-  /** The controller takes no more connections for now: on again when one of its links is over. */
-  isFull = false;
-  /** Set once it is over; `error` is why, `undefined` when it was stopped or did its work. */
-  ended: { readonly error: unknown } | undefined;
-  /** Called once when it is over. */
-  onEnd: ((error: unknown) => void) | undefined;
-
-  /** @throws {ArgumentError} what cannot be advertised */
-  constructor(options: AdvertiseOptions, ownAddress: OwnAddressKind) {
-    const { data = new Uint8Array(0), scanResponse, connectable = true, direct, channels = [37, 38, 39], restart = "never" } = options;
-    this.data = AdvertisingData.from(data);
-    this.scanResponse = AdvertisingData.from(scanResponse ?? new Uint8Array(0));
-    this.ownAddress = ownAddress;
-    this.restart = restart;
-    if (direct && this.data.bytes.length > 0) throw new ArgumentError("directed advertising carries no data");
-    const [min, max] = intervalUnits(options.intervalMs ?? DEFAULT_INTERVAL_MS);
-    let advertisingType: number = connectable
-      ? AdvertisingType.Connectable
-      : scanResponse
-        ? AdvertisingType.Scannable
-        : AdvertisingType.NonConnectable;
-    if (direct) advertisingType = direct.highDutyCycle ? AdvertisingType.DirectHighDuty : AdvertisingType.DirectLowDuty;
-    this.parameters = {
-      advertisingIntervalMin: min,
-      advertisingIntervalMax: max,
-      advertisingType,
-      ownAddressType: ownAddress === "public" ? 0 : 1,
-      peerAddress: direct?.peer ?? NO_PEER,
-      advertisingChannelMap: channelMap(channels),
-      advertisingFilterPolicy: 0,
-    };
-  }
-
-  get isDirected(): boolean {
-    const { advertisingType } = this.parameters;
-    return advertisingType === AdvertisingType.DirectHighDuty || advertisingType === AdvertisingType.DirectLowDuty;
-  }
-
-  end(error?: unknown): void {
-    if (this.ended) return;
-    this.ended = { error };
-    this.onEnd?.(error);
-  }
-}
 
 /** Legacy advertising: one advertisement at a time, one state machine (Vol 4 Part E 7.8.5 to 7.8.9). */
 export class Advertiser implements RadioActivity {
@@ -129,13 +28,17 @@ export class Advertiser implements RadioActivity {
   readonly takesAnyRandomAddress = false;
   readonly #port: CommandPort;
   readonly #radio: Radio;
+  readonly #resolve: ResolveAddress;
+  readonly #switch = new Switch();
   #session: AdvertisingSession | undefined;
   /** The one the controller knows, which a connection event belongs to even when it was stopped a moment ago. */
   #onAir: AdvertisingSession | undefined;
 
-  constructor({ port, radio }: { port: CommandPort; radio: Radio }) {
+  /** @param at.resolve finds the identity of a peer that directed advertising is for */
+  constructor({ port, radio, resolve = () => undefined }: { port: CommandPort; radio: Radio; resolve?: ResolveAddress }) {
     this.#port = port;
     this.#radio = radio;
+    this.#resolve = resolve;
   }
 
   get session(): AdvertisingSession | undefined {
@@ -146,11 +49,11 @@ export class Advertiser implements RadioActivity {
     if (!session || session.isFull) return false;
     return session.restart !== "disconnected" || session.links === 0;
   }
-  get running(): boolean {
-    return this.#onAir !== undefined;
+  get state(): SwitchState {
+    return this.#switch.state;
   }
   get stale(): boolean {
-    return this.#onAir !== undefined && this.#onAir !== this.#session;
+    return this.#switch.state !== "off" && (this.#onAir !== this.#session || this.#session?.isContentUnknown === true);
   }
   get ownAddress(): OwnAddressKind {
     return this.#session?.ownAddress ?? "public";
@@ -159,12 +62,14 @@ export class Advertiser implements RadioActivity {
   /**
    * Starts advertising; resolves when it is on the air, or as soon as the random address allows (see Radio).
    *
-   * @param onSession called with the advertisement before it is on the air: a connection may come at once
+   * @param onSession called with the new session before the controller is told of it, since a connection may come at once
    * @throws {StateError} something is being advertised already
    * @throws {ArgumentError} what cannot be advertised
    * @throws {HciError} the controller refuses
+   * @throws {TimeoutError} the controller does not answer; whatever it does is stopped
    */
   async advertise(options: AdvertiseOptions, onSession?: (session: AdvertisingSession) => void): Promise<AdvertisingSession> {
+    checkAdvertiseOptions(options);
     options.signal?.throwIfAborted();
     if (this.#session) throw new StateError("already advertising: a legacy controller has one advertisement, stop it first");
     const kind = options.ownAddress ?? this.#radio.own.defaultKind;
@@ -176,39 +81,93 @@ export class Advertiser implements RadioActivity {
       await this.#radio.updateFor(options.signal);
       options.signal?.throwIfAborted();
     } catch (reason) {
-      void this.stop(session, reason);
+      this.abandon(session, reason);
       throw reason;
     }
     if (session.ended?.error !== undefined) throw session.ended.error;
     return session;
   }
 
-  /** Replaces the data of an advertisement, on the air or not. */
+  /**
+   * Replaces the data of an advertisement, on the air or not. Where the controller refuses one of the two, neither is replaced.
+   *
+   * @throws {StateError} the advertisement is over
+   * @throws {ArgumentError} directed advertising has no data
+   * @throws {HciError} the controller refuses
+   * @throws {TimeoutError} the controller does not answer; the data of before is set again
+   */
   async setData(session: AdvertisingSession, change: { data?: AdvertisingData; scanResponse?: AdvertisingData }): Promise<void> {
-    if (session.ended) throw new StateError("this advertisement is over");
-    if (change.data) session.data = change.data;
-    if (change.scanResponse) session.scanResponse = change.scanResponse;
-    if (this.#onAir !== session) return;
-    if (change.data) await this.#port.send(LeSetAdvertisingData, { advertisingData: change.data.bytes });
-    if (change.scanResponse) await this.#port.send(LeSetScanResponseData, { scanResponseData: change.scanResponse.bytes });
+    if (session.isDirected && (change.data?.bytes.length || change.scanResponse?.bytes.length))
+      throw new ArgumentError("directed advertising carries no data and no scan response");
+    // In turn: between "data sent" and "switched on" of a restart the change would reach neither.
+    await this.#radio.inTurn(async () => {
+      if (session.ended) throw new StateError("this advertisement is over");
+      if (session.isDirected) return;
+      const content = { ...session.content, ...change };
+      if (this.#onAir !== session) {
+        session.content = content; // sent when it is turned on next
+        return;
+      }
+      await this.#replace(session, content);
+    });
   }
 
-  /** Ends an advertisement; resolves when it is off the air. */
+  async #replace(session: AdvertisingSession, content: AdvertisedData): Promise<void> {
+    const before = session.content;
+    let hasNewData = false;
+    try {
+      if (content.data !== before.data) await this.#sendData(content);
+      hasNewData = content.data !== before.data;
+      if (content.scanResponse !== before.scanResponse) await this.#sendScanResponse(content);
+      session.content = content;
+    } catch (error) {
+      try {
+        if (!isRefusal(error)) throw error;
+        if (hasNewData) await this.#sendData(before);
+      } catch {
+        session.isContentUnknown = true;
+        void this.#radio.update(); // off and on again, with everything set anew
+      }
+      throw error;
+    }
+  }
+
+  #sendData({ data }: AdvertisedData): Promise<unknown> {
+    return this.#port.send(LeSetAdvertisingData, { advertisingData: data.bytes });
+  }
+
+  #sendScanResponse({ scanResponse }: AdvertisedData): Promise<unknown> {
+    return this.#port.send(LeSetScanResponseData, { scanResponseData: scanResponse.bytes });
+  }
+
+  /** Ends an advertisement; resolves when it is off the air. @throws {HciError} the controller refuses · {TimeoutError} it does not answer */
   async stop(session: AdvertisingSession, error?: unknown): Promise<void> {
     if (this.#session === session) this.#session = undefined;
     session.end(error);
-    await this.#radio.update();
+    await this.#radio.updateOff(this);
+  }
+
+  /** As `stop`, for who does not wait. */
+  abandon(session: AdvertisingSession, error: unknown): void {
+    this.stop(session, error).catch(() => undefined); // Radio tries again, and tells in the end
   }
 
   /**
    * A peripheral connection came about, so the controller has stopped advertising by itself.
    *
-   * @returns the advertisement it answers; `undefined` when that was stopped a moment ago, so that nobody wants the connection any more
+   * @param peer who connected; directed advertising is answered by nobody but the one it is for
+   * @returns the advertisement it answers; `undefined` when that was stopped a moment ago, so that nobody wants the connection any more, or
+   *   when nothing was advertised that this peer could answer
    */
-  connected(): AdvertisingSession | undefined {
+  connected(peer: Address): AdvertisingSession | undefined {
     const session = this.#onAir;
     this.#onAir = undefined;
+    this.#switch.ended();
     if (!session || session.ended) return undefined;
+    if (!session.isConnectable || (session.directedTo && !isSamePeer(session.directedTo, peer, this.#resolve))) {
+      void this.#radio.update();
+      return undefined;
+    }
     session.links++;
     if (session.restart === "never") this.#finish(session);
     else void this.#radio.update();
@@ -222,11 +181,14 @@ export class Advertiser implements RadioActivity {
     if (!session.ended && session === this.#session) void this.#radio.update();
   }
 
-  /** High duty cycle directed advertising found nobody (Advertising Timeout). */
-  timedOut(error: unknown): void {
+  /** High duty cycle directed advertising found nobody (Advertising Timeout). False: there is none that it could be about. */
+  timedOut(error: unknown): boolean {
     const session = this.#onAir;
+    if (!session?.isHighDuty) return false;
     this.#onAir = undefined;
-    if (session) this.#finish(session, error);
+    this.#switch.ended();
+    this.#finish(session, error);
+    return true;
   }
 
   #finish(session: AdvertisingSession, error?: unknown): void {
@@ -237,29 +199,43 @@ export class Advertiser implements RadioActivity {
 
   async turnOn(): Promise<void> {
     const session = this.#session!;
-    await this.#port.send(LeSetAdvertisingParameters, session.parameters);
-    if (!session.isDirected) {
-      await this.#port.send(LeSetAdvertisingData, { advertisingData: session.data.bytes });
-      await this.#port.send(LeSetScanResponseData, { scanResponseData: session.scanResponse.bytes });
+    try {
+      await this.#port.send(LeSetAdvertisingParameters, session.parameters);
+    } catch (error) {
+      if (isDisallowed(error)) this.#switch.distrust(); // refused while advertising is on (7.8.5)
+      throw error;
     }
+    if (!session.isDirected) {
+      await this.#sendData(session.content);
+      await this.#sendScanResponse(session.content);
+    }
+    session.isContentUnknown = false;
     if (this.#session !== session) return; // stopped meanwhile; the next run goes on from there
     // From here on a connection may come in, even before the command's own answer has been looked at.
     this.#onAir = session;
     session.address = this.#radio.own.current(session.ownAddress);
     try {
-      await this.#port.send(LeSetAdvertisingEnable, { advertisingEnable: true });
+      await this.#switch.on(() => this.#port.send(LeSetAdvertisingEnable, { advertisingEnable: true }));
     } catch (error) {
-      if (this.#onAir === session) this.#onAir = undefined;
+      if (this.#switch.state === "off") this.#onAir = undefined;
       throw error;
     }
   }
 
   async turnOff(): Promise<void> {
-    try {
-      if (this.#onAir) await this.#port.send(LeSetAdvertisingEnable, { advertisingEnable: false });
-    } finally {
-      this.#onAir = undefined;
-    }
+    if (this.#switch.state === "off") return;
+    await this.#switch.off(() => this.#port.send(LeSetAdvertisingEnable, { advertisingEnable: false }));
+    this.#onAir = undefined;
+  }
+
+  distrust(): void {
+    this.#switch.distrust();
+  }
+
+  gone(error: unknown): void {
+    this.close(error);
+    this.#switch.ended();
+    this.#onAir = undefined;
   }
 
   /** Ends what is advertised; the next `update` of the radio takes it off the air. */
@@ -276,7 +252,6 @@ export class Advertiser implements RadioActivity {
       return;
     }
     this.#session = undefined;
-    this.#onAir = undefined;
     session?.end(error);
   }
 }

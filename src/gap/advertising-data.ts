@@ -92,35 +92,52 @@ export class AdvertisingData {
     return undefined;
   }
 
-  /** A mask of AdFlag; absent flags are zero. */
+  /** A mask of AdFlag, of the first structure; absent flags are zero, which `fields.flags` tells from flags that are. */
   get flags(): number {
     return this.fields.flags ?? 0;
   }
-  /** The complete local name, else the shortened one. */
+  /** The complete local name, else the shortened one; the first structure where there are several of one kind. */
   get name(): string | undefined {
-    const octets = this.first(AdType.CompleteLocalName) ?? this.first(AdType.ShortenedLocalName);
+    return this.completeName ?? this.shortenedName;
+  }
+  /** Of the first structure of this type. */
+  get completeName(): string | undefined {
+    return this.#text(AdType.CompleteLocalName);
+  }
+  /** Of the first structure of this type. */
+  get shortenedName(): string | undefined {
+    return this.#text(AdType.ShortenedLocalName);
+  }
+  #text(type: number): string | undefined {
+    const octets = this.first(type);
     return octets && readText(octets);
   }
+  /** Of the first structure that can be read. */
   get txPowerDbm(): number | undefined {
     return this.fields.txPowerDbm;
   }
+  /** Of the first structure that can be read. */
   get appearance(): number | undefined {
     return this.fields.appearance;
   }
+  /** Of the first structure that can be read. */
   get connectionIntervalRange(): ConnectionIntervalRange | undefined {
     return this.fields.connectionIntervalRange;
   }
-  /** Every service UUID, of complete and incomplete lists. */
+  /** Every service UUID, each once: those of complete lists, then those of incomplete ones. */
   get serviceUuids(): Uuid[] {
     const { serviceUuids = [], incompleteServiceUuids = [] } = this.fields;
-    return [...serviceUuids, ...incompleteServiceUuids] as Uuid[];
+    return distinctUuids([...serviceUuids, ...incompleteServiceUuids] as Uuid[]);
   }
+  /** Every solicited service UUID, each once. */
   get solicitedServiceUuids(): Uuid[] {
-    return (this.fields.solicitedServiceUuids ?? []) as Uuid[];
+    return distinctUuids((this.fields.solicitedServiceUuids ?? []) as Uuid[]);
   }
+  /** All structures, several of one service included, in the order they were sent. */
   get serviceData(): { uuid: Uuid; data: Uint8Array }[] {
     return (this.fields.serviceData ?? []) as { uuid: Uuid; data: Uint8Array }[];
   }
+  /** All structures, several of one company included, in the order they were sent. */
   get manufacturerData(): ManufacturerData[] {
     return (this.fields.manufacturerData ?? []) as ManufacturerData[];
   }
@@ -227,6 +244,12 @@ function readInto(
     default:
       return false;
   }
+}
+
+/** Each UUID once, in the order of its first appearance. */
+export function distinctUuids(uuids: Uuid[]): Uuid[] {
+  if (uuids.length < 2) return uuids;
+  return [...new Map(uuids.map((uuid) => [uuid.text, uuid] as const)).values()];
 }
 
 const UUID_LISTS = [

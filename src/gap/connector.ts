@@ -2,22 +2,18 @@ import type { Clock } from "../async/clock.ts";
 import { type OperationOptions, Pending } from "../async/pending.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { Address } from "../core/address.ts";
+import { checkChoice, checkMilliseconds, checkOperation, optionNames } from "../core/arguments.ts";
 import { ArgumentError, TimeoutError } from "../core/error.ts";
 import { LeCreateConnection, LeCreateConnectionCancel } from "../hci/commands/le-connection.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
-import type { OwnAddressKind } from "./own-addresses.ts";
+import type { ResolveAddress } from "./advertisement.ts";
+import { type ConnectionParameterOptions, connectionParameterUnits } from "./connection-parameters.ts";
+import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
 import type { CommandPort, ParametersOf, Radio, RadioActivity } from "./radio.ts";
-import type { Scanner, ScanOptions } from "./scanner.ts";
-
-/** Parameters of a link. */
-export interface ConnectionParameterOptions {
-  /** Connection interval, one value or a range, 7.5 to 4000 ms in steps of 1.25 ms. */
-  readonly intervalMs?: number | readonly [min: number, max: number] | undefined;
-  /** Connection events the peripheral may skip, 0 to 499. */
-  readonly latency?: number | undefined;
-  /** Without a packet for so long the link is lost; 100 to 32,000 ms in steps of 10 ms. */
-  readonly supervisionTimeoutMs?: number | undefined;
-}
+import { isSamePeer } from "./same-peer.ts";
+import type { ScanOptions } from "./scan.ts";
+import type { Scanner } from "./scanner.ts";
+import { isDisallowed, isRefusal, Switch, type SwitchState } from "./switch.ts";
 
 export interface ConnectOptions extends OperationOptions, ConnectionParameterOptions {
   /** Own address to connect with; by default the identity. */
@@ -27,17 +23,17 @@ export interface ConnectOptions extends OperationOptions, ConnectionParameterOpt
   readonly scanWindowMs?: number | undefined;
 }
 
-/** In units of 1.25 ms, connection events, and units of 10 ms. */
-export interface ConnectionParameterUnits {
-  readonly connectionIntervalMin: number;
-  readonly connectionIntervalMax: number;
-  readonly maxLatency: number;
-  readonly supervisionTimeout: number;
-}
+const CONNECT_OPTIONS = optionNames<ConnectOptions>({
+  signal: true,
+  timeoutMs: true,
+  intervalMs: true,
+  latency: true,
+  supervisionTimeoutMs: true,
+  ownAddress: true,
+  scanIntervalMs: true,
+  scanWindowMs: true,
+});
 
-// TGAP(initial_conn_interval), Vol 3 Part C Appendix A, is 30 to 50 ms.
-const DEFAULT_INTERVAL_MS = [30, 50] as const;
-const DEFAULT_SUPERVISION_TIMEOUT_MS = 4000;
 export const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 
 /** After a cancel the controller tells the outcome at once; one that does not is not waited for any longer. */
@@ -45,27 +41,27 @@ const CANCEL_TIMEOUT_MS = 2000;
 /** A private address seen a moment ago may be gone: after so long without an answer, look for the next one. */
 const PRIVATE_ATTEMPT_MS = 5000;
 
-/** Checks what Vol 4 Part E 7.8.12 demands. @throws {ArgumentError} */
-export function connectionParameterUnits(options: ConnectionParameterOptions): ConnectionParameterUnits {
-  const { intervalMs = DEFAULT_INTERVAL_MS, latency = 0, supervisionTimeoutMs = DEFAULT_SUPERVISION_TIMEOUT_MS } = options;
-  const [minMs, maxMs] = typeof intervalMs === "number" ? [intervalMs, intervalMs] : intervalMs;
-  for (const ms of [minMs, maxMs])
-    if (!(ms >= 7.5 && ms <= 4000)) throw new ArgumentError(`connection interval ${ms} ms: expected 7.5 to 4000 ms`);
-  if (minMs > maxMs) throw new ArgumentError(`connection interval from ${minMs} to ${maxMs} ms: expected the smaller one first`);
-  if (!Number.isInteger(latency) || latency < 0 || latency > 499) throw new ArgumentError(`latency ${latency}: expected 0 to 499 events`);
-  if (!(supervisionTimeoutMs >= 100 && supervisionTimeoutMs <= 32_000))
-    throw new ArgumentError(`supervision timeout ${supervisionTimeoutMs} ms: expected 100 to 32000 ms`);
-  if (supervisionTimeoutMs <= (1 + latency) * maxMs * 2)
-    throw new ArgumentError(
-      `supervision timeout ${supervisionTimeoutMs} ms: expected more than ${(1 + latency) * maxMs * 2} ms, twice the longest time between events`,
-    );
+/** Kinds, names and ranges; the command's own parameters in its units. @throws {ArgumentError} */
+export function checkConnectOptions(options: ConnectOptions): Omit<CreateConnection, "ownAddressType" | "peerAddress" | "peerAddressType"> {
+  checkOperation("connect", options, CONNECT_OPTIONS);
+  if (options.ownAddress !== undefined) checkChoice("connect: ownAddress", options.ownAddress, OWN_ADDRESS_KINDS);
+  const { scanIntervalMs = 60 } = options;
+  checkMilliseconds("connect: scan interval", scanIntervalMs, 2.5, 10_240);
+  const { scanWindowMs = Math.min(30, scanIntervalMs) } = options;
+  checkMilliseconds("connect: scan window", scanWindowMs, 2.5, 10_240);
+  if (scanWindowMs > scanIntervalMs)
+    throw new ArgumentError(`connect: scan window ${scanWindowMs} ms: expected at most the interval of ${scanIntervalMs} ms`);
   return {
-    connectionIntervalMin: Math.round(minMs / 1.25),
-    connectionIntervalMax: Math.round(maxMs / 1.25),
-    maxLatency: latency,
-    supervisionTimeout: Math.round(supervisionTimeoutMs / 10),
+    leScanInterval: Math.round(scanIntervalMs / 0.625),
+    leScanWindow: Math.round(scanWindowMs / 0.625),
+    initiatorFilterPolicy: 0,
+    ...connectionParameterUnits(options),
+    minCeLength: 0,
+    maxCeLength: 0,
   };
 }
+
+type CreateConnection = ParametersOf<typeof LeCreateConnection>;
 
 /**
  * One LE Create Connection, from its command to its completion. `T` is what the device makes of the new link, `C` what it has to know for that.
@@ -74,7 +70,7 @@ export interface ConnectionAttempt<T, C = undefined> {
   readonly context: C;
   readonly peer: Address;
   readonly ownAddress: OwnAddressKind;
-  readonly command: Omit<ParametersOf<typeof LeCreateConnection>, "ownAddressType" | "peerAddress" | "peerAddressType">;
+  readonly command: Omit<CreateConnection, "ownAddressType" | "peerAddress" | "peerAddressType">;
   readonly outcome: Pending<T>;
   /** The own address that is shown to the peer. */
   address: Address | undefined;
@@ -84,6 +80,7 @@ export interface ConnectionAttempt<T, C = undefined> {
   discarding: Promise<void> | undefined;
 }
 
+/** What bounds a call of `connect`. */
 interface Deadline {
   readonly untilMs: number;
   readonly timeout: TimeoutError;
@@ -103,12 +100,17 @@ export class Connector<T, C = undefined> implements RadioActivity {
   readonly #clock: Clock;
   readonly #scanner: Scanner;
   readonly #turns: Semaphore;
+  readonly #resolve: ResolveAddress;
+  readonly #switch = new Switch();
   #attempt: ConnectionAttempt<T, C> | undefined;
   #closed: { readonly error: unknown } | undefined;
   /** What the controller is working on. */
   #initiating: ConnectionAttempt<T, C> | undefined;
 
-  constructor({ port, radio, clock, scanner }: { port: CommandPort; radio: Radio; clock: Clock; scanner: Scanner }) {
+  /** @param at.resolve finds the identity behind a private address, so that a link is known for its peer's under another address */
+  constructor(at: { port: CommandPort; radio: Radio; clock: Clock; scanner: Scanner; resolve?: ResolveAddress }) {
+    const { port, radio, clock, scanner, resolve = () => undefined } = at;
+    this.#resolve = resolve;
     this.#port = port;
     this.#radio = radio;
     this.#clock = clock;
@@ -119,11 +121,11 @@ export class Connector<T, C = undefined> implements RadioActivity {
   get wanted(): boolean {
     return this.#attempt !== undefined && !this.#attempt.outcome.settled;
   }
-  get running(): boolean {
-    return this.#initiating !== undefined;
+  get state(): SwitchState {
+    return this.#switch.state;
   }
   get stale(): boolean {
-    return this.#initiating !== undefined && this.#initiating !== this.#attempt;
+    return this.#switch.state !== "off" && this.#initiating !== this.#attempt;
   }
   get ownAddress(): OwnAddressKind {
     return this.#attempt?.ownAddress ?? "public";
@@ -140,29 +142,19 @@ export class Connector<T, C = undefined> implements RadioActivity {
    * @throws `signal.reason` once `signal` aborts
    */
   async connect(peer: Address, options: ConnectOptions, context: C, isPeer?: (identity: Address | undefined) => boolean): Promise<T> {
+    const command = checkConnectOptions(options);
     const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, ownAddress = this.#radio.own.defaultKind } = options;
     signal?.throwIfAborted();
     this.#radio.own.current(ownAddress);
     const { scanIntervalMs = 60, scanWindowMs = Math.min(30, scanIntervalMs) } = options;
-    const leScanInterval = Math.round(scanIntervalMs / 0.625);
-    const leScanWindow = Math.round(scanWindowMs / 0.625);
-    if (!(leScanInterval >= 4 && leScanInterval <= 0x4000 && leScanWindow >= 4 && leScanWindow <= leScanInterval))
-      throw new ArgumentError(`scan window ${scanWindowMs} ms in ${scanIntervalMs} ms: expected 2.5 to 10240 ms, the window not larger`);
-    const command = {
-      leScanInterval,
-      leScanWindow,
-      initiatorFilterPolicy: 0,
-      ...connectionParameterUnits(options),
-      minCeLength: 0,
-      maxCeLength: 0,
-    };
+    const listening = { intervalMs: scanIntervalMs, windowMs: scanWindowMs, ownAddress };
     const what = `connecting to ${peer}`;
     const deadline = { untilMs: this.#clock.now() + timeoutMs, timeout: new TimeoutError(what, timeoutMs), signal };
     const turn = await this.#turns.acquire({ signal, timeoutMs }, what);
     let attempt: ConnectionAttempt<T, C> | undefined;
     try {
       for (;;) {
-        const present = isPeer ? await this.#find(isPeer, { intervalMs: scanIntervalMs, windowMs: scanWindowMs }, deadline) : peer;
+        const present = isPeer ? await this.#find(isPeer, listening, deadline) : peer;
         if (this.#closed) throw this.#closed.error;
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
@@ -189,7 +181,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   /** Waits for a connectable advertisement of the peer; gives the address it has now. */
   async #find(
     isPeer: (identity: Address | undefined) => boolean,
-    listening: Pick<ScanOptions, "intervalMs" | "windowMs">,
+    listening: Pick<ScanOptions, "intervalMs" | "windowMs" | "ownAddress">,
     deadline: Deadline,
   ): Promise<Address> {
     const found = new Pending<Address>({
@@ -216,7 +208,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
         () => scanning,
       )
       .then((scan) => this.#scanner.stop(scan))
-      .catch(() => undefined); // the scan itself failed, which `found` has told
+      .catch(() => undefined); // the scan failed, which `found` has told, or cannot be stopped, which the next command shows
     const address = await found.promise;
     await stopped;
     return address;
@@ -250,33 +242,51 @@ export class Connector<T, C = undefined> implements RadioActivity {
   async #finish(attempt: ConnectionAttempt<T, C> | undefined): Promise<void> {
     if (!attempt) return;
     if (this.#attempt === attempt) this.#attempt = undefined;
-    await this.#radio.update();
+    await this.#radio.update(); // an attempt that cannot be cancelled is tried again there, and stands in the way of the next one
     await attempt.discarding;
   }
 
   /**
    * A link as central is there.
    *
+   * @param peer whose it is: a link answers the attempt to connect to this peer, not the one that is current
    * @param discard takes the link down, where nobody wants it any more; the next attempt waits for that
    * @returns the attempt that wanted it, to be resolved with what is made of the link
    */
-  connected(discard: () => Promise<void>): ConnectionAttempt<T, C> | undefined {
+  connected(peer: Address, discard: () => Promise<void>): ConnectionAttempt<T, C> | undefined {
     const attempt = this.#initiating;
+    if (!attempt || !isSamePeer(attempt.peer, peer, this.#resolve)) {
+      void discard(); // of an attempt that was given up long ago, or nobody's
+      return undefined;
+    }
     this.#initiating = undefined;
-    attempt?.completed?.resolve();
-    if (attempt && !attempt.outcome.settled) return attempt;
-    const discarding = discard();
-    if (attempt) attempt.discarding = discarding;
+    this.#switch.ended();
+    attempt.completed?.resolve();
+    if (!attempt.outcome.settled) return attempt;
+    attempt.discarding = discard();
     return undefined;
   }
 
-  /** The attempt ended without a link. After a cancel the status is Unknown Connection Identifier. */
-  ended(status: number): void {
+  /**
+   * The controller ended an attempt without a link. After a cancel the status is Unknown Connection Identifier, which is then the answer to
+   * that and to nothing else.
+   *
+   * @param peer as the event has it; zeros where the controller does not say
+   * @returns whether an attempt is over by it
+   */
+  ended(status: number, peer?: Address): boolean {
     const attempt = this.#initiating;
+    if (!attempt) return false;
+    const isOfAnother = peer && !isSamePeer(attempt.peer, peer, this.#resolve);
+    if (isOfAnother && peer.bytes.some((octet) => octet !== 0)) return false;
+    if (status === HciErrorCode.UnknownConnectionIdentifier && !attempt.completed) return false;
     this.#initiating = undefined;
-    if (!attempt) return;
+    this.#switch.ended();
+    // Interrupted for another address: it goes on afterwards. An attempt that failed by itself does not.
     if (attempt.completed) attempt.completed.resolve();
-    else attempt.outcome.reject(new HciError({ status, command: "LeCreateConnection" }));
+    if (status !== HciErrorCode.UnknownConnectionIdentifier)
+      attempt.outcome.reject(new HciError({ status, command: "LeCreateConnection" }));
+    return true;
   }
 
   async turnOn(): Promise<void> {
@@ -285,14 +295,16 @@ export class Connector<T, C = undefined> implements RadioActivity {
     attempt.completed = undefined;
     this.#initiating = attempt;
     try {
-      await this.#port.send(LeCreateConnection, {
-        ...attempt.command,
-        peerAddressType: attempt.peer.type,
-        peerAddress: attempt.peer.bytes,
-        ownAddressType: attempt.ownAddress === "public" ? 0 : 1,
-      });
+      await this.#switch.on(() =>
+        this.#port.send(LeCreateConnection, {
+          ...attempt.command,
+          peerAddressType: attempt.peer.type,
+          peerAddress: attempt.peer.bytes,
+          ownAddressType: attempt.ownAddress === "public" ? 0 : 1,
+        }),
+      );
     } catch (error) {
-      if (this.#initiating === attempt) this.#initiating = undefined;
+      if (this.#switch.state === "off") this.#initiating = undefined;
       throw error;
     }
   }
@@ -300,35 +312,59 @@ export class Connector<T, C = undefined> implements RadioActivity {
   /** Cancels, and waits until the controller has said what became of it: no link, or a link after all. */
   async turnOff(): Promise<void> {
     const attempt = this.#initiating;
-    if (!attempt) return;
+    const before = this.#switch.state;
+    if (before === "off") return;
+    if (!attempt) return this.#cancel(); // the controller says that it initiates, and nobody knows for whom
     const completed = new Pending<void>({ clock: this.#clock, operation: "LeCreateConnectionCancel", timeoutMs: CANCEL_TIMEOUT_MS });
     attempt.completed = completed;
     completed.promise.catch(() => undefined); // it may be rejected before the command is answered
     try {
       await this.#port.send(LeCreateConnectionCancel, {});
     } catch (error) {
-      // Command Disallowed: it had completed already, and the event is on its way.
-      if (!(error instanceof HciError && error.status === HciErrorCode.CommandDisallowed)) completed.reject(error);
+      // Command Disallowed: it had completed already, and the event is on its way; or it had never begun.
+      if (!isDisallowed(error)) {
+        if (isRefusal(error)) attempt.completed = undefined; // nothing that would be completed
+        completed.reject(error);
+        return this.#switch.off(() => Promise.reject(error));
+      }
+      if (before === "unknown") completed.resolve();
     }
     try {
       await completed.promise;
-    } finally {
-      this.#initiating = undefined;
+      this.#switch.ended();
+    } catch {
+      // No word of it in time. A second cancel tells whether there still is something: either answer ends it.
+      this.#switch.distrust();
+      await this.#cancel();
     }
+    if (this.#initiating === attempt) this.#initiating = undefined;
+  }
+
+  async #cancel(): Promise<void> {
+    await this.#switch.off(() => this.#port.send(LeCreateConnectionCancel, {}));
+  }
+
+  distrust(): void {
+    this.#switch.distrust();
   }
 
   failed(error: unknown): void {
     const attempt = this.#attempt;
     this.#attempt = undefined;
-    this.#initiating?.completed?.reject(error);
-    this.#initiating = undefined;
     attempt?.outcome.reject(error);
   }
 
   /** Ends the attempt and those that wait; the next `update` of the radio cancels what the controller is doing. */
   close(error: unknown): void {
     this.#closed ??= { error };
-    this.#turns.close(error);
-    this.#attempt?.outcome.reject(error);
+    this.#turns.close(this.#closed.error);
+    this.#attempt?.outcome.reject(this.#closed.error);
+  }
+
+  gone(error: unknown): void {
+    this.close(error);
+    this.#initiating?.completed?.reject(error);
+    this.#initiating = undefined;
+    this.#switch.ended();
   }
 }

@@ -9,18 +9,17 @@ export {
   createAdvertisement,
   type ResolveAddress,
 } from "./advertisement.ts";
-export { type AdvertiseOptions, Advertiser, AdvertisingSession, type IntervalMs } from "./advertiser.ts";
+export { Advertiser } from "./advertiser.ts";
 export { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
+export { type AdvertiseOptions, AdvertisingSession, type IntervalMs } from "./advertising-session.ts";
 export { BondBook, DEFAULT_MAX_BONDS, MemoryBondStore } from "./bonds.ts";
 export {
-  type ConnectionAttempt,
   type ConnectionParameterOptions,
   type ConnectionParameterUnits,
-  type ConnectOptions,
-  Connector,
+  checkParameterNames,
   connectionParameterUnits,
-  DEFAULT_CONNECT_TIMEOUT_MS,
-} from "./connector.ts";
+} from "./connection-parameters.ts";
+export { type ConnectionAttempt, type ConnectOptions, Connector, checkConnectOptions, DEFAULT_CONNECT_TIMEOUT_MS } from "./connector.ts";
 export { DuplicateFilter } from "./duplicate-filter.ts";
 export { IdentityResolver } from "./identity-resolver.ts";
 export {
@@ -31,4 +30,7 @@ export {
   PRIVATE_ADDRESS_INTERVAL_MS,
 } from "./own-addresses.ts";
 export { type CommandPort, Radio, type RadioActivity } from "./radio.ts";
-export { type OnAdvertisement, Scan, Scanner, type ScanOptions } from "./scanner.ts";
+export { type OnAdvertisement, Scan, type ScanOptions } from "./scan.ts";
+export { ScanReports } from "./scan-reports.ts";
+export { Scanner } from "./scanner.ts";
+export type { SwitchState } from "./switch.ts";

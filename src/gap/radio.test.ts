@@ -22,7 +22,7 @@ class RuledController implements CommandPort {
   randomAddress: Address | undefined;
   advertising: { ownAddressType: number } | undefined;
   scanning: { ownAddressType: number; leScanType: number } | undefined;
-  initiating: { ownAddressType: number; peerAddress: Uint8Array } | undefined;
+  initiating: { ownAddressType: number; peerAddress: Uint8Array; peerAddressType: number } | undefined;
   /** Commands that fail, and how. */
   readonly refusals = new Map<string, number>();
   /** Refuses to initiate beside scanning. */
@@ -121,8 +121,9 @@ const initiatingPeer = () => controller.initiating?.peerAddress;
 const settled = () => delay(clock, 1);
 /** The controller makes the link it is asked for. */
 const link = (name: string) => {
+  const { peerAddress, peerAddressType } = controller.initiating!;
   controller.initiating = undefined;
-  connector.connected(() => Promise.resolve())?.outcome.resolve(name);
+  connector.connected(new Address(peerAddress, peerAddressType), () => Promise.resolve())?.outcome.resolve(name);
 };
 
 describe("advertising", () => {
@@ -176,7 +177,7 @@ describe("advertising", () => {
     for (const restart of ["never", "connected", "disconnected"] as const) {
       const session = await advertiser.advertise({ restart });
       controller.advertising = undefined; // the controller stops by itself
-      expect(advertiser.connected()).toBe(session);
+      expect(advertiser.connected(PEER)).toBe(session);
       await settled();
       expect([restart, controller.advertising !== undefined]).toEqual([restart, restart === "connected"]);
       expect(session.ended !== undefined).toBe(restart === "never");
@@ -191,7 +192,7 @@ describe("advertising", () => {
     const session = await advertiser.advertise({ restart: "connected" });
     controller.advertising = undefined;
     controller.refusals.set("LeSetAdvertisingEnable", HciErrorCode.CommandDisallowed);
-    advertiser.connected();
+    advertiser.connected(PEER);
     await settled();
     expect([session.ended, controller.advertising]).toEqual([undefined, undefined]);
     controller.refusals.clear();
@@ -203,7 +204,7 @@ describe("advertising", () => {
   test("a connection that comes while it is being stopped is not wanted", async () => {
     const session = await advertiser.advertise({});
     const stopped = advertiser.stop(session);
-    expect(advertiser.connected()).toBeUndefined();
+    expect(advertiser.connected(PEER)).toBeUndefined();
     await stopped;
   });
 
@@ -354,6 +355,8 @@ describe("scanning", () => {
       if (seen.length === 2) break;
     }
     expect(seen).toEqual(["45", "46"]);
+    expect(loop.dropped).toBe(44);
+    await settled();
     expect(controller.scanning).toBeUndefined();
   });
 
@@ -427,7 +430,7 @@ describe("connecting", () => {
     await expect(connected).rejects.toThrow("enough");
     let taken = "";
     expect(
-      connector.connected(async () => {
+      connector.connected(PEER, async () => {
         await delay(clock, 100);
         taken = controller.initiating ? "too late" : "down";
       }),

@@ -5,8 +5,9 @@ import { BleError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import { LeSetRandomAddress } from "../hci/commands/le-controller.ts";
 import type { CommandDeclaration } from "../hci/declare.ts";
-import { HciError, HciErrorCode } from "../hci/error.ts";
+import { ControllerError } from "../hci/error.ts";
 import { isPrivateKind, type OwnAddresses, type OwnAddressKind } from "./own-addresses.ts";
+import { isDisallowed, isRefusal, type SwitchState } from "./switch.ts";
 
 export type ParametersOf<D> = D extends CommandDeclaration<infer P, infer _> ? P : never;
 
@@ -24,21 +25,34 @@ export interface RadioActivity {
   readonly name: string;
   /** It should be on. */
   readonly wanted: boolean;
-  /** It is on, as far as the controller has said. */
-  readonly running: boolean;
+  /** Whether it is on, as far as the controller has said. */
+  readonly state: SwitchState;
   /** It is on with parameters that are no longer the right ones. */
   readonly stale: boolean;
   /** The own address it shows. */
   readonly ownAddress: OwnAddressKind;
   /** Whether another random address than its own does as well. */
   readonly takesAnyRandomAddress: boolean;
-  /** Turns it on. A rejection is handed to `failed`. */
+  /** Turns it on, from "off". A rejection is handed to `failed`. */
   turnOn(): Promise<void>;
-  /** Turns it off; afterwards `running` is false. */
+  /** Turns it off; `state` is "off" afterwards, unless this rejects. */
   turnOff(): Promise<void>;
-  /** It cannot be on; `wanted` is false afterwards. */
+  /** What was asked for last cannot be had: whoever asked is told, and does not want it any more. */
   failed(error: unknown): void;
+  /** The controller does not do what it was thought to do: `state` is "unknown" afterwards. */
+  distrust(): void;
+  /** The controller is gone: everything that was wanted ends, with `error` where there is one. */
+  gone(error: unknown): void;
 }
+
+/** What could not be turned off in one run, and why. */
+type Stuck = ReadonlyMap<RadioActivity, unknown>;
+const NOTHING_STUCK: Stuck = new Map();
+
+/** How often in a row turning something off may fail before the controller is given up. */
+const MAX_FAILURES = 5;
+/** When turning off is tried again by itself; twice as long after each failure. */
+const RETRY_MS = 500;
 
 /**
  * What advertising, scanning and initiating share in a controller: one random address, which may not change while any of them is on
@@ -48,6 +62,10 @@ export interface RadioActivity {
  * the random address gets it in this order: initiating, advertising, scanning. Scanning takes whichever random address is there.
  * Advertising that needs another random address than a connection attempt in progress is off the air until that attempt is over; all
  * others are stopped for a moment when the address changes and started again with the new one.
+ *
+ * What is known of an activity is only what the controller has said. One whose command was not answered is turned off before anything else
+ * is done with it; one that cannot be turned off is tried again, and then the controller is given up: it must not do what its host
+ * does not know of.
  *
  * Private addresses change when they are due (15 minutes), at the start of an activity or in the middle of it, but not while a link made
  * with such an address is open; then once that link is closed.
@@ -61,12 +79,17 @@ export class Radio {
   /** What the controller's random address is. */
   #register: Address | undefined;
   #rotation: Disposable | undefined;
-  #running: Promise<void> = Promise.resolve();
+  #running: Promise<unknown> = Promise.resolve();
+  /** Failures in a row of turning something off. */
+  readonly #failures = new Map<RadioActivity, number>();
+  #retry: Disposable | undefined;
   #closed: { error: unknown } | undefined;
   /** An activity that this controller refuses to do beside others; those wait until it is over. */
   #alone: RadioActivity | undefined;
   /** Whether a link made with a private own address is open; set by the device. */
   hasPrivateLink: () => boolean = () => false;
+  /** The controller cannot be brought to a known state any more; set by the device, which ends. */
+  onLost: ((error: ControllerError) => void) | undefined;
 
   constructor({ port, clock, logger, own }: { port: CommandPort; clock: Clock; logger: Logger; own: OwnAddresses }) {
     this.#port = port;
@@ -85,15 +108,8 @@ export class Radio {
   }
 
   /** Brings the controller to what is wanted now. Resolves when that was tried; what failed was told to the activity. */
-  update(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    this.#running = this.#running
-      .then(() => this.#reconcile())
-      // Nothing above can do anything about it but end: whoever wanted something is told.
-      .catch((error: unknown) => {
-        for (const activity of this.#activities) if (activity.wanted) activity.failed(error);
-      });
-    return this.#running;
+  async update(): Promise<void> {
+    await this.#run();
   }
 
   /** As `update`, for a caller who does not wait any longer once `signal` aborts. @throws `signal.reason` */
@@ -105,29 +121,89 @@ export class Radio {
     return pending.promise;
   }
 
+  /** As `update`, for who has switched something off. @throws why that could not be turned off, or is not known to be */
+  async updateOff(activity: RadioActivity): Promise<void> {
+    const stuck = await this.#run();
+    if (stuck.has(activity)) throw stuck.get(activity);
+  }
+
+  /** Runs commands of an activity when no other is being turned on or off. @throws what `commands` throws */
+  inTurn(commands: () => Promise<void>): Promise<void> {
+    const done = this.#running.then(commands);
+    this.#running = done.catch(() => undefined);
+    return done;
+  }
+
+  #run(): Promise<Stuck> {
+    if (this.#closed) return Promise.resolve(NOTHING_STUCK);
+    const run = this.#running
+      .then(() => this.#reconcile())
+      // Nothing above can do anything about it but end: whoever wanted something is told.
+      .catch((error: unknown) => {
+        for (const activity of this.#activities) if (activity.wanted) activity.failed(error);
+        return NOTHING_STUCK;
+      });
+    this.#running = run;
+    return run;
+  }
+
+  /** The controller was reset: what is wanted is set up anew. Commands of a run that is under way may have come before or after that. */
+  onReset(): void {
+    void this.inTurn(async () => {
+      this.#register = undefined;
+      this.#alone = undefined;
+      this.#failures.clear();
+      for (const activity of this.#activities) if (activity.state !== "off") activity.distrust();
+    });
+    void this.update();
+  }
+
   /** The controller is gone: nothing is on any more. */
   close(error: unknown): void {
     if (this.#closed) return;
     this.#closed = { error };
     this.#rotation?.[Symbol.dispose]();
-    for (const activity of this.#activities) if (activity.wanted) activity.failed(error);
+    this.#retry?.[Symbol.dispose]();
+    for (const activity of this.#activities) activity.gone(error);
   }
 
-  async #reconcile(): Promise<void> {
-    if (this.#closed) return;
+  async #reconcile(): Promise<Stuck> {
+    if (this.#closed) return NOTHING_STUCK;
+    this.#retry?.[Symbol.dispose]();
+    this.#retry = undefined;
     if (this.#alone && !this.#alone.wanted) this.#alone = undefined;
     this.#rotateIfDue();
     const target = this.#targetAddress();
     const changes = target !== undefined && !(this.#register && target.equals(this.#register));
+    const stuck = new Map<RadioActivity, unknown>();
     for (const activity of this.#activities) {
-      if (activity.running && (changes || activity.stale || !this.#mayRun(activity, target))) await this.#halt(activity);
+      const mustEnd = changes || activity.state === "unknown" || activity.stale || !this.#mayRun(activity, target);
+      if (activity.state === "off") this.#failures.delete(activity);
+      else if (mustEnd) await this.#halt(activity, stuck);
     }
-    if (changes && !(await this.#setRandomAddress(target))) return;
+    if (this.#closed) return NOTHING_STUCK;
+    // What still runs with what is wanted of it goes on, although it was to be stopped for the address of another.
+    for (const [activity, error] of stuck) if (activity.state === "unknown" || activity.stale) activity.failed(error);
+    const available = await this.#giveAddress(changes ? target : undefined, stuck);
     for (const activity of this.#activities) {
-      if (this.#closed) return;
-      if (!activity.running && this.#mayRun(activity, target)) await this.#start(activity, target);
+      if (this.#closed) return NOTHING_STUCK;
+      if (activity.state === "off" && this.#mayRun(activity, available)) await this.#start(activity, available, stuck);
     }
     this.#armRotation();
+    this.#repair(stuck);
+    return stuck;
+  }
+
+  /** What goes on against our will, or perhaps goes on, is turned off: at once where that was not tried yet, else after a while. */
+  #repair(stuck: Stuck): void {
+    const left = this.#activities.filter((activity) => activity.state === "unknown" || (activity.state === "on" && !activity.wanted));
+    if (this.#closed || left.length === 0) return;
+    if (!left.some((activity) => stuck.has(activity))) {
+      void this.update();
+      return;
+    }
+    const failures = Math.max(...left.map((activity) => this.#failures.get(activity) ?? 0));
+    this.#retry = this.#clock.setTimer(RETRY_MS * 2 ** Math.max(0, failures - 1), "switching off", () => void this.update());
   }
 
   /** The random address that the first in line needs; `undefined`: any, or none. */
@@ -151,54 +227,102 @@ export class Radio {
     return target?.equals(this.#own.current(activity.ownAddress)) ?? false;
   }
 
-  async #start(activity: RadioActivity, target: Address | undefined): Promise<void> {
+  async #start(activity: RadioActivity, address: Address | undefined, stuck: Map<RadioActivity, unknown>): Promise<void> {
     try {
       await activity.turnOn();
     } catch (error) {
-      const others = this.#activities.filter((other) => other !== activity && other.running);
-      const isDisallowed = error instanceof HciError && error.status === HciErrorCode.CommandDisallowed;
-      // Some controllers do not initiate while they scan or advertise. Initiating comes first: it is over soon.
-      if (!isDisallowed || others.length === 0 || activity !== this.#activities[0]) return activity.failed(error);
+      if (!isDisallowed(error)) activity.failed(error);
+      else if (activity.state === "unknown") await this.#restart(activity, error, stuck);
+      else await this.#startAlone(activity, address, error, stuck);
+    }
+  }
+
+  /** Some controllers do not initiate while they scan or advertise. Initiating comes first: it is over soon. */
+  async #startAlone(activity: RadioActivity, address: Address | undefined, refusal: unknown, stuck: Map<RadioActivity, unknown>) {
+    if (activity !== this.#activities[0]) return activity.failed(refusal);
+    const others = this.#activities.filter((other) => other !== activity && other.state !== "off");
+    if (others.length > 0) {
       this.#logger.debug(() => `${activity.name} is refused beside ${others.map(({ name }) => name).join(" and ")}, which now wait`);
-      for (const other of others) await this.#halt(other);
+      for (const other of others) await this.#halt(other, stuck);
       this.#alone = activity;
-      if (!this.#mayRun(activity, target)) return;
+      if (!this.#mayRun(activity, address)) return;
       try {
-        await activity.turnOn();
+        return await activity.turnOn();
       } catch (again) {
         this.#alone = undefined;
-        activity.failed(again);
+        if (!isDisallowed(again)) return activity.failed(again);
       }
+    }
+    // Nothing else is on, so it is this one that the controller still does.
+    activity.distrust();
+    await this.#restart(activity, refusal, stuck);
+  }
+
+  /** The controller says that it does already what was thought to be off. */
+  async #restart(activity: RadioActivity, refusal: unknown, stuck: Map<RadioActivity, unknown>): Promise<void> {
+    await this.#halt(activity, stuck);
+    if (activity.state !== "off") return activity.failed(refusal);
+    if (!activity.wanted || this.#closed) return;
+    try {
+      await activity.turnOn();
+    } catch (error) {
+      activity.failed(error);
     }
   }
 
-  async #halt(activity: RadioActivity): Promise<void> {
+  async #halt(activity: RadioActivity, stuck: Map<RadioActivity, unknown>): Promise<void> {
     try {
       await activity.turnOff();
+      this.#failures.delete(activity);
+      stuck.delete(activity);
     } catch (error) {
-      // What could not be turned off shows when the next command is refused; its own users see that error.
+      stuck.set(activity, error);
+      if (this.#closed) return;
+      const failures = (this.#failures.get(activity) ?? 0) + 1;
+      this.#failures.set(activity, failures);
       this.#logger.warn(() => `${activity.name} could not be stopped: ${error instanceof BleError ? error.message : "unexpected error"}`);
+      if (failures < MAX_FAILURES) return;
+      this.onLost?.(new ControllerError(`the controller cannot be made to end ${activity.name}; it is reset`, { cause: error }));
     }
   }
 
-  async #setRandomAddress(address: Address): Promise<boolean> {
-    try {
-      await this.#port.send(LeSetRandomAddress, { randomAddress: address });
-      this.#register = address;
-      return true;
-    } catch (error) {
-      this.#register = undefined;
-      for (const activity of this.#activities) if (activity.wanted && activity.ownAddress !== "public") activity.failed(error);
-      // Those with a public address were stopped for the change and go on without it.
-      for (const activity of this.#activities) {
-        if (!activity.running && !this.#closed && this.#mayRun(activity, undefined)) await this.#start(activity, undefined);
+  /** Sets the random address where it changes. Gives the one that is there then. */
+  async #giveAddress(address: Address | undefined, stuck: Map<RadioActivity, unknown>): Promise<Address | undefined> {
+    if (!address) return this.#register;
+    let failure: unknown;
+    for (let attempt = 0; attempt < 2; attempt++) {
+      // It may not change while something that shows it is on (7.8.4).
+      const [first] = stuck.values();
+      if (stuck.size > 0) failure = first;
+      else {
+        try {
+          await this.#port.send(LeSetRandomAddress, { randomAddress: address });
+          this.#register = address;
+          return address;
+        } catch (error) {
+          failure = error;
+          if (!isRefusal(error)) this.#register = undefined;
+          if (!isDisallowed(error)) break;
+          // Something is on that was thought to be off.
+          for (const activity of this.#activities) activity.distrust();
+          for (const activity of this.#activities) await this.#halt(activity, stuck);
+        }
       }
-      return false;
     }
+    for (const activity of this.#activities) {
+      if (activity.wanted && activity.state === "off" && !this.#isServed(activity)) activity.failed(failure);
+    }
+    return this.#register;
+  }
+
+  /** Whether the random address that is there does for it. */
+  #isServed({ ownAddress, takesAnyRandomAddress }: RadioActivity): boolean {
+    if (ownAddress === "public") return true;
+    return this.#register !== undefined && (takesAnyRandomAddress || this.#register.equals(this.#own.current(ownAddress)));
   }
 
   get #showsPrivateAddress(): boolean {
-    return this.#activities.some((activity) => activity.running && isPrivateKind(activity.ownAddress));
+    return this.#activities.some((activity) => activity.state !== "off" && isPrivateKind(activity.ownAddress));
   }
 
   #rotateIfDue(): void {
@@ -206,7 +330,7 @@ export class Radio {
     if (!wanted || this.#own.rotationDueInMs > 0) return;
     if (this.#showsPrivateAddress && this.hasPrivateLink()) return;
     // An attempt in progress is not disturbed; it is over soon and calls `update`.
-    if (this.#activities[0]?.running && this.#activities[0].wanted) return;
+    if (this.#activities[0]?.state !== "off" && this.#activities[0]?.wanted) return;
     this.#own.rotate();
   }
 

@@ -1,8 +1,9 @@
-import { Air, type AirFault, type AirOptions, type AirPacket, EVENTS_TO_ESTABLISH, type InAir } from "../air/index.ts";
+import { Air, type AirFault, type AirOptions, type AirPacket, type InAir } from "../air/index.ts";
 import { type Clock, delay, turn, VirtualClock } from "../async/index.ts";
 import { Controller, type ControllerOptions } from "../controller/index.ts";
 import { ArgumentError, type RandomSource, SeededRandom, StateError } from "../core/index.ts";
-import { Device, type DeviceAdvertiseOptions, type DeviceConnectOptions, type DeviceOptions } from "../device/index.ts";
+import { type Connection, Device, type DeviceAdvertiseOptions, type DeviceConnectOptions, type DeviceOptions } from "../device/index.ts";
+import { HciError, HciErrorCode } from "../hci/index.ts";
 import { PairEnd } from "./pair-end.ts";
 import { type TracedPacket, tracedPackets } from "./traced-packet.ts";
 
@@ -114,18 +115,20 @@ export class SimulatedAir implements AsyncDisposable {
 
   /** Nothing where the link was given up right away, as happens in an air that loses packets (error 0x3E). */
   async #connect(central: Device, peripheral: Device, options: ConnectedPairOptions) {
-    await using advertising = await peripheral.advertise({ intervalMs: 20, ...options.advertise });
+    // A CONNECT_IND whose first answer is lost makes a link at the peripheral alone, which ends; the central tries again.
+    await using advertising = await peripheral.advertise({ intervalMs: 20, restart: "disconnected", ...options.advertise });
+    const address = advertising.ownAddress ?? peripheral.address;
+    let atCentral: Connection;
+    try {
+      atCentral = await central.connect(address, { intervalMs: 15, ...options.connect });
+    } catch (error) {
+      if (error instanceof HciError && error.status === HciErrorCode.ConnectionFailedToBeEstablished) return undefined;
+      throw error;
+    }
     const connected = advertising.connection({ timeoutMs: PAIR_TIMEOUT_MS });
     connected.catch(() => undefined); // told below, where it matters
-    const address = advertising.ownAddress ?? peripheral.address;
-    const atCentral = await central.connect(address, { intervalMs: 15, ...options.connect });
-    // Where the CONNECT_IND was lost, the central alone believes in the link.
     const atPeripheral = await Promise.race([connected, atCentral.closed.then(() => undefined)]);
-    if (!atPeripheral) return undefined;
-    if (this.air.medium.propagation.loss > 0) await this.advance((EVENTS_TO_ESTABLISH + 1) * atCentral.parameters.intervalMs);
-    if (!atCentral.ended) return { atCentral, atPeripheral };
-    await atPeripheral.closed;
-    return undefined;
+    return atPeripheral && { atCentral, atPeripheral };
   }
 
   /** Lets so much time of the clock pass. */

@@ -1,0 +1,105 @@
+import { Address } from "../core/address.ts";
+import {
+  checkChoice,
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  checkText,
+  checkTimeout,
+  kindOf,
+  optionNames,
+} from "../core/arguments.ts";
+import { ArgumentError } from "../core/error.ts";
+import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions } from "./options.ts";
+
+const DEVICE_OPTIONS = optionNames<DeviceOptions>({
+  clock: true,
+  random: true,
+  logger: true,
+  bonds: true,
+  maxBonds: true,
+  name: true,
+  appearance: true,
+  address: true,
+  staticAddress: true,
+  irk: true,
+  privateAddressIntervalMs: true,
+  pairing: true,
+  agent: true,
+  att: true,
+  policy: true,
+  capture: true,
+  gattServer: true,
+  commandTimeoutMs: true,
+  signal: true,
+});
+
+const ADVERTISE_OPTIONS = optionNames<DeviceAdvertiseOptions>({
+  data: true,
+  scanResponse: true,
+  intervalMs: true,
+  ownAddress: true,
+  connectable: true,
+  direct: true,
+  channels: true,
+  restart: true,
+  signal: true,
+  policy: true,
+});
+
+const CONNECT_OPTIONS = optionNames<DeviceConnectOptions>({
+  signal: true,
+  timeoutMs: true,
+  intervalMs: true,
+  latency: true,
+  supervisionTimeoutMs: true,
+  ownAddress: true,
+  scanIntervalMs: true,
+  scanWindowMs: true,
+  policy: true,
+});
+
+/** An object of the program that has these methods, or nothing. */
+function checkMethods(what: string, value: unknown, methods: readonly string[]): void {
+  if (value === undefined) return;
+  const object = value as Record<string, unknown> | null;
+  const missing = typeof value === "object" && object ? methods.find((method) => typeof object[method] !== "function") : methods[0];
+  if (missing !== undefined) throw new ArgumentError(`${what}: expected an object with a method "${missing}", got ${kindOf(value)}`);
+}
+
+/** What a device is opened on, and with; ranges are checked where they are used. @throws {ArgumentError} */
+export function checkDeviceOptions(controller: unknown, options: DeviceOptions): void {
+  if (typeof controller !== "string") {
+    const isTransport =
+      typeof controller === "object" && controller !== null && typeof (controller as { send?: unknown }).send === "function";
+    if (!isTransport)
+      throw new ArgumentError(
+        `Device.open: expected what openTransport takes ("hci:0", "sim:", "tcp:host:port") or a transport, got ${kindOf(controller)}`,
+      );
+  }
+  checkOptions("Device.open", options, DEVICE_OPTIONS);
+  checkMethods("Device.open: clock", options.clock, ["now", "setTimer"]);
+  checkMethods("Device.open: random", options.random, ["fill"]);
+  checkMethods("Device.open: logger", options.logger, ["child", "info"]);
+  checkMethods("Device.open: bonds", options.bonds, ["load", "save", "delete", "all"]);
+  if (options.name !== undefined) checkText("Device.open: name", options.name);
+  if (options.appearance !== undefined) checkInteger("Device.open: appearance", options.appearance, 0, 0xffff);
+  const { address } = options;
+  if (address !== undefined && !(address instanceof Address) && address !== "public" && address !== "random")
+    throw new ArgumentError(`Device.open: address: expected "public", "random" or an Address, got ${kindOf(address)}`);
+  checkFunction("Device.open: capture", options.capture);
+  if (options.gattServer !== undefined) checkChoice("Device.open: gattServer", options.gattServer, ["default", "empty"]);
+  checkTimeout("Device.open: commandTimeoutMs", options.commandTimeoutMs);
+  checkSignal("Device.open: signal", options.signal);
+}
+
+/** @throws {ArgumentError} */
+export function checkDeviceAdvertiseOptions(options: unknown): void {
+  checkOptions("advertise", options, ADVERTISE_OPTIONS);
+}
+
+/** @throws {ArgumentError} */
+export function checkDeviceConnectOptions(options: unknown): void {
+  checkOptions("connect", options, CONNECT_OPTIONS);
+}

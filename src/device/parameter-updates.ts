@@ -1,0 +1,163 @@
+import { Deadline, type OperationOptions, Pending, Semaphore } from "../async/index.ts";
+import type { BleError } from "../core/error.ts";
+import type { ConnectionParameterUnits } from "../gap/index.ts";
+import { type Hci, HciError, HciErrorCode, LeConnectionUpdate } from "../hci/index.ts";
+import type { L2capLink } from "../l2cap/index.ts";
+import { ownTerms } from "./own-terms.ts";
+import type { ParameterRequest } from "./policy.ts";
+
+/** Parameters of a link as they are now. */
+export interface LinkParameters {
+  readonly intervalMs: number;
+  /** Connection events the peripheral may skip. */
+  readonly latency: number;
+  readonly supervisionTimeoutMs: number;
+}
+
+/** Connection_Interval and the others in what they mean. */
+export function linkParameters(units: {
+  connectionInterval: number;
+  peripheralLatency: number;
+  supervisionTimeout: number;
+}): LinkParameters {
+  return Object.freeze({
+    intervalMs: units.connectionInterval * 1.25,
+    latency: units.peripheralLatency,
+    supervisionTimeoutMs: units.supervisionTimeout * 10,
+  });
+}
+
+const WHAT = "connection parameter update";
+/** A new interval applies some events after it was agreed: at most 32 s at the longest interval, usually at once. */
+const UPDATE_TIMEOUT_MS = 60_000;
+
+/** What was asked for, and who waits for it. */
+interface Asked {
+  readonly units: ConnectionParameterUnits;
+  /** By a command of ours: an event with an error status is its answer. Otherwise by a request to the central. */
+  readonly isCommand: boolean;
+  readonly pending: Pending<LinkParameters>;
+}
+
+/**
+ * Changes of one link's parameters. HCI_LE_Connection_Update_Complete does not say whose change it tells of, and ends the peer's procedure
+ * as well as ours (Vol 4 Part E 7.7.65.3). So one change is asked for at a time, whoever gave up waiting for it, and an event answers it only
+ * if its values are among those that were asked for.
+ */
+export class ParameterUpdates {
+  readonly #hci: Hci;
+  readonly #link: L2capLink;
+  /** Whether both controllers know the link layer's own request (Vol 6 Part B 5.1.7). */
+  readonly #canAskOverLinkLayer: () => Promise<boolean>;
+  readonly #turns: Semaphore;
+  #asked: Asked | undefined;
+  /** The peer's request that was accepted and whose event has not come yet. */
+  #accepted: ParameterRequest | undefined;
+  #closed: BleError | undefined;
+
+  constructor(at: { hci: Hci; link: L2capLink; canAskOverLinkLayer: () => Promise<boolean> }) {
+    this.#hci = at.hci;
+    this.#link = at.link;
+    this.#canAskOverLinkLayer = at.canAskOverLinkLayer;
+    this.#turns = new Semaphore(at.hci.clock);
+  }
+
+  /**
+   * Changes the parameters, or asks for it; after those who asked before.
+   *
+   * @returns what is in force now; nothing: the central refused a request over L2CAP
+   */
+  async update(
+    units: ConnectionParameterUnits,
+    { signal, timeoutMs = UPDATE_TIMEOUT_MS }: OperationOptions,
+  ): Promise<LinkParameters | undefined> {
+    if (this.#closed) throw this.#closed;
+    signal?.throwIfAborted();
+    const { clock } = this.#hci;
+    using deadline = new Deadline({ clock, operation: WHAT, signal, timeoutMs });
+    const turn = await this.#turns.acquire({ signal: deadline.signal }, WHAT);
+    // The controllers go on with it when the caller has left, and until they are done no other may be asked for.
+    const procedure = this.#ask(units).finally(() => turn[Symbol.dispose]());
+    return await ownTerms(clock, WHAT, procedure, { signal: deadline.signal });
+  }
+
+  async #ask(units: ConnectionParameterUnits): Promise<LinkParameters | undefined> {
+    const isCommand = this.#link.role === "central" || (await this.#canAskOverLinkLayer());
+    if (this.#closed) throw this.#closed;
+    const { clock } = this.#hci;
+    const pending: Pending<LinkParameters> = new Pending<LinkParameters>({
+      clock,
+      operation: WHAT,
+      timeoutMs: UPDATE_TIMEOUT_MS,
+      onSettled: () => {
+        if (this.#asked?.pending === pending) this.#asked = undefined;
+      },
+    });
+    pending.promise.catch(() => undefined); // awaited below, unless the request is refused
+    this.#asked = { units, isCommand, pending };
+    if (isCommand) {
+      const command = { connectionHandle: this.#link.handle, ...units, minCeLength: 0, maxCeLength: 0 };
+      this.#hci.send(LeConnectionUpdate, command).catch((error: unknown) => pending.reject(this.#closed ?? error));
+      return await pending.promise;
+    }
+    const request: ParameterRequest = {
+      intervalMin: units.connectionIntervalMin,
+      intervalMax: units.connectionIntervalMax,
+      latency: units.maxLatency,
+      timeout: units.supervisionTimeout,
+    };
+    // The answer and the update itself are two things: the event may come before the answer is looked at, which then says nothing new.
+    const answer = this.#link.signalling.requestConnectionParameterUpdate(request);
+    answer.catch(() => undefined);
+    try {
+      if (!(await Promise.race([answer, pending.promise.then(() => true)]))) return undefined;
+      return await pending.promise;
+    } finally {
+      pending.reject(this.#closed);
+    }
+  }
+
+  /** The event. */
+  onComplete(status: number, parameters: LinkParameters): void {
+    const asked = this.#asked;
+    if (status !== HciErrorCode.Success) {
+      // A request of the peer that comes to nothing is not told (7.7.65.3).
+      if (asked?.isCommand) asked.pending.reject(new HciError({ status, command: "LeConnectionUpdate" }));
+      return;
+    }
+    if (asked && isWithin(parameters, asked.units)) asked.pending.resolve(parameters);
+    else if (this.#accepted && isWithin(parameters, asUnits(this.#accepted))) this.#accepted = undefined;
+    // A central may take the interval it was asked for and have its own mind about the rest.
+    else if (asked && this.#link.role === "peripheral" && hasInterval(parameters, asked.units)) asked.pending.resolve(parameters);
+  }
+
+  /** A request of the peer over the link layer was accepted. */
+  onAccepted(request: ParameterRequest): void {
+    this.#accepted = request;
+  }
+
+  /** The link is gone. */
+  close(reason: BleError): void {
+    this.#closed = reason;
+    this.#turns.close(reason);
+    this.#asked?.pending.reject(reason);
+  }
+}
+
+export function asUnits(request: ParameterRequest): ConnectionParameterUnits {
+  return {
+    connectionIntervalMin: request.intervalMin,
+    connectionIntervalMax: request.intervalMax,
+    maxLatency: request.latency,
+    supervisionTimeout: request.timeout,
+  };
+}
+
+function hasInterval({ intervalMs }: LinkParameters, { connectionIntervalMin, connectionIntervalMax }: ConnectionParameterUnits): boolean {
+  return intervalMs >= connectionIntervalMin * 1.25 && intervalMs <= connectionIntervalMax * 1.25;
+}
+
+function isWithin(parameters: LinkParameters, units: ConnectionParameterUnits): boolean {
+  const { latency, supervisionTimeoutMs } = parameters;
+  return hasInterval(parameters, units) && latency <= units.maxLatency && supervisionTimeoutMs === units.supervisionTimeout * 10;
+}

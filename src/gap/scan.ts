@@ -1,0 +1,166 @@
+import { callOut } from "../async/call-out.ts";
+import {
+  checkBoolean,
+  checkChoice,
+  checkFunction,
+  checkMilliseconds,
+  checkOptions,
+  checkSignal,
+  checkText,
+  kindOf,
+  optionNames,
+} from "../core/arguments.ts";
+import { ArgumentError } from "../core/error.ts";
+import { Uuid, type UuidLike } from "../core/uuid.ts";
+import type { Advertisement } from "./advertisement.ts";
+import { DuplicateFilter } from "./duplicate-filter.ts";
+import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
+
+export interface ScanOptions {
+  /** Ask scannable devices for their scan response. True by default. */
+  readonly active?: boolean | undefined;
+  /** 2.5 to 10,240 ms in steps of 0.625 ms; 60 by default. */
+  readonly intervalMs?: number | undefined;
+  /** 2.5 ms to `intervalMs`; by default half of the interval. */
+  readonly windowMs?: number | undefined;
+  /**
+   * "filter" (default) reports each advertisement of a device again only when its data changes; "once" reports each kind of advertisement
+   * of a device once, and leaves the filtering to the controller where every scan agrees and loses nothing by it; "report" reports all.
+   * What `filter` refused, or a slow loop lost, counts as not reported.
+   */
+  readonly duplicates?: "filter" | "once" | "report" | undefined;
+  /** Only devices that list one of these services. */
+  readonly services?: readonly UuidLike[] | undefined;
+  /** Only devices of exactly this name (see `Advertisement.name`): the complete one where advertisement or scan response has it. */
+  readonly name?: string | undefined;
+  /** Only advertisements for which this is true. Asked for every report that was not delivered yet, so that a device that comes nearer is seen. */
+  readonly filter?: ((advertisement: Advertisement) => boolean) | undefined;
+  /** Own address in scan requests; where the random address is in use for advertising, that one is shown. By default the identity. */
+  readonly ownAddress?: OwnAddressKind | undefined;
+}
+
+/** Receives each report synchronously, while the packet that brought it is handled. */
+export type OnAdvertisement = (advertisement: Advertisement) => void;
+
+const DEFAULT_INTERVAL_MS = 60;
+const SCAN_OPTIONS = optionNames<ScanOptions & { signal?: AbortSignal | undefined }>({
+  active: true,
+  intervalMs: true,
+  windowMs: true,
+  duplicates: true,
+  services: true,
+  name: true,
+  filter: true,
+  ownAddress: true,
+  signal: true,
+});
+
+/** Kinds, names and ranges. @throws {ArgumentError} */
+export function checkScanOptions(options: ScanOptions & { signal?: AbortSignal | undefined }): void {
+  checkOptions("scan", options ?? null, SCAN_OPTIONS);
+  checkSignal("scan: signal", options.signal);
+  checkBoolean("scan: active", options.active);
+  if (options.duplicates !== undefined) checkChoice("scan: duplicates", options.duplicates, ["filter", "once", "report"]);
+  if (options.ownAddress !== undefined) checkChoice("scan: ownAddress", options.ownAddress, OWN_ADDRESS_KINDS);
+  if (options.name !== undefined) checkText("scan: name", options.name);
+  checkFunction("scan: filter", options.filter);
+  if (options.services !== undefined && !Array.isArray(options.services))
+    throw new ArgumentError(`scan: services: expected an array of UUIDs, got ${kindOf(options.services)}`);
+}
+
+/** What a controller scans with. */
+export interface ScanParameters {
+  readonly leScanType: 0 | 1;
+  readonly leScanInterval: number; // units of 0.625 ms
+  readonly leScanWindow: number; // units of 0.625 ms
+  readonly ownAddress: OwnAddressKind;
+  readonly filterDuplicates: boolean;
+}
+
+function units(what: string, ms: number): number {
+  return Math.round(checkMilliseconds(what, ms, 2.5, 10_240) / 0.625);
+}
+
+/** One scan of an application; several share the controller. */
+export class Scan {
+  readonly parameters: ScanParameters;
+  /** The caller chose the own address. */
+  readonly isAddressChosen: boolean;
+  /** The controller has scanned for it: what other scans ask for may fail without ending this one. */
+  isAccepted = false;
+  /** Called once when the scan ends; with the error when it was not the application that ended it. */
+  onEnd: ((error: unknown) => void) | undefined;
+  ended: { readonly error: unknown } | undefined;
+  readonly #onAdvertisement: OnAdvertisement;
+  readonly #duplicates: DuplicateFilter | undefined;
+  readonly #byData: boolean;
+  readonly #services: readonly string[] | undefined;
+  readonly #name: string | undefined;
+  readonly #filter: ((advertisement: Advertisement) => boolean) | undefined;
+  /** Nothing to check: every report goes straight to the application. */
+  readonly takesAll: boolean;
+
+  /**
+   * @param isLossy reports may be lost behind `onAdvertisement`, which then calls `forget`
+   * @throws {ArgumentError} an interval or window out of range
+   */
+  constructor(options: ScanOptions, defaultAddress: OwnAddressKind, onAdvertisement: OnAdvertisement, isLossy = false) {
+    const { active = true, intervalMs = DEFAULT_INTERVAL_MS, duplicates = "filter", ownAddress = defaultAddress, filter } = options;
+    const leScanInterval = units("scan interval", intervalMs);
+    const { windowMs = Math.max(2.5, intervalMs / 2) } = options;
+    const leScanWindow = units("scan window", windowMs);
+    if (leScanWindow > leScanInterval)
+      throw new ArgumentError(`scan window ${windowMs} ms: expected at most the interval of ${intervalMs} ms`);
+    // A controller's filter remembers what it sent, not what was delivered: with it, what is refused or lost here would not come again.
+    const isSelective = filter !== undefined || options.name !== undefined || options.services !== undefined;
+    const filterDuplicates = duplicates === "once" && !isSelective && !isLossy;
+    this.parameters = { leScanType: active ? 1 : 0, leScanInterval, leScanWindow, ownAddress, filterDuplicates };
+    this.isAddressChosen = options.ownAddress !== undefined;
+    this.#onAdvertisement = onAdvertisement;
+    this.#duplicates = duplicates === "report" ? undefined : new DuplicateFilter();
+    this.#byData = duplicates === "filter";
+    this.#services = options.services?.map((uuid) => Uuid.from(uuid).text);
+    this.#name = options.name;
+    this.#filter = filter;
+    this.takesAll = !this.#duplicates && !this.#services && this.#name === undefined && !this.#filter;
+  }
+
+  /** Whether this scan has delivered the report before, or has refused what it says. Costs no look at the data. */
+  knows(packet: Uint8Array, offset: number, end: number): boolean {
+    return this.#duplicates?.has(packet, offset, end, this.#byData) ?? false;
+  }
+
+  /** Delivers a report that is not known yet, if it is what is looked for. */
+  offer(advertisement: Advertisement): void {
+    const isWanted = this.#matches(advertisement);
+    if (isWanted) {
+      if (this.#duplicates) advertisement.note(this.#duplicates, this.#byData);
+      this.deliver(advertisement);
+    } else if (this.#duplicates && this.#byData && !this.#filter) {
+      // Name and services are in the data: the same data is refused again. A program's filter may look at anything.
+      advertisement.noteReport(this.#duplicates, true);
+    }
+  }
+
+  /** A report that was delivered is lost: it is to be delivered again. */
+  forget(advertisement: Advertisement): void {
+    if (this.#duplicates) advertisement.forget(this.#duplicates, this.#byData);
+  }
+
+  #matches(advertisement: Advertisement): boolean {
+    if (this.#name !== undefined && advertisement.name !== this.#name) return false;
+    if (this.#services && !advertisement.serviceUuids.some(({ text }) => this.#services!.includes(text))) return false;
+    return this.#filter?.(advertisement) ?? true;
+  }
+
+  /** An exception of the application does not stop the stack: it is rethrown in a turn of its own. */
+  deliver(advertisement: Advertisement): void {
+    callOut(this.#onAdvertisement, advertisement);
+  }
+
+  end(error?: unknown): void {
+    if (this.ended) return;
+    this.ended = { error };
+    this.onEnd?.(error);
+  }
+}
