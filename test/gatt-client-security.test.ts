@@ -1,0 +1,177 @@
+// Requests that need more security than the link has: what is raised for whom, and what is not sent or delivered.
+import { beforeEach, describe, expect, test } from "vitest";
+import { delay } from "../src/async/clock.ts";
+import type { OperationOptions } from "../src/async/pending.ts";
+import { setClientDemand } from "../src/att/bearer.ts";
+import type { LinkSecurity } from "../src/att/security.ts";
+import { fromHex as hex, toHex } from "../src/bytes/hex.ts";
+import { StateError } from "../src/core/error.ts";
+import type { ElevationDemand, GattServer } from "../src/gatt/index.ts";
+import { BONDED, createGattPair, type GattPair } from "./support/gatt-pair.ts";
+import { code, scripted, sent, serverWith } from "./support/gatt-script.ts";
+
+const ENCRYPTED: LinkSecurity = { ...BONDED, authenticated: false };
+
+describe("requests that need more security", () => {
+  const server = (): GattServer =>
+    serverWith({
+      uuid: 0x2a19,
+      properties: ["read", "write"],
+      value: hex("01"),
+      permissions: { read: "encrypted", write: "authenticated" },
+    });
+  let demands: ElevationDemand[];
+  let signals: (AbortSignal | undefined)[];
+  beforeEach(() => {
+    demands = [];
+    signals = [];
+  });
+  const create = (raise: (demand: ElevationDemand, options: OperationOptions) => Promise<void>): GattPair => {
+    const pair: GattPair = createGattPair({
+      server: server(),
+      client: {
+        elevate: async (demand, options) => {
+          demands.push(demand);
+          signals.push(options.signal);
+          await delay(pair.clock, 1000, { signal: options.signal });
+          await raise(demand, options);
+        },
+      },
+    });
+    return pair;
+  };
+
+  test("two that were refused share one elevation; aborting one harms the other not", async () => {
+    using pair = create(async () => pair.secure(ENCRYPTED));
+    const abort = new AbortController();
+    const first = pair.client.read(3, { signal: abort.signal });
+    const second = pair.client.read(3);
+    await delay(pair.clock, 500);
+    abort.abort(new Error("enough"));
+    await expect(first).rejects.toThrow("enough");
+    expect(await second).toEqual(hex("01"));
+    expect(demands).toHaveLength(1);
+  });
+
+  test("it is given up when the last one has left, and begun anew for the next", async () => {
+    using pair = create(async () => pair.secure(ENCRYPTED));
+    expect(await code(pair.client.read(3, { timeoutMs: 500 }))).toBe("ERR_TIMEOUT");
+    expect(signals[0]!.aborted).toBe(true);
+    expect(await pair.client.read(3)).toEqual(hex("01"));
+    expect(demands).toHaveLength(2);
+  });
+
+  test("one that demands more does not make do with it, and one that demands less does", async () => {
+    using pair = create(async ({ requirement }) => pair.secure(requirement.authenticated ? BONDED : ENCRYPTED));
+    const plain = pair.client.read(3);
+    await delay(pair.clock, 100); // until it was refused
+    const strong = pair.client.read(3, { security: { authenticated: true } });
+    const short = pair.client.read(3, { security: { encrypted: true } });
+    await Promise.all([plain, strong, short]);
+    expect(demands.map(({ requirement }) => requirement.authenticated ?? false)).toEqual([false, true]);
+    expect(pair.clientBearer.security).toEqual(BONDED);
+  });
+
+  test("the failure of the lesser one is not the failure of the greater", async () => {
+    using pair = create(async ({ requirement }) => {
+      if (!requirement.authenticated) throw new StateError("no bond");
+      pair.secure(BONDED);
+    });
+    const plain = code(pair.client.read(3));
+    await delay(pair.clock, 100);
+    const strong = pair.client.read(3, { security: { authenticated: true } });
+    expect(await plain).toBe("ERR_STATE");
+    expect(await strong).toEqual(hex("01"));
+  });
+
+  test("refused in the clear it asks for encryption, refused again for a key with protection against man in the middle", async () => {
+    using pair = create(async ({ requirement }) => pair.secure(requirement.authenticated ? BONDED : ENCRYPTED));
+    await pair.client.write(3, hex("02"));
+    expect(demands.map(({ requirement, refusal }) => [requirement.authenticated ?? false, refusal?.errorCode])).toEqual([
+      [false, 5],
+      [true, 5],
+    ]);
+    expect(sent(pair, 0x12)).toHaveLength(3);
+  });
+
+  test("a refusal that was on its way while the link was secured is no reason to secure it again", async () => {
+    using pair = create(() => Promise.reject(new StateError("not asked for")));
+    pair.clientChannel.filter = (pdu) => {
+      if (pdu[0] !== 0x0a || pair.clientBearer.security.encrypted) return true;
+      pair.clock.setTimer(100, "refusal", () => {
+        pair.secure(ENCRYPTED);
+        pair.clientChannel.receive(hex("010a030005"));
+      });
+      return false;
+    };
+    expect(await pair.client.read(3)).toEqual(hex("01"));
+    expect(demands).toEqual([]);
+  });
+
+  test.each([
+    ["0f", { encrypted: true }],
+    ["0c", { minKeySize: 16 }],
+  ])("error 0x%s asks for %o", async (error, requirement) => {
+    using pair = scripted(() => `010a0300${error}`, { client: { elevate: async (demand) => void demands.push(demand) } });
+    await expect(pair.client.read(3)).rejects.toMatchObject({ errorCode: Number.parseInt(error, 16) });
+    expect(demands[0]!.requirement).toMatchObject(requirement);
+    expect(demands).toHaveLength(1); // it did not help: another one would not either
+  });
+
+  test("another refusal has nothing to do with it", async () => {
+    using pair = scripted(() => "010a030002", { client: { elevate: async (demand) => void demands.push(demand) } });
+    await expect(pair.client.read(3)).rejects.toMatchObject({ errorCode: 2 });
+    expect(demands).toEqual([]);
+  });
+
+  test("what is demanded before anything is asked is had first, or nothing is asked", async () => {
+    using pair = create(async () => pair.secure(ENCRYPTED));
+    setClientDemand(pair.clientBearer, { encrypted: true });
+    expect(await pair.client.read(3)).toEqual(hex("01"));
+    expect(demands).toMatchObject([{ requirement: { encrypted: true }, refusal: undefined }]);
+    expect(sent(pair, 0x0a)).toHaveLength(1);
+
+    using stubborn = create(async () => {});
+    const refused = [
+      stubborn.client.read(3, { security: { encrypted: true } }),
+      stubborn.client.services({ security: { encrypted: true } }),
+      stubborn.client.exchangeMtu({ security: { encrypted: true } }),
+      stubborn.client.writeWithoutResponse(3, hex("01"), { security: { minKeySize: 7 } }),
+      stubborn.client.reliableWrite([{ handle: 3, value: hex("01") }], { security: { secureConnections: true } }),
+      stubborn.client.readByUuid(0x2a19, { security: { encrypted: true } }),
+    ];
+    expect(new Set(await Promise.all(refused.map(code)))).toEqual(new Set(["ERR_INSUFFICIENT_SECURITY"]));
+    expect(stubborn.clientChannel.sent).toEqual([]);
+  });
+
+  test("a link that loses its security while a request waits secures it again", async () => {
+    using pair = create(async () => pair.secure(ENCRYPTED));
+    pair.secure(ENCRYPTED);
+    setClientDemand(pair.clientBearer, { encrypted: true });
+    pair.server.pause();
+    const first = code(pair.client.read(3));
+    const second = pair.client.read(3);
+    pair.secure({ ...ENCRYPTED, encrypted: false, keySize: 0 });
+    pair.server.resume();
+    expect(await first).toBe("done");
+    expect(await second).toEqual(hex("01"));
+    expect(demands).toHaveLength(1);
+  });
+
+  test("a value that demands more than the link still has is not delivered", async () => {
+    const values: string[] = [];
+    using pair = createGattPair({ server: serverWith({ uuid: 0x2a19, properties: ["notify"] }), security: BONDED });
+    const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
+    await characteristic.subscribe((value) => values.push(`strong ${toHex(value)}`), { security: { authenticated: true } });
+    await characteristic.subscribe((value) => values.push(`any ${toHex(value)}`));
+    const flow = characteristic.notifications({ security: { authenticated: true } });
+    const next = flow.next();
+    await delay(pair.clock, 1);
+    pair.secure(ENCRYPTED);
+    pair.clientChannel.receive(hex("1b030001"));
+    pair.secure(BONDED);
+    pair.clientChannel.receive(hex("1b030002"));
+    expect(values).toEqual(["any 01", "strong 02", "any 02"]);
+    expect(toHex((await next).value!)).toBe("02");
+  });
+});
