@@ -45,7 +45,7 @@ describe("arguments", () => {
     ["a range that begins at 0", () => client.readByUuid(0x2a19, { startHandle: 0 }), /startHandle/],
     ["a range beyond the end", () => client.readByUuid(0x2a19, { endHandle: 0x10000 }), /endHandle/],
     ["a range backwards", () => client.readByUuid(0x2a19, { startHandle: 9, endHandle: 8 }), /smaller one first/],
-    ["no UUID", () => client.service(any(undefined)), /UUID: expected a string/],
+    ["no UUID", () => client.service(any(undefined)), /UUID: expected text/],
     ["an object as UUID", () => client.characteristic(0x180f, any({})), /UUID/],
     ["an unknown option", () => client.read(3, any({ timeoutMS: 5 })), /read: unknown option "timeoutMS", did you mean "timeoutMs"/],
     [
