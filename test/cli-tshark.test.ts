@@ -6,12 +6,13 @@ import { fromHex, toHex } from "jelling/bytes";
 import { type CaptureRecord, CaptureWriter, createMonitorRecord, MemorySink, MonitorOpcode, readCapture } from "jelling/capture";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jelling } from "../apps/cli/test/fake-io.ts";
+import { leaveOut } from "./support/left-out.ts";
 
 // tshark is a judge nobody here wrote. Without it the tests are left out, and say so; with JELLING_TSHARK=required they fail.
 const tshark = process.env.TSHARK ?? "tshark";
 const found = spawnSync(tshark, ["--version"]).status === 0;
 const isRequired = process.env.JELLING_TSHARK === "required";
-if (!found && !isRequired) console.warn("tshark is not installed: captures are not checked by it (apt-get install tshark)");
+if (!found && !isRequired) leaveOut("the check of captures by tshark (apt-get install tshark)");
 
 let folder: string;
 beforeAll(async () => {
@@ -162,7 +163,7 @@ test("pcapng that Wireshark wrote is read", { skip: !found && !isRequired }, asy
   expect(read.map(told)).toEqual(wanted.map(told));
 });
 
-test("captures of whole commands hold nothing that tshark calls malformed", { skip: !found && !isRequired, timeout: 60_000 }, async () => {
+test("captures of whole commands hold nothing that tshark calls malformed", { skip: !found && !isRequired, timeout: 300_000 }, async () => {
   const address = "C0:4A:65:6C:6C:04/random";
   const commands: string[][] = [
     ["scan", "--timeout", "1s"],

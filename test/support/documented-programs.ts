@@ -50,7 +50,7 @@ export async function runProgram(code: string): Promise<string> {
     const file = join(folder, "example.mjs");
     await bundle.write({ file, format: "esm", codeSplitting: false });
     await bundle.close();
-    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8", timeout: 60_000 });
+    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8", timeout: 300_000 });
     return stdout + stderr;
   } finally {
     rmSync(folder, { recursive: true });

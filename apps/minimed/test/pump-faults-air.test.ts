@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { runWithFault, strikeEveryPacket, watchUnhandled } from "./faults.ts";
+import { runWithFault, strikePackets, watchUnhandled } from "./faults.ts";
 
 const unhandled = watchUnhandled();
 
@@ -11,16 +11,16 @@ describe("one packet on the air, each in turn", () => {
   test.each(["air-lose", "air-corrupt"] as const)(
     "%s: it is sent again, and nobody notices",
     async (point) => {
-      for (const outcome of await strikeEveryPacket(point)) expect(outcome).toMatchObject({ handshakes: 2, errors: [] });
+      for (const outcome of await strikePackets(point)) expect(outcome).toMatchObject({ handshakes: 2, errors: [] });
       expect(unhandled).toEqual([]);
     },
-    300_000,
+    3_600_000,
   );
 
   test("air-forge: what arrives spoilt with a checksum that fits ends in a typed error or does no harm; nothing waits, nothing stays behind", async () => {
-    const outcomes = await strikeEveryPacket("air-forge");
+    const outcomes = await strikePackets("air-forge");
     expect(outcomes.some(({ handshakes }) => handshakes === 2)).toBe(true);
     expect(outcomes.some(({ errors }) => errors.length > 0)).toBe(true);
     expect(unhandled).toEqual([]);
-  }, 300_000);
+  }, 3_600_000);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { strikeEveryPacket, watchUnhandled } from "./faults.ts";
+import { strikePackets, watchUnhandled } from "./faults.ts";
 
 const unhandled = watchUnhandled();
 
@@ -7,10 +7,11 @@ describe("one packet between host and controller, each in turn", () => {
   test.each(["phone-drop", "phone-corrupt", "pump-drop", "pump-corrupt"] as const)(
     "%s: it ends well or in a typed error; nothing waits for ever, nothing is left behind",
     async (point) => {
-      const outcomes = await strikeEveryPacket(point);
-      expect(outcomes.filter(({ handshakes, errors }) => handshakes === 2 && errors.length === 0).length).toBeGreaterThan(100);
+      const outcomes = await strikePackets(point);
+      const good = outcomes.filter(({ handshakes, errors }) => handshakes === 2 && errors.length === 0);
+      expect(good.length).toBeGreaterThan(outcomes.length / 10); // one fault is not the end of everything
       expect(unhandled).toEqual([]);
     },
-    600_000,
+    3_600_000,
   );
 });
