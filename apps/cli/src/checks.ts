@@ -44,8 +44,7 @@ async function sockets(machine: Machine): Promise<Finding> {
     : {
         check,
         level: "error",
-        message: `Linux ${machine.kernel} has no Bluetooth, neither built in nor as a module; sim:, tcp: and unix: work.`,
-        fix: "jelling scan --transport sim:",
+        message: `Linux ${machine.kernel} has no Bluetooth, neither built in nor as a module: hci:N needs another kernel; sim:, tcp: and unix: work.`,
       };
 }
 
@@ -77,8 +76,7 @@ async function adapters(machine: Machine): Promise<Finding[]> {
       {
         check: "adapters",
         level: "warning",
-        message: "The kernel knows no Bluetooth adapter.",
-        fix: "jelling scan --transport sim:",
+        message: "The kernel knows no Bluetooth adapter: hci:N needs one that is plugged in and has a driver.",
       },
     ];
   return Promise.all(
@@ -108,8 +106,8 @@ async function management(machine: Machine): Promise<Finding[]> {
     return [
       { check, level: "ok", message: `Management protocol ${version}; ${rights}.` },
       ...known.map((adapter): Finding => {
-        const fix = adapter.configured ? {} : { fix: `jelling mgmt config -i ${adapter.index}` };
-        return { check, level: "info", message: `hci${adapter.index} is ${state(adapter)}.`, ...fix };
+        const missing = adapter.configured ? "" : `: jelling mgmt config -i ${adapter.index} says what is missing`;
+        return { check, level: "info", message: `hci${adapter.index} is ${state(adapter)}${missing}.` };
       }),
     ];
   } catch (error) {
@@ -194,7 +192,6 @@ export async function examine(machine: Machine): Promise<Finding[]> {
         check: "adapters",
         level: "info",
         message: "The machine's own adapter can be used on Linux only (hci:N); sim:, tcp: and unix: work here.",
-        fix: "jelling scan --transport sim:",
       },
     ];
   }

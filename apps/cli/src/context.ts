@@ -1,5 +1,5 @@
 import type { Logger } from "jelling/core";
-import { CommandError, InterruptedError, OutputClosedError } from "./errors.ts";
+import { CommandError, stopError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -32,7 +32,7 @@ export class Context implements Disposable {
     this.terminal = new Terminal(io, { json: options.json ?? false });
     const controller = new AbortController();
     this.signal = controller.signal;
-    this.#stop = io.onStop((reason) => controller.abort(reason === "interrupted" ? new InterruptedError() : new OutputClosedError()));
+    this.#stop = io.onStop((reason, fault) => controller.abort(stopError(reason, fault)));
   }
 
   /** Lines of `--log` go to standard error, with the seconds since start, level and scope. */
@@ -60,24 +60,18 @@ export class Context implements Disposable {
   deadline(usualMs: number | undefined, operation: string): { signal: AbortSignal; timedOut(): boolean } & Disposable {
     const ms = this.options.timeout ?? usualMs;
     const controller = new AbortController();
-    const onStop = (): void => controller.abort(this.signal.reason);
     let timedOut = false;
-    if (this.signal.aborted) onStop();
-    else this.signal.addEventListener("abort", onStop, { once: true });
     const timer =
       ms === undefined
         ? undefined
         : setTimeout(() => {
-            timedOut = true;
+            timedOut = !this.signal.aborted;
             controller.abort(new CommandError(`${operation} did not finish within ${durationText(ms)}`));
           }, ms);
     return {
-      signal: controller.signal,
+      signal: AbortSignal.any([this.signal, controller.signal]),
       timedOut: () => timedOut,
-      [Symbol.dispose]: () => {
-        clearTimeout(timer);
-        this.signal.removeEventListener("abort", onStop);
-      },
+      [Symbol.dispose]: () => clearTimeout(timer),
     };
   }
 

@@ -1,4 +1,5 @@
 import type { BleError } from "jelling";
+import type { StopReason } from "./io.ts";
 
 /** The command was called in a wrong way; exit status 2. */
 export class UsageError extends Error {}
@@ -13,11 +14,24 @@ export class InterruptedError extends Error {
   }
 }
 
+/** Standard output cannot be written; exit status 1. */
+export class OutputFailedError extends CommandError {
+  constructor(fault: Error | undefined) {
+    super(`standard output cannot be written: ${fault ? systemText(fault) : "the stream failed"}`, { cause: fault });
+  }
+}
+
 /** Nobody reads the output any more: stop quietly, exit status 0. */
 export class OutputClosedError extends Error {
   constructor() {
     super("nobody reads the output");
   }
+}
+
+/** What a request to stop makes of a command. */
+export function stopError(reason: StopReason, fault?: Error): Error {
+  if (reason === "interrupted") return new InterruptedError();
+  return reason === "output-closed" ? new OutputClosedError() : new OutputFailedError(fault);
 }
 
 export const ExitStatus = Object.freeze({ Done: 0, Failed: 1, Usage: 2, Interrupted: 130 });
@@ -40,6 +54,9 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOTDIR: "a part of the path is no folder",
   EEXIST: "it exists already",
   ENOSPC: "no space left on the device",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file is too large",
+  EIO: "input/output error",
   EROFS: "the file system is read-only",
   EADDRINUSE: "the address is in use",
   ECONNREFUSED: "connection refused",
@@ -48,6 +65,11 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "timed out",
   EMFILE: "too many open files",
 };
+
+/** What the system's error means, in words where they are known. */
+function systemText({ code, message }: NodeJS.ErrnoException): string {
+  return (code && SYSTEM_ERRORS[code]) ?? code ?? message;
+}
 
 /** What a failure means to the user: exit status, and one sentence unless there is nothing to say. */
 export function explain(error: unknown): { status: number; message: string | undefined } {
@@ -63,7 +85,7 @@ export function explain(error: unknown): { status: number; message: string | und
   }
   const system = error as NodeJS.ErrnoException;
   if (error instanceof Error && typeof system.syscall === "string") {
-    const what = (system.code && SYSTEM_ERRORS[system.code]) ?? system.code ?? system.message;
+    const what = systemText(system);
     return { status: ExitStatus.Failed, message: system.path ? `${system.path}: ${what}` : `${system.syscall}: ${what}` };
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -6,6 +6,8 @@ export interface TextSink {
   readonly columns: number | undefined;
   /** Resolves when the sink takes more. */
   drained(): Promise<void>;
+  /** Resolves when everything is written, or cannot be. */
+  finished(): Promise<void>;
 }
 
 /** Everything the command touches of its process, so that tests run it in their own. */
@@ -17,8 +19,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Asks the person; only called where there is one. */
   readonly ask: Questions;
-  /** Calls `handler` at the first request to stop. Dispose to stop listening. */
-  onStop(handler: (reason: StopReason) => void): Disposable;
+  /** Calls `handler` at the first request to stop, with the fault where there is one. Dispose to stop listening. */
+  onStop(handler: (reason: StopReason, fault?: Error) => void): Disposable;
 }
 
 /** Questions to a person; `undefined` is no answer. */
@@ -28,5 +30,5 @@ export interface Questions {
   text(question: string, check: (answer: string) => string | undefined, signal: AbortSignal): Promise<string | undefined>;
 }
 
-/** Ctrl-C or a termination signal; or nobody reads standard output any more. */
-export type StopReason = "interrupted" | "output-closed";
+/** Ctrl-C, at a prompt too, or a termination signal; nobody reads standard output any more; or it cannot be written, as on a full disk. */
+export type StopReason = "interrupted" | "output-closed" | "output-failed";

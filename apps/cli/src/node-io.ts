@@ -1,12 +1,13 @@
 import type { Io, Questions, StopReason, TextSink } from "./io.ts";
 
-function sinkOf(stream: NodeJS.WriteStream, onClosed: () => void): TextSink {
+function sinkOf(stream: NodeJS.WriteStream, onGone: (reason: StopReason, fault?: Error) => void): TextSink {
   let gone = false;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    // The reader of a pipe went away (`jelling scan | head`): what is left to say has no listener, which is no error.
+    if (gone) return;
     gone = true;
-    if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") onClosed();
-    else throw error;
+    // The reader of a pipe went away (`jelling scan | head`): what is left to say has no listener, which is no error.
+    if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") onGone("output-closed");
+    else onGone("output-failed", error);
   });
   return {
     write: (text) => gone || stream.write(text),
@@ -30,30 +31,55 @@ function sinkOf(stream: NodeJS.WriteStream, onClosed: () => void): TextSink {
             stream.on("error", settle);
             stream.on("close", settle);
           }),
+    finished: () =>
+      new Promise((resolve) => {
+        if (gone) resolve();
+        // The callback comes after that of everything written before, and before the stream tells of a fault.
+        else stream.write("", () => setImmediate(resolve));
+      }),
   };
 }
 
-/** Prompts on standard error, so that standard output stays the result's. Loaded when there is a question. */
-const prompts: Questions = {
-  yesNo: async (message, signal) => {
-    const { confirm, isCancel } = await import("@clack/prompts");
-    const answer = await confirm({ message, output: process.stderr, signal });
-    return isCancel(answer) ? undefined : answer;
-  },
-  text: async (message, check, signal) => {
-    const { isCancel, text } = await import("@clack/prompts");
-    const answer = await text({ message, output: process.stderr, signal, validate: (value) => check(value ?? "") });
-    return isCancel(answer) ? undefined : answer;
-  },
-};
+/**
+ * Prompts on standard error, so that standard output stays the result's. Loaded when there is a question.
+ *
+ * @param onInterrupt the terminal is in raw mode while it asks, so that Ctrl-C arrives as a key and not as a signal
+ */
+function prompts(onInterrupt: () => void): Questions {
+  const answered = <T extends string | boolean>(
+    answer: T | symbol,
+    isCancel: (value: unknown) => boolean,
+    signal: AbortSignal,
+  ): T | undefined => {
+    if (!isCancel(answer)) return answer as T;
+    if (!signal.aborted) onInterrupt();
+    return undefined;
+  };
+  return {
+    yesNo: async (message, signal) => {
+      const { confirm, isCancel } = await import("@clack/prompts");
+      return answered<boolean>(await confirm({ message, output: process.stderr, signal }), isCancel, signal);
+    },
+    text: async (message, check, signal) => {
+      const { isCancel, text } = await import("@clack/prompts");
+      return answered<string>(
+        await text({ message, output: process.stderr, signal, validate: (value) => check(value ?? "") }),
+        isCancel,
+        signal,
+      );
+    },
+  };
+}
 
 /** The process's own streams and signals. A second signal ends the process at once. */
 export function nodeIo(): Io {
-  const handlers = new Set<(reason: StopReason) => void>();
+  const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
   let stopped: StopReason | undefined;
-  const stop = (reason: StopReason): void => {
+  let fault: Error | undefined;
+  const stop = (reason: StopReason, error?: Error): void => {
+    if (stopped === undefined) fault = error;
     stopped ??= reason;
-    for (const handler of handlers) handler(reason);
+    for (const handler of [...handlers]) handler(reason, error);
   };
   const onSignal = (): void => {
     if (stopped === "interrupted") process.exit(130);
@@ -63,14 +89,14 @@ export function nodeIo(): Io {
   process.on("SIGTERM", onSignal);
   process.on("SIGHUP", onSignal);
   return {
-    stdout: sinkOf(process.stdout, () => stop("output-closed")),
+    stdout: sinkOf(process.stdout, stop),
     stderr: sinkOf(process.stderr, () => {}),
     stdinIsTTY: process.stdin.isTTY === true,
     env: process.env,
-    ask: prompts,
+    ask: prompts(() => stop("interrupted")),
     onStop: (handler) => {
       handlers.add(handler);
-      if (stopped) handler(stopped);
+      if (stopped) handler(stopped, fault);
       return { [Symbol.dispose]: () => void handlers.delete(handler) };
     },
   };

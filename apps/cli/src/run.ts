@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { ExitStatus, explain, oneLine, stackOf, UsageError } from "./errors.ts";
+import { ExitStatus, explain, oneLine, stackOf, stopError, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { createProgram } from "./program.ts";
 
@@ -10,17 +10,28 @@ import { createProgram } from "./program.ts";
  * @returns exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let stopped: Error | undefined;
+  using _ = io.onStop((reason, fault) => {
+    stopped ??= stopError(reason, fault);
+  });
+  let failed: { error: unknown } | undefined;
   try {
     await createProgram(io).parseAsync(argv, { from: "user" });
-    return ExitStatus.Done;
   } catch (error) {
-    const failure = usageOf(error);
+    failed = { error };
+  }
+  await io.stdout.finished(); // a fault of the output may show only now
+  // Who asked to stop is told that, and not what came to nothing because of it.
+  if (stopped) failed = { error: stopped };
+  if (failed) {
+    const failure = usageOf(failed.error);
     if (failure === undefined) return ExitStatus.Done;
     const { status, message } = explain(failure);
     if (message !== undefined) io.stderr.write(`jelling: ${oneLine(message)}\n`);
     if (wantsStack(argv) && !(failure instanceof UsageError)) io.stderr.write(`${stackOf(failure)}\n`);
     return status;
   }
+  return ExitStatus.Done;
 }
 
 /** Turns the parser's complaint into one sentence; `undefined` where it only showed what was asked for (help, version). */

@@ -69,19 +69,14 @@ test.each<[string, Description, string, string | undefined]>([
     "bluetooth-sockets",
     "sudo modprobe bluetooth",
   ],
-  [
-    "a kernel without Bluetooth",
-    { machine: { bluetoothSocket: () => Promise.resolve("unsupported") } },
-    "bluetooth-sockets",
-    "jelling scan --transport sim:",
-  ],
+  ["a kernel without Bluetooth", { machine: { bluetoothSocket: () => Promise.resolve("unsupported") } }, "bluetooth-sockets", undefined],
   [
     "no capabilities",
     { files: { "/proc/self/status": "CapEff:\t0000000000000000\n" } },
     "capabilities",
     "sudo setcap cap_net_admin,cap_net_raw+eip /usr/bin/node",
   ],
-  ["no adapter", {}, "adapters", "jelling scan --transport sim:"],
+  ["no adapter", {}, "adapters", undefined],
   [
     "a blocked adapter",
     {
@@ -119,12 +114,17 @@ test("the management interface tells its version, who may use it, and which adap
     "Management protocol 1.22; without CAP_NET_ADMIN jelling mgmt shows things and changes nothing.",
     "hci0 is on.",
     "hci1 is off.",
-    "hci2 is not configured.",
+    "hci2 is not configured: jelling mgmt config -i 2 says what is missing.",
   ]);
   expect(await messagesOf({ management: () => Promise.reject(new Error("it timed out")) })).toEqual([
     "The management interface does not answer: it timed out.",
   ]);
   expect(await messagesOf({ bluetoothSocket: () => Promise.resolve("unsupported") })).toEqual([]);
+});
+
+test("a line that mends is one that changes the machine: looking at a simulated air is none", async () => {
+  for (const machine of [{}, { platform: "darwin" }, { bluetoothSocket: () => Promise.resolve("unsupported") }] as Partial<Machine>[])
+    for (const { fix, message } of await examine(machineOf({ machine }))) expect(fix ?? "sudo", message).toMatch(/^(sudo|npm|npx) ?/);
 });
 
 test("another system than Linux is told what works there", async () => {

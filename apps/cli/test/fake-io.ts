@@ -6,7 +6,7 @@ export interface FakeIo extends Io {
   readonly err: { text: string };
   /** Handlers that still listen for a request to stop. */
   readonly listeners: number;
-  stop(reason?: StopReason): void;
+  stop(reason?: StopReason, fault?: Error): void;
   /** Resolves once standard output (or error) holds `text`. */
   saw(text: string, where?: "out" | "err"): Promise<void>;
 }
@@ -21,7 +21,7 @@ export interface FakeIoOptions {
 
 /** Streams that remember, and signals on demand. */
 export function fakeIo({ env = {}, isTTY = false, columns = 80, answers }: FakeIoOptions = {}): FakeIo {
-  const handlers = new Set<(reason: StopReason) => void>();
+  const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
   let watchers: (() => void)[] = [];
   const sink = (store: { text: string }): TextSink => ({
     write: (text) => {
@@ -32,6 +32,7 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80, answers }: FakeI
     isTTY,
     columns: isTTY ? columns : undefined,
     drained: () => Promise.resolve(),
+    finished: () => Promise.resolve(),
   });
   const out = { text: "" };
   const err = { text: "" };
@@ -61,8 +62,8 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80, answers }: FakeI
       handlers.add(handler);
       return { [Symbol.dispose]: () => void handlers.delete(handler) };
     },
-    stop: (reason = "interrupted") => {
-      for (const handler of handlers) handler(reason);
+    stop: (reason = "interrupted", fault) => {
+      for (const handler of [...handlers]) handler(reason, fault);
     },
     saw: (text, where = "out") =>
       new Promise((resolve) => {

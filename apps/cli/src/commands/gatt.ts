@@ -110,7 +110,7 @@ export async function read(context: Context, address: string, attribute: string,
   await withConnection(context, address, options, async (connection) => {
     using deadline = context.deadline(undefined, "reading");
     const { handle, uuid } = await handleOf(connection, which, deadline.signal);
-    const value = await connection.gatt.readLong(handle, { signal: deadline.signal });
+    const value = await connection.gatt.read(handle, { signal: deadline.signal });
     terminal.result(
       () => ({ handle, ...(uuid ? { uuid: uuid.text } : {}), ...valueJson(value, uuid) }),
       () => describeValue(value, uuid),

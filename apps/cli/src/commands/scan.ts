@@ -57,10 +57,11 @@ export async function scan(context: Context, options: Options): Promise<void> {
   terminal.note(`${lister.devices} device${lister.devices === 1 ? "" : "s"}`);
 }
 
-/** Prints devices, each once and with its scan response where one comes. */
-class Lister {
+/** Prints devices, each once and with its scan response where one comes; again where its name comes late, or another one. */
+export class Lister {
   readonly #context: Context;
-  readonly #seen = new Set<string>();
+  /** Names as they were printed, by device; `undefined` for one without. */
+  readonly #seen = new Map<string, string | undefined>();
   readonly #waiting = new Map<string, { advertisement: Advertisement; timer: NodeJS.Timeout }>();
 
   constructor(context: Context) {
@@ -74,8 +75,13 @@ class Lister {
   once(advertisement: Advertisement, active: boolean): void {
     const key = (advertisement.identity ?? advertisement.address).toString();
     const waiting = this.#waiting.get(key);
-    if (this.#seen.has(key) && !waiting) return;
-    this.#remember(key);
+    if (this.#seen.has(key) && !waiting) {
+      // What comes without a name says nothing of the one that was printed.
+      if (advertisement.name === undefined || advertisement.name === this.#seen.get(key)) return;
+      this.list(advertisement);
+      return;
+    }
+    this.#remember(key, this.#seen.get(key));
     if (active && advertisement.scannable && advertisement.scanResponseData === undefined) {
       if (waiting) waiting.advertisement = advertisement;
       else this.#waiting.set(key, { advertisement, timer: setTimeout(() => this.#release(key), SCAN_RESPONSE_MS) });
@@ -87,7 +93,7 @@ class Lister {
   }
 
   list(advertisement: Advertisement): void {
-    this.#remember((advertisement.identity ?? advertisement.address).toString());
+    this.#remember((advertisement.identity ?? advertisement.address).toString(), advertisement.name);
     this.#context.terminal.result(
       () => advertisementJson(advertisement),
       () => advertisementText(this.#context, advertisement),
@@ -99,9 +105,9 @@ class Lister {
     for (const key of this.#waiting.keys()) this.#release(key);
   }
 
-  #remember(key: string): void {
-    this.#seen.add(key);
-    if (this.#seen.size > MOST_DEVICES) this.#seen.delete(this.#seen.values().next().value!);
+  #remember(key: string, name: string | undefined): void {
+    this.#seen.set(key, name);
+    if (this.#seen.size > MOST_DEVICES) this.#seen.delete(this.#seen.keys().next().value!);
   }
 
   #release(key: string): void {

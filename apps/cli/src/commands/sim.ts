@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { onAbort } from "jelling/async";
 import type { Controller } from "jelling/controller";
 import { stateFolder } from "jelling/node";
 import { type ControllerServer, openTransport, serveController } from "jelling/transport";
@@ -63,7 +64,7 @@ export async function sim(context: Context, options: Options): Promise<void> {
   terminal.status("serving, Ctrl-C ends …");
   await new Promise<void>((resolve) => {
     if (deadline.signal.aborted) resolve();
-    else deadline.signal.addEventListener("abort", () => resolve(), { once: true });
+    else onAbort(deadline.signal, resolve);
   });
   terminal.status("");
   if (!deadline.timedOut()) deadline.signal.throwIfAborted();
