@@ -54,6 +54,10 @@ export class Address {
   get isNonResolvablePrivate(): boolean {
     return this.type === 1 && this.bytes[5]! >> 6 === 0b00;
   }
+  /** Six octets of zero: what is put where no address is set or given. */
+  get isZero(): boolean {
+    return this.bytes.every((octet) => octet === 0);
+  }
   /** May identify a device for good: public or static random. */
   get isIdentity(): boolean {
     return this.type === 0 || this.isStaticRandom;

@@ -1,3 +1,4 @@
+import { type LinkSecurity, NO_SECURITY } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BondBook } from "../gap/index.ts";
@@ -13,6 +14,9 @@ export class LinkPeer implements GattPeer {
   readonly authorize?: NonNullable<GattPeer["authorize"]>;
   /** Who it is, once that is known. */
   identity: Address | undefined;
+  #security = NO_SECURITY;
+  /** The link was encrypted with the key of the bond: this is the bonded peer, also while it pairs anew. */
+  #isProved = false;
   readonly #address: Address;
   readonly #bonds: BondBook;
   readonly #logger: Logger;
@@ -26,8 +30,19 @@ export class LinkPeer implements GattPeer {
     if (authorize) this.authorize = (access) => authorize({ ...access, peer: this.address });
   }
 
+  /** What the link is worth from here on. */
+  set security(security: LinkSecurity) {
+    this.#security = security;
+    this.#isProved = security.encrypted && (security.bonded || this.#isProved);
+  }
+
+  /**
+   * The bond with this peer. A link that is encrypted with another key than the bond's is not the bonded peer's: nothing that the bond
+   * remembers is given to it or changed by it.
+   */
   get bond(): Bond | undefined {
-    return this.identity && this.#bonds.get(this.identity);
+    const isPossible = this.#isProved || !this.#security.encrypted;
+    return this.identity && isPossible ? this.#bonds.get(this.identity) : undefined;
   }
   /** The identity where it is known, else the address it uses. */
   get address(): Address {
@@ -50,22 +65,25 @@ export class LinkPeer implements GattPeer {
   }
 
   onCccdChanged(handle: number, value: number, of?: string): void {
-    const { [handle]: _, ...cccd } = this.bond?.cccd ?? {};
-    const { [handle]: __, ...cccdOf } = this.bond?.cccdOf ?? {};
-    this.#save({
-      cccd: value === 0 ? cccd : { ...cccd, [handle]: value },
-      cccdOf: of === undefined ? cccdOf : { ...cccdOf, [handle]: of },
+    this.#update((bond) => {
+      const { [handle]: _, ...cccd } = bond.cccd ?? {};
+      const { [handle]: __, ...cccdOf } = bond.cccdOf ?? {};
+      return createBond({
+        ...bond,
+        cccd: value === 0 ? cccd : { ...cccd, [handle]: value },
+        cccdOf: of === undefined ? cccdOf : { ...cccdOf, [handle]: of },
+      });
     });
   }
 
   onDatabaseHash(databaseHash: string): void {
-    this.#save({ databaseHash });
+    this.#update((bond) => createBond({ ...bond, databaseHash }));
   }
 
-  #save(change: Pick<Bond, "cccd" | "cccdOf"> | Pick<Bond, "databaseHash">): void {
+  #update(change: (bond: Bond) => Bond): void {
     const { bond } = this;
     if (!bond) return;
-    this.#bonds.save(createBond({ ...bond, ...change })).catch((error: unknown) => {
+    this.#bonds.update(bond.identity, change).catch((error: unknown) => {
       this.#logger.error(() => `what the peer configured could not be stored: ${String(error)}`);
     });
   }

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Address } from "../core/address.ts";
 import { SeededRandom } from "../core/random.ts";
 import { createRpa } from "../crypto/index.ts";
@@ -23,14 +23,22 @@ class SlowStore extends MemoryBondStore implements BondStore {
   readonly writes: string[] = [];
   #waiting: (() => void)[] = [];
   failure: Error | undefined;
+  /** Only the next write fails. */
+  failOnce = false;
+  #throwIfFailing(): void {
+    const { failure } = this;
+    if (this.failOnce) this.failure = undefined;
+    if (failure) throw failure;
+  }
   override async save(value: Bond): Promise<void> {
     await this.#turn();
-    if (this.failure) throw this.failure;
+    this.#throwIfFailing();
     this.writes.push(`save ${value.identity.bytes[0]} ${value.name ?? ""}`.trim());
     await super.save(value);
   }
   override async delete(address: Address): Promise<void> {
     await this.#turn();
+    this.#throwIfFailing();
     this.writes.push(`delete ${address.bytes[0]}`);
     await super.delete(address);
   }
@@ -55,28 +63,181 @@ test("whoever is bonded is known at once, at the identity or at a private addres
   expect(book.find(identity(3))).toBeUndefined();
 });
 
-test("changes are seen at once and reach the store in order, those of one bond together", async () => {
+test("changes are in force when the store has them, reach it in order, and those of one bond together", async () => {
   const store = new SlowStore();
   const book = await BondBook.open(store);
-  const saved = [book.save(bond(1)), book.save(bond(2)), book.save(bond(1, { name: "a" })), book.save(bond(1, { name: "b" }))];
-  expect(book.get(identity(1))?.name).toBe("b");
-  const deleted = book.delete(identity(2));
+  const changes: string[] = [];
+  book.onChanged = (address, changed) => changes.push(`${address.bytes[0]} ${changed ? (changed.name ?? "") : "gone"}`.trim());
+  const saved = [book.keep(bond(1)), book.keep(bond(2)), book.keep(bond(1, { name: "a" })), book.keep(bond(1, { name: "b" }))];
+  const deleted = book.remove(identity(2));
+  expect([book.size, book.get(identity(1)), book.find(createRpa(irk(2), random))]).toEqual([0, undefined, undefined]);
   await store.release();
   await Promise.all([...saved, deleted, book.flush()]);
   expect(store.writes).toEqual(["save 1", "delete 2", "save 1 b"]);
+  expect(changes).toEqual(["1", "2 gone", "1 b"]);
   expect((await store.load(identity(1)))?.name).toBe("b");
+  expect(book.list()).toEqual([bond(1, { name: "b" })]);
   expect(book.resolve(createRpa(irk(2), random))).toBeUndefined();
+});
+
+test("a bond that is deleted is there until the store has said yes, and no longer", async () => {
+  const store = new SlowStore([bond(1)]);
+  const book = await BondBook.open(store);
+  const rpa = createRpa(irk(1), random);
+  const gone = book.remove(identity(1));
+  expect([book.get(identity(1)) !== undefined, book.resolve(rpa)?.bytes[0]]).toEqual([true, 1]);
+  await store.release();
+  await gone;
+  expect([book.get(identity(1)), book.resolve(rpa), book.find(rpa), book.size]).toEqual([undefined, undefined, undefined, 0]);
+});
+
+describe("a store that refuses", () => {
+  test("leaves the book as it was: a new bond is none, a changed and a deleted one stay", async () => {
+    const store = new SlowStore([bond(1)]);
+    const book = await BondBook.open(store);
+    book.onChanged = () => expect.unreachable();
+    store.failure = new Error("disk full");
+    const failures = [book.keep(bond(2)), book.keep(bond(1, { name: "new", peerIrk: irk(7) })), book.remove(identity(1))].map((change) =>
+      expect(change).rejects.toThrow("disk full"),
+    );
+    await store.release();
+    await Promise.all(failures);
+    expect(book.list()).toEqual([bond(1)]);
+    expect(book.find(createRpa(irk(2), random))).toBeUndefined();
+    expect(book.find(createRpa(irk(7), random))).toBeUndefined();
+    expect(book.find(createRpa(irk(1), random))).toEqual(bond(1));
+  });
+
+  test("takes with it what was changed on top of what it refused, and nothing else", async () => {
+    const store = new SlowStore([bond(1)]);
+    const book = await BondBook.open(store);
+    store.failure = new Error("disk full");
+    const refused = expect(book.keep(bond(1, { name: "refused" }))).rejects.toThrow("disk full");
+    await Promise.resolve();
+    const onTop = expect(book.update(identity(1), (before) => ({ ...before, databaseHash: "00" }))).rejects.toThrow("disk full");
+    await store.release();
+    await Promise.all([refused, onTop]);
+    expect(book.list()).toEqual([bond(1)]);
+    const again = expect(book.keep(bond(1, { name: "refused" }))).rejects.toThrow("disk full");
+    await Promise.resolve();
+    const after = book.remove(identity(1));
+    store.failOnce = true;
+    await store.release();
+    await Promise.all([again, after]);
+    expect(book.size).toBe(0);
+  });
+});
+
+test("a part of a bond is changed on top of all that was said before, and of nothing where there is no bond", async () => {
+  const store = new SlowStore([bond(1)]);
+  const book = await BondBook.open(store);
+  const configure = (handle: number) => book.update(identity(1), (before) => ({ ...before, cccd: { ...before.cccd, [handle]: 1 } }));
+  const changes = [configure(3)];
+  await Promise.resolve();
+  changes.push(configure(4), configure(5));
+  await store.release();
+  await Promise.all(changes);
+  expect(book.get(identity(1))?.cccd).toEqual({ 3: 1, 4: 1, 5: 1 });
+  expect(store.writes).toEqual(["save 1", "save 1"]);
+  const gone = book.remove(identity(1));
+  const late = configure(6);
+  await store.release();
+  await Promise.all([gone, late]);
+  expect(book.size).toBe(0);
+});
+
+test("a bond replaces the one that it is known to replace, and no other", async () => {
+  const store = new SlowStore([bond(1)]);
+  const book = await BondBook.open(store);
+  const ltk = { key: irk(3), ediv: 1, rand: new Uint8Array(8), keySize: 16 };
+  const other = bond(1, { localLtk: ltk });
+  await expect(book.keep(other, { replacing: undefined })).rejects.toMatchObject({ code: "ERR_STATE" });
+  const kept = book.keep(other, { replacing: bond(1, { name: "the same keys" }) });
+  // What is on its way to the store counts.
+  await expect(book.keep(bond(1, { peerLtk: ltk }), { replacing: bond(1) })).rejects.toMatchObject({ code: "ERR_STATE" });
+  await store.release();
+  await kept;
+  expect(book.get(identity(1))).toEqual(other);
+  const gone = book.remove(identity(1));
+  const renewed = book.keep(bond(1), { replacing: other });
+  await store.release();
+  await Promise.all([gone, renewed]);
+  expect(book.get(identity(1))).toEqual(bond(1));
+});
+
+describe("one identity resolving key", () => {
+  test("is kept for one identity only, also while the store is slow", async () => {
+    const store = new SlowStore([bond(1)]);
+    const book = await BondBook.open(store);
+    await expect(book.keep(bond(2, { peerIrk: irk(1) }))).rejects.toThrow("identity resolving key");
+    expect(book.holderOf(irk(1), identity(2))).toEqual(identity(1));
+    expect(book.holderOf(irk(1), identity(1))).toBeUndefined();
+    const pending = book.keep(bond(3));
+    await expect(book.keep(bond(4, { peerIrk: irk(3) }))).rejects.toThrow("identity resolving key");
+    const gone = book.remove(identity(1));
+    const heir = book.keep(bond(2, { peerIrk: irk(1) }));
+    await store.release();
+    await Promise.all([pending, gone, heir]);
+    expect(book.resolve(createRpa(irk(1), random))).toEqual(identity(2));
+  });
+
+  test("under several identities in a store resolves to none of them, until one is left", async () => {
+    const book = await BondBook.open(new MemoryBondStore([bond(1), bond(2, { peerIrk: irk(1) })]));
+    const rpa = createRpa(irk(1), random);
+    expect(book.resolve(rpa)).toBeUndefined();
+    expect(book.find(identity(1))?.identity).toEqual(identity(1));
+    await book.remove(identity(1));
+    expect(book.resolve(rpa)).toEqual(identity(2));
+  });
+});
+
+test("an identity of zeros is nobody's: it is neither read nor kept", async () => {
+  const zero = bond(0, { peerIrk: irk(5) });
+  const book = await BondBook.open(new MemoryBondStore([zero, bond(1)]));
+  expect(book.list()).toEqual([bond(1)]);
+  await expect(book.keep(zero)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+});
+
+test.each<[string, unknown]>([
+  ["nothing", undefined],
+  ["a string for the identity", { ...bond(1), identity: "00:00:00:00:00:01" }],
+  ["a private identity", { ...bond(1), identity: createRpa(irk(1), new SeededRandom(1)) }],
+  ["a private address of ours", { ...bond(1), localIdentity: createRpa(irk(1), new SeededRandom(1)) }],
+  ["a key that is text", { ...bond(1), peerIrk: "00".repeat(16) }],
+  ["a key of 15 octets", { ...bond(1), peerCsrk: new Uint8Array(15) }],
+  ["a long term key of 8 octets", { ...bond(1), localLtk: { key: new Uint8Array(8), ediv: 0, rand: new Uint8Array(8), keySize: 16 } }],
+  ["a long term key that is octets", { ...bond(1), peerLtk: 5 }],
+  ["Rand of 7 octets", { ...bond(1), peerLtk: { key: irk(1), ediv: 0, rand: new Uint8Array(7), keySize: 16 } }],
+  ["EDIV out of range", { ...bond(1), peerLtk: { key: irk(1), ediv: 0x10000, rand: new Uint8Array(8), keySize: 16 } }],
+  ["a key size of 6", { ...bond(1), peerLtk: { key: irk(1), ediv: 0, rand: new Uint8Array(8), keySize: 6 } }],
+  ["text for a switch", { ...bond(1), authenticated: "yes" }],
+])("%s is no bond", async (_name, value) => {
+  const book = await BondBook.open(new MemoryBondStore());
+  await expect(book.keep(value as Bond)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+  await expect(book.asStore.save(value as Bond)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+  expect(book.size).toBe(0);
+});
+
+test("programs see the book as a store", async () => {
+  const book = await BondBook.open(new MemoryBondStore([bond(1)]));
+  const { asStore } = book;
+  await asStore.save(bond(2));
+  expect(await asStore.load(identity(2))).toEqual(bond(2));
+  await asStore.delete(identity(1));
+  const all: Bond[] = [];
+  for await (const each of asStore.all()) all.push(each);
+  expect(all).toEqual([bond(2)]);
 });
 
 test("a write that fails is told to whoever saved, and the next one goes on", async () => {
   const store = new SlowStore();
   const book = await BondBook.open(store);
   store.failure = new Error("disk full");
-  const failed = expect(book.save(bond(1))).rejects.toThrow("disk full");
+  const failed = expect(book.keep(bond(1))).rejects.toThrow("disk full");
   await store.release();
   await failed;
   store.failure = undefined;
-  const saved = book.save(bond(2));
+  const saved = book.keep(bond(2));
   await store.release();
   await saved;
   expect(store.writes).toEqual(["save 2"]);
@@ -84,8 +245,8 @@ test("a write that fails is told to whoever saved, and the next one goes on", as
 
 test("new bonds are refused when there are as many as allowed; known ones may change", async () => {
   const book = await BondBook.open(new MemoryBondStore([bond(1)]), { maxBonds: 1 });
-  await expect(book.save(bond(2))).rejects.toMatchObject({ code: "ERR_STATE" });
-  await book.save(bond(1, { name: "still here" }));
+  await expect(book.keep(bond(2))).rejects.toMatchObject({ code: "ERR_STATE" });
+  await book.keep(bond(1, { name: "still here" }));
   expect(book.size).toBe(1);
 });
 
@@ -93,7 +254,7 @@ test("a bond that loses its identity resolving key is no longer found by it", as
   const book = await BondBook.open(new MemoryBondStore([bond(1)]));
   const rpa = createRpa(irk(1), random);
   expect(book.resolve(rpa)).toEqual(identity(1));
-  await book.save(bond(1, { peerIrk: undefined }));
+  await book.keep(bond(1, { peerIrk: undefined }));
   expect(book.resolve(rpa)).toBeUndefined();
 });
 
