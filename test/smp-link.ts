@@ -52,10 +52,15 @@ class FakeChannel implements PduChannel {
   }
 }
 
+/** The identity resolving key of this side, in every link. */
+export const identityKey = (role: Role): Uint8Array => randomBytes(new SeededRandom(7, role), 16);
+
 export interface EndOptions {
   policy?: Partial<PairingPolicy>;
   agent?: Partial<PairingAgent>;
   bond?: Bond | undefined;
+  /** Bonds with other peers. */
+  others?: readonly Bond[];
   localAddress?: Address;
   identity?: Address;
   more?: Partial<SecurityManagerOptions>;
@@ -71,11 +76,13 @@ export class End {
   readonly reports: PairingReport[] = [];
   readonly bonds: Bond[] = [];
   readonly securities: LinkSecurity[] = [];
+  #known: readonly Bond[];
   constructor(link: SmpLink, role: Role, options: EndOptions, addresses: { local: Address; peer: Address }, seed: number) {
     this.role = role;
+    this.#known = [...(options.bond ? [options.bond] : []), ...(options.others ?? [])];
     this.channel = new FakeChannel((pdu) => link.carry(role, pdu));
     const random = new SeededRandom(seed, role);
-    this.identity = { address: options.identity ?? addresses.local, irk: randomBytes(new SeededRandom(7, role), 16) };
+    this.identity = { address: options.identity ?? addresses.local, irk: identityKey(role) };
     const refusing: PairingAgent = {
       confirm: async () => true,
       compare: async () => false,
@@ -94,6 +101,7 @@ export class End {
       agent: { ...refusing, ...options.agent },
       link: { startEncryption: (ltk, rand, ediv) => link.startEncryption(ltk, rand, ediv) },
       bond: options.bond,
+      findBond: (identity) => this.stored(identity),
       onBond: (bond) => void this.bonds.push(bond),
       onSecurity: (security) => void this.securities.push(security),
       onPaired: (report) => void this.reports.push(report),
@@ -103,6 +111,16 @@ export class End {
   }
   get bond(): Bond | undefined {
     return this.bonds.at(-1);
+  }
+  /** The user deletes every bond. */
+  forget(): void {
+    this.#known = [];
+    this.bonds.length = 0;
+    this.manager.bond = undefined;
+  }
+  /** As in a store: what was kept last under this identity, or was there at the beginning. */
+  stored(identity: Address): Bond | undefined {
+    return [...this.#known, ...this.bonds].findLast((bond) => bond.identity.equals(identity));
   }
   get security(): LinkSecurity {
     return this.securities.at(-1) ?? NO_SECURITY;

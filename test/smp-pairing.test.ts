@@ -4,7 +4,7 @@ import { Address } from "../src/core/address.ts";
 import { SeededRandom } from "../src/core/random.ts";
 import { createRpa, resolveRpa } from "../src/crypto/index.ts";
 import { type Bond, decodeSmp, IoCapability, type PairingPolicy } from "../src/smp/index.ts";
-import { SmpLink, user } from "./smp-link.ts";
+import { identityKey, SmpLink, user } from "./smp-link.ts";
 
 const { DisplayOnly, DisplayYesNo, KeyboardOnly, NoInputNoOutput, KeyboardDisplay } = IoCapability;
 const capabilities = { DisplayOnly, DisplayYesNo, KeyboardOnly, NoInputNoOutput, KeyboardDisplay };
@@ -87,7 +87,7 @@ test("the pump's case: Just Works with the MITM bit, legacy, and the responder d
   const report = await link.central.manager.pair();
   await link.settle();
   expect(toHex(link.sent[0]!.pdu)).toBe("01030005100707");
-  expect(toHex(link.sent[1]!.pdu)).toBe("02030001100707");
+  expect(toHex(link.sent[1]!.pdu)).toBe("02030009100707");
   expect(link.codes()).toBe(">01 <02 >03 <03 >04 <04 <06 <07 <08 <09 <0a >06 >07 >08 >09 >0a");
   expect(link.sent.slice(6).every((sent) => sent.encrypted)).toBe(true);
   expect(report).toMatchObject({
@@ -181,9 +181,14 @@ describe.each([true, false])("a stored bond (Secure Connections: %s)", (secureCo
     expect(link.clock.pending).toEqual([]);
   });
 
-  test("lost by the central: a Security Request leads to a new pairing, which replaces the bond", async () => {
+  test("lost by the central: a Security Request leads to a new pairing, which replaces the bond if the user says so", async () => {
     const { peripheral } = await bonds();
-    using link = new SmpLink({ peripheral: { bond: peripheral }, seed: 2 });
+    using refusing = new SmpLink({ peripheral: { bond: peripheral }, seed: 2 });
+    await expect(refusing.peripheral.manager.pair()).rejects.toMatchObject({ code: "ERR_PAIRING", reason: 0x08, side: "local" });
+    await refusing.settle();
+    expect(refusing.central.failures).toMatchObject([{ reason: 0x08, side: "peer" }]);
+    expect(refusing.peripheral.bonds).toEqual([]);
+    using link = new SmpLink({ peripheral: { bond: peripheral, agent: { replaceBond: async () => true } }, seed: 2 });
     expect(await link.peripheral.manager.pair()).toMatchObject({ bonded: true });
     await link.settle();
     keysMatch(link.central.bond!, link.peripheral.bond!);
@@ -196,6 +201,7 @@ describe.each([true, false])("a stored bond (Secure Connections: %s)", (secureCo
     await expect(link.central.manager.pair()).rejects.toMatchObject({ code: "ERR_PAIRING", reason: 0x05, side: "peer" });
     expect(link.peripheral.manager.bond).toBe(peripheral);
     link.peripheral.manager.policy = { pairable: true };
+    link.peripheral.forget();
     await link.central.manager.pair();
     await link.settle();
     expect(link.peripheral.bonds).toHaveLength(1);
@@ -228,7 +234,7 @@ test("keys that differ cost the link, and with it everything that waited", async
 
 test("private addresses on the link enter the check values, identities enter the bond", async () => {
   const random = new SeededRandom(5);
-  const irk = new Uint8Array(16).fill(1);
+  const irk = identityKey("central");
   const identity = Address.from("F0:00:00:00:00:01/random");
   using link = new SmpLink({ central: { localAddress: createRpa(irk, random), identity }, peripheral: {} });
   const peripheral = await link.central.manager.pair();
@@ -443,9 +449,9 @@ test("a bond removed while the link is there is not used any more", async () => 
   await first.central.manager.pair();
   await first.settle();
   using link = new SmpLink({ central: { bond: first.central.bond }, peripheral: { bond: first.peripheral.bond } });
-  link.peripheral.manager.forgetBond();
+  link.peripheral.forget();
   await expect(link.central.manager.encrypt()).rejects.toMatchObject({ code: "ERR_BOND_LOST", side: "peer" });
-  link.central.manager.forgetBond();
+  link.central.forget();
   await expect(link.central.manager.encrypt()).rejects.toMatchObject({ code: "ERR_STATE" });
 });
 

@@ -19,7 +19,15 @@ import {
   ReadRssi,
 } from "../hci/index.ts";
 import type { L2capLink } from "../l2cap/index.ts";
-import { type PairingPolicy, type PairingReport, type PairOptions, SecurityManager, type SecurityManagerOptions } from "../smp/index.ts";
+import {
+  type Bond,
+  isSameBond,
+  type PairingPolicy,
+  type PairingReport,
+  type PairOptions,
+  SecurityManager,
+  type SecurityManagerOptions,
+} from "../smp/index.ts";
 import { ClientSecurity } from "./client-security.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
@@ -175,11 +183,18 @@ export class Connection implements AsyncDisposable {
       link: { startEncryption: (key, rand, ediv) => this.#procedures.startEncryption(key, rand, ediv) },
       bond: bonds.find(peerAddress),
       findBond: (identity) => bonds.get(identity),
-      onBond: (bond) => {
+      findIrkHolder: (peerIrk, identity) => bonds.holderOf(peerIrk, identity),
+      onBond: async (bond, _report, replacing) => {
+        await bonds.keep(bond, { replacing });
         this.#peer.identity = bond.identity;
-        return bonds.save(bond);
+      },
+      onBondRefused: async (bond, replaced) => {
+        if (replaced) await bonds.keep(replaced, { replacing: bond });
+        else if (isSameBond(bonds.get(bond.identity), bond)) await bonds.remove(bond.identity);
+        this.#peer.identity = bonds.resolve(peerAddress);
       },
       onSecurity: (security) => {
+        this.#peer.security = security;
         setClientDemand(this.att, this.#clientSecurity.demand); // a pairing may have made a bond
         setLinkSecurity(this.att, security);
         this.#events.emit("security", security);
@@ -394,9 +409,9 @@ export class Connection implements AsyncDisposable {
     this.#manager.policy = this.#pairingPolicy();
   }
 
-  /** The bond with this peer was deleted. @internal */
-  forgetBond(): void {
-    this.#manager.forgetBond();
+  /** The bond with this peer is another one now, or gone. @internal */
+  onBondChanged(bond: Bond | undefined): void {
+    this.#manager.bond = bond;
     setClientDemand(this.att, this.#clientSecurity.demand);
   }
 

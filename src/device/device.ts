@@ -120,8 +120,8 @@ export class Device implements AsyncDisposable {
       this.gattServer.addService(gattService());
     }
     hci.onAdvertisingReport = this.#scanner.onReport;
-    bonds.onDeleted = (identity) => {
-      for (const connection of this.#links.values()) if (connection.peerIdentity.equals(identity)) connection.forgetBond();
+    bonds.onChanged = (identity, bond) => {
+      for (const connection of this.#links.values()) if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
     };
     bindEvents(hci, {
       onLink: (link) => this.#onLink(link),
@@ -193,9 +193,9 @@ export class Device implements AsyncDisposable {
   get clock(): Clock {
     return this.#hci.clock;
   }
-  /** What is bonded. Reading is quick; changes reach the store given when the device was opened. */
+  /** What is bonded. Reading is quick; a change is in force when the store given when the device was opened has taken it. */
   get bonds(): BondStore {
-    return this.#bonds;
+    return this.#bonds.asStore;
   }
   /** The host controller interface below, for what the facade does not have. */
   get hci(): Hci {

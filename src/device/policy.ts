@@ -4,7 +4,7 @@ import { checkSecurityRequirement } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
 import { ArgumentError } from "../core/error.ts";
 import type { ConnectionParameters } from "../l2cap/index.ts";
-import { completePolicy, type PairingAgent, type PairingPolicy } from "../smp/index.ts";
+import { checkAgent, completePolicy, type PairingAgent, type PairingPolicy } from "../smp/index.ts";
 
 /** What a peer asks a link's parameters to be, in the units of Vol 3 Part A 4.20: 1.25 ms, events, 10 ms. */
 export type ParameterRequest = ConnectionParameters;
@@ -78,7 +78,7 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
   checkSecurityRequirement("security", over.security);
   checkSecurityRequirement("security", merged.security);
   resolveAttPolicy(merged.att);
-  completePolicy(merged.pairing);
+  checkAgent(merged.agent, completePolicy(merged.pairing));
   return merged;
 }
 

@@ -1,5 +1,8 @@
 import { fromHex, toHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
+import { checkInteger, checkOctets, kindOf } from "../core/arguments.ts";
+import { ArgumentError } from "../core/error.ts";
+import { constantTimeEqual } from "../crypto/equal.ts";
 import { BondFormatError } from "./error.ts";
 import type { Bond, LongTermKey, PairingMethod } from "./types.ts";
 
@@ -47,6 +50,43 @@ function describe(this: Bond): BondDescription {
 export function createBond(fields: Bond): Bond {
   const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as Bond;
   return Object.freeze(Object.defineProperties({ ...present }, redactedProperties));
+}
+
+/**
+ * Whether both are the same bond: of one peer, with the same long term keys. What the peer configured on the own server, and its name, may
+ * differ.
+ */
+export function isSameBond(one: Bond | undefined, other: Bond | undefined): boolean {
+  if (!one || !other) return one === other;
+  return one.identity.equals(other.identity) && isSameKey(one.localLtk, other.localLtk) && isSameKey(one.peerLtk, other.peerLtk);
+}
+
+function isSameKey(one: LongTermKey | undefined, other: LongTermKey | undefined): boolean {
+  if (!one || !other) return one === other;
+  return one.ediv === other.ediv && constantTimeEqual(one.rand, other.rand) && constantTimeEqual(one.key, other.key);
+}
+
+/** A bond that a program gives. @throws {ArgumentError} something else; names the field, never a value */
+export function checkBond(bond: Bond): void {
+  if (typeof bond !== "object" || bond === null) throw new ArgumentError(`bond: expected a Bond, got ${kindOf(bond)}`);
+  const { identity, localIdentity, localIrkDistributed, authenticated, secureConnections } = bond;
+  for (const [field, address] of Object.entries({ identity, ...(localIdentity !== undefined && { localIdentity }) })) {
+    if (!(address instanceof Address) || !address.isIdentity || address.isZero)
+      throw new ArgumentError(`bond.${field}: expected an identity Address, public or static random, and not zero`);
+  }
+  for (const [field, value] of Object.entries({ localIrkDistributed, authenticated, secureConnections }))
+    if (typeof value !== "boolean") throw new ArgumentError(`bond.${field}: expected true or false, got ${kindOf(value)}`);
+  for (const field of ["peerIrk", "peerCsrk", "localCsrk"] as const)
+    if (bond[field] !== undefined) checkOctets(`bond.${field}`, bond[field], { minLength: 16, maxLength: 16 });
+  for (const field of ["peerLtk", "localLtk"] as const) {
+    const ltk = bond[field];
+    if (ltk === undefined) continue;
+    if (typeof ltk !== "object" || ltk === null) throw new ArgumentError(`bond.${field}: expected a LongTermKey, got ${kindOf(ltk)}`);
+    checkOctets(`bond.${field}.key`, ltk.key, { minLength: 16, maxLength: 16 });
+    checkOctets(`bond.${field}.rand`, ltk.rand, { minLength: 8, maxLength: 8 });
+    checkInteger(`bond.${field}.ediv`, ltk.ediv, 0, 0xffff);
+    checkInteger(`bond.${field}.keySize`, ltk.keySize, 7, 16);
+  }
 }
 
 /** The form in which a store keeps a bond. It holds the keys: only a file that nobody else may read is a place for it. */

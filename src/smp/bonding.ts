@@ -1,7 +1,8 @@
 import type { LinkSecurity } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
 import { createBond } from "./bond.ts";
-import type { Agreement, Outcome, ReceivedKeys } from "./state.ts";
+import { isAuthenticated } from "./replacement.ts";
+import type { Agreement, Outcome, SideKeys } from "./state.ts";
 import type { Bond, LongTermKey, PairingReport } from "./types.ts";
 
 // From the outcome of a pairing to what is kept of it and what is told of it.
@@ -19,17 +20,15 @@ export function keysOfBond({ localLtk, peerLtk, authenticated, secureConnections
   return { localLtk, peerLtk, authenticated, secureConnections, bonded: true };
 }
 
-export function keysOfOutcome({ agreement, given, received, commonLtk }: Outcome): LinkKeys {
+export function keysOfOutcome({ agreement, local, peer }: Outcome): LinkKeys {
   return {
-    localLtk: commonLtk ?? given.ltk,
-    peerLtk: commonLtk ?? received.ltk,
+    localLtk: local.ltk,
+    peerLtk: peer.ltk,
     authenticated: isAuthenticated(agreement),
     secureConnections: agreement.secureConnections,
     bonded: false,
   };
 }
-
-export const isAuthenticated = ({ method }: Agreement): boolean => method !== "just-works";
 
 export function securityOfAgreement(agreement: Agreement): LinkSecurity {
   return {
@@ -45,32 +44,41 @@ export function securityOfKeys({ authenticated, secureConnections, bonded }: Lin
   return { encrypted: true, authenticated, secureConnections, keySize, bonded };
 }
 
-/** @param previous the bond that this one replaces: the user's name for the peer stays, what the peer stored on our server does not */
-export function bondOf(outcome: Outcome, identity: Address, previous: Bond | undefined): Bond {
-  const { agreement, received, given } = outcome;
+/**
+ * The bond that a pairing makes, in place of `previous`: the user's name for the peer stays. What it configured on our server, and the
+ * identity resolving key that it did not give again, stay where the link proved that it is the same device.
+ *
+ * @param at.localAddress the own address on the link
+ */
+export function bondOf(outcome: Outcome, identity: Address, at: { localAddress: Address; previous: Bond | undefined }): Bond {
+  const { agreement, local, peer, isProved } = outcome;
+  const { localAddress, previous } = at;
   const { localLtk, peerLtk, authenticated, secureConnections } = keysOfOutcome(outcome);
+  const same = isProved ? previous : undefined;
   return createBond({
     identity,
     localLtk,
     peerLtk,
-    // A peer that did not say again who it is was recognised by the key it gave before.
-    peerIrk: received.irk ?? (received.identity ? undefined : previous?.peerIrk),
-    peerCsrk: received.csrk,
-    localCsrk: given.csrk,
-    localIrkDistributed: given.irk !== undefined,
-    localIdentity: given.identity,
+    peerIrk: peer.irk ?? (peer.identity ? undefined : same?.peerIrk),
+    peerCsrk: peer.csrk,
+    localCsrk: local.csrk,
+    localIrkDistributed: local.irk !== undefined,
+    // Without a word from us the peer knows the address that it saw.
+    localIdentity: local.identity ?? (localAddress.isIdentity ? localAddress : undefined),
     authenticated,
     secureConnections,
     method: agreement.method,
     name: previous?.name,
+    cccd: same?.cccd,
+    databaseHash: same?.databaseHash,
   });
 }
 
-export function reportOf({ agreement, received, given, commonLtk }: Outcome, peerIdentity: Address, isBonded: boolean): PairingReport {
+export function reportOf({ agreement, local, peer }: Outcome, peerIdentity: Address, isBonded: boolean): PairingReport {
   const refused = [...agreement.refused];
   if (agreement.bonding && !isBonded)
     refused.push("The peer has a private address and gave no identity; it could not be recognised again.");
-  if (isBonded && !commonLtk && !given.ltk && !received.ltk)
+  if (isBonded && !local.ltk && !peer.ltk)
     refused.push("No long term key was exchanged; the link cannot be encrypted again without a new pairing.");
   return Object.freeze({
     method: agreement.method,
@@ -78,47 +86,28 @@ export function reportOf({ agreement, received, given, commonLtk }: Outcome, pee
     authenticated: isAuthenticated(agreement),
     bonded: isBonded,
     keySize: agreement.keySize,
-    localKeys: namesOf(given, commonLtk),
-    peerKeys: namesOf(received, commonLtk),
+    localKeys: namesOf(local),
+    peerKeys: namesOf(peer),
     refused,
     peerIdentity,
   });
 }
 
-function namesOf(keys: ReceivedKeys, commonLtk: LongTermKey | undefined): string[] {
-  const names: string[] = [];
-  if (keys.ltk || commonLtk) names.push("ltk");
-  if (keys.irk) names.push("irk");
-  if (keys.identity) names.push("identity");
-  if (keys.csrk) names.push("csrk");
-  return names;
+function namesOf({ ltk, irk, identity, csrk }: { readonly [K in keyof SideKeys]: unknown }): string[] {
+  return [ltk && "ltk", irk && "irk", identity && "identity", csrk && "csrk"].filter((name) => typeof name === "string");
 }
 
 /** What there is to say when the central came back with the keys of `bond` instead of pairing. */
 export function reportOfBond(bond: Bond): PairingReport {
+  const { localLtk, peerLtk, peerIrk, localIrkDistributed } = bond;
   return Object.freeze({
     method: bond.method ?? (bond.authenticated ? "passkey-entry" : "just-works"),
     secureConnections: bond.secureConnections,
     authenticated: bond.authenticated,
     bonded: true,
-    keySize: bond.localLtk?.keySize ?? bond.peerLtk?.keySize ?? 0,
-    localKeys: namesOf(
-      {
-        ...(bond.localLtk && { ltk: bond.localLtk }),
-        ...(bond.localIdentity && { identity: bond.localIdentity }),
-        ...(bond.localCsrk && { csrk: bond.localCsrk }),
-        ...(bond.localIrkDistributed && { irk: new Uint8Array(0) }),
-      },
-      undefined,
-    ),
-    peerKeys: namesOf(
-      {
-        ...(bond.peerLtk && { ltk: bond.peerLtk }),
-        ...(bond.peerIrk && { irk: bond.peerIrk, identity: bond.identity }),
-        ...(bond.peerCsrk && { csrk: bond.peerCsrk }),
-      },
-      undefined,
-    ),
+    keySize: localLtk?.keySize ?? peerLtk?.keySize ?? 0,
+    localKeys: namesOf({ ltk: localLtk, irk: localIrkDistributed, identity: localIrkDistributed, csrk: bond.localCsrk }),
+    peerKeys: namesOf({ ltk: peerLtk, irk: peerIrk, identity: peerIrk, csrk: bond.peerCsrk }),
     refused: [],
     peerIdentity: bond.identity,
     fromBond: true,

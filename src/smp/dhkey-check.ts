@@ -38,7 +38,7 @@ const sendCheck = ({ own }: Checking): Effect => ({ do: "send", pdu: { name: "Pa
 function verify(state: Checking, check: Uint8Array): Step {
   const { session, agreement, ltk, expected } = state;
   if (!constantTimeEqual(check, expected)) return fail(PairingFailedReason.DhKeyCheckFailed, "the check value of the peer does not match");
-  const commonLtk = commonLongTermKey(ltk, agreement.keySize);
-  const next: State = { at: "encrypting", session, agreement, key: commonLtk.key, commonLtk };
+  const common = commonLongTermKey(ltk, agreement.keySize);
+  const next: State = { at: "encrypting", session, agreement, key: common.key, ltk: common };
   return [next, [session.role === "central" ? { do: "encrypt" } : sendCheck(state)]];
 }

@@ -1,8 +1,6 @@
 import { type LinkSecurity, NO_SECURITY } from "../att/security.ts";
-import { type BleError, StateError } from "../core/error.ts";
 import { reversed } from "../crypto/aes.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
-import { BondLostError } from "./error.ts";
 
 /** What encrypts the link: HCI in a device. Keys and `rand` are given as HCI carries them, least significant octet first. */
 export interface EncryptingLink {
@@ -17,27 +15,29 @@ export interface EncryptingLink {
 /** Whether a key comes out of the pairing under way or out of an earlier one. */
 export type KeyPurpose = "pairing" | "bond";
 
-export interface EncryptionHandlers {
-  onSecurity(security: LinkSecurity): void;
-  onEncrypted(purpose: KeyPurpose): void;
-  /** `error` is BondLostError where the peer answered that it has no key. */
-  onFailed(purpose: KeyPurpose, error: BleError): void;
-}
-
-interface Offer {
+/** A key on its way to the link layer, and what the link is worth with it. */
+export interface KeyOffer {
   readonly purpose: KeyPurpose;
   readonly security: LinkSecurity;
 }
 
+export interface EncryptionHandlers<O extends KeyOffer> {
+  onSecurity(security: LinkSecurity): void;
+  onEncrypted(offer: O): void;
+  onFailed(offer: O, cause: unknown): void;
+}
+
 /** Which key the link is being encrypted with, and what the link is worth once it is. */
-export class LinkEncryption {
+export class LinkEncryption<O extends KeyOffer> {
   readonly #link: EncryptingLink;
-  readonly #handlers: EncryptionHandlers;
+  readonly #handlers: EncryptionHandlers<O>;
   #security: LinkSecurity = NO_SECURITY;
   /** The next Encryption Change belongs to this key. */
-  #offer: Offer | undefined;
+  #offer: O | undefined;
+  /** A key that is not wanted any more may still come into use. */
+  #isDropped = false;
 
-  constructor(link: EncryptingLink, handlers: EncryptionHandlers) {
+  constructor(link: EncryptingLink, handlers: EncryptionHandlers<O>) {
     this.#link = link;
     this.#handlers = handlers;
   }
@@ -50,9 +50,9 @@ export class LinkEncryption {
   }
 
   /** Central. @param key most significant octet first */
-  start(purpose: KeyPurpose, security: LinkSecurity, key: Uint8Array, rand: Uint8Array, ediv: number): void {
-    const offer = { purpose, security };
+  start(offer: O, key: Uint8Array, rand: Uint8Array, ediv: number): void {
     this.#offer = offer;
+    this.#isDropped = false;
     // The event and the promise tell the same; whichever comes first counts.
     this.#link.startEncryption(reversed(key), rand, ediv).then(
       () => {
@@ -65,20 +65,25 @@ export class LinkEncryption {
   }
 
   /** Peripheral: the answer to a Long Term Key Request. */
-  offer(purpose: KeyPurpose, security: LinkSecurity, key: Uint8Array): Uint8Array {
-    this.#offer = { purpose, security };
+  offer(offer: O, key: Uint8Array): Uint8Array {
+    this.#offer = offer;
+    this.#isDropped = false;
     return reversed(key);
   }
 
   onChange(status: number, enabled: boolean): void {
     const offer = this.#offer;
+    const isDropped = this.#isDropped;
+    if (!offer) this.#isDropped = false;
     if (status !== HciErrorCode.Success) {
       if (offer) this.#onFailed(offer, new HciError({ status, command: "EncryptionChange" }));
     } else if (!enabled) {
       this.#offer = undefined;
       this.set(NO_SECURITY);
     } else if (offer) this.#onEncrypted(offer);
-    // Without an offer this is the second report of one change, or a key that nobody here knows: worth no more than before.
+    // A key that was given up is in use: whatever the link was worth before, it is no longer.
+    else if (isDropped && this.#security.encrypted) this.set(NO_SECURITY);
+    // Otherwise this is the second report of one change, or a key that nobody here knows: worth no more than before.
   }
 
   set(security: LinkSecurity): void {
@@ -88,7 +93,9 @@ export class LinkEncryption {
 
   /** What was started or offered for `purpose` is not wanted any more. */
   drop(purpose: KeyPurpose): void {
-    if (this.#offer?.purpose === purpose) this.#offer = undefined;
+    if (this.#offer?.purpose !== purpose) return;
+    this.#offer = undefined;
+    this.#isDropped = true;
   }
 
   /** The link is gone; nobody is told. */
@@ -97,21 +104,14 @@ export class LinkEncryption {
     this.#security = NO_SECURITY;
   }
 
-  #onEncrypted({ purpose, security }: Offer): void {
+  #onEncrypted(offer: O): void {
     this.#offer = undefined;
-    this.set(security);
-    this.#handlers.onEncrypted(purpose);
+    this.set(offer.security);
+    this.#handlers.onEncrypted(offer);
   }
 
-  #onFailed({ purpose }: Offer, cause: unknown): void {
+  #onFailed(offer: O, cause: unknown): void {
     this.#offer = undefined;
-    this.#handlers.onFailed(purpose, errorOf(purpose, cause));
+    this.#handlers.onFailed(offer, cause);
   }
-}
-
-function errorOf(purpose: KeyPurpose, cause: unknown): BleError {
-  const isKeyMissing = cause instanceof HciError && cause.status === HciErrorCode.PinOrKeyMissing;
-  if (purpose === "bond" && isKeyMissing) return new BondLostError("peer", { cause });
-  if (cause instanceof Error && "code" in cause) return cause as BleError;
-  return new StateError("encryption could not be started", { cause });
 }

@@ -1,3 +1,4 @@
+import type { Address } from "../core/address.ts";
 import { BleError } from "../core/error.ts";
 
 /** Reason of Pairing Failed, Vol 3 Part H 3.5.5. A peer may send others. */
@@ -55,12 +56,21 @@ export class PairingError extends BleError {
   readonly side: "local" | "peer";
   /** With Repeated Attempts on this side: milliseconds until the next attempt is let through. */
   readonly retryAfterMs: number | undefined;
+  /** What the user can do about it, where there is something; also part of the message. */
+  readonly advice: string | undefined;
   constructor(
-    at: { reason: number; side: "local" | "peer"; detail?: string | undefined; retryAfterMs?: number | undefined },
+    at: {
+      reason: number;
+      side: "local" | "peer";
+      detail?: string | undefined;
+      retryAfterMs?: number | undefined;
+      advice?: string | undefined;
+    },
     options?: ErrorOptions,
   ) {
     const by = at.side === "local" ? "refused here" : "refused by the peer";
-    super(`pairing ${by}: ${pairingFailedText(at.reason)}${at.detail ? `; ${at.detail}` : ""}`, options);
+    super([`pairing ${by}: ${pairingFailedText(at.reason)}`, at.detail, at.advice].filter(Boolean).join("; "), options);
+    this.advice = at.advice;
     this.reason = at.reason;
     this.side = at.side;
     this.retryAfterMs = at.retryAfterMs;
@@ -81,22 +91,27 @@ export class PairingTimeoutError extends BleError {
 }
 
 /**
- * One side no longer has the key of the bond. `side` "peer": it answered our key with Pin Or Key Missing; "local": it asked for a key that
- * is not stored here. Only removing the bond on both sides and pairing again helps.
+ * The link cannot be encrypted with the key of the bond. `side` "peer": it answered our key with Pin Or Key Missing; "local": it asked for a
+ * key that is not stored here. Only removing the bond on both sides and pairing again helps - unless `otherIdentity` is set: then the bond
+ * was made under another identity of ours, and the peer may well have the key, but not for the one that it sees now.
  */
 export class BondLostError extends BleError {
   readonly code = "ERR_BOND_LOST";
   readonly side: "local" | "peer";
-  constructor(side: "local" | "peer", options?: ErrorOptions) {
-    super(
-      side === "peer"
-        ? "the peer no longer has the key of this bond: remove the bond here, make the peer pairable, and pair again"
-        : "the peer encrypts with a key that is not stored here: remove this device on the peer and pair again",
-      options,
-    );
+  /** The own identity address that the peer knows from pairing, where it is not the one in use. */
+  readonly otherIdentity: Address | undefined;
+  constructor(side: "local" | "peer", { otherIdentity, ...options }: ErrorOptions & { otherIdentity?: Address | undefined } = {}) {
+    super(otherIdentity ? anotherIdentity(otherIdentity) : side === "peer" ? PEER_LOST : LOCAL_LOST, options);
     this.side = side;
+    this.otherIdentity = otherIdentity;
   }
 }
+
+const PEER_LOST = "the peer no longer has the key of this bond: remove the bond here, make the peer pairable, and pair again";
+const LOCAL_LOST = "the peer encrypts with a key that is not stored here: remove this device on the peer and pair again";
+const anotherIdentity = (address: Address): string =>
+  `this bond was paired with another identity of ours, ${address}, and the peer does not know the present one: ` +
+  "open the device with that address, or remove the bond and pair again";
 
 /** A stored bond that cannot be read; `field` names where. */
 export class BondFormatError extends BleError {

@@ -31,8 +31,8 @@ export function requestFor(policy: PairingPolicy): PairingFeatures {
 }
 
 /**
- * The Pairing Response for this policy: never a key that the initiator did not name, and no Secure Connections bit for one that does not
- * have them, as older devices have only ever seen.
+ * The Pairing Response for this policy: never a key that the initiator did not name. The Secure Connections bit says what this side
+ * supports, whatever the initiator does (3.5.1).
  */
 export function responseFor(policy: PairingPolicy, request: PairingFeatures): PairingFeatures {
   const isBonding = policy.bonding && isBondingAsked(request);
@@ -42,7 +42,7 @@ export function responseFor(policy: PairingPolicy, request: PairingFeatures): Pa
   return {
     ioCapability: policy.ioCapability,
     oobDataFlag: 0,
-    authReq: isSecure ? authReqOf(policy) : authReqOf(policy) & ~AuthReq.SecureConnections,
+    authReq: authReqOf(policy),
     maximumEncryptionKeySize: policy.maxKeySize,
     initiatorKeyDistribution: isBonding ? request.initiatorKeyDistribution & policy.peerKeys & distributable : 0,
     responderKeyDistribution: isBonding ? request.responderKeyDistribution & policy.localKeys & distributable : 0,
@@ -98,9 +98,6 @@ export function agree(session: Session, request: PairingFeatures, response: Pair
       reason: PairingFailedReason.AuthenticationRequirements,
       detail: "the policy requires protection against man in the middle, which the input and output of both sides do not allow",
     };
-  const downgrade = downgradeOf(session, { secureConnections, keySize, authenticated: method !== "just-works" });
-  if (downgrade) return { reason: PairingFailedReason.AuthenticationRequirements, detail: downgrade };
-
   const exchanged = secureConnections ? ALL_KEYS & ~KeyDistribution.EncKey : ALL_KEYS;
   const byInitiator = response.initiatorKeyDistribution & exchanged;
   const byResponder = response.responderKeyDistribution & exchanged;
@@ -118,19 +115,6 @@ export function agree(session: Session, request: PairingFeatures, response: Pair
     response,
     refused: refusedOf(session, own, peer, { method, secureConnections, bonding, localKeys, peerKeys, exchanged }),
   };
-}
-
-/** Why a pairing of this quality may not replace the stored bond, or `undefined` if it may. */
-export function downgradeOf(
-  { bond, policy }: Pick<Session, "bond" | "policy">,
-  next: { secureConnections: boolean; authenticated: boolean; keySize: number },
-): string | undefined {
-  if (!bond || policy.allowDowngrade) return undefined;
-  if (bond.authenticated && !next.authenticated) return "the stored bond is authenticated, this pairing would not be";
-  if (bond.secureConnections && !next.secureConnections) return "the stored bond is of LE Secure Connections, this pairing would be legacy";
-  const storedSize = Math.max(bond.peerLtk?.keySize ?? 0, bond.localLtk?.keySize ?? 0);
-  if (next.keySize < storedSize) return `the stored bond has keys of ${storedSize} octets, this pairing would have ${next.keySize}`;
-  return undefined;
 }
 
 const isBondingAsked = ({ authReq }: PairingFeatures): boolean => (authReq & AuthReq.BondingMask) === AuthReq.Bonding;

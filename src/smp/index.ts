@@ -6,6 +6,7 @@ export {
   bondToJson,
   createBond,
   describeBond,
+  isSameBond,
   type LongTermKeyJson,
 } from "./bond.ts";
 export type { EncryptingLink } from "./encryption.ts";
@@ -18,6 +19,7 @@ export {
   pairingFailedText,
 } from "./error.ts";
 export type { PairOptions, SecurityManagerHandlers, SecurityManagerOptions } from "./options.ts";
+export { SMP_TIMEOUT_MS } from "./pairing-run.ts";
 export {
   CentralIdentification,
   type DecodedSmp,
@@ -41,11 +43,12 @@ export {
   type SmpPdu,
   smpPdus,
 } from "./pdus.ts";
-export { AuthReq, completePolicy, DEFAULT_PAIRING_POLICY, defaultPairingAgent } from "./policy.ts";
+export { AuthReq, checkAgent, completePolicy, DEFAULT_PAIRING_POLICY, defaultPairingAgent } from "./policy.ts";
 export { QUESTION_TIMEOUT_MS } from "./questions.ts";
-export { SecurityManager, SMP_TIMEOUT_MS } from "./security-manager.ts";
+export { SecurityManager } from "./security-manager.ts";
 export {
   type Bond,
+  type BondReplacement,
   type BondStore,
   IoCapability,
   KeyDistribution,

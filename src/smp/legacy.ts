@@ -24,7 +24,8 @@ export function stepLegacy(state: Confirming | Revealing, input: Input): Step | 
     return input.kind === "pdu" && input.pdu.name === "PairingRandom" ? onRandom(state, input.pdu.randomValue) : undefined;
   }
   if (input.kind === "passkey" && !state.tk) {
-    if (!isPasskey(input.passkey)) return fail(PairingFailedReason.PasskeyEntryFailed, "no passkey was entered");
+    if (!isPasskey(input.passkey))
+      return fail(PairingFailedReason.PasskeyEntryFailed, { detail: "no passkey was entered", cause: input.cause });
     return withTk(state, passkeyOctets(input.passkey));
   }
   if (input.kind !== "pdu" || input.pdu.name !== "PairingConfirm") return undefined;

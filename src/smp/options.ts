@@ -2,6 +2,7 @@ import type { Clock } from "../async/clock.ts";
 import type { OperationOptions } from "../async/pending.ts";
 import type { LinkSecurity } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
+import { optionNames } from "../core/arguments.ts";
 import type { BleError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
@@ -11,10 +12,17 @@ import type { EncryptingLink } from "./encryption.ts";
 import type { Bond, PairingAgent, PairingPolicy, PairingReport } from "./types.ts";
 
 export interface SecurityManagerHandlers {
-  /** The stored bond with the identity that a peer claims in pairing, so that nobody replaces somebody else's with a worse one. */
+  /** The stored bond with the identity that a peer claims in pairing. */
   findBond?: ((identity: Address) => Bond | undefined | Promise<Bond | undefined>) | undefined;
-  /** A bond to store; `pair()` waits for it, and a rejection fails the pairing. */
-  onBond?: ((bond: Bond, report: PairingReport) => void | Promise<void>) | undefined;
+  /** Who has this identity resolving key, other than `identity`: two must not have the same. */
+  findIrkHolder?: ((peerIrk: Uint8Array, identity: Address) => Address | undefined) | undefined;
+  /**
+   * A bond to store; `pair()` waits for it, and a rejection fails the pairing: then the bond is not used. `replaced` is the bond that it may
+   * replace; if another one is there by now the store must refuse.
+   */
+  onBond?: ((bond: Bond, report: PairingReport, replaced: Bond | undefined) => void | Promise<void>) | undefined;
+  /** The peer refused the keys after the last one (Vol 3 Part H 3.5.5): `bond` has to go, and `replaced` is in its place again. */
+  onBondRefused?: ((bond: Bond, replaced: Bond | undefined) => void | Promise<void>) | undefined;
   /** The link's security changed. Called before anything that the peer sends under the new security. */
   onSecurity?: ((security: LinkSecurity) => void) | undefined;
   /** A pairing succeeded, whoever asked for it. */
@@ -48,3 +56,5 @@ export interface PairOptions extends OperationOptions {
   /** Where this pairing differs from the policy of the connection. */
   policy?: Partial<PairingPolicy> | undefined;
 }
+export const PAIR_OPTION_NAMES = optionNames<PairOptions>({ policy: true, signal: true, timeoutMs: true });
+export const ENCRYPT_OPTION_NAMES = optionNames<OperationOptions>({ signal: true, timeoutMs: true });

@@ -4,7 +4,7 @@ import { SeededRandom } from "../core/random.ts";
 import { beginAsInitiator, beginAsResponder, step } from "./pairing.ts";
 import type { PairingFeatures, SmpPdu } from "./pdus.ts";
 import { completePolicy } from "./policy.ts";
-import { drawSecrets, type Effect, type Input, type Session, type State } from "./state.ts";
+import { drawSecrets, type Effect, type Input, type Session, type State, type Step } from "./state.ts";
 import type { PairingPolicy } from "./types.ts";
 
 function session(role: "central" | "peripheral", policy: Partial<PairingPolicy> = {}): Session {
@@ -18,6 +18,7 @@ function session(role: "central" | "peripheral", policy: Partial<PairingPolicy> 
     },
     policy: completePolicy(policy),
     secrets: drawSecrets(new SeededRandom(1, role)),
+    isProved: false,
     wanted: true,
   };
 }
@@ -34,8 +35,15 @@ function run(
   let peripheral: State | undefined;
   const toPeripheral = sends(effects);
   const toCentral: SmpPdu[] = [];
+  const find = (state: State, list: readonly Effect[]): Step =>
+    list.some((effect) => effect.do === "find") ? step(state, { kind: "found", bond: undefined, irkHolder: undefined }) : [state, []];
   const perform = (list: readonly Effect[], target: SmpPdu[]): void => {
     target.push(...sends(list));
+    const own = target === toPeripheral ? central : peripheral!;
+    const [found, more] = find(own, list);
+    if (target === toPeripheral) central = found;
+    else peripheral = found;
+    target.push(...sends(more));
     if (!list.some((effect) => effect.do === "encrypt")) return;
     [peripheral, effects] = step(peripheral!, { kind: "encrypted" });
     toCentral.push(...sends(effects));
@@ -64,9 +72,12 @@ test("two machines joined end with the same keys", () => {
     const [central, peripheral] = run([{ secureConnections }, {}]);
     if (central.at !== "done" || peripheral.at !== "done") throw new Error(`${central.at}, ${peripheral.at}`);
     expect(central.outcome.agreement).toMatchObject({ secureConnections, keySize: 16, bonding: true, method: "just-works" });
-    expect(central.outcome.commonLtk).toEqual(peripheral.outcome.commonLtk);
-    expect(central.outcome.received).toEqual(peripheral.outcome.given);
-    expect(peripheral.outcome.received).toEqual(central.outcome.given);
+    expect(central.outcome.peer).toEqual(peripheral.outcome.local);
+    expect(peripheral.outcome.peer).toEqual(central.outcome.local);
+    expect([central.outcome.identity?.toString(), peripheral.outcome.identity?.toString()]).toEqual([
+      "C0:11:22:33:44:55/random",
+      "00:23:F7:01:02:03/public",
+    ]);
   }
 });
 

@@ -1,9 +1,10 @@
 import { stepCheck } from "./dhkey-check.ts";
 import { PairingFailedReason } from "./error.ts";
 import { agree, checkRanges, isRefusal, requestFor, responseFor } from "./features.ts";
-import { enterKeys, stepKeys } from "./key-distribution.ts";
+import { stepEncrypting, stepKeys } from "./key-distribution.ts";
 import { enterLegacy, stepLegacy } from "./legacy.ts";
 import type { PairingFeatures } from "./pdus.ts";
+import { adviceFor, judgeReplacement, replacementOf } from "./replacement.ts";
 import { enterSecureConnections, stepCompare, stepNumericConfirm, stepNumericRandom, stepPublicKey } from "./secure-connections.ts";
 import { stepPasskey, stepPasskeyRound } from "./secure-passkey.ts";
 import { type Agreement, fail, type Input, type Session, type State, type Step } from "./state.ts";
@@ -50,8 +51,8 @@ function dispatch(state: Exclude<State, { at: "done" | "failed" }>, input: Input
       return isRefusal(agreement) ? fail(agreement.reason, agreement.detail) : enterConsent(state.session, agreement);
     }
     case "consent":
-      if (input.kind !== "consent") return undefined;
-      if (!input.allowed) return fail(PairingFailedReason.UnspecifiedReason, "the pairing was not allowed by the user");
+      if (input.kind !== state.question) return undefined;
+      if (!input.allowed) return refused(state, input.cause);
       return enterPhase2(state.session, state.agreement);
     case "legacy-confirm":
     case "legacy-random":
@@ -72,16 +73,32 @@ function dispatch(state: Exclude<State, { at: "done" | "failed" }>, input: Input
     case "dhkey-check":
       return stepCheck(state, input);
     case "encrypting":
-      return input.kind === "encrypted" ? enterKeys(state.session, state.agreement, state.commonLtk) : undefined;
+      return stepEncrypting(state, input);
     case "keys":
       return stepKeys(state, input);
   }
 }
 
-/** Nobody sees anything of a Just Works pairing, so the user is asked whether it may be; every other method shows itself. */
+/**
+ * A bond that would be replaced is judged before anything is agreed. Nobody sees anything of a Just Works pairing, so the user is asked
+ * whether it may be; every other method shows itself.
+ */
 function enterConsent(session: Session, agreement: Agreement): Step {
-  if (agreement.method !== "just-works" || session.wanted) return enterPhase2(session, agreement);
-  return [{ at: "consent", session, agreement }, [{ do: "ask", question: "consent" }]];
+  const { bond, wanted } = session;
+  const verdict = judgeReplacement(bond, agreement, session);
+  if (typeof verdict === "object") return fail(PairingFailedReason.AuthenticationRequirements, verdict);
+  if (bond && verdict === "ask") {
+    const replacement = replacementOf(agreement);
+    return [{ at: "consent", session, agreement, question: "replace" }, [{ do: "ask", question: "replace", bond, replacement }]];
+  }
+  if (agreement.method !== "just-works" || wanted) return enterPhase2(session, agreement);
+  return [{ at: "consent", session, agreement, question: "consent" }, [{ do: "ask", question: "consent" }]];
+}
+
+function refused({ question, session: { bond } }: Extract<State, { at: "consent" }>, cause: unknown): Step {
+  const detail = question === "replace" ? "replacing the bond was not allowed by the user" : "the pairing was not allowed by the user";
+  const advice = question === "replace" && bond ? adviceFor(bond) : undefined;
+  return fail(PairingFailedReason.UnspecifiedReason, { detail, advice, cause });
 }
 
 function enterPhase2(session: Session, agreement: Agreement): Step {

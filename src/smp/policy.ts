@@ -1,3 +1,4 @@
+import { checkFunction, checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { IoCapability, KeyDistribution, type PairingAgent, type PairingPolicy } from "./types.ts";
 
@@ -21,17 +22,82 @@ export const DEFAULT_PAIRING_POLICY: PairingPolicy = Object.freeze({
   pairable: true,
 });
 
-/** Fills up with the defaults. @throws {ArgumentError} a value out of range or two that contradict each other */
+const POLICY_NAMES = optionNames<PairingPolicy>({
+  ioCapability: true,
+  bonding: true,
+  mitm: true,
+  requireAuthentication: true,
+  secureConnections: true,
+  secureConnectionsOnly: true,
+  minKeySize: true,
+  maxKeySize: true,
+  localKeys: true,
+  peerKeys: true,
+  pairable: true,
+  allowDowngrade: true,
+  allowEqualReplacement: true,
+  allowDebugKey: true,
+});
+const SWITCHES = [
+  "bonding",
+  "mitm",
+  "requireAuthentication",
+  "secureConnections",
+  "secureConnectionsOnly",
+  "pairable",
+  "allowDowngrade",
+  "allowEqualReplacement",
+  "allowDebugKey",
+] as const satisfies (keyof PairingPolicy)[];
+const EVERY_KEY = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey | KeyDistribution.LinkKey;
+
+/**
+ * Fills up with the defaults.
+ *
+ * @throws {ArgumentError} a name that is not known, a value of the wrong kind or out of range, or two that contradict each other
+ */
 export function completePolicy(policy: Partial<PairingPolicy> = {}, base: PairingPolicy = DEFAULT_PAIRING_POLICY): PairingPolicy {
+  checkOptions("pairing policy", policy, POLICY_NAMES);
   const complete = { ...base, ...Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined)) } as PairingPolicy;
   const { ioCapability, minKeySize, maxKeySize } = complete;
   if (!Number.isInteger(ioCapability) || ioCapability < 0 || ioCapability > 4)
-    throw new ArgumentError(`ioCapability ${ioCapability}: expected a value of IoCapability`);
+    throw new ArgumentError(`ioCapability ${kindOf(ioCapability)}: expected a value of IoCapability`);
+  for (const name of SWITCHES) {
+    const value: unknown = complete[name];
+    if (value !== undefined && typeof value !== "boolean") throw new ArgumentError(`${name}: expected true or false, got ${kindOf(value)}`);
+  }
   if (!Number.isInteger(minKeySize) || !Number.isInteger(maxKeySize) || minKeySize < 7 || maxKeySize > 16 || minKeySize > maxKeySize)
-    throw new ArgumentError(`key sizes ${minKeySize} to ${maxKeySize}: expected 7 to 16 octets, the least one first`);
+    throw new ArgumentError(`key sizes ${kindOf(minKeySize)} to ${kindOf(maxKeySize)}: expected 7 to 16 octets, the least one first`);
+  for (const name of ["localKeys", "peerKeys"] as const) checkInteger(name, complete[name], 0, EVERY_KEY);
   if (complete.secureConnectionsOnly && !complete.secureConnections)
     throw new ArgumentError("secureConnectionsOnly without secureConnections: expected both or neither");
   return complete;
+}
+
+/**
+ * An agent and the IO capability that it is to answer for. What the peer may be promised by it must be possible: a display that shows nothing
+ * and a keyboard that nobody reads are no capabilities.
+ *
+ * @throws {ArgumentError} something that is no function, or a callback that the IO capability needs and that is not there
+ */
+export function checkAgent(agent: PairingAgent | undefined, { ioCapability, secureConnections }: PairingPolicy): void {
+  if (agent !== undefined && (typeof agent !== "object" || agent === null))
+    throw new ArgumentError(`pairing agent: expected an object, got ${kindOf(agent)}`);
+  for (const name of ["confirm", "compare", "enterPasskey", "displayPasskey", "replaceBond"] as const)
+    checkFunction(`pairing agent, ${name}`, agent?.[name]);
+  const { DisplayOnly, DisplayYesNo, KeyboardOnly, KeyboardDisplay } = IoCapability;
+  const isOneOf = (...capabilities: IoCapability[]): boolean => capabilities.includes(ioCapability);
+  const needed = [
+    isOneOf(DisplayOnly, DisplayYesNo, KeyboardDisplay) && "displayPasskey",
+    isOneOf(KeyboardOnly, KeyboardDisplay) && "enterPasskey",
+    isOneOf(DisplayYesNo, KeyboardDisplay) && secureConnections && "compare",
+  ] as const;
+  for (const name of needed) {
+    if (name && !agent?.[name]) {
+      const capability = Object.entries(IoCapability).find(([, value]) => value === ioCapability)![0];
+      throw new ArgumentError(`ioCapability ${capability}: expected a pairing agent with ${name}`);
+    }
+  }
 }
 
 /** Octet AuthReq for this policy. CT2 stays clear: no BR/EDR link key is ever derived here. */
@@ -43,10 +109,8 @@ export function authReqOf(policy: PairingPolicy): number {
   );
 }
 
-/** An agent for devices without a user: lets Just Works pass where the policy is pairable (it is asked in no other case), refuses the rest. */
-export const defaultPairingAgent: PairingAgent = Object.freeze({
-  confirm: () => Promise.resolve(true),
-  compare: () => Promise.resolve(false),
-  enterPasskey: () => Promise.resolve(undefined),
-  displayPasskey: () => {},
-});
+/**
+ * An agent for devices without a user: lets Just Works pass where the policy is pairable (it is asked in no other case), refuses the rest,
+ * and lets no bond be replaced.
+ */
+export const defaultPairingAgent: PairingAgent = Object.freeze({ confirm: () => Promise.resolve(true) });

@@ -3,7 +3,7 @@ import { type BleError, StateError } from "../core/error.ts";
 import type { LinkKeys } from "./bonding.ts";
 import { PairingError, PairingFailedReason } from "./error.ts";
 import { AuthReq } from "./policy.ts";
-import { IoCapability, type LongTermKey, type PairingPolicy } from "./types.ts";
+import { IoCapability, type LongTermKey, type PairingPolicy, type PairingReport } from "./types.ts";
 
 // What a policy demands of links and keys that exist already.
 
@@ -11,7 +11,7 @@ import { IoCapability, type LongTermKey, type PairingPolicy } from "./types.ts";
 export function satisfies(security: LinkSecurity, policy: PairingPolicy): boolean {
   if (!security.encrypted || security.keySize < policy.minKeySize) return false;
   if (policy.secureConnectionsOnly && !security.secureConnections) return false;
-  return security.authenticated || !(policy.requireAuthentication || (policy.mitm && canAuthenticate(policy)));
+  return !(policy.requireAuthentication && !security.authenticated) && !isMitmMissing(security.authenticated, policy);
 }
 
 /** Why this key must not be used, or that there is none. */
@@ -28,15 +28,77 @@ export function unfit(keys: LinkKeys | undefined, ltk: LongTermKey | undefined, 
   return undefined;
 }
 
-/** Central: what a Security Request calls for, Vol 3 Part H 2.4.6: nothing, the stored key, or a pairing where none is good enough. */
-export function answerTo(
-  authReq: number,
-  { security, keys, policy }: { security: LinkSecurity; keys: LinkKeys | undefined; policy: PairingPolicy },
-): "nothing" | "encrypt" | "pair" {
-  // Protection that this side could not give in a new pairing either is no reason for one.
-  const isMitmMissing = (authenticated: boolean): boolean => (authReq & AuthReq.Mitm) !== 0 && canAuthenticate(policy) && !authenticated;
-  if (security.encrypted) return isMitmMissing(security.authenticated) ? "pair" : "nothing";
-  return keys && !unfit(keys, keys.peerLtk, policy) && !isMitmMissing(keys.authenticated) ? "encrypt" : "pair";
+/** Why a link that is encrypted is not worth what the policy demands of it, or `undefined`. */
+export function shortfallOf(security: LinkSecurity, policy: PairingPolicy): PairingError | undefined {
+  const detail =
+    security.keySize < policy.minKeySize
+      ? `the link is encrypted with a key of ${security.keySize} octets, the policy requires ${policy.minKeySize}`
+      : (policy.secureConnectionsOnly && !security.secureConnections) || (policy.requireAuthentication && !security.authenticated)
+        ? "the link is encrypted with a weaker key than the policy requires, pair again"
+        : undefined;
+  if (detail === undefined) return undefined;
+  const { EncryptionKeySize, AuthenticationRequirements } = PairingFailedReason;
+  const reason = security.keySize < policy.minKeySize ? EncryptionKeySize : AuthenticationRequirements;
+  return new PairingError({ reason, side: "local", detail });
 }
 
-const canAuthenticate = ({ ioCapability }: PairingPolicy): boolean => ioCapability !== IoCapability.NoInputNoOutput;
+/** Whether one who asks for `wanted` may wait for a pairing that runs by `running`: it is the same, or stricter in its demands. */
+export function covers(running: PairingPolicy, wanted: PairingPolicy): boolean {
+  const demands = (name: "requireAuthentication" | "secureConnectionsOnly" | "mitm"): boolean => !wanted[name] || running[name] === true;
+  const permits = (name: "allowDowngrade" | "allowEqualReplacement" | "allowDebugKey"): boolean => !running[name] || wanted[name] === true;
+  const isSame = (name: keyof PairingPolicy): boolean => running[name] === wanted[name];
+  return (
+    demands("requireAuthentication") &&
+    demands("secureConnectionsOnly") &&
+    (demands("mitm") || running.requireAuthentication === true) &&
+    permits("allowDowngrade") &&
+    permits("allowEqualReplacement") &&
+    permits("allowDebugKey") &&
+    wanted.minKeySize <= running.minKeySize &&
+    (["ioCapability", "bonding", "secureConnections", "maxKeySize", "localKeys", "peerKeys"] as const).every(isSame)
+  );
+}
+
+/** Whether a pairing that is over gave everything that `wanted` asks for, by whatever policy it ran. */
+export function fulfils(report: PairingReport, wanted: PairingPolicy): boolean {
+  const { authenticated, secureConnections, keySize, bonded } = report;
+  if ((wanted.requireAuthentication && !authenticated) || isMitmMissing(authenticated, wanted)) return false;
+  if (keySize < wanted.minKeySize || keySize > wanted.maxKeySize) return false;
+  return secureConnections === wanted.secureConnections && bonded === wanted.bonding;
+}
+
+/** What a central does on a Security Request, and whether a pairing has to bring protection against man in the middle. */
+export interface RequestAnswer {
+  readonly act: "nothing" | "encrypt" | "pair" | "refuse";
+  readonly requireAuthentication: boolean;
+}
+
+/**
+ * Central: what a Security Request calls for, Vol 3 Part H 2.4.6: nothing, the stored key, or a pairing where none is good enough. A pairing
+ * that is only begun because protection is missing must bring it.
+ *
+ * @param at.isBondLost the peer has answered the stored key with Pin Or Key Missing on this link
+ */
+export function answerTo(
+  authReq: number,
+  at: { security: LinkSecurity; keys: LinkKeys | undefined; policy: PairingPolicy; isBondLost: boolean },
+): RequestAnswer {
+  const { security, keys, policy, isBondLost } = at;
+  const asked = { ...policy, mitm: (authReq & AuthReq.Mitm) !== 0 };
+  if (security.encrypted) {
+    const requireAuthentication = isMitmMissing(security.authenticated, asked);
+    return { act: requireAuthentication ? "pair" : "nothing", requireAuthentication };
+  }
+  const isFit = keys !== undefined && !unfit(keys, keys.peerLtk, policy);
+  const requireAuthentication = keys !== undefined && isMitmMissing(keys.authenticated, asked);
+  if (isFit && !requireAuthentication) return { act: isBondLost ? "refuse" : "encrypt", requireAuthentication };
+  return { act: "pair", requireAuthentication };
+}
+
+/**
+ * Whether protection against man in the middle is asked for and not there. Protection that this side could not give in a new pairing either is
+ * not missed.
+ */
+export function isMitmMissing(authenticated: boolean, policy: Pick<PairingPolicy, "mitm" | "ioCapability">): boolean {
+  return policy.mitm && policy.ioCapability !== IoCapability.NoInputNoOutput && !authenticated;
+}

@@ -78,7 +78,8 @@ export function stepNumericRandom(state: At<"numeric-random">, input: Input): St
 /** Both users compare the numbers. The initiator's may be done first, so its check can be here before the own user has answered. */
 export function stepCompare(state: At<"compare">, input: Input): Step | undefined {
   if (input.kind === "compared") {
-    if (!input.equal) return fail(PairingFailedReason.NumericComparisonFailed, "the numbers were not confirmed");
+    if (!input.equal)
+      return fail(PairingFailedReason.NumericComparisonFailed, { detail: "the numbers were not confirmed", cause: input.cause });
     return enterCheck(state, ownNonce(state.session), state.peerNonce, undefined, state.peerCheck);
   }
   if (input.kind !== "pdu" || input.pdu.name !== "PairingDhKeyCheck") return undefined;

@@ -22,7 +22,8 @@ export function enterPasskey(shared: Shared): Step {
 /** The own user still types; the initiator may have begun. */
 export function stepPasskey(state: Waiting, input: Input): Step | undefined {
   if (input.kind === "passkey") {
-    if (!isPasskey(input.passkey)) return fail(PairingFailedReason.PasskeyEntryFailed, "no passkey was entered");
+    if (!isPasskey(input.passkey))
+      return fail(PairingFailedReason.PasskeyEntryFailed, { detail: "no passkey was entered", cause: input.cause });
     return withPasskey(state, input.passkey);
   }
   if (input.kind !== "pdu" || input.pdu.name !== "PairingConfirm") return undefined;

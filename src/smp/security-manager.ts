@@ -1,104 +1,101 @@
 import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/clock.ts";
 import type { OperationOptions } from "../async/pending.ts";
-import { Waiters } from "../async/waiters.ts";
 import type { LinkSecurity } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
+import { checkOptions } from "../core/arguments.ts";
 import { type BleError, ClosedError, StateError, TimeoutError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
-import { constantTimeEqual } from "../crypto/equal.ts";
 import { PairingAttempts } from "./attempts.ts";
-import {
-  bondOf,
-  keysOfBond,
-  keysOfOutcome,
-  type LinkKeys,
-  reportOf,
-  reportOfBond,
-  securityOfAgreement,
-  securityOfKeys,
-} from "./bonding.ts";
-import { type KeyPurpose, LinkEncryption } from "./encryption.ts";
-import { BondLostError, PairingError, PairingFailedReason, PairingTimeoutError, pairingFailedText } from "./error.ts";
-import { downgradeOf } from "./features.ts";
-import type { PairOptions, SecurityManagerOptions } from "./options.ts";
-import { beginAsInitiator, beginAsResponder, step } from "./pairing.ts";
+import { bondOf, reportOf, reportOfBond } from "./bonding.ts";
+import { Callers } from "./callers.ts";
+import type { KeyPurpose } from "./encryption.ts";
+import { PairingError, PairingFailedReason, PairingTimeoutError, pairingFailedText } from "./error.ts";
+import { Keyring } from "./keyring.ts";
+import { ENCRYPT_OPTION_NAMES, PAIR_OPTION_NAMES, type PairOptions, type SecurityManagerOptions } from "./options.ts";
+import { beginAsInitiator, beginAsResponder } from "./pairing.ts";
+import { PairingRun, SMP_TIMEOUT_MS } from "./pairing-run.ts";
 import { decodeSmp, encodeSmp, type PairingFeatures, type SmpPdu } from "./pdus.ts";
-import { authReqOf, completePolicy, defaultPairingAgent } from "./policy.ts";
-import { askAgent } from "./questions.ts";
-import { answerTo, satisfies, unfit } from "./requirements.ts";
-import { drawSecrets, type Effect, fail, type Outcome, type Session, type State, type Step } from "./state.ts";
+import { authReqOf, checkAgent, completePolicy, defaultPairingAgent } from "./policy.ts";
+import { adviceFor } from "./replacement.ts";
+import { answerTo, covers, fulfils, isMitmMissing, satisfies, shortfallOf } from "./requirements.ts";
+import { drawSecrets, type Outcome, type Session, type Step } from "./state.ts";
 import type { Bond, PairingAgent, PairingPolicy, PairingReport } from "./types.ts";
 
-/** Vol 3 Part H 3.4. */
-export const SMP_TIMEOUT_MS = 30_000;
-const NO_RAND = new Uint8Array(8);
+/** How long a PDU that may have overtaken the news of encryption waits for them. */
+const HOLD_MS = 1000;
 
-/** A pairing under way. */
-interface Running {
-  state: State;
-  readonly policy: PairingPolicy;
-  /** Aborts every question of this pairing when it ends. */
-  readonly questions: AbortController;
-  /** This side asked for it. */
-  readonly wanted: boolean;
+/** A pairing that is over, which the peer may still undo. */
+interface Finished {
+  readonly bond: Bond;
+  readonly replaced: Bond | undefined;
+  readonly atMs: number;
 }
 
-/** The Security Manager of one link, Vol 3 Part H: drives the pairing machine, answers for keys, and keeps the 30 s timer. */
+/** The Security Manager of one link, Vol 3 Part H: begins pairings and ends them, answers for keys, and tells who waits. */
 export class SecurityManager {
   readonly role: "central" | "peripheral";
   readonly #options: SecurityManagerOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #attempts: PairingAttempts;
-  readonly #encryption: LinkEncryption;
-  readonly #pairWaiters: Waiters<PairingReport>;
-  readonly #encryptWaiters: Waiters<void>;
+  readonly #keyring: Keyring;
+  readonly #pairCallers: Callers<PairingReport>;
+  readonly #encryptCallers: Callers<void>;
   #policy: PairingPolicy;
   #agent: PairingAgent;
-  #bond: Bond | undefined;
-  #keys: LinkKeys | undefined;
-  #pairing: Running | undefined;
-  #timer: Disposable | undefined;
-  /** The last pairing on this link failed; its initiator may not know yet and encrypt with its key. */
-  #hasFailed = false;
+  #run: PairingRun | undefined;
   /** The pairing is over, its bond is on its way to the store. */
   #isStoring = false;
+  /** What the peer said against the keys of the pairing that is being stored. */
+  #refusedWhileStoring: PairingError | undefined;
+  #finished: Finished | undefined;
+  /** Central: the pairing under way was begun because the peer asked for more protection than the bond has. */
+  #isForProtection = false;
   /** Peripheral: a Security Request that the central has not answered yet. */
   #request: { readonly policy: PairingPolicy; readonly timer: Disposable } | undefined;
+  /** A PDU that came while encryption was starting: judged when it is known whether the link is encrypted. */
+  #held: { readonly pdu: SmpPdu; readonly timer: Disposable } | undefined;
   #timedOut: PairingTimeoutError | undefined;
   #closed: BleError | undefined;
 
+  /** @throws {ArgumentError} a policy or an agent that is not one, or a policy that the agent cannot keep */
   constructor(options: SecurityManagerOptions) {
     this.role = options.role;
     this.#options = options;
     this.#clock = options.clock;
     this.#logger = (options.logger ?? Logger.silent).child("smp");
     this.#attempts = options.attempts ?? new PairingAttempts({ clock: options.clock });
-    this.#encryption = new LinkEncryption(options.link, {
-      onSecurity: (security) => tell(() => options.onSecurity?.(security)),
+    this.#keyring = new Keyring({
+      link: options.link,
+      identity: options.identity.address,
+      bond: options.bond,
+      onSecurity: (security) => callOut(options.onSecurity, security),
       onEncrypted: (purpose) => this.#onEncrypted(purpose),
       onFailed: (purpose, error) => this.#onEncryptionFailed(purpose, error),
     });
-    const onGone = (): void => this.#onWaiterGone();
-    this.#pairWaiters = new Waiters(this.#clock, "pairing", onGone);
-    this.#encryptWaiters = new Waiters(this.#clock, "encryption", onGone);
+    const onGone = (): void => this.#onCallerGone();
+    this.#pairCallers = new Callers(this.#clock, "pairing", onGone);
+    this.#encryptCallers = new Callers(this.#clock, "encryption", onGone);
     this.#policy = completePolicy(options.policy);
     this.#agent = options.agent ?? defaultPairingAgent;
-    this.#bond = options.bond;
-    this.#keys = options.bond && keysOfBond(options.bond);
+    checkAgent(this.#agent, this.#policy);
     options.channel.onPdu = (octets, offset, end) => this.#onPdu(octets, offset, end);
     options.channel.onClose = (reason) => this.close(reason);
   }
 
   get security(): LinkSecurity {
-    return this.#encryption.security;
+    return this.#keyring.security;
   }
   get bond(): Bond | undefined {
-    return this.#bond;
+    return this.#keyring.bond;
+  }
+  /** The stored bond of the peer is another one now, or gone. */
+  set bond(bond: Bond | undefined) {
+    if (!this.#closed) this.#keyring.bond = bond;
   }
   get isPairing(): boolean {
-    return this.#pairing !== undefined || this.#isStoring;
+    return this.#run !== undefined || this.#isStoring;
   }
   get policy(): PairingPolicy {
     return this.#policy;
@@ -111,62 +108,50 @@ export class SecurityManager {
     this.#agent = agent;
   }
 
-  /** The bond was removed from the store: its keys are not used on this link any more, and nothing is compared with it. */
-  forgetBond(): void {
-    this.#bond = undefined;
-    this.#keys = undefined;
-  }
-
   /**
-   * Pairs, or joins the pairing that is under way. The central sends a Pairing Request. The peripheral sends a Security Request, which the
-   * central may also answer by encrypting with the keys of the bond: then the report has `fromBond`.
+   * Pairs, or joins the pairing that is under way where that will do: each caller has its own demands, its own signal and its own deadline,
+   * and one whose demands it does not cover pairs after it. The central sends a Pairing Request. The peripheral sends a Security Request,
+   * which the central may also answer by encrypting with the keys of the bond: then the report has `fromBond`.
    *
-   * @throws {PairingError} one side refuses
+   * @throws {ArgumentError} an option that is not known, or a policy that cannot be kept
+   * @throws {PairingError} one side refuses; or there is a bond that the link has not proved, and the agent does not let it be replaced
    * @throws {PairingTimeoutError} 30 s without a PDU of the peer; this link cannot pair any more
    * @throws {TimeoutError} `timeoutMs` passed, or the central ignored the Security Request for 30 s
    * @throws `signal.reason` once `signal` aborts; the peer gets Pairing Failed
    */
-  pair({ policy, ...options }: PairOptions = {}): Promise<PairingReport> {
+  async pair(options: PairOptions = {}): Promise<PairingReport> {
+    checkOptions("pair", options, PAIR_OPTION_NAMES);
+    const { policy, ...rest } = options;
+    const chosen = completePolicy(policy, this.#policy);
+    checkAgent(this.#agent, chosen);
     const end = this.#closed ?? this.#timedOut;
-    if (end) return Promise.reject(end);
-    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
-    if (this.isPairing || this.#request) return this.#pairWaiters.add(options);
-    let chosen: PairingPolicy;
-    try {
-      chosen = completePolicy(policy, this.#policy);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    if (this.role === "peripheral" && this.#bond && satisfies(this.security, chosen)) return Promise.resolve(reportOfBond(this.#bond));
-    const blocked = this.#blocked();
-    if (blocked) return Promise.reject(blocked);
-    const report = this.#pairWaiters.add(options);
-    if (this.role === "central") this.#initiate(chosen, true);
-    else this.#sendSecurityRequest(chosen);
-    return report;
+    if (end) throw end;
+    rest.signal?.throwIfAborted();
+    const report = this.#pairCallers.add(chosen, rest);
+    this.#next();
+    return await report;
   }
 
   /**
-   * Encrypts with the keys of the bond; resolves at once where the link is encrypted already. The peripheral asks the central to do it, who
-   * may pair instead.
+   * Encrypts with the keys of the bond; resolves at once where the link is encrypted already as the policy demands. The peripheral asks the
+   * central to do it, who may pair instead.
    *
+   * @throws {ArgumentError} an option that is not known
    * @throws {StateError} central: there is no key to encrypt with; pair first
-   * @throws {BondLostError} the peer no longer has the key
-   * @throws {PairingError} the stored key is weaker than the policy allows
+   * @throws {BondLostError} the peer no longer has the key, or knows it under another identity of ours
+   * @throws {PairingError} the stored key, or the one in use, is weaker than the policy allows
    * @throws {HciError} the controller or the peer refused for another reason
    * @throws {TimeoutError} `timeoutMs` passed, 30 s by default
    */
-  encrypt({ signal, timeoutMs = SMP_TIMEOUT_MS }: OperationOptions = {}): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#closed);
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.security.encrypted) return Promise.resolve();
-    if (this.isPairing || this.#request || this.#encryption.isStarting) return this.#encryptWaiters.add({ signal, timeoutMs });
-    const refusal = this.role === "central" ? unfit(this.#keys, this.#keys?.peerLtk, this.#policy) : (this.#timedOut ?? this.#blocked());
-    if (refusal) return Promise.reject(refusal);
-    const encrypted = this.#encryptWaiters.add({ signal, timeoutMs });
-    if (this.role === "central") this.#encryptWithBond();
-    else this.#sendSecurityRequest(this.#policy);
-    return encrypted;
+  async encrypt(options: OperationOptions = {}): Promise<void> {
+    checkOptions("encrypt", options, ENCRYPT_OPTION_NAMES);
+    const { signal, timeoutMs = SMP_TIMEOUT_MS } = options;
+    if (this.#closed) throw this.#closed;
+    signal?.throwIfAborted();
+    if (this.role === "peripheral" && !this.security.encrypted && this.#timedOut) throw this.#timedOut;
+    const encrypted = this.#encryptCallers.add(this.#policy, { signal, timeoutMs });
+    this.#next();
+    await encrypted;
   }
 
   /**
@@ -175,59 +160,89 @@ export class SecurityManager {
    */
   onLongTermKeyRequest(rand: Uint8Array, ediv: number): Uint8Array | undefined {
     if (this.#closed || this.role !== "peripheral") return undefined;
-    const state = this.#pairing?.state;
-    if (state?.at === "encrypting" && ediv === 0 && constantTimeEqual(rand, NO_RAND))
-      return this.#encryption.offer("pairing", securityOfAgreement(state.agreement), state.key);
-    const keys = this.#keys;
-    const ltk = keys?.localLtk;
-    const isKnown = keys && ltk && ltk.ediv === ediv && constantTimeEqual(ltk.rand, rand);
-    const refusal = isKnown ? unfit(keys, ltk, this.#policy) : new BondLostError("local");
-    if (isKnown && !refusal) return this.#encryption.offer("bond", securityOfKeys(keys, ltk), ltk.key);
-    const isOfFailedPairing = this.#hasFailed && ediv === 0 && constantTimeEqual(rand, NO_RAND);
-    if (refusal && !isOfFailedPairing) this.#report(refusal);
-    return undefined;
+    const answer = this.#keyring.answer(this.#run?.state, rand, ediv, this.#policy);
+    if (answer.purpose === undefined) {
+      if (answer.refusal) this.#report(answer.refusal);
+      return undefined;
+    }
+    if (answer.purpose === "pairing") this.#run?.take({ kind: "key-given" });
+    return answer.key;
   }
 
-  /** Encryption Change, and Encryption Key Refresh Complete as `enabled`. Must come before the PDUs that follow it on the link. */
+  /**
+   * Encryption Change, and Encryption Key Refresh Complete as `enabled`. PDUs that the peer sent after it may have come before it, or come
+   * after those that the peer sent before it: there is no order between events and data.
+   */
   onEncryptionChange(status: number, enabled: boolean): void {
-    if (!this.#closed) this.#encryption.onChange(status, enabled);
+    if (!this.#closed) this.#keyring.onEncryptionChange(status, enabled);
   }
 
-  /** The link is gone: everything that waits is rejected with `reason`, every question's signal aborts. */
+  /** The link is gone: everything that waits is rejected with `reason`, every question's signal aborts, and a pairing under way has failed. */
   close(reason: BleError = new ClosedError("the Security Manager was closed")): void {
     if (this.#closed) return;
     this.#closed = reason;
+    const run = this.#run;
     // Whoever leaves in the middle, so as not to be told that it guessed wrong, has failed too.
-    this.#countFailure(this.#pairing?.state);
-    this.#encryption.close();
+    if (run) this.#attempts.failed(this.#peer.toString());
+    this.#keyring.close();
     this.#clearRequest();
     this.#stop(reason);
-    this.#rejectWaiters(reason);
+    this.#rejectAll(reason);
+    if (run) this.#report(reason);
   }
 
   // --- asking ---------------------------------------------------------------------------------------------------------------------
 
   get #peer(): Address {
-    return this.#bond?.identity ?? this.#options.peerAddress;
+    return this.bond?.identity ?? this.#options.peerAddress;
+  }
+
+  /** Does what somebody waits for, unless something is under way. */
+  #next(): void {
+    const isBusy = (): boolean => this.isPairing || this.#request !== undefined || this.#keyring.isStarting || this.#closed !== undefined;
+    // Each turn settles at least one caller or leaves something under way.
+    while (!isBusy() && this.#encryptCallers.first) this.#beginEncryption(this.#encryptCallers.first);
+    while (!isBusy() && this.#pairCallers.first) this.#beginPairing(this.#pairCallers.first);
+  }
+
+  #beginEncryption(policy: PairingPolicy): void {
+    const isMeant = (other: PairingPolicy): boolean => other === policy;
+    const { security } = this;
+    const refusal = security.encrypted
+      ? shortfallOf(security, policy)
+      : this.role === "central"
+        ? this.#keyring.encryptWithBond(policy)
+        : (this.#timedOut ?? this.#blocked());
+    if (refusal) this.#encryptCallers.reject(refusal, isMeant);
+    else if (security.encrypted) this.#encryptCallers.resolve(undefined, isMeant);
+    else if (this.role === "peripheral") this.#sendSecurityRequest(policy);
+  }
+
+  #beginPairing(wanted: PairingPolicy): void {
+    const isMeant = (other: PairingPolicy): boolean => other === wanted;
+    const { bond, security } = this;
+    const refusal = this.#timedOut ?? this.#blocked();
+    if (this.role === "peripheral" && bond && this.#keyring.isProved && satisfies(security, wanted))
+      this.#pairCallers.resolve(reportOfBond(bond), isMeant);
+    else if (refusal) this.#pairCallers.reject(refusal, isMeant);
+    else {
+      // On a link that is encrypted already the protection that is missing is what it is about.
+      const policy =
+        security.encrypted && isMitmMissing(security.authenticated, wanted) ? { ...wanted, requireAuthentication: true } : wanted;
+      if (this.role === "central") this.#initiate(policy, true);
+      else this.#sendSecurityRequest(policy);
+    }
   }
 
   #blocked(): PairingError | undefined {
-    const retryAfterMs = this.#attempts.waitMs(this.#peer.toString());
-    if (retryAfterMs <= 0) return undefined;
-    const detail = `too many pairings failed, the next is possible in ${Math.ceil(retryAfterMs / 1000)} s`;
-    return new PairingError({ reason: PairingFailedReason.RepeatedAttempts, side: "local", detail, retryAfterMs });
-  }
-
-  #countFailure(state: State | undefined): void {
-    // Once the features are exchanged a failure may have been a guess.
-    const isAttempt = state && state.at !== "pairing-response" && state.at !== "failed" && state.at !== "done";
-    if (isAttempt) this.#attempts.failed(this.#peer.toString());
+    return refusalToWait(this.#attempts.waitMs(this.#peer.toString()));
   }
 
   #sendSecurityRequest(policy: PairingPolicy): void {
     const timer = this.#clock.setTimer(SMP_TIMEOUT_MS, "Security Request", () => {
       this.#request = undefined;
-      this.#rejectWaiters(new TimeoutError("Security Request", SMP_TIMEOUT_MS));
+      this.#rejectCovered(policy, new TimeoutError("Security Request", SMP_TIMEOUT_MS));
+      this.#next();
     });
     this.#request = { policy, timer };
     this.#send({ name: "SecurityRequest", authReq: authReqOf(policy) });
@@ -239,20 +254,25 @@ export class SecurityManager {
   }
 
   /** What this side started ends when the last one who waited for it has left. */
-  #onWaiterGone(): void {
-    if (this.#pairWaiters.size > 0 || this.#encryptWaiters.size > 0) return;
-    this.#clearRequest();
-    if (!this.#pairing?.wanted) return;
-    this.#send({ name: "PairingFailed", reason: PairingFailedReason.UnspecifiedReason });
-    this.#stop(new ClosedError("the pairing was cancelled"));
+  #onCallerGone(): void {
+    const policy = this.#request?.policy ?? (this.#run?.wanted ? this.#run.policy : undefined);
+    if (policy && this.#encryptCallers.size === 0 && !this.#pairCallers.some((other) => covers(policy, other))) {
+      this.#clearRequest();
+      if (this.#run?.wanted) {
+        this.#send({ name: "PairingFailed", reason: PairingFailedReason.UnspecifiedReason });
+        this.#stop(new ClosedError("the pairing was cancelled"));
+      }
+    }
+    this.#next();
   }
 
   // --- pairing --------------------------------------------------------------------------------------------------------------------
 
   #session(policy: PairingPolicy, wanted: boolean): Session {
     const { localAddress, peerAddress, identity, random } = this.#options;
+    const { bond, isProved } = this.#keyring;
     const [initiator, responder] = this.role === "central" ? [localAddress, peerAddress] : [peerAddress, localAddress];
-    return { role: this.role, initiator, responder, identity, policy, secrets: drawSecrets(random), bond: this.#bond, wanted };
+    return { role: this.role, initiator, responder, identity, policy, secrets: drawSecrets(random), bond, isProved, wanted };
   }
 
   #initiate(policy: PairingPolicy, wanted: boolean): void {
@@ -261,55 +281,33 @@ export class SecurityManager {
 
   #begin(first: Step, policy: PairingPolicy, wanted: boolean): void {
     this.#clearRequest();
-    this.#hasFailed = false;
-    this.#pairing = { state: first[0], policy, questions: new AbortController(), wanted };
+    this.#finished = undefined;
+    this.#keyring.begin();
     this.#logger.debug(() => `pairing as ${this.role === "central" ? "initiator" : "responder"}`);
-    this.#restartTimer();
-    this.#apply(first);
-  }
-
-  #apply([state, effects]: Step): void {
-    const pairing = this.#pairing;
-    if (!pairing) return;
-    const before = pairing.state;
-    pairing.state = state;
-    for (const effect of effects) {
-      this.#perform(effect, pairing);
-      if (this.#pairing !== pairing) return; // an agent or the link ended it meanwhile
-    }
-    if (state.at === "failed") {
-      this.#countFailure(before);
-      this.#fail(new PairingError(state));
-    } else if (state.at === "done") {
-      this.#stop();
-      void this.#complete(state.outcome, pairing.policy);
-    }
-  }
-
-  #perform(effect: Effect, pairing: Running): void {
-    const { signal } = pairing.questions;
-    switch (effect.do) {
-      case "send":
-        this.#restartTimer(); // reset whenever a command is queued, Vol 3 Part H 3.4
-        this.#send(effect.pdu);
-        return;
-      case "encrypt":
-        if (pairing.state.at === "encrypting")
-          this.#encryption.start("pairing", securityOfAgreement(pairing.state.agreement), pairing.state.key, NO_RAND, 0);
-        return;
-      case "ask":
-        askAgent(this.#agent, this.#clock, effect, { peer: this.#peer, signal }, (input) => {
-          if (this.#pairing === pairing) this.#apply(step(pairing.state, input));
-        });
-        return;
-      case "display":
-        try {
-          this.#agent.displayPasskey({ peer: this.#peer, signal, passkey: effect.passkey });
-        } catch {
-          // A number that nobody sees cannot be typed by anybody.
-          this.#apply(fail(PairingFailedReason.PasskeyEntryFailed, "the passkey could not be shown"));
-        }
-    }
+    const { findBond, findIrkHolder } = this.#options;
+    this.#run = new PairingRun({
+      clock: this.#clock,
+      agent: this.#agent,
+      peer: this.#peer,
+      policy,
+      wanted,
+      send: (pdu) => this.#send(pdu),
+      encrypt: (state) => this.#keyring.encryptWithPairing(state),
+      find: async (identity, irk) => ({ bond: await findBond?.(identity), irkHolder: irk && findIrkHolder?.(irk, identity) }),
+      onDone: (outcome) => {
+        this.#stop();
+        void this.#complete(outcome, policy);
+      },
+      onFailed: (error) => {
+        if (error instanceof PairingTimeoutError) this.#timedOut = error;
+        this.#attempts.failed(this.#peer.toString());
+        this.#fail(error, policy);
+        const isImpossible = error instanceof PairingError && error.reason === PairingFailedReason.AuthenticationRequirements;
+        if (this.#isForProtection && isImpossible && !this.isPairing) this.#fallBack();
+        this.#isForProtection = false;
+      },
+    });
+    this.#run.begin(first);
   }
 
   #send(pdu: SmpPdu): void {
@@ -318,120 +316,130 @@ export class SecurityManager {
     this.#options.channel.send(encodeSmp(pdu));
   }
 
-  #restartTimer(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = this.#clock.setTimer(SMP_TIMEOUT_MS, "Security Manager timer", () => {
-      this.#timedOut = new PairingTimeoutError(SMP_TIMEOUT_MS);
-      this.#countFailure(this.#pairing?.state);
-      this.#fail(this.#timedOut);
-    });
-  }
-
   /** Ends what runs and leaves nothing of it behind. */
   #stop(reason?: BleError): void {
-    const pairing = this.#pairing;
-    this.#pairing = undefined;
-    if (pairing && reason) this.#hasFailed = true;
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
-    this.#encryption.drop("pairing");
-    pairing?.questions.abort(reason);
+    const run = this.#run;
+    this.#run = undefined;
+    this.#keyring.drop(run !== undefined && reason !== undefined);
+    run?.stop(reason);
+    this.#held?.timer[Symbol.dispose]();
+    this.#held = undefined;
   }
 
-  #fail(error: BleError): void {
+  /** A pairing by `policy` has failed, and with it those that it would have done for. */
+  #fail(error: BleError, policy: PairingPolicy): void {
     this.#stop(error);
     this.#clearRequest();
-    this.#rejectWaiters(error);
+    if (this.#timedOut) this.#rejectAll(error);
+    else this.#rejectCovered(policy, error);
     this.#report(error);
+    this.#next();
   }
 
-  #rejectWaiters(error: BleError): void {
-    this.#pairWaiters.reject(error);
-    this.#encryptWaiters.reject(error);
+  #rejectAll(error: BleError): void {
+    this.#pairCallers.reject(error);
+    this.#encryptCallers.reject(error);
+  }
+
+  /** Who waits for what was done, or asked, by `policy`. */
+  #rejectCovered(policy: PairingPolicy, error: BleError): void {
+    this.#pairCallers.reject(error, (wanted) => covers(policy, wanted));
+    // A central with a bond can still encrypt.
+    if (this.role === "peripheral" || !this.#keyring.keys?.bonded) this.#encryptCallers.reject(error);
   }
 
   #report(error: BleError): void {
     this.#logger.info(error.message);
-    tell(() => this.#options.onFailure?.(error));
+    callOut(this.#options.onFailure, error);
   }
 
   /** The keys are exchanged; what remains is to keep them. */
   async #complete(outcome: Outcome, policy: PairingPolicy): Promise<void> {
-    const { agreement, received } = outcome;
-    const { peerAddress } = this.#options;
+    const { agreement, identity } = outcome;
     this.#attempts.succeeded(this.#peer.toString());
-    this.#keys = keysOfOutcome(outcome); // before anything is awaited: the central may ask for one at once
-    const identity = received.identity ?? this.#bond?.identity ?? (peerAddress.isIdentity ? peerAddress : undefined);
+    this.#keyring.take(outcome); // before anything is awaited: the central may ask for one at once
     const isBonded = agreement.bonding && identity !== undefined;
-    const report = reportOf(outcome, identity ?? peerAddress, isBonded);
+    const report = reportOf(outcome, identity ?? this.#options.peerAddress, isBonded);
     if (isBonded) {
       this.#isStoring = true;
-      const failure = await this.#keep(outcome, identity, report, policy).catch(
-        (cause: unknown) => new StateError("the bond could not be stored, though the peer has it now", { cause }),
-      );
+      const failure = await this.#keep(outcome, identity, report);
       this.#isStoring = false;
       if (this.#closed) return;
       if (failure) {
-        this.#fail(failure);
+        this.#fail(failure, policy);
         return;
       }
     }
     this.#logger.info(() => `paired: ${report.method}, ${report.keySize} octets${report.bonded ? ", bonded" : ""}`);
-    this.#pairWaiters.resolve(report);
-    tell(() => this.#options.onPaired?.(report));
+    this.#pairCallers.resolve(report, (wanted) => covers(policy, wanted) || fulfils(report, wanted));
+    callOut(this.#options.onPaired, report);
+    this.#next();
   }
 
-  async #keep(outcome: Outcome, identity: Address, report: PairingReport, policy: PairingPolicy): Promise<BleError | undefined> {
-    const own = this.#bond?.identity.equals(identity) ? this.#bond : undefined;
-    const replaced = own ?? (await this.#options.findBond?.(identity));
-    const downgrade = downgradeOf({ bond: replaced, policy }, report);
-    if (downgrade) {
-      const reason = PairingFailedReason.KeyRejected;
-      this.#send({ name: "PairingFailed", reason });
-      return new PairingError({ reason, side: "local", detail: `the peer claims the identity of another bond; ${downgrade}` });
+  /** @returns why there is no bond after all */
+  async #keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
+    const { replaced, isProved } = outcome;
+    const { onBond, findBond, localAddress } = this.#options;
+    this.#refusedWhileStoring = undefined;
+    let bond: Bond;
+    try {
+      // What the peer has configured meanwhile is in the store, not in the bond that the pairing began with.
+      bond = bondOf(outcome, identity, { localAddress, previous: (isProved ? await findBond?.(identity) : undefined) ?? replaced });
+      await onBond?.(bond, report, replaced);
+    } catch (cause) {
+      this.#keyring.putBack();
+      // The peer has the keys already; told in time it forgets them too (3.5.5).
+      this.#send({ name: "PairingFailed", reason: PairingFailedReason.KeyRejected });
+      return new StateError("the bond could not be stored, so it is not used", { cause });
     }
-    const bond = bondOf(outcome, identity, replaced);
-    await this.#options.onBond?.(bond, report);
     if (this.#closed) return undefined;
-    this.#bond = bond;
-    this.#keys = keysOfBond(bond);
-    if (this.security.encrypted) this.#encryption.set({ ...this.security, bonded: true });
-    return undefined;
+    this.#finished = { bond, replaced, atMs: this.#clock.now() };
+    const refused = this.#refusedWhileStoring;
+    if (!refused) this.#keyring.keep(bond);
+    else await this.#undo();
+    return refused;
+  }
+
+  /** The peer refused the keys after the last one (3.5.5): the bond that was made of them goes, and what it replaced is back. */
+  async #undo(): Promise<void> {
+    const finished = this.#finished;
+    if (!finished) return;
+    this.#finished = undefined;
+    this.#keyring.bond = finished.replaced;
+    this.#keyring.putBack();
+    try {
+      await this.#options.onBondRefused?.(finished.bond, finished.replaced);
+    } catch (cause) {
+      this.#report(new StateError("the peer refused the keys of the pairing, and the bond could not be removed", { cause }));
+    }
   }
 
   // --- encryption -----------------------------------------------------------------------------------------------------------------
 
-  #encryptWithBond(): void {
-    const keys = this.#keys;
-    const ltk = keys?.peerLtk;
-    if (keys && ltk) this.#encryption.start("bond", securityOfKeys(keys, ltk), ltk.key, ltk.rand, ltk.ediv);
-  }
-
   #onEncrypted(purpose: KeyPurpose): void {
-    this.#encryptWaiters.resolve();
+    const { security } = this;
+    this.#encryptCallers.resolve(undefined, (policy) => shortfallOf(security, policy) === undefined);
     if (purpose === "pairing") {
-      if (this.#pairing) this.#apply(step(this.#pairing.state, { kind: "encrypted" }));
+      this.#run?.take({ kind: "encrypted" });
       return;
     }
-    const request = this.#request;
-    if (!request) return;
-    const isEnough = this.#bond !== undefined && satisfies(this.security, request.policy);
-    if (this.#bond && isEnough) this.#pairWaiters.resolve(reportOfBond(this.#bond));
-    if (this.#pairWaiters.size === 0) this.#clearRequest();
+    const { bond } = this;
+    if (this.role === "peripheral" && bond) this.#pairCallers.resolve(reportOfBond(bond), (policy) => satisfies(security, policy));
+    if (this.#request && !this.#pairCallers.some((policy) => covers(this.#request!.policy, policy))) this.#clearRequest();
+    this.#release();
+    this.#next();
   }
 
   #onEncryptionFailed(purpose: KeyPurpose, cause: BleError): void {
     if (purpose === "bond") {
-      this.#encryptWaiters.reject(cause);
+      this.#encryptCallers.reject(cause);
       this.#report(cause);
+      this.#release();
+      this.#next();
       return;
     }
-    this.#countFailure(this.#pairing?.state);
-    const reason = PairingFailedReason.UnspecifiedReason;
-    this.#send({ name: "PairingFailed", reason });
-    this.#fail(
-      new PairingError({ reason, side: "local", detail: "the link could not be encrypted with the key of the pairing" }, { cause }),
-    );
+    const detail = "the link could not be encrypted with the key of the pairing";
+    this.#run?.fail(PairingFailedReason.UnspecifiedReason, { detail, cause });
   }
 
   // --- what the peer sends --------------------------------------------------------------------------------------------------------
@@ -445,13 +453,13 @@ export class SecurityManager {
         return;
       case "malformed":
         this.#logger.debug(() => decoded.error.message);
-        if (this.#pairing) this.#apply(fail(PairingFailedReason.InvalidParameters, `${decoded.name} of a wrong length`));
+        if (this.#run) this.#run.fail(PairingFailedReason.InvalidParameters, `${decoded.name} of a wrong length`);
         else if (decoded.name === "PairingRequest")
           this.#refuse(PairingFailedReason.InvalidParameters, `${decoded.name} of a wrong length`);
         return;
       case "pdu":
         this.#logger.trace(() => `< ${describe(decoded.pdu)}`);
-        if (this.#pairing) this.#apply(step(this.#pairing.state, { kind: "pdu", pdu: decoded.pdu }));
+        if (this.#run) this.#run.take({ kind: "pdu", pdu: decoded.pdu });
         else this.#onIdlePdu(decoded.pdu);
     }
   }
@@ -463,31 +471,68 @@ export class SecurityManager {
   #onIdlePdu(pdu: SmpPdu): void {
     switch (pdu.name) {
       case "PairingFailed":
-        if (this.#request) this.#fail(new PairingError({ reason: pdu.reason, side: "peer" }));
+        this.#onPairingFailed(pdu.reason);
         return;
       case "PairingRequest":
-        this.#onPairingRequest(pdu);
-        return;
       case "SecurityRequest":
-        this.#onSecurityRequest(pdu.authReq);
+        if (this.#keyring.isStarting) this.#hold(pdu);
+        else if (pdu.name === "PairingRequest") this.#onPairingRequest(pdu);
+        else this.#onSecurityRequest(pdu.authReq);
         return;
       default:
         this.#logger.debug(`${pdu.name} outside a pairing was ignored`);
     }
   }
 
+  /** It may belong to the link as it will be once it is encrypted, and be here before the event. The last one counts. */
+  #hold(pdu: SmpPdu): void {
+    this.#held?.timer[Symbol.dispose]();
+    this.#held = { pdu, timer: this.#clock.setTimer(HOLD_MS, "held PDU of the Security Manager", () => this.#release()) };
+  }
+
+  #release(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    held?.timer[Symbol.dispose]();
+    if (!held || this.#run || this.#closed || this.#timedOut) return;
+    if (held.pdu.name === "PairingRequest") this.#onPairingRequest(held.pdu);
+    else if (held.pdu.name === "SecurityRequest") this.#onSecurityRequest(held.pdu.authReq);
+  }
+
+  #onPairingFailed(reason: number): void {
+    const request = this.#request;
+    if (request) {
+      this.#fail(new PairingError({ reason, side: "peer" }), request.policy);
+      return;
+    }
+    const detail = "the peer refused the keys after the last one; the bond was not kept";
+    const error = new PairingError({ reason, side: "peer", detail });
+    if (this.#isStoring) this.#refusedWhileStoring ??= error;
+    else if (this.#finished && this.#clock.now() - this.#finished.atMs <= SMP_TIMEOUT_MS) {
+      this.#attempts.failed(this.#peer.toString());
+      void this.#undo();
+      this.#report(error);
+    }
+  }
+
   /** Refuses before anything has begun. Whoever waits here for something else goes on waiting. */
-  #refuse(reason: number, detail: string): void {
+  #refuse(reason: number, detail: string, advice?: string): void {
     this.#send({ name: "PairingFailed", reason });
-    this.#report(new PairingError({ reason, side: "local", detail }));
+    this.#report(new PairingError({ reason, side: "local", detail, advice }));
   }
 
   /** Why no pairing may begin that the peer asks for. */
-  #refusal(): [reason: number, detail: string] | undefined {
-    if (this.#isStoring) return [PairingFailedReason.UnspecifiedReason, "the pairing before is still being stored"];
-    if (!this.#policy.pairable && !this.#request) return [PairingFailedReason.PairingNotSupported, "the policy is not pairable"];
-    const blocked = this.#blocked();
-    return blocked && [blocked.reason, "too many pairings failed"];
+  #refusal(): PairingError | undefined {
+    const refusal = (reason: number, detail: string): PairingError => new PairingError({ reason, side: "local", detail });
+    if (this.#isStoring) return refusal(PairingFailedReason.UnspecifiedReason, "the pairing before is still being stored");
+    if (this.#request) return this.#blocked();
+    if (!this.#policy.pairable) return refusal(PairingFailedReason.PairingNotSupported, "the policy is not pairable");
+    return refusalToWait(this.#attempts.waitForPeerMs(this.#peer.toString()));
+  }
+
+  #refuseWith(error: PairingError): void {
+    this.#send({ name: "PairingFailed", reason: error.reason });
+    this.#report(error);
   }
 
   #onPairingRequest(request: PairingFeatures): void {
@@ -497,7 +542,7 @@ export class SecurityManager {
     }
     const refusal = this.#refusal();
     if (refusal) {
-      this.#refuse(...refusal);
+      this.#refuseWith(refusal);
       return;
     }
     const wanted = this.#request !== undefined;
@@ -510,22 +555,37 @@ export class SecurityManager {
       this.#refuse(PairingFailedReason.CommandNotSupported, "only a peripheral may send a Security Request");
       return;
     }
-    if (this.#isStoring || this.#encryption.isStarting) return;
-    const answer = answerTo(authReq, { security: this.security, keys: this.#keys, policy: this.#policy });
-    if (answer === "nothing") return;
-    if (answer === "encrypt") {
-      this.#encryptWithBond();
+    if (this.#isStoring) return;
+    const { keys, isBondLost, bond } = this.#keyring;
+    const { act, requireAuthentication } = answerTo(authReq, { security: this.security, keys, policy: this.#policy, isBondLost });
+    if (act === "nothing") return;
+    if (act === "encrypt") {
+      this.#keyring.encryptWithBond(this.#policy);
       return;
     }
     const refusal = this.#refusal();
-    if (refusal) this.#refuse(...refusal);
-    else this.#initiate(this.#policy, false);
+    if (refusal) {
+      if (!requireAuthentication || !this.#fallBack()) this.#refuseWith(refusal);
+    } else if (act === "refuse")
+      this.#refuse(PairingFailedReason.PairingNotSupported, "the peer has lost the key of the bond", bond && adviceFor(bond));
+    else {
+      this.#isForProtection = requireAuthentication;
+      this.#initiate(requireAuthentication ? { ...this.#policy, requireAuthentication } : this.#policy, false);
+    }
+  }
+
+  /** Central: more protection than the bond's cannot be had, so the link gets what the bond has. */
+  #fallBack(): boolean {
+    const { isBondLost, isStarting } = this.#keyring;
+    if (this.role !== "central" || this.security.encrypted || isBondLost || isStarting) return false;
+    return this.#keyring.encryptWithBond(this.#policy) === undefined;
   }
 }
 
-/** A handler that throws does not stop the pairing: its exception is rethrown in a turn of its own. */
-function tell(act: () => void): void {
-  callOut(act);
+function refusalToWait(retryAfterMs: number): PairingError | undefined {
+  if (retryAfterMs <= 0) return undefined;
+  const detail = `too many pairings, the next is possible in ${Math.ceil(retryAfterMs / 1000)} s`;
+  return new PairingError({ reason: PairingFailedReason.RepeatedAttempts, side: "local", detail, retryAfterMs });
 }
 
 /** For the log: a name, and no secret. */

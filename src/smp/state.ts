@@ -2,7 +2,7 @@ import type { Address } from "../core/address.ts";
 import { type RandomSource, randomBytes } from "../core/random.ts";
 import { P256_SEED_LENGTH, type P256KeyPair } from "../crypto/p256.ts";
 import type { PairingFeatures, SmpPdu } from "./pdus.ts";
-import type { Bond, LongTermKey, PairingMethod, PairingPolicy } from "./types.ts";
+import type { Bond, BondReplacement, LongTermKey, PairingMethod, PairingPolicy } from "./types.ts";
 
 /** Rounds of passkey entry with LE Secure Connections: one for each bit, Vol 3 Part H 2.3.5.6.3. */
 export const PASSKEY_ROUNDS = 20;
@@ -42,11 +42,16 @@ export interface Session {
   readonly identity: { readonly address: Address; readonly irk: Uint8Array };
   readonly policy: PairingPolicy;
   readonly secrets: PairingSecrets;
-  /** The stored bond of this peer, which a worse pairing must not replace. */
+  /** The stored bond of this peer, as far as its address on this link tells. */
   readonly bond?: Bond | undefined;
+  /** The link was encrypted with the key of `bond` when the pairing began: the peer is who its address says. */
+  readonly isProved: boolean;
   /** This side asked for the pairing, so a Just Works one needs no consent. */
   readonly wanted: boolean;
 }
+
+/** The peer's address on this link. */
+export const peerAddressOf = ({ role, initiator, responder }: Session): Address => (role === "central" ? responder : initiator);
 
 /** What phase 1 settled. */
 export interface Agreement {
@@ -64,20 +69,25 @@ export interface Agreement {
   readonly refused: readonly string[];
 }
 
-export interface ReceivedKeys {
-  readonly ltk?: LongTermKey;
-  readonly irk?: Uint8Array;
-  readonly identity?: Address;
-  readonly csrk?: Uint8Array;
+/** The keys that one side gave; with LE Secure Connections the long term key is the common one. */
+export interface SideKeys {
+  readonly ltk?: LongTermKey | undefined;
+  readonly irk?: Uint8Array | undefined;
+  readonly identity?: Address | undefined;
+  readonly csrk?: Uint8Array | undefined;
 }
 
 /** What a finished pairing yields. */
 export interface Outcome {
   readonly agreement: Agreement;
-  readonly received: ReceivedKeys;
-  readonly given: ReceivedKeys;
-  /** The common key of Secure Connections, already as long as the key size says. */
-  readonly commonLtk?: LongTermKey | undefined;
+  readonly local: SideKeys;
+  readonly peer: SideKeys;
+  /** Whom the keys belong to; `undefined` for a private address that gave no identity. */
+  readonly identity?: Address | undefined;
+  /** The bond that these keys may replace: nothing else must be in its place. */
+  readonly replaced?: Bond | undefined;
+  /** The link was encrypted with the key of the peer's bond when the pairing began. */
+  readonly isProved: boolean;
 }
 
 interface Agreed {
@@ -93,7 +103,7 @@ export interface Shared extends Agreed {
 
 export type State =
   | { readonly at: "pairing-response"; readonly session: Session; readonly request: PairingFeatures }
-  | ({ readonly at: "consent" } & Agreed)
+  | ({ readonly at: "consent"; readonly question: "consent" | "replace" } & Agreed)
   | ({ readonly at: "legacy-confirm"; readonly tk?: Uint8Array | undefined; readonly peerConfirm?: Uint8Array | undefined } & Agreed)
   | ({ readonly at: "legacy-random"; readonly tk: Uint8Array; readonly peerConfirm: Uint8Array } & Agreed)
   | ({ readonly at: "public-key"; readonly keyPair: P256KeyPair } & Agreed)
@@ -108,24 +118,50 @@ export type State =
       readonly peerConfirm?: Uint8Array | undefined;
     } & Shared)
   | ({ readonly at: "dhkey-check"; readonly ltk: Uint8Array; readonly expected: Uint8Array; readonly own: Uint8Array } & Agreed)
-  | ({ readonly at: "encrypting"; readonly key: Uint8Array; readonly commonLtk?: LongTermKey | undefined } & Agreed)
+  /** `ltk` with LE Secure Connections only: legacy pairing encrypts with a short term key. */
+  | ({
+      readonly at: "encrypting";
+      readonly key: Uint8Array;
+      readonly ltk?: LongTermKey | undefined;
+      /** Peripheral: the controller was given the key, so encryption may begin at any moment. */
+      readonly isKeyGiven?: boolean;
+      /** Keys of the peer that overtook the news that the link is encrypted. */
+      readonly held?: readonly SmpPdu[];
+    } & Agreed)
   | ({
       readonly at: "keys";
-      readonly commonLtk?: LongTermKey | undefined;
       readonly expected: readonly SmpPdu["name"][];
-      readonly received: ReceivedKeys;
-      readonly ltkOctets?: Uint8Array | undefined;
-      readonly given?: ReceivedKeys | undefined;
+      readonly peer: SideKeys;
+      /** Absent until the own keys were sent. */
+      readonly local?: SideKeys | undefined;
+      readonly longTermKey?: Uint8Array | undefined;
+      /** An identity that is given is judged before anything else happens: which bond it has, then whether the user lets that go. */
+      readonly judging?: "find" | "replace" | undefined;
+      readonly identity?: Address | undefined;
+      readonly replaced?: Bond | undefined;
     } & Agreed)
   | { readonly at: "done"; readonly outcome: Outcome }
-  | { readonly at: "failed"; readonly reason: number; readonly side: "local" | "peer"; readonly detail?: string | undefined };
+  | ({ readonly at: "failed"; readonly reason: number; readonly side: "local" | "peer" } & Explanation);
+
+/** What is told of a failure besides its reason. */
+export interface Explanation {
+  readonly detail?: string | undefined;
+  /** What the user can do about it. */
+  readonly advice?: string | undefined;
+  readonly cause?: unknown;
+}
 
 export type Input =
   | { readonly kind: "pdu"; readonly pdu: SmpPdu }
   /** Answers of the user; a refusal, an error and a missing answer are all the same. */
-  | { readonly kind: "consent"; readonly allowed: boolean }
-  | { readonly kind: "compared"; readonly equal: boolean }
-  | { readonly kind: "passkey"; readonly passkey: number | undefined }
+  | { readonly kind: "consent"; readonly allowed: boolean; readonly cause?: unknown }
+  | { readonly kind: "replace"; readonly allowed: boolean; readonly cause?: unknown }
+  | { readonly kind: "compared"; readonly equal: boolean; readonly cause?: unknown }
+  | { readonly kind: "passkey"; readonly passkey: number | undefined; readonly cause?: unknown }
+  /** What is stored under the identity that the peer gave, and who else has its identity resolving key. */
+  | { readonly kind: "found"; readonly bond: Bond | undefined; readonly irkHolder: Address | undefined }
+  /** Peripheral: the controller asked for the key of this pairing and got it. */
+  | { readonly kind: "key-given" }
   /** The link is now encrypted with the key of this pairing. */
   | { readonly kind: "encrypted" };
 
@@ -133,13 +169,17 @@ export type Effect =
   | { readonly do: "send"; readonly pdu: SmpPdu }
   | { readonly do: "ask"; readonly question: "consent" | "passkey" }
   | { readonly do: "ask"; readonly question: "compare"; readonly value: number }
+  | { readonly do: "ask"; readonly question: "replace"; readonly bond: Bond; readonly replacement: BondReplacement }
   | { readonly do: "display"; readonly passkey: number }
+  /** Look for the bond of this identity. */
+  | { readonly do: "find"; readonly identity: Address; readonly irk: Uint8Array | undefined }
   /** Central: start encryption with the key of the state. */
   | { readonly do: "encrypt" };
 
 export type Step = readonly [State, readonly Effect[]];
 
 /** This side ends the pairing: Pairing Failed goes out. */
-export function fail(reason: number, detail?: string): Step {
-  return [{ at: "failed", reason, side: "local", detail }, [{ do: "send", pdu: { name: "PairingFailed", reason } }]];
+export function fail(reason: number, explanation?: string | Explanation): Step {
+  const told = typeof explanation === "string" ? { detail: explanation } : explanation;
+  return [{ at: "failed", reason, side: "local", ...told }, [{ do: "send", pdu: { name: "PairingFailed", reason } }]];
 }

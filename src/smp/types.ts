@@ -1,4 +1,5 @@
 import type { Address } from "../core/address.ts";
+import type { BondDescription } from "./bond.ts";
 
 /** IO Capability of Pairing Request and Response, Vol 3 Part H 3.5.1. */
 export const IoCapability = Object.freeze({ DisplayOnly: 0, DisplayYesNo: 1, KeyboardOnly: 2, NoInputNoOutput: 3, KeyboardDisplay: 4 });
@@ -58,16 +59,34 @@ export interface PairingQuestion {
   readonly signal: AbortSignal;
 }
 
-/** The user side of pairing; every question is a promise, and a missing answer or a rejection is a refusal. */
+/** What a pairing would put in the place of a bond. Holds no secret. */
+export interface BondReplacement {
+  readonly method: PairingMethod;
+  readonly authenticated: boolean;
+  readonly secureConnections: boolean;
+  /** Octets. */
+  readonly keySize: number;
+}
+
+/**
+ * The user side of pairing. Every question is a promise; a missing answer, an exception and a rejection are refusals, and so is a callback
+ * that is not there. What an IO capability needs must be there: `displayPasskey` for a display, `compare` for a display with LE Secure
+ * Connections and a way to say yes or no, `enterPasskey` for a keyboard.
+ */
 export interface PairingAgent {
-  /** A Just Works pairing: allow it? */
-  confirm(question: PairingQuestion): Promise<boolean>;
+  /** A Just Works pairing that the peer began: allow it? */
+  confirm?(question: PairingQuestion): Promise<boolean>;
   /** Do both devices show this six-digit number? */
-  compare(question: PairingQuestion & { value: number }): Promise<boolean>;
+  compare?(question: PairingQuestion & { value: number }): Promise<boolean>;
   /** The number that the peer shows, 0 to 999,999; `undefined` refuses. */
-  enterPasskey(question: PairingQuestion): Promise<number | undefined>;
+  enterPasskey?(question: PairingQuestion): Promise<number | undefined>;
   /** Show this number until `signal` aborts; the peer's user types it. */
-  displayPasskey(question: PairingQuestion & { passkey: number }): void;
+  displayPasskey?(question: PairingQuestion & { passkey: number }): void;
+  /**
+   * There is a bond with this peer, and the peer has not shown that it has its key: may this pairing replace it? Whoever uses or claims the
+   * address of the bonded device can make this question come up, so yes only if the user knows that the device lost its keys.
+   */
+  replaceBond?(question: PairingQuestion & { bond: BondDescription; replacement: BondReplacement }): Promise<boolean>;
 }
 
 /** Policy of one connection. `DEFAULT_PAIRING_POLICY` has the defaults. */
@@ -90,6 +109,11 @@ export interface PairingPolicy {
   readonly pairable: boolean;
   /** Let a pairing replace a bond that was better protected: authenticated by unauthenticated, Secure Connections by legacy, longer key by shorter. */
   readonly allowDowngrade?: boolean;
+  /**
+   * Let the agent be asked (`replaceBond`) whether a pairing that the peer began may replace a bond that the peer has not proved, also where
+   * it is no better protected than the bond. For peers that can do no better and lose their keys; an own `pair()` asks in any case.
+   */
+  readonly allowEqualReplacement?: boolean;
   /** Accept a peer that uses the debug key of Secure Connections, which lets any sniffer read the link. */
   readonly allowDebugKey?: boolean;
 }

@@ -89,7 +89,24 @@ export function pairingAnswers({ terminal, io }: Context, { yes = false, passkey
 /** The same as an agent of the library's own pairing. */
 export function pairingAgent(context: Context, options: AgentOptions): PairingAgent {
   const answers = pairingAnswers(context, options);
+  const { terminal, io } = context;
   return {
+    replaceBond: async ({ bond: { identity, authenticated }, replacement, signal }) => {
+      if (options.yes) return true;
+      if (!terminal.interactive) {
+        terminal.note(`${identity} did not show that it has the key of its bond: give --yes to replace the bond, if the device lost it`);
+        return false;
+      }
+      const protection = (isProtected: boolean): string => (isProtected ? "protected" : "not protected");
+      const change = `${protection(authenticated)} against somebody in the middle, the new one ${protection(replacement.authenticated)}`;
+      terminal.status("");
+      return (
+        (await io.ask.yesNo(
+          `${identity} did not show that it has the key of its bond (${change}). Has the device lost it, and shall the bond be replaced?`,
+          signal,
+        )) ?? false
+      );
+    },
     confirm: ({ peer, signal }) => answers.confirm(peer.toString(), signal),
     compare: ({ peer, value, signal }) => answers.compare(peer.toString(), value, signal),
     enterPasskey: ({ peer, signal }) => answers.enterPasskey(peer.toString(), signal),

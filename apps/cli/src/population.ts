@@ -85,7 +85,7 @@ export class Population implements AsyncDisposable {
       name,
       address,
       ...(kind.advertised.appearance === undefined ? {} : { appearance: kind.advertised.appearance }),
-      pairing: { ioCapability: IoCapability.DisplayOnly, mitm: false, allowDowngrade: true },
+      pairing: { ioCapability: IoCapability.DisplayOnly, mitm: false, allowDowngrade: true, allowEqualReplacement: true },
       agent: simulatedUser(name, tell),
     });
     this.#parts.push(device);
@@ -125,8 +125,7 @@ const PUMP_ADDRESS = "00:23:F7:4A:65:6C";
 function simulatedUser(name: string, tell: (sentence: string) => void): PairingAgent {
   return {
     confirm: () => Promise.resolve(true),
-    compare: () => Promise.resolve(true),
-    enterPasskey: () => Promise.resolve(undefined),
+    replaceBond: () => Promise.resolve(true),
     displayPasskey: ({ passkey }) => tell(`${name} shows the passkey ${String(passkey).padStart(6, "0")}`),
   };
 }

@@ -365,6 +365,8 @@ export class PumpConnector implements AsyncDisposable {
         localKeys: ALL_KEYS,
         peerKeys: ALL_KEYS,
         pairable: mode !== "reconnect",
+        // A pump that was re-added has lost its keys and can do no better than before. The user opens the window for it.
+        allowEqualReplacement: mode !== "reconnect",
       },
       agent: this.#agent,
       parameterRequests: "refuse",
@@ -380,9 +382,10 @@ export class PumpConnector implements AsyncDisposable {
       else this.#warn("A device asked to pair, and was refused: the pairing window is closed.");
       return Promise.resolve(isOpen);
     },
-    compare: () => Promise.resolve(false),
-    enterPasskey: () => Promise.resolve(undefined),
-    displayPasskey: () => {},
+    replaceBond: () => {
+      if (this.pairingWindowOpen) this.#emit({ type: "pairing" });
+      return Promise.resolve(this.pairingWindowOpen);
+    },
   };
 
   /** One connection, to its end. */
