@@ -70,6 +70,7 @@ export function bondOf(outcome: Outcome, identity: Address, at: { localAddress: 
     method: agreement.method,
     name: previous?.name,
     cccd: same?.cccd,
+    cccdOf: same?.cccdOf,
     databaseHash: same?.databaseHash,
   });
 }
