@@ -4,22 +4,7 @@ import { checkInteger, checkOctets, kindOf } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { constantTimeEqual } from "../crypto/equal.ts";
 import { BondFormatError } from "./error.ts";
-import type { Bond, LongTermKey, PairingMethod } from "./types.ts";
-
-/** A bond without its secrets, for people and logs. */
-export interface BondDescription {
-  readonly identity: string;
-  readonly name?: string;
-  readonly method?: PairingMethod;
-  readonly authenticated: boolean;
-  readonly secureConnections: boolean;
-  /** Octets; 0 where no long term key was kept. */
-  readonly keySize: number;
-  /** Names of the keys kept: "ltk", "irk", "csrk". */
-  readonly peerKeys: readonly string[];
-  readonly localKeys: readonly string[];
-  readonly localIdentity?: string;
-}
+import type { Bond, BondDescription, LongTermKey, PairingMethod } from "./types.ts";
 
 /** What a bond is, and not one octet of its keys. */
 export function describeBond(bond: Bond): BondDescription {

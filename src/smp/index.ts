@@ -1,6 +1,5 @@
 export { PairingAttempts, type PairingAttemptsOptions } from "./attempts.ts";
 export {
-  type BondDescription,
   type BondJson,
   bondFromJson,
   bondToJson,
@@ -48,6 +47,7 @@ export { QUESTION_TIMEOUT_MS } from "./questions.ts";
 export { SecurityManager } from "./security-manager.ts";
 export {
   type Bond,
+  type BondDescription,
   type BondReplacement,
   type BondStore,
   IoCapability,

@@ -1,5 +1,4 @@
 import type { Address } from "../core/address.ts";
-import type { BondDescription } from "./bond.ts";
 
 /** IO Capability of Pairing Request and Response, Vol 3 Part H 3.5.1. */
 export const IoCapability = Object.freeze({ DisplayOnly: 0, DisplayYesNo: 1, KeyboardOnly: 2, NoInputNoOutput: 3, KeyboardDisplay: 4 });
@@ -44,6 +43,21 @@ export interface Bond {
   readonly cccdOf?: Readonly<Record<number, string>> | undefined;
   /** Database Hash that this peer last saw of our server, hexadecimal; for Service Changed after a change. */
   readonly databaseHash?: string | undefined;
+}
+
+/** A bond without its secrets, for people and logs. */
+export interface BondDescription {
+  readonly identity: string;
+  readonly name?: string;
+  readonly method?: PairingMethod;
+  readonly authenticated: boolean;
+  readonly secureConnections: boolean;
+  /** Octets; 0 where no long term key was kept. */
+  readonly keySize: number;
+  /** Names of the keys kept: "ltk", "irk", "csrk". */
+  readonly peerKeys: readonly string[];
+  readonly localKeys: readonly string[];
+  readonly localIdentity?: string;
 }
 
 export interface BondStore {
