@@ -156,7 +156,7 @@ describe("letting a pump in", () => {
     // Another pump's bond, as it stands in the store after a change of pumps.
     let own: Bond | undefined;
     for await (const bond of scenario.bonds.all()) own = bond;
-    const other = createBond({ ...own!, identity: Address.from("00:23:F7:01:02:03") });
+    const other = createBond({ ...own!, identity: Address.from("00:23:F7:01:02:03"), peerIrk: new Uint8Array(16).fill(7) });
     await scenario.bonds.save(other);
     await scenario.pump.forgetPhone();
     await using anew = await scenario.connector({ anew: true });
@@ -198,7 +198,7 @@ describe("letting a pump in", () => {
     await (await scenario.pair(first)).session.disconnect();
     await first.close();
     const own = await scenario.bonds.load(scenario.pump.identity.address);
-    const other = createBond({ ...own!, identity: Address.from("00:23:F7:01:02:03") });
+    const other = createBond({ ...own!, identity: Address.from("00:23:F7:01:02:03"), peerIrk: new Uint8Array(16).fill(7) });
     await scenario.bonds.save(other);
     await using connector = await scenario.connector({ mode: "reconnect", pump: other.identity });
     await expect(connector.session({ timeoutMs: 180_000 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
