@@ -1,5 +1,23 @@
-export { AttBearerClosedError, AttError, AttErrorCode, AttProtocolError, AttTimeoutError } from "./att/index.ts";
+// The types of everything that the above gives away or takes, so that a program can name them (tools/check-types.mjs finds those missing).
+export type { Clock, Flow, OperationOptions } from "./async/index.ts";
+export type {
+  AttBearer,
+  AttBearerEvents,
+  AttBearerOptions,
+  AttClientSide,
+  AttPolicy,
+  AttRequestOptions,
+  AttServerSide,
+  LinkSecurity,
+  Refuse,
+  ResolvedAttPolicy,
+  ResponseParser,
+  SecurityRequirement,
+} from "./att/index.ts";
+export { AttBearerClosedError, AttError, AttErrorCode, AttProtocolError, AttTimeoutError, InsufficientSecurityError } from "./att/index.ts";
+export type { Codec, Reader, Writer } from "./bytes/index.ts";
 export { DecodeError } from "./bytes/index.ts";
+export type { LogSink, RandomSource } from "./core/index.ts";
 export {
   Address,
   type AddressLike,
@@ -16,23 +34,85 @@ export {
 } from "./core/index.ts";
 export {
   Advertising,
+  type AdvertisingUpdate,
   type AuthorizationQuestion,
   type Capture,
   Connection,
   type ConnectionEvents,
   type ConnectionPolicy,
   type DataLength,
-  Device,
   type DeviceAdvertiseOptions,
   type DeviceConnectOptions,
   type DeviceEvents,
   type DeviceOptions,
   type DeviceScanOptions,
   type LinkParameters,
+  type OpenController,
+  type OpenControllerOptions,
   type ParameterRequest,
 } from "./device/index.ts";
+export type {
+  AdStructure,
+  AdvertiseOptions,
+  ConnectionIntervalRange,
+  ConnectionParameterOptions,
+  ConnectOptions,
+  IntervalMs,
+  ManufacturerData,
+  OnAdvertisement,
+  OwnAddressKind,
+  ResolveAddress,
+  ScanOptions,
+  ScanReports,
+  ServiceData,
+} from "./gap/index.ts";
 export { Advertisement, AdvertisingData, type AdvertisingDataFields, type AdvertisingDataLike, MemoryBondStore } from "./gap/index.ts";
+export type {
+  Access,
+  AccessRequirement,
+  AttributePermissions,
+  CharacteristicDefinition,
+  CharacteristicProperty,
+  DescriptorDefinition,
+  DiscoverOptions,
+  Elevate,
+  ElevationDemand,
+  FoundValue,
+  GattClient,
+  GattClientOptions,
+  GattOperationOptions,
+  GattPeer,
+  GattRequest,
+  GattServer,
+  GattServerSession,
+  HandleRange,
+  HandleValue,
+  IncludableService,
+  LocalCharacteristic,
+  LocalService,
+  LooseValueDefinition,
+  NotifyOptions,
+  ReadByUuidOptions,
+  ReadHandler,
+  ReadLongOptions,
+  ReliableWrite,
+  RemoteCharacteristic,
+  RemoteDescriptor,
+  RemoteService,
+  ServiceChange,
+  ServiceDefinition,
+  SubscribeOptions,
+  SubscriptionHandler,
+  SubscriptionState,
+  ValueDefinition,
+  ValueFlow,
+  ValueFlowOptions,
+  ValueSubscription,
+  WriteHandler,
+  WriteLongOptions,
+} from "./gatt/index.ts";
 export { GattNotFoundError } from "./gatt/index.ts";
+export type { AclLink, AclManager, CommandDeclaration, ControllerInfo, EventDeclaration, Hci, HciOptions } from "./hci/index.ts";
 export {
   ControllerError,
   DisconnectedError,
@@ -42,7 +122,10 @@ export {
   TransportClosed,
   TransportError,
 } from "./hci/index.ts";
+export type { ConnectionParameters, PduChannel } from "./l2cap/index.ts";
 export { CommandRejectedError } from "./l2cap/index.ts";
+export { Device, type DeviceOpener, type NamedDeviceOptions } from "./named-device.ts";
+export type { BondDescription, LongTermKey, PairingMethod, PairingQuestion, PairOptions } from "./smp/index.ts";
 export {
   type Bond,
   BondFormatError,
@@ -57,4 +140,5 @@ export {
   type PairingReport,
   PairingTimeoutError,
 } from "./smp/index.ts";
-export { openTransport } from "./transport/index.ts";
+export type { OpenTransportKind, StreamTransportOptions, TransportOptions } from "./transport/index.ts";
+export { createStreamTransport, openTransport } from "./transport/index.ts";

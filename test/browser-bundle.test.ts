@@ -27,14 +27,16 @@ const PAGE = [
   "setTimeout",
 ] as const;
 
-async function bundle(source: string): Promise<{ code: string; problems: string[] }> {
+/** Bundles a file of the package, or a program in its place; `modules` are the files of which something is in the bundle. */
+async function bundle(source: string, program?: string): Promise<{ code: string; problems: string[]; modules: string[] }> {
   const problems: string[] = [];
   const watch: Plugin = {
     name: "watch-imports",
     resolveId(specifier, importer) {
       if (/^node:|^(fs|net|path|os|child_process|worker_threads|koffi)$/.test(specifier)) problems.push(`${importer} imports ${specifier}`);
-      return null;
+      return specifier === `${root}${source}` && program !== undefined ? specifier : null;
     },
+    load: (id) => (id === `${root}${source}` && program !== undefined ? program : null),
   };
   const build = await rolldown({
     input: `${root}${source}`,
@@ -47,7 +49,8 @@ async function bundle(source: string): Promise<{ code: string; problems: string[
   });
   const { output } = await build.generate({ format: "iife", name: "jelling", codeSplitting: false });
   await build.close();
-  return { code: output[0].code, problems };
+  const modules = Object.entries(output[0].modules).flatMap(([id, { renderedLength }]) => (renderedLength > 0 ? [id] : []));
+  return { code: output[0].code, problems, modules };
 }
 
 test.each(subpaths)("%s bundles for a page, without Node, and runs there", async (_subpath, source) => {
@@ -56,6 +59,16 @@ test.each(subpaths)("%s bundles for a page, without Node, and runs there", async
   const page = createContext(Object.fromEntries(PAGE.map((name) => [name, globalThis[name]])));
   const names = runInContext(`${code}; Object.keys(jelling)`, page) as string[];
   expect(names.length).toBeGreaterThan(0);
+});
+
+test.each([
+  ["a device over a transport of the program", 'export { Device } from "jelling/device";'],
+  ["a device over streams", 'export { Device } from "jelling/device"; export { createStreamTransport } from "jelling/transport";'],
+])("%s brings no virtual controller, no air and no other transport along", async (_name, program) => {
+  const { problems, modules } = await bundle("program.ts", program);
+  expect(problems).toEqual([]);
+  expect(modules.filter((id) => /\/src\/(controller|air|testing)\/|\/src\/transport\/(sim|open|tcp|unix|kinds)/.test(id))).toEqual([]);
+  expect(modules.some((id) => id.endsWith("/src/device/device.ts"))).toBe(true);
 });
 
 test("a transport that needs Node is refused in a page with one sentence", async () => {

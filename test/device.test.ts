@@ -1,15 +1,16 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { delay, VirtualClock } from "../src/async/index.ts";
-import { Address, SeededRandom } from "../src/core/index.ts";
+import { Address, Logger, SeededRandom } from "../src/core/index.ts";
 import { createRpa } from "../src/crypto/index.ts";
-import { type Connection, Device, type DeviceOptions } from "../src/device/index.ts";
+import { type Connection, Device, type DeviceOptions, type OpenController } from "../src/device/index.ts";
 import { MemoryBondStore } from "../src/gap/index.ts";
 import {
   DisconnectionComplete,
   EncryptionChange,
   HardwareError,
   HciErrorCode,
+  type HciTransport,
   LeConnectionComplete,
   LeConnectionUpdateComplete,
   LeDataLengthChange,
@@ -17,6 +18,7 @@ import {
   LeReadRemoteFeaturesComplete,
   LeRemoteConnectionParameterRequest,
 } from "../src/hci/index.ts";
+import { Device as NamedDevice } from "../src/index.ts";
 import type { Bond } from "../src/smp/index.ts";
 import { ScriptedController } from "./support/scripted-controller.ts";
 
@@ -149,8 +151,9 @@ describe("a device", () => {
 
   test("is opened by name, in real time", async () => {
     await open();
-    await using air = await Device.open("sim:");
-    await using other = await Device.open("sim:");
+    await using air = await NamedDevice.open("sim:");
+    await using other = await NamedDevice.open("sim:");
+    expect([air instanceof Device, air instanceof NamedDevice, {} instanceof NamedDevice]).toEqual([true, true, false]);
     await air.advertise({ intervalMs: 20 });
     const connection = await other.connect(air.address, { intervalMs: 7.5, timeoutMs: 5000 });
     expect(new TextDecoder().decode(await connection.gatt.read(3))).toBe("Jelling");
@@ -161,7 +164,51 @@ describe("a device", () => {
     ["tcp:127.0.0.1:1", "refused"],
   ])("is not opened at %s", async (spec, reason) => {
     await open();
-    await expect(Device.open(spec)).rejects.toMatchObject({ code: "ERR_TRANSPORT", reason });
+    await expect(NamedDevice.open(spec)).rejects.toMatchObject({ code: "ERR_TRANSPORT", reason });
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, "expected a transport or a function that opens one, got undefined"],
+    [null, "got null"],
+    [5, "got 5"],
+    [{}, "got an object"],
+    ["hci:0", 'got a string; the Device of "jelling" itself opens one by its name'],
+  ])("is not opened on %j", async (given, message) => {
+    await open();
+    const failure = { code: "ERR_ARGUMENT", message: expect.stringContaining(message) as string };
+    await expect(Device.open(given as HciTransport)).rejects.toMatchObject(failure);
+    if (typeof given !== "string") await expect(NamedDevice.open(given as string)).rejects.toMatchObject(failure);
+  });
+
+  test("is not opened with an option that does not exist", async () => {
+    await open();
+    for (const each of [Device, NamedDevice] as const)
+      await expect(each.open(controller.transport, { bondStore: [] } as DeviceOptions)).rejects.toMatchObject({
+        code: "ERR_ARGUMENT",
+        message: 'Device.open: unknown option "bondStore", did you mean "bonds"?',
+      });
+  });
+
+  test("is opened by whatever opens its controller, which gets its clock, its chance, its log and its signal", async () => {
+    await open();
+    const other = new ScriptedController();
+    const { signal } = new AbortController();
+    const random = new SeededRandom(2);
+    const got: unknown[] = [];
+    const opener: OpenController = async (options) => {
+      got.push(options);
+      return other.transport;
+    };
+    await using _bare = await Device.open(opener, { clock, random, logger: Logger.silent, signal });
+    expect(got).toEqual([{ clock, random, logger: Logger.silent, signal }]);
+    const third = new ScriptedController();
+    await using _named = await NamedDevice.open("scripted:rest", {
+      clock,
+      kinds: {
+        scripted: async (rest, options) => (rest === "rest" && options.clock === clock ? third.transport : Promise.reject(new Error(rest))),
+      },
+    });
+    expect(third.commands.length).toBeGreaterThan(5);
   });
 
   test("a controller that falls silent is an error of who asks, and closing takes a bounded time", async () => {

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkTypes } from "./check-types.mjs";
 
 const PACKAGES = [
   { name: "jelling", root: "." },
@@ -31,6 +32,9 @@ try {
 
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
   run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...tarballs], { cwd: folder });
+  const { problems, types } = checkTypes(join(folder, "node_modules/jelling"));
+  if (problems.length > 0) throw new Error(`the published types are wrong:\n${problems.join("\n")}`);
+  console.log(`${types} types can be reached from the root, which exports them all`);
   const subpaths = PACKAGES.flatMap(({ name }) => {
     const { exports } = JSON.parse(readFileSync(join(folder, "node_modules", name, "package.json"), "utf8"));
     return Object.keys(exports)

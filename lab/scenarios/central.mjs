@@ -1,8 +1,8 @@
 // @ts-check
 /** Jelling as central on hci1, BlueZ as peripheral with a GATT application on hci0. Inside the lab: node lab/run.mjs -- node lab/scenarios/central.mjs */
 import assert from "node:assert/strict";
+import { Device } from "jelling";
 import { AttErrorCode } from "jelling/att";
-import { Device } from "jelling/device";
 import { IoCapability } from "jelling/smp";
 import { Bluetoothctl, hex } from "../guest/bluetoothctl.mjs";
 import { adapterHas, startDaemon, startEmulator } from "../guest/bluez.mjs";

@@ -1,7 +1,7 @@
 // @ts-check
 /** Jelling as peripheral on hci1, BlueZ as central on hci0. Inside the lab: node lab/run.mjs -- node lab/scenarios/peripheral.mjs */
 import assert from "node:assert/strict";
-import { Device } from "jelling/device";
+import { Device } from "jelling";
 import { AdFlag } from "jelling/gap";
 import { IoCapability } from "jelling/smp";
 import { Bluetoothctl } from "../guest/bluetoothctl.mjs";

@@ -38,7 +38,7 @@ export interface AttBearerOptions {
   readonly policy?: AttPolicy | undefined;
 }
 
-type AttBearerEvents = {
+export type AttBearerEvents = {
   /** The link is gone, or the bearer was closed by its owner. Nothing follows. */
   closed: BleError;
   /** A transaction timed out: nothing can be sent any more, and only a new link helps (Vol 3 Part F 3.3.3). */

@@ -1,4 +1,11 @@
-export { AttBearer, type AttBearerOptions, type AttClientSide, type AttRequestOptions, type AttServerSide } from "./bearer.ts";
+export {
+  AttBearer,
+  type AttBearerEvents,
+  type AttBearerOptions,
+  type AttClientSide,
+  type AttRequestOptions,
+  type AttServerSide,
+} from "./bearer.ts";
 export { AttBearerClosedError, AttError, AttProtocolError, AttTimeoutError, InsufficientSecurityError } from "./error.ts";
 export { AttErrorCode, attErrorName } from "./error-code.ts";
 export { AttOpcode, DEFAULT_ATT_MTU, MAX_VALUE_LENGTH, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
@@ -42,6 +49,6 @@ export {
   decodeAttPdu,
   encodeAttPdu,
 } from "./pdu.ts";
-export type { AttPolicy } from "./policy.ts";
+export type { AttPolicy, ResolvedAttPolicy } from "./policy.ts";
 export { type LinkSecurity, meets, NO_SECURITY, type SecurityRequirement } from "./security.ts";
-export type { ResponseParser } from "./transaction.ts";
+export type { Refuse, ResponseParser } from "./transaction.ts";

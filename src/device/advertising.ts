@@ -18,6 +18,16 @@ export interface AdvertisingUpdate {
   readonly scanResponse?: AdvertisingDataLike | undefined;
 }
 
+interface AdvertisingParts {
+  readonly advertiser: Advertiser;
+  readonly session: AdvertisingSession;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Made by `Device.advertise`, and by nobody else. */
+export let createAdvertising: (at: AdvertisingParts) => Advertising;
+
 /** One advertisement, until it is stopped or ended by a connection (see AdvertiseOptions.restart). */
 export class Advertising implements AsyncDisposable {
   readonly #advertiser: Advertiser;
@@ -30,8 +40,11 @@ export class Advertising implements AsyncDisposable {
   readonly #listener: Disposable;
   #isOver: { readonly error: unknown } | undefined;
 
-  /** Made by `Device.advertise`. */
-  constructor(at: { advertiser: Advertiser; session: AdvertisingSession; clock: Clock; signal?: AbortSignal | undefined }) {
+  static {
+    createAdvertising = (at) => new Advertising(at);
+  }
+
+  private constructor(at: AdvertisingParts) {
     this.#advertiser = at.advertiser;
     this.#session = at.session;
     this.#clock = at.clock;

@@ -70,13 +70,9 @@ function checkMethods(what: string, value: unknown, methods: readonly string[]):
 
 /** What a device is opened on, and with; ranges are checked where they are used. @throws {ArgumentError} */
 export function checkDeviceOptions(controller: unknown, options: DeviceOptions): void {
-  if (typeof controller !== "string") {
-    const isTransport =
-      typeof controller === "object" && controller !== null && typeof (controller as { send?: unknown }).send === "function";
-    if (!isTransport)
-      throw new ArgumentError(
-        `Device.open: expected what openTransport takes ("hci:0", "sim:", "tcp:host:port") or a transport, got ${kindOf(controller)}`,
-      );
+  if (typeof controller !== "function" && typeof (controller as { send?: unknown } | null | undefined)?.send !== "function") {
+    const hint = typeof controller === "string" ? '; the Device of "jelling" itself opens one by its name' : "";
+    throw new ArgumentError(`Device.open: expected a transport or a function that opens one, got ${kindOf(controller)}${hint}`);
   }
   checkOptions("Device.open", options, DEVICE_OPTIONS);
   checkMethods("Device.open: clock", options.clock, ["now", "setTimer"]);

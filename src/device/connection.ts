@@ -97,6 +97,9 @@ export interface ConnectionParts {
   readonly onEnd: (connection: Connection, error: DisconnectedError) => void;
 }
 
+/** Made by the device when the controller reports the link, and by nobody else. */
+export let createConnection: (parts: ConnectionParts) => Connection;
+
 /**
  * One link with its attribute protocol and security. A lost link rejects everything that waits on it with a DisconnectedError, in the turn in
  * which the loss is told.
@@ -134,8 +137,11 @@ export class Connection implements AsyncDisposable {
   /** The Disconnect command was sent, or is about to be. */
   #disconnection: Pending<void> | undefined;
 
-  /** Made by the device when the controller reports the link. */
-  constructor(parts: ConnectionParts) {
+  static {
+    createConnection = (parts) => new Connection(parts);
+  }
+
+  private constructor(parts: ConnectionParts) {
     const { hci, link, bonds, policy, peerAddress, localAddress } = parts;
     const { role } = link;
     this.handle = link.handle;

@@ -23,14 +23,14 @@ import { GattServer, gapService, gattService } from "../gatt/index.ts";
 import { type ControllerError, DisconnectedError, Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
 import { L2cap } from "../l2cap/index.ts";
 import { type BondStore, PairingAttempts } from "../smp/index.ts";
-import { Advertising } from "./advertising.ts";
+import { type Advertising, createAdvertising } from "./advertising.ts";
 import { CapturedTransport } from "./capture.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
-import { Connection } from "./connection.ts";
+import { type Connection, createConnection } from "./connection.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
 import { established, isNotEstablished, notEstablished } from "./establishment.ts";
 import { bindEvents, type NewLink } from "./events.ts";
-import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceScanOptions } from "./options.ts";
+import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceScanOptions, OpenController } from "./options.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 
 /** How long closing waits for the links to be taken down; the controller is reset afterwards in any case. */
@@ -143,25 +143,20 @@ export class Device implements AsyncDisposable {
   /**
    * Opens a controller and everything above it.
    *
-   * @param controller what `openTransport` takes ("hci:0", "sim:", "tcp:host:port", …), or a transport, which then belongs to the device
+   * @param controller a transport, or what opens one; it then belongs to the device
    * @throws {TransportError} it cannot be opened; the message says why and what helps
    * @throws {ArgumentError} an option out of range
    * @throws {UnsupportedError} no Bluetooth Low Energy there
    * @throws {TimeoutError} the controller does not answer
    * @throws what the bond store throws
    */
-  static async open(controller: string | HciTransport, options: DeviceOptions = {}): Promise<Device> {
+  static async open(controller: HciTransport | OpenController, options: DeviceOptions = {}): Promise<Device> {
     checkDeviceOptions(controller, options);
     const { clock = new SystemClock(), random = systemRandom, logger = Logger.silent, signal } = options;
     const policy = mergePolicies({ ...options.policy, att: options.att, pairing: options.pairing, agent: options.agent });
     signal?.throwIfAborted();
     const bonds = await BondBook.open(options.bonds ?? new MemoryBondStore(), { maxBonds: options.maxBonds });
-    let transport = controller;
-    if (typeof transport === "string") {
-      // Loaded only here: a page that brings its own transport has no use for it.
-      const { openTransport } = await import("../transport/index.ts");
-      transport = await openTransport(transport, { clock, logger, random, signal });
-    }
+    let transport = typeof controller === "function" ? await controller({ clock, logger, random, signal }) : controller;
     if (options.capture) transport = new CapturedTransport(transport, options.capture, clock);
     const { commandTimeoutMs } = options;
     const hci = await Hci.open(transport, { clock, logger, signal, ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }) });
@@ -253,7 +248,7 @@ export class Device implements AsyncDisposable {
     const { policy: ownPolicy, ...advertise } = options;
     const policy = mergePolicies(this.#policy, ownPolicy);
     const session = await this.#advertiser.advertise(advertise, (created) => {
-      const advertising = new Advertising({ advertiser: this.#advertiser, session: created, clock: this.clock, signal: options.signal });
+      const advertising = createAdvertising({ advertiser: this.#advertiser, session: created, clock: this.clock, signal: options.signal });
       this.#advertisings.set(created, { policy, advertising });
     });
     return this.#advertisings.get(session)!.advertising;
@@ -453,7 +448,7 @@ export class Device implements AsyncDisposable {
   }
 
   #open({ handle, role, peerAddress, parameters }: NewLink, localAddress: Address, policy: ConnectionPolicy): Connection {
-    const connection = new Connection({
+    const connection = createConnection({
       hci: this.#hci,
       link: this.#l2cap.open({ handle, role }),
       bonds: this.#bonds,

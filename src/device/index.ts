@@ -1,7 +1,14 @@
-export { Advertising } from "./advertising.ts";
+export { Advertising, type AdvertisingUpdate } from "./advertising.ts";
 export type { Capture } from "./capture.ts";
 export { Connection, type ConnectionEvents, type DataLength } from "./connection.ts";
 export { Device, type DeviceEvents } from "./device.ts";
-export type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceScanOptions } from "./options.ts";
+export type {
+  DeviceAdvertiseOptions,
+  DeviceConnectOptions,
+  DeviceOptions,
+  DeviceScanOptions,
+  OpenController,
+  OpenControllerOptions,
+} from "./options.ts";
 export type { LinkParameters } from "./parameter-updates.ts";
 export type { AuthorizationQuestion, ConnectionPolicy, ParameterRequest } from "./policy.ts";

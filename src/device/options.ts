@@ -4,9 +4,21 @@ import type { Address } from "../core/address.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { AdvertiseOptions, ConnectOptions, ScanOptions } from "../gap/index.ts";
+import type { HciTransport } from "../hci/transport.ts";
 import type { BondStore, PairingAgent, PairingPolicy } from "../smp/index.ts";
 import type { Capture } from "./capture.ts";
 import type { ConnectionPolicy } from "./policy.ts";
+
+/** What the opener of a controller gets from the device: its time, its log, its chance and its signal. */
+export interface OpenControllerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: RandomSource;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Opens the way to a controller, when everything else is ready for it. */
+export type OpenController = (options: OpenControllerOptions) => Promise<HciTransport>;
 
 export interface DeviceOptions {
   /** Real time by default. */

@@ -36,11 +36,12 @@ export class ScanReports implements AsyncGenerator<Advertisement, undefined, und
   #isBegun = false;
   #ended: { error: unknown } | undefined;
 
+  /** Made by `Scanner.reports`. @internal */
   constructor(parts: ScanReportsParts) {
     this.#parts = parts;
   }
 
-  next(): Promise<Result> {
+  next(): Promise<IteratorResult<Advertisement, undefined>> {
     if (!this.#isBegun && !this.#ended) this.#begin();
     const next = this.#queue.shift();
     if (next) return Promise.resolve({ value: next, done: false });
@@ -52,13 +53,13 @@ export class ScanReports implements AsyncGenerator<Advertisement, undefined, und
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
   }
 
-  return(): Promise<Result> {
+  return(): Promise<IteratorResult<Advertisement, undefined>> {
     this.#queue = [];
     this.#end(undefined);
     return Promise.resolve({ value: undefined, done: true });
   }
 
-  throw(error: unknown): Promise<Result> {
+  throw(error: unknown): Promise<IteratorResult<Advertisement, undefined>> {
     void this.return();
     return Promise.reject(error);
   }

@@ -8,6 +8,7 @@ export {
   type ServiceChange,
   type WriteLongOptions,
 } from "./client/client.ts";
+export type { FoundValue, HandleRange } from "./client/discovery.ts";
 export type { Elevate, ElevationDemand } from "./client/elevation.ts";
 export { GattNotFoundError } from "./client/error.ts";
 export type { GattOperationOptions } from "./client/options.ts";
@@ -25,12 +26,14 @@ export type {
   DescriptorDefinition,
   GattPeer,
   GattRequest,
+  IncludableService,
   LooseValueDefinition,
   NotifyOptions,
   ReadHandler,
   ServiceDefinition,
   SubscriptionHandler,
   SubscriptionState,
+  ValueDefinition,
   WriteHandler,
 } from "./server/definition.ts";
 export { LocalCharacteristic } from "./server/local-characteristic.ts";

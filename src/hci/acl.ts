@@ -77,6 +77,7 @@ export class AclManager {
   #share = 0;
   #packetLength = 27;
 
+  /** Made by the Hci. @internal */
   constructor({ clock, logger, transmit, onOverflow }: AclManagerOptions) {
     this.#clock = clock;
     this.#logger = logger;
@@ -198,7 +199,7 @@ export class AclManager {
 
   // The rest is for Link, below.
 
-  /** Sends at once what fits into one packet and is allowed to go. @returns whether it went */
+  /** Sends at once what fits into one packet and is allowed to go. @internal @returns whether it went */
   trySend(link: Link, frame: Uint8Array): boolean {
     if (this.#free === 0 || link.inFlight >= this.#share || frame.length - ACL_HEADER > this.#packetLength) return false;
     this.#free--;
@@ -207,13 +208,14 @@ export class AclManager {
     return true;
   }
 
+  /** @internal */
   schedule(link: Link): void {
     if (link.isReady || link.queue.length === 0) return;
     link.isReady = true;
     this.#ready.push(link);
   }
 
-  /** One packet of each link that has some, in turn, as long as the controller takes them. */
+  /** One packet of each link that has some, in turn, as long as the controller takes them. @internal */
   pump(): void {
     if (this.#pumping) return; // credits that came back inside `transmit`: the loop below goes on
     this.#pumping = true;
@@ -232,15 +234,18 @@ export class AclManager {
     this.#pumping = false;
   }
 
+  /** @internal */
   overflow(link: Link): void {
     this.#logger.error(`handle ${link.handle}: ${QUEUE_CAPACITY} frames wait to be sent, the link is given up`);
     this.#onOverflow(link.handle);
   }
 
+  /** @internal */
   dropped(handle: number, problem: string): void {
     this.#logger.warn(() => `handle ${handle}: ACL data dropped: ${problem}`);
   }
 
+  /** @internal */
   remove(link: Link): void {
     this.#links.delete(link.handle);
     if (this.#recent === link) this.#recent = undefined;

@@ -1,4 +1,6 @@
 import { DecodeError } from "../bytes/index.ts";
+import { checkOctets, kindOf } from "../core/arguments.ts";
+import { ArgumentError } from "../core/error.ts";
 import { PacketType } from "../hci/transport.ts";
 
 /** Octets up to and including the length field, by packet type (Vol 4 Part A 2, Part E 5.4). */
@@ -39,12 +41,15 @@ export class H4Framer {
   #have = 0;
   #position = 0;
 
+  /** @param onPacket called for every packet, H4 packet type first, while `push` runs */
   constructor(onPacket: (packet: Uint8Array) => void) {
+    if (typeof onPacket !== "function") throw new ArgumentError(`H4Framer: expected a function, got ${kindOf(onPacket)}`);
     this.#onPacket = onPacket;
   }
 
   /** @throws {DecodeError} an octet that starts no H4 packet where one must start */
   push(chunk: Uint8Array): void {
+    checkOctets("H4Framer.push", chunk);
     let at = 0;
     while (at < chunk.length) {
       if (this.#partial) {

@@ -1,14 +1,17 @@
 export { type HciTransport, TransportClosed, TransportError } from "../hci/transport.ts";
+export { H4Framer } from "./h4.ts";
 export { createTransportPair } from "./memory-pipe.ts";
 export { openTransport } from "./open.ts";
 export { openKernelSocket } from "./open-kernel-socket.ts";
 export { serveController } from "./serve.ts";
+export { createStreamTransport, type StreamTransportOptions } from "./stream.ts";
 export type {
   AttachableController,
   ControllerServer,
   KernelChannel,
   KernelSocket,
   OpenKernelSocket,
+  OpenTransportKind,
   ServeOptions,
   SystemFault,
   TransportOptions,

@@ -1,5 +1,8 @@
+import { checkOptions, checkText, optionNames } from "../core/arguments.ts";
 import { INBOX_MARK, TransportBase } from "../hci/base-transport.ts";
 import { type HciTransport, TransportClosed } from "../hci/transport.ts";
+
+const OPTIONS = optionNames<{ spec: string; address: string }>({ spec: true, address: true });
 
 class MemoryPipe extends TransportBase {
   #peer: MemoryPipe | undefined;
@@ -37,12 +40,10 @@ class MemoryPipe extends TransportBase {
  *
  * @returns the host's end and the controller's end
  */
-export function createTransportPair({
-  spec = "memory:",
-  address,
-}: {
-  spec?: string;
-  address?: string;
-} = {}): [host: HciTransport, controller: HciTransport] {
+export function createTransportPair(options: { spec?: string; address?: string } = {}): [host: HciTransport, controller: HciTransport] {
+  checkOptions("createTransportPair", options, OPTIONS);
+  const { spec = "memory:", address } = options;
+  checkText("createTransportPair: spec", spec);
+  if (address !== undefined) checkText("createTransportPair: address", address);
   return MemoryPipe.pair(address === undefined ? { spec } : { spec, address }, { spec });
 }

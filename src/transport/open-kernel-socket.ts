@@ -1,5 +1,8 @@
 import { openKernelSocket as open } from "#transport-kinds";
+import { checkChoice, checkOptions, optionNames } from "../core/arguments.ts";
 import type { KernelChannel, KernelSocket } from "./types.ts";
+
+const OPTIONS = optionNames<{ signal: AbortSignal }>({ signal: true });
 
 /**
  * Opens a socket of the Linux kernel's Bluetooth subsystem: `control` for the management API, `monitor` for the trace of everything.
@@ -7,6 +10,8 @@ import type { KernelChannel, KernelSocket } from "./types.ts";
  * @throws {TransportError} with one sentence: no permission, no Bluetooth, not Linux, koffi missing, not in Node
  * @throws `signal.reason` once `signal` aborts
  */
-export function openKernelSocket(channel: KernelChannel, options: { signal?: AbortSignal | undefined } = {}): Promise<KernelSocket> {
-  return open(channel, options);
+export async function openKernelSocket(channel: KernelChannel, options: { signal?: AbortSignal | undefined } = {}): Promise<KernelSocket> {
+  checkChoice("openKernelSocket", channel, ["control", "monitor"]);
+  checkOptions("openKernelSocket", options, OPTIONS);
+  return await open(channel, options);
 }

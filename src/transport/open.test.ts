@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
+import { VirtualClock } from "../async/index.ts";
+import { createTransportPair } from "./memory-pipe.ts";
 import { openTransport } from "./open.ts";
+import type { TransportOptions } from "./types.ts";
 
 test.each([
   ["bluetooth:0", 'transport "bluetooth:0" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, hci:N, vhci:'],
@@ -23,4 +26,41 @@ test.each([
 
 test("a signal that has aborted already opens nothing", async () => {
   await expect(openTransport("sim:", { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+});
+
+test("a program's own kinds are opened like the others", async () => {
+  const [transport] = createTransportPair();
+  const got: unknown[] = [];
+  const kinds = {
+    usb: async (rest: string, options: TransportOptions) => {
+      got.push(rest, options);
+      return transport;
+    },
+    sim: () => Promise.reject(new Error("no air today")),
+  };
+  const clock = new VirtualClock();
+  expect(await openTransport("usb:1a2b:3c4d", { kinds, clock })).toBe(transport);
+  expect(got).toEqual(["1a2b:3c4d", { clock }]); // kinds are not handed on
+  await expect(openTransport("sim:", { kinds })).rejects.toThrow("no air today"); // one that takes the place of a known one
+  await expect(openTransport("usb", { kinds })).rejects.toMatchObject({
+    reason: "unknown-spec",
+    message: 'transport "usb": expected usb:…',
+  });
+  await expect(openTransport("usc:", { kinds })).rejects.toThrow("unix:/PATH, hci:N, vhci:, usb:…");
+  await expect(openTransport("usb:0")).rejects.toMatchObject({ reason: "unknown-spec" }); // known in that call only
+  await expect(openTransport("toString:0", { kinds })).rejects.toMatchObject({ reason: "unknown-spec" });
+});
+
+test.each<[unknown, unknown, string]>([
+  [undefined, {}, 'expected a text such as "hci:0", got undefined'],
+  [5, {}, "got 5"],
+  ["sim:", { timeoutMs: 5 }, 'unknown option "timeoutMs"'],
+  ["sim:", "virtual", "expected an object of options, got a string"],
+  ["sim:", { kinds: { usb: 5 } }, "openTransport: kinds.usb: expected a function, got 5"],
+  ["sim:", { kinds: { "usb:": async () => undefined } }, '"usb:" is no word before a colon'],
+])("openTransport(%j, %j) is refused", async (spec, options, message) => {
+  await expect(openTransport(spec as string, options as TransportOptions)).rejects.toMatchObject({
+    code: "ERR_ARGUMENT",
+    message: expect.stringContaining(message) as string,
+  });
 });

@@ -1,4 +1,6 @@
 import { platformKinds } from "#transport-kinds";
+import { checkFunction, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { ArgumentError } from "../core/error.ts";
 import { type HciTransport, TransportError } from "../hci/transport.ts";
 import type { OpenTransportKind, TransportOptions } from "./types.ts";
 
@@ -12,6 +14,15 @@ const FORMS: Readonly<Record<string, string>> = {
   vhci: "vhci:",
 };
 
+const OPTIONS = optionNames<TransportOptions>({
+  clock: true,
+  logger: true,
+  random: true,
+  signal: true,
+  onListening: true,
+  kinds: true,
+});
+
 const openSim: OpenTransportKind = async (rest, options) => (await import("./sim.ts")).openSim(rest, options);
 
 /**
@@ -22,19 +33,32 @@ const openSim: OpenTransportKind = async (rest, options) => (await import("./sim
  * - `tcp-server:[HOST:]PORT`: waits for a controller to connect
  * - `hci:N`: adapter hciN of a Linux machine, exclusively
  * - `vhci:`: the other side of a virtual adapter of the Linux kernel; for virtual controllers
+ * - whatever `options.kinds` has
  *
+ * @throws {ArgumentError} no text, an unknown option, or a kind that is no function
  * @throws {TransportError} one sentence: unknown or malformed, not there, in use, no permission, not on this platform
  * @throws `options.signal.reason` once it aborts
  */
 export async function openTransport(spec: string, options: TransportOptions = {}): Promise<HciTransport> {
+  if (typeof spec !== "string") throw new ArgumentError(`openTransport: expected a text such as "hci:0", got ${kindOf(spec)}`);
+  checkOptions("openTransport", options, OPTIONS);
+  const { kinds = {}, ...rest } = options;
+  for (const [kind, open] of Object.entries(kinds)) {
+    checkFunction(`openTransport: kinds.${kind}`, open);
+    if (!/^[^:]+$/.test(kind)) throw new ArgumentError(`openTransport: kinds: "${kind}" is no word before a colon`);
+  }
   options.signal?.throwIfAborted();
   const colon = spec.indexOf(":");
   const kind = colon < 0 ? spec : spec.slice(0, colon);
-  const form = Object.hasOwn(FORMS, kind) ? FORMS[kind] : undefined;
-  if (form === undefined)
-    throw new TransportError("unknown-spec", `transport "${spec}" is not known: expected one of ${Object.values(FORMS).join(", ")}`);
+  const own = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+  const form = own ? `${kind}:…` : Object.hasOwn(FORMS, kind) ? FORMS[kind] : undefined;
+  if (form === undefined) {
+    const added = Object.keys(kinds).filter((name) => !Object.hasOwn(FORMS, name));
+    const forms = [...Object.values(FORMS), ...added.map((name) => `${name}:…`)];
+    throw new TransportError("unknown-spec", `transport "${spec}" is not known: expected one of ${forms.join(", ")}`);
+  }
   if (colon < 0) throw new TransportError("unknown-spec", `transport "${spec}": expected ${form}`);
-  const open = kind === "sim" ? openSim : platformKinds[kind];
+  const open = own ?? (kind === "sim" ? openSim : platformKinds[kind]);
   if (!open) throw new TransportError("unsupported", `transport "${spec}" needs Node: a page has none of that kind`);
-  return await open(spec.slice(colon + 1), options);
+  return await open(spec.slice(colon + 1), rest);
 }

@@ -12,6 +12,11 @@ export interface TransportOptions {
   signal?: AbortSignal | undefined;
   /** `tcp-server:` listens on this port now. */
   onListening?: ((port: number) => void) | undefined;
+  /**
+   * More kinds of transport, by the word before the colon of a spec: `{ usb: (rest, options) => … }` opens "usb:…". One of a name that is
+   * known already takes its place.
+   */
+  kinds?: Readonly<Record<string, OpenTransportKind>> | undefined;
 }
 
 /** Opens one kind of transport; `rest` is what follows the kind and its colon. */

@@ -50,6 +50,7 @@ export class RemoteCharacteristic {
   #descriptors: readonly RemoteDescriptor[] | undefined;
   #stale: BleError | undefined;
 
+  /** Made by the library, for what was found or added. @internal */
   constructor(context: ClientContext, service: HandleRange & { readonly uuid: Uuid }, found: FoundCharacteristic, endHandle: number) {
     this.#context = context;
     this.service = service;

@@ -8,6 +8,7 @@ export class RemoteDescriptor {
   readonly handle: number;
   readonly #context: ClientContext;
 
+  /** Made by the library, for what was found or added. @internal */
   constructor(context: ClientContext, uuid: Uuid, handle: number) {
     this.#context = context;
     this.uuid = uuid;

@@ -20,6 +20,7 @@ export class RemoteService {
   #included: readonly RemoteService[] | undefined;
   #stale: BleError | undefined;
 
+  /** Made by the library, for what was found or added. @internal */
   constructor(context: ClientContext, found: FoundService, primary: boolean, include: (found: FoundService) => RemoteService) {
     this.#context = context;
     this.uuid = found.uuid;

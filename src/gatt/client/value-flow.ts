@@ -33,6 +33,7 @@ export class ValueFlow implements AsyncIterableIterator<Uint8Array, void>, Async
   #isOpen = false;
   #isOver = false;
 
+  /** Made by `RemoteCharacteristic.notifications`. @internal */
   constructor(source: ValueFlowSource, options: ValueFlowOptions) {
     this.#source = source;
     this.#options = options;

@@ -72,7 +72,7 @@ export interface AttributePermissions {
   readonly subscribe?: Access | undefined;
 }
 
-interface ValueDefinition {
+export interface ValueDefinition {
   readonly uuid: UuidLike;
   /** The value, where no `read` handler gives it and no `write` handler takes it. */
   readonly value?: Uint8Array | undefined;

@@ -48,6 +48,7 @@ export class LocalCharacteristic {
   #notifiable: Subscriber[] = [];
   #indicatable: Subscriber[] = [];
 
+  /** Made by the library, for what was found or added. @internal */
   constructor(at: {
     uuid: Uuid;
     handle: number;
@@ -167,17 +168,17 @@ export class LocalCharacteristic {
     }
   }
 
-  /** For sessions: notifications of this characteristic may be sent to it now. */
+  /** For sessions: notifications of this characteristic may be sent to it now. @internal */
   isNotifiable(subscriber: Subscriber): boolean {
     return this.#notifiable.includes(subscriber);
   }
 
-  /** For sessions: indications of this characteristic may be sent to it now. */
+  /** For sessions: indications of this characteristic may be sent to it now. @internal */
   isIndicatable(subscriber: Subscriber): boolean {
     return this.#indicatable.includes(subscriber);
   }
 
-  /** For sessions: what this client configured, and what of it may be sent now. */
+  /** For sessions: what this client configured, and what of it may be sent now. @internal */
   setSubscriber(subscriber: Subscriber, configured: boolean, notify: boolean, indicate: boolean): void {
     this.#configured = withMember(this.#configured, subscriber, configured);
     this.#notifiable = withMember(this.#notifiable, subscriber, notify);

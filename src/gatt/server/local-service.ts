@@ -9,6 +9,7 @@ export class LocalService {
   readonly endHandle: number;
   readonly characteristics: readonly LocalCharacteristic[];
 
+  /** Made by the library, for what was found or added. @internal */
   constructor(at: { uuid: Uuid; primary: boolean; handle: number; endHandle: number; characteristics: readonly LocalCharacteristic[] }) {
     this.uuid = at.uuid;
     this.primary = at.primary;

@@ -91,6 +91,7 @@ export class GattServerSession implements AttServerSide {
   /** The request that came while paused. */
   #parked: Uint8Array | undefined;
 
+  /** Made by the library, for what was found or added. @internal */
   constructor(
     database: AttributeDatabase,
     at: { bearer: AttBearer; peer: GattPeer; paused: boolean; onClosed: (session: GattServerSession) => void },
