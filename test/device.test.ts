@@ -723,6 +723,33 @@ describe("security", () => {
     expect(connection.ended).toBeUndefined();
   });
 
+  test("a bond without a key to encrypt with promises nothing", async () => {
+    const { localLtk, peerLtk, ...keyless } = PLAIN_BOND;
+    expect([localLtk, peerLtk]).toEqual([LTK, LTK]);
+    await open({ bonds: new MemoryBondStore([keyless]) });
+    const connection = await connect();
+    const read = connection.gatt.read(3);
+    await settled();
+    controller.pdu(1, 4, Uint8Array.of(0x0b, 7));
+    expect([connection.bonded, [...(await read)]]).toEqual([true, [7]]);
+    expect(controller.commands).not.toContain("LeEnableEncryption");
+  });
+
+  test("what is bonded on the link is demanded from then on, and not after the bond was deleted", async () => {
+    await open({ bonds: new MemoryBondStore([PLAIN_BOND]) });
+    controller.reactions.set("LeEnableEncryption", () => encrypted());
+    const connection = await connect();
+    expect(connection.att.demand).toMatchObject({ encrypted: true });
+    encrypted(0, 0);
+    const seen: number[] = [];
+    connection.gatt.onValue(({ handle }) => seen.push(handle));
+    controller.pdu(1, 4, Uint8Array.of(0x1b, 3, 0, 1));
+    expect(seen).toEqual([]);
+    await device.bonds.delete(PEER);
+    controller.pdu(1, 4, Uint8Array.of(0x1b, 3, 0, 1));
+    expect(seen).toEqual([3]);
+  });
+
   test("a level of the policy holds without a bond too", async () => {
     await open({ policy: { security: { encrypted: true } } });
     const connection = await connect();

@@ -237,11 +237,14 @@ export class AttBearer {
         if (end - offset !== 2) return; // not understood: the default stays
         this.#agreeMtu(bytes[offset]! | (bytes[offset + 1]! << 8));
       });
+      this.#mtuExchanged = true;
     } catch (error) {
+      const isUnsent = error instanceof InsufficientSecurityError || error instanceof StateError;
+      if (isUnsent) this.#mtuExchange = undefined;
+      else this.#mtuExchanged = true;
       if (!(error instanceof AttError)) throw error;
       this.logger.info(() => `MTU exchange refused: ${error.message}`);
     } finally {
-      this.#mtuExchanged = true;
       this.#flow.paused = false;
       this.#flow.pump();
     }

@@ -54,6 +54,17 @@ test("below the demand no request and no command leaves; answers, confirmations 
   expect(sent().slice(5)).toEqual(["0a0300", "52030003", "52030004"]);
 });
 
+test("an MTU exchange that may not leave is no exchange: the next one is", async () => {
+  const { bearer, channel, sent } = create();
+  await expect(bearer.exchangeMtu()).rejects.toMatchObject({ code: "ERR_INSUFFICIENT_SECURITY" });
+  expect(bearer.writable).toBe(true); // notifications do not wait for it
+  setLinkSecurity(bearer, ENCRYPTED);
+  const exchange = bearer.exchangeMtu();
+  channel.receive(hex("036400"));
+  expect(await exchange).toBe(100);
+  expect(sent()).toEqual(["02f700"]);
+});
+
 test("what was allowed when it was queued is judged again when it leaves", async () => {
   const { bearer, channel, frame, sent } = create();
   setLinkSecurity(bearer, ENCRYPTED);

@@ -11,7 +11,8 @@ export interface ClientSecurityOptions {
   readonly clock: Clock;
   readonly role: "central" | "peripheral";
   readonly policy: ConnectionPolicy;
-  readonly isBonded: () => boolean;
+  /** There is a bond, with a key that encrypts this link. Some peers give none, and promise nothing by it. */
+  readonly hasKey: () => boolean;
   readonly security: () => LinkSecurity;
   /** The Security Manager's. */
   readonly encrypt: (options: OperationOptions) => Promise<void>;
@@ -42,7 +43,7 @@ export class ClientSecurity {
   }
 
   get #isPromised(): boolean {
-    return this.#options.isBonded() && !this.#options.policy.dangerouslyTrustUnencryptedPeer;
+    return this.#options.hasKey() && !this.#options.policy.dangerouslyTrustUnencryptedPeer;
   }
 
   /** A central encrypts as soon as there is a link; one that cannot be encrypted is given up. */
@@ -66,7 +67,7 @@ export class ClientSecurity {
   /** Raises the link to what is demanded, by the bond or, where the policy says so, by pairing. */
   async raise({ requirement, refusal }: ElevationDemand, options: OperationOptions): Promise<void> {
     const { policy, security } = this.#options;
-    if (this.#options.isBonded() && !security().encrypted) {
+    if (this.#options.hasKey() && !security().encrypted) {
       if (this.#failure) throw this.#failure.error;
       await this.#encrypt(options);
       // Whether it is enough for the peer only another request can tell.

@@ -168,7 +168,7 @@ export class Connection implements AsyncDisposable {
       clock: hci.clock,
       role,
       policy,
-      isBonded: () => this.bonded,
+      hasKey: () => (role === "central" ? this.#peer.bond?.peerLtk : this.#peer.bond?.localLtk) !== undefined,
       security: () => this.security,
       encrypt: (options) => this.encrypt(options),
       pair: (options) => this.pair(options),
