@@ -86,6 +86,7 @@ test("GATT/CL/GAT/BV-01-C: an unanswered request fails after 30 s and ends the b
   await expect(bearer.sendFlow(frame(bearer, "1b030000"))).rejects.toMatchObject({ code: "ERR_ATT_BEARER_CLOSED" });
   await expect(bearer.indicate(frame(bearer, "1d030000"))).rejects.toMatchObject({ code: "ERR_ATT_BEARER_CLOSED" });
   await expect(bearer.exchangeMtu()).rejects.toMatchObject({ code: "ERR_ATT_BEARER_CLOSED" });
+  await expect(bearer.whenWritable()).rejects.toMatchObject({ code: "ERR_ATT_BEARER_CLOSED" });
   expect(bearer.writable).toBe(false);
   channel.receive(hex("0b11")); // too late
   expect(failed).toEqual(["ERR_ATT_TIMEOUT"]);
@@ -130,6 +131,54 @@ test("an aborted request that is never answered still ends the bearer", async ()
   await expect(read).rejects.toThrow("enough");
   await clock.advance(30_000);
   expect(bearer.refusal).toMatchObject({ code: "ERR_ATT_BEARER_CLOSED", cause: { code: "ERR_ATT_TIMEOUT" } });
+});
+
+test("an indication confirmed while it is being sent leaves the next one in its own hands", async () => {
+  const { bearer, channel, sent } = create();
+  channel.filter = (pdu) => {
+    if (toHex(pdu) !== "1d030001") return true;
+    channel.writable = false;
+    channel.receive(hex("1e"));
+    return false;
+  };
+  channel.writable = false;
+  const abort = new AbortController();
+  const first = bearer.indicate(frame(bearer, "1d030001"));
+  const second = bearer.indicate(frame(bearer, "1d030002"), { signal: abort.signal });
+  channel.writable = true;
+  await first;
+  abort.abort(new Error("enough"));
+  await expect(second).rejects.toThrow("enough");
+  channel.writable = true;
+  await bearer.whenWritable();
+  expect(sent()).toEqual(["1d030001"]);
+  expect(bearer.pending).toBe(0);
+});
+
+test("handles have two octets, in what is sent and in what is received", async () => {
+  const { bearer, channel, sent } = create();
+  expect(toHex(bearer.valueFrame(0x1b, 0x1234, hex("56")).subarray(PDU_OFFSET))).toBe("1b341256");
+  channel.receive(hex("0a3412"));
+  bearer.server = { onRequest: () => bearer.respondError(0x0a, 0x1234, 1), onCommand: () => {}, onResponded: () => {} };
+  channel.receive(hex("0a3412"));
+  expect(sent()).toEqual(["010a000006", "010a341201"]);
+  const read = bearer.request(frame(bearer, "0a3412"), take);
+  channel.receive(hex("010a341205"));
+  await expect(read).rejects.toMatchObject({ attributeHandle: 0x1234 });
+});
+
+test("an MTU exchange that fails is not made again, and is told", async () => {
+  const { bearer, channel, clock, sent } = create();
+  const exchange = bearer.exchangeMtu().catch(({ code }) => code);
+  channel.receive(hex("0102000006"));
+  expect(await exchange).toBe(23); // refused: 23 is what was agreed
+  expect(await bearer.exchangeMtu()).toBe(23);
+  expect(sent()).toEqual(["02f700"]);
+  const silent = create();
+  const timedOut = expect(silent.bearer.exchangeMtu()).rejects.toMatchObject({ code: "ERR_ATT_TIMEOUT" });
+  await silent.clock.advance(30_000);
+  await timedOut;
+  expect(clock.pending).toEqual([]);
 });
 
 test("a lost link rejects everything with its reason and leaves nothing pending", async () => {
@@ -329,6 +378,9 @@ test("GATT/CL/GAC/BV-01-C: an MTU exchange agrees on the smaller value", async (
 
 test.each([
   ["a malformed error", "0110"],
+  ["a malformed error about something else", "0112ff"],
+  ["a response without its second octet", "03b8"],
+  ["a response with more than a value", "03b80000"],
   ["a peer without the exchange", "0102000006"],
   ["a value below the default", "031000"],
 ])("%s leaves the MTU at 23", async (_name, answer) => {

@@ -424,10 +424,10 @@ export class AttBearer {
   #onMultipleNotification(bytes: Uint8Array, offset: number, end: number): void {
     let at = offset;
     while (at < end) {
-      if (end - at < 4 || (bytes[at]! | bytes[at + 1]!) === 0) return;
+      if ((bytes[at]! | bytes[at + 1]!) === 0) return;
       at += 4 + (bytes[at + 2]! | (bytes[at + 3]! << 8));
     }
-    if (at !== end) return; // a tuple may not be cut short
+    if (at !== end) return; // a tuple may not be cut short, in its value or before
     for (at = offset; at < end; ) {
       const next = at + 4 + (bytes[at + 2]! | (bytes[at + 3]! << 8));
       this.#onHandleValue(bytes[at]! | (bytes[at + 1]! << 8), bytes, at + 4, next, false);

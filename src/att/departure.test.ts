@@ -25,6 +25,25 @@ function create() {
   return { clock, channel, bearer, frame, read, sent: () => channel.sent.map(toHex) };
 }
 
+test("on an idle link the timer starts with the request", () => {
+  const { clock, bearer, frame, read } = create();
+  void read("0300").catch(() => undefined);
+  expect(clock.pending).toEqual(["ATT transaction"]);
+  void bearer.indicate(frame("1d030001")).catch(() => undefined);
+  expect(clock.pending).toEqual(["ATT transaction", "ATT indication"]);
+});
+
+test("a link that is lost while the controller holds a request leaves no timer", async () => {
+  const { clock, channel, read } = create();
+  channel.idle = false;
+  channel.waiting = 1;
+  const lost = expect(read("0300")).rejects.toBe(LOST);
+  channel.close(LOST);
+  await lost;
+  await turn();
+  expect(clock.pending).toEqual([]);
+});
+
 test("a request behind a full link waits for room, and its 30 s begin when it leaves (Vol 3 Part F 3.3.3)", async () => {
   const { clock, channel, bearer, read, sent } = create();
   channel.writable = false;

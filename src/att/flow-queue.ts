@@ -96,7 +96,7 @@ export class FlowQueue {
   /** Sends what waits, as far as the link has room, and goes on when it has more. */
   pump(): void {
     if (this.#pumping) return;
-    if (this.#waiting.length === 0 && !this.paused) this.#tellEmptied();
+    if (this.#waiting.length === 0) this.#tellEmptied();
     void this.#run();
   }
 

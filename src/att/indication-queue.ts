@@ -53,8 +53,8 @@ export class IndicationQueue {
     const at = this.#waiting.indexOf(transaction);
     if (at >= 0) this.#waiting.splice(at, 1);
     else if (this.#current === transaction && !transaction.sent) {
-      this.#takeBack?.();
-      this.#finish();
+      this.#takeBack!();
+      this.#finish(transaction);
     }
   }
 
@@ -73,7 +73,7 @@ export class IndicationQueue {
         const refusal = transaction.refuse?.();
         if (refusal) {
           transaction.reject(refusal);
-          this.#finish();
+          this.#finish(transaction);
         }
         return refusal;
       },
@@ -101,8 +101,8 @@ export class IndicationQueue {
     }
   }
 
-  #finish(): void {
-    this.#current?.stopTimer();
+  #finish(current: Transaction<void>): void {
+    current.stopTimer();
     this.#current = undefined;
     this.#takeBack = undefined;
     this.#next();
@@ -113,7 +113,7 @@ export class IndicationQueue {
     const transaction = this.#current;
     if (!transaction?.sent) return;
     transaction.resolve();
-    this.#finish();
+    this.#finish(transaction);
   }
 
   close(error: unknown): void {

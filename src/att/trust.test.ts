@@ -54,6 +54,18 @@ test("below the demand no request and no command leaves; answers, confirmations 
   expect(sent().slice(5)).toEqual(["0a0300", "52030003", "52030004"]);
 });
 
+test("the error says what is missing", () => {
+  const { bearer } = create({ authenticated: true, minKeySize: 16 });
+  setLinkSecurity(bearer, { ...ENCRYPTED, keySize: 7, secureConnections: true });
+  expect(bearer.securityRefusal()?.message).toBe(
+    "not sent: the link must be authenticated, a key of 16 octets, and is encrypted, Secure Connections, a key of 7 octets",
+  );
+  setLinkSecurity(bearer, NO_SECURITY);
+  expect(bearer.securityRefusal({ secureConnections: true })?.message).toBe(
+    "not sent: the link must be authenticated, Secure Connections, a key of 16 octets, and is not encrypted",
+  );
+});
+
 test("an MTU exchange that may not leave is no exchange: the next one is", async () => {
   const { bearer, channel, sent } = create();
   await expect(bearer.exchangeMtu()).rejects.toMatchObject({ code: "ERR_INSUFFICIENT_SECURITY" });
