@@ -196,11 +196,36 @@ describe("second ways", () => {
     expect(sent(pair, 0x02)).toEqual([]);
   });
 
-  test("an include declaration of handles that cannot be is the peer's fault", async () => {
-    for (const handles of ["00000500", "06000500"]) {
-      using pair = scripted((request) => (request.startsWith("08") ? `0908 0200 ${handles} 0f18` : battery(request)));
+  test.each(["09080200000005000f18", "09080200060005000f18", "09070200060007000f", "090a02000600070011223344"])(
+    "an include declaration of %s is the peer's fault",
+    async (declaration) => {
+      using pair = scripted((request) => (request.startsWith("08") ? declaration : battery(request)));
       const service = await pair.client.service(0x180f);
       await expect(service.includedServices()).rejects.toMatchObject({ code: "ERR_ATT_PROTOCOL" });
-    }
+      expect(sent(pair, 0x0a)).toEqual([]);
+    },
+  );
+
+  test("an include declaration of one handle is none's", async () => {
+    using pair = scripted((request) => {
+      if (request.startsWith("080100")) return "0908 0200 0700 0700 0f18";
+      return battery(request);
+    });
+    const [included] = await (await pair.client.service(0x180f)).includedServices();
+    expect([included!.handle, included!.endHandle]).toEqual([7, 7]);
+  });
+
+  test("a vendor's type is read in its one form, and a value of just the room there is fits", async () => {
+    using pair = scripted((request) => `0108${request.slice(2, 6)}0a`);
+    expect(await pair.client.readByUuid("6e400001-b5a3-f393-e0a9-e50e24dcca9e")).toEqual([]);
+    expect(pair.clientChannel.sent).toHaveLength(1);
+    using room = createGattPair({
+      server: serverWith({ uuid: 0x2a19, properties: ["write-without-response"], value: hex("00") }),
+      clientPolicy: { exchangeMtu: "never" },
+    });
+    await room.client.writeWithoutResponse(3, range(20));
+    expect(room.client.tryWriteWithoutResponse(3, range(20))).toBe(true);
+    expect(() => room.client.tryWriteWithoutResponse(3, range(21))).toThrow(/at most 20/);
+    expect(await code(room.client.writeWithoutResponse(3, range(21)))).toBe("ERR_ARGUMENT");
   });
 });

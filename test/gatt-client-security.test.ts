@@ -72,6 +72,38 @@ describe("requests that need more security", () => {
     expect(pair.clientBearer.security).toEqual(BONDED);
   });
 
+  test.each([{ authenticated: true }, { secureConnections: true }, { minKeySize: 16 }, { encrypted: true }])(
+    "two that demand %o share one elevation",
+    async (security) => {
+      using pair = create(async () => pair.secure(BONDED));
+      await Promise.all([pair.client.read(3, { security }), pair.client.read(3, { security })]);
+      expect(demands).toHaveLength(1);
+    },
+  );
+
+  test.each([{ authenticated: true }, { secureConnections: true }, { minKeySize: 16 }])(
+    "one that demands %o does not join one that does not",
+    async (security) => {
+      using pair = create(async ({ requirement }) => {
+        if (Object.keys(security).some((name) => requirement[name as keyof typeof requirement])) pair.secure(BONDED);
+        else pair.secure({ ...BONDED, authenticated: false, secureConnections: false, keySize: 7 });
+      });
+      const plain = pair.client.read(3, { security: { encrypted: true } });
+      await delay(pair.clock, 100);
+      await Promise.all([plain, pair.client.read(3, { security })]);
+      expect(demands).toHaveLength(2);
+      expect(demands[1]!.requirement).toMatchObject(security);
+    },
+  );
+
+  test("what a lesser one brings may be enough", async () => {
+    using pair = create(async () => pair.secure(BONDED));
+    const plain = pair.client.read(3, { security: { encrypted: true } });
+    await delay(pair.clock, 100);
+    await Promise.all([plain, pair.client.read(3, { security: { authenticated: true } })]);
+    expect(demands).toHaveLength(1);
+  });
+
   test("the failure of the lesser one is not the failure of the greater", async () => {
     using pair = create(async ({ requirement }) => {
       if (!requirement.authenticated) throw new StateError("no bond");

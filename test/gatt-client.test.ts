@@ -581,6 +581,7 @@ test("services that change while they are discovered are discovered again", asyn
   expect((await pair.client.services()).map(({ uuid }) => uuid.text)).toEqual(["1800", "180f", VENDOR, "181f", "1801", "1811"]);
   left = 100;
   await expect(pair.client.services({ refresh: true })).rejects.toMatchObject({ code: "ERR_STATE" });
+  expect(left).toBe(97); // three attempts
 });
 
 test("a peer that falls silent: the request times out, and everything after it is refused", async () => {
@@ -593,6 +594,7 @@ test("a peer that falls silent: the request times out, and everything after it i
     code: "ERR_ATT_TIMEOUT",
     requestOpcode: 0x0a,
     stack: expect.stringContaining("whoeverAsks"),
+    cause: { code: "ERR_ATT_TIMEOUT" },
   });
   await pair.clock.advance(30_000);
   await timedOut;

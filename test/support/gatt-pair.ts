@@ -37,11 +37,12 @@ export function createGattPair(
     client?: GattClientOptions;
     security?: LinkSecurity;
     clock?: VirtualClock;
+    logLevel?: LogLevel;
   } = {},
 ): GattPair {
   const clock = options.clock ?? new VirtualClock();
   const log: string[] = [];
-  const logger = new Logger("test", LogLevel.Warn, (_level, scope, message) => log.push(`${scope}: ${message}`));
+  const logger = new Logger("test", options.logLevel ?? LogLevel.Warn, (_level, scope, message) => log.push(`${scope}: ${message}`));
   const [clientChannel, serverChannel] = createChannelPair();
   const clientBearer = new AttBearer(clientChannel, { clock, logger, policy: options.clientPolicy });
   const serverBearer = new AttBearer(serverChannel, { clock, logger, policy: options.serverPolicy });

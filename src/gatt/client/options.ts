@@ -26,7 +26,7 @@ export function checkOperation(what: string, options: GattOperationOptions | und
     throw new ArgumentError(`${what}: signal: expected an AbortSignal, got ${kindOf(signal)}`);
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0))
     throw new ArgumentError(`${what}: timeoutMs: expected a number of milliseconds from 0, got ${kindOf(timeoutMs)}`);
-  if (security !== undefined) checkSecurityRequirement(`${what}: security`, security);
+  checkSecurityRequirement(`${what}: security`, security);
 }
 
 /** @throws {ArgumentError} not a handle that an attribute can have (Vol 3 Part F 3.2.2) */

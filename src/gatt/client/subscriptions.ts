@@ -74,10 +74,9 @@ export class CharacteristicSubscriptions implements ValueSink {
   leave(listener: ValueListener): void {
     if (!this.#remove(listener)) return;
     const { bearer } = this.#context.requester;
-    // Nobody waits for this: nothing is secured for it, and no question put to the user.
-    if (this.#ended || bearer.refusal || !bearer.permits(listener.security)) return;
+    if (!bearer.permits(listener.security)) return; // nobody waits for this: nothing is secured for it, and no question put to the user
     this.#configure({ timeoutMs: TRANSACTION_TIMEOUT_MS }).catch((error: unknown) => {
-      if (!this.#ended) bearer.logger.info(() => `unsubscribing from handle ${this.#valueHandle} failed: ${String(error)}`);
+      if (!bearer.refusal) bearer.logger.info(() => `unsubscribing from handle ${this.#valueHandle} failed: ${String(error)}`);
     });
   }
 

@@ -69,19 +69,12 @@ export class ValueFlow implements AsyncIterableIterator<Uint8Array, void>, Async
     checkInteger("capacity", capacity, 1, Number.MAX_SAFE_INTEGER);
     signal?.throwIfAborted();
     const { subscriptions } = this.#source;
-    let listener: ValueListener | undefined;
-    const queue = new Subscription<Uint8Array>({
-      capacity,
-      signal,
-      leave: () => {
-        if (listener) subscriptions.leave(listener);
-      },
-    });
-    listener = this.#source.listener(
+    const listener = this.#source.listener(
       (value) => queue.push(value),
       (error) => queue.end(error),
       security,
     );
+    const queue = new Subscription<Uint8Array>({ capacity, signal, leave: () => subscriptions.leave(listener) });
     this.#queue = queue;
     try {
       await subscriptions.join(listener, { signal, security });
