@@ -4,8 +4,9 @@ import { delay } from "../async/clock.ts";
 import { VirtualClock } from "../async/virtual-clock.ts";
 import { fromHex as hex, toHex } from "../bytes/hex.ts";
 import { ClosedError } from "../core/error.ts";
+import { Logger, LogLevel } from "../core/logger.ts";
 import { PDU_OFFSET } from "../l2cap/channel.ts";
-import { AttBearer, type AttPolicy, type AttServerSide } from "./index.ts";
+import { AttBearer, type AttPolicy, type AttServerSide, attErrorName } from "./index.ts";
 
 const LOST = new ClosedError("the link is lost");
 
@@ -65,7 +66,11 @@ test("an error response of another length ends the request all the same", async 
   const { bearer, channel } = create();
   const read = bearer.request(frame(bearer, "0a0300"), take);
   channel.receive(hex("010a0300"));
-  await expect(read).rejects.toMatchObject({ code: "ERR_ATT_PROTOCOL", requestOpcode: 0x0a });
+  await expect(read).rejects.toMatchObject({
+    code: "ERR_ATT_PROTOCOL",
+    requestOpcode: 0x0a,
+    message: expect.stringContaining("error response of 4 octets, must be 5"),
+  });
 });
 
 test("GATT/CL/GAT/BV-01-C: an unanswered request fails after 30 s and ends the bearer (Vol 3 Part F 3.3.3)", async () => {
@@ -135,24 +140,53 @@ test("an aborted request that is never answered still ends the bearer", async ()
 
 test("an indication confirmed while it is being sent leaves the next one in its own hands", async () => {
   const { bearer, channel, sent } = create();
+  const abort = new AbortController();
+  const first = bearer.indicate(frame(bearer, "1d030001"));
+  const second = bearer.indicate(frame(bearer, "1d030002"));
+  const third = bearer.indicate(frame(bearer, "1d030003"), { signal: abort.signal });
   channel.filter = (pdu) => {
-    if (toHex(pdu) !== "1d030001") return true;
+    if (toHex(pdu) !== "1d030002") return true;
     channel.writable = false;
     channel.receive(hex("1e"));
     return false;
   };
-  channel.writable = false;
-  const abort = new AbortController();
-  const first = bearer.indicate(frame(bearer, "1d030001"));
-  const second = bearer.indicate(frame(bearer, "1d030002"), { signal: abort.signal });
-  channel.writable = true;
-  await first;
+  channel.receive(hex("1e"));
+  await Promise.all([first, second]);
   abort.abort(new Error("enough"));
-  await expect(second).rejects.toThrow("enough");
+  await expect(third).rejects.toThrow("enough");
   channel.writable = true;
   await bearer.whenWritable();
-  expect(sent()).toEqual(["1d030001"]);
+  expect(sent()).toEqual(["1d030001", "1d030002"]);
   expect(bearer.pending).toBe(0);
+});
+
+test("an answer that nothing asked for is logged, and no other", async () => {
+  const lines: string[] = [];
+  const logger = new Logger("test", LogLevel.Debug, (_level, _scope, message) => lines.push(message));
+  const channel = new FakeChannel();
+  const bearer = new AttBearer(channel, { clock: new VirtualClock(), logger });
+  channel.receive(hex("0b99"));
+  const read = bearer.request(frame(bearer, "0a0300"), take);
+  channel.receive(hex("13"));
+  channel.receive(hex("0112030003"));
+  channel.receive(hex("0b77"));
+  expect(await read).toBe("77");
+  const refused = bearer.request(frame(bearer, "0a0300"), take).catch(() => "refused");
+  channel.receive(hex("010a030002"));
+  expect(await refused).toBe("refused");
+  expect(lines.map((line) => line.replace(/.*opcode/, ""))).toEqual([" 0xb", " 0x13", " 0x1"]);
+});
+
+test.each([
+  [0x01, "Invalid Handle"],
+  [0x04, "Invalid PDU"],
+  [0x7f, undefined],
+  [0x80, "application error"],
+  [0x9f, "application error"],
+  [0xa0, undefined],
+  [0xff, "Out Of Range"],
+])("error 0x%s is called %s", (code, name) => {
+  expect(attErrorName(code)).toBe(name);
 });
 
 test("handles have two octets, in what is sent and in what is received", async () => {

@@ -459,7 +459,6 @@ export class AttBearer {
     frame[PDU_OFFSET + 1] = this.policy.mtu & 0xff;
     frame[PDU_OFFSET + 2] = this.policy.mtu >> 8;
     const peerMtu = bytes[offset + 1]! | (bytes[offset + 2]! << 8);
-    this.#defaultMtuResponse = false;
     this.channel.sendFrame(frame);
     this.#agreeMtu(peerMtu);
     this.server?.onResponded();

@@ -111,9 +111,11 @@ test("taking back the last one that waits makes it empty", async () => {
   await aborted;
   await turn();
   expect([told, queue.size]).toEqual([["a"], 0]);
+  const last = push(1);
   takeBack!(); // once more does nothing
+  expect(queue.size).toBe(1);
   channel.writable = true;
-  await push(1);
+  await last;
 });
 
 test("the end of the link ends everything that waits", async () => {

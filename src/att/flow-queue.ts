@@ -18,7 +18,6 @@ export class FlowQueue {
   #waiting: Transaction<void>[] = [];
   #emptied: Pending<void>[] = [];
   #pumping = false;
-  #closed = false;
   /** Nothing leaves while true; `pump` afterwards. */
   paused = false;
 
@@ -103,9 +102,9 @@ export class FlowQueue {
   async #run(): Promise<void> {
     this.#pumping = true;
     try {
-      while (this.#waiting.length > 0 && !this.paused && !this.#closed) {
+      while (this.#waiting.length > 0 && !this.paused) {
         if (!this.#channel.writable) await this.#channel.whenWritable();
-        while (this.#channel.writable && !this.paused && !this.#closed) {
+        while (this.#channel.writable && !this.paused) {
           const transaction = this.#waiting.shift();
           if (!transaction) break;
           const refusal = transaction.refuse?.();
@@ -127,7 +126,6 @@ export class FlowQueue {
   }
 
   close(error: unknown): void {
-    this.#closed = true;
     for (const transaction of this.#waiting.splice(0)) transaction.reject(error);
     for (const pending of this.#emptied.splice(0)) pending.reject(error);
   }

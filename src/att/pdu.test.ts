@@ -168,3 +168,23 @@ test("error codes and errors say what happened", () => {
   expect(new att.AttError(0x50).message).toBe("ATT error 0x50");
   expect(error).toMatchObject({ name: "AttError", code: "ERR_ATT", errorCode: 5, requestOpcode: 10, attributeHandle: 3 });
 });
+
+test.each([
+  ["0901aa", "entry length 1, must be at least 2"],
+  ["0900aa", "entry length 0, must be at least 2"],
+  ["1103010005", "entry length 3, must be at least 4"],
+  ["0902", "no entry"],
+  ["1104", "no entry"],
+])("a list of %s is refused: %s", (pdu, problem) => {
+  expect(() => decodeAttPdu(hex(pdu))).toThrow(problem);
+});
+
+test("lists say the length of their entries, of none and of empty ones too", () => {
+  expect(toHex(encodeAttPdu(att.AttReadByTypeRsp, { attributeDataList: [] }))).toBe("0902");
+  const empty = new Uint8Array(0);
+  expect(toHex(encodeAttPdu(att.AttReadByTypeRsp, { attributeDataList: [{ attributeHandle: 0x1234, attributeValue: empty }] }))).toBe(
+    "09023412",
+  );
+  const uneven = [1, 2].map((length) => ({ attributeHandle: length, attributeValue: new Uint8Array(length) }));
+  expect(() => encodeAttPdu(att.AttReadByTypeRsp, { attributeDataList: uneven })).toThrow("2 octets: expected 1");
+});

@@ -32,7 +32,7 @@ export class Transaction<T> {
   timer: Disposable | undefined;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
-  readonly #abort: Disposable | undefined;
+  readonly #abort: Disposable;
   #deadline: Disposable | undefined;
 
   /** @param onGivenUp called when the caller's signal or deadline ends the wait; what is on its way stays on its way */
@@ -86,7 +86,7 @@ export class Transaction<T> {
   #finish(): boolean {
     if (this.settled) return false;
     this.settled = true;
-    this.#abort?.[Symbol.dispose]();
+    this.#abort[Symbol.dispose]();
     this.#deadline?.[Symbol.dispose]();
     return true;
   }

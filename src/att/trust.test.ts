@@ -175,6 +175,8 @@ test("what the link is worth is said by its owner alone", () => {
 
 test("two requirements together ask for what either asks for", () => {
   expect(bothRequirements({ encrypted: true }, undefined)).toEqual({ encrypted: true });
+  expect(bothRequirements({ encrypted: true }, {}).encrypted).toBe(true);
+  expect(bothRequirements({}, { encrypted: true }).encrypted).toBe(true);
   const both = bothRequirements({ authenticated: true, minKeySize: 7 }, { secureConnections: true, minKeySize: 16 });
   expect(both).toMatchObject({ authenticated: true, secureConnections: true, minKeySize: 16 });
   expect(meets(STRONG, both)).toBe(true);
