@@ -1,10 +1,21 @@
+import type { Clock } from "jelling/async";
 import { BleError, SeededRandom } from "jelling/core";
 import { afterAll, beforeAll, expect } from "vitest";
 import { samples } from "../../../test/support/samples.ts";
-import { Scenario } from "./scenario.ts";
+import type { PumpConnectorOptions } from "../src/connector/pump-connector.ts";
+import { Scenario, type ScenarioOptions } from "./scenario.ts";
 
 /** Where a fault strikes, and how. Each point counts its packets from 0. */
-export type FaultPoint = "phone-drop" | "phone-corrupt" | "pump-drop" | "pump-corrupt" | "air-lose" | "air-corrupt" | "air-forge";
+export type FaultPoint =
+  | "phone-drop"
+  | "phone-corrupt"
+  | "phone-delay"
+  | "pump-drop"
+  | "pump-corrupt"
+  | "pump-delay"
+  | "air-lose"
+  | "air-corrupt"
+  | "air-forge";
 
 /** Long enough for whatever a lost packet can hold up: 30 s of ATT or SMP, and the pump's rare listening. */
 const PATIENCE_MS = 400_000;
@@ -55,11 +66,16 @@ export interface Outcome {
   readonly errors: BleError[];
 }
 
-/** Pair, read, disconnect, reconnect, read, close - with one fault. Settles in bounded time, and throws where anything is left behind. */
-export async function runWithFault(point: FaultPoint | undefined, target: number): Promise<Outcome> {
-  let packets = 0;
-  const random = new SeededRandom(target, point);
-  const strikes = (): boolean => packets++ === target;
+/** What a life is made under. */
+export interface Conditions {
+  readonly seed?: number;
+  readonly prepare?: ScenarioOptions["prepare"];
+  readonly controller?: ScenarioOptions["controller"];
+  readonly connector?: (clock: Clock) => Partial<PumpConnectorOptions>;
+}
+
+/** Pair, read, disconnect, reconnect, read, close. Settles in bounded time, and throws where anything is left behind. */
+export async function live({ seed = 3, prepare, controller = {}, connector: options }: Conditions): Promise<Omit<Outcome, "packets">> {
   const errors: BleError[] = [];
   let handshakes = 0;
   const { signal, listeners } = countingSignal();
@@ -68,19 +84,8 @@ export async function runWithFault(point: FaultPoint | undefined, target: number
     errors.push(error);
   };
   try {
-    await using scenario = await Scenario.open({
-      seed: 3,
-      traceCapacity: 0,
-      prepare: ({ air, phone, pump }) => {
-        const hci = (point?.startsWith("phone") ? phone : pump).onHciPacket.bind(point?.startsWith("phone") ? phone : pump);
-        if (point === "phone-drop" || point === "pump-drop") hci(() => (strikes() ? "drop" : undefined));
-        if (point === "phone-corrupt" || point === "pump-corrupt") hci(({ packet }) => (strikes() ? spoilt(packet, random) : undefined));
-        if (point === "air-lose") air.onAirPacket(() => (strikes() ? "lose" : undefined));
-        if (point === "air-corrupt") air.onAirPacket(() => (strikes() ? "corrupt" : undefined));
-        if (point === "air-forge") air.onAirPacket(({ pdu }) => (strikes() ? { deliver: spoilt(pdu, random) } : undefined));
-      },
-    });
-    await using connector = await scenario.connector({ signal, pairingWindowMs: 120_000 });
+    await using scenario = await Scenario.open({ seed, traceCapacity: 0, controller, ...(prepare && { prepare }) });
+    await using connector = await scenario.connector({ signal, pairingWindowMs: 120_000, ...options?.(scenario.clock) });
     const session = () => connector.session({ timeoutMs: PATIENCE_MS, signal });
     const paired = scenario.pump.pairNewPhone({ signal, timeoutMs: 60_000 });
     const [first, pairing] = await Promise.allSettled([session(), paired]);
@@ -99,8 +104,28 @@ export async function runWithFault(point: FaultPoint | undefined, target: number
   } catch (error) {
     note(error);
   }
-  expect(listeners(), `${point} ${target}: listeners left behind`).toBe(0);
-  return { packets, handshakes, errors };
+  expect(listeners(), "listeners left behind").toBe(0);
+  return { handshakes, errors };
+}
+
+/** A life with one fault. */
+export async function runWithFault(point: FaultPoint | undefined, target: number): Promise<Outcome> {
+  let packets = 0;
+  const random = new SeededRandom(target, point);
+  const strikes = (): boolean => packets++ === target;
+  const outcome = await live({
+    prepare: ({ air, phone, pump }) => {
+      const controller = point?.startsWith("phone") ? phone : pump;
+      const hci = controller.onHciPacket.bind(controller);
+      if (point === "phone-drop" || point === "pump-drop") hci(() => (strikes() ? "drop" : undefined));
+      if (point === "phone-corrupt" || point === "pump-corrupt") hci(({ packet }) => (strikes() ? spoilt(packet, random) : undefined));
+      if (point === "phone-delay" || point === "pump-delay") hci(() => (strikes() ? { delayMs: 1 + (random.uint32() % 8000) } : undefined));
+      if (point === "air-lose") air.onAirPacket(() => (strikes() ? "lose" : undefined));
+      if (point === "air-corrupt") air.onAirPacket(() => (strikes() ? "corrupt" : undefined));
+      if (point === "air-forge") air.onAirPacket(({ pdu }) => (strikes() ? { deliver: spoilt(pdu, random) } : undefined));
+    },
+  });
+  return { packets, ...outcome };
 }
 
 /** So many packets of each point are tried where not all are. */

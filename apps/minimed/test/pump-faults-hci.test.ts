@@ -4,7 +4,7 @@ import { strikePackets, watchUnhandled } from "./faults.ts";
 const unhandled = watchUnhandled();
 
 describe("one packet between host and controller, each in turn", () => {
-  test.each(["phone-drop", "phone-corrupt", "pump-drop", "pump-corrupt"] as const)(
+  test.each(["phone-drop", "phone-corrupt", "phone-delay", "pump-drop", "pump-corrupt", "pump-delay"] as const)(
     "%s: it ends well or in a typed error; nothing waits for ever, nothing is left behind",
     async (point) => {
       const outcomes = await strikePackets(point);

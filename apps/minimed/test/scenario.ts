@@ -3,7 +3,7 @@ import type { Controller } from "jelling/controller";
 import { Address } from "jelling/core";
 import { MemoryBondStore } from "jelling/gap";
 import type { BondStore } from "jelling/smp";
-import { SimulatedAir } from "jelling/testing";
+import { SimulatedAir, type SimulatedAirOptions } from "jelling/testing";
 import { expect } from "vitest";
 import type { PumpEvent } from "../src/connector/events.ts";
 import { PumpConnector, type PumpConnectorOptions, type ReadySession } from "../src/connector/pump-connector.ts";
@@ -15,6 +15,8 @@ export interface ScenarioOptions {
   readonly seed?: number;
   readonly pump?: Partial<SimulatedPumpOptions>;
   readonly traceCapacity?: number;
+  /** What both controllers have: a `pathSkewMs`, for example. */
+  readonly controller?: SimulatedAirOptions["controller"];
   /** Called before any host opens its controller: the place for faults. */
   readonly prepare?: (at: { air: SimulatedAir; phone: Controller; pump: Controller }) => void;
 }
@@ -52,8 +54,14 @@ export class Scenario implements AsyncDisposable {
     this.#hasFaults = at.hasFaults;
   }
 
-  static async open({ seed = 1, pump: pumpOptions, traceCapacity = 100_000, prepare }: ScenarioOptions = {}): Promise<Scenario> {
-    const air = new SimulatedAir({ seed, traceCapacity });
+  static async open({
+    seed = 1,
+    pump: pumpOptions,
+    traceCapacity = 100_000,
+    controller = {},
+    prepare,
+  }: ScenarioOptions = {}): Promise<Scenario> {
+    const air = new SimulatedAir({ seed, traceCapacity, controller });
     const phoneController = air.addController({ name: "phone" });
     const pumpController = air.addController({ name: "pump", position: { x: 1, y: 0 }, address: inventPumpIdentity(seed).address });
     let pump: SimulatedPump | undefined;

@@ -1,0 +1,195 @@
+import { expect, test } from "vitest";
+import { delay } from "../src/async/clock.ts";
+import { AttError } from "../src/att/error.ts";
+import { NO_SECURITY } from "../src/att/security.ts";
+import { fromHex as hex, toHex } from "../src/bytes/hex.ts";
+import { ClosedError } from "../src/core/error.ts";
+import { type GattPeer, GattServer, gapService, gattService } from "../src/gatt/index.ts";
+import { BONDED, type GattPair } from "./support/gatt-pair.ts";
+import { ask, raw, serverWith, text } from "./support/raw-client.ts";
+
+// Small print: what a fault in the server changed and no scenario noticed.
+
+test("robust caching: declarations may be read in any range by a client that is not aware, other types may not", () => {
+  const server = new GattServer();
+  server.addService(gattService());
+  const battery = server.addService({ uuid: 0x180f, characteristics: [{ uuid: 0x2a19, properties: ["read"], value: hex("64") }] });
+  server.addService({ uuid: 0x1810, includes: [battery], characteristics: [] });
+  for (const [request, answer] of [
+    ["080900ffff0328", "09070a00020b00192a"],
+    ["080900ffff0228", "09080d0009000b000f18"],
+    ["080900ffff192a", "0108090012"],
+    ["0801000f00192a", "0108010012"],
+    ["080100ffff192a", "09030b0064"],
+    ["0a0b00", "010a0b0012"],
+    ["0c0b000000", "010c0b0012"],
+    ["0e0b000b00", "010e0b0012"],
+    ["200b000b00", "01200b0012"],
+    ["120b0000", "01120b0012"],
+    ["160b000000", "01160b0012"],
+    ["1801", "19"],
+  ] as const) {
+    using pair = raw(server);
+    ask(pair, "12060001");
+    server.removeService(server.addService({ uuid: 0x1811, characteristics: [] }));
+    expect(ask(pair, request), request).toEqual([answer]);
+  }
+});
+
+test("which database a client knows is stored on a link that is encrypted with the bond's key, and on no other", () => {
+  const server = new GattServer();
+  server.addService(gattService());
+  for (const security of [NO_SECURITY, { ...NO_SECURITY, bonded: true }, { ...BONDED, bonded: false }, BONDED]) {
+    const hashes: string[] = [];
+    using pair = raw(server, { peer: { onDatabaseHash: (hash) => hashes.push(hash) } });
+    pair.secure(security);
+    server.removeService(server.addService({ uuid: 0x1810, characteristics: [] }));
+    ask(pair, "080100ffff2a2b", "0a0300"); // the hash makes aware
+    expect(hashes.length > 0, JSON.stringify(security)).toBe(security === BONDED);
+  }
+});
+
+test("a subscription handler that rejects after it was given up does not undo what the client has written since", async () => {
+  let reject: ((error: unknown) => void) | undefined;
+  let calls = 0;
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["notify", "indicate"],
+    onSubscription: () => (calls++ === 0 ? new Promise<void>((_, no) => (reject = no)) : undefined),
+  });
+  using pair = raw(server);
+  ask(pair, "1204000100");
+  await delay(pair.clock, 29_000);
+  expect(ask(pair, "1204000200")).toEqual(["13"]);
+  reject?.(new AttError(0x80));
+  await delay(pair.clock, 1);
+  expect(ask(pair, "0a0400")).toEqual(["0b0200"]);
+});
+
+test("a subscription handler hears of indications", () => {
+  const states: unknown[] = [];
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["notify", "indicate"],
+    onSubscription: (_peer, state) => void states.push(state),
+  });
+  using pair = raw(server);
+  ask(pair, "1204000200", "1204000300", "1204000000");
+  expect(states).toEqual([
+    { notify: false, indicate: true, restored: false },
+    { notify: true, indicate: true, restored: false },
+    { notify: false, indicate: false, restored: false },
+  ]);
+});
+
+test("what a command handler that was given up says later is not told again", async () => {
+  let reject: ((error: unknown) => void) | undefined;
+  const write = (): Promise<void> => new Promise((_, no) => (reject = no));
+  using pair = raw(serverWith({ uuid: 0x2a19, properties: ["write-without-response"], write }));
+  ask(pair, "52030001");
+  await delay(pair.clock, 29_000);
+  expect(pair.log).toHaveLength(1);
+  reject?.(new Error("too late"));
+  await delay(pair.clock, 1);
+  expect(pair.log).toHaveLength(1);
+});
+
+test("a service is held by those that include it and by no other", () => {
+  const server = new GattServer();
+  const first = server.addService({ uuid: 0x180f, characteristics: [{ uuid: 0x2a19, properties: ["read"] }] });
+  const second = server.addService({ uuid: 0x1810, handle: 0x0101, characteristics: [{ uuid: 0x2a19, properties: ["read"] }] });
+  const holder = server.addService({ uuid: 0x1811, includes: [second], characteristics: [] });
+  server.removeService(first); // its handles share octets with those of the included one
+  expect(() => server.removeService(second)).toThrow(/included by the one at handle 260/);
+  server.removeService(holder);
+  server.removeService(second);
+  expect(server.services).toEqual([]);
+});
+
+test("the Database Hash covers declarations with their values, of other descriptors the types, of values nothing", () => {
+  const hashOf = (description: string, value: string, properties: "read" | "write" = "read"): string => {
+    const server = serverWith({
+      uuid: 0x2a19,
+      properties: [properties, "notify"],
+      value: hex(value),
+      description,
+      descriptors: [{ uuid: 0x2904, value: hex(value) }],
+    });
+    return toHex(server.databaseHash);
+  };
+  expect(hashOf("one", "01")).toBe(hashOf("two", "02"));
+  expect(hashOf("one", "01")).not.toBe(hashOf("one", "01", "write"));
+});
+
+test("services that do not fit one answer come with the next", () => {
+  const server = new GattServer();
+  for (let uuid = 0x1810; uuid < 0x1815; uuid++) server.addService({ uuid, characteristics: [] });
+  using pair = raw(server);
+  expect(ask(pair, "100100ffff0028", "100400ffff0028")).toEqual([
+    "1106010001001018020002001118030003001218",
+    "110604000400131805000500 1418".replace(" ", ""),
+  ]);
+});
+
+test("a notification goes to all subscribers, to one of them where it is said, known by its identity", async () => {
+  const server = serverWith({ uuid: 0x2a19, properties: ["notify", "indicate"] });
+  const [characteristic] = server.services[0]!.characteristics;
+  using one: GattPair = raw(server, { peer: { id: "one" } });
+  using two: GattPair = raw(server, { peer: { id: "two" } });
+  for (const pair of [one, two]) ask(pair, "1204000300");
+  const sent = (): string[][] => [one, two].map((pair) => pair.serverChannel.sent.slice(1).map(toHex));
+  await characteristic!.notify(Uint8Array.of(1));
+  await characteristic!.notify(Uint8Array.of(2), { to: { ...two.session.peer, id: "two" } as GattPeer });
+  await characteristic!.notify(Uint8Array.of(3), { to: one.session.peer });
+  expect(sent()).toEqual([
+    ["1b030001", "1b030003"],
+    ["1b030001", "1b030002"],
+  ]);
+  // One of them is gone: the failure is told, and the other has its value.
+  two.serverChannel.writable = false;
+  const both = characteristic!.notify(Uint8Array.of(4));
+  two.serverChannel.close(new ClosedError("gone"));
+  await expect(both).rejects.toMatchObject({ code: "ERR_CLOSED" });
+  expect(sent()[0]!.at(-1)).toBe("1b030004");
+  expect(characteristic!.tryNotify(Uint8Array.of(5))).toBe(true);
+  expect(sent()[0]!.at(-1)).toBe("1b030005");
+});
+
+test("a name that is asked for is asked at every read, and told where it is written", () => {
+  let name = "first";
+  const written: string[] = [];
+  const server = new GattServer();
+  server.addService(gapService({ name: () => name, onNameWritten: (text) => written.push(text) }));
+  using pair = raw(server);
+  expect(ask(pair, "0a0300")).toEqual([`0b${toHex(text("first"))}`]);
+  name = "second";
+  expect(ask(pair, "0a0300", `120300${toHex(text("third"))}`, "0a0300")).toEqual([
+    `0b${toHex(text("second"))}`,
+    "13",
+    `0b${toHex(text("second"))}`,
+  ]);
+  expect(written).toEqual(["third"]);
+});
+
+test("a single value may be written where it has a handler, and null is none", () => {
+  const server = new GattServer();
+  const written: string[] = [];
+  const handle = server.add({ uuid: 0x2a29, value: text("a"), write: (value) => void written.push(toHex(value)) });
+  using pair = raw(server);
+  expect(ask(pair, `12${toHex(Uint8Array.of(handle, 0))}05`)).toEqual(["13"]);
+  expect(written).toEqual(["05"]);
+  expect(() => server.add(null as never)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
+});
+
+test("a handler that closes the server and then answers as if nothing had happened is answered for once", () => {
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["read"],
+    read: () => {
+      server.close();
+      return Uint8Array.of(1);
+    },
+  });
+  using pair = raw(server);
+  expect(ask(pair, "0a0300", "0a0300")).toEqual(["010a03000e", "010a000006"]);
+});
