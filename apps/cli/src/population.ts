@@ -6,8 +6,7 @@ import { Address, type Logger, randomBytes, SeededRandom, systemRandom } from "j
 import { type Connection, Device } from "jelling/device";
 import { FileBondStore } from "jelling/node";
 import { IoCapability, type PairingAgent } from "jelling/smp";
-import { KINDS } from "./devices/index.ts";
-import type { Kind } from "./devices/kind.ts";
+import { EXAMPLE_DEVICES, exampleAddress, startExampleDevice } from "jelling/testing";
 import { UsageError } from "./errors.ts";
 
 export interface PopulationOptions {
@@ -65,13 +64,12 @@ export class Population implements AsyncDisposable {
   /** Puts a device into the air; several of one kind get numbers. @throws {UsageError} no such kind */
   async add(word: string): Promise<Inhabitant> {
     if (word === "pump") return this.#addPump();
-    const kind = KINDS[word];
-    if (!kind) throw new UsageError(`"${word}" is no simulated device: expected one of ${Object.keys(KINDS).join(", ")}, pump`);
+    const kind = Object.hasOwn(EXAMPLE_DEVICES, word) ? EXAMPLE_DEVICES[word] : undefined;
+    if (!kind) throw new UsageError(`"${word}" is no simulated device: expected one of ${Object.keys(EXAMPLE_DEVICES).join(", ")}, pump`);
     const count = this.inhabitants.filter((other) => other.kind === word).length + 1;
     const label = count === 1 ? word : `${word}-${count}`;
     const name = count === 1 ? kind.name : `${kind.name} ${count}`;
-    const number = Object.keys(KINDS).indexOf(word) + 1 + (count - 1) * 16;
-    const address = Address.from(`C0:4A:65:6C:6C:${(number & 0xff).toString(16).padStart(2, "0")}/random`);
+    const address = exampleAddress(word, count);
     const controller = new Controller({ air: this.air, name: label });
     this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
     const { logger, folder, tell } = this.#options;
@@ -89,7 +87,7 @@ export class Population implements AsyncDisposable {
       agent: simulatedUser(name, tell),
     });
     this.#parts.push(device);
-    this.#parts.push(await animate(device, kind, name, new SeededRandom(this.#seed, label)));
+    this.#parts.push(await startExampleDevice(device, kind, name, new SeededRandom(this.#seed, label)));
     const inhabitant = { kind: word, name, address };
     this.inhabitants.push(inhabitant);
     return inhabitant;
@@ -127,24 +125,6 @@ function simulatedUser(name: string, tell: (sentence: string) => void): PairingA
     confirm: () => Promise.resolve(true),
     replaceBond: () => Promise.resolve(true),
     displayPasskey: ({ passkey }) => tell(`${name} shows the passkey ${String(passkey).padStart(6, "0")}`),
-  };
-}
-
-/** Gives the device its services and lets it advertise whenever nobody is connected. */
-export async function animate(device: Device, kind: Kind, name: string, random: SeededRandom): Promise<AsyncDisposable> {
-  const services = kind.serve(device.gattServer, { clock: device.clock, random });
-  const { serviceUuids = [], ...advertised } = kind.advertised;
-  const advertising = await device.advertise({
-    data: { ...advertised, serviceUuids },
-    scanResponse: { name },
-    intervalMs: 100,
-    restart: "disconnected",
-  });
-  return {
-    [Symbol.asyncDispose]: async () => {
-      services[Symbol.dispose]();
-      await advertising[Symbol.asyncDispose]();
-    },
   };
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Clock } from "jelling/async";
 import type { CaptureWriter } from "jelling/capture";
-import type { Logger } from "jelling/core";
+import type { Address, Logger } from "jelling/core";
 import type { Device, DeviceOptions } from "jelling/device";
 import type { BondStore } from "jelling/smp";
 import type { HciTransport } from "jelling/transport";
@@ -32,6 +32,8 @@ export interface HostParts {
   /** Belongs to the host that is opened on it. */
   readonly transport: HciTransport;
   readonly irk: Uint8Array;
+  /** The identity on a controller without a public address: the same in every run, as the bonds. */
+  readonly staticAddress: Address;
   readonly logger: Logger;
   readonly bonds: BondStore;
   readonly capture: CaptureWriter | undefined;
@@ -50,9 +52,9 @@ export async function openHostParts(context: Context, closing: Closing, bondsFil
   const population = isSimulated(spec) ? await populate(context, spec, folder) : undefined;
   if (population) closing.add(() => population[Symbol.asyncDispose]());
   const transport: HciTransport = population ? population.addController().transport : await openCommandTransport(context, spec);
-  const { irk } = await identityOf(transport, () => openIdentity(join(folder, "identity.json")));
+  const { irk, address: staticAddress } = await identityOf(transport, () => openIdentity(join(folder, "identity.json")));
   const bonds = new FileBondStore(join(folder, bondsFile));
-  return { transport, irk, logger: await context.logger(), bonds, capture, clock: population?.clock, population };
+  return { transport, irk, staticAddress, logger: await context.logger(), bonds, capture, clock: population?.clock, population };
 }
 
 /** Opens transport, capture, bonds and device; what was opened is closed again in every case. */
@@ -83,8 +85,9 @@ async function identityOf<T>(transport: HciTransport, open: () => Promise<T>): P
 /** Fills an air with what `sim:` names, or with the usual devices. */
 async function populate(context: Context, spec: string, folder: string): Promise<Population> {
   if (spec === "sim") throw new UsageError('transport "sim": expected sim: or sim:DEVICE,DEVICE');
-  const [{ Population: PopulationClass }, { DEFAULT_KINDS }] = await Promise.all([import("./population.ts"), import("./devices/index.ts")]);
-  const words = spec.slice(4) === "" ? [...DEFAULT_KINDS] : spec.slice(4).split(",");
+  const [{ Population: PopulationClass }, { exampleDevicesOf }] = await Promise.all([import("./population.ts"), import("jelling/testing")]);
+  const named = spec.slice(4);
+  const words = named === "" || named === "empty" ? exampleDevicesOf(named) : named.split(",");
   const population = new PopulationClass({
     logger: await context.logger(),
     folder,

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { CaptureDecoder, readBtsnoop } from "jelling/capture";
+import { ECHO } from "jelling/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ECHO } from "../src/devices/echo.ts";
 import { main } from "../src/run.ts";
 import { type FakeIoOptions, fakeIo, jelling } from "./fake-io.ts";
 

@@ -1,7 +1,7 @@
 import { SeededRandom } from "jelling/core";
+import { EXAMPLE_DEVICES } from "jelling/testing";
 import { pairingAgent, pairingPolicy } from "../agent.ts";
 import type { Context } from "../context.ts";
-import { KINDS } from "../devices/index.ts";
 import { announce } from "../population.ts";
 import { openSession } from "../session.ts";
 import { untilAborted } from "../wait.ts";
@@ -17,7 +17,7 @@ interface Options {
 /** Is a peripheral until `--timeout` or Ctrl-C. */
 export async function advertise(context: Context, options: Options): Promise<void> {
   const { terminal } = context;
-  const kind = KINDS[options.device]!;
+  const kind = EXAMPLE_DEVICES[options.device]!;
   await using session = await openSession(context, {
     name: options.name,
     appearance: kind.advertised.appearance,

@@ -55,6 +55,8 @@ export interface PumpConnectorOptions {
   readonly address?: DeviceOptions["address"];
   /** Identity resolving key, 16 octets; it must stay the same as long as the bond. */
   readonly irk?: Uint8Array | undefined;
+  /** The identity where the controller has no public address and `address` names none; it must stay the same as long as the bond. */
+  readonly staticAddress?: Address | undefined;
   /**
    * "pair" lets a pump pair for as long as the window is open, and goes on as "reconnect"; "reconnect" (default) waits for the pump of a bond;
    * "carelink" poses as an uploader.
@@ -191,7 +193,7 @@ export class PumpConnector implements AsyncDisposable {
         transport = await openTransport(controller, { clock, logger, random, signal });
       }
       const gate = new WriteGate(transport!, logger.child("pump"));
-      const { capture, captureIdentity = false, address, irk } = options;
+      const { capture, captureIdentity = false, address, irk, staticAddress } = options;
       device = await Device.open(gate, {
         clock,
         random,
@@ -199,6 +201,7 @@ export class PumpConnector implements AsyncDisposable {
         bonds,
         address,
         irk,
+        staticAddress,
         signal,
         gattServer: "empty",
         att: ATT_POLICY,

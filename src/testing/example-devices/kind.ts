@@ -1,20 +1,20 @@
-import type { Clock } from "jelling/async";
-import type { RandomSource } from "jelling/core";
-import type { AdvertisingDataFields } from "jelling/gap";
-import type { GattServer, LocalService } from "jelling/gatt";
+import type { Clock } from "../../async/index.ts";
+import type { RandomSource } from "../../core/index.ts";
+import type { AdvertisingDataFields } from "../../gap/index.ts";
+import type { GattServer, LocalService } from "../../gatt/index.ts";
 
 /** What a simulated device lives on. */
-export interface Body {
+export interface ExampleDeviceBody {
   readonly clock: Clock;
   readonly random: RandomSource;
 }
 
 /** A kind of peripheral: what it advertises and which services it has. */
-export interface Kind {
+export interface ExampleDevice {
   readonly name: string;
   readonly advertised: AdvertisingDataFields;
   /** Adds the services, and keeps their values alive until the result is disposed. */
-  serve(server: GattServer, body: Body): Disposable;
+  serve(server: GattServer, body: ExampleDeviceBody): Disposable;
 }
 
 /** Calls `act` every `ms` of the clock's time. */
@@ -31,7 +31,7 @@ export function every(clock: Clock, ms: number, name: string, act: () => void): 
 }
 
 /** A whole number from `min` to `max`. */
-export function drawn({ random }: Body, min: number, max: number): number {
+export function drawn({ random }: ExampleDeviceBody, min: number, max: number): number {
   const octets = new Uint8Array(2);
   random.fill(octets);
   return min + ((octets[0]! | (octets[1]! << 8)) % (max - min + 1));
@@ -58,7 +58,7 @@ export function deviceInformation(server: GattServer, model: string): void {
 }
 
 /** A battery that loses a percent a minute and is never empty. */
-export function batteryService(server: GattServer, body: Body): Disposable {
+export function batteryService(server: GattServer, body: ExampleDeviceBody): Disposable {
   let level = drawn(body, 60, 99);
   const battery = server.addService({
     uuid: "180F",

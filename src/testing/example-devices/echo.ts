@@ -1,4 +1,4 @@
-import { deviceInformation, type Kind, text } from "./kind.ts";
+import { deviceInformation, type ExampleDevice, text } from "./kind.ts";
 
 /** Service and characteristics of the echo device. */
 export const ECHO = Object.freeze({
@@ -12,7 +12,7 @@ export const ECHO = Object.freeze({
 });
 
 /** For trying things: says back what it is told, has a long value and one that needs pairing. */
-export const echo: Kind = {
+export const echo: ExampleDevice = {
   name: "Echo",
   advertised: { flags: 0x06, serviceUuids: [ECHO.service] },
   serve(server) {

@@ -1,7 +1,7 @@
-import { batteryService, deviceInformation, type Kind } from "./kind.ts";
+import { batteryService, deviceInformation, type ExampleDevice } from "./kind.ts";
 
 /** Nothing but a battery. */
-export const battery: Kind = {
+export const battery: ExampleDevice = {
   name: "Battery",
   advertised: { flags: 0x06, serviceUuids: ["180F"] },
   serve(server, body) {

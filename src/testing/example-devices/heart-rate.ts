@@ -1,9 +1,9 @@
-import { all, batteryService, deviceInformation, drawn, every, type Kind, tell } from "./kind.ts";
+import { all, batteryService, deviceInformation, drawn, type ExampleDevice, every, tell } from "./kind.ts";
 
 const CHEST = 1;
 
 /** A heart rate belt: a measurement a second, with energy and one R-R interval. */
-export const heartRate: Kind = {
+export const heartRate: ExampleDevice = {
   name: "Heart Rate",
   advertised: { flags: 0x06, serviceUuids: ["180D", "180F"], appearance: 0x0341 },
   serve(server, body) {

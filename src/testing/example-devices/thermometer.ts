@@ -1,4 +1,4 @@
-import { all, batteryService, deviceInformation, drawn, every, type Kind, tell } from "./kind.ts";
+import { all, batteryService, deviceInformation, drawn, type ExampleDevice, every, tell } from "./kind.ts";
 
 /** IEEE 11073 FLOAT with one decimal: mantissa in 24 bits, exponent -1 in the last octet. */
 function float(tenths: number): Uint8Array {
@@ -6,7 +6,7 @@ function float(tenths: number): Uint8Array {
 }
 
 /** A thermometer that indicates the body's temperature every two seconds and lets the room's be read. */
-export const thermometer: Kind = {
+export const thermometer: ExampleDevice = {
   name: "Thermometer",
   advertised: { flags: 0x06, serviceUuids: ["1809", "181A"], appearance: 0x0300 },
   serve(server, body) {
