@@ -92,9 +92,10 @@ export async function checkTypes(programs: ReadonlyMap<string, string>): Promise
       skipLibCheck: true,
       allowImportingTsExtensions: true,
     });
-    return ts
-      .getPreEmitDiagnostics(program)
-      .filter(({ file }) => file?.fileName.startsWith(folder))
+    // Of the programs alone: the library has its own check.
+    return files
+      .map((file) => program.getSourceFile(file))
+      .flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)])
       .map(({ file, start, messageText }) => {
         const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
         return `${file?.fileName.slice(folder.length + 1)}:${line} ${ts.flattenDiagnosticMessageText(messageText, " ")}`;
