@@ -65,11 +65,13 @@ function sha256(text: string): string {
 /** What hosts do next: 0 advertise, 1 scan, 2 connect, 3 and 4 send, 5 update, 6 stop, 7 disconnect. */
 const EVERYTHING = [0, 1, 2, 3, 4, 5, 6, 7];
 const LINKS = [3, 3, 3, 3, 3, 3, 5, 6, 7];
+/** Everything once more, so far apart that not all hear each other. */
+const APART = [...EVERYTHING];
 
 /** Random hosts in a random air. What is done depends on the seed alone. */
 async function wild(seed: number, options: Partial<AirOptions>, actions: readonly number[]): Promise<string> {
   const { air, clock } = makeAir({ seed, shadowingDb: 6, fadingDb: 4, traceCapacity: 1_000_000, ...options });
-  const size = actions === LINKS ? 10 : 60;
+  const size = actions === LINKS ? 10 : actions === APART ? 900 : 60;
   const random = new SeededRandom(seed, "scenario");
   const pick = (count: number): number => random.uint32() % count;
   const hosts: { host: RawHost; name: string; address: Parameters<typeof createConnection>[0] }[] = [];
@@ -149,7 +151,7 @@ function seenByHosts({ trace }: Air): string {
     .join("\n");
 }
 
-test.each([EVERYTHING, LINKS].flatMap((actions) => [0, 1, 2].flatMap((seed) => [0, 0.05].map((loss) => ({ seed, loss, actions })))))(
+test.each([EVERYTHING, LINKS, APART].flatMap((actions) => [0, 1, 2].flatMap((seed) => [0, 0.05].map((loss) => ({ seed, loss, actions })))))(
   "passing over idle time changes nothing that is seen, seed $seed, loss $loss",
   async ({ seed, loss, actions }) => {
     const skipped = await wild(seed, { idle: "skip", loss }, actions);

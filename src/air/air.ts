@@ -1,6 +1,6 @@
 import { type Clock, SystemClock } from "../async/index.ts";
 import { ArgumentError, SeededRandom, systemRandom } from "../core/index.ts";
-import { AdvertisingChannels } from "./advertising.ts";
+import { AdvertisingChannels } from "./advertising-channels.ts";
 import { InstantLink } from "./instant-link.ts";
 import type { Link, LinkSetup } from "./link.ts";
 import { type AirHook, Medium } from "./medium.ts";
@@ -98,9 +98,7 @@ export class Air implements Disposable {
 
   /** Puts a radio somewhere else; signals change with its next packet. */
   move(who: InAir, position: Position | undefined): void {
-    const radio = radioOf(who);
-    radio.position = position;
-    this.medium.moved(radio);
+    this.medium.move(radioOf(who), position);
   }
 
   connect(setup: LinkSetup): Link {

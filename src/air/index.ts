@@ -1,13 +1,9 @@
-export {
-  ADVERTISING_ACCESS_ADDRESS,
-  type Advertiser,
-  type AdvertisingChannels,
-  type Answer,
-  type Listener,
-  ListenWindow,
-} from "./advertising.ts";
+export type { AdvertisingChannels } from "./advertising-channels.ts";
+export { ADVERTISING_ACCESS_ADDRESS } from "./advertising-process.ts";
+export type { Advertiser, Answer, Listener } from "./advertising-roles.ts";
 export { type AddRadioOptions, Air, type AirOptions, defaultAir, type InAir } from "./air.ts";
 export { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup } from "./link.ts";
+export { ListenWindow } from "./listen-window.ts";
 export type { AirFault, AirHook, AirPacket, Medium } from "./medium.ts";
 export { airTimeUs, octetsInTime, Phy, phyName, SENSITIVITY_DBM, T_IFS_US } from "./phy.ts";
 export type { Position, PropagationOptions } from "./propagation.ts";

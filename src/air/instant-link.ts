@@ -31,7 +31,7 @@ export class InstantLink implements Link {
     this.#timeoutUs = setup.supervisionTimeoutUs;
     this.#sides[0].end = setup.central;
     this.#sides[0].isAlive = true;
-    this.#pathWatch = medium.onPathChange(() => this.#onPathChange());
+    this.#pathWatch = medium.onPathChange({ after: () => this.#onPathChange() });
     this.#onPathChange(); // lost if nobody joins
   }
 

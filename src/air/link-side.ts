@@ -18,6 +18,9 @@ export class LinkSide {
   readonly empty = Uint8Array.of(1, 0);
   lastHeardUs = 0;
   isEstablished = false;
+  /** Event of the last packet that it heard, and the mean strength of the path then; NaN: as it is now. */
+  heardCounter = 0;
+  heardMeanDbm = Number.NaN;
   /** Off the link once it has sent another packet. */
   isLeaving = false;
   /** Until then nothing new of the peer is accepted (a fault hook's delay). */
@@ -37,6 +40,11 @@ export class LinkSide {
   /** Nothing to send but, perhaps, an empty packet once more. */
   get isIdle(): boolean {
     return (this.current === undefined || this.current === this.empty) && (this.end?.nextOctets ?? 0) === 0 && !this.isLeaving;
+  }
+
+  heard(counter: number): void {
+    this.heardCounter = counter;
+    this.heardMeanDbm = Number.NaN;
   }
 
   /** Writes the bits that are the link's. */

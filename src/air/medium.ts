@@ -3,7 +3,7 @@ import { mixKey } from "../core/index.ts";
 import { draw, pairKey } from "./draw.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Phy } from "./phy.ts";
-import { Propagation, type PropagationOptions } from "./propagation.ts";
+import { type Position, Propagation, type PropagationOptions } from "./propagation.ts";
 import type { Path, Radio } from "./radio.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Trace } from "./trace.ts";
@@ -42,6 +42,12 @@ export interface MediumOptions extends PropagationOptions {
 
 /** What is drawn for the strength of a packet is not what is drawn for its loss. */
 const FADING = 1;
+/** Told around each change of what lies between radios. */
+export interface PathWatch {
+  readonly before?: () => void;
+  readonly after: () => void;
+}
+
 /** To or from a radio that was taken out of the air. */
 const NO_PATH: Path = { key: 0, lossDb: 0, cuts: 1 };
 
@@ -57,7 +63,7 @@ export class Medium {
   readonly skipsIdle: boolean;
   readonly #radios: (Radio | undefined)[] = [];
   readonly #hooks = new Set<AirHook>();
-  readonly #onPathChange = new Set<() => void>();
+  readonly #onPathChange = new Set<PathWatch>();
   #packets = 0;
 
   constructor(options: MediumOptions) {
@@ -106,8 +112,8 @@ export class Medium {
   }
 
   /** Strength of packet `b` of event `a` of the sender with this key, the same whenever it is asked for. */
-  rssiDbm(from: Radio, to: Radio, key: number, a: number, b: number): number {
-    return this.propagation.rssiDbm(this.meanDbm(from, to), draw(pairKey(key, this.#path(from, to).key + FADING), a, b));
+  rssiDbm(from: Radio, to: Radio, key: number, a: number, b: number, meanDbm: number = this.meanDbm(from, to)): number {
+    return this.propagation.rssiDbm(meanDbm, draw(pairKey(key, this.#path(from, to).key + FADING), a, b));
   }
 
   /** Whether chance and distance let one packet through. */
@@ -125,35 +131,37 @@ export class Medium {
   /** Attenuates the path out of existence until the result is disposed. */
   cut(a: Radio, b: Radio): Disposable {
     const path = this.#path(a, b);
-    path.cuts++;
-    this.pathsChanged();
+    this.#change(() => path.cuts++);
     let held = true;
     return {
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
-        path.cuts--;
-        this.pathsChanged();
+        this.#change(() => path.cuts--);
       },
     };
   }
 
-  /** The radio is somewhere else, or its power is another. */
-  moved(radio: Radio): void {
-    for (const other of this.#radios) {
-      const path = other && radio.paths[other.index];
-      if (path) path.lossDb = this.propagation.pathLossDb(radio.position, other.position, path.key);
-    }
-    this.pathsChanged();
+  /** Puts the radio somewhere else. */
+  move(radio: Radio, position: Position | undefined): void {
+    this.#change(() => {
+      radio.position = position;
+      for (const other of this.#radios) {
+        const path = other && radio.paths[other.index];
+        if (path) path.lossDb = this.propagation.pathLossDb(radio.position, other.position, path.key);
+      }
+    });
   }
 
-  onPathChange(listener: () => void): Disposable {
-    this.#onPathChange.add(listener);
-    return { [Symbol.dispose]: () => void this.#onPathChange.delete(listener) };
+  onPathChange(watch: PathWatch): Disposable {
+    this.#onPathChange.add(watch);
+    return { [Symbol.dispose]: () => void this.#onPathChange.delete(watch) };
   }
 
-  pathsChanged(): void {
-    for (const listener of this.#onPathChange) listener();
+  #change(act: () => void): void {
+    for (const watch of this.#onPathChange) watch.before?.();
+    act();
+    for (const watch of this.#onPathChange) watch.after();
   }
 
   get hasHooks(): boolean {

@@ -57,7 +57,7 @@ export class RadioLink implements Link, RadioUse {
     this.#central.end = setup.central;
     this.#central.isAlive = true;
     setup.central.radio.addUse(this);
-    this.#pathWatch = medium.onPathChange(() => this.#wakeUp());
+    this.#pathWatch = medium.onPathChange({ before: () => this.#keepStrength(), after: () => this.#wakeUp() });
     this.#arm();
   }
 
@@ -106,10 +106,21 @@ export class RadioLink implements Link, RadioUse {
   }
 
   rssiDbm(role: LinkRole): number {
+    this.#sync();
     const to = this.#side(role);
     const from = this.#other(to);
     if (!from.end || !to.end) return 127; // not available
-    return this.#medium.rssiDbm(from.end.radio, to.end.radio, this.#setup.accessAddress, Math.max(0, this.#counter), role);
+    const meanDbm = Number.isNaN(to.heardMeanDbm) ? this.#medium.meanDbm(from.end.radio, to.end.radio) : to.heardMeanDbm;
+    return this.#medium.rssiDbm(from.end.radio, to.end.radio, this.#setup.accessAddress, to.heardCounter, role, meanDbm);
+  }
+
+  /** Paths are about to change; what was heard until now keeps its strength until the next packet is heard. */
+  #keepStrength(): void {
+    this.#sync();
+    for (const to of [this.#central, this.#peripheral]) {
+      const from = this.#other(to);
+      if (from.end && to.end && Number.isNaN(to.heardMeanDbm)) to.heardMeanDbm = this.#medium.meanDbm(from.end.radio, to.end.radio);
+    }
   }
 
   occupies(startUs: number, endUs: number): boolean {
@@ -398,7 +409,9 @@ export class RadioLink implements Link, RadioUse {
         pdu: received.slice(),
       });
     }
-    return trouble ? undefined : received;
+    if (trouble) return undefined;
+    to.heard(this.#counter);
+    return received;
   }
 
   #closeEvent(isComplete: boolean): void {
@@ -451,6 +464,8 @@ export class RadioLink implements Link, RadioUse {
       central.lastHeardUs = this.#lastHeardAnchorUs + this.#idleUs();
       central.passOver(attended);
       peripheral.passOver(attended);
+      central.heard(this.#lastAttended);
+      peripheral.heard(this.#lastAttended);
     }
     // The empty packets of unattended events are one packet, sent again until it is heard.
     central.current = last > this.#lastAttended ? central.empty : undefined;

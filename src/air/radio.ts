@@ -1,3 +1,4 @@
+import type { ListenWindow } from "./listen-window.ts";
 import type { Position } from "./propagation.ts";
 
 /** Who keeps a radio busy: a link with its connection events. */
@@ -22,6 +23,13 @@ export interface Path {
   cuts: number;
 }
 
+/** Who listens on advertising channels with a radio. */
+export interface RadioListener {
+  readonly window: ListenWindow;
+  /** Of several listeners of one radio it says where the radio is, and its answers go first: who initiates, before who scans. */
+  readonly goesFirst: boolean;
+}
+
 export interface RadioOptions {
   readonly name: string;
   readonly position: Position | undefined;
@@ -44,6 +52,11 @@ export class Radio {
   index = -1;
   readonly paths: (Path | undefined)[] = [];
   readonly uses: RadioUse[] = [];
+  /** Who listens on advertising channels with it; the first whose window is open says on which one it is. */
+  readonly listeners: RadioListener[] = [];
+  /** Its advertising event in progress, or the last one; infinite while its end is open. */
+  advertisingFromUs = -1;
+  advertisingUntilUs = -1;
   /** How often it began to advertise: each time it draws other delays. */
   advertisingCount = 0;
   /** Until then the radio is inside an exchange on an advertising channel. */
@@ -61,6 +74,31 @@ export class Radio {
   isBusy(startUs: number, endUs: number): boolean {
     for (const use of this.uses) if (use.occupies(startUs, endUs)) return true;
     return false;
+  }
+
+  /** Whether it is inside an advertising event of its own within this time. */
+  isAdvertising(startUs: number, endUs: number): boolean {
+    return this.advertisingFromUs < endUs && this.advertisingUntilUs > startUs;
+  }
+
+  /** Whether it is on an advertising channel (0 to 2) for the whole of a packet, in a window of this listener. */
+  isTunedFor(listener: RadioListener, channel: number, startUs: number, endUs: number): boolean {
+    for (const leading of this.listeners) {
+      if (leading === listener) return listener.window.hears(channel, startUs, endUs);
+      if (leading.window.overlaps(startUs, endUs))
+        return leading.window.hears(channel, startUs, endUs) && listener.window.isOpen(startUs, endUs);
+    }
+    return false;
+  }
+
+  addListener(listener: RadioListener): void {
+    if (listener.goesFirst) this.listeners.unshift(listener);
+    else this.listeners.push(listener);
+  }
+
+  removeListener(listener: RadioListener): void {
+    const at = this.listeners.indexOf(listener);
+    if (at >= 0) this.listeners.splice(at, 1);
   }
 
   addUse(use: RadioUse): void {

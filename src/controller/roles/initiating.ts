@@ -29,6 +29,7 @@ const CONNECT_IND_OCTETS = 34;
 /** Creating a connection as the central: listens for its peer and sends CONNECT_IND. */
 export class Initiating implements Listener {
   readonly radio: Radio;
+  readonly goesFirst = true;
   readonly #context: LinkLayerContext;
   readonly #parameters: Parameters;
   readonly #own: AirAddress;
@@ -94,8 +95,8 @@ export class Initiating implements Listener {
     this.#onDone();
   }
 
-  onAdvertising(pdu: Uint8Array): Answer | undefined {
-    if (this.#isSending || !this.#isWanted(pdu)) return undefined;
+  onAdvertising(pdu: Uint8Array, _rssiDbm: number, mayAnswer: boolean): Answer | undefined {
+    if (!mayAnswer || this.#isSending || !this.#isWanted(pdu)) return undefined;
     this.#isSending = true;
     const peer = new Address(pdu.subarray(2, 8), txAddressType(pdu));
     const data = this.#connectData();

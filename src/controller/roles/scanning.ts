@@ -33,6 +33,7 @@ const NOTHING = new Uint8Array(0);
 /** Legacy scanning of one controller. */
 export class Scanning implements Listener {
   readonly radio: Radio;
+  readonly goesFirst = false;
   readonly #context: LinkLayerContext;
   #parameters: Parameters = defaults();
   #filterDuplicates = false;
@@ -105,7 +106,7 @@ export class Scanning implements Listener {
     return HciErrorCode.Success;
   }
 
-  onAdvertising(pdu: Uint8Array, rssiDbm: number): Answer | undefined {
+  onAdvertising(pdu: Uint8Array, rssiDbm: number, mayAnswer: boolean): Answer | undefined {
     const type = pduType(pdu);
     const eventType = EVENT_TYPES[type];
     if (eventType === undefined || pdu.length < 8 || pdu.length > 39) return undefined;
@@ -114,7 +115,7 @@ export class Scanning implements Listener {
     if (type === AdvPduType.AdvDirectInd && !isAddress(pdu, 8, rxAddressType(pdu), this.#own)) return undefined;
     const isScannable = type === AdvPduType.AdvInd || type === AdvPduType.AdvScanInd;
     this.#report(eventType, pdu, type === AdvPduType.AdvDirectInd ? NOTHING : pdu.subarray(8), rssiDbm);
-    return isScannable && this.#parameters.leScanType === 1 ? this.#scanRequest(pdu) : undefined;
+    return mayAnswer && isScannable && this.#parameters.leScanType === 1 ? this.#scanRequest(pdu) : undefined;
   }
 
   onScanResponse(pdu: Uint8Array | undefined, rssiDbm: number): void {

@@ -1,147 +1,27 @@
-import { mixKey } from "../core/index.ts";
+import type { Advertiser, AdvertisingAir, Answer, Listener } from "./advertising-roles.ts";
 import { draw } from "./draw.ts";
-import type { Link } from "./link.ts";
 import type { Medium } from "./medium.ts";
 import { airTimeUs, Phy, T_IFS_US } from "./phy.ts";
 import type { Radio } from "./radio.ts";
 import { AirEvent } from "./scheduler.ts";
+import type { AirTraceEntry } from "./trace.ts";
 
 /** Access address of every packet on an advertising channel, Vol 6 Part B 2.1.2. */
 export const ADVERTISING_ACCESS_ADDRESS = 0x8e89bed6;
 
-/** Who sends advertising PDUs. */
-export interface Advertiser {
-  readonly radio: Radio;
-  /** The PDU of the event that begins now: header of 2 octets, AdvA, data. */
-  readonly pdu: Uint8Array;
-  readonly intervalUs: number;
-  /** Bits 0 to 2: channels 37, 38, 39. */
-  readonly channelMap: number;
-  /** Whether 0 to 10 ms are added to each interval (all but high duty cycle directed advertising), Vol 6 Part B 4.4.2.2.1. */
-  readonly hasRandomDelay: boolean;
-  /** Whether it listens for answers. */
-  readonly isAnswerable: boolean;
-  /** The SCAN_RSP, if this SCAN_REQ gets one. */
-  onScanRequest(pdu: Uint8Array): Uint8Array | undefined;
-  /** Takes the connection, and stops advertising, or leaves it. */
-  onConnectInd(pdu: Uint8Array, link: Link): void;
-}
+/** Why a packet was not received. */
+type Trouble = AirTraceEntry["trouble"];
 
-/** What a listener sends T_IFS after a PDU: a SCAN_REQ, or a CONNECT_IND whose link begins with `connect`. */
-export interface Answer {
-  readonly pdu: Uint8Array;
-  readonly connect?: (endUs: number) => Link;
-}
-
-/** Who listens on advertising channels. */
-export interface Listener {
-  readonly radio: Radio;
-  readonly window: ListenWindow;
-  onAdvertising(pdu: Uint8Array, rssiDbm: number): Answer | undefined;
-  /** After a SCAN_REQ: its answer, or nothing in time. */
-  onScanResponse(pdu: Uint8Array | undefined, rssiDbm: number): void;
-}
-
-/** When and where somebody listens: `windowUs` in every `intervalUs`, on the next channel each time (Vol 6 Part B 4.4.3). */
-export class ListenWindow {
-  readonly startUs: number;
-  readonly intervalUs: number;
-  readonly windowUs: number;
-  constructor(startUs: number, intervalUs: number, windowUs: number) {
-    this.startUs = startUs;
-    this.intervalUs = intervalUs;
-    this.windowUs = windowUs;
-  }
-
-  /** Whether a packet lies wholly inside a window on its channel, `channel` 0 to 2. */
-  hears(channel: number, startUs: number, endUs: number): boolean {
-    if (startUs < this.startUs) return false;
-    const count = Math.floor((startUs - this.startUs) / this.intervalUs);
-    return count % 3 === channel && endUs <= this.startUs + count * this.intervalUs + this.windowUs;
-  }
-}
-
-/** An interferer this much weaker does no harm: the stronger packet is received all the same. */
-const CAPTURE_DB = 8;
-/** No packet on an advertising channel lasts so long. */
-const LONGEST_US = 1000;
+/** A CONNECT_IND, the longest answer. */
+const LONGEST_ANSWER_US = airTimeUs(Phy.Le1M, 34);
 /** From the end of a PDU to the next channel's: long enough to hear that nobody answers. */
 const GAP_ANSWERABLE_US = 400;
 const GAP_US = 150;
 
-interface Transmission {
-  readonly startUs: number;
-  readonly endUs: number;
-  readonly radio: Radio;
-}
-
-/** The three advertising channels of an air, with who sends and who listens there. */
-export class AdvertisingChannels {
+/** The advertising events of one advertiser. While none of them matters to anybody it sleeps and counts them afterwards. */
+export class AdvertisingProcess {
   readonly #medium: Medium;
-  readonly #processes = new Map<Advertiser, AdvertisingProcess>();
-  readonly listeners = new Set<Listener>();
-  #transmissions: Transmission[][] = [[], [], []];
-
-  constructor(medium: Medium) {
-    this.#medium = medium;
-    medium.onPathChange(() => this.#wakeAll());
-  }
-
-  /** The first event comes after a random delay of its own. */
-  advertise(advertiser: Advertiser): Disposable {
-    const { radio } = advertiser;
-    const key = mixKey(this.#medium.seed, radio.name, ++radio.advertisingCount, "advertising");
-    const process = new AdvertisingProcess(this.#medium, this, advertiser, key);
-    this.#processes.set(advertiser, process);
-    process.wake();
-    return {
-      [Symbol.dispose]: () => {
-        this.#processes.delete(advertiser);
-        process.stop();
-        const nowUs = this.#medium.scheduler.nowUs;
-        this.#transmissions = this.#transmissions.map((channel) =>
-          channel.filter(({ radio, startUs }) => radio !== advertiser.radio || startUs <= nowUs),
-        );
-      },
-    };
-  }
-
-  listen(listener: Listener): Disposable {
-    this.listeners.add(listener);
-    this.#wakeAll();
-    if (this.#medium.mode === "instant") for (const process of this.#processes.values()) process.showTo(listener);
-    return { [Symbol.dispose]: () => void this.listeners.delete(listener) };
-  }
-
-  #wakeAll(): void {
-    for (const process of this.#processes.values()) process.wake();
-  }
-
-  record(channel: number, startUs: number, endUs: number, radio: Radio): void {
-    const transmissions = this.#transmissions[channel]!;
-    transmissions.push({ startUs, endUs, radio });
-    if (transmissions.length >= 64 && transmissions.length % 64 === 0) {
-      // Events are recorded ahead, up to the length of one; what ended before that can no longer overlap.
-      const oldUs = this.#medium.scheduler.nowUs - 20 * LONGEST_US;
-      this.#transmissions[channel] = transmissions.filter(({ endUs: end }) => end > oldUs);
-    }
-  }
-
-  /** Whether another transmission of comparable strength overlaps at the receiver. */
-  isCollided(channel: number, startUs: number, endUs: number, from: Radio, to: Radio): boolean {
-    const signalDbm = this.#medium.meanDbm(from, to);
-    for (const other of this.#transmissions[channel]!) {
-      if (other.endUs <= startUs || other.startUs >= endUs || other.radio === from || other.radio === to) continue;
-      if (this.#medium.isInRange(other.radio, to) && this.#medium.meanDbm(other.radio, to) > signalDbm - CAPTURE_DB) return true;
-    }
-    return false;
-  }
-}
-
-/** The advertising events of one advertiser. While no listener is in range it sleeps and counts its events afterwards. */
-class AdvertisingProcess {
-  readonly #medium: Medium;
-  readonly #channels: AdvertisingChannels;
+  readonly #channels: AdvertisingAir;
   readonly #advertiser: Advertiser;
   readonly #key: number;
   readonly #event = new AirEvent(() => this.#fire());
@@ -151,8 +31,10 @@ class AdvertisingProcess {
   /** Number of the event that is next or in progress, and when it begins. */
   #number = 0;
   #eventUs: number;
+  /** When the one before began. */
+  #previousUs = 0;
   #channel = 0;
-  /** Channels of this event on which the own links leave time to send; decided at its beginning. */
+  /** Channels of this event on which the radio has time to send; decided at its beginning, and again behind an answer. */
   #free = 0;
   #pdu: Uint8Array = new Uint8Array(0);
   #startUs = 0;
@@ -161,7 +43,7 @@ class AdvertisingProcess {
   #answers: { listener: Listener; answer: Answer; startUs: number; endUs: number }[] = [];
   #response: Uint8Array | undefined;
 
-  constructor(medium: Medium, channels: AdvertisingChannels, advertiser: Advertiser, key: number) {
+  constructor(medium: Medium, channels: AdvertisingAir, advertiser: Advertiser, key: number) {
     this.#medium = medium;
     this.#channels = channels;
     this.#advertiser = advertiser;
@@ -172,14 +54,18 @@ class AdvertisingProcess {
   stop(): void {
     this.#isStopped = true;
     this.#medium.scheduler.clear(this.#event);
+    const { radio } = this.#advertiser;
+    radio.advertisingUntilUs = Math.min(radio.advertisingUntilUs, this.#medium.scheduler.nowUs);
   }
 
   /** Somebody may be listening now. */
   wake(): void {
-    if (!this.#isDormant || this.#isStopped || !this.#isHeard()) return;
+    if (!this.#isDormant || this.#isStopped || !this.#isNeeded()) return;
     this.#isDormant = false;
     const nowUs = this.#medium.scheduler.nowUs;
+    const number = this.#number;
     while (this.#eventUs < nowUs || (this.#eventUs === nowUs && this.#medium.mode === "radio")) this.#advance();
+    if (this.#number > number && this.#medium.mode === "radio") this.#catchUp(nowUs);
     this.#stage = "begin";
     this.#medium.scheduler.set(this.#event, this.#eventUs);
   }
@@ -192,12 +78,26 @@ class AdvertisingProcess {
     this.#medium.scheduler.set(event, this.#medium.scheduler.nowUs);
   }
 
-  #isHeard(): boolean {
-    if (!this.#medium.skipsIdle) return true;
+  /** Whether it makes a difference to anybody: to who listens, to who could not hear through it, or to the own radio, which else listens. */
+  #isNeeded(): boolean {
     const { radio } = this.#advertiser;
-    for (const listener of this.#channels.listeners)
-      if (listener.radio !== radio && this.#medium.isInRange(radio, listener.radio)) return true;
-    return false;
+    return !this.#medium.skipsIdle || radio.listeners.length > 0 || this.#channels.isHeard(radio) || this.#channels.isInTheWay(radio);
+  }
+
+  /** Puts on the air what the event that is just going on, and was slept through, has sent or will send. */
+  #catchUp(nowUs: number): void {
+    const { radio, channelMap, pdu } = this.#advertiser;
+    this.#pdu = pdu;
+    if (this.#previousUs + 3 * this.#periodUs <= nowUs) return;
+    let startUs = this.#previousUs;
+    for (let channel = 0; channel < 3; channel++) {
+      if (!((channelMap >> channel) & 1)) continue;
+      const endUs = startUs + this.#periodUs - this.#gapUs;
+      if (!radio.isBusy(startUs, startUs + this.#periodUs)) this.#channels.record(channel, startUs, endUs, radio);
+      startUs += this.#periodUs;
+    }
+    radio.advertisingFromUs = this.#previousUs;
+    radio.advertisingUntilUs = startUs;
   }
 
   #delayUs(event: number): number {
@@ -206,6 +106,7 @@ class AdvertisingProcess {
 
   #advance(): void {
     this.#number++;
+    this.#previousUs = this.#eventUs;
     const { intervalUs, radio } = this.#advertiser;
     this.#eventUs = Math.round(this.#eventUs + intervalUs * (1 + radio.driftPpm * 1e-6)) + this.#delayUs(this.#number);
   }
@@ -218,7 +119,7 @@ class AdvertisingProcess {
   }
 
   #begin(): void {
-    if (!this.#isHeard()) {
+    if (!this.#isNeeded()) {
       this.#isDormant = true;
       return;
     }
@@ -227,16 +128,30 @@ class AdvertisingProcess {
       if (!this.#isStopped) this.#finish();
       return;
     }
+    const { radio } = this.#advertiser;
     this.#pdu = this.#advertiser.pdu;
-    const periodUs = airTimeUs(Phy.Le1M, this.#pdu.length - 2) + this.#gapUs;
+    radio.advertisingFromUs = this.#eventUs;
+    radio.advertisingUntilUs = Number.POSITIVE_INFINITY;
+    this.#channel = -1;
+    this.#findFree(this.#eventUs);
+    this.#nextChannel(this.#eventUs);
+  }
+
+  /** One PDU and what is kept free behind it. */
+  get #periodUs(): number {
+    return airTimeUs(Phy.Le1M, this.#pdu.length - 2) + this.#gapUs;
+  }
+
+  /** Which of the channels that are left the radio has time for: its links, and an answer of its own as a scanner, come first. */
+  #findFree(fromUs: number): void {
+    const { radio, channelMap } = this.#advertiser;
+    const periodUs = this.#periodUs;
     this.#free = 0;
-    for (let i = 0, atUs = this.#eventUs; i < 3; i++) {
-      if (!((this.#advertiser.channelMap >> i) & 1)) continue;
-      if (!this.#advertiser.radio.isBusy(atUs, atUs + periodUs)) this.#free |= 1 << i;
+    for (let channel = this.#channel + 1, atUs = fromUs; channel < 3; channel++) {
+      if (!((channelMap >> channel) & 1)) continue;
+      if (radio.lockedUntilUs <= atUs && !radio.isBusy(atUs, atUs + periodUs)) this.#free |= 1 << channel;
       atUs += periodUs;
     }
-    this.#channel = -1;
-    this.#nextChannel(this.#eventUs);
   }
 
   /** Sends on the channels that are left; stops at each that somebody listens to. */
@@ -253,9 +168,10 @@ class AdvertisingProcess {
         for (const listener of this.#channels.listeners) {
           // Who joined during this event waits for the next one, so that it does not matter which of them were passed over.
           if (listener.radio === radio || listener.window.startUs >= this.#eventUs) continue;
-          if (listener.window.hears(this.#channel, startUs, endUs) && this.#medium.isInRange(radio, listener.radio))
+          if (listener.radio.isTunedFor(listener, this.#channel, startUs, endUs) && this.#medium.isInRange(radio, listener.radio))
             this.#candidates.push(listener);
         }
+        if (this.#candidates.length > 1) this.#candidates.sort((a, b) => Number(b.goesFirst) - Number(a.goesFirst));
         if (this.#candidates.length > 0 || !this.#medium.skipsIdle) {
           this.#startUs = startUs;
           this.#endUs = endUs;
@@ -266,6 +182,7 @@ class AdvertisingProcess {
       }
       startUs = endUs + this.#gapUs;
     }
+    radio.advertisingUntilUs = startUs;
     this.#finish();
   }
 
@@ -273,8 +190,10 @@ class AdvertisingProcess {
     return this.#advertiser.isAnswerable ? GAP_ANSWERABLE_US : GAP_US;
   }
 
-  #goOn(afterUs: number): void {
-    if (!this.#isStopped) this.#nextChannel(afterUs + this.#gapUs);
+  #goOn(afterUs: number, isBehindAnswer = false): void {
+    if (this.#isStopped) return;
+    if (isBehindAnswer) this.#findFree(afterUs + this.#gapUs);
+    this.#nextChannel(afterUs + this.#gapUs);
   }
 
   #finish(): void {
@@ -286,11 +205,12 @@ class AdvertisingProcess {
   #onSent(): void {
     const [startUs, endUs] = [this.#startUs, this.#endUs];
     const { radio } = this.#advertiser;
-    let trouble: "lost" | "collision" | "fault" | undefined;
+    let trouble: Trouble;
     let heard: Listener[] = [];
     for (const listener of this.#candidates) {
       const to = listener.radio;
-      if (!this.#channels.listeners.has(listener) || to.lockedUntilUs > startUs || to.isBusy(startUs, endUs)) continue;
+      if (!this.#channels.listeners.has(listener) || to.lockedUntilUs > startUs) continue;
+      if (to.isBusy(startUs, endUs) || to.isAdvertising(startUs, endUs)) continue;
       if (this.#channels.isCollided(this.#channel, startUs, endUs, radio, to)) trouble = "collision";
       else if (!this.#isReceived(radio, to, 0)) trouble ??= "lost";
       else heard.push(listener);
@@ -304,8 +224,11 @@ class AdvertisingProcess {
     this.#answers = [];
     const answerUs = endUs + T_IFS_US;
     for (const listener of heard) {
-      const answer = listener.onAdvertising(pdu!, this.#rssiDbm(radio, listener.radio, 0));
-      if (!answer || !this.#advertiser.isAnswerable) continue;
+      const to = listener.radio;
+      // Not where a link needs the radio meanwhile, or another listener of the same radio answers already.
+      const hasTime = to.lockedUntilUs <= endUs && !to.isBusy(answerUs, answerUs + LONGEST_ANSWER_US);
+      const answer = listener.onAdvertising(pdu!, this.#rssiDbm(radio, to, 0), hasTime && this.#advertiser.isAnswerable);
+      if (!answer) continue;
       const untilUs = answerUs + airTimeUs(Phy.Le1M, answer.pdu.length - 2);
       this.#channels.record(this.#channel, answerUs, untilUs, listener.radio);
       // Whoever asks for a SCAN_RSP stays for it.
@@ -328,8 +251,9 @@ class AdvertisingProcess {
     for (const { listener, answer, startUs, endUs: untilUs } of this.#answers) {
       const from = listener.radio;
       endUs = Math.max(endUs, untilUs);
-      let trouble: "lost" | "collision" | "fault" | undefined;
-      if (this.#channels.isCollided(this.#channel, startUs, untilUs, from, radio)) trouble = "collision";
+      let trouble: Trouble;
+      if (radio.isBusy(startUs, untilUs)) trouble = "unheard";
+      else if (this.#channels.isCollided(this.#channel, startUs, untilUs, from, radio)) trouble = "collision";
       else if (!this.#isReceived(from, radio, 1)) trouble = "lost";
       const pdu = this.#afterHooks(answer.pdu, from, startUs, true);
       if (!pdu) trouble = "fault";
@@ -343,14 +267,16 @@ class AdvertisingProcess {
       this.#tellRequesters(undefined, endUs);
       return;
     }
-    if (!response) {
+    const responseUs = endUs + T_IFS_US;
+    const responseEndUs = responseUs + airTimeUs(Phy.Le1M, (response?.length ?? 0) - 2);
+    if (!response || radio.isBusy(responseUs, responseEndUs)) {
       this.#tellRequesters(undefined, endUs);
-      this.#goOn(endUs);
+      this.#goOn(endUs, true);
       return;
     }
     this.#response = response;
-    this.#startUs = endUs + T_IFS_US;
-    this.#endUs = this.#startUs + airTimeUs(Phy.Le1M, response.length - 2);
+    this.#startUs = responseUs;
+    this.#endUs = responseEndUs;
     this.#channels.record(this.#channel, this.#startUs, this.#endUs, radio);
     this.#stage = "responded";
     this.#medium.scheduler.set(this.#event, this.#endUs);
@@ -358,7 +284,7 @@ class AdvertisingProcess {
 
   #onResponded(): void {
     this.#tellRequesters(this.#response, this.#endUs);
-    this.#goOn(this.#endUs);
+    this.#goOn(this.#endUs, true);
   }
 
   #tellRequesters(response: Uint8Array | undefined, endUs: number): void {
@@ -366,9 +292,9 @@ class AdvertisingProcess {
     const pdu = response ? this.#afterHooks(response, radio, this.#startUs, true) : undefined;
     const requesters = this.#answers.filter(({ answer, listener }) => !answer.connect && this.#channels.listeners.has(listener));
     const heard: Listener[] = [];
-    let trouble: "lost" | "collision" | "fault" | undefined = response && !pdu ? "fault" : undefined;
+    let trouble: Trouble = response && !pdu ? "fault" : undefined;
     for (const { listener } of requesters) {
-      if (!pdu) continue;
+      if (!pdu || listener.radio.isBusy(this.#startUs, endUs)) continue;
       if (this.#channels.isCollided(this.#channel, this.#startUs, endUs, radio, listener.radio)) trouble = "collision";
       else if (!this.#isReceived(radio, listener.radio, 2)) trouble ??= "lost";
       else heard.push(listener);
@@ -391,8 +317,8 @@ class AdvertisingProcess {
       const pdu = this.#afterHooks(this.#advertiser.pdu, radio, nowUs, true);
       this.#trace(pdu ?? this.#advertiser.pdu, radio, nowUs, pdu ? [listener] : [], pdu ? undefined : "fault");
       if (!pdu) continue;
-      const answer = listener.onAdvertising(pdu, this.#rssiDbm(radio, listener.radio, 0));
-      if (!answer || !isAnswerable) continue;
+      const answer = listener.onAdvertising(pdu, this.#rssiDbm(radio, listener.radio, 0), isAnswerable);
+      if (!answer) continue;
       const heard = this.#afterHooks(answer.pdu, listener.radio, nowUs, true);
       this.#traceTo(heard ?? answer.pdu, listener.radio, nowUs, radio, heard ? undefined : "fault");
       if (answer.connect) {
@@ -424,7 +350,7 @@ class AdvertisingProcess {
     return typeof fault === "object" && "deliver" in fault && fault.deliver.length >= 2 ? fault.deliver : undefined;
   }
 
-  #trace(pdu: Uint8Array, from: Radio, timeUs: number, heard: readonly Listener[], trouble: "lost" | "collision" | "fault" | undefined) {
+  #trace(pdu: Uint8Array, from: Radio, timeUs: number, heard: readonly Listener[], trouble: Trouble) {
     if (this.#medium.trace.isOn && (this.#candidates.length > 0 || heard.length > 0 || !this.#medium.skipsIdle))
       this.#record(
         pdu,
@@ -435,17 +361,11 @@ class AdvertisingProcess {
       );
   }
 
-  #traceTo(pdu: Uint8Array, from: Radio, timeUs: number, to: Radio, trouble: "lost" | "collision" | "fault" | undefined): void {
+  #traceTo(pdu: Uint8Array, from: Radio, timeUs: number, to: Radio, trouble: Trouble): void {
     if (this.#medium.trace.isOn) this.#record(pdu, from, timeUs, trouble ? [] : [to.name], trouble);
   }
 
-  #record(
-    pdu: Uint8Array,
-    from: Radio,
-    timeUs: number,
-    receivedBy: readonly string[],
-    trouble: "lost" | "collision" | "unheard" | "fault" | undefined,
-  ): void {
+  #record(pdu: Uint8Array, from: Radio, timeUs: number, receivedBy: readonly string[], trouble: Trouble): void {
     this.#medium.trace.add({
       kind: "air",
       timeUs,
