@@ -138,6 +138,9 @@ export class FakeKernel implements Disposable {
   busyTimes = 0;
   /** Statuses with which the next commands that set something fail. */
   readonly refusals: number[] = [];
+  /** Adapters whose commands are never answered; what they would have been answered comes when they are no longer among them. */
+  readonly silent = new Set<number>();
+  readonly #late: { readonly descriptor: number; readonly index: number; readonly packet: Uint8Array }[] = [];
   /** Called when an adapter was powered off. */
   onPoweredOff: (adapter: FakeAdapter) => void = () => {};
 
@@ -164,6 +167,13 @@ export class FakeKernel implements Disposable {
     const adapter = this.adapters.get(index)!;
     adapter.blocked = true;
     adapter.clear("Powered");
+  }
+
+  /** The answers that a silent adapter owes come now. */
+  answerLate(index: number): void {
+    this.silent.delete(index);
+    for (const { descriptor, index: of, packet } of this.#late.splice(0))
+      if (of === index) this.#real.write(descriptor, packet, packet.length);
   }
 
   [Symbol.dispose](): void {
@@ -244,6 +254,10 @@ export class FakeKernel implements Disposable {
         ? encodeCommandStatus(declaration!.opcode, index, reply)
         : encodeCommandComplete(declaration!, index, Status.Success, reply as never),
     ];
+    if (this.silent.has(index)) {
+      this.#late.push(...packets.map((packet) => ({ descriptor: far, index, packet })));
+      return bytes.length;
+    }
     for (const packet of packets) this.#real.write(far, packet, packet.length);
     return bytes.length;
   }

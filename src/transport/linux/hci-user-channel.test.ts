@@ -136,6 +136,67 @@ describe.skipIf(process.platform !== "linux")("an adapter is borrowed", () => {
     expect(notes(kernel)).toEqual([]);
   });
 
+  test.each(["on", "once", "prependListener"] as const)(
+    "a signal that the program handles itself (%s) is the program's alone",
+    async (add) => {
+      using clock = new VirtualClock();
+      const { kernel, adapter, options } = oneAdapter("Powered");
+      using _ = kernel;
+      const kill = vi.spyOn(process, "kill").mockImplementation(() => true);
+      const transport = await openHciUserChannel(0, { clock, ...options });
+      const seen: string[] = [];
+      const handler = (name: string): void => void seen.push(name);
+      for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+        process[add](name, handler);
+        process.emit(name, name);
+        process.off(name, handler);
+      }
+      await clock.advance(1_000);
+      expect(seen).toEqual(["SIGINT", "SIGTERM", "SIGHUP"]);
+      expect(kill.mock.calls.filter(([, name]) => name !== 0)).toEqual([]);
+      expect(adapter.has("Powered")).toBe(false); // still in use
+      expect(notes(kernel)).toEqual(["hci0"]);
+      kill.mockRestore();
+      await transport[Symbol.asyncDispose]();
+      expect(adapter.has("Powered")).toBe(true);
+    },
+  );
+
+  test("a handler that was there before the adapter was borrowed, and is called once, is the program's too", async () => {
+    using clock = new VirtualClock();
+    const { kernel, options } = oneAdapter("Powered");
+    using _ = kernel;
+    const kill = vi.spyOn(process, "kill").mockImplementation(() => true);
+    let seen = 0;
+    process.once("SIGINT", () => seen++);
+    const transport = await openHciUserChannel(0, { clock, ...options });
+    process.emit("SIGINT", "SIGINT");
+    await clock.advance(1_000);
+    expect(seen).toBe(1);
+    expect(kill.mock.calls.filter(([, name]) => name !== 0)).toEqual([]);
+    kill.mockRestore();
+    await transport[Symbol.asyncDispose]();
+  });
+
+  test("another copy of this library does not handle a signal for this one", async () => {
+    using clock = new VirtualClock();
+    const { kernel, adapter, options } = oneAdapter("Powered");
+    using _ = kernel;
+    await openHciUserChannel(0, { clock, ...options });
+    const copy = Object.defineProperty((): void => {}, Symbol.for("jelling.borrowed-adapters"), { value: true });
+    process.on("SIGINT", copy);
+    const killed = new Promise<boolean>((resolve) => {
+      vi.spyOn(process, "kill").mockImplementation((_pid, name) => {
+        if (name !== 0) resolve(adapter.has("Powered"));
+        return true;
+      });
+    });
+    process.emit("SIGINT", "SIGINT");
+    expect(await killed).toBe(true);
+    vi.restoreAllMocks();
+    process.off("SIGINT", copy);
+  });
+
   test("a signal while it is being opened ends the opening and powers it on again", async () => {
     using clock = new VirtualClock();
     const { kernel, adapter, options } = oneAdapter("Powered");

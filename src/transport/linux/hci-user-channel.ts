@@ -1,4 +1,5 @@
 import { type Clock, delay, SystemClock } from "../../async/clock.ts";
+import { Pending } from "../../async/pending.ts";
 import { type HciTransport, TransportError } from "../../hci/transport.ts";
 import { commands, encodeCommand, hasBit, Settings, Status } from "../../mgmt-protocol/index.ts";
 import { type Borrowed, forgetBorrowed, rememberBorrowed } from "./borrow/borrowed-adapters.ts";
@@ -19,6 +20,8 @@ const BUSY_MS = 3_000;
 const BUSY_PAUSE_MS = 100;
 /** How long the settings have to stay as they were until an adapter is given back where bluetoothd runs. */
 const SETTLE_MS = 500;
+/** How long opening an adapter waits for others that were left behind: the commands for one that answers take a few milliseconds. */
+const OTHERS_MS = 500;
 /** How long an adapter that could not be opened may take until it can be set back; whoever has it may keep it. */
 const FAILED_MS = 500;
 
@@ -48,15 +51,26 @@ export async function openHciUserChannel(
   { clock = new SystemClock(), signal, calls = loadLinuxCalls(`hci:${index}`), folders = systemFolders() }: UserChannelOptions = {},
 ): Promise<HciTransport> {
   signal?.throwIfAborted();
-  const borrowing = new Borrowing({ clock, calls, folders }, index);
-  const [opened] = await Promise.allSettled([
-    borrowing.open(signal),
-    restoreLeftBehind({ clock, calls, folders, signal, except: index }), // an outcome of others is none of this one's
-  ]);
-  if (opened.status === "rejected") throw opened.reason;
+  // Others that were left behind are none of this one's business: what becomes of them is not waited for longer than a moment, and what is
+  // not done when this one is given back is left for the next start.
+  const enough = new AbortController();
+  const others = restoreLeftBehind({ clock, calls, folders, signal: enough.signal, except: index }).catch(() => undefined);
+  const borrowing = new Borrowing({ clock, calls, folders }, index, () => enough.abort());
+  const [opened] = await Promise.allSettled([borrowing.open(signal), inAMoment(clock, others, signal)]);
+  if (opened.status === "rejected") {
+    enough.abort();
+    throw opened.reason;
+  }
   if (!signal?.aborted) return opened.value;
   await opened.value[Symbol.asyncDispose]();
   throw signal.reason;
+}
+
+/** Until it is done, the moment is over, or the caller gives up. */
+async function inAMoment(clock: Clock, done: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  const moment = new Pending<unknown>({ clock, operation: "adapters left behind", signal, timeoutMs: OTHERS_MS });
+  void done.then((outcome) => moment.resolve(outcome));
+  await moment.promise.catch(() => undefined);
 }
 
 /** One adapter, from before it is touched until it is given back. */
@@ -77,7 +91,11 @@ class Borrowing implements Borrowed {
   #timesPoweredOff = 0;
   #loweredByIoctl = false;
 
-  constructor(access: AdapterAccess, index: number) {
+  readonly #onGivenBack: () => void;
+
+  /** @param onGivenBack the transport is closed; what the adapter was is about to be restored */
+  constructor(access: AdapterAccess, index: number, onGivenBack: () => void) {
+    this.#onGivenBack = onGivenBack;
     this.#access = access;
     this.#index = index;
     this.#spec = `hci:${index}`;
@@ -115,7 +133,7 @@ class Borrowing implements Borrowed {
         this.#noted ||= this.#notes.claim(this.#index, undefined);
         const address = this.#before?.address;
         const info = address === undefined ? { spec: this.#spec } : { spec: this.#spec, address };
-        return await DescriptorTransport.open(calls, descriptor, { info, signal, afterClose: () => this.#restore() });
+        return await DescriptorTransport.open(calls, descriptor, { info, signal, afterClose: () => this.#giveBack() });
       }
       await delay(clock, BUSY_PAUSE_MS, { signal, name: `${this.#spec} busy` });
     }
@@ -213,6 +231,11 @@ class Borrowing implements Borrowed {
     }
     const holders = findSocketHolders(folders).map(({ name, pid }) => `${name} (process ${pid})`);
     return holders.length === 0 ? error : busy(`another program has it for itself, perhaps ${holders.join(" or ")}`);
+  }
+
+  #giveBack(): Promise<void> {
+    this.#onGivenBack();
+    return this.#restore();
   }
 
   #restoring: Promise<void> | undefined;

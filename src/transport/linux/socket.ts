@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { onAbort } from "../../async/on-abort.ts";
 import { TransportBase } from "../../hci/base-transport.ts";
 import { type HciTransport, TransportClosed, TransportError } from "../../hci/transport.ts";
 import type { LinuxFolders } from "./folders.ts";
@@ -119,17 +120,16 @@ class Reader {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const reader = new Reader(calls);
-      const giveUp = (): void => {
+      const listener = onAbort(signal, () => {
         reader.stop();
         reject(signal?.reason);
-      };
-      signal?.addEventListener("abort", giveUp, { once: true });
+      });
       reader.onMessage = () => {
-        signal?.removeEventListener("abort", giveUp);
+        listener[Symbol.dispose]();
         resolve(reader);
       };
       reader.onFailure = (cause) => {
-        signal?.removeEventListener("abort", giveUp);
+        listener[Symbol.dispose]();
         reject(new TransportError("io", `${spec} cannot be read, its thread does not run`, { cause }));
       };
     });

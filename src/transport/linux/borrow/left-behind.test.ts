@@ -77,6 +77,68 @@ describe.skipIf(process.platform !== "linux")("an adapter whose borrower is dead
     expect(machine.notes).toEqual(["hci2"]);
   });
 
+  test("and silent delays the opening of another one by a moment, and is left for the next start", async () => {
+    using clock = new VirtualClock({ auto: false });
+    using machine = new Machine();
+    machine.note(1);
+    machine.note(2);
+    machine.silent.add(1);
+    const opening = openHciUserChannel(0, { clock, ...machine.options });
+    await clock.advance(500);
+    const transport = await opening;
+    expect(machine.all.map((adapter) => adapter.has("Powered"))).toEqual([false, false, true]);
+    await transport[Symbol.asyncDispose]();
+    expect(machine.notes).toEqual(["hci1"]);
+    await clock.advance(5);
+    expect(machine.openSockets).toBe(0);
+    expect(clock.pending).toEqual([]);
+  });
+
+  test("and answers after a while is restored behind the back of who opened another one", async () => {
+    using clock = new VirtualClock({ auto: false });
+    using machine = new Machine();
+    machine.note(1);
+    machine.silent.add(1);
+    const opening = openHciUserChannel(0, { clock, ...machine.options });
+    await clock.advance(3_000);
+    const transport = await opening;
+    machine.answerLate(1);
+    await clock.advance(100);
+    expect(machine.all[1]!.has("Powered")).toBe(true);
+    expect(machine.notes).toEqual(["hci0"]);
+    await transport[Symbol.asyncDispose]();
+  });
+
+  test("and silent holds up nobody who fails to open another one", async () => {
+    using clock = new VirtualClock();
+    using machine = new Machine();
+    machine.note(1);
+    machine.silent.add(1);
+    await expect(openHciUserChannel(63, { clock, ...machine.options })).rejects.toMatchObject({ reason: "not-found" });
+    expect(clock.now()).toBeLessThanOrEqual(500);
+    const abort = new AbortController();
+    clock.setTimer(100, "impatience", () => abort.abort(new Error("enough")));
+    await expect(openHciUserChannel(0, { clock, ...machine.options, signal: abort.signal })).rejects.toThrow("enough");
+    expect(machine.notes).toEqual(["hci1"]);
+    await clock.advance(20);
+    expect(clock.pending).toEqual([]);
+  });
+
+  test("and silent is told as failed after ten seconds, the others without delay", async () => {
+    using clock = new VirtualClock();
+    using machine = new Machine();
+    machine.note(1);
+    machine.note(2);
+    machine.silent.add(1);
+    const restored = await restoreLeftBehind({ clock, ...machine.options });
+    expect(clock.now()).toBeGreaterThanOrEqual(10_000);
+    expect(restored.map(({ index, outcome }) => [index, outcome])).toEqual([
+      [1, "failed"],
+      [2, "restored"],
+    ]);
+    expect(restored[0]!.error?.message).toBe("hci1 did not answer the management command 0x4");
+  });
+
   test("is restored when it is opened and closed again", async () => {
     using clock = new VirtualClock();
     using machine = new Machine();

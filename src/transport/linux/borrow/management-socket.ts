@@ -80,6 +80,7 @@ export class ManagementSocket implements Disposable {
   async #ask(command: Uint8Array): Promise<MgmtReplyPacket> {
     const spec = `hci:${this.#index}`;
     const opcode = command[0]! | (command[1]! << 8);
+    this.#forgetWhatCameLate();
     if (this.#calls.write(this.#descriptor, command, command.length) < 0) {
       throw describeFailure(spec, new SystemError("write", this.#calls.errno()), this.#folders);
     }
@@ -100,6 +101,11 @@ export class ManagementSocket implements Disposable {
       }
       await this.#pause();
     }
+  }
+
+  /** Answers to commands that were given up would be taken for that to the next one of their kind. */
+  #forgetWhatCameLate(): void {
+    while (this.#calls.read(this.#descriptor, this.#buffer, this.#buffer.length) > 0);
   }
 
   #pause(): Promise<void> {
