@@ -74,6 +74,22 @@ export class VirtualClock implements Clock, Disposable {
     this.#nowMs = untilMs;
   }
 
+  /**
+   * Lets up to `ms` of simulated time pass within this call, as code does that blocks: timers fire, but no promise's reaction runs meanwhile.
+   *
+   * @param isEnough asked before each timer; true ends it there
+   */
+  block(ms: number, isEnough: () => boolean): void {
+    const untilMs = this.#nowMs + ms;
+    while (!isEnough()) {
+      if ((this.#next()?.dueMs ?? Number.POSITIVE_INFINITY) > untilMs) {
+        this.#nowMs = untilMs;
+        return;
+      }
+      this.#fireNext(untilMs);
+    }
+  }
+
   /** Moves time until `promise` settles, and gives its outcome. @throws {StateError} no timer is left that could settle it */
   async run<T>(promise: Promise<T>): Promise<T> {
     if (this.#auto) return promise;

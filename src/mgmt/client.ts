@@ -23,28 +23,22 @@ import {
   events,
   type GivenTo,
   type MgmtEventName,
-  type MgmtPacket,
+  type MgmtReplyPacket,
   NO_CONTROLLER,
   peekReply,
   Status,
 } from "../mgmt-protocol/index.ts";
 import { type KernelSocket, openKernelSocket } from "../transport/index.ts";
+import { checkEventName, checkIndex, checkTimeout, EVENT_NAMES, isCommand, MOST_CAPACITY, SIGNAL_NAMES, usualTimeoutMs } from "./checks.ts";
 import { MgmtError, MgmtWriteError } from "./error.ts";
 import { argumentsOf } from "./method-arguments.ts";
+import { readReceived } from "./received.ts";
 import { type Request, Requests } from "./requests.ts";
 import { type MgmtResponse, responseOf, valuesByPosition } from "./response.ts";
 import type { MgmtEvent, MgmtEventOf, MgmtMethods, MgmtSignals } from "./types.ts";
 
 /** Events that wait for a reader; the oldest are dropped and counted. */
 const EVENT_CAPACITY = 1024;
-const USUAL_TIMEOUT_MS = 10_000;
-/** What takes longer: firmware that is loaded, a supervision timeout, a user who is asked and a device that has to be found first. */
-const LONGER_TIMEOUTS_MS: ReadonlyMap<AnyMgmtCommand, number> = new Map<AnyMgmtCommand, number>([
-  [commands.setPowered, 30_000],
-  [commands.disconnect, 40_000],
-  [commands.pairDevice, 120_000],
-]);
-
 export interface MgmtOptions {
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
@@ -224,7 +218,7 @@ export class MgmtClient implements AsyncDisposable {
     checkIndex(command, index);
     const packet = encodeCommand(command, index, parameters);
     if (!options.unchecked) checkLimits(command.parameters.fields, parameters, `${command.name}.`);
-    const timeoutMs = options.timeoutMs ?? this.#timeoutMs ?? LONGER_TIMEOUTS_MS.get(command) ?? USUAL_TIMEOUT_MS;
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs ?? usualTimeoutMs(command);
     const reply = await this.#requests.submit(command, index, packet, { signal: options.signal, timeoutMs });
     if (reply.status === Status.Success) return reply;
     const returns = reply.returns instanceof Uint8Array ? undefined : reply.returns;
@@ -241,46 +235,36 @@ export class MgmtClient implements AsyncDisposable {
   #receive(packet: Uint8Array): void {
     if (this.#closed) return;
     if (this.#emitter.count("packet") > 0) this.#emitter.emit("packet", { direction: "received", packet });
-    let decoded: MgmtPacket;
-    try {
-      decoded = decodePacket(packet);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.#receiveMalformed(packet, error);
-      return;
+    const received = readReceived(packet);
+    switch (received.kind) {
+      case "event":
+        if (received.error) this.#warn(received.error);
+        this.#publish(received.event);
+        break;
+      case "reply":
+        this.#replied(received.reply);
+        break;
+      case "brokenReply": // still ends its command
+        this.#warn(received.error);
+        this.#requests.take({ ...received, returns: undefined })?.pending.reject(received.error);
+        break;
+      case "nothing":
+        this.#warn(received.error);
+        break;
     }
-    if (decoded.kind === "event") {
-      const { index, parameters } = decoded;
-      const event = eventNames.get(decoded.code);
-      if (event === undefined || parameters instanceof Uint8Array)
-        this.#publish({ event: "unknown", code: decoded.code, index, parameters: packet.slice(6) });
-      else this.#publish({ event, index, ...parameters } as MgmtEvent);
-      return;
-    }
-    if (this.#emitter.count("reply") > 0) this.#emitter.emit("reply", decoded);
-    // Command Status Success would say that the command goes on; Linux never sends it.
-    if (decoded.kind === "status" && decoded.status === Status.Success) return;
-    const request = this.#requests.take(decoded);
-    if (request) request.pending.resolve(decoded);
-    else this.#logger.debug(() => `a reply nobody waits for: opcode 0x${decoded.opcode.toString(16)}, status ${decoded.status}`);
   }
 
-  /** A reply that cannot be read still ends its command; an event is passed on with what is wrong with it. */
-  #receiveMalformed(packet: Uint8Array, error: DecodeError): void {
+  #replied(reply: MgmtReplyPacket): void {
+    if (this.#emitter.count("reply") > 0) this.#emitter.emit("reply", reply);
+    // Command Status Success would say that the command goes on; Linux never sends it.
+    if (reply.kind === "status" && reply.status === Status.Success) return;
+    const request = this.#requests.take(reply);
+    if (request) request.pending.resolve(reply);
+    else this.#logger.debug(() => `a reply nobody waits for: opcode 0x${reply.opcode.toString(16)}, status ${reply.status}`);
+  }
+
+  #warn(error: Error): void {
     this.#logger.warn(() => `a packet that cannot be decoded: ${error.message}`);
-    try {
-      const reply = peekReply(packet);
-      if (reply) {
-        this.#requests.take({ ...reply, returns: undefined })?.pending.reject(error);
-        return;
-      }
-    } catch (cause) {
-      if (!(cause instanceof DecodeError)) throw cause;
-    }
-    const header = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
-    if (packet.length < 6) return; // not even a header: nothing that could be passed on
-    const [code, index] = [header.getUint16(0, true), header.getUint16(2, true)];
-    this.#publish({ event: "unknown", code, index, parameters: packet.slice(6), error });
   }
 
   #publish(event: MgmtEvent): void {
@@ -299,37 +283,4 @@ export class MgmtClient implements AsyncDisposable {
     for (const queue of [...this.#readers.keys()]) queue.end(reason instanceof ClosedError ? undefined : reason);
     this.#emitter.emit("close", reason);
   }
-}
-
-/** Events that may wait; nobody reads more. */
-const MOST_CAPACITY = 0x7fff_ffff;
-const EVENT_NAMES: ReadonlySet<string> = new Set<MgmtEventName>(Object.keys(events) as MgmtEventName[]);
-const SIGNAL_NAMES: ReadonlySet<string> = new Set([...EVENT_NAMES, "unknown", "event", "reply", "packet", "close"]);
-
-/** A name that nobody ever tells of would be a listener that never hears. */
-function checkEventName(name: unknown, known: ReadonlySet<string>): void {
-  if (typeof name === "string" && known.has(name)) return;
-  if (typeof name !== "string") throw new ArgumentError(`the name of an event: expected a string like "deviceFound", got ${kindOf(name)}`);
-  const meant = eventNamed(name); // "DeviceFoundEvent", as in the protocol description
-  const nearest = (meant && eventNames.get(meant.code)) ?? nearestName(name, known);
-  const hint = nearest === undefined ? `expected one of ${[...known].join(", ")}` : `did you mean "${nearest}"?`;
-  throw new ArgumentError(`event "${name}": there is none of that name; ${hint}`);
-}
-
-function isCommand(command: unknown): command is AnyMgmtCommand {
-  return typeof command === "object" && command !== null && "opcode" in command && "parameters" in command;
-}
-
-/** Milliseconds, or nothing. */
-function checkTimeout(what: string, timeoutMs: unknown): void {
-  if (timeoutMs === undefined || (typeof timeoutMs === "number" && timeoutMs >= 0)) return;
-  throw new ArgumentError(`${what}: timeoutMs: expected milliseconds, 0 or more, got ${kindOf(timeoutMs)}`);
-}
-
-function checkIndex({ name, index: kind }: AnyMgmtCommand, index: number): void {
-  if (!Number.isInteger(index) || index < 0 || index > NO_CONTROLLER)
-    throw new ArgumentError(`${name}: controller index ${index}: expected 0 to 65534`);
-  if (kind === "none" && index !== NO_CONTROLLER)
-    throw new ArgumentError(`${name} belongs to no controller: expected no index, not ${index}`);
-  if (kind === "controller" && index === NO_CONTROLLER) throw new ArgumentError(`${name} belongs to a controller: expected its index`);
 }

@@ -85,6 +85,15 @@ export {
   type Tlv,
   WakeReason,
 } from "../mgmt-protocol/index.ts";
+export {
+  type MgmtSync,
+  MgmtSyncClient,
+  type MgmtSyncOptions,
+  type NextEventOptions,
+  openMgmtSync,
+  type SyncRequestOptions,
+  sendSync,
+} from "./blocking.ts";
 export { type EventOptions, type Mgmt, MgmtClient, type MgmtOptions, openMgmt, type RequestOptions } from "./client.ts";
 export { MgmtError, MgmtWriteError } from "./error.ts";
 export { Monitor, type MonitorListener, type MonitorOptions, openMonitor } from "./monitor.ts";
@@ -116,4 +125,4 @@ export {
   type WatchSettingsOptions,
   watchSettings,
 } from "./sequences/settings-changes.ts";
-export type { MgmtEvent, MgmtEventOf, MgmtMethods, MgmtSignals, UnknownMgmtEvent } from "./types.ts";
+export type { MgmtEvent, MgmtEventOf, MgmtMethods, MgmtSignals, MgmtSyncMethods, UnknownMgmtEvent } from "./types.ts";

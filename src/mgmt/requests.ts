@@ -18,7 +18,7 @@ const LANE_CAPACITY = 64;
  * How long identical commands wait for the reply of one that was given up. The kernel gives a controller two seconds to answer an HCI
  * command, so that a reply that has not come by then most likely never does.
  */
-const LATE_REPLY_MS = 2_000;
+export const LATE_REPLY_MS = 2_000;
 
 /** Requests that were given up and whose reply may still come, for each lane. */
 const FORGOTTEN_CAPACITY = 16;

@@ -55,5 +55,17 @@ export type MgmtMethod<C extends AnyMgmtCommand> = (
   ...args: [...IndexArgument<C>, ...ParameterArguments<GivenTo<C["parameters"]>>, options?: OperationOptions]
 ) => Promise<DecodedBy<C["returns"]>>;
 
+/** As `MgmtMethod`, but it blocks. */
+export type MgmtSyncMethod<C extends AnyMgmtCommand> = (
+  ...args: [
+    ...IndexArgument<C>,
+    ...ParameterArguments<GivenTo<C["parameters"]>>,
+    options?: { readonly timeoutMs?: number | undefined; readonly unchecked?: boolean | undefined },
+  ]
+) => DecodedBy<C["returns"]>;
+
+/** One blocking method for each command. */
+export type MgmtSyncMethods = { readonly [K in keyof MgmtCommands]: MgmtSyncMethod<MgmtCommands[K]> };
+
 /** One method for each command: `setPowered(0, true)`, `pairDevice(0, { address, addressType, ioCapability })`, `readControllerIndexList()`. */
 export type MgmtMethods = { readonly [K in keyof MgmtCommands]: MgmtMethod<MgmtCommands[K]> };

@@ -1,7 +1,8 @@
 import { type Clock, VirtualClock } from "../async/index.ts";
 import { ArgumentError, SeededRandom, StateError } from "../core/index.ts";
 import { type AnyMgmtCommand, type AnyMgmtEvent, DisconnectReason, events, type GivenTo } from "../mgmt-protocol/index.ts";
-import type { KernelSocket } from "../transport/index.ts";
+import type { BlockingKernelSocket, KernelSocket } from "../transport/index.ts";
+import { SimulatedBlockingSocket } from "./simulated-kernel/blocking-socket.ts";
 import type { Controller } from "./simulated-kernel/controller.ts";
 import { KernelCore } from "./simulated-kernel/core.ts";
 import { DeviceInRange } from "./simulated-kernel/device-in-range.ts";
@@ -12,6 +13,7 @@ import { updateEveryListener } from "./simulated-kernel/listening.ts";
 import type { KernelControllerOptions, KernelDeviceOptions, SimulatedKernelOptions } from "./simulated-kernel/options.ts";
 import { PairingProcedure } from "./simulated-kernel/pairing-procedure.ts";
 import { losePower } from "./simulated-kernel/power.ts";
+import type { QueuedSocket } from "./simulated-kernel/queued-socket.ts";
 
 const RECEIVE_QUEUE_PACKETS = 8192;
 const ROUND_TRIP_MS = 2;
@@ -61,6 +63,17 @@ export class SimulatedKernel {
       (socket, packet) => this.#dispatcher.write(socket, packet),
       (socket) => this.#dispatcher.closed(socket),
     ).queue;
+  }
+
+  /**
+   * A socket of the management channel for a program that blocks: `openMgmtSync({ socket: kernel.openBlockingSocket() })`.
+   *
+   * @throws {StateError} the kernel's clock is no VirtualClock: time cannot pass while a program blocks
+   */
+  openBlockingSocket(options: KernelSocketOptions = {}): BlockingKernelSocket {
+    if (!(this.clock instanceof VirtualClock))
+      throw new StateError("a program that blocks needs a kernel in simulated time: expected a VirtualClock");
+    return new SimulatedBlockingSocket(this.openSocket(options) as QueuedSocket, this.clock);
   }
 
   /** A socket of the monitor channel: everything that passes on the management channel, and controllers that come and go. */

@@ -2,14 +2,16 @@ export { type HciTransport, TransportClosed, TransportError } from "../hci/trans
 export { H4Framer } from "./h4.ts";
 export { createTransportPair } from "./memory-pipe.ts";
 export { openTransport } from "./open.ts";
-export { openKernelSocket } from "./open-kernel-socket.ts";
+export { openBlockingKernelSocket, openKernelSocket } from "./open-kernel-socket.ts";
 export { serveController } from "./serve.ts";
 export { createStreamTransport, type StreamTransportOptions } from "./stream.ts";
 export type {
   AttachableController,
+  BlockingKernelSocket,
   ControllerServer,
   KernelChannel,
   KernelSocket,
+  OpenBlockingKernelSocket,
   OpenKernelSocket,
   OpenTransportKind,
   ServeOptions,

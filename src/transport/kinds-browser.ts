@@ -1,5 +1,5 @@
 import { TransportError } from "../hci/transport.ts";
-import type { OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
+import type { OpenBlockingKernelSocket, OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
 
 /** A page has none of the transports that need Node. */
 export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {};
@@ -8,9 +8,13 @@ export const serve: ServeController = async (_controller, spec) => {
   throw new TransportError("unsupported", `"${spec}" cannot be served by a page: that needs Node`);
 };
 
+const noKernel = (channel: string): TransportError =>
+  new TransportError("unsupported", `the Bluetooth ${channel} channel of a kernel cannot be opened by a page: that needs Node on Linux`);
+
 export const openKernelSocket: OpenKernelSocket = async (channel) => {
-  throw new TransportError(
-    "unsupported",
-    `the Bluetooth ${channel} channel of a kernel cannot be opened by a page: that needs Node on Linux`,
-  );
+  throw noKernel(channel);
+};
+
+export const openBlockingKernelSocket: OpenBlockingKernelSocket = (channel) => {
+  throw noKernel(channel);
 };

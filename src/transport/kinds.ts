@@ -1,5 +1,6 @@
 import { TransportError } from "../hci/transport.ts";
-import type { OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
+import { openBlockingKernelSocket as openBlocking } from "./linux/blocking-socket.ts";
+import type { OpenBlockingKernelSocket, OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
 
 /** The transports that need Node, each loaded on first use. A browser bundle gets `kinds-browser.ts` instead (`imports` of package.json). */
 export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
@@ -17,6 +18,9 @@ export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
 };
 
 export const serve: ServeController = async (controller, spec, options) => (await import("./server.ts")).serve(controller, spec, options);
+
+/** Loaded at once, for a call that blocks cannot wait for an import; the FFI package is loaded by the first call. */
+export const openBlockingKernelSocket: OpenBlockingKernelSocket = (channel) => openBlocking(channel);
 
 export const openKernelSocket: OpenKernelSocket = async (channel, options) =>
   (await import("./linux/kernel-socket.ts")).openKernelSocket(channel, options);

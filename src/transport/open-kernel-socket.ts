@@ -1,6 +1,6 @@
-import { openKernelSocket as open } from "#transport-kinds";
+import { openBlockingKernelSocket as openBlocking, openKernelSocket as open } from "#transport-kinds";
 import { checkChoice, checkOptions, optionNames } from "../core/arguments.ts";
-import type { KernelChannel, KernelSocket } from "./types.ts";
+import type { BlockingKernelSocket, KernelChannel, KernelSocket } from "./types.ts";
 
 const OPTIONS = optionNames<{ signal: AbortSignal }>({ signal: true });
 
@@ -14,4 +14,14 @@ export async function openKernelSocket(channel: KernelChannel, options: { signal
   checkChoice("openKernelSocket", channel, ["control", "monitor"]);
   checkOptions("openKernelSocket", options, OPTIONS);
   return await open(channel, options);
+}
+
+/**
+ * The same for programs that block, scripts and prompts: while such a socket reads, nothing else of the process runs.
+ *
+ * @throws {TransportError} as `openKernelSocket`
+ */
+export function openBlockingKernelSocket(channel: KernelChannel): BlockingKernelSocket {
+  checkChoice("openBlockingKernelSocket", channel, ["control", "monitor"]);
+  return openBlocking(channel);
 }

@@ -66,5 +66,26 @@ export interface KernelSocket extends AsyncDisposable {
   write(packet: Uint8Array): SystemFault | undefined;
 }
 
+/**
+ * The same for programs that block: nothing else of the process runs while it reads, no timer, no promise, no event. One packet at each
+ * read, one at each write.
+ */
+export interface BlockingKernelSocket extends Disposable {
+  readonly info: KernelSocket["info"];
+  /** Milliseconds since some time, for deadlines; never goes back. */
+  now(): number;
+  /** Hands one packet to the kernel. @returns what it failed with; the kernel then sends no reply */
+  write(packet: Uint8Array): SystemFault | undefined;
+  /**
+   * The next packet; blocks until there is one.
+   *
+   * @returns undefined when none has come after `timeoutMs`
+   * @throws {TransportClosed} the socket is gone
+   */
+  read(timeoutMs: number): Uint8Array | undefined;
+}
+
+export type OpenBlockingKernelSocket = (channel: KernelChannel) => BlockingKernelSocket;
+
 export type KernelChannel = "control" | "monitor";
 export type OpenKernelSocket = (channel: KernelChannel, options?: { signal?: AbortSignal | undefined }) => Promise<KernelSocket>;

@@ -53,7 +53,7 @@ export class QueuedSocket implements KernelSocket {
 
   /** Puts a packet into the queue. @returns whether there was room */
   push(packet: Uint8Array): boolean {
-    if (this.#closed) return false;
+    if (this.#closed || this.#lost) return false;
     if (this.#queue.length >= this.#capacity) {
       this.droppedPackets++;
       return false;
@@ -61,6 +61,19 @@ export class QueuedSocket implements KernelSocket {
     this.#queue.push(packet);
     this.#schedule();
     return true;
+  }
+
+  /** The next packet, for a program that blocks. @throws {TransportClosed} the socket is gone and nothing is left in it */
+  take(): Uint8Array | undefined {
+    const packet = this.#queue.shift();
+    if (packet === undefined && (this.#lost || this.#closed))
+      throw this.#lost ?? new TransportClosed(`the ${this.info.spec} socket is closed`);
+    return packet;
+  }
+
+  /** Whether `take` has something to say. */
+  get isReady(): boolean {
+    return this.#queue.length > 0 || this.#closed || this.#lost !== undefined;
   }
 
   /** The socket fails under the program; what is in the queue is still delivered. */

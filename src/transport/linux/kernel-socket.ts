@@ -1,21 +1,14 @@
 import type { TransportClosed } from "../../hci/transport.ts";
 import type { KernelChannel, KernelSocket, SystemFault } from "../types.ts";
-import { DescriptorTransport, HciChannel, NO_DEVICE, openBluetoothSocket } from "./socket.ts";
+import { openManagementSocket } from "./bluetooth-socket.ts";
+import { DescriptorTransport } from "./socket.ts";
 import { errnoName, type LinuxCalls, loadLinuxCalls } from "./socket-calls.ts";
 import { grantLine } from "./socket-failure.ts";
 
 const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;
-const SO_RCVBUFFORCE = 33;
 const SO_MEMINFO = 55;
 /** Which of SO_MEMINFO's nine words counts the packets that found no room. */
 const MEMINFO_DROPS = 8;
-
-/**
- * What the kernel may keep for a socket that is not read at once: a limit, not memory that is taken. The kernel doubles it and counts about
- * 1 kB for a short packet, so that this is some 30 000 of them, on top of the megabyte that the reader takes out.
- */
-const RECEIVE_BUFFER = 16 << 20;
 
 export interface KernelSocketOptions {
   readonly signal?: AbortSignal | undefined;
@@ -36,17 +29,10 @@ export async function openKernelSocket(channel: KernelChannel, options: KernelSo
   signal?.throwIfAborted();
   const spec = channel === "control" ? "mgmt" : "monitor";
   const calls = options.calls ?? loadLinuxCalls(spec);
-  const descriptor = openBluetoothSocket(calls, spec, NO_DEVICE, channel === "control" ? HciChannel.Control : HciChannel.Monitor);
-  raiseReceiveBuffer(calls, descriptor);
+  const descriptor = openManagementSocket(calls, channel);
   const info = { spec, remedy: grantLine() } as const;
   const transport = await DescriptorTransport.open(calls, descriptor, { info, signal });
   return new DescriptorKernelSocket(transport, calls, descriptor);
-}
-
-/** Without the right to force it, as much as the system allows everybody. The kernel doubles the number for its own bookkeeping. */
-function raiseReceiveBuffer(calls: LinuxCalls, descriptor: number): void {
-  const size = new Uint8Array(new Int32Array([RECEIVE_BUFFER]).buffer);
-  if (calls.setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, size, 4) < 0) calls.setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, size, 4);
 }
 
 class DescriptorKernelSocket implements KernelSocket {

@@ -12,6 +12,8 @@ export interface LinuxCalls {
   ioctl(descriptor: number, request: number, argument: number): number;
   read(descriptor: number, into: Uint8Array, length: number): number;
   write(descriptor: number, from: Uint8Array, length: number): number;
+  /** struct pollfd for each of `count` descriptors; the time in milliseconds. Blocks the thread. */
+  poll(descriptors: Uint8Array, count: number, timeoutMs: number): number;
   open(path: string, flags: number): number;
   close(descriptor: number): number;
   eventfd(initial: number, flags: number): number;
@@ -98,6 +100,7 @@ export function loadLinuxCallsWith(user: string, require: NodeJS.Require): Linux
     ioctl: declare("ioctl", "int", "int", "unsigned long", "unsigned long"),
     read: declare("read", "long", "int", "void *", "size_t"),
     write: declare("write", "long", "int", "void *", "size_t"),
+    poll: declare("poll", "int", "void *", "unsigned long", "int"),
     open: declare("open", "int", "str", "int"),
     close: declare("close", "int", "int"),
     eventfd: declare("eventfd", "int", "unsigned int", "int"),

@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
 import { describe, expect, test } from "vitest";
 import type { TransportClosed } from "../../hci/transport.ts";
-import { bluetoothSocketAddress, DescriptorTransport, HciChannel, NO_DEVICE, openBluetoothSocket } from "./socket.ts";
+import { bluetoothSocketAddress, HciChannel, NO_DEVICE, openBluetoothSocket } from "./bluetooth-socket.ts";
+import { DescriptorTransport } from "./socket.ts";
 import { Errno, type LinuxCalls, loadLinuxCalls, loadLinuxCallsWith, O_CLOEXEC, O_NONBLOCK } from "./socket-calls.ts";
 
 test.each([

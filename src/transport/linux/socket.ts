@@ -2,9 +2,7 @@ import { Worker } from "node:worker_threads";
 import { onAbort } from "../../async/on-abort.ts";
 import { TransportBase } from "../../hci/base-transport.ts";
 import { type HciTransport, TransportClosed, TransportError } from "../../hci/transport.ts";
-import type { LinuxFolders } from "./folders.ts";
 import { Errno, type LinuxCalls, O_CLOEXEC, O_NONBLOCK, SystemError } from "./socket-calls.ts";
-import { describeFailure } from "./socket-failure.ts";
 import {
   HEADER_BYTES,
   LONGEST_PACKET,
@@ -16,48 +14,8 @@ import {
   Word,
 } from "./socket-reader.ts";
 
-const AF_BLUETOOTH = 31;
-const SOCK_RAW = 3;
-const BTPROTO_HCI = 1;
-const SOL_BLUETOOTH = 274;
-const BT_SNDMTU = 12;
-
-/** What a Bluetooth socket is for (`hci_channel` of its address). */
-export const HciChannel = Object.freeze({ Raw: 0, User: 1, Monitor: 2, Control: 3, Logging: 4 });
-/** The device number of sockets that belong to no adapter: monitor, control, logging. */
-export const NO_DEVICE = 0xffff;
-
 /** Packets that wait for a kernel that takes none. A controller's own flow control ends far below. */
 const QUEUE_CAPACITY = 1024;
-
-/** struct sockaddr_hci: family, device and channel in the machine's order, which is little endian wherever this runs. */
-export function bluetoothSocketAddress(device: number, channel: number): Uint8Array {
-  return new Uint8Array(new Uint16Array([AF_BLUETOOTH, device, channel]).buffer);
-}
-
-/**
- * Opens a Bluetooth socket and binds it, without blocking.
- *
- * @param spec what the caller opens, for messages: `hci:0`, `mgmt`
- * @param device number of the adapter, or NO_DEVICE
- * @param channel one of HciChannel
- * @param folders where the system tells what stands in the way
- * @returns the descriptor
- * @throws {TransportError} one sentence, with the line that helps
- */
-export function openBluetoothSocket(calls: LinuxCalls, spec: string, device: number, channel: number, folders?: LinuxFolders): number {
-  const descriptor = calls.socket(AF_BLUETOOTH, SOCK_RAW | O_CLOEXEC | O_NONBLOCK, BTPROTO_HCI);
-  if (descriptor < 0) throw describeFailure(spec, new SystemError("socket", calls.errno()), folders);
-  const address = bluetoothSocketAddress(device, channel);
-  if (calls.bind(descriptor, address, address.length) < 0) {
-    const error = new SystemError("bind", calls.errno());
-    calls.close(descriptor);
-    throw describeFailure(spec, error, folders);
-  }
-  // Without this nothing over 1028 octets can be sent. Kernels before 5.16 know no other limit, and refuse.
-  calls.setsockopt(descriptor, SOL_BLUETOOTH, BT_SNDMTU, new Uint8Array(new Uint16Array([0xffff]).buffer), 2);
-  return descriptor;
-}
 
 export interface DescriptorOptions<Info> {
   readonly info: Info;

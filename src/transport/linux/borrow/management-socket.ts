@@ -1,8 +1,8 @@
 import { type Clock, delay } from "../../../async/clock.ts";
 import { TransportError } from "../../../hci/transport.ts";
 import { commands, decodePacket, encodeCommand, type MgmtReplyPacket, peekReply, Status } from "../../../mgmt-protocol/index.ts";
+import { HciChannel, NO_DEVICE, openBluetoothSocket } from "../bluetooth-socket.ts";
 import { adapterExists, type LinuxFolders } from "../folders.ts";
-import { HciChannel, NO_DEVICE, openBluetoothSocket } from "../socket.ts";
 import { Errno, type LinuxCalls, SystemError } from "../socket-calls.ts";
 import { describeFailure } from "../socket-failure.ts";
 import type { AdapterSettings } from "./adapter-settings.ts";
