@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CaptureDecoder } from "jelling/capture";
-import { openMgmt, openMonitor, watchSettings } from "jelling/mgmt";
+import { openMgmt, openMgmtSync, openMonitor, sendSync, watchSettings } from "jelling/mgmt";
 import { Program, run, startEmulator, until } from "../guest/bluez.mjs";
 import { Btmgmt, settingNames } from "../guest/btmgmt.mjs";
 import { settled } from "../guest/mgmt.mjs";
@@ -50,6 +50,32 @@ await runScenario("mgmt-programs", async ({ use, step }) => {
   mgmt.on("event", (event) => void heard.push(event));
   const newSettings = (/** @type {readonly object[]} */ events) =>
     /** @type {{ event: string, currentSettings: number }[]} */ (events).filter(({ event }) => event === "newSettings");
+
+  await step(
+    "the blocking form: one command on a socket of its own, a client with methods and events, refusals and deadlines",
+    async () => {
+      const { eventFrame, commandResponseFrame } = sendSync("SetConnectable", 0, 1);
+      assert.deepEqual([eventFrame.commandOpcode, eventFrame.status], ["SetConnectable", "Success"]);
+      assert.ok(/** @type {string[]} */ (commandResponseFrame?.currentSettings).includes("Connectable"));
+      const blocking = openMgmtSync();
+      try {
+        assert.equal(blocking.readControllerInformation(0).address, (await mgmt.readControllerInformation(0)).address);
+        const { currentSettings } = blocking.setConnectable(0, false);
+        assert.equal(currentSettings & 2, 0);
+        assert.throws(() => blocking.readControllerInformation(99), { code: "ERR_MGMT", statusName: "InvalidIndex" });
+        assert.deepEqual(blocking.setIoCapability(0, "DisplayYesNo"), {});
+        const began = performance.now();
+        assert.equal(blocking.nextEvent("deviceFound", { timeoutMs: 300 }), undefined);
+        assert.ok(performance.now() - began >= 300);
+        await mgmt.setConnectable(0, true); // told to the other one of this process too
+        assert.equal((blocking.nextEvent("newSettings", { timeoutMs: 5_000 })?.currentSettings ?? 0) & 2, 2);
+        await mgmt.setConnectable(0, false);
+      } finally {
+        blocking[Symbol.dispose]();
+      }
+      assert.throws(() => blocking.readControllerIndexList(), { code: "ERR_CLOSED" });
+    },
+  );
 
   await step("two programs change things at the same time: each gets its own answers, and is told what the other did", async () => {
     const before = { heard: newSettings(heard).length, told: newSettings(program.events).length };

@@ -1,31 +1,15 @@
 import { type Clock, Emitter, type OperationOptions, Subscription, SystemClock } from "../async/index.ts";
-import { DecodeError } from "../bytes/index.ts";
-import {
-  ArgumentError,
-  ClosedError,
-  checkFunction,
-  checkInteger,
-  checkOptions,
-  kindOf,
-  Logger,
-  nearestName,
-  optionNames,
-} from "../core/index.ts";
+import { ArgumentError, ClosedError, checkFunction, checkInteger, checkOptions, kindOf, Logger, optionNames } from "../core/index.ts";
 import {
   type AnyMgmtCommand,
   checkLimits,
   commands,
   type DecodedBy,
-  decodePacket,
   encodeCommand,
-  eventNamed,
-  eventNames,
-  events,
   type GivenTo,
   type MgmtEventName,
   type MgmtReplyPacket,
   NO_CONTROLLER,
-  peekReply,
   Status,
 } from "../mgmt-protocol/index.ts";
 import { type KernelSocket, openKernelSocket } from "../transport/index.ts";

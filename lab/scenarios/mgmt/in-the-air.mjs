@@ -269,6 +269,34 @@ export async function pairingSteps({ step, mgmt, other }) {
       await unpair();
     });
 
+  await step(
+    "without Secure Connections legacy pairing compares no numbers: refused between two who can, asked where one cannot",
+    async () => {
+      for (const index of [0, 1]) await mgmt.setSecureConnections(index, "Disabled");
+      await mgmt.setIoCapability(0, "DisplayYesNo");
+      const failed = next(mgmt, "authenticationFailed", 0);
+      const gone = next(other, "deviceDisconnected", 1);
+      const refusal = pending(mgmt.pairDevice(1, { ...hci0, ioCapability: "DisplayYesNo" }));
+      await refused("AuthenticationFailed", refusal);
+      await assert.rejects(refusal, /Secure Connections/);
+      assert.equal((await failed).address, addresses[1]);
+      await gone;
+      const { responder, initiator } = asked();
+      const keys = next(mgmt, "newLongTermKey", 1);
+      const pairing = pending(mgmt.pairDevice(1, { ...hci0, ioCapability: "NoInputNoOutput" }));
+      assert.deepEqual([(await responder).confirmHint, (await initiator).confirmHint], [1, 1]);
+      await mgmt.userConfirmationReply(0, hci1);
+      await mgmt.userConfirmationReply(1, hci0);
+      await pairing;
+      assert.equal((await keys).key.keyType, 0);
+      const over = next(other, "deviceDisconnected", 1);
+      await mgmt.disconnect(1, hci0);
+      await over;
+      await unpair();
+      for (const index of [0, 1]) await mgmt.setSecureConnections(index, "Enabled");
+    },
+  );
+
   await step("BR/EDR: paired by comparison, the clocks are read", async () => {
     await mgmt.setIoCapability(0, "DisplayYesNo");
     const { responder, initiator } = asked();

@@ -1,7 +1,7 @@
 // @ts-check
 /** What a controller answers that is off: settings that need that, those that do not mind, and commands that are refused. */
 import assert from "node:assert/strict";
-import { commands } from "jelling/mgmt";
+import { commands, ExperimentalFeature } from "jelling/mgmt";
 import { until } from "../../guest/bluez.mjs";
 import { settingNames } from "../../guest/btmgmt.mjs";
 import { next, notTaken, refused, settled } from "../../guest/mgmt.mjs";
@@ -101,6 +101,12 @@ export async function poweredOffSteps({ step, mgmt, other, btmgmt }) {
     await refused("NotSupported", mgmt.setPublicAddress(0, "00:11:22:33:44:66"));
     await refused("InvalidParameters", mgmt.setPublicAddress(0, "00:00:00:00:00:00"));
     await refused("NotSupported", mgmt.setExperimentalFeature(undefined, { uuid: "d4992530-b9ec-469f-ab01-6c481c47da1c", action: true }));
+    const quality = { uuid: ExperimentalFeature.QualityReport.uuid };
+    await refused("NotSupported", mgmt.setExperimentalFeature(0, { ...quality, action: true }));
+    await refused("InvalidParameters", mgmt.setExperimentalFeature(0, { ...quality, action: /** @type {any} */ (255) }));
+    const offload = { uuid: ExperimentalFeature.OffloadCodecs.uuid };
+    assert.equal((await mgmt.setExperimentalFeature(0, { ...offload, action: true })).flags & 1, 1);
+    await mgmt.setExperimentalFeature(0, { ...offload, action: false });
     await refused("NotSupported", mgmt.readMeshFeatures(0));
     await refused("NotSupported", mgmt.setMeshReceiver(0, { enable: true, window: 48, period: 96 }));
     await refused("NotSupported", mgmt.cancelTransmitMeshPacket(0, 0));
