@@ -78,6 +78,11 @@ export function deviceKey(address: string, addressType: number): string {
   return `${address} ${addressType}`;
 }
 
+/** An address that says who a device is: public, or static random. */
+export function isIdentity(address: string, addressType: number): boolean {
+  return addressType === AddressType.LEPublic || (addressType === AddressType.LERandom && Address.from(address, "random").isStaticRandom);
+}
+
 /** Everything the kernel keeps of one controller. */
 export class Controller {
   readonly index: number;

@@ -12,14 +12,14 @@ import {
   NO_CONTROLLER,
 } from "../../mgmt-protocol/index.ts";
 import type { SystemFault } from "../../transport/index.ts";
+import type { DeviceInRange } from "./air/device-in-range.ts";
+import type { Link } from "./air/link.ts";
+import type { Source } from "./air/sources.ts";
 import { Controller } from "./controller.ts";
-import type { DeviceInRange } from "./device-in-range.ts";
 import { EOPNOTSUPP } from "./faults.ts";
-import type { Link } from "./link.ts";
-import { MonitorChannel, type TracedSocket } from "./monitor-channel.ts";
 import type { KernelControllerOptions } from "./options.ts";
-import { QueuedSocket } from "./queued-socket.ts";
-import type { Source } from "./sources.ts";
+import { MonitorChannel, type TracedSocket } from "./sockets/monitor-channel.ts";
+import { QueuedSocket } from "./sockets/queued-socket.ts";
 import { appearanceStructure, classStructure } from "./structures.ts";
 
 /** What a socket has switched to by using a command. */

@@ -1,16 +1,10 @@
 import { commands } from "../../mgmt-protocol/index.ts";
-import { removeEveryInstance } from "./advertising-instances.ts";
-import { type Handler, on } from "./call.ts";
-import { atMost, notDuring } from "./checks.ts";
+import { endDiscovery } from "./air/discovering.ts";
+import { closeLinks } from "./air/links.ts";
+import { updateEveryListener } from "./air/listening.ts";
+import { removeEveryInstance } from "./commands/advertising.ts";
 import type { Controller } from "./controller.ts";
 import type { KernelCore, ManagementSocket } from "./core.ts";
-import { endDiscovery } from "./discovering.ts";
-import { closeLinks } from "./links.ts";
-import { updateEveryListener } from "./listening.ts";
-import { answerSettings } from "./settings.ts";
-
-/** HCI commands that powering takes. */
-const POWERING_ROUND_TRIPS = 5;
 
 /** Ends what needs power: discovery, links, what is pending. */
 export function stopEverything(core: KernelCore, controller: Controller, discoveryTypes?: number): void {
@@ -33,26 +27,8 @@ export function losePower(core: KernelCore, controller: Controller): void {
   updateEveryListener(core);
 }
 
-export const powerHandlers: readonly Handler[] = [
-  on(commands.setPowered, [atMost("powered", 1), notDuring(commands.setPowered)], (call) => {
-    const { controller, core } = call;
-    const on = call.parameters.powered === 1;
-    if (on === controller.isPowered) return answerSettings(call);
-    if (!on) stopEverything(core, controller);
-    call.after(core.roundTripMs * POWERING_ROUND_TRIPS, () => {
-      if (!on) return powerOff(core, controller, call.socket, () => answerSettings(call));
-      if (controller.isRadioBlocked) return call.fail("Failed");
-      controller.put({ Powered: true });
-      if (controller.has("BREDR")) core.setClass(controller, controller.effectiveClass);
-      answerSettings(call);
-      core.newSettings(controller, call.socket);
-      core.monitors.powered(controller.index, true);
-      updateEveryListener(core);
-    });
-  }),
-];
-
-function powerOff(core: KernelCore, controller: Controller, socket: ManagementSocket, answer: () => void): void {
+/** What Set Powered does to end with the power, its answer in its place. */
+export function powerOff(core: KernelCore, controller: Controller, socket: ManagementSocket, answer: () => void): void {
   for (const pending of [...controller.pending]) if (pending.opcode !== commands.setPowered.opcode) pending.abandon("NotPowered");
   stopEverything(core, controller);
   removeEveryInstance(core, controller);

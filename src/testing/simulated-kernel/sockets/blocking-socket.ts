@@ -1,5 +1,5 @@
-import type { VirtualClock } from "../../async/index.ts";
-import type { BlockingKernelSocket, SystemFault } from "../../transport/index.ts";
+import type { VirtualClock } from "../../../async/index.ts";
+import type { BlockingKernelSocket, SystemFault } from "../../../transport/index.ts";
 import type { QueuedSocket } from "./queued-socket.ts";
 
 /** A socket for a program that blocks: while it reads, the kernel's time passes and nothing else. */

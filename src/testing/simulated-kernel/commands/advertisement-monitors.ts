@@ -1,7 +1,7 @@
-import { type AnyMgmtCommand, commands, events } from "../../mgmt-protocol/index.ts";
-import { type Call, type Check, type Handler, on } from "./call.ts";
-import { isPowered, notDuring } from "./checks.ts";
-import { updateListening } from "./listening.ts";
+import { type AnyMgmtCommand, commands, events } from "../../../mgmt-protocol/index.ts";
+import { updateListening } from "../air/listening.ts";
+import { type Call, type Check, type Handler, on } from "../call.ts";
+import { isPowered, notDuring } from "../checks.ts";
 
 const MAX_MONITORS = 32;
 const MAX_PATTERNS = 16;
@@ -39,13 +39,12 @@ function add<C extends Adding>(command: C): Handler {
   });
 }
 
-export const monitorHandlers: readonly Handler[] = [
+export const advertisementMonitorHandlers: readonly Handler[] = [
   on(commands.readAdvertisementMonitorFeatures, [], (call) => {
     const none = { supportedFeatures: 0, enabledFeatures: 0 };
     call.complete({ ...none, maxNumHandles: MAX_MONITORS, maxNumPatterns: MAX_PATTERNS, handles: [...call.controller.monitors.keys()] });
   }),
   add(commands.addAdvertisementPatternsMonitor),
-  add(commands.addAdvertisementPatternsMonitorWithRssiThreshold),
   on(commands.removeAdvertisementMonitor, [notDuringAdding], (call) => {
     const { controller, core, parameters, socket } = call;
     const { monitorHandle } = parameters;
@@ -55,4 +54,5 @@ export const monitorHandlers: readonly Handler[] = [
     call.complete({ monitorHandle });
     return updateListening(core, controller);
   }),
+  add(commands.addAdvertisementPatternsMonitorWithRssiThreshold),
 ];

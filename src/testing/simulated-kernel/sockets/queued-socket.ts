@@ -1,7 +1,7 @@
-import { callOut } from "../../async/index.ts";
-import { TransportClosed } from "../../hci/transport.ts";
-import type { KernelSocket, SystemFault } from "../../transport/index.ts";
-import { EBADF } from "./faults.ts";
+import { callOut } from "../../../async/index.ts";
+import { TransportClosed } from "../../../hci/transport.ts";
+import type { KernelSocket, SystemFault } from "../../../transport/index.ts";
+import { EBADF } from "../faults.ts";
 
 /** What a socket does with what is written to it, and what happens when it is closed. */
 export interface SocketEnd {

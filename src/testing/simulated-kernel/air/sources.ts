@@ -1,8 +1,8 @@
-import type { Uuid } from "../../core/index.ts";
-import { AdFlag, type AdStructure, AdvertisingData, encodeAdStructures } from "../../gap/index.ts";
-import { AddressType, AdType, AdvertisingFlags, hasBit } from "../../mgmt-protocol/index.ts";
-import type { Controller, Instance } from "./controller.ts";
-import { appearanceStructure, nameStructure } from "./structures.ts";
+import type { Uuid } from "../../../core/index.ts";
+import { AdFlag, type AdStructure, AdvertisingData, encodeAdStructures } from "../../../gap/index.ts";
+import { AddressType, AdType, AdvertisingFlags, hasBit } from "../../../mgmt-protocol/index.ts";
+import type { Controller, Instance } from "../controller.ts";
+import { appearanceStructure, nameStructure } from "../structures.ts";
 
 /** What advertises on LE, or answers an inquiry: a device in range, or an advertising instance of another controller. */
 export interface Source {

@@ -1,4 +1,4 @@
-import { IoCapability } from "../../mgmt-protocol/index.ts";
+import { IoCapability } from "../../../mgmt-protocol/index.ts";
 
 /** How two sides make sure that they pair with each other: who is asked, and who shows what. */
 export type PairingMethod = "justWorks" | "compare" | "initiatorTypes" | "responderTypes" | "bothType";

@@ -1,13 +1,12 @@
-import { type AdStructure, parseAdStructures } from "../../gap/index.ts";
-import { AdType, AdvertisingFlags, type AnyMgmtCommand, bitsOf, commands, events } from "../../mgmt-protocol/index.ts";
-import { removeEveryInstance, removeInstance } from "./advertising-instances.ts";
-import { type Call, type Check, type Handler, on } from "./call.ts";
-import { isOn, isPowered, notDuring, supports } from "./checks.ts";
-import type { Controller, Instance } from "./controller.ts";
-import type { KernelCore } from "./core.ts";
-import { ENETDOWN } from "./faults.ts";
-import { updateEveryListener } from "./listening.ts";
-import { nameStructure } from "./structures.ts";
+import { type AdStructure, parseAdStructures } from "../../../gap/index.ts";
+import { AdType, AdvertisingFlags, type AnyMgmtCommand, bitsOf, commands, events } from "../../../mgmt-protocol/index.ts";
+import { updateEveryListener } from "../air/listening.ts";
+import { type Call, type Check, type Handler, on } from "../call.ts";
+import { isOn, isPowered, notDuring, supports } from "../checks.ts";
+import type { Controller, Instance } from "../controller.ts";
+import type { KernelCore, ManagementSocket } from "../core.ts";
+import { ENETDOWN } from "../faults.ts";
+import { nameStructure } from "../structures.ts";
 
 /** What a controller with extended advertising can; without it there are neither secondary channels nor a power to choose. */
 const EXTENDED_FLAGS = 0x0001_ffff;
@@ -97,6 +96,30 @@ function begin(core: KernelCore, controller: Controller, instance: Instance): vo
 function answer(call: Call, finish: () => void): void {
   if (call.controller.isPowered) call.after(call.core.roundTripMs, finish);
   else finish();
+}
+
+/** Why the second of two steps fails, if it does. */
+function refusal(
+  controller: Controller,
+  flags: number,
+  data: { advData: Uint8Array; scanRsp: Uint8Array },
+): "Rejected" | "Busy" | "InvalidParameters" | undefined {
+  if (!controller.isPowered) return "Rejected";
+  if (controller.isPending(commands.setLowEnergy.opcode)) return "Busy";
+  return areAcceptable(controller, flags, data) ? undefined : "InvalidParameters";
+}
+
+/** Takes an instance away. @param except whose command did it; everybody is told when nobody's did */
+export function removeInstance(core: KernelCore, controller: Controller, instance: number, except?: ManagementSocket): void {
+  const removed = controller.instances.get(instance);
+  if (!removed) return;
+  removed.timer?.[Symbol.dispose]();
+  controller.instances.delete(instance);
+  if (removed.isComplete) core.send(events.advertisingRemoved, controller.index, { instance }, except);
+}
+
+export function removeEveryInstance(core: KernelCore, controller: Controller, except?: ManagementSocket): void {
+  for (const instance of [...controller.instances.keys()]) removeInstance(core, controller, instance, except);
 }
 
 export const advertisingHandlers: readonly Handler[] = [
@@ -192,14 +215,3 @@ export const advertisingHandlers: readonly Handler[] = [
     return answer(call as unknown as Call, () => call.complete({ instance }));
   }),
 ];
-
-/** Why the second of two steps fails, if it does. */
-function refusal(
-  controller: Controller,
-  flags: number,
-  data: { advData: Uint8Array; scanRsp: Uint8Array },
-): "Rejected" | "Busy" | "InvalidParameters" | undefined {
-  if (!controller.isPowered) return "Rejected";
-  if (controller.isPending(commands.setLowEnergy.opcode)) return "Busy";
-  return areAcceptable(controller, flags, data) ? undefined : "InvalidParameters";
-}

@@ -1,9 +1,9 @@
-import type { Uuid } from "../../core/index.ts";
-import { type AnyMgmtCommand, commands, DiscoveryTypes, type StatusName } from "../../mgmt-protocol/index.ts";
-import { type Call, type Check, type Handler, on } from "./call.ts";
-import { isPowered } from "./checks.ts";
-import { deviceKey, type RunningDiscovery } from "./controller.ts";
-import { beginDiscovery, endDiscovery } from "./discovering.ts";
+import type { Uuid } from "../../../core/index.ts";
+import { type AnyMgmtCommand, commands, DiscoveryTypes, type StatusName } from "../../../mgmt-protocol/index.ts";
+import { beginDiscovery, endDiscovery } from "../air/discovering.ts";
+import { type Call, type Check, type Handler, on } from "../call.ts";
+import { isPowered } from "../checks.ts";
+import { deviceKey, type RunningDiscovery } from "../controller.ts";
 
 /** Start Limited Discovery is declared as Start Discovery is. */
 type StartCommand = typeof commands.startDiscovery | typeof commands.startServiceDiscovery;
@@ -36,11 +36,6 @@ const STARTS = [commands.startDiscovery, commands.startLimitedDiscovery, command
 
 export const discoveryHandlers: readonly Handler[] = [
   start(commands.startDiscovery, () => ({ limited: false, filter: undefined })),
-  start(commands.startLimitedDiscovery, () => ({ limited: true, filter: undefined })),
-  start(commands.startServiceDiscovery, ({ parameters: { uuids, rssiThreshold } }) => ({
-    limited: false,
-    filter: { uuids: uuids.slice(0, UUIDS_AT_MOST) as Uuid[], rssi: rssiThreshold === NO_THRESHOLD ? -128 : rssiThreshold },
-  })),
   on(
     commands.stopDiscovery,
     [
@@ -71,4 +66,9 @@ export const discoveryHandlers: readonly Handler[] = [
       call.complete({ address, addressType });
     },
   ),
+  start(commands.startServiceDiscovery, ({ parameters: { uuids, rssiThreshold } }) => ({
+    limited: false,
+    filter: { uuids: uuids.slice(0, UUIDS_AT_MOST) as Uuid[], rssi: rssiThreshold === NO_THRESHOLD ? -128 : rssiThreshold },
+  })),
+  start(commands.startLimitedDiscovery, () => ({ limited: true, filter: undefined })),
 ];

@@ -1,5 +1,5 @@
-import type { StatusName } from "../../mgmt-protocol/index.ts";
-import type { Controller } from "./controller.ts";
+import type { StatusName } from "../../../mgmt-protocol/index.ts";
+import type { Controller } from "../controller.ts";
 import type { DeviceInRange } from "./device-in-range.ts";
 
 /** What a program says to a question: yes or no, a passkey, a PIN; undefined to refuse. */

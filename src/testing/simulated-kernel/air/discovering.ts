@@ -1,7 +1,7 @@
-import { encodeAdStructures } from "../../gap/index.ts";
-import { AdType, DiscoveryTypes, events } from "../../mgmt-protocol/index.ts";
-import type { Controller, RunningDiscovery } from "./controller.ts";
-import type { KernelCore } from "./core.ts";
+import { encodeAdStructures } from "../../../gap/index.ts";
+import { AdType, DiscoveryTypes, events } from "../../../mgmt-protocol/index.ts";
+import type { Controller, RunningDiscovery } from "../controller.ts";
+import type { KernelCore } from "../core.ts";
 import { hearAnew, updateListening } from "./listening.ts";
 import { CONFIRM_NAME, passes, report } from "./reports.ts";
 

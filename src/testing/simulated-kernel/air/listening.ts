@@ -1,6 +1,6 @@
-import { AddressType, AdType, DeviceAction, events } from "../../mgmt-protocol/index.ts";
-import { type Controller, deviceKey } from "./controller.ts";
-import type { KernelCore } from "./core.ts";
+import { AddressType, AdType, DeviceAction, events } from "../../../mgmt-protocol/index.ts";
+import { type Controller, deviceKey } from "../controller.ts";
+import type { KernelCore } from "../core.ts";
 import { passes, report } from "./reports.ts";
 import { type Source, sourcesOf } from "./sources.ts";
 

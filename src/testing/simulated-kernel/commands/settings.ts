@@ -1,11 +1,12 @@
-import { Address } from "../../core/index.ts";
-import { type AnyMgmtCommand, commands } from "../../mgmt-protocol/index.ts";
-import { removeEveryInstance } from "./advertising-instances.ts";
-import { type Action, type Call, type Handler, on } from "./call.ts";
-import { atMost, hasTransport, isOn, isPoweredOff, need, notDuring, notPaused, supports } from "./checks.ts";
-import { ANY_ADDRESS } from "./controller.ts";
-import { updateEveryListener } from "./listening.ts";
-import type { SettingName } from "./options.ts";
+import { Address } from "../../../core/index.ts";
+import { type AnyMgmtCommand, commands } from "../../../mgmt-protocol/index.ts";
+import { updateEveryListener } from "../air/listening.ts";
+import { type Action, type Call, type Handler, on } from "../call.ts";
+import { atMost, hasTransport, isOn, isPoweredOff, need, notDuring, notPaused, supports } from "../checks.ts";
+import { ANY_ADDRESS } from "../controller.ts";
+import type { SettingName } from "../options.ts";
+import { powerOff, stopEverything } from "../power.ts";
+import { removeEveryInstance } from "./advertising.ts";
 
 type Changes = Partial<Record<SettingName, boolean>>;
 /** The change, then the answer, then the others are told. */
@@ -58,7 +59,26 @@ function setDiscoverable(call: Call<typeof commands.setDiscoverable>): void {
 const both = notDuring(commands.setDiscoverable, commands.setConnectable);
 const notDuringLe = notDuring(commands.setLowEnergy, commands.setAdvertising);
 
+/** HCI commands that powering takes. */
+const POWERING_ROUND_TRIPS = 5;
+
 export const settingsHandlers: readonly Handler[] = [
+  on(commands.setPowered, [atMost("powered", 1), notDuring(commands.setPowered)], (call) => {
+    const { controller, core } = call;
+    const on = call.parameters.powered === 1;
+    if (on === controller.isPowered) return answerSettings(call);
+    if (!on) stopEverything(core, controller);
+    call.after(core.roundTripMs * POWERING_ROUND_TRIPS, () => {
+      if (!on) return powerOff(core, controller, call.socket, () => answerSettings(call));
+      if (controller.isRadioBlocked) return call.fail("Failed");
+      controller.put({ Powered: true });
+      if (controller.has("BREDR")) core.setClass(controller, controller.effectiveClass);
+      answerSettings(call);
+      core.newSettings(controller, call.socket);
+      core.monitors.powered(controller.index, true);
+      updateEveryListener(core);
+    });
+  }),
   on(
     commands.setDiscoverable,
     [

@@ -1,7 +1,7 @@
-import { AdFlag } from "../../gap/index.ts";
-import { bitsOf, DeviceFoundFlags, events } from "../../mgmt-protocol/index.ts";
-import type { Controller } from "./controller.ts";
-import type { KernelCore } from "./core.ts";
+import { AdFlag } from "../../../gap/index.ts";
+import { bitsOf, DeviceFoundFlags, events } from "../../../mgmt-protocol/index.ts";
+import type { Controller } from "../controller.ts";
+import type { KernelCore } from "../core.ts";
 import type { Source } from "./sources.ts";
 
 export const CONFIRM_NAME = bitsOf(DeviceFoundFlags, ["ConfirmName"]);

@@ -1,15 +1,19 @@
-import { encodeAdStructures } from "../../gap/index.ts";
+import { encodeAdStructures } from "../../../gap/index.ts";
 import {
   type AnyMgmtCommand,
   type AnyMgmtEvent,
+  bitsOf,
   CapabilityType,
+  ConfigurationOptions,
   commands,
   commandsByOpcode,
+  events,
   eventsByCode,
-} from "../../mgmt-protocol/index.ts";
-import { type Handler, on } from "./call.ts";
-import type { Controller } from "./controller.ts";
-import { informationOf, type KernelCore } from "./core.ts";
+} from "../../../mgmt-protocol/index.ts";
+import { type Call, type Handler, on } from "../call.ts";
+import { atMost, isPoweredOff, need } from "../checks.ts";
+import { ANY_ADDRESS, type Controller } from "../controller.ts";
+import { informationOf, type KernelCore } from "../core.ts";
 
 /** Not in Linux 6.1. */
 export const NEWER_COMMANDS: ReadonlySet<AnyMgmtCommand> = new Set<AnyMgmtCommand>([
@@ -37,7 +41,23 @@ function listed(core: KernelCore, which: (controller: Controller) => boolean): C
   return [...core.controllers.values()].filter((controller) => controller.isListed && which(controller)).reverse();
 }
 
-export const informationHandlers: readonly Handler[] = [
+const EXTERNAL = bitsOf(ConfigurationOptions, ["ExternalConfiguration"]);
+const PUBLIC_ADDRESS = bitsOf(ConfigurationOptions, ["PublicAddress"]);
+
+/** The options that are missing now; the controller changes lists when nothing is, or something is again. */
+function configure<C extends AnyMgmtCommand>(call: Call<C>, missingOptions: number, isReplugged: boolean): void {
+  const { controller, core, index, socket } = call;
+  const moves = isReplugged || (missingOptions === 0) !== controller.isConfigured;
+  const changed = missingOptions !== controller.missingOptions;
+  (call as unknown as Call<typeof commands.setPublicAddress>).complete({ missingOptions });
+  if (changed) core.send(events.newConfigurationOptions, index, { missingOptions }, socket);
+  if (moves) core.indexRemoved(controller);
+  controller.missingOptions = missingOptions;
+  if (moves) core.indexAdded(controller);
+  if (moves) controller.letGo();
+}
+
+export const controllerHandlers: readonly Handler[] = [
   on(commands.readManagementVersionInformation, [], (call) => call.complete({ version: 1, revision: 22 })),
   on(commands.readManagementSupportedCommands, [], (call) => {
     const open = ({ privileged }: { privileged: boolean }): boolean => call.socket.isPrivileged || !privileged;
@@ -46,8 +66,40 @@ export const informationHandlers: readonly Handler[] = [
   on(commands.readControllerIndexList, [], (call) =>
     call.complete({ controllerIndexes: listed(call.core, ({ isConfigured }) => isConfigured).map(({ index }) => index) }),
   ),
+  on(commands.readControllerInformation, [], (call) => {
+    const { publicAddress: address, bluetoothVersion, manufacturer, supported, settings, classOfDevice, name, shortName } = call.controller;
+    const both = { supportedSettings: supported, currentSettings: settings };
+    call.complete({ address, bluetoothVersion, manufacturer, ...both, classOfDevice, name, shortName });
+  }),
   on(commands.readUnconfiguredControllerIndexList, [], (call) =>
     call.complete({ controllerIndexes: listed(call.core, ({ isConfigured }) => !isConfigured).map(({ index }) => index) }),
+  ),
+  on(commands.readControllerConfigurationInformation, [], (call) => {
+    const { manufacturer, supportedOptions, missingOptions } = call.controller;
+    call.complete({ manufacturer, supportedOptions, missingOptions });
+  }),
+  on(
+    commands.setExternalConfiguration,
+    [isPoweredOff, atMost("configuration", 1), need(({ supportedOptions }) => (supportedOptions & EXTERNAL) !== 0, "NotSupported")],
+    (call) => {
+      const { missingOptions } = call.controller;
+      const isDone = call.parameters.configuration === 1;
+      configure(call, isDone ? missingOptions & ~EXTERNAL : missingOptions | EXTERNAL, false);
+    },
+  ),
+  on(
+    commands.setPublicAddress,
+    [
+      isPoweredOff,
+      ({ parameters }) => (parameters.address === ANY_ADDRESS ? "InvalidParameters" : undefined),
+      need(({ supportedOptions }) => (supportedOptions & PUBLIC_ADDRESS) !== 0, "NotSupported"),
+    ],
+    (call) => {
+      const { controller, parameters } = call;
+      const isChanged = controller.publicAddress !== parameters.address;
+      controller.publicAddress = parameters.address;
+      configure(call, controller.missingOptions & ~PUBLIC_ADDRESS, isChanged);
+    },
   ),
   on(commands.readExtendedControllerIndexList, [], (call) => {
     call.socket.switches.add("extendedIndex");
@@ -57,11 +109,6 @@ export const informationHandlers: readonly Handler[] = [
       controllerBus: bus,
     }));
     call.complete({ controllers });
-  }),
-  on(commands.readControllerInformation, [], (call) => {
-    const { publicAddress: address, bluetoothVersion, manufacturer, supported, settings, classOfDevice, name, shortName } = call.controller;
-    const both = { supportedSettings: supported, currentSettings: settings };
-    call.complete({ address, bluetoothVersion, manufacturer, ...both, classOfDevice, name, shortName });
   }),
   on(commands.readExtendedControllerInformation, [], (call) => {
     call.socket.switches.add("extendedInformation");

@@ -1,6 +1,6 @@
-import { type AnyMgmtCommand, commands, events } from "../../mgmt-protocol/index.ts";
-import { type Call, type Handler, on } from "./call.ts";
-import { atMost, notDuring, supports } from "./checks.ts";
+import { type AnyMgmtCommand, commands, events } from "../../../mgmt-protocol/index.ts";
+import { type Call, type Handler, on } from "../call.ts";
+import { atMost, notDuring, supports } from "../checks.ts";
 
 /** All UUIDs may come back at once, so that Linux leaves the class as it is for a while. */
 const SERVICE_CACHE_MS = 2000;
@@ -48,6 +48,20 @@ export const identityHandlers: readonly Handler[] = [
       updateClass(call);
     },
   ),
+  on(commands.setLocalName, [(call) => (call.controller.isPowered ? notDuringName(call as unknown as Call) : undefined)], (call) => {
+    const { controller, core, parameters, socket } = call;
+    const { name, shortName } = parameters;
+    if (controller.name === name && controller.shortName === shortName) return call.complete(parameters);
+    const apply = (): void => {
+      controller.name = name;
+      controller.shortName = shortName;
+      call.complete(parameters);
+      core.send(events.localNameChanged, controller.index, parameters, socket);
+      core.informationChanged(controller, socket);
+    };
+    if (controller.isPowered) call.after(core.roundTripMs, apply);
+    else apply();
+  }),
   on(commands.addUuid, [notDuringClass], (call) => {
     const { uuid, svcHint } = call.parameters;
     call.controller.uuids.push({ uuid, serviceHint: svcHint });
@@ -69,20 +83,6 @@ export const identityHandlers: readonly Handler[] = [
       else updateClass(call);
     },
   ),
-  on(commands.setLocalName, [(call) => (call.controller.isPowered ? notDuringName(call as unknown as Call) : undefined)], (call) => {
-    const { controller, core, parameters, socket } = call;
-    const { name, shortName } = parameters;
-    if (controller.name === name && controller.shortName === shortName) return call.complete(parameters);
-    const apply = (): void => {
-      controller.name = name;
-      controller.shortName = shortName;
-      call.complete(parameters);
-      core.send(events.localNameChanged, controller.index, parameters, socket);
-      core.informationChanged(controller, socket);
-    };
-    if (controller.isPowered) call.after(core.roundTripMs, apply);
-    else apply();
-  }),
   on(commands.setDeviceId, [atMost("source", 2)], (call) => call.complete({})),
   on(commands.setAppearance, [supports("LowEnergy")], (call) => {
     const { controller, core, parameters, socket } = call;

@@ -1,8 +1,8 @@
-import { Address, Uuid } from "../../core/index.ts";
-import { AdvertisingData } from "../../gap/index.ts";
-import { AddressType } from "../../mgmt-protocol/index.ts";
-import { deviceKey } from "./controller.ts";
-import type { KernelDeviceOptions, KernelPairing } from "./options.ts";
+import { Address, Uuid } from "../../../core/index.ts";
+import { AdvertisingData } from "../../../gap/index.ts";
+import { AddressType } from "../../../mgmt-protocol/index.ts";
+import { deviceKey } from "../controller.ts";
+import type { KernelDeviceOptions, KernelPairing } from "../options.ts";
 import type { Source } from "./sources.ts";
 
 const ADVERTISING_INTERVAL_MS = 100;

@@ -1,12 +1,11 @@
-import { AddressType, bitsOf, commands, DeviceAction, DeviceFlags, DisconnectReason, events } from "../../mgmt-protocol/index.ts";
-import { type Call, type Handler, on } from "./call.ts";
-import { atMost, isPowered, knownAddressType, supports } from "./checks.ts";
-import { ANY_ADDRESS, type Controller, deviceKey, type ListedDevice } from "./controller.ts";
-import type { KernelCore, ManagementSocket } from "./core.ts";
-import { ENETDOWN } from "./faults.ts";
-import { isIdentity } from "./keys.ts";
-import { closeLink, connectTo, forget, linksOf, linkTo, waitFor } from "./links.ts";
-import { updateListening } from "./listening.ts";
+import { AddressType, bitsOf, commands, DeviceAction, DeviceFlags, DisconnectReason, events } from "../../../mgmt-protocol/index.ts";
+import { closeLink, connectTo, forget, linksOf, linkTo, waitFor } from "../air/links.ts";
+import { updateListening } from "../air/listening.ts";
+import { type Call, type Handler, on } from "../call.ts";
+import { atMost, isPowered, knownAddressType, supports } from "../checks.ts";
+import { ANY_ADDRESS, type Controller, deviceKey, isIdentity, type ListedDevice } from "../controller.ts";
+import type { KernelCore, ManagementSocket } from "../core.ts";
+import { ENETDOWN } from "../faults.ts";
 
 const SUPPORTED_FLAGS = bitsOf(DeviceFlags, ["RemoteWakeup"]);
 const MAX_TX_POWER_DBM = 4;
@@ -82,33 +81,6 @@ export const deviceHandlers: readonly Handler[] = [
     call.complete({ connections: linksOf(call.core, call.controller).map(({ address, addressType }) => ({ address, addressType })) }),
   ),
   on(
-    commands.getConnectionInformation,
-    [
-      knownAddressType,
-      isPowered(),
-      ({ core, controller, parameters: { address, addressType } }) =>
-        linkTo(core, controller, address, addressType) ? undefined : "NotConnected",
-    ],
-    (call) => {
-      const { address, addressType } = call.parameters;
-      const rssi = linkTo(call.core, call.controller, address, addressType)?.device?.rssi ?? -40;
-      call.after(call.core.roundTripMs, () => call.complete({ address, addressType, rssi, txPower: 0, maxTxPower: MAX_TX_POWER_DBM }));
-    },
-  ),
-  on(
-    commands.getClockInformation,
-    [
-      ({ parameters }) => (parameters.addressType === AddressType.BREDR ? undefined : "InvalidParameters"),
-      isPowered(),
-      ({ core, controller, parameters: { address } }) =>
-        linkTo(core, controller, address, AddressType.BREDR) ? undefined : "NotConnected",
-    ],
-    (call) => {
-      const clock = Math.floor(call.core.clock.now() * CLOCK_UNITS_PER_MS) % 0x1000_0000;
-      call.after(call.core.roundTripMs, () => call.complete({ ...call.parameters, localClock: clock, piconetClock: clock, accuracy: 0 }));
-    },
-  ),
-  on(
     commands.blockDevice,
     [
       knownAddressType,
@@ -134,6 +106,33 @@ export const deviceHandlers: readonly Handler[] = [
       else call.controller.blocked.delete(deviceKey(address, addressType));
       call.complete(call.parameters);
       call.core.send(events.deviceUnblocked, call.index, call.parameters, call.socket);
+    },
+  ),
+  on(
+    commands.getConnectionInformation,
+    [
+      knownAddressType,
+      isPowered(),
+      ({ core, controller, parameters: { address, addressType } }) =>
+        linkTo(core, controller, address, addressType) ? undefined : "NotConnected",
+    ],
+    (call) => {
+      const { address, addressType } = call.parameters;
+      const rssi = linkTo(call.core, call.controller, address, addressType)?.device?.rssi ?? -40;
+      call.after(call.core.roundTripMs, () => call.complete({ address, addressType, rssi, txPower: 0, maxTxPower: MAX_TX_POWER_DBM }));
+    },
+  ),
+  on(
+    commands.getClockInformation,
+    [
+      ({ parameters }) => (parameters.addressType === AddressType.BREDR ? undefined : "InvalidParameters"),
+      isPowered(),
+      ({ core, controller, parameters: { address } }) =>
+        linkTo(core, controller, address, AddressType.BREDR) ? undefined : "NotConnected",
+    ],
+    (call) => {
+      const clock = Math.floor(call.core.clock.now() * CLOCK_UNITS_PER_MS) % 0x1000_0000;
+      call.after(call.core.roundTripMs, () => call.complete({ ...call.parameters, localClock: clock, piconetClock: clock, accuracy: 0 }));
     },
   ),
   on(

@@ -1,22 +1,28 @@
+import { concat } from "../../../bytes/index.ts";
+import { Address, randomBytes } from "../../../core/index.ts";
+import { AdFlag, type AdStructure, encodeAdStructures } from "../../../gap/index.ts";
 import {
   AddressType,
+  AdType,
   type AnyMgmtCommand,
   commands,
   DeviceAction,
   DisconnectReason,
+  DiscoveryTypes,
   events,
   Status,
   type StatusName,
-} from "../../mgmt-protocol/index.ts";
-import { type Call, type Check, type Handler, on } from "./call.ts";
-import { atMost, isPowered, knownAddressType } from "./checks.ts";
-import { deviceKey } from "./controller.ts";
+} from "../../../mgmt-protocol/index.ts";
+import type { Answer, Link, Question } from "../air/link.ts";
+import { closeLink, connectTo, forget, linkTo, openLink, waitFor } from "../air/links.ts";
+import type { Source } from "../air/sources.ts";
+import { type Call, type Check, type Handler, on } from "../call.ts";
+import { atMost, isPowered, knownAddressType, supports } from "../checks.ts";
+import { ANY_ADDRESS, type Controller, deviceKey, isIdentity } from "../controller.ts";
+import type { KernelCore } from "../core.ts";
+import { PairingProcedure } from "../pairing/procedure.ts";
+import { classStructure } from "../structures.ts";
 import { unlist } from "./devices.ts";
-import { isIdentity } from "./keys.ts";
-import type { Answer, Link, Question } from "./link.ts";
-import { closeLink, connectTo, forget, linkTo, openLink, waitFor } from "./links.ts";
-import { PairingProcedure } from "./pairing-procedure.ts";
-import type { Source } from "./sources.ts";
 
 /** A BR/EDR device that is there answers in so long; one that is not is given up after the page timeout. */
 const PAGE_MS = 50;
@@ -112,7 +118,45 @@ function reply<C extends AnyMgmtCommand>(command: C, question: Question, answerO
   );
 }
 
+const KEY_OCTETS = 16;
+/** One P-192 pair, or with Secure Connections a P-256 pair too. */
+const [SHORT_FORM, LONG_FORM] = [39, 71];
+
+function bredrData(core: KernelCore, controller: Controller): Uint8Array {
+  const secret = (type: number): AdStructure => ({ type, data: randomBytes(core.random, KEY_OCTETS) });
+  return encodeAdStructures(
+    [
+      classStructure(controller),
+      secret(AdType.SimplePairingHashC192),
+      secret(AdType.SimplePairingRandomizerR192),
+      ...(controller.has("SecureConnections") ? [secret(AdType.SimplePairingHashC256), secret(AdType.SimplePairingRandomizerR256)] : []),
+    ],
+    0xffff,
+  );
+}
+
+function leData(core: KernelCore, controller: Controller): Uint8Array {
+  const { address, addressType } = controller.leIdentity;
+  return encodeAdStructures(
+    [
+      {
+        type: AdType.LeDeviceAddress,
+        data: concat(Address.from(address).bytes, Uint8Array.of(addressType === AddressType.LERandom ? 1 : 0)),
+      },
+      { type: AdType.LeRole, data: Uint8Array.of(2) },
+      { type: AdType.LeSecureConnectionsConfirm, data: randomBytes(core.random, KEY_OCTETS) },
+      { type: AdType.LeSecureConnectionsRandom, data: randomBytes(core.random, KEY_OCTETS) },
+      { type: AdType.Flags, data: Uint8Array.of(controller.has("BREDR") ? 0 : AdFlag.BrEdrNotSupported) },
+    ],
+    0xffff,
+  );
+}
+
+const isZero = (octets: Uint8Array): boolean => octets.every((octet) => octet === 0);
+
 export const pairingHandlers: readonly Handler[] = [
+  reply(commands.pinCodeReply, "pin", ({ parameters }) => parameters.pinCode),
+  reply(commands.pinCodeNegativeReply, "pin", () => undefined),
   on(commands.setIoCapability, [atMost("ioCapability", 4)], (call) => {
     call.controller.ioCapability = call.parameters.ioCapability;
     call.complete({});
@@ -176,6 +220,51 @@ export const pairingHandlers: readonly Handler[] = [
   reply(commands.userConfirmationNegativeReply, "confirm", () => undefined),
   reply(commands.userPasskeyReply, "passkey", ({ parameters }) => parameters.passkey),
   reply(commands.userPasskeyNegativeReply, "passkey", () => undefined),
-  reply(commands.pinCodeReply, "pin", ({ parameters }) => parameters.pinCode),
-  reply(commands.pinCodeNegativeReply, "pin", () => undefined),
+  on(commands.readLocalOutOfBandData, [isPowered(), supports("SecureSimplePairing")], (call) => {
+    const random = (): Uint8Array => randomBytes(call.core.random, KEY_OCTETS);
+    const more = call.controller.has("SecureConnections") ? { hash256: random(), randomizer256: random() } : {};
+    call.complete({ hash192: random(), randomizer192: random(), ...more });
+  }),
+  on(commands.addRemoteOutOfBandData, [], (call) => {
+    const { address, addressType, hash192, randomizer192 } = call.parameters;
+    const { length } = call.octets;
+    if (length !== SHORT_FORM && length !== LONG_FORM) return call.failWithStatus("InvalidParameters");
+    const isLe = addressType !== AddressType.BREDR;
+    const isRefused = addressType > AddressType.LERandom || (isLe && (length === SHORT_FORM || !isZero(hash192) || !isZero(randomizer192)));
+    if (isRefused) return call.completeWithEcho("InvalidParameters");
+    call.controller.outOfBand.add(deviceKey(address, addressType));
+    return call.complete({ address, addressType });
+  }),
+  on(
+    commands.removeRemoteOutOfBandData,
+    [
+      ({ parameters }) => (parameters.addressType === AddressType.BREDR ? undefined : "InvalidParameters"),
+      ({ controller, parameters: { address, addressType } }) =>
+        address === ANY_ADDRESS || controller.outOfBand.has(deviceKey(address, addressType)) ? undefined : "InvalidParameters",
+    ],
+    (call) => {
+      const { address, addressType } = call.parameters;
+      if (address === ANY_ADDRESS) call.controller.outOfBand.clear();
+      else call.controller.outOfBand.delete(deviceKey(address, addressType));
+      call.complete({ address, addressType });
+    },
+  ),
+  on(
+    commands.readLocalOutOfBandExtendedData,
+    [
+      ({ parameters: { addressTypes } }) =>
+        addressTypes === DiscoveryTypes.BREDR || addressTypes === DiscoveryTypes.LE ? undefined : "InvalidParameters",
+      isPowered(),
+      supports("SecureSimplePairing"),
+      ({ controller, parameters }) => (parameters.addressTypes === DiscoveryTypes.LE && controller.has("Privacy") ? "Rejected" : undefined),
+    ],
+    (call) => {
+      const { controller, core, index, parameters, socket } = call;
+      const { addressTypes } = parameters;
+      const eirData = addressTypes === DiscoveryTypes.LE ? leData(core, controller) : bredrData(core, controller);
+      socket.switches.add("outOfBand");
+      call.complete({ addressTypes, eirData });
+      core.send(events.localOutOfBandExtendedDataUpdated, index, { addressTypes, eirData }, socket);
+    },
+  ),
 ];

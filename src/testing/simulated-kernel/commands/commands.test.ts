@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { type Program, program, statusOf, testKernel } from "../../../test/support/kernel-client.ts";
-import { fromHex } from "../../bytes/index.ts";
-import { commands, ExperimentalFeature, type Mgmt } from "../../mgmt/index.ts";
-import type { KernelControllerOptions, SettingName } from "./options.ts";
+import { type Program, program, statusOf, testKernel } from "../../../../test/support/kernel-client.ts";
+import { fromHex } from "../../../bytes/index.ts";
+import { commands, ExperimentalFeature, type Mgmt } from "../../../mgmt/index.ts";
+import type { KernelControllerOptions, SettingName } from "../options.ts";
 
 const OFF: readonly SettingName[] = ["Bondable", "BREDR", "LowEnergy"];
 const ON: readonly SettingName[] = ["Powered", ...OFF];

@@ -1,7 +1,7 @@
-import { encodeAdStructures } from "../../gap/index.ts";
-import { AddressType, AdType, bitsOf, DeviceFoundFlags, DisconnectReason, events } from "../../mgmt-protocol/index.ts";
-import { type Controller, deviceKey } from "./controller.ts";
-import type { KernelCore } from "./core.ts";
+import { encodeAdStructures } from "../../../gap/index.ts";
+import { AddressType, AdType, bitsOf, DeviceFoundFlags, DisconnectReason, events } from "../../../mgmt-protocol/index.ts";
+import { type Controller, deviceKey } from "../controller.ts";
+import type { KernelCore } from "../core.ts";
 import type { DeviceInRange } from "./device-in-range.ts";
 import type { Link } from "./link.ts";
 import { hearAnew, updateListening } from "./listening.ts";

@@ -1,12 +1,12 @@
-import { equalBytes } from "../../bytes/index.ts";
-import { randomBytes } from "../../core/index.ts";
-import { AddressType, DisconnectReason, events, IoCapability, Status, type StatusName } from "../../mgmt-protocol/index.ts";
-import type { KernelCore, ManagementSocket } from "./core.ts";
-import type { Answer, Link, LinkPairing, Question } from "./link.ts";
-import { closeLink, idle } from "./links.ts";
-import type { KernelPairing } from "./options.ts";
-import { drawKeys, type PairingResult, tellKeys } from "./pairing-keys.ts";
-import { isRefused, type PairingMethod, pairingMethod } from "./pairing-method.ts";
+import { equalBytes } from "../../../bytes/index.ts";
+import { randomBytes } from "../../../core/index.ts";
+import { AddressType, DisconnectReason, events, IoCapability, Status, type StatusName } from "../../../mgmt-protocol/index.ts";
+import type { Answer, Link, LinkPairing, Question } from "../air/link.ts";
+import { closeLink, idle } from "../air/links.ts";
+import type { KernelCore, ManagementSocket } from "../core.ts";
+import type { KernelPairing } from "../options.ts";
+import { drawKeys, type PairingResult, tellKeys } from "./keys.ts";
+import { isRefused, type PairingMethod, pairingMethod } from "./method.ts";
 
 /** From the link to the first question, for the keys to be made. */
 const FIRST_QUESTION_MS = 30;

@@ -1,6 +1,6 @@
-import type { Clock } from "../../async/index.ts";
-import { createMonitorRecord, encodeMonitorRecord, type MonitorFields, type MonitorRecordName, NO_INDEX } from "../../capture/index.ts";
-import type { Controller } from "./controller.ts";
+import type { Clock } from "../../../async/index.ts";
+import { createMonitorRecord, encodeMonitorRecord, type MonitorFields, type MonitorRecordName, NO_INDEX } from "../../../capture/index.ts";
+import type { Controller } from "../controller.ts";
 import type { QueuedSocket } from "./queued-socket.ts";
 
 /** Format of a management socket in Control Open. */

@@ -1,10 +1,9 @@
-import { randomBytes } from "../../core/index.ts";
-import { AddressType, CsrkType, events, LinkKeyType, LtkType } from "../../mgmt-protocol/index.ts";
-import { deviceKey } from "./controller.ts";
-import type { KernelCore } from "./core.ts";
-import { isIdentity } from "./keys.ts";
-import type { Link } from "./link.ts";
-import { rename } from "./links.ts";
+import { randomBytes } from "../../../core/index.ts";
+import { AddressType, CsrkType, events, LinkKeyType, LtkType } from "../../../mgmt-protocol/index.ts";
+import type { Link } from "../air/link.ts";
+import { rename } from "../air/links.ts";
+import { deviceKey, isIdentity } from "../controller.ts";
+import type { KernelCore } from "../core.ts";
 
 const KEY_OCTETS = 16;
 

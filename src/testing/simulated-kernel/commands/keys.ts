@@ -1,13 +1,7 @@
-import { Address } from "../../core/index.ts";
-import { AddressType, BlockedKeyType, commands, LinkKeyType, LtkType } from "../../mgmt-protocol/index.ts";
-import { type Handler, on } from "./call.ts";
-import { atMost, supports } from "./checks.ts";
-import { deviceKey } from "./controller.ts";
-
-/** An address that says who a device is: public, or static random. */
-export function isIdentity(address: string, addressType: number): boolean {
-  return addressType === AddressType.LEPublic || (addressType === AddressType.LERandom && Address.from(address, "random").isStaticRandom);
-}
+import { AddressType, BlockedKeyType, commands, LinkKeyType, LtkType } from "../../../mgmt-protocol/index.ts";
+import { type Handler, on } from "../call.ts";
+import { atMost, supports } from "../checks.ts";
+import { deviceKey, isIdentity } from "../controller.ts";
 
 const hex = (octets: Uint8Array): string => octets.join(",");
 

@@ -1,9 +1,9 @@
-import { commands, events } from "../../mgmt-protocol/index.ts";
-import type { Handler } from "./call.ts";
-import { on } from "./call.ts";
-import { atMost, isOn, need, supports } from "./checks.ts";
-import { beginDiscovery } from "./discovering.ts";
-import { updateListening } from "./listening.ts";
+import { commands, events } from "../../../mgmt-protocol/index.ts";
+import { beginDiscovery } from "../air/discovering.ts";
+import { updateListening } from "../air/listening.ts";
+import type { Handler } from "../call.ts";
+import { on } from "../call.ts";
+import { atMost, isOn, need, supports } from "../checks.ts";
 
 const MAX_PACKETS = 3;
 const MAX_AD_TYPES = 16;

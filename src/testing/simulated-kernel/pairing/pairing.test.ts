@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { type Program, program, statusOf, testKernel } from "../../../test/support/kernel-client.ts";
-import type { Mgmt, MgmtEvent } from "../../mgmt/index.ts";
-import type { KernelDeviceOptions, SettingName } from "./options.ts";
-import { pairingMethod } from "./pairing-method.ts";
+import { type Program, program, statusOf, testKernel } from "../../../../test/support/kernel-client.ts";
+import type { Mgmt, MgmtEvent } from "../../../mgmt/index.ts";
+import type { KernelDeviceOptions, SettingName } from "../options.ts";
+import { pairingMethod } from "./method.ts";
 
 const READY: readonly SettingName[] = ["Powered", "Connectable", "Bondable", "BREDR", "LowEnergy", "SecureConnections"];
 const ADDRESS = { address: "C0:11:22:33:44:55", addressType: 2 };

@@ -1,4 +1,4 @@
-import type { Uuid } from "../../core/index.ts";
+import type { Uuid } from "../../../core/index.ts";
 import {
   answeredAs,
   bitsOf,
@@ -12,10 +12,10 @@ import {
   Status,
   type StatusName,
   SystemConfiguration,
-} from "../../mgmt-protocol/index.ts";
-import { type Call, type Handler, on } from "./call.ts";
-import { ALWAYS_SELECTED_PHYS, type Controller } from "./controller.ts";
-import type { KernelCore } from "./core.ts";
+} from "../../../mgmt-protocol/index.ts";
+import { type Call, type Handler, on } from "../call.ts";
+import { ALWAYS_SELECTED_PHYS, type Controller } from "../controller.ts";
+import type { KernelCore } from "../core.ts";
 
 const ACTIVE = bitsOf(ExperimentalFeatureFlags, ["Active"]);
 const SETTINGS_CHANGE = bitsOf(ExperimentalFeatureFlags, ["SettingsChange"]);
@@ -106,6 +106,31 @@ const areValid = (entries: SystemParameters): boolean =>
   entries.length > 0 && entries.every(({ type, value }) => (widths.get(type) ?? value.length) === value.length);
 
 export const configurationHandlers: readonly Handler[] = [
+  on(commands.getPhyConfiguration, [], (call) => {
+    const { supportedPhys, configurablePhys, selectedPhys } = call.controller;
+    call.complete({ supportedPhys, configurablePhys, selectedPhys });
+  }),
+  on(
+    commands.setPhyConfiguration,
+    [
+      ({ controller, parameters: { selectedPhys } }) => {
+        const isSupported = (selectedPhys & ~controller.supportedPhys) === 0;
+        return isSupported && (selectedPhys & ALWAYS_SELECTED_PHYS) === ALWAYS_SELECTED_PHYS ? undefined : "InvalidParameters";
+      },
+    ],
+    (call) => {
+      const { controller, core, parameters, socket } = call;
+      const { selectedPhys } = parameters;
+      if (selectedPhys === controller.selectedPhys) return call.complete({});
+      if (!controller.isPowered) return call.fail("Rejected");
+      if (controller.isPending(commands.setPhyConfiguration.opcode)) return call.fail("Busy");
+      return call.after(core.roundTripMs, () => {
+        controller.selectedPhys = selectedPhys;
+        call.complete({});
+        core.send(events.phyConfigurationChanged, controller.index, { selectedPhys }, socket);
+      });
+    },
+  ),
   on(commands.readExperimentalFeaturesInformation, [], (call) => {
     call.socket.switches.add("experimental");
     const controller = call.index === NO_CONTROLLER ? undefined : call.controller;
@@ -133,29 +158,4 @@ export const configurationHandlers: readonly Handler[] = [
     const opcode = answeredAs(call.opcode);
     call.core.deliver(call.socket, encodeCommandStatus(opcode, call.index, Status.InvalidParameters));
   }),
-  on(commands.getPhyConfiguration, [], (call) => {
-    const { supportedPhys, configurablePhys, selectedPhys } = call.controller;
-    call.complete({ supportedPhys, configurablePhys, selectedPhys });
-  }),
-  on(
-    commands.setPhyConfiguration,
-    [
-      ({ controller, parameters: { selectedPhys } }) => {
-        const isSupported = (selectedPhys & ~controller.supportedPhys) === 0;
-        return isSupported && (selectedPhys & ALWAYS_SELECTED_PHYS) === ALWAYS_SELECTED_PHYS ? undefined : "InvalidParameters";
-      },
-    ],
-    (call) => {
-      const { controller, core, parameters, socket } = call;
-      const { selectedPhys } = parameters;
-      if (selectedPhys === controller.selectedPhys) return call.complete({});
-      if (!controller.isPowered) return call.fail("Rejected");
-      if (controller.isPending(commands.setPhyConfiguration.opcode)) return call.fail("Busy");
-      return call.after(core.roundTripMs, () => {
-        controller.selectedPhys = selectedPhys;
-        call.complete({});
-        core.send(events.phyConfigurationChanged, controller.index, { selectedPhys }, socket);
-      });
-    },
-  ),
 ];
