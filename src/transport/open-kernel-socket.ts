@@ -1,4 +1,4 @@
-import { openBlockingKernelSocket as openBlocking, openKernelSocket as open } from "#transport-kinds";
+import { openKernelSocket as open, openBlockingKernelSocket as openBlocking } from "#transport-kinds";
 import { checkChoice, checkOptions, optionNames } from "../core/arguments.ts";
 import type { BlockingKernelSocket, KernelChannel, KernelSocket } from "./types.ts";
 
