@@ -46,10 +46,8 @@ export {
   type DeviceEvents,
   type DeviceOptions,
   type DeviceScanOptions,
-  type LinkParameters,
   type OpenController,
   type OpenControllerOptions,
-  type ParameterRequest,
 } from "./device/index.ts";
 export type {
   AdStructure,
@@ -58,6 +56,7 @@ export type {
   ConnectionParameterOptions,
   ConnectOptions,
   IntervalMs,
+  LinkParameters,
   ManufacturerData,
   OnAdvertisement,
   OwnAddressKind,

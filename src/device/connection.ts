@@ -5,7 +5,13 @@ import type { Address } from "../core/address.ts";
 import { checkChoice, checkFunction, checkInteger, checkOperation, kindOf } from "../core/arguments.ts";
 import { ArgumentError, type BleError, UnsupportedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import { type BondBook, type ConnectionParameterOptions, checkParameterNames, connectionParameterUnits } from "../gap/index.ts";
+import {
+  type BondBook,
+  type ConnectionParameterOptions,
+  checkParameterNames,
+  connectionParameters,
+  type LinkParameters,
+} from "../gap/index.ts";
 import { GattClient, type GattPeer } from "../gatt/index.ts";
 import {
   ControllerError,
@@ -31,7 +37,6 @@ import {
 import { ClientSecurity } from "./client-security.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
-import type { LinkParameters } from "./parameter-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
 /** Longest link layer payloads, in octets. */
@@ -287,10 +292,10 @@ export class Connection implements AsyncDisposable {
    */
   async updateParameters(parameters: ConnectionParameterOptions, options: OperationOptions = {}): Promise<LinkParameters> {
     checkParameterNames(parameters);
-    const units = connectionParameterUnits(parameters ?? {});
+    const wanted = connectionParameters(parameters ?? {});
     checkOperation("updateParameters", options);
     this.#throwIfEnded();
-    const inForce = await this.#procedures.updateParameters(units, options);
+    const inForce = await this.#procedures.updateParameters(wanted, options);
     if (!inForce) throw new UnsupportedError("the central refuses these connection parameters");
     return inForce;
   }

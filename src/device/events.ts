@@ -1,4 +1,5 @@
 import { Address } from "../core/address.ts";
+import { type LinkParameters, linkParameters } from "../gap/index.ts";
 import {
   DisconnectedError,
   DisconnectionComplete,
@@ -17,7 +18,6 @@ import {
   LeRemoteConnectionParameterRequest,
 } from "../hci/index.ts";
 import type { Connection } from "./connection.ts";
-import { type LinkParameters, linkParameters } from "./parameter-updates.ts";
 
 /** A link that the controller reports. */
 export interface NewLink {

@@ -10,5 +10,4 @@ export type {
   OpenController,
   OpenControllerOptions,
 } from "./options.ts";
-export type { LinkParameters } from "./parameter-updates.ts";
-export type { AuthorizationQuestion, ConnectionPolicy, ParameterRequest } from "./policy.ts";
+export type { AuthorizationQuestion, ConnectionPolicy } from "./policy.ts";

@@ -2,7 +2,7 @@ import { type OperationOptions, Pending } from "../async/index.ts";
 import type { BleError } from "../core/error.ts";
 import { StateError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import type { ConnectionParameterUnits } from "../gap/index.ts";
+import type { LinkParameters } from "../gap/index.ts";
 import {
   type DisconnectedError,
   type Hci,
@@ -16,10 +16,10 @@ import {
   LeRemoteConnectionParameterRequestNegativeReply,
   LeRemoteConnectionParameterRequestReply,
 } from "../hci/index.ts";
-import { connectionParametersProblem, type L2capLink } from "../l2cap/index.ts";
+import { type ConnectionParameters, connectionParametersProblem, type L2capLink } from "../l2cap/index.ts";
 import { ownTerms } from "./own-terms.ts";
-import { asUnits, type LinkParameters, ParameterUpdates } from "./parameter-updates.ts";
-import type { ConnectionPolicy, ParameterRequest } from "./policy.ts";
+import { ParameterUpdates } from "./parameter-updates.ts";
+import type { ConnectionPolicy } from "./policy.ts";
 
 /** The link layer ends every procedure of its own after 40 s without an answer, and with it the link (Vol 6 Part B 5.2). */
 const PROCEDURE_TIMEOUT_MS = 45_000;
@@ -113,8 +113,8 @@ export class LinkProcedures {
    *
    * @returns what is in force now; nothing: the central refused a request over L2CAP
    */
-  updateParameters(units: ConnectionParameterUnits, options: OperationOptions): Promise<LinkParameters | undefined> {
-    return this.#updates.update(units, options);
+  updateParameters(wanted: ConnectionParameters, options: OperationOptions): Promise<LinkParameters | undefined> {
+    return this.#updates.update(wanted, options);
   }
 
   onConnectionUpdate(status: number, parameters: LinkParameters): void {
@@ -159,20 +159,20 @@ export class LinkProcedures {
     else pending?.reject(new HciError({ status, command: "LeReadRemoteFeatures" }));
   }
 
-  #accepts(request: ParameterRequest): boolean {
+  #accepts(request: ConnectionParameters): boolean {
     if (connectionParametersProblem(request)) return false;
     return typeof this.#answer === "function" ? this.#answer(request) : this.#answer === "accept";
   }
 
   /** The peripheral asks over L2CAP; an accepted request is carried out here (Vol 3 Part A 4.20). */
-  #onParameterUpdateRequest(request: ParameterRequest): boolean {
+  #onParameterUpdateRequest(request: ConnectionParameters): boolean {
     if (!this.#accepts(request)) return false;
-    this.#inBackground("the peripheral's connection parameters", this.#updates.update(asUnits(request), {}));
+    this.#inBackground("the peripheral's connection parameters", this.#updates.update(request, {}));
     return true;
   }
 
   /** The peer asks over the link layer, whatever its role. */
-  onRemoteParameterRequest(request: ParameterRequest): void {
+  onRemoteParameterRequest(request: ConnectionParameters): void {
     const connectionHandle = this.#connectionHandle;
     let accepted = false;
     try {

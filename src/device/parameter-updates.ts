@@ -1,31 +1,9 @@
 import { Deadline, type OperationOptions, Pending, Semaphore } from "../async/index.ts";
 import type { BleError } from "../core/error.ts";
-import type { ConnectionParameterUnits } from "../gap/index.ts";
+import { commandParameters, hasInterval, isWithin, type LinkParameters } from "../gap/index.ts";
 import { type Hci, HciError, HciErrorCode, LeConnectionUpdate } from "../hci/index.ts";
-import type { L2capLink } from "../l2cap/index.ts";
+import type { ConnectionParameters, L2capLink } from "../l2cap/index.ts";
 import { ownTerms } from "./own-terms.ts";
-import type { ParameterRequest } from "./policy.ts";
-
-/** Parameters of a link as they are now. */
-export interface LinkParameters {
-  readonly intervalMs: number;
-  /** Connection events the peripheral may skip. */
-  readonly latency: number;
-  readonly supervisionTimeoutMs: number;
-}
-
-/** Connection_Interval and the others in what they mean. */
-export function linkParameters(units: {
-  connectionInterval: number;
-  peripheralLatency: number;
-  supervisionTimeout: number;
-}): LinkParameters {
-  return Object.freeze({
-    intervalMs: units.connectionInterval * 1.25,
-    latency: units.peripheralLatency,
-    supervisionTimeoutMs: units.supervisionTimeout * 10,
-  });
-}
 
 const WHAT = "connection parameter update";
 /** A new interval applies some events after it was agreed: at most 32 s at the longest interval, usually at once. */
@@ -33,7 +11,7 @@ const UPDATE_TIMEOUT_MS = 60_000;
 
 /** What was asked for, and who waits for it. */
 interface Asked {
-  readonly units: ConnectionParameterUnits;
+  readonly wanted: ConnectionParameters;
   /** By a command of ours: an event with an error status is its answer. Otherwise by a request to the central. */
   readonly isCommand: boolean;
   readonly pending: Pending<LinkParameters>;
@@ -52,7 +30,7 @@ export class ParameterUpdates {
   readonly #turns: Semaphore;
   #asked: Asked | undefined;
   /** The peer's request that was accepted and whose event has not come yet. */
-  #accepted: ParameterRequest | undefined;
+  #accepted: ConnectionParameters | undefined;
   #closed: BleError | undefined;
 
   constructor(at: { hci: Hci; link: L2capLink; canAskOverLinkLayer: () => Promise<boolean> }) {
@@ -68,7 +46,7 @@ export class ParameterUpdates {
    * @returns what is in force now; nothing: the central refused a request over L2CAP
    */
   async update(
-    units: ConnectionParameterUnits,
+    wanted: ConnectionParameters,
     { signal, timeoutMs = UPDATE_TIMEOUT_MS }: OperationOptions,
   ): Promise<LinkParameters | undefined> {
     if (this.#closed) throw this.#closed;
@@ -77,11 +55,11 @@ export class ParameterUpdates {
     using deadline = new Deadline({ clock, operation: WHAT, signal, timeoutMs });
     const turn = await this.#turns.acquire({ signal: deadline.signal }, WHAT);
     // The controllers go on with it when the caller has left, and until they are done no other may be asked for.
-    const procedure = this.#ask(units).finally(() => turn[Symbol.dispose]());
+    const procedure = this.#ask(wanted).finally(() => turn[Symbol.dispose]());
     return await ownTerms(clock, WHAT, procedure, { signal: deadline.signal });
   }
 
-  async #ask(units: ConnectionParameterUnits): Promise<LinkParameters | undefined> {
+  async #ask(wanted: ConnectionParameters): Promise<LinkParameters | undefined> {
     const isCommand = this.#link.role === "central" || (await this.#canAskOverLinkLayer());
     if (this.#closed) throw this.#closed;
     const { clock } = this.#hci;
@@ -94,20 +72,14 @@ export class ParameterUpdates {
       },
     });
     pending.promise.catch(() => undefined); // awaited below, unless the request is refused
-    this.#asked = { units, isCommand, pending };
+    this.#asked = { wanted, isCommand, pending };
     if (isCommand) {
-      const command = { connectionHandle: this.#link.handle, ...units, minCeLength: 0, maxCeLength: 0 };
+      const command = { connectionHandle: this.#link.handle, ...commandParameters(wanted), minCeLength: 0, maxCeLength: 0 };
       this.#hci.send(LeConnectionUpdate, command).catch((error: unknown) => pending.reject(this.#closed ?? error));
       return await pending.promise;
     }
-    const request: ParameterRequest = {
-      intervalMin: units.connectionIntervalMin,
-      intervalMax: units.connectionIntervalMax,
-      latency: units.maxLatency,
-      timeout: units.supervisionTimeout,
-    };
     // The answer and the update itself are two things: the event may come before the answer is looked at, which then says nothing new.
-    const answer = this.#link.signalling.requestConnectionParameterUpdate(request);
+    const answer = this.#link.signalling.requestConnectionParameterUpdate(wanted);
     answer.catch(() => undefined);
     try {
       if (!(await Promise.race([answer, pending.promise.then(() => true)]))) return undefined;
@@ -125,14 +97,14 @@ export class ParameterUpdates {
       if (asked?.isCommand) asked.pending.reject(new HciError({ status, command: "LeConnectionUpdate" }));
       return;
     }
-    if (asked && isWithin(parameters, asked.units)) asked.pending.resolve(parameters);
-    else if (this.#accepted && isWithin(parameters, asUnits(this.#accepted))) this.#accepted = undefined;
+    if (asked && isWithin(parameters, asked.wanted)) asked.pending.resolve(parameters);
+    else if (this.#accepted && isWithin(parameters, this.#accepted)) this.#accepted = undefined;
     // A central may take the interval it was asked for and have its own mind about the rest.
-    else if (asked && this.#link.role === "peripheral" && hasInterval(parameters, asked.units)) asked.pending.resolve(parameters);
+    else if (asked && this.#link.role === "peripheral" && hasInterval(parameters, asked.wanted)) asked.pending.resolve(parameters);
   }
 
   /** A request of the peer over the link layer was accepted. */
-  onAccepted(request: ParameterRequest): void {
+  onAccepted(request: ConnectionParameters): void {
     this.#accepted = request;
   }
 
@@ -142,22 +114,4 @@ export class ParameterUpdates {
     this.#turns.close(reason);
     this.#asked?.pending.reject(reason);
   }
-}
-
-export function asUnits(request: ParameterRequest): ConnectionParameterUnits {
-  return {
-    connectionIntervalMin: request.intervalMin,
-    connectionIntervalMax: request.intervalMax,
-    maxLatency: request.latency,
-    supervisionTimeout: request.timeout,
-  };
-}
-
-function hasInterval({ intervalMs }: LinkParameters, { connectionIntervalMin, connectionIntervalMax }: ConnectionParameterUnits): boolean {
-  return intervalMs >= connectionIntervalMin * 1.25 && intervalMs <= connectionIntervalMax * 1.25;
-}
-
-function isWithin(parameters: LinkParameters, units: ConnectionParameterUnits): boolean {
-  const { latency, supervisionTimeoutMs } = parameters;
-  return hasInterval(parameters, units) && latency <= units.maxLatency && supervisionTimeoutMs === units.supervisionTimeout * 10;
 }

@@ -6,9 +6,6 @@ import { ArgumentError } from "../core/error.ts";
 import type { ConnectionParameters } from "../l2cap/index.ts";
 import { checkAgent, completePolicy, type PairingAgent, type PairingPolicy } from "../smp/index.ts";
 
-/** What a peer asks a link's parameters to be, in the units of Vol 3 Part A 4.20: 1.25 ms, events, 10 ms. */
-export type ParameterRequest = ConnectionParameters;
-
 export interface AuthorizationQuestion {
   readonly peer: Address;
   readonly handle: number;
@@ -31,7 +28,7 @@ export interface ConnectionPolicy {
    * Answer to a peer that asks for other connection parameters. Those outside the permitted ranges are refused in any case. "accept" by
    * default.
    */
-  readonly parameterRequests?: "accept" | "refuse" | ((request: ParameterRequest) => boolean) | undefined;
+  readonly parameterRequests?: "accept" | "refuse" | ((request: ConnectionParameters) => boolean) | undefined;
   /**
    * "auto" (default) asks the link layer for its longest packets as soon as the link is there, where controller and peer can;
    * "never" leaves what the controllers agree on by themselves.

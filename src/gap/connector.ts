@@ -7,7 +7,7 @@ import { ArgumentError, TimeoutError } from "../core/error.ts";
 import { LeCreateConnection, LeCreateConnectionCancel } from "../hci/commands/le-connection.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
 import type { ResolveAddress } from "./advertisement.ts";
-import { type ConnectionParameterOptions, connectionParameterUnits } from "./connection-parameters.ts";
+import { type ConnectionParameterOptions, commandParameters, connectionParameters } from "./connection-parameters.ts";
 import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
 import type { CommandPort, ParametersOf, Radio, RadioActivity } from "./radio.ts";
 import { isSamePeer } from "./same-peer.ts";
@@ -55,7 +55,7 @@ export function checkConnectOptions(options: ConnectOptions): Omit<CreateConnect
     leScanInterval: Math.round(scanIntervalMs / 0.625),
     leScanWindow: Math.round(scanWindowMs / 0.625),
     initiatorFilterPolicy: 0,
-    ...connectionParameterUnits(options),
+    ...commandParameters(connectionParameters(options)),
     minCeLength: 0,
     maxCeLength: 0,
   };

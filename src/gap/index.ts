@@ -15,9 +15,13 @@ export { type AdvertiseOptions, AdvertisingSession, type IntervalMs } from "./ad
 export { BondBook, DEFAULT_MAX_BONDS, MemoryBondStore } from "./bonds.ts";
 export {
   type ConnectionParameterOptions,
-  type ConnectionParameterUnits,
   checkParameterNames,
-  connectionParameterUnits,
+  commandParameters,
+  connectionParameters,
+  hasInterval,
+  isWithin,
+  type LinkParameters,
+  linkParameters,
 } from "./connection-parameters.ts";
 export { type ConnectionAttempt, type ConnectOptions, Connector, checkConnectOptions, DEFAULT_CONNECT_TIMEOUT_MS } from "./connector.ts";
 export { DuplicateFilter } from "./duplicate-filter.ts";
