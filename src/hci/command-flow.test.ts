@@ -3,6 +3,7 @@ import { openScriptedHci } from "../../test/support/scripted-hci.ts";
 import { fromHex } from "../bytes/index.ts";
 import {
   commands,
+  decodeCommand,
   decodeEvent,
   encodeCommandStatus,
   HciErrorCode,
@@ -298,4 +299,23 @@ test("the answer to a sign of life is not believed to be that of the command whi
   controller.complete(ReadLocalVersionInformation, { ...VERSION, hciVersion: 2 });
   controller.complete(ReadLocalVersionInformation, { ...VERSION, hciVersion: 3 });
   expect(await again).toMatchObject({ hciVersion: 3 });
+});
+
+test("what is no command, no event, no parameters or no option is refused at once", async () => {
+  const { hci, controller } = await openScriptedHci();
+  const refused = async (outcome: Promise<unknown>, message: string): Promise<void> => {
+    await expect(outcome).rejects.toMatchObject({ code: "ERR_ARGUMENT", message: expect.stringContaining(message) as string });
+  };
+  await refused(hci.send(undefined as never, {}), "Hci.send: expected the declaration of a command, got undefined");
+  await refused(hci.send("Reset" as never, {}), "got a string");
+  await refused(hci.send(ReadRssi, undefined as never), "ReadRssi: expected an object of parameters, got undefined");
+  await refused(hci.send(ReadRssi, { handle: 1 }, { timeout: 5 } as never), 'unknown option "timeout", did you mean "timeoutMs"?');
+  await refused(hci.send(ReadRssi, { handle: "1" } as never), "");
+  expect(() => hci.on("Reset" as never, () => {})).toThrow("Hci.on: expected the declaration of an event, got a string");
+  expect(() => hci.on({ eventCode: 5, name: "Five" } as never, "callback" as never)).toThrow(
+    "Hci.on(Five): expected a function, got a string",
+  );
+  for (const decode of [decodeEvent, decodeCommand])
+    for (const packet of [undefined, "040e", [4, 14]]) expect(() => decode(packet as never)).toThrow("expected a Uint8Array");
+  expect(controller.commands).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { DecodeError, decode } from "../bytes/index.ts";
-import { type BleError, type Logger, StateError, TimeoutError } from "../core/index.ts";
+import { checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { ArgumentError, type BleError, type Logger, StateError, TimeoutError } from "../core/index.ts";
 import { Reset } from "./commands/controller-baseband.ts";
 import { ReadBdAddr, ReadLocalVersionInformation } from "./commands/informational.ts";
 import { type CommandDeclaration, encodeCommand, opcodeText } from "./declare.ts";
@@ -81,6 +82,7 @@ export class CommandFlow {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     let packet: Uint8Array;
     try {
+      checkSending(declaration, parameters, options);
       packet = encodeCommand(declaration, parameters);
     } catch (error) {
       return Promise.reject(error);
@@ -294,6 +296,14 @@ export class CommandFlow {
     this.#credits = Math.max(this.#credits, 1); // the lost command's credit would come back with its answer only
     this.#start(probe);
   }
+}
+
+const OPTIONS = optionNames<SendOptions>({ signal: true, timeoutMs: true, isUrgent: true });
+
+function checkSending(declaration: CommandDeclaration, parameters: unknown, options: SendOptions): void {
+  checkOptions(declaration.name, options, OPTIONS);
+  if (typeof parameters !== "object" || parameters === null)
+    throw new ArgumentError(`${declaration.name}: expected an object of parameters, got ${kindOf(parameters)}`);
 }
 
 /** What an answer says, and the connection that it names. */

@@ -1,4 +1,5 @@
 import { DecodeError, decode } from "../bytes/index.ts";
+import { checkOctets } from "../core/arguments.ts";
 import { type CommandDeclaration, EventCode, type EventDeclaration, eventKey, isCommandFailure, opcodeText } from "./declare.ts";
 import type { CommandComplete } from "./events/generic.ts";
 import { commands, events } from "./registry.ts";
@@ -27,6 +28,7 @@ export interface DecodedEvent {
 }
 
 function checkFrame(packet: Uint8Array, type: number, lengthAt: number, path: string): void {
+  checkOctets(path, packet);
   const fail = (problem: string, offset: number): never => {
     throw new DecodeError({ path, problem, offset, length: packet.length, packet });
   };
@@ -52,7 +54,7 @@ export function decodeCommand(packet: Uint8Array): DecodedCommand {
 
 /** Decodes a whole H4 event packet. An undeclared event passes through raw. @throws {DecodeError} short, lying or over-long */
 export function decodeEvent(packet: Uint8Array): DecodedEvent {
-  if (!isCommandFailure(packet)) checkFrame(packet, PacketType.Event, 2, "event");
+  if (!(packet instanceof Uint8Array) || !isCommandFailure(packet)) checkFrame(packet, PacketType.Event, 2, "event");
   const eventCode = packet[1]!;
   const isLeMeta = eventCode === EventCode.LeMeta;
   if (isLeMeta && packet.length < 4)

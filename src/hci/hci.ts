@@ -179,6 +179,8 @@ export class Hci implements AsyncDisposable {
    * @throws `signal.reason` once `signal` aborts; a command already sent has its effect all the same
    */
   send<P, R>(declaration: CommandDeclaration<P, R>, parameters: NoInfer<P>, options?: OperationOptions): Promise<R> {
+    if (typeof declaration?.opcode !== "number")
+      return Promise.reject(new ArgumentError(`Hci.send: expected the declaration of a command, got ${kindOf(declaration)}`));
     if (!this.#ended && !this.supports(declaration))
       return Promise.reject(new UnsupportedError(`the controller does not support ${declaration.name}`));
     return this.#commands.send(declaration, parameters, options);
@@ -186,6 +188,8 @@ export class Hci implements AsyncDisposable {
 
   /** Calls `handle` for every such event, decoded, synchronously and in order. At a disconnection the link has been closed before. */
   on<P>(declaration: EventDeclaration<P>, handle: (parameters: P) => void): Disposable {
+    if (typeof declaration?.eventCode !== "number")
+      throw new ArgumentError(`Hci.on: expected the declaration of an event, got ${kindOf(declaration)}`);
     checkHandler(`Hci.on(${declaration.name})`, handle);
     const key = eventKey(declaration.eventCode, declaration.subeventCode);
     const handler: Handler = { declaration, handle: handle as (parameters: unknown) => void, active: true };

@@ -1,4 +1,5 @@
 import type { OperationOptions } from "../async/pending.ts";
+import { checkOctets } from "../core/arguments.ts";
 import { ArgumentError, type BleError } from "../core/error.ts";
 import { type AclLink, allocateFrame, PacketType } from "../hci/index.ts";
 import { PDU_OFFSET, type PduChannel } from "./channel.ts";
@@ -21,7 +22,8 @@ export class FixedChannel implements PduChannel {
   }
 
   allocate(length: number): Uint8Array {
-    if (!(length >= 0 && length <= LONGEST_PDU)) throw new ArgumentError(`PDU of ${length} octets: expected at most ${LONGEST_PDU}`);
+    if (!Number.isInteger(length) || length < 0 || length > LONGEST_PDU)
+      throw new ArgumentError(`PDU of ${length} octets: expected at most ${LONGEST_PDU}`);
     const { handle } = this.#link;
     const frame = allocateFrame(PDU_OFFSET + length);
     frame[0] = PacketType.AclData;
@@ -40,6 +42,7 @@ export class FixedChannel implements PduChannel {
   }
 
   send(pdu: Uint8Array): void {
+    checkOctets("PduChannel.send", pdu);
     const frame = this.allocate(pdu.length);
     frame.set(pdu, PDU_OFFSET);
     this.#link.sendFrame(frame);

@@ -1,5 +1,6 @@
 import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/index.ts";
+import { checkChoice, checkInteger, checkOptions, optionNames } from "../core/arguments.ts";
 import type { BleError, Logger } from "../core/index.ts";
 import type { AclLink, Hci } from "../hci/index.ts";
 import type { PduChannel } from "./channel.ts";
@@ -14,6 +15,8 @@ export interface L2capLinkOptions {
   handle: number;
   role: "central" | "peripheral";
 }
+
+const LINK_OPTIONS = optionNames<L2capLinkOptions>({ handle: true, role: true });
 
 /** The logical link of one connection: its fixed channels. */
 export class L2capLink {
@@ -105,7 +108,11 @@ export class L2cap {
   }
 
   /** The link of a new connection. To be called inside the handler of the connection complete event: data may follow at once. */
-  open({ handle, role }: L2capLinkOptions): L2capLink {
+  open(options: L2capLinkOptions): L2capLink {
+    checkOptions("L2cap.open", options ?? {}, LINK_OPTIONS);
+    const { handle, role } = options ?? {};
+    checkInteger("L2cap.open: handle", handle, 0, 0x0eff);
+    checkChoice("L2cap.open: role", role, ["central", "peripheral"]);
     return new L2capLink(this.#hci.acl.open(handle), { handle, role, clock: this.#hci.clock, logger: this.#logger });
   }
 }

@@ -1,4 +1,5 @@
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
+import { checkOptions, optionNames } from "../core/arguments.ts";
 import { type BleError, type Logger, StateError } from "../core/index.ts";
 import type { PduChannel } from "./channel.ts";
 import { type ConnectionParameters, checkConnectionParameters, connectionParametersProblem } from "./connection-parameters.ts";
@@ -35,6 +36,9 @@ const HEADER = 4;
 /** Response Timeout Expired timer: between 1 s and 60 s, Vol 3 Part A 6.2.1. */
 const RTX_MS = 30_000;
 const Result = Object.freeze({ Accepted: 0x0000, Rejected: 0x0001 });
+
+const PARAMETERS = optionNames<ConnectionParameters>({ intervalMin: true, intervalMax: true, latency: true, timeout: true });
+const OPERATION = optionNames<OperationOptions>({ signal: true, timeoutMs: true });
 
 /** The LE signalling channel, Vol 3 Part A 4. One request each way at a time. */
 export class Signalling {
@@ -75,11 +79,11 @@ export class Signalling {
    * @throws {TimeoutError} no answer
    * @throws the link's close reason
    */
-  async requestConnectionParameterUpdate(
-    parameters: ConnectionParameters,
-    { signal, timeoutMs = RTX_MS }: OperationOptions = {},
-  ): Promise<boolean> {
-    checkConnectionParameters(parameters);
+  async requestConnectionParameterUpdate(parameters: ConnectionParameters, options: OperationOptions = {}): Promise<boolean> {
+    checkOptions("connection parameters", parameters ?? {}, PARAMETERS);
+    checkConnectionParameters(parameters ?? {});
+    checkOptions("requestConnectionParameterUpdate", options, OPERATION);
+    const { signal, timeoutMs = RTX_MS } = options;
     signal?.throwIfAborted();
     if (this.#closed) throw this.#closed;
     if (this.#role !== "peripheral") throw new StateError("only a peripheral asks for connection parameters; a central sets them");
