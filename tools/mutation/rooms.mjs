@@ -7,8 +7,8 @@ const room = (folder, ...tests) => ({
 
 export const rooms = {
   "src/hci/redaction": room("src/hci/redaction", "src/capture/anonymous/*.test.ts"),
-  "src/hci": room("src/hci", "test/hci-*.test.ts"),
-  "src/l2cap": room("src/l2cap"),
+  "src/hci": room("src/hci", "test/hci-order.test.ts"),
+  "src/l2cap": room("src/l2cap", "test/hci-order.test.ts"),
   "src/att": room("src/att"),
   "src/smp": room("src/smp", "test/smp-*.test.ts"),
   "src/gatt/server": room("src/gatt/server", "test/gatt-server*.test.ts"),
