@@ -124,7 +124,7 @@ export {
 export type { ConnectionParameters, PduChannel } from "./l2cap/index.ts";
 export { CommandRejectedError } from "./l2cap/index.ts";
 export { Device, type DeviceOpener, type NamedDeviceOptions } from "./named-device.ts";
-export type { BondDescription, LongTermKey, PairingMethod, PairingQuestion, PairOptions } from "./smp/index.ts";
+export type { BondDescription, BondReplacement, LongTermKey, PairingMethod, PairingQuestion, PairOptions } from "./smp/index.ts";
 export {
   type Bond,
   BondFormatError,

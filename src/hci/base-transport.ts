@@ -20,6 +20,7 @@ export abstract class TransportBase implements HciTransport {
   #ended: TransportClosed | undefined;
   #told = false;
   #disposed = false;
+  #released: Promise<void> | undefined;
 
   constructor(info: HciTransport["info"]) {
     this.info = info;
@@ -83,16 +84,20 @@ export abstract class TransportBase implements HciTransport {
   protected end(reason: TransportClosed): void {
     if (this.isOver) return;
     this.#ended = reason;
-    void this.release();
+    this.#release().catch(() => undefined); // told to who disposes of it
     this.#tell();
   }
 
-  /** Closes; `onClose` is not called. */
+  /** Closes; `onClose` is not called. Resolves when everything is given back, after an end too. @throws what could not be */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposed) return;
     this.#disposed = true;
     this.#inbox = [];
-    if (!this.#ended) await this.release();
+    await this.#release();
+  }
+
+  #release(): Promise<void> {
+    this.#released ??= (async () => await this.release())();
+    return this.#released;
   }
 
   #drain(): void {

@@ -208,17 +208,27 @@ test("the central's user decides, at once or later; parameters out of range are 
   expect(sent()).toEqual(["5 130502000000"]);
 });
 
-test("a decision that fails is a refusal", async () => {
-  const { link, receive, sent } = await open("central");
-  link.signalling.onConnectionParameterUpdateRequest = () => {
-    throw new Error("undecided");
-  };
-  receive(5, UPDATE_REQUEST);
-  expect(sent()).toEqual(["5 130502000100"]);
-  link.signalling.onConnectionParameterUpdateRequest = () => Promise.reject(new Error("undecided"));
-  receive(5, UPDATE_REQUEST);
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(sent()).toEqual(["5 130502000100"]);
+test("a decision that fails is a refusal, and the fault is the program's", async () => {
+  const uncaught: unknown[] = [];
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => uncaught.push(error.message));
+  try {
+    const { link, receive, sent } = await open("central");
+    link.signalling.onConnectionParameterUpdateRequest = () => {
+      throw new Error("undecided");
+    };
+    receive(5, UPDATE_REQUEST);
+    expect(sent()).toEqual(["5 130502000100"]);
+    link.signalling.onConnectionParameterUpdateRequest = () => Promise.reject(new Error("later"));
+    receive(5, UPDATE_REQUEST);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent()).toEqual(["5 130502000100"]);
+    expect(uncaught).toEqual(["undecided", "later"]);
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  }
 });
 
 test.each<readonly [string, "central" | "peripheral", string, readonly string[]]>([

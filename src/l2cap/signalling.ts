@@ -1,3 +1,4 @@
+import { rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { checkOptions, optionNames } from "../core/arguments.ts";
 import { type BleError, type Logger, StateError } from "../core/index.ts";
@@ -196,12 +197,12 @@ export class Signalling {
       if (typeof answer === "boolean") decided(answer);
       else
         answer.then(decided, (error: unknown) => {
-          this.#logger.warn(`the peripheral's connection parameters were refused: ${String(error)}`);
           decided(false);
+          rethrowLater(error);
         });
     } catch (error) {
-      this.#logger.warn(`the peripheral's connection parameters were refused: ${String(error)}`);
       decided(false);
+      rethrowLater(error);
     }
   }
 

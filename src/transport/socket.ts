@@ -1,6 +1,7 @@
 import { lstat, rm } from "node:fs/promises";
 import { connect, type Server, Socket, type SocketConnectOpts } from "node:net";
 import { SystemClock } from "../async/clock.ts";
+import { onAbort } from "../async/on-abort.ts";
 import { TransportError } from "../hci/transport.ts";
 import { SocketTransport } from "./socket-transport.ts";
 
@@ -65,19 +66,18 @@ export async function connectSocket(spec: string, where: SocketConnectOpts, sign
       settle();
       resolve();
     };
-    const onAbort = (): void => fail(signal?.reason);
     const timer = new SystemClock().setTimer(CONNECT_MS, `connecting ${spec}`, () =>
       onError(Object.assign(new Error("timed out"), { code: "ETIMEDOUT" })),
     );
     const settle = (): void => {
       timer[Symbol.dispose]();
-      signal?.removeEventListener("abort", onAbort);
+      listener[Symbol.dispose]();
       socket.off("error", onError);
       socket.off("connect", onConnect);
     };
     socket.on("error", onError);
     socket.on("connect", onConnect);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const listener = onAbort(signal, () => fail(signal?.reason));
   });
   return new SocketTransport(socket, { spec });
 }

@@ -1,4 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { callOut } from "../async/call-out.ts";
+import { onAbort } from "../async/on-abort.ts";
 import { Logger } from "../core/logger.ts";
 import type { HciTransport } from "../hci/transport.ts";
 import { describeSocketError, listenSocket, parseHostAndPort } from "./socket.ts";
@@ -22,10 +24,9 @@ export async function openTcpServer(
   signal?.throwIfAborted();
   const server = createServer({ noDelay: true });
   server.maxConnections = 1;
-  let onAbort = (): void => {};
+  let listener: Disposable | undefined;
   const peer = new Promise<Socket>((resolve, reject) => {
-    onAbort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    listener = onAbort(signal, () => reject(signal?.reason));
     server.once("connection", resolve);
     server.on("error", (error: NodeJS.ErrnoException) => reject(describeSocketError(spec, error)));
   });
@@ -34,10 +35,10 @@ export async function openTcpServer(
     await listenSocket(spec, server, { host, port });
     const { port: actual } = server.address() as AddressInfo;
     logger.info(`${spec} listens on port ${actual}`);
-    onListening?.(actual);
+    callOut(onListening, actual);
     return new SocketTransport(await peer, { spec });
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    listener?.[Symbol.dispose]();
     server.close();
   }
 }
