@@ -215,6 +215,31 @@ test("a user who answers after 29 s changes nothing any more", async () => {
   expect(pair.serverChannel.sent.map(toHex)).toEqual(["011203000e", "011205000e"]);
 });
 
+test("a handler is not called where consent came too late", async () => {
+  const state = user();
+  state.delayMs = 100;
+  const called: string[] = [];
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["read", "write"],
+    permissions: { read: { encrypted: true, authorized: true }, write: { encrypted: true, authorized: true } },
+    read: () => {
+      called.push("read");
+      return Uint8Array.of(1);
+    },
+    write: () => void called.push("write"),
+  });
+  using pair: GattPair = raw(server, { peer: asking(state, () => pair), security: ENCRYPTED });
+  for (const request of ["0a0300", "12030001"]) {
+    pair.secure(ENCRYPTED);
+    ask(pair, request);
+    await delay(pair.clock, 50);
+    pair.secure(NO_SECURITY);
+    await delay(pair.clock, 100);
+  }
+  expect(called).toEqual([]);
+});
+
 // --- writes -----------------------------------------------------------------------------------------------------------------------
 
 test("a write command is judged as a write is, when it comes and when its turn comes", async () => {

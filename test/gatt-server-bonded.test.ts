@@ -358,6 +358,56 @@ test("a keeper that throws harms neither the answer nor what is in force", async
   expect(thrown.map(String)).toEqual(["Error: disk full", "Error: disk full"]);
 });
 
+test("a bond from before names were stored gets them", async () => {
+  const keeper = new Keeper();
+  keeper.cccd[12] = 1;
+  keeper.cccd[6] = 1;
+  await connection(serverOf(battery), keeper.peer(), () => undefined);
+  expect(keeper.of).toEqual({ 6: "client-features", 12: "180f/2a19" });
+  const { length } = keeper.told;
+  await connection(serverOf(battery), keeper.peer(), () => undefined);
+  expect(keeper.told).toHaveLength(length); // and nothing is said twice
+});
+
+test("a write to what moved, when its handler refuses it, leaves it closed until the client knows", async () => {
+  const keeper = new Keeper();
+  await connection(serverOf(battery), keeper.peer(), (pair) => void ask(pair, "1204000200", "120c000100"));
+  const refusing: ServiceDefinition = {
+    uuid: 0x180f,
+    characteristics: [
+      {
+        uuid: 0x2a19,
+        properties: ["notify"],
+        onSubscription: (_peer, { restored }) => {
+          if (!restored) throw new Error("not now");
+        },
+      },
+    ],
+  };
+  const server = serverOf(thermometer, refusing);
+  await connection(server, keeper.peer(), async (pair) => {
+    expect(ask(pair, "1210000100")).toEqual(["011210000e"]);
+    await server.characteristic(0x180f, 0x2a19)!.notify(Uint8Array.of(1));
+    expect(pair.serverChannel.sent.map(toHex)).toEqual(["1d03000100ffff", "011210000e"]);
+  });
+});
+
+test("a characteristic that can no longer be subscribed to is not found again", async () => {
+  const keeper = new Keeper();
+  await connection(serverOf(battery), keeper.peer(), (pair) => void ask(pair, "1204000200", "120c000100"));
+  const server = serverOf(thermometer, { uuid: 0x180f, characteristics: [{ uuid: 0x2a19, properties: ["read"] }] });
+  await connection(server, keeper.peer(), () => expect(server.characteristic(0x180f, 0x2a19)!.subscribers).toEqual([]));
+  expect(keeper.cccd).toEqual({ 4: 2 });
+});
+
+test("of many services of one type, one more does not make the others strangers", async () => {
+  const keeper = new Keeper();
+  const many = (count: number): GattServer => serverOf(...Array.from({ length: count }, () => battery));
+  await connection(many(11), keeper.peer(), (pair) => void ask(pair, "1204000200", "1234000100"));
+  expect(keeper.of[0x34]).toBe("180f#11of11/2a19");
+  await connection(many(12), keeper.peer(), (pair) => expect(ask(pair, "0a3400")).toEqual(["0b0100"]));
+});
+
 // --- two devices ------------------------------------------------------------------------------------------------------------------
 
 test("on the air: subscriptions survive a new pairing on the link and a service that is added while the client is away", async () => {

@@ -193,3 +193,60 @@ test("a handler that closes the server and then answers as if nothing had happen
   using pair = raw(server);
   expect(ask(pair, "0a0300", "0a0300")).toEqual(["010a03000e", "010a000006"]);
 });
+
+test("searches end with their last handle, which belongs to them", () => {
+  const server = new GattServer();
+  for (let i = 0; i < 2; i++)
+    server.addService({ uuid: 0x180f, characteristics: [{ uuid: 0x2a19, properties: ["read"], value: hex("64") }] });
+  using pair = raw(server);
+  expect(ask(pair, "0601000300 00280f18", "060100040000280f18")).toEqual(["0701000300", "0701000300 04000600".replace(" ", "")]);
+  expect(ask(pair, "1001000300 0028", "1001000400 0028")).toEqual(["110601000300 0f18".replace(" ", ""), "1106010003000f18040006000f18"]);
+  expect(ask(pair, "0801000300 192a", "0803000300192a", "0801000200192a")).toEqual(["0903030064", "0903030064", "010801000a"]);
+  expect(ask(pair, "0403000300", "0401000200")).toEqual(["050103001 92a".replace(" ", ""), "0501010000280200 0328".replace(" ", "")]);
+});
+
+test("a set of handles of odd length is Invalid PDU", () => {
+  using pair = raw(serverWith({ uuid: 0x2a19, properties: ["read"], value: hex("64") }));
+  expect(ask(pair, "0e0300030000", "200300030000")).toEqual(["010e000004", "0120000004"]);
+});
+
+test("a stored value that changes in the middle of a long read is given as it is", () => {
+  const server = serverWith({ uuid: 0x2a19, properties: ["read"], value: new Uint8Array(30).fill(1) });
+  using pair = raw(server);
+  ask(pair, "0a0300");
+  server.services[0]!.characteristics[0]!.value = new Uint8Array(30).fill(2);
+  expect(ask(pair, "0c03001600")).toEqual([`0d${"02".repeat(8)}`]);
+});
+
+test("commands that cannot be served are no fault of the program", () => {
+  using pair = raw(serverWith({ uuid: 0x2a19, properties: ["write-without-response"], maxLength: 1, write: () => {} }));
+  expect(ask(pair, "52ff0001", "5203000102", "52020001", "5203", "52", "d203000102")).toEqual([]);
+  expect(pair.log).toEqual([]);
+});
+
+test("the GATT service: its server features, and values that a program gives itself", () => {
+  const server = new GattServer();
+  server.addService(gattService({ serviceChanged: false, robustCaching: false, serverFeatures: true }));
+  server.addService({
+    uuid: 0x1801,
+    characteristics: [
+      { uuid: 0x2b2a, properties: ["read"], value: hex("05") },
+      { uuid: 0x2b29, properties: ["read"], read: () => hex("06") },
+    ],
+  });
+  server.addService({ uuid: 0x180f, characteristics: [{ uuid: 0x2b29, properties: ["read", "write"], value: hex("07") }] });
+  using pair = raw(server);
+  expect(ask(pair, "080100ffff3a2b", "0a0600", "0a0800", "0a0b00")).toEqual(["0903030000", "0b05", "0b06", "0b07"]);
+});
+
+test("services are listed by their handles, and the room at the end is used when numbers run out", () => {
+  const server = new GattServer();
+  const add = (uuid: number, handle?: number) => server.addService({ uuid, characteristics: [], ...(handle !== undefined && { handle }) });
+  add(0x1810, 9);
+  add(0x1811, 2);
+  expect(server.services.map(({ handle }) => handle)).toEqual([2, 9]);
+  server.removeService(add(0x1812, 0xffff));
+  server.addService({ uuid: 0x1813, characteristics: Array.from({ length: 3 }, () => ({ uuid: 0x2a19, properties: ["read"] as const })) });
+  expect(server.services.map(({ handle }) => handle)).toEqual([2, 9, 10]);
+  expect(add(0x1814).handle).toBe(1);
+});

@@ -87,7 +87,7 @@ describe("a definition that is mistyped is refused, and nothing is added", () =>
   test.each<[unknown, RegExp]>([
     [undefined, /value: expected a definition/],
     [5, /value: expected an object/],
-    [{ uuid: 0x2a29, value: "Jelling" }, /value 2a29: value: expected a Uint8Array/],
+    [{ uuid: 0x2a29, value: "Jelling" }, /characteristic 2a29: value: expected a Uint8Array/],
     [{ uuid: 0x2a29, val: octets(1) }, /unknown option "val", did you mean "value"\?/],
     [{ uuid: 0x2a29, properties: ["red"] }, /property: expected/],
   ])("%j as a single value", (definition, message) => {

@@ -82,6 +82,13 @@ test("what a read handler gives is what the parts are merged into, now or later,
   expect(pair.serverChannel.sent.at(-1)).toEqual(hex("19"));
 });
 
+test("a stored value is what the parts are merged into, though reads are answered by a handler", () => {
+  const server = serverWith({ uuid: 0x2a19, properties: ["read", "write"], value: hex("010203"), read: () => hex("ff") });
+  using pair = raw(server);
+  expect(ask(pair, "1603000200aa", "1801").at(-1)).toBe("19");
+  expect(toHex(server.services[0]!.characteristics[0]!.value)).toBe("0102aa");
+});
+
 test("where a read handler refuses, or gives no octets, the parts have nothing to be merged into", async () => {
   const refusing = recorder({ read: () => Promise.reject(new AttError(0x81)) });
   const broken = recorder({ uuid: 0x2a1a, read: () => "text" as never });
@@ -338,6 +345,18 @@ test("closing the server settles what its handlers sent, and what they do afterw
   expect(onSubscription).toHaveBeenCalledTimes(1);
   expect(server.services[0]!.characteristics[1]!.subscribers).toEqual([]);
   expect(pair.serverChannel.sent.slice(before).map(toHex)).toEqual(["011207000e"]);
+});
+
+test("a subscription that is being changed when the server closes is gone, and not what it was before", async () => {
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["notify", "indicate"],
+    onSubscription: (_peer, { indicate }) => (indicate ? new Promise<void>(() => {}) : undefined),
+  });
+  using pair = raw(server);
+  ask(pair, "1204000100", "1204000200");
+  server.close();
+  expect(server.services[0]!.characteristics[0]!.subscribers).toEqual([]);
 });
 
 test("a subscription whose handler never answers is refused after 29 s and not in force; what the handler says later changes nothing", async () => {

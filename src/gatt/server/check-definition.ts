@@ -46,19 +46,16 @@ export function checkService(definition: ServiceDefinition): void {
   checkBoolean(`${what}: primary`, definition.primary);
   if (definition.includes !== undefined)
     for (const included of checkList<IncludableService>(`${what}: includes`, definition.includes)) {
-      if (typeof included !== "object" || included === null || !(included.uuid instanceof Uuid))
+      if (!((included as IncludableService | null | undefined)?.uuid instanceof Uuid))
         throw new ArgumentError(`${what}: expected an included service as addService gives it, got ${kindOf(included)}`);
     }
   for (const characteristic of checkList<CharacteristicDefinition>(`${what}: characteristics`, definition.characteristics))
     checkCharacteristic(what, characteristic);
 }
 
-/** As `checkService`, for one value without a service. @throws {ArgumentError} */
+/** The names of a value without a service; the rest is checked when it has one. @throws {ArgumentError} */
 export function checkLoose(definition: LooseValueDefinition): void {
   checkNames("value", definition, LOOSE);
-  const what = `value ${Uuid.from(definition.uuid)}`;
-  if (definition.properties !== undefined) checkProperties(what, definition.properties);
-  checkValue(what, definition);
 }
 
 function checkCharacteristic(service: string, definition: CharacteristicDefinition): void {
@@ -91,7 +88,7 @@ function checkProperties(what: string, properties: unknown): void {
   }
 }
 
-function checkValue(what: string, definition: DescriptorDefinition | CharacteristicDefinition | LooseValueDefinition): void {
+function checkValue(what: string, definition: DescriptorDefinition | CharacteristicDefinition): void {
   const { value, maxLength, fixedLength, permissions, read, write } = definition;
   const longest = maxLength === undefined ? MAX_VALUE_LENGTH : checkInteger(`${what}: maxLength`, maxLength, 0, MAX_VALUE_LENGTH);
   if (value !== undefined) checkOctets(`${what}: value`, value, { maxLength: longest });

@@ -85,13 +85,10 @@ export class SessionSender implements Subscriber {
       characteristic,
       send: () => {
         if (pending.settled) return;
-        const refusal = refuse();
-        if (refusal) pending.reject(refusal);
-        else
-          this.#bearer.indicate(frame, { signal: left.signal }, refuse).then(
-            () => pending.resolve(),
-            (error) => pending.reject(error),
-          );
+        this.#bearer.indicate(frame, { signal: left.signal }, refuse).then(
+          () => pending.resolve(),
+          (error) => pending.reject(error),
+        );
       },
       drop: (reason) => pending.reject(reason),
     });
