@@ -408,6 +408,37 @@ test("of many services of one type, one more does not make the others strangers"
   await connection(many(12), keeper.peer(), (pair) => expect(ask(pair, "0a3400")).toEqual(["0b0100"]));
 });
 
+test("what goes while the client is connected is forgotten at once", async () => {
+  const keeper = new Keeper();
+  const server = serverOf(battery, heartRate);
+  await connection(server, keeper.peer(), (pair) => {
+    ask(pair, "120c000100", "1210000100");
+    server.removeService(server.service(0x180f)!);
+    expect(server.characteristic(0x180d, 0x2a37)!.subscribers).toHaveLength(1);
+  });
+  expect(keeper.cccd).toEqual({ 16: 1 });
+});
+
+test("a client that takes indications, though not of Service Changed, is not told and not waited for", async () => {
+  const keeper = new Keeper();
+  await connection(serverOf(thermometer), keeper.peer(), (pair) => void ask(pair, "120c000200"));
+  const server = serverOf(thermometer, battery);
+  await connection(server, keeper.peer(), (pair) => {
+    expect(pair.serverChannel.sent).toEqual([]);
+    expect(keeper.hash).toBe(toHex(server.databaseHash));
+    expect(ask(pair, "0a0c00")).toEqual(["0b0200"]);
+  });
+});
+
+test("features of a client are dropped with the characteristic that held them", async () => {
+  const keeper = new Keeper();
+  await connection(serverOf(battery), keeper.peer(), (pair) => void ask(pair, "12060001"));
+  const server = new GattServer();
+  server.addService(battery);
+  await connection(server, keeper.peer(), (pair) => expect(ask(pair, "0a0400")).toEqual(["0b0000"]));
+  expect(keeper.cccd).toEqual({});
+});
+
 // --- two devices ------------------------------------------------------------------------------------------------------------------
 
 test("on the air: subscriptions survive a new pairing on the link and a service that is added while the client is away", async () => {

@@ -4,7 +4,7 @@ import { AttError } from "../src/att/error.ts";
 import { NO_SECURITY } from "../src/att/security.ts";
 import { fromHex as hex, toHex } from "../src/bytes/hex.ts";
 import { ClosedError } from "../src/core/error.ts";
-import { type GattPeer, GattServer, gapService, gattService } from "../src/gatt/index.ts";
+import { type GattPeer, GattServer, gapService, gattService, type LocalCharacteristic, type LocalService } from "../src/gatt/index.ts";
 import { BONDED, type GattPair } from "./support/gatt-pair.ts";
 import { ask, raw, serverWith, text } from "./support/raw-client.ts";
 
@@ -249,4 +249,128 @@ test("services are listed by their handles, and the room at the end is used when
   server.addService({ uuid: 0x1813, characteristics: Array.from({ length: 3 }, () => ({ uuid: 0x2a19, properties: ["read"] as const })) });
   expect(server.services.map(({ handle }) => handle)).toEqual([2, 9, 10]);
   expect(add(0x1814).handle).toBe(1);
+});
+
+test("a value that a handler gives is not found by what is stored", () => {
+  const server = serverWith({ uuid: 0x2a19, properties: ["read"], value: hex("64"), read: () => hex("65") });
+  using pair = raw(server);
+  expect(ask(pair, "060100ffff192a64", "060100ffff192a65")).toEqual(["010601000a", "010601000a"]);
+  expect(server.services[0]!.characteristics[0]!.properties).toEqual(["read"]);
+});
+
+test("an included service is one that is there, from its first handle to its last", () => {
+  const server = new GattServer();
+  const { uuid, handle, endHandle } = server.addService({ uuid: 0x180f, characteristics: [] });
+  for (const other of [
+    { uuid, handle, endHandle: endHandle + 1 },
+    { uuid, handle: handle + 1, endHandle },
+  ])
+    expect(() => server.addService({ uuid: 0x1810, includes: [other], characteristics: [] })).toThrow(/not in the database/);
+});
+
+test("the last handle is used", () => {
+  const server = new GattServer();
+  server.addService({ uuid: 0x180f, handle: 0xfffb, characteristics: [] });
+  const service = server.addService({ uuid: 0x1810, characteristics: [{ uuid: 0x2a19, properties: ["notify"], value: hex("64") }] });
+  expect([service.handle, service.endHandle]).toEqual([0xfffc, 0xffff]);
+  using pair = raw(server);
+  expect(ask(pair, "12ffff0100", "0affff")).toEqual(["13", "0b0100"]);
+  service.characteristics[0]!.tryNotify(Uint8Array.of(1));
+  expect(toHex(pair.serverChannel.sent.at(-1)!)).toBe("1bfeff01");
+});
+
+test("handles above 255 are read in a set too", async () => {
+  const server = new GattServer();
+  server.addService({ uuid: 0x180f, handle: 0x0101, characteristics: [{ uuid: 0x2a19, properties: ["read"], value: hex("64") }] });
+  using pair = raw(server);
+  ask(pair, "0e03010301");
+  await delay(pair.clock, 1);
+  expect(pair.serverChannel.sent.map(toHex)).toEqual(["0f6464"]);
+});
+
+test("what a characteristic of another service has held keeps its order", async () => {
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["write", "notify"],
+    write: async () => {
+      const own = server.services[0]!.characteristics[0]!;
+      void own.notify(Uint8Array.of(1));
+      void other.notify(Uint8Array.of(2));
+      await delay(pair.clock, 50);
+      await other.notify(Uint8Array.of(3));
+      await free.notify(Uint8Array.of(4));
+      await delay(pair.clock, 50);
+    },
+  });
+  const [other, free] = [0x2a1b, 0x2a1c].map(
+    (uuid) => server.addService({ uuid: 0x1810, characteristics: [{ uuid, properties: ["notify"] }] }).characteristics[0]!,
+  ) as [LocalCharacteristic, LocalCharacteristic];
+  using pair: GattPair = raw(server);
+  ask(pair, "1204000100", "1208000100", "120c000100", "12030001");
+  await delay(pair.clock, 200);
+  expect(pair.serverChannel.sent.slice(3).map(toHex)).toEqual(["1b0b0004", "13", "1b030001", "1b070002", "1b070003"]);
+});
+
+test("what the handler of a prepared write notifies leaves after the response", async () => {
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["write", "notify"],
+    write: async () => {
+      await delay(pair.clock, 50);
+      await server.services[0]!.characteristics[0]!.notify(Uint8Array.of(1));
+      await delay(pair.clock, 50);
+    },
+  });
+  using pair: GattPair = raw(server);
+  ask(pair, "1204000100", "160300000001", "1801");
+  await delay(pair.clock, 200);
+  expect(pair.serverChannel.sent.slice(2).map(toHex)).toEqual(["19", "1b030001"]);
+});
+
+test("indications that a handler sends are confirmed, or taken back by whoever left, after the response", async () => {
+  const outcomes: string[] = [];
+  const abort = new AbortController();
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["write", "indicate"],
+    write: () => {
+      const [characteristic] = server.services[0]!.characteristics;
+      characteristic!.indicate(Uint8Array.of(1)).then(() => outcomes.push("confirmed"));
+      characteristic!.indicate(Uint8Array.of(2), { signal: abort.signal }).catch(() => outcomes.push("left"));
+      characteristic!.indicate(Uint8Array.of(3)).then(() => outcomes.push("confirmed"));
+    },
+  });
+  using pair = raw(server);
+  ask(pair, "1204000200", "12030001");
+  abort.abort(new ClosedError("enough"));
+  await delay(pair.clock, 1);
+  ask(pair, "1e");
+  await delay(pair.clock, 1);
+  ask(pair, "1e");
+  await delay(pair.clock, 1);
+  expect(pair.serverChannel.sent.slice(2).map(toHex)).toEqual(["1d030001", "1d030003"]);
+  expect(outcomes).toEqual(["left", "confirmed", "confirmed"]);
+});
+
+test("several values that a handler sends, or that do not fit, go one by one", async () => {
+  const server = new GattServer();
+  const service: LocalService = server.addService({
+    uuid: 0x180f,
+    characteristics: [
+      { uuid: 0x2a19, properties: ["write", "notify"], write: () => pair.session.notifyMultiple(values(1)) },
+      { uuid: 0x2a1a, properties: ["notify"] },
+    ],
+  });
+  server.addService({ uuid: 0x1801, characteristics: [{ uuid: 0x2b29, properties: ["read", "write"] }] });
+  const values = (length: number) => service.characteristics.map((characteristic) => ({ characteristic, value: new Uint8Array(length) }));
+  using pair: GattPair = raw(server);
+  ask(pair, "1204000100", "1207000100", "120a0004");
+  const sent = (): string[] => pair.serverChannel.sent.slice(3).map(toHex);
+  ask(pair, "12030001");
+  await delay(pair.clock, 1);
+  expect(sent()).toEqual(["13", "1b030000", "1b060000"]);
+  await pair.session.notifyMultiple(values(7)); // 1 + 2 * (4 + 7) octets, which is all of 23
+  expect(sent().at(-1)).toBe(`23${`03000700${"00".repeat(7)}`}${`06000700${"00".repeat(7)}`}`);
+  await pair.session.notifyMultiple(values(8));
+  expect(sent().slice(-2)).toEqual([`1b0300${"00".repeat(8)}`, `1b0600${"00".repeat(8)}`]);
 });

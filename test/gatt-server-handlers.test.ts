@@ -169,6 +169,7 @@ test("a handler that never answers ends the execution: none after it is called, 
   release?.();
   await delay(pair.clock, 1);
   expect(written).toEqual([]);
+  expect(pair.log).toHaveLength(1); // that it took too long, and nothing after that
   expect(ask(pair, "0a0300")).toEqual(["0b00"]);
 });
 

@@ -77,7 +77,7 @@ test("in real time records have the time of day; simulated time begins in the ye
     socket.say(reset(0));
     const [record] = await some(monitor, 1);
     expect(record!.timeMs).toBeGreaterThanOrEqual(from);
-    expect(record!.timeMs).toBeLessThan(from + 60_000);
+    expect(record!.timeMs).toBeLessThan(clock ? from + 60_000 : Date.now() + 1000);
   }
 });
 

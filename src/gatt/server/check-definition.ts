@@ -12,7 +12,7 @@ import {
 } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { Uuid } from "../../core/uuid.ts";
-import { propertyBits } from "../properties.ts";
+import { type CharacteristicProperty, propertyBits } from "../properties.ts";
 import { toRequirement } from "./access.ts";
 import type {
   AttributePermissions,
@@ -79,12 +79,11 @@ function checkCharacteristic(service: string, definition: CharacteristicDefiniti
 }
 
 function checkProperties(what: string, properties: unknown): void {
+  const words = checkList<CharacteristicProperty>(`${what}: properties`, properties);
   try {
-    propertyBits(checkList(`${what}: properties`, properties));
+    propertyBits(words);
   } catch (error) {
-    if (error instanceof ArgumentError && !error.message.startsWith(what))
-      throw new ArgumentError(`${what}: ${error.message}`, { cause: error });
-    throw error;
+    throw error instanceof ArgumentError ? new ArgumentError(`${what}: ${error.message}`, { cause: error }) : error;
   }
 }
 

@@ -182,8 +182,9 @@ export class ClientConfiguration {
 
   #bringBack({ handle, value, of }: FoundConfiguration, mayMove = false): void {
     if (of === "client-features") {
-      if (!this.#featuresWritten) this.#awareness.features = value;
-      if (this.#database.clientFeatures?.handle !== handle) this.#store(handle, 0);
+      const features = this.#database.clientFeatures;
+      if (features && !this.#featuresWritten) this.#awareness.features = value; // without the characteristic there is no such promise
+      if (features?.handle !== handle) this.#store(handle, 0);
       return;
     }
     const isMoved = of !== undefined && of.cccdHandle !== handle;

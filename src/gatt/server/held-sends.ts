@@ -25,9 +25,6 @@ export class HeldSends {
   get isIdle(): boolean {
     return !this.#everything && this.#services.length === 0;
   }
-  get size(): number {
-    return this.#sends.length;
-  }
   get isFull(): boolean {
     return this.#sends.length >= CAPACITY;
   }
