@@ -6,7 +6,7 @@ import { holdBondable } from "./bondable.ts";
 import { type DeviceId, deviceKey } from "./device-id.ts";
 import { checkSequence } from "./edge.ts";
 import { onAdapterGone } from "./gone.ts";
-import { checkPairing, isClaimed, type PairingOptions } from "./pair.ts";
+import { checkPairing, isClaimed, loadIdentityKeys, type PairingOptions } from "./pair.ts";
 import { ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
 import { isProof, listenForKeys, type MgmtPairingReport, type PairedKey, reportOf } from "./pairing-keys.ts";
 import { putAwaySoon } from "./put-away.ts";
@@ -69,7 +69,7 @@ export async function acceptPairings(
   checkFunction("acceptPairings: onFailed", options.onFailed);
   const { ioCapability = ioCapabilityOf(agent), bond = true, identityKeys, signal, timeoutMs } = options;
   signal?.throwIfAborted();
-  if (identityKeys) await mgmt.loadIdentityResolvingKeys(index, identityKeys, { signal, timeoutMs });
+  if (identityKeys) await loadIdentityKeys(mgmt, index, identityKeys, { signal, timeoutMs });
   await mgmt.setIoCapability(index, ioCapability, { signal, timeoutMs });
   const bondable = bond ? await holdBondable(mgmt, index, { signal, timeoutMs }) : undefined;
   const responder = new Responder(mgmt, index, { agent, bondable, options });

@@ -41,6 +41,14 @@ describe("advertising", () => {
     expect(kernel.count("AddExtendedAdvertisingParameters")).toBe(0);
   });
 
+  test("on a kernel that does not tell the room there is takes the whole, and the kernel's word for what is too long", async () => {
+    const kernel = advertiser({ GetAdvertisingSizeInformation: Status.UnknownCommand });
+    await advertise(await kernel.open(), 0, { services: ["180D"] });
+    expect(kernel.names.at(-1)).toBe("AddAdvertising 0");
+    const refused = advertiser({ GetAdvertisingSizeInformation: Status.Rejected });
+    await expect(advertise(await refused.open(), 0, { services: ["180D"] })).rejects.toMatchObject({ statusName: "Rejected" });
+  });
+
   test("puts a name that does not fit into the scan response", async () => {
     const kernel = advertiser();
     await advertise(await kernel.open(), 0, { services: ["9a3f0001-6e5b-4c44-9d4e-3a1c5b7f0a11"], name: "a long name for it" });

@@ -16,6 +16,7 @@ import { MgmtError } from "../error.ts";
 import { layOut } from "./advertising-layout.ts";
 import { checkSequence } from "./edge.ts";
 import { isGone, onAdapterGone } from "./gone.ts";
+import { isLacking } from "./lacking.ts";
 import { PUT_AWAY_MS, putAway, putAwaySoon } from "./put-away.ts";
 
 const TX_POWER_UNKNOWN = 127;
@@ -139,7 +140,7 @@ export async function advertise(mgmt: Mgmt, index: number, options: AdvertiseOpt
 
   using reserved = new Reservation(mgmt, index, features, options.instance);
   const { instance } = reserved;
-  const room = await mgmt.getAdvertisingSizeInformation(index, { instance, flags }, { signal });
+  const room = await roomOf(mgmt, index, { instance, flags }, features, signal);
   const data = layOut(options, room);
   const advertising = new Instance(mgmt, index, { instance, powered: hasBit(Settings, currentSettings, "Powered"), options });
   try {
@@ -163,6 +164,22 @@ export async function advertise(mgmt: Mgmt, index: number, options: AdvertiseOpt
   }
   advertising.endWith(options.signal);
   return advertising;
+}
+
+/** Kernels before 4.9 do not tell what is left beside what they write themselves: as much as there is then, and they check it. */
+async function roomOf(
+  mgmt: Mgmt,
+  index: number,
+  wanted: { readonly instance: number; readonly flags: number },
+  whole: { readonly maxAdvDataLen: number; readonly maxScanRspLen: number },
+  signal: AbortSignal,
+): Promise<{ readonly maxAdvDataLen: number; readonly maxScanRspLen: number }> {
+  try {
+    return await mgmt.getAdvertisingSizeInformation(index, wanted, { signal });
+  } catch (error) {
+    if (isLacking(error)) return whole;
+    throw error;
+  }
 }
 
 function isExtended({ method, intervalMs, txPowerDbm }: AdvertiseOptions): boolean {

@@ -84,6 +84,17 @@ describe("pairing with a device", () => {
     expect(report.shortcomings).toEqual([expect.stringContaining("identityKeys")]);
   });
 
+  test("of an adapter without LE has no identities to exchange, and pairs without", async () => {
+    const kernel = new SimulatedKernel({
+      controllers: [{ settings: ["BREDR"], supportedSettings: ["Powered", "Bondable", "BREDR", "SecureSimplePairing"] }],
+      devices: [{ address: PEER, addressType: "BREDR", pairing: "pin" }],
+    });
+    const mgmt = await openMgmt({ socket: kernel.openSocket(), clock: kernel.clock });
+    await powerOn(mgmt, 0);
+    const report = await pair(mgmt, 0, { address: PEER, addressType: 0 }, { agent: agreeable(), identityKeys: [] });
+    expect(report.bonded).toBe(true);
+  });
+
   test("by PIN asks for it", async () => {
     const { mgmt } = await kernelWith({ addressType: "BREDR", pairing: "pin", pin: "0000" });
     const agent = agreeable();

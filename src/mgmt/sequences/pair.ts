@@ -5,6 +5,7 @@ import type { Mgmt, MgmtClient } from "../client.ts";
 import { holdBondable } from "./bondable.ts";
 import { type DeviceId, type DeviceLike, deviceId, deviceKey } from "./device-id.ts";
 import { checkSequence } from "./edge.ts";
+import { isLacking } from "./lacking.ts";
 import { checkAgent, ioCapabilityOf, type MgmtPairingAgent, PairingQuestions } from "./pairing-agent.ts";
 import { listenForKeys, type MgmtPairingReport, type PairedKey, reportOf, resolves } from "./pairing-keys.ts";
 import { putAway } from "./put-away.ts";
@@ -84,7 +85,7 @@ export async function pair(mgmt: Mgmt, index: number, device: DeviceLike, option
   const peer = deviceId(device);
   using scope = new Deadline({ clock: mgmt.clock, operation: `pairing with ${peer.address} on hci${index}`, signal, timeoutMs });
   scope.signal.throwIfAborted();
-  if (identityKeys) await mgmt.loadIdentityResolvingKeys(index, identityKeys, { signal: scope.signal });
+  if (identityKeys) await loadIdentityKeys(mgmt, index, identityKeys, { signal: scope.signal });
   using _bondable = bond ? await holdBondable(mgmt, index, { signal: scope.signal }) : undefined;
   using subject = new Subject(mgmt, index, peer, identityKeys);
   const faulty = new AbortController();
@@ -98,6 +99,15 @@ export async function pair(mgmt: Mgmt, index: number, device: DeviceLike, option
     return reportOf(await pairDevice(mgmt, index, { ...peer, ioCapability }, AbortSignal.any([scope.signal, faulty.signal])), subject.keys);
   } catch (error) {
     throw fault ? fault.error : error; // the program's own, and not the peer's refusal
+  }
+}
+
+/** An adapter of BR/EDR alone has no identities to exchange. */
+export async function loadIdentityKeys(mgmt: Mgmt, index: number, keys: IdentityKeys, options: OperationOptions): Promise<void> {
+  try {
+    await mgmt.loadIdentityResolvingKeys(index, keys, options);
+  } catch (error) {
+    if (!isLacking(error)) throw error;
   }
 }
 

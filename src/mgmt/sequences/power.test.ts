@@ -71,3 +71,13 @@ test("a power cycle that is aborted while the adapter is off switches it on agai
   const powered = kernel.written.filter(({ name }) => name === "SetPowered").map(({ parameters }) => parameters.powered);
   expect(powered).toEqual([0, 1]);
 });
+
+test("a power cycle of an adapter whose kernel knows no advertising instances loses none", async () => {
+  const kernel = new ScriptedKernel({
+    ReadControllerInformation: information(ON),
+    GetConnections: { connections: [] },
+    ReadAdvertisingFeatures: Status.UnknownCommand,
+    SetPowered: ({ powered }) => ({ currentSettings: powered === 1 ? ON : OFF }),
+  });
+  expect(await powerCycle(await kernel.open(), 0)).toMatchObject({ wasPowered: true, lost: { connections: [], advertisingInstances: [] } });
+});

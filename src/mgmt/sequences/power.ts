@@ -4,6 +4,7 @@ import type { Mgmt } from "../client.ts";
 import { MgmtError } from "../error.ts";
 import { type DeviceId, deviceId } from "./device-id.ts";
 import { checkSequence, operationOptions } from "./edge.ts";
+import { isLacking } from "./lacking.ts";
 import { putAwaySoon } from "./put-away.ts";
 import { type SettingName, settingNames } from "./settings.ts";
 
@@ -55,6 +56,16 @@ async function power(mgmt: Mgmt, index: number, powered: boolean, options: Opera
   return { wasPowered: hasBit(Settings, before.currentSettings, "Powered"), settings: settingNames(currentSettings) };
 }
 
+/** For the report only: a kernel that has no instances has none to lose. */
+async function instancesOf(mgmt: Mgmt, index: number, { signal }: OperationOptions): Promise<readonly number[]> {
+  try {
+    return (await mgmt.readAdvertisingFeatures(index, { signal })).instances;
+  } catch (error) {
+    if (isLacking(error)) return [];
+    throw error;
+  }
+}
+
 /** Set Powered, again while the kernel says Busy. */
 async function setPowered(mgmt: Mgmt, index: number, powered: boolean, signal: AbortSignal): Promise<number> {
   for (;;) {
@@ -82,9 +93,7 @@ export async function powerCycle(mgmt: Mgmt, index: number, options: OperationOp
   if (!hasBit(Settings, currentSettings, "Powered"))
     return { ...(await powerOn(mgmt, index, options)), wasPowered: false, lost: { connections: [], advertisingInstances: [] } };
   const { connections } = await mgmt.getConnections(index, { signal: options.signal });
-  const advertisingInstances = hasBit(Settings, currentSettings, "LowEnergy")
-    ? (await mgmt.readAdvertisingFeatures(index, { signal: options.signal })).instances
-    : [];
+  const advertisingInstances = hasBit(Settings, currentSettings, "LowEnergy") ? await instancesOf(mgmt, index, options) : [];
   let on: PowerReport;
   try {
     await powerOff(mgmt, index, options);

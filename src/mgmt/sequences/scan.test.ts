@@ -123,6 +123,24 @@ describe("a scan", () => {
     expect(kernel.written).toEqual([]);
   });
 
+  test.each([
+    ["services", { services: ["180f"] }, "StartServiceDiscovery 0"],
+    ["limited", { limited: true }, "StartLimitedDiscovery 0"],
+  ] as const)("of a kernel without the filter for %s filters by itself", async (_, filter, lacking) => {
+    const kernel = discovering({ StartServiceDiscovery: Status.UnknownCommand, StartLimitedDiscovery: Status.UnknownCommand });
+    const devices = scan(await kernel.open(), 0, { types: "le", ...filter });
+    const next = devices.next();
+    await kernel.settle();
+    expect(kernel.names).toEqual([lacking, "StartDiscovery 0"]);
+    const say = (address: string, eirData: Uint8Array): void =>
+      kernel.say("deviceFound", 0, { address, addressType: 2, rssi: -50, flags: 0, eirData });
+    say("C0:00:00:00:00:01", Uint8Array.of(2, 1, 6));
+    say("C0:00:00:00:00:02", Uint8Array.of(2, 1, 5, 3, 3, 0x0f, 0x18));
+    expect((await next).value).toMatchObject({ address: "C0:00:00:00:00:02" });
+    await devices.return();
+    expect(kernel.names).toEqual([lacking, "StartDiscovery 0", "StopDiscovery 0"]);
+  });
+
   test("fails with the kernel's answer, and stops nothing then", async () => {
     const kernel = discovering({ StartDiscovery: Status.NotPowered });
     await expect(scan(await kernel.open(), 0, { types: "le" }).next()).rejects.toMatchObject({ statusName: "NotPowered" });

@@ -106,6 +106,8 @@ class Discovery {
   readonly #devices = new FoundDevices(KNOWN_CAPACITY);
   readonly #listeners: Disposable[];
   #types: number | undefined;
+  /** The kernel does not apply the filters. */
+  #filtersItself = false;
   /** "shared" while another program's is listened to; "unknown" when our command was not answered. */
   #running: "none" | "own" | "shared" | "unknown" = "none";
   /** While our command is on its way, what Discovering has said since: the event may be handled before whoever awaits the reply. */
@@ -178,11 +180,22 @@ class Discovery {
   /** Without the scan's signal: a command that was given up may still start a discovery, which then has to be stopped. */
   async #startDiscovery(addressTypes: number): Promise<void> {
     const { limited, services, rssiThreshold, timeoutMs } = this.#options;
-    if (limited) await this.#mgmt.startLimitedDiscovery(this.#index, addressTypes, { timeoutMs });
-    else if (services || rssiThreshold !== undefined) {
-      const filter = { addressTypes, rssiThreshold: rssiThreshold ?? NO_THRESHOLD, uuids: services ?? [] };
-      await this.#mgmt.startServiceDiscovery(this.#index, filter, { timeoutMs });
-    } else await this.#mgmt.startDiscovery(this.#index, addressTypes, { timeoutMs });
+    const isFiltered = limited === true || services !== undefined || rssiThreshold !== undefined;
+    if (!isFiltered || this.#filtersItself) {
+      await this.#mgmt.startDiscovery(this.#index, addressTypes, { timeoutMs });
+      return;
+    }
+    try {
+      if (limited) await this.#mgmt.startLimitedDiscovery(this.#index, addressTypes, { timeoutMs });
+      else {
+        const filter = { addressTypes, rssiThreshold: rssiThreshold ?? NO_THRESHOLD, uuids: services ?? [] };
+        await this.#mgmt.startServiceDiscovery(this.#index, filter, { timeoutMs });
+      }
+    } catch (error) {
+      if (!(error instanceof MgmtError && error.status === Status.UnknownCommand)) throw error;
+      this.#filtersItself = true; // the kernel is too old to do it
+      await this.#mgmt.startDiscovery(this.#index, addressTypes, { timeoutMs });
+    }
   }
 
   #discovering(on: boolean): void {
@@ -208,14 +221,17 @@ class Discovery {
   }
 
   #found(event: MgmtEventOf<"deviceFound">): void {
-    const { device, news } = this.#devices.add(event, (found) => this.#running !== "shared" || this.#isWanted(found));
+    const { device, news } = this.#devices.add(
+      event,
+      (found) => (this.#running !== "shared" && !this.#filtersItself) || this.#isWanted(found),
+    );
     if (this.#running === "own" && device.has("ConfirmName")) this.#confirmName(device);
     const { duplicates = "changes" } = this.#options;
     if ((duplicates === "all" && news !== "unwanted") || news === "device" || (news === "change" && duplicates === "changes"))
       this.#sink.push(device);
   }
 
-  /** The filters that the kernel does not apply, because the discovery is another program's. */
+  /** The filters that the kernel does not apply, because the discovery is another program's, or because it is too old. */
   #isWanted(device: FoundDevice): boolean {
     const { limited, rssiThreshold, services } = this.#options;
     if (limited && (device.data.flags & AdFlag.LeLimitedDiscoverable) === 0) return false;
@@ -239,7 +255,7 @@ class Discovery {
     if (this.#types === undefined || this.#running === "none" || this.#running === "shared") return;
     const limits = { timeoutMs: PUT_AWAY_MS };
     await putAway(this.#mgmt.stopDiscovery(this.#index, this.#types, limits));
-    if (!this.#options.limited) return;
+    if (!this.#options.limited || this.#filtersItself) return;
     // The filter of a limited discovery stays in force, for other listeners too, until another discovery is started.
     await putAway(this.#mgmt.startDiscovery(this.#index, this.#types, limits));
     await putAway(this.#mgmt.stopDiscovery(this.#index, this.#types, limits));

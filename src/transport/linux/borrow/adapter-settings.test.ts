@@ -56,6 +56,15 @@ describe("what is found and what is wanted give the steps", () => {
       [...usual, "Powered", "WidebandSpeech"],
       ["Powered off", "WidebandSpeech on", "Powered on"],
     ],
+    [
+      "what was on and is not wanted goes off in its place",
+      [...usual, "DebugKeys"],
+      ["BREDR", "LowEnergy", "SecureConnections"],
+      ["SecureSimplePairing off", "DebugKeys off", "Bondable off"],
+    ],
+    ["LE alone has Secure Connections without SSP", ["LowEnergy"], ["LowEnergy", "SecureConnections"], ["SecureConnections on"]],
+    ["nothing of LE is touched where LE is off and stays so", ["BREDR"], ["BREDR", "Advertising"], []],
+    ["Discoverable goes off alone", [...usual, "Connectable", "Discoverable"], [...usual, "Connectable"], ["Discoverable off"]],
     ["privacy and static address have values that nobody tells", [...usual], [...usual, "Privacy", "StaticAddress"], []],
   ])("%s", (_name, found, wanted, steps) => {
     expect(plan(found, wanted)).toEqual(steps);

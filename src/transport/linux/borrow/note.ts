@@ -68,7 +68,7 @@ export class BorrowNotes {
     } catch (error) {
       return (error as NodeJS.ErrnoException).code !== "EEXIST"; // without a note an adapter stays as it is after a crash
     } finally {
-      rmSync(draft, { force: true });
+      removeDraft(draft);
     }
   }
 
@@ -134,7 +134,7 @@ export class BorrowNotes {
       renameSync(draft, path);
     } catch {
       // Without a note an adapter stays as it is after a crash; that is no reason not to work.
-      rmSync(draft, { force: true });
+      removeDraft(draft);
     }
   }
 
@@ -165,6 +165,15 @@ export class BorrowNotes {
     const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
     const [state, startTime] = [fields?.[0], fields?.[19]];
     return state === undefined || startTime === undefined ? undefined : { state, startTime };
+  }
+}
+
+/** Where there can be no notes, there are no drafts either. */
+function removeDraft(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // the folder is none
   }
 }
 
