@@ -30,6 +30,8 @@ export interface AddRadioOptions {
   txPowerDbm?: number;
   sleepClockAccuracyPpm?: number;
   driftPpm?: number;
+  /** Exchanges in a connection event at most, as many controllers limit them. Default: as many as fit. */
+  exchangesPerEvent?: number;
 }
 
 /** Something in an air: a controller, or its radio. */
@@ -79,10 +81,10 @@ export class Air implements Disposable {
 
   /** Makes the transceiver of a controller. A name that is taken gets a number behind it. */
   addRadio(options: AddRadioOptions): Radio {
-    const { position, txPowerDbm = 0, sleepClockAccuracyPpm = 50, driftPpm = 0 } = options;
+    const { position, txPowerDbm = 0, sleepClockAccuracyPpm = 50, driftPpm = 0, exchangesPerEvent = Number.POSITIVE_INFINITY } = options;
     let { name } = options;
     for (let i = 2; this.#radios.has(name); i++) name = `${options.name}-${i}`;
-    const radio = new Radio({ name, position, txPowerDbm, sleepClockAccuracyPpm, driftPpm });
+    const radio = new Radio({ name, position, txPowerDbm, sleepClockAccuracyPpm, driftPpm, exchangesPerEvent });
     this.#radios.set(name, radio);
     this.medium.admit(radio);
     // In real time a radio keeps the program up, as an open adapter does; simulated time ends when nothing is left to happen.

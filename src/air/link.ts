@@ -23,6 +23,8 @@ export interface LinkEnd {
   accepts(pdu: Uint8Array): boolean;
   /** A new PDU of the peer; valid during the call. */
   onPdu(pdu: Uint8Array): void;
+  /** A connection event is over. */
+  onEventClosed(): void;
   onInstant(change: LinkChange): void;
   /** Nothing was heard for too long; the end is off the link already. `reason`: Connection Timeout or Connection Failed To Be Established. */
   onLost(reason: number): void;

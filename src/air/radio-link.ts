@@ -357,7 +357,9 @@ export class RadioLink implements Link, RadioUse {
       return;
     }
     if (central.acknowledge(pdu, nowUs)) central.end!.onPdu(pdu);
-    if (this.#moreData && central.isAlive && peripheral.isAlive) {
+    // Each exchange was two packets.
+    const mayGoOn = this.#packet / 2 < Math.min(central.end!.radio.exchangesPerEvent, peripheral.end!.radio.exchangesPerEvent);
+    if (mayGoOn && this.#moreData && central.isAlive && peripheral.isAlive) {
       const startUs = nowUs + T_IFS_US;
       const reply = peripheral.current && central.nesn === peripheral.sn ? peripheral.nextOctets : peripheral.end!.nextOctets;
       const endUs = startUs + airTimeUs(this.#phyCentral, central.nextOctets) + T_IFS_US + airTimeUs(this.#phyPeripheral, reply);
@@ -417,6 +419,8 @@ export class RadioLink implements Link, RadioUse {
   #closeEvent(isComplete: boolean): void {
     this.#isInEvent = false;
     this.#medium.scheduler.clear(this.#stepEvent);
+    if (this.#central.isAlive) this.#central.end!.onEventClosed();
+    if (this.#peripheral.isAlive) this.#peripheral.end!.onEventClosed();
     if (!this.#central.isAlive && !this.#peripheral.isAlive) return;
     // A first exchange of long coded packets may outlast the interval: the anchors it ran over are missed.
     while (this.nextAnchorUs < this.#medium.scheduler.nowUs) this.nextAnchorUs = this.#anchors.at(++this.#counter + 1);

@@ -36,6 +36,7 @@ export interface RadioOptions {
   readonly txPowerDbm: number;
   readonly sleepClockAccuracyPpm: number;
   readonly driftPpm: number;
+  readonly exchangesPerEvent: number;
 }
 
 /** The transceiver of one device. It does one thing at a time. */
@@ -47,6 +48,8 @@ export class Radio {
   readonly sleepClockAccuracyPpm: number;
   /** What its clock really does; positive runs slow, so that its intervals come out longer. */
   readonly driftPpm: number;
+  /** Exchanges in a connection event at most. */
+  readonly exchangesPerEvent: number;
   position: Position | undefined;
   /** Place among the radios of its air, and the paths to others by their places; the medium's. */
   index = -1;
@@ -68,6 +71,7 @@ export class Radio {
     this.txPowerDbm = options.txPowerDbm;
     this.sleepClockAccuracyPpm = options.sleepClockAccuracyPpm;
     this.driftPpm = options.driftPpm;
+    this.exchangesPerEvent = options.exchangesPerEvent;
   }
 
   /** Whether connection events take the radio within this time: they come before advertising and scanning. */

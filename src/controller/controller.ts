@@ -74,6 +74,9 @@ export class Controller implements Disposable {
     check("filterAcceptListSize", filterAcceptListSize, 1, 255);
     check("maxConnections", maxConnections, 1, 255);
     check("sleepClockAccuracyPpm", sleepClockAccuracyPpm, 0, 500);
+    const { exchangesPerEvent, keyGenerationMs = air.mode === "instant" ? 0 : 20 } = options;
+    if (exchangesPerEvent !== undefined) check("exchangesPerEvent", exchangesPerEvent, 1, 255);
+    check("keyGenerationMs", keyGenerationMs, 0, 10_000);
     check("txPowerDbm", txPowerDbm, -30, 20);
     check("pathSkewMs", pathSkewMs, 0, 1000);
     this.air = air;
@@ -83,6 +86,7 @@ export class Controller implements Disposable {
       txPowerDbm,
       sleepClockAccuracyPpm,
       driftPpm,
+      ...(exchangesPerEvent === undefined ? {} : { exchangesPerEvent }),
     });
     this.name = radio.name;
     this.address = options.address === undefined ? drawnAddress(air.seed, radio.name) : Address.from(options.address);
@@ -92,6 +96,7 @@ export class Controller implements Disposable {
     this.#removeWithHost = options.removeWithHost ?? false;
     this.#host = new HostInterface(air, this.name, {
       skewUs: pathSkewMs * 1000,
+      completedTogether: Math.max(1, totalNumLeAclDataPackets >> 2),
       onPacket: (packet) => this.#onArrived(packet),
       onCommandTaken: (packet) => this.#credits.release(opcodeOf(packet)),
     });
@@ -106,6 +111,7 @@ export class Controller implements Disposable {
       maxConnections,
       totalNumLeAclDataPackets,
       leAclDataPacketLength,
+      keyGenerationUs: keyGenerationMs * 1000,
     });
     this.#context = {
       linkLayer: this.#linkLayer,
@@ -302,7 +308,9 @@ export class Controller implements Disposable {
       this.#host.overflow();
       return;
     }
-    if (!connection.sendAcl(packet)) this.#host.completed(handle, 1);
+    if (connection.sendAcl(packet)) return;
+    this.#host.completed(handle);
+    this.#host.tellCompleted(false);
   }
 }
 

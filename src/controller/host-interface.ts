@@ -1,4 +1,4 @@
-import type { Air } from "../air/index.ts";
+import { type Air, AirEvent } from "../air/index.ts";
 import { ArgumentError, SeededRandom } from "../core/index.ts";
 import { DataBufferOverflow, EventCode, type EventDeclaration, encodeEvent, HardwareError, PacketType } from "../hci/index.ts";
 import { type HciFault, HciPath, type HciPathOptions } from "./hci-path.ts";
@@ -26,11 +26,15 @@ const DEFAULT_LE_EVENT_MASK = 0x1fn;
 const UNMASKABLE = new Set([0x0e, 0x0f, 0x13]);
 const LE_META = 0x3e;
 const ACL_LINK = 0x01;
+/** How long a completed packet may wait for others, so that one event tells of several. */
+const COMPLETED_US = 1000;
 const LONGEST_ACL_DATA = 0xffff;
 
 export interface HostInterfaceOptions {
   /** Each packet takes 0 to so many microseconds on its way. */
   readonly skewUs: number;
+  /** So many completed packets of a connection are told at once, so that the host does not run dry. */
+  readonly completedTogether: number;
   /** A packet of the host arrived at the controller. */
   readonly onPacket: (packet: Uint8Array) => void;
   /** A command of the host is under way no more: it arrived, or was lost. */
@@ -54,6 +58,9 @@ export class HostInterface {
   #hostBuffers = 0;
   /** Packets of each connection that the host has not reported as completed. */
   readonly #hostHolds = new Map<number, number>();
+  /** Packets of each connection that are done, and not told yet. */
+  readonly #completed = new Map<number, number>();
+  readonly #completedDue = new AirEvent(() => this.#tellCompleted());
   /** Longest ACL data that the host takes, Host Buffer Size. */
   maxAclOctets = LONGEST_ACL_DATA;
 
@@ -62,9 +69,11 @@ export class HostInterface {
   readonly #commands: HciPath;
   readonly #aclToController: HciPath;
 
+  readonly #completedTogether: number;
   readonly #onCommandTaken: (packet: Uint8Array) => void;
 
-  constructor(air: Air, name: string, { skewUs, onPacket, onCommandTaken }: HostInterfaceOptions) {
+  constructor(air: Air, name: string, { skewUs, completedTogether, onPacket, onCommandTaken }: HostInterfaceOptions) {
+    this.#completedTogether = completedTogether;
     this.#onCommandTaken = onCommandTaken;
     this.#air = air;
     this.#name = name;
@@ -88,6 +97,8 @@ export class HostInterface {
     this.#hostCredits = undefined;
     this.#hostBuffers = 0;
     this.#hostHolds.clear();
+    this.#completed.clear();
+    this.#air.medium.scheduler.clear(this.#completedDue);
     this.maxAclOctets = LONGEST_ACL_DATA;
   }
 
@@ -109,11 +120,41 @@ export class HostInterface {
     if (this.wants(declaration)) this.send(encodeEvent(declaration, parameters));
   }
 
-  /** Number Of Completed Packets, by hand since there is one for each ACL packet. */
-  completed(connectionHandle: number, count: number): void {
-    this.send(
-      Uint8Array.of(PacketType.Event, EventCode.NumberOfCompletedPackets, 5, 1, connectionHandle, connectionHandle >> 8, count, count >> 8),
-    );
+  /**
+   * A packet of the host is done. In radio time it is told with others: when some have come together, or the connection event has closed
+   * (see `tellCompleted`).
+   */
+  completed(connectionHandle: number): void {
+    const count = (this.#completed.get(connectionHandle) ?? 0) + 1;
+    this.#completed.set(connectionHandle, count);
+    if (count >= this.#completedTogether || this.#air.mode === "instant") this.#tellCompleted();
+  }
+
+  /** What is done is told now; with `mayWait` within a millisecond, together with what other connections have by then. */
+  tellCompleted(mayWait: boolean): void {
+    if (this.#completed.size === 0) return;
+    const { scheduler } = this.#air.medium;
+    if (!mayWait) this.#tellCompleted();
+    else if (!this.#completedDue.isSet) scheduler.set(this.#completedDue, scheduler.nowUs + COMPLETED_US);
+  }
+
+  /** Number Of Completed Packets, by hand since it is the most frequent event of all. */
+  #tellCompleted(): void {
+    const packet = new Uint8Array(4 + 4 * this.#completed.size);
+    packet[0] = PacketType.Event;
+    packet[1] = EventCode.NumberOfCompletedPackets;
+    packet[2] = packet.length - 3;
+    packet[3] = this.#completed.size;
+    let at = 4;
+    for (const [connectionHandle, count] of this.#completed) {
+      packet[at++] = connectionHandle;
+      packet[at++] = connectionHandle >> 8;
+      packet[at++] = count;
+      packet[at++] = count >> 8;
+    }
+    this.#completed.clear();
+    this.#air.medium.scheduler.clear(this.#completedDue);
+    this.send(packet);
   }
 
   /** The host broke a rule of HCI; with its packet, where that was not taken. */
@@ -177,6 +218,9 @@ export class HostInterface {
   connectionEnded(handle: number): void {
     if (this.#hostCredits !== undefined) this.#hostCredits += this.#hostHolds.get(handle) ?? 0;
     this.#hostHolds.delete(handle);
+    // The other way round it is the same: what the controller had of it is flushed, and not reported any more (Vol 4 Part E 4.3).
+    this.#completed.delete(handle);
+    if (this.#completed.size === 0) this.#air.medium.scheduler.clear(this.#completedDue);
   }
 
   /** A packet to the host. */

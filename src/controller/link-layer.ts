@@ -1,4 +1,4 @@
-import { type Air, type Link, LinkRole, type Radio, type Scheduler } from "../air/index.ts";
+import { type Air, AirEvent, type Link, LinkRole, type Radio, type Scheduler } from "../air/index.ts";
 import type { Infer } from "../bytes/index.ts";
 import { Address, type SeededRandom } from "../core/index.ts";
 import type { P256KeyPair } from "../crypto/index.ts";
@@ -28,6 +28,8 @@ export interface LinkLayerSetup {
   readonly maxConnections: number;
   readonly totalNumLeAclDataPackets: number;
   readonly leAclDataPacketLength: number;
+  /** How long elliptic curves take. */
+  readonly keyGenerationUs: number;
 }
 
 /** The Link Layer of one controller: its roles and its connections, as HCI sees them. */
@@ -57,6 +59,8 @@ export class LinkLayer implements LinkLayerContext {
   defaultTxPhys: number;
   defaultRxPhys: number;
   readonly #maxConnections: number;
+  readonly #keyGenerationUs: number;
+  #keyWork: AirEvent | undefined;
   #lastHandle = 0;
 
   constructor(setup: LinkLayerSetup) {
@@ -71,6 +75,7 @@ export class LinkLayer implements LinkLayerContext {
     this.leAclDataPacketLength = setup.leAclDataPacketLength;
     this.filterAcceptList = new FilterAcceptList(setup.filterAcceptListSize);
     this.#maxConnections = setup.maxConnections;
+    this.#keyGenerationUs = setup.keyGenerationUs;
     this.defaultTxPhys = this.supportedPhys;
     this.defaultRxPhys = this.supportedPhys;
     this.advertising = new Advertising(this);
@@ -87,12 +92,32 @@ export class LinkLayer implements LinkLayerContext {
     this.filterAcceptList.clear();
     this.randomAddress = undefined;
     this.keyPair = undefined;
+    if (this.#keyWork) this.scheduler.clear(this.#keyWork);
+    this.#keyWork = undefined;
     this.channelMap = ALL_CHANNELS;
     this.suggestedOctets = 27;
     this.suggestedTimeUs = 328;
     this.defaultTxPhys = this.supportedPhys;
     this.defaultRxPhys = this.supportedPhys;
     this.host.reset();
+  }
+
+  /** Whether a key is being made: one at a time. */
+  get isMakingKey(): boolean {
+    return this.#keyWork !== undefined;
+  }
+
+  /** Does what takes the time of a key; a reset ends it. */
+  makeKey(act: () => void): void {
+    if (this.#keyGenerationUs === 0) {
+      act();
+      return;
+    }
+    this.#keyWork = new AirEvent(() => {
+      this.#keyWork = undefined;
+      act();
+    });
+    this.scheduler.set(this.#keyWork, this.scheduler.nowUs + this.#keyGenerationUs);
   }
 
   get isFull(): boolean {

@@ -36,6 +36,8 @@ export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">
    * its end. Default 0: all in order, in no time.
    */
   pathSkewMs?: number;
+  /** Milliseconds for a P-256 key pair or a DHKey, whole, 0 to 10,000. Default 20; 0 in an air without radio time. */
+  keyGenerationMs?: number;
   /** Removes the controller from the air when its host closes the transport, as a dongle that is pulled. Default false: it is reset. */
   removeWithHost?: boolean;
 }

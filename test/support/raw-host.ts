@@ -7,12 +7,16 @@ import {
   type EventDeclaration,
   encodeCommand,
   type HciTransport,
+  LeRemoteConnectionParameterRequest,
+  LeRemoteConnectionParameterRequestReply,
   LeSetEventMask,
   PacketType,
   Reset,
   SetEventMask,
   type TransportClosed,
 } from "../../src/hci/index.ts";
+
+type EventParameters = typeof LeRemoteConnectionParameterRequest extends EventDeclaration<infer P> ? P : never;
 
 interface Waiter {
   matches: (event: DecodedEvent) => boolean;
@@ -30,6 +34,8 @@ export class RawHost {
   readonly completed = new Map<number, number>();
   closed: TransportClosed | undefined;
   onAcl: ((handle: number, data: Uint8Array) => void) | undefined;
+  /** Whether it accepts what a peer asks for with the Connection Parameters Request procedure. */
+  acceptsParameters = true;
   onCompleted: ((handle: number, count: number) => void) | undefined;
   #waiters: Waiter[] = [];
 
@@ -114,6 +120,10 @@ export class RawHost {
         this.completed.set(connectionHandle, (this.completed.get(connectionHandle) ?? 0) + numCompletedPackets);
         this.onCompleted?.(connectionHandle, numCompletedPackets);
       }
+    }
+    if (event.declaration === LeRemoteConnectionParameterRequest && this.acceptsParameters) {
+      const asked = event.parameters as EventParameters;
+      void this.command(LeRemoteConnectionParameterRequestReply, { ...asked, minCeLength: 0, maxCeLength: 0 });
     }
     const at = this.#waiters.findIndex(({ matches }) => matches(event));
     if (at >= 0) this.#waiters.splice(at, 1)[0]!.pending.resolve(event);

@@ -13,11 +13,15 @@ const USE_DEBUG_KEY = 1;
 
 /** The controller's key pair for Secure Connections; HCI carries coordinates least significant octet first. */
 export const p256Commands: readonly CommandHandler[] = [
-  begins(LeReadLocalP256PublicKey, ({ linkLayer }) => () => {
-    const pair = P256KeyPair.generate(linkLayer.random);
-    linkLayer.keyPair = pair;
-    const { x, y } = pair.publicKey;
-    linkLayer.host.event(LeReadLocalP256PublicKeyComplete, { status: 0, keyXCoordinate: reversed(x), keyYCoordinate: reversed(y) });
+  begins(LeReadLocalP256PublicKey, ({ linkLayer }) => {
+    if (linkLayer.isMakingKey) return HciErrorCode.CommandDisallowed;
+    return () =>
+      linkLayer.makeKey(() => {
+        const pair = P256KeyPair.generate(linkLayer.random);
+        linkLayer.keyPair = pair;
+        const { x, y } = pair.publicKey;
+        linkLayer.host.event(LeReadLocalP256PublicKeyComplete, { status: 0, keyXCoordinate: reversed(x), keyYCoordinate: reversed(y) });
+      });
   }),
   begins(LeGenerateDhKey, (context, { keyXCoordinate, keyYCoordinate }) =>
     generate(context, keyXCoordinate, keyYCoordinate, context.linkLayer.keyPair),
@@ -30,8 +34,8 @@ export const p256Commands: readonly CommandHandler[] = [
 ];
 
 function generate({ linkLayer }: CommandContext, x: Uint8Array, y: Uint8Array, pair: P256KeyPair | undefined): number | (() => void) {
-  if (!pair) return HciErrorCode.CommandDisallowed;
-  return () => {
+  if (!pair || linkLayer.isMakingKey) return HciErrorCode.CommandDisallowed;
+  const answer = (): void => {
     const key = pair.dhKey({ x: reversed(x), y: reversed(y) });
     // All ones where the point is not on the curve (Vol 4 Part E 7.7.65.9).
     const dhKey = key ? reversed(key) : new Uint8Array(32).fill(0xff);
@@ -40,4 +44,5 @@ function generate({ linkLayer }: CommandContext, x: Uint8Array, y: Uint8Array, p
       dhKey,
     });
   };
+  return () => linkLayer.makeKey(answer);
 }

@@ -1,3 +1,5 @@
+import type { SeededRandom } from "../../core/index.ts";
+
 /** In force on a link; wire units: 1.25 ms, connection events, 10 ms. */
 export interface ConnectionParameters {
   readonly interval: number;
@@ -11,6 +13,14 @@ export interface ParameterRange {
   readonly intervalMax: number;
   readonly latency: number;
   readonly timeout: number;
+}
+
+/** An interval in the range that a host leaves to its controller: any of them, as silicon chooses by reasons of its own. */
+export function drawnInterval(
+  random: SeededRandom,
+  { intervalMin, intervalMax }: Pick<ParameterRange, "intervalMin" | "intervalMax">,
+): number {
+  return intervalMin === intervalMax ? intervalMax : intervalMin + (random.uint32() % (intervalMax - intervalMin + 1));
 }
 
 /**

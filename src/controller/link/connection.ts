@@ -70,7 +70,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
   #onAcknowledged: (() => void) | undefined;
   readonly #onPacketSent = (): void => {
     this.acl.size--;
-    this.host.completed(this.handle, 1);
+    this.host.completed(this.handle);
   };
 
   constructor(setup: ConnectionSetup) {
@@ -166,8 +166,16 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     }
   }
 
+  onEventClosed(): void {
+    this.host.tellCompleted(this.radio.uses.length > 1);
+  }
+
   onInstant(change: LinkChange): void {
     if (!this.#isClosed) this.updates.onInstant(change);
+  }
+
+  peerLacks(bit: number): boolean {
+    return this.exchanges.peerLacks(bit);
   }
 
   onPhyChange(): void {

@@ -7,7 +7,7 @@ import {
   LeRemoteConnectionParameterRequest,
 } from "../../hci/index.ts";
 import { hasFeature } from "../options.ts";
-import { areConnectionParametersValid, type ConnectionParameters, type ParameterRange } from "./connection-parameters.ts";
+import { areConnectionParametersValid, type ConnectionParameters, drawnInterval, type ParameterRange } from "./connection-parameters.ts";
 import type { ControlContext, LinkControl, Procedure } from "./control.ts";
 import {
   LlChannelMapInd,
@@ -35,6 +35,8 @@ export interface UpdatableLink {
   rxPhys: number;
   /** Coding the host prefers for what it sends. */
   coding: Phy;
+  /** Whether the peer is known to lack a feature. */
+  peerLacks(bit: number): boolean;
   /** A PHY changed, and with it what fits into the time of a packet. */
   onPhyChange(): void;
 }
@@ -48,9 +50,13 @@ export class LinkUpdates {
   readonly #link: UpdatableLink;
   /** The peer asked for other parameters, and the host has not answered. */
   #isAsked = false;
+  /** What this side asked for last. */
+  #asked: ParameterRange | undefined;
   #wantedChannels: Uint8Array;
   /** Peripheral: for the LL_PHY_UPDATE_IND behind its LL_PHY_RSP. */
   readonly #phyResponse: ResponseTimer;
+  /** Peripheral: for the LL_CONNECTION_UPDATE_IND behind its LL_CONNECTION_PARAM_RSP. */
+  readonly #parameterResponse: ResponseTimer;
 
   constructor(control: LinkControl, link: UpdatableLink) {
     this.#control = control;
@@ -58,6 +64,7 @@ export class LinkUpdates {
     this.#link = link;
     this.#wantedChannels = link.channelMap;
     this.#phyResponse = control.responseTimer();
+    this.#parameterResponse = control.responseTimer();
     if (this.#context.role === LinkRole.Central) this.#serveCentral();
     else this.#servePeripheral();
     if (hasFeature(this.#context.features, LeFeature.ConnectionParametersRequestProcedure)) this.#serveRequests();
@@ -67,9 +74,14 @@ export class LinkUpdates {
     return hasFeature(this.#context.features, LeFeature.Le2mPhy) || hasFeature(this.#context.features, LeFeature.LeCodedPhy);
   }
 
-  /** The host wants other parameters: a central imposes them, a peripheral asks for them. */
+  /**
+   * The host wants other parameters. Who can asks the peer for them, a central too (Vol 6 Part B 5.1.7); a central imposes them where one of
+   * the two does not know how to ask (5.1.1).
+   */
   requestParameters(range: ParameterRange): void {
-    if (this.#context.role === LinkRole.Central) this.#impose(range);
+    const bit = LeFeature.ConnectionParametersRequestProcedure;
+    const mayAsk = hasFeature(this.#context.features, bit) && !this.#link.peerLacks(bit);
+    if (this.#context.role === LinkRole.Central && !mayAsk) this.#impose(range);
     else this.#ask(range);
   }
 
@@ -79,7 +91,10 @@ export class LinkUpdates {
     this.#isAsked = false;
     if ("reason" in answer) this.#control.reject(LlConnectionParamReq.opcode, answer.reason, true);
     else if (this.#context.role === LinkRole.Central) this.#impose(answer);
-    else this.#control.send(LlConnectionParamRsp, requestPdu(answer));
+    else {
+      this.#control.send(LlConnectionParamRsp, requestPdu(answer));
+      this.#parameterResponse.start();
+    }
     return true;
   }
 
@@ -151,19 +166,22 @@ export class LinkUpdates {
   }
 
   #impose(range: ParameterRange): void {
-    const control = this.#control;
-    const { intervalMax: interval, latency, timeout } = range;
-    const change: LinkChange = { kind: "parameters", intervalUs: interval * 1250, latency, supervisionTimeoutUs: timeout * 10_000 };
-    control.start({
+    this.#control.start({
       name: "connection update",
       requestOpcode: LlConnectionUpdateInd.opcode,
       hasInstant: true,
-      begin: () =>
-        control.send(LlConnectionUpdateInd, (counter) => {
-          const instant = this.#schedule(counter, change);
-          return { winSize: 1, winOffset: 0, interval, latency, timeout, instant };
-        }),
+      begin: () => this.#sendUpdate(range),
       onRejected: () => {},
+    });
+  }
+
+  #sendUpdate(range: ParameterRange): void {
+    const { latency, timeout } = range;
+    const interval = drawnInterval(this.#context.random, range);
+    const change: LinkChange = { kind: "parameters", intervalUs: interval * 1250, latency, supervisionTimeoutUs: timeout * 10_000 };
+    this.#control.send(LlConnectionUpdateInd, (counter) => {
+      const instant = this.#schedule(counter, change);
+      return { winSize: 1, winOffset: 0, interval, latency, timeout, instant };
     });
   }
 
@@ -177,8 +195,14 @@ export class LinkUpdates {
         control.send(LlConnectionParamReq, requestPdu(range));
         control.awaitResponse();
       },
-      onRejected: (errorCode) => this.#parametersEvent(errorCode),
+      onRejected: (errorCode) => {
+        const isCentral = this.#context.role === LinkRole.Central;
+        // The peer, or its host, does not know the procedure: the central's other way is left.
+        if (isCentral && errorCode === HciErrorCode.UnsupportedRemoteFeature) this.#impose(range);
+        else this.#parametersEvent(errorCode);
+      },
     });
+    this.#asked = range;
   }
 
   #serveRequests(): void {
@@ -213,8 +237,15 @@ export class LinkUpdates {
   }
 
   #serveCentral(): void {
-    if (!this.#supportsPhys) return;
     const control = this.#control;
+    control.on(LlConnectionParamRsp, ({ intervalMin, intervalMax, latency, timeout }) => {
+      const { active } = control;
+      if (active?.requestOpcode !== LlConnectionParamReq.opcode) return;
+      control.responded();
+      const range = { intervalMin, intervalMax, latency, timeout };
+      this.#sendUpdate(areConnectionParametersValid(range) ? range : this.#asked!);
+    });
+    if (!this.#supportsPhys) return;
     control.on(LlPhyReq, ({ txPhys, rxPhys }) => {
       const reject = (errorCode: number): void => control.reject(LlPhyReq.opcode, errorCode, true);
       if (this.#collides("phy update", reject)) return;
@@ -232,6 +263,7 @@ export class LinkUpdates {
     control.on(LlConnectionUpdateInd, ({ interval, latency, timeout, instant }) => {
       const range = { intervalMin: interval, intervalMax: interval, latency, timeout };
       if (!areConnectionParametersValid(range)) return;
+      this.#parameterResponse.stop();
       if (control.active?.name === "connection update") control.responded();
       this.#follow(instant, { kind: "parameters", intervalUs: interval * 1250, latency, supervisionTimeoutUs: timeout * 10_000 });
     });

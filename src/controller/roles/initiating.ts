@@ -3,7 +3,7 @@ import type { Infer } from "../../bytes/index.ts";
 import { Address } from "../../core/index.ts";
 import { HciErrorCode, type LeCreateConnection } from "../../hci/index.ts";
 import { createAccessAddress } from "../link/access-address.ts";
-import { areConnectionParametersValid } from "../link/connection-parameters.ts";
+import { areConnectionParametersValid, drawnInterval } from "../link/connection-parameters.ts";
 import {
   AdvPduType,
   type AirAddress,
@@ -119,7 +119,9 @@ export class Initiating implements Listener {
 
   #connectData(): ConnectData {
     const { random, scheduler } = this.#context;
-    const { connectionIntervalMax: interval, maxLatency: latency, supervisionTimeout: timeout } = this.#parameters;
+    const { connectionIntervalMin: intervalMin, connectionIntervalMax: intervalMax } = this.#parameters;
+    const { maxLatency: latency, supervisionTimeout: timeout } = this.#parameters;
+    const interval = drawnInterval(random, { intervalMin, intervalMax });
     const earliestUs = scheduler.nowUs + T_IFS_US + airTimeUs(Phy.Le1M, CONNECT_IND_OCTETS) + WINDOW_DELAY_US;
     return {
       accessAddress: createAccessAddress(() => random.uint32()),
