@@ -86,6 +86,32 @@ test("of two characteristics that claim one value the later subscriber has its v
   expect(values).toEqual(["second 07"]);
 });
 
+test("values reach the subscribers of their own characteristic, however they come", async () => {
+  const server = serverWith({ uuid: 0x2a19, properties: ["notify"] }, { uuid: 0x2a1a, properties: ["notify", "indicate"] });
+  using pair = createGattPair({ server });
+  const [first, second] = await (await pair.client.service(0x180f)).characteristics();
+  const values: string[] = [];
+  await first!.subscribe((value) => values.push(`first ${toHex(value)}`));
+  const subscription = await second!.subscribe((value) => values.push(`second ${toHex(value)}`));
+  const [a, b] = [first!, second!].map(({ valueHandle }) => low(valueHandle));
+  for (const pdu of [`1b${a}01`, `1b${b}02`, `1b${b}03`, `1b${a}04`, "1bff0005", `1b${a}06`]) pair.clientChannel.receive(hex(pdu));
+  expect(values).toEqual(["first 01", "second 02", "second 03", "first 04", "first 06"]);
+  await subscription.unsubscribe();
+  pair.clientChannel.receive(hex(`1b${b}07`));
+  expect(values).toHaveLength(5);
+  await second!.subscribe((value) => values.push(`again ${toHex(value)}`));
+  pair.clientChannel.receive(hex(`1b${b}08`));
+  expect(values.at(-1)).toBe("again 08");
+});
+
+test("unsubscribing from what is gone is done at once", async () => {
+  using pair = createGattPair({ server: serverWith({ uuid: 0x2a19, properties: ["notify"] }) });
+  const subscription = await (await pair.client.characteristic(0x180f, 0x2a19)).subscribe(() => {});
+  pair[Symbol.dispose]();
+  await subscription.unsubscribe();
+  await subscription[Symbol.asyncDispose]();
+});
+
 test("after a subscription of unknown outcome the configuration is written again", async () => {
   const silence = { on: false };
   using pair = scripted((request) => (request.startsWith("12") ? (silence.on ? undefined : "13") : battery(request)));

@@ -28,13 +28,13 @@ describe("arguments", () => {
       /unknown option "handel", did you mean "handle"/,
     ],
     ["a reliable write with a hole", () => client.reliableWrite(any([undefined])), /expected a handle and a value/],
-    ["513 octets", () => client.write(3, new Uint8Array(513)), /at most 512/],
+    ["513 octets", () => client.write(3, new Uint8Array(513)), /value of 513 octets: .* at most 512/],
     ["an offset that wraps", () => client.readLong(3, { offset: 70_000 }), /offset: expected a whole number from 0 to 512, got 70000/],
     ["an offset of NaN", () => client.readLong(3, { offset: Number.NaN }), /got NaN/],
     ["a negative offset", () => client.readLong(3, { offset: -1 }), /got -1/],
     ["a fraction of an offset", () => client.writeLong(3, hex("01"), { offset: 1.5 }), /got 1.5/],
     ["an offset in words", () => client.writeLong(3, hex("01"), { offset: any("1") }), /offset: .* got a string/],
-    ["octets beyond 512", () => client.writeLong(3, range(2), { offset: 511 }), /at most 512/],
+    ["octets beyond 512", () => client.writeLong(3, range(2), { offset: 511 }), /value of 513 octets/],
     ["handle 0", () => client.read(0), /attribute handle: .* from 1 to 65535, got 0/],
     ["handle 65536", () => client.write(0x10000, hex("01")), /attribute handle/],
     ["a handle of NaN", () => client.read(Number.NaN), /attribute handle/],
@@ -84,6 +84,14 @@ describe("arguments", () => {
     expect(outcome).toMatchObject({ code: "ERR_ARGUMENT", message: expect.stringMatching(message) });
     expect(pair.clientChannel.sent).toHaveLength(before);
   });
+});
+
+test.each([
+  ["a write", "1399", (client: GattPair["client"]) => client.write(3, hex("01"))],
+  ["an execution", "1999", (client: GattPair["client"]) => client.writeLong(3, hex("01"))],
+])("an answer to %s with octets that nothing reads is the peer's fault", async (_name, answer, run) => {
+  using pair = scripted((request) => (request.startsWith("16") ? `17${request.slice(2)}` : answer));
+  await expect(run(pair.client)).rejects.toMatchObject({ code: "ERR_ATT_PROTOCOL", message: expect.stringContaining("1 unread octets") });
 });
 
 describe("second ways", () => {
@@ -199,7 +207,7 @@ describe("second ways", () => {
   test.each(["09080200000005000f18", "09080200060005000f18", "09070200060007000f", "090a02000600070011223344"])(
     "an include declaration of %s is the peer's fault",
     async (declaration) => {
-      using pair = scripted((request) => (request.startsWith("08") ? declaration : battery(request)));
+      using pair = scripted((request) => (request.startsWith("080100") ? declaration : battery(request)));
       const service = await pair.client.service(0x180f);
       await expect(service.includedServices()).rejects.toMatchObject({ code: "ERR_ATT_PROTOCOL" });
       expect(sent(pair, 0x0a)).toEqual([]);

@@ -176,6 +176,17 @@ describe("requests that need more security", () => {
     expect(stubborn.clientChannel.sent).toEqual([]);
   });
 
+  test("what the link has already is raised for nobody", async () => {
+    using pair = create(() => Promise.reject(new StateError("not asked for")));
+    pair.secure(BONDED);
+    setClientDemand(pair.clientBearer, { encrypted: true });
+    const security = { authenticated: true, secureConnections: true, minKeySize: 16 };
+    expect(await pair.client.exchangeMtu({ security })).toBe(247);
+    expect(await pair.client.read(3, { security })).toEqual(hex("01"));
+    await pair.client.writeWithoutResponse(3, hex("01"), { security });
+    expect(demands).toEqual([]);
+  });
+
   test("a link that loses its security while a request waits secures it again", async () => {
     using pair = create(async () => pair.secure(ENCRYPTED));
     pair.secure(ENCRYPTED);

@@ -46,7 +46,7 @@ export function bounded<T, O extends GattOperationOptions>(
   options: O,
   run: (options: O) => Promise<T>,
 ): Promise<T> {
-  if (options.timeoutMs === undefined || options.timeoutMs === Number.POSITIVE_INFINITY) return run(options);
+  if (options.timeoutMs === undefined) return run(options);
   return withDeadline(new Deadline({ clock, operation, signal: options.signal, timeoutMs: options.timeoutMs }), options, run);
 }
 

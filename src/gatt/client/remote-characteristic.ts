@@ -19,7 +19,11 @@ export interface ValueSubscription extends AsyncDisposable {
    * delivered.
    */
   readonly configured: boolean;
-  /** Ends it, and resolves when the peer has been told. @throws {AttError} the peer refuses · {TimeoutError} · the reason, once the link is gone */
+  /**
+   * Ends it, and resolves when the peer has been told, or at once where the link or the characteristic is gone.
+   *
+   * @throws {AttError} the peer refuses · {TimeoutError} it does not answer in `timeoutMs`; the subscription is over all the same
+   */
   unsubscribe(options?: GattOperationOptions): Promise<void>;
 }
 
