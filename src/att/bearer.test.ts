@@ -261,6 +261,8 @@ test("an indication is confirmed before it is handed up, and a malformed one is 
   channel.receive(hex("1d09"));
   expect(received).toHaveLength(1);
   expect(sent()).toEqual(["1e", "1e"]);
+  channel.receive(hex("1d0900")); // of an empty value
+  expect(received).toEqual(["9 after 1 PDU", "9 after 3 PDU"]);
 });
 
 test("several values of one notification come one by one, the last one empty", () => {
@@ -423,6 +425,33 @@ test.each([
   channel.receive(hex(answer));
   await exchange;
   expect(bearer.mtu).toBe(23);
+});
+
+test("all who wait for an MTU exchange learn of its failure", async () => {
+  const { bearer, clock, sent } = create({ mtu: 0x205 });
+  const waits = [bearer.exchangeMtu(), bearer.exchangeMtu({ timeoutMs: 60_000 })].map((wait) =>
+    expect(wait).rejects.toMatchObject({ code: "ERR_ATT_TIMEOUT", requestOpcode: 0x02 }),
+  );
+  expect(sent()).toEqual(["020502"]);
+  await clock.advance(30_000);
+  await Promise.all(waits);
+  expect(clock.pending).toEqual([]);
+});
+
+test("a malformed error response ends the request, whatever it says it is about", async () => {
+  const { bearer, channel } = create();
+  const read = bearer.request(frame(bearer, "0a0300"), take);
+  channel.receive(hex("0112ff"));
+  await expect(read).rejects.toMatchObject({ code: "ERR_ATT_PROTOCOL", requestOpcode: 0x0a });
+  expect(bearer.pending).toBe(0);
+});
+
+test("no time limit is none", async () => {
+  const { bearer, channel, clock } = create();
+  const read = bearer.request(frame(bearer, "0a0300"), take, { timeoutMs: Number.POSITIVE_INFINITY });
+  expect(clock.pending).toEqual(["ATT transaction"]);
+  channel.receive(hex("0b11"));
+  expect(await read).toBe("11");
 });
 
 test("an aborted MTU exchange still takes effect", async () => {

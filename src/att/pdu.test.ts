@@ -181,6 +181,7 @@ test.each([
 
 test("lists say the length of their entries, of none and of empty ones too", () => {
   expect(toHex(encodeAttPdu(att.AttReadByTypeRsp, { attributeDataList: [] }))).toBe("0902");
+  expect(toHex(encodeAttPdu(att.AttFindInformationRsp, { informationData: [] }))).toBe("0502");
   const empty = new Uint8Array(0);
   expect(toHex(encodeAttPdu(att.AttReadByTypeRsp, { attributeDataList: [{ attributeHandle: 0x1234, attributeValue: empty }] }))).toBe(
     "09023412",

@@ -70,13 +70,11 @@ export class Transaction<T> {
     }
   }
 
-  /** False where it was settled before. */
-  resolve(value: T): boolean {
-    if (!this.#finish()) return false;
-    this.#resolve(value);
-    return true;
+  resolve(value: T): void {
+    if (this.#finish()) this.#resolve(value);
   }
 
+  /** False where it was settled before. */
   reject(error: unknown): boolean {
     if (!this.#finish()) return false;
     this.#reject(error);
