@@ -216,6 +216,7 @@ export class Advertiser implements RadioActivity {
     session.address = this.#radio.own.current(session.ownAddress);
     try {
       await this.#switch.on(() => this.#port.send(LeSetAdvertisingEnable, { advertisingEnable: true }));
+      if (this.#switch.state === "on") this.#onAir = session; // again, where a reset came between
     } catch (error) {
       if (this.#switch.state === "off") this.#onAir = undefined;
       throw error;
@@ -230,6 +231,11 @@ export class Advertiser implements RadioActivity {
 
   distrust(): void {
     this.#switch.distrust();
+  }
+
+  reset(): void {
+    this.#onAir = undefined;
+    this.#switch.reset();
   }
 
   gone(error: unknown): void {

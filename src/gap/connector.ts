@@ -303,6 +303,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
           ownAddressType: attempt.ownAddress === "public" ? 0 : 1,
         }),
       );
+      if (this.#switch.state === "on") this.#initiating = attempt; // again, where a reset came between
     } catch (error) {
       if (this.#switch.state === "off") this.#initiating = undefined;
       throw error;
@@ -359,6 +360,12 @@ export class Connector<T, C = undefined> implements RadioActivity {
     this.#closed ??= { error };
     this.#turns.close(this.#closed.error);
     this.#attempt?.outcome.reject(this.#closed.error);
+  }
+
+  reset(): void {
+    this.#initiating?.completed?.resolve();
+    this.#initiating = undefined;
+    this.#switch.reset();
   }
 
   gone(error: unknown): void {

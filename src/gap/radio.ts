@@ -41,6 +41,8 @@ export interface RadioActivity {
   failed(error: unknown): void;
   /** The controller does not do what it was thought to do: `state` is "unknown" afterwards. */
   distrust(): void;
+  /** The controller was reset: it is off. */
+  reset(): void;
   /** The controller is gone: everything that was wanted ends, with `error` where there is one. */
   gone(error: unknown): void;
 }
@@ -147,14 +149,12 @@ export class Radio {
     return run;
   }
 
-  /** The controller was reset: what is wanted is set up anew. Commands of a run that is under way may have come before or after that. */
+  /** The controller was reset: everything is off, and what is wanted is set up anew. */
   onReset(): void {
-    void this.inTurn(async () => {
-      this.#register = undefined;
-      this.#alone = undefined;
-      this.#failures.clear();
-      for (const activity of this.#activities) if (activity.state !== "off") activity.distrust();
-    });
+    this.#register = undefined;
+    this.#alone = undefined;
+    this.#failures.clear();
+    for (const activity of this.#activities) activity.reset();
     void this.update();
   }
 

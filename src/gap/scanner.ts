@@ -181,6 +181,7 @@ export class Scanner implements RadioActivity {
     this.#recent.clear();
     this.#running = union; // reports may come before the command's own answer
     await this.#switch.on(() => this.#port.send(LeSetScanEnable, { leScanEnable: true, filterDuplicates }));
+    this.#running = union; // again, where a reset came between
     for (const scan of scans) scan.isAccepted = true;
   }
 
@@ -193,6 +194,11 @@ export class Scanner implements RadioActivity {
 
   distrust(): void {
     this.#switch.distrust();
+  }
+
+  reset(): void {
+    this.#running = undefined;
+    this.#switch.reset();
   }
 
   gone(error: unknown): void {

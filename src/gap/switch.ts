@@ -19,6 +19,8 @@ export function isDisallowed(error: unknown): boolean {
  */
 export class Switch {
   #state: SwitchState = "off";
+  /** It has ended by itself since it was switched on last. */
+  #isOver = false;
 
   get state(): SwitchState {
     return this.#state;
@@ -26,6 +28,12 @@ export class Switch {
 
   /** It ended by itself: an event of the controller says so. */
   ended(): void {
+    this.#isOver = true;
+    this.#state = "off";
+  }
+
+  /** The controller was reset. A command that is still on its way reaches it afterwards. */
+  reset(): void {
     this.#state = "off";
   }
 
@@ -41,11 +49,13 @@ export class Switch {
    * @throws what `send` throws
    */
   async on(send: () => Promise<unknown>): Promise<void> {
-    this.#state = "on" as SwitchState;
+    this.#isOver = false as boolean;
+    this.#state = "on";
     try {
       await send();
+      if (!this.#isOver) this.#state = "on";
     } catch (error) {
-      if (this.#state === "off") return;
+      if (this.#isOver) return;
       this.#state = isRefusal(error) ? "off" : "unknown";
       throw error;
     }
