@@ -6,7 +6,8 @@ import { MemoryBondStore } from "../src/gap/index.ts";
 import type { CharacteristicDefinition, LocalService } from "../src/gatt/index.ts";
 import { HciErrorCode } from "../src/hci/index.ts";
 import { IoCapability, type PairingAgent } from "../src/smp/index.ts";
-import { SimulatedAir, type SimulatedDeviceOptions } from "../src/testing/index.ts";
+import type { SimulatedDeviceOptions } from "../src/testing/index.ts";
+import { SuiteAir as SimulatedAir } from "./support/suite-air.ts";
 
 const SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e";
 const OPEN = "6e400002-b5a3-f393-e0a9-e50e24dcca9e";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { AttErrorCode } from "../src/att/index.ts";
 import { fromHex as hex, toHex } from "../src/bytes/index.ts";
 import { gattService } from "../src/gatt/index.ts";
-import { SimulatedAir } from "../src/testing/simulated-air.ts";
+import { SuiteAir as SimulatedAir } from "./support/suite-air.ts";
 
 const range = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i);
 const SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e";

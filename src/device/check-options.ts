@@ -84,6 +84,8 @@ export function checkDeviceOptions(controller: unknown, options: DeviceOptions):
   const { address } = options;
   if (address !== undefined && !(address instanceof Address) && address !== "public" && address !== "random")
     throw new ArgumentError(`Device.open: address: expected "public", "random" or an Address, got ${kindOf(address)}`);
+  if (options.policy !== undefined && (typeof options.policy !== "object" || options.policy === null))
+    throw new ArgumentError(`Device.open: policy: expected an object of options, got ${kindOf(options.policy)}`);
   checkFunction("Device.open: capture", options.capture);
   if (options.gattServer !== undefined) checkChoice("Device.open: gattServer", options.gattServer, ["default", "empty"]);
   checkTimeout("Device.open: commandTimeoutMs", options.commandTimeoutMs);

@@ -2,6 +2,7 @@ import type { AttPolicy, SecurityRequirement } from "../att/index.ts";
 import { resolveAttPolicy } from "../att/policy.ts";
 import { checkSecurityRequirement } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
+import { checkFunction, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import type { ConnectionParameters } from "../l2cap/index.ts";
 import { checkAgent, completePolicy, type PairingAgent, type PairingPolicy } from "../smp/index.ts";
@@ -51,8 +52,27 @@ export interface ConnectionPolicy {
   readonly dangerouslyTrustUnencryptedPeer?: boolean | undefined;
 }
 
+const POLICY_OPTIONS = optionNames<ConnectionPolicy>({
+  att: true,
+  pairing: true,
+  agent: true,
+  authorize: true,
+  parameterRequests: true,
+  dataLength: true,
+  elevate: true,
+  security: true,
+  dangerouslyTrustUnencryptedPeer: true,
+});
+
 /** `over` where it says something, else `base`; pairing and ATT policies are merged field by field. @throws {ArgumentError} what cannot be kept */
 export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {}): ConnectionPolicy {
+  for (const policy of [base, over]) {
+    checkOptions("policy", policy, POLICY_OPTIONS);
+    checkFunction("policy: authorize", policy.authorize);
+    for (const part of ["att", "pairing", "agent", "security"] as const)
+      if (policy[part] !== undefined && (typeof policy[part] !== "object" || policy[part] === null))
+        throw new ArgumentError(`policy: ${part}: expected an object, got ${kindOf(policy[part])}`);
+  }
   const merged: ConnectionPolicy = {
     att: { ...base.att, ...defined(over.att) },
     pairing: { ...base.pairing, ...defined(over.pairing) },

@@ -1,5 +1,6 @@
 import { concat } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
+import { checkMilliseconds, checkOctets, checkOptions, checkText, kindOf, type OptionNames, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
 import type { AdStructure } from "./ad-structure.ts";
@@ -102,7 +103,31 @@ export function widthIn(types: UuidTypes, type: number): Width | undefined {
   return type === types[16] ? 16 : undefined;
 }
 
-function uuidList(types: UuidTypes, uuids: readonly UuidLike[]): AdStructure[] {
+/** A list that a caller gives, not one word that would be taken for its letters. */
+function list<T>(what: string, value: readonly T[]): readonly T[] {
+  if (!Array.isArray(value)) throw new ArgumentError(`${what}: expected an array, got ${kindOf(value)}`);
+  return value;
+}
+
+/** Options of one field. */
+function object<T extends object>(what: string, value: T, names: OptionNames): T {
+  checkOptions(what, value ?? null, names);
+  return value;
+}
+const MANUFACTURER_DATA = optionNames<ManufacturerData>({ companyIdentifier: true, data: true });
+const SERVICE_DATA_NAMES = optionNames<ServiceData>({ uuid: true, data: true });
+const INTERVAL_RANGE = optionNames<ConnectionIntervalRange>({ minMs: true, maxMs: true });
+const STRUCTURE = optionNames<AdStructure>({ type: true, data: true });
+
+function address(what: string, value: Address, isRandom?: boolean): Address {
+  if (!(value instanceof Address)) throw new ArgumentError(`${what}: expected an Address, got ${kindOf(value)}`);
+  if (isRandom !== undefined && value.isRandom !== isRandom)
+    throw new ArgumentError(`${what}: expected ${isRandom ? "random" : "public"} addresses, got ${value}`);
+  return value;
+}
+
+function uuidList(what: string, types: UuidTypes, given: readonly UuidLike[]): AdStructure[] {
+  const uuids = list(what, given);
   const parsed = uuids.map((uuid) => Uuid.from(uuid));
   const structures: AdStructure[] = [];
   for (const width of [2, 4, 16] as const) {
@@ -116,7 +141,7 @@ function uuidList(types: UuidTypes, uuids: readonly UuidLike[]): AdStructure[] {
 
 function integer(what: string, value: number, min: number, max: number): number {
   if (!Number.isInteger(value) || value < min || value > max)
-    throw new ArgumentError(`${what} ${value}: expected a whole number from ${min} to ${max}`);
+    throw new ArgumentError(`${what} ${kindOf(value)}: expected a whole number from ${min} to ${max}`);
   return value;
 }
 const u8 = (what: string, value: number): Uint8Array => Uint8Array.of(integer(what, value, 0, 0xff));
@@ -128,8 +153,7 @@ const u16 = (what: string, value: number): Uint8Array => {
 /** Units of 1.25 ms, Vol 6 Part B 4.5.1: 7.5 ms to 4 s; 0xFFFF says no preference. */
 function connectionInterval(what: string, ms: number | undefined): Uint8Array {
   if (ms === undefined) return Uint8Array.of(0xff, 0xff);
-  if (!(ms >= 7.5 && ms <= 4000)) throw new ArgumentError(`${what} ${ms} ms: expected 7.5 to 4000 ms`);
-  return u16(what, Math.round(ms / 1.25));
+  return u16(what, Math.round(checkMilliseconds(what, ms, 7.5, 4000) / 1.25));
 }
 
 function flagsOctets(flags: number): Uint8Array {
@@ -140,8 +164,8 @@ function flagsOctets(flags: number): Uint8Array {
 }
 
 function intervalStructure(ms: number): AdStructure {
-  const units = Math.round(ms / 0.625);
-  if (!(units >= 0x20 && units <= 0xff_ffff)) throw new ArgumentError(`advertising interval ${ms} ms: expected 20 to 10485759 ms`);
+  const units = typeof ms === "number" ? Math.round(ms / 0.625) : Number.NaN;
+  if (!(units >= 0x20 && units <= 0xff_ffff)) throw new ArgumentError(`advertising interval ${kindOf(ms)} ms: expected 20 to 10485759 ms`);
   if (units <= 0xffff) return { type: AdType.AdvertisingInterval, data: u16("advertising interval", units) };
   return { type: AdType.AdvertisingIntervalLong, data: Uint8Array.of(units & 0xff, (units >> 8) & 0xff, units >> 16) };
 }
@@ -153,38 +177,55 @@ function many<T>(value: T | readonly T[]): readonly T[] {
 type Key = keyof AdvertisingDataFields;
 const FIELDS: { readonly [K in Key]-?: (value: NonNullable<AdvertisingDataFields[K]>) => AdStructure[] } = {
   flags: (flags) => [{ type: AdType.Flags, data: flagsOctets(flags) }],
-  serviceUuids: (uuids) => uuidList(COMPLETE, uuids),
-  incompleteServiceUuids: (uuids) => uuidList(INCOMPLETE, uuids),
-  solicitedServiceUuids: (uuids) => uuidList(SOLICITED, uuids),
-  name: (name) => [{ type: AdType.CompleteLocalName, data: encoder.encode(name) }],
-  shortenedName: (name) => [{ type: AdType.ShortenedLocalName, data: encoder.encode(name) }],
+  serviceUuids: (uuids) => uuidList("service UUIDs", COMPLETE, uuids),
+  incompleteServiceUuids: (uuids) => uuidList("incomplete service UUIDs", INCOMPLETE, uuids),
+  solicitedServiceUuids: (uuids) => uuidList("solicited service UUIDs", SOLICITED, uuids),
+  name: (name) => [{ type: AdType.CompleteLocalName, data: encoder.encode(checkText("name", name)) }],
+  shortenedName: (name) => [{ type: AdType.ShortenedLocalName, data: encoder.encode(checkText("shortened name", name)) }],
   txPowerDbm: (dbm) => [{ type: AdType.TxPowerLevel, data: Uint8Array.of(integer("TX power", dbm, -127, 127) & 0xff) }],
   manufacturerData: (value) =>
-    many(value).map(({ companyIdentifier, data }) => ({
-      type: AdType.ManufacturerSpecificData,
-      data: concat(u16("company identifier", companyIdentifier), data),
-    })),
+    many(value).map((item) => {
+      const { companyIdentifier, data } = object("manufacturer data", item, MANUFACTURER_DATA);
+      const octets = concat(u16("company identifier", companyIdentifier), checkOctets("manufacturer data", data));
+      return { type: AdType.ManufacturerSpecificData, data: octets };
+    }),
   serviceData: (value) =>
-    many(value).map(({ uuid: like, data }) => {
+    many(value).map((item) => {
+      const { uuid: like, data } = object("service data", item, SERVICE_DATA_NAMES);
       const uuid = Uuid.from(like);
-      return { type: SERVICE_DATA[widthOf(uuid)], data: concat(octetsOf(uuid), data) };
+      return { type: SERVICE_DATA[widthOf(uuid)], data: concat(octetsOf(uuid), checkOctets("service data", data)) };
     }),
   appearance: (appearance) => [{ type: AdType.Appearance, data: u16("appearance", appearance) }],
-  connectionIntervalRange: ({ minMs, maxMs }) => {
+  connectionIntervalRange: (range) => {
+    const { minMs, maxMs } = object("connection interval range", range, INTERVAL_RANGE);
     if (minMs !== undefined && maxMs !== undefined && minMs > maxMs)
       throw new ArgumentError(`connection interval range from ${minMs} ms to ${maxMs} ms: expected the smaller one first`);
     const data = concat(connectionInterval("connection interval", minMs), connectionInterval("connection interval", maxMs));
     return [{ type: AdType.PeripheralConnectionIntervalRange, data }];
   },
   advertisingIntervalMs: (ms) => [intervalStructure(ms)],
-  publicTargetAddresses: (list) => [{ type: AdType.PublicTargetAddress, data: concat(...list.map(({ bytes }) => bytes)) }],
-  randomTargetAddresses: (list) => [{ type: AdType.RandomTargetAddress, data: concat(...list.map(({ bytes }) => bytes)) }],
-  deviceAddress: ({ bytes, type }) => [{ type: AdType.LeBluetoothDeviceAddress, data: concat(bytes, Uint8Array.of(type)) }],
+  publicTargetAddresses: (given) => [addressList("public target addresses", AdType.PublicTargetAddress, given, false)],
+  randomTargetAddresses: (given) => [addressList("random target addresses", AdType.RandomTargetAddress, given, true)],
+  deviceAddress: (given) => {
+    const { bytes, type } = address("device address", given);
+    return [{ type: AdType.LeBluetoothDeviceAddress, data: concat(bytes, Uint8Array.of(type)) }];
+  },
   leRole: (role) => [{ type: AdType.LeRole, data: u8("LE role", role) }],
-  uri: (data) => [{ type: AdType.Uri, data }],
-  leSupportedFeatures: (data) => [{ type: AdType.LeSupportedFeatures, data }],
-  other: (structures) => [...structures],
+  uri: (data) => [{ type: AdType.Uri, data: checkOctets("uri", data) }],
+  leSupportedFeatures: (data) => [{ type: AdType.LeSupportedFeatures, data: checkOctets("LE supported features", data) }],
+  other: (structures) => list("other", structures).map((structure) => checkStructure(structure)),
 };
+
+function addressList(what: string, type: number, given: readonly Address[], isRandom: boolean): AdStructure {
+  return { type, data: concat(...list(what, given).map((item) => address(what, item, isRandom).bytes)) };
+}
+
+/** One structure that a caller gives. @throws {ArgumentError} */
+export function checkStructure(structure: AdStructure): AdStructure {
+  const { type, data } = object("AD structure", structure, STRUCTURE);
+  integer("AD type", type, 0, 0xff);
+  return { type, data: checkOctets("AD structure", data) };
+}
 
 /** @throws {ArgumentError} an unknown field or a value its field cannot hold */
 export function fieldsToStructures(fields: AdvertisingDataFields): AdStructure[] {

@@ -70,11 +70,11 @@ export class Advertiser implements RadioActivity {
    */
   async advertise(options: AdvertiseOptions, onSession?: (session: AdvertisingSession) => void): Promise<AdvertisingSession> {
     checkAdvertiseOptions(options);
-    options.signal?.throwIfAborted();
-    if (this.#session) throw new StateError("already advertising: a legacy controller has one advertisement, stop it first");
     const kind = options.ownAddress ?? this.#radio.own.defaultKind;
     this.#radio.own.current(kind); // an address the device does not have is an error of the caller
     const session = new AdvertisingSession(options, kind);
+    options.signal?.throwIfAborted();
+    if (this.#session) throw new StateError("already advertising: a legacy controller has one advertisement, stop it first");
     this.#session = session;
     onSession?.(session);
     try {

@@ -1,9 +1,11 @@
+import { kindOf } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import type { Uuid } from "../core/uuid.ts";
 import {
   type AdvertisingDataFields,
   COMPLETE,
   type ConnectionIntervalRange,
+  checkStructure,
   fieldsToStructures,
   INCOMPLETE,
   type ManufacturerData,
@@ -61,7 +63,11 @@ export class AdvertisingData {
       if (bytes.length > capacity) throw new ArgumentError(`advertising data of ${bytes.length} octets: at most ${capacity} fit`);
       return like instanceof Uint8Array ? new AdvertisingData(like.slice()) : like;
     }
-    const structures = Array.isArray(like) ? (like as readonly AdStructure[]) : fieldsToStructures(like as AdvertisingDataFields);
+    if (!Array.isArray(like) && !isPlainObject(like))
+      throw new ArgumentError(`advertising data: expected octets, fields or AD structures, got ${kindOf(like)}`);
+    const structures = Array.isArray(like)
+      ? (like as AdStructure[]).map((structure) => checkStructure(structure))
+      : fieldsToStructures(like as AdvertisingDataFields);
     return new AdvertisingData(encodeAdStructures(structures, capacity));
   }
 
@@ -171,6 +177,13 @@ export class AdvertisingData {
   toString(): string {
     return this.structures.map(({ type, data }) => `${adTypeName(type)} (${data.length})`).join(", ");
   }
+}
+
+/** Fields, and no view of octets or other object whose content would go unnoticed. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Reads one structure into `fields`. False: it belongs to `other`, either unknown or of a wrong length. */

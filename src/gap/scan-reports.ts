@@ -6,6 +6,8 @@ import type { OnAdvertisement, Scan } from "./scan.ts";
 const CAPACITY = 256;
 
 export interface ScanReportsParts {
+  /** What it throws is thrown at the first `next()`, before anything else is done. */
+  readonly check: () => void;
   /** Begins the scan; called at the first `next()`. */
   readonly start: (onAdvertisement: OnAdvertisement, signal: AbortSignal) => Promise<Scan>;
   /** Ends it behind the back of who leaves. */
@@ -75,6 +77,12 @@ export class ScanReports implements AsyncGenerator<Advertisement, undefined, und
   #begin(): void {
     this.#isBegun = true;
     const { signal } = this.#parts;
+    try {
+      this.#parts.check();
+    } catch (error) {
+      this.#end(error);
+      return;
+    }
     if (signal?.aborted) {
       this.#end(signal.reason);
       return;

@@ -104,11 +104,11 @@ export class Scanner implements RadioActivity {
    */
   reports(options: ScanOptions & SignalOption, check: () => void = () => undefined): ScanReports {
     return new ScanReports({
-      start: async (onAdvertisement, leave) => {
+      check: () => {
         check();
-        checkScanOptions(options); // before its signal is replaced
-        return await this.scan({ ...options, signal: leave }, onAdvertisement, true);
+        checkScanOptions(options);
       },
+      start: (onAdvertisement, leave) => this.scan({ ...options, signal: leave }, onAdvertisement, true),
       stop: (scan) => this.abandon(scan),
       signal: options?.signal,
     });

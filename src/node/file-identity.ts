@@ -7,7 +7,14 @@ import { createStaticAddress } from "../crypto/index.ts";
 import { stateFolder } from "./folders.ts";
 import { FileError, readPrivateFile, withLock, writePrivateFile } from "./private-file.ts";
 
-/** What a device must keep as long as its bonds: peers know it by these. */
+/**
+ * What a device must keep as long as its bonds: peers know it by these.
+ *
+ * ```ts
+ * const { address: staticAddress, irk } = await openIdentity();
+ * const device = await Device.open("hci:0", { staticAddress, irk, bonds: new FileBondStore() });
+ * ```
+ */
 export interface LocalIdentity {
   /** Static random address, for a device without a public one or that does not show it. */
   readonly address: Address;

@@ -1,0 +1,9 @@
+import { describe } from "vitest";
+import { suite } from "./support/suite-air.ts";
+
+// The scenarios once more, where no controller has a public address, as with every dongle whose maker gave it none.
+suite.controller = { address: "00:00:00:00:00:00" };
+describe("without public addresses", async () => {
+  await import("./device-air.test.ts");
+  await import("./gatt-air.test.ts");
+});
