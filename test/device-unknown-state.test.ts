@@ -4,6 +4,8 @@ import { Device } from "../src/device/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
 import { type CommandFault, FaultyTransport } from "./support/faulty-transport.ts";
 
+/** How an operation may end while commands go wrong. */
+const TYPED = /^(done|ERR_HCI|ERR_TIMEOUT)$/;
 const NOBODY = Address.from("00:00:00:00:0B:AD");
 
 /** A device whose commands go wrong as told, and another that it can meet. */
@@ -51,7 +53,9 @@ const OPERATIONS: readonly [name: string, run: (meeting: Meeting) => Promise<unk
     "advertising that changes its data",
     async ({ device }) => {
       const advertising = await device.advertise({ intervalMs: 20, data: { name: "a" } });
-      await advertising.update({ data: { name: "b" }, scanResponse: { name: "c" } }).finally(() => advertising.stop());
+      const updated = await outcome(advertising.update({ data: { name: "b" }, scanResponse: { name: "c" } }));
+      await advertising.stop();
+      expect(updated).toMatch(TYPED);
     },
   ],
   [
@@ -77,7 +81,9 @@ const OPERATIONS: readonly [name: string, run: (meeting: Meeting) => Promise<unk
     "connecting while advertising needs another address",
     async ({ device }) => {
       const advertising = await device.advertise({ intervalMs: 20, ownAddress: "resolvable", connectable: false });
-      await device.connect(NOBODY, { timeoutMs: 500, ownAddress: "random" }).finally(() => advertising.stop());
+      const connected = await outcome(device.connect(NOBODY, { timeoutMs: 500, ownAddress: "random" }));
+      await advertising.stop();
+      expect(connected).toMatch(TYPED);
     },
   ],
 ];
@@ -118,7 +124,7 @@ describe.each(CASES)("$name", ({ run, faults }) => {
     await using meeting = disposable(await meet(air));
     let left = 1;
     meeting.transport.faultOf = (sent) => (sent === command && left-- > 0 ? fault : undefined);
-    expect(await outcome(run(meeting))).toMatch(/^(done|ERR_HCI|ERR_TIMEOUT)$/);
+    expect(await outcome(run(meeting))).toMatch(TYPED);
     left = 0;
     await everythingWorks(meeting);
     expect(meeting.device.ended).toBeUndefined();
@@ -129,7 +135,7 @@ describe.each(CASES)("$name", ({ run, faults }) => {
     await using meeting = disposable(await meet(air));
     const { transport, device } = meeting;
     transport.faultOf = (sent) => (sent === command ? fault : undefined);
-    expect(await outcome(run(meeting))).toMatch(/^(done|ERR_HCI|ERR_TIMEOUT)$/);
+    expect(await outcome(run(meeting))).toMatch(TYPED);
     await air.advance(60_000); // what has to be repaired behind everybody's back
     transport.faultOf = () => undefined;
     await everythingWorks(meeting);
