@@ -67,15 +67,17 @@ export function fulfils(report: PairingReport, wanted: PairingPolicy): boolean {
   return secureConnections === wanted.secureConnections && bonded === wanted.bonding;
 }
 
-/** What a central does on a Security Request, and whether a pairing has to bring protection against man in the middle. */
+/** What a central does on a Security Request. */
 export interface RequestAnswer {
   readonly act: "nothing" | "encrypt" | "pair" | "refuse";
+  /** The bond's key is not enough: the pairing has to bring protection against man in the middle. With "encrypt", it comes after it. */
   readonly requireAuthentication: boolean;
 }
 
 /**
- * Central: what a Security Request calls for, Vol 3 Part H 2.4.6: nothing, the stored key, or a pairing where none is good enough. A pairing
- * that is only begun because protection is missing must bring it.
+ * Central: what a Security Request calls for, Vol 3 Part H 2.4.6: nothing, the stored key, or a pairing where none is good enough. A key
+ * that is not good enough is used all the same before a pairing: it proves to both sides who is pairing. A pairing that is only begun because
+ * protection is missing must bring it.
  *
  * @param at.isBondLost the peer has answered the stored key with Pin Or Key Missing on this link
  */
@@ -91,8 +93,8 @@ export function answerTo(
   }
   const isFit = keys !== undefined && !unfit(keys, keys.peerLtk, policy);
   const requireAuthentication = keys !== undefined && isMitmMissing(keys.authenticated, asked);
-  if (isFit && !requireAuthentication) return { act: isBondLost ? "refuse" : "encrypt", requireAuthentication };
-  return { act: "pair", requireAuthentication };
+  if (isFit && !isBondLost) return { act: "encrypt", requireAuthentication };
+  return { act: isFit && !requireAuthentication ? "refuse" : "pair", requireAuthentication };
 }
 
 /**

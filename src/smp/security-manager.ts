@@ -4,13 +4,15 @@ import type { OperationOptions } from "../async/pending.ts";
 import type { LinkSecurity } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
 import { checkOptions } from "../core/arguments.ts";
-import { type BleError, ClosedError, StateError, TimeoutError } from "../core/error.ts";
+import { type BleError, ClosedError, TimeoutError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
 import { PairingAttempts } from "./attempts.ts";
-import { bondOf, reportOf, reportOfBond } from "./bonding.ts";
+import { BondKeeping } from "./bond-keeping.ts";
+import { reportOf, reportOfBond } from "./bonding.ts";
 import { Callers } from "./callers.ts";
 import type { KeyPurpose } from "./encryption.ts";
 import { PairingError, PairingFailedReason, PairingTimeoutError, pairingFailedText } from "./error.ts";
+import { HeldPdu } from "./held-pdu.ts";
 import { Keyring } from "./keyring.ts";
 import { ENCRYPT_OPTION_NAMES, PAIR_OPTION_NAMES, type PairOptions, type SecurityManagerOptions } from "./options.ts";
 import { beginAsInitiator, beginAsResponder } from "./pairing.ts";
@@ -24,13 +26,8 @@ import type { Bond, PairingAgent, PairingPolicy, PairingReport } from "./types.t
 
 /** How long a PDU that may have overtaken the news of encryption waits for them. */
 const HOLD_MS = 1000;
-
-/** A pairing that is over, which the peer may still undo. */
-interface Finished {
-  readonly bond: Bond;
-  readonly replaced: Bond | undefined;
-  readonly atMs: number;
-}
+/** How long the central waits after it has ended a pairing before it begins another. */
+const PAUSE_MS = 500;
 
 /** The Security Manager of one link, Vol 3 Part H: begins pairings and ends them, answers for keys, and tells who waits. */
 export class SecurityManager {
@@ -40,22 +37,20 @@ export class SecurityManager {
   readonly #logger: Logger;
   readonly #attempts: PairingAttempts;
   readonly #keyring: Keyring;
+  readonly #keeping: BondKeeping;
+  readonly #held: HeldPdu;
   readonly #pairCallers: Callers<PairingReport>;
   readonly #encryptCallers: Callers<void>;
   #policy: PairingPolicy;
   #agent: PairingAgent;
   #run: PairingRun | undefined;
-  /** The pairing is over, its bond is on its way to the store. */
-  #isStoring = false;
-  /** What the peer said against the keys of the pairing that is being stored. */
-  #refusedWhileStoring: PairingError | undefined;
-  #finished: Finished | undefined;
-  /** Central: the pairing under way was begun because the peer asked for more protection than the bond has. */
-  #isForProtection = false;
+  /** Whose wish is being fulfilled: the demands of a caller, which a pairing may go beyond. */
+  #origin: PairingPolicy | undefined;
   /** Peripheral: a Security Request that the central has not answered yet. */
   #request: { readonly policy: PairingPolicy; readonly timer: Disposable } | undefined;
-  /** A PDU that came while encryption was starting: judged when it is known whether the link is encrypted. */
-  #held: { readonly pdu: SmpPdu; readonly timer: Disposable } | undefined;
+  /** Central: no Pairing Request before then. */
+  #quietUntilMs = Number.NEGATIVE_INFINITY;
+  #pause: Disposable | undefined;
   #timedOut: PairingTimeoutError | undefined;
   #closed: BleError | undefined;
 
@@ -74,6 +69,13 @@ export class SecurityManager {
       onEncrypted: (purpose) => this.#onEncrypted(purpose),
       onFailed: (purpose, error) => this.#onEncryptionFailed(purpose, error),
     });
+    this.#keeping = new BondKeeping({
+      ...options,
+      keyring: this.#keyring,
+      isClosed: () => this.#closed !== undefined,
+      send: (pdu) => this.#send(pdu),
+    });
+    this.#held = new HeldPdu(this.#clock, (pdu) => this.#onReleased(pdu));
     const onGone = (): void => this.#onCallerGone();
     this.#pairCallers = new Callers(this.#clock, "pairing", onGone);
     this.#encryptCallers = new Callers(this.#clock, "encryption", onGone);
@@ -95,7 +97,7 @@ export class SecurityManager {
     if (!this.#closed) this.#keyring.bond = bond;
   }
   get isPairing(): boolean {
-    return this.#run !== undefined || this.#isStoring;
+    return this.#run !== undefined || this.#keeping.isStoring;
   }
   get policy(): PairingPolicy {
     return this.#policy;
@@ -186,6 +188,7 @@ export class SecurityManager {
     if (run) this.#attempts.failed(this.#peer.toString());
     this.#keyring.close();
     this.#clearRequest();
+    this.#pause?.[Symbol.dispose]();
     this.#stop(reason);
     this.#rejectAll(reason);
     if (run) this.#report(reason);
@@ -202,7 +205,7 @@ export class SecurityManager {
     const isBusy = (): boolean => this.isPairing || this.#request !== undefined || this.#keyring.isStarting || this.#closed !== undefined;
     // Each turn settles at least one caller or leaves something under way.
     while (!isBusy() && this.#encryptCallers.first) this.#beginEncryption(this.#encryptCallers.first);
-    while (!isBusy() && this.#pairCallers.first) this.#beginPairing(this.#pairCallers.first);
+    while (!isBusy() && !this.#pause && this.#pairCallers.first) this.#beginPairing(this.#pairCallers.first);
   }
 
   #beginEncryption(policy: PairingPolicy): void {
@@ -226,12 +229,24 @@ export class SecurityManager {
       this.#pairCallers.resolve(reportOfBond(bond), isMeant);
     else if (refusal) this.#pairCallers.reject(refusal, isMeant);
     else {
+      this.#origin = wanted;
       // On a link that is encrypted already the protection that is missing is what it is about.
       const policy =
         security.encrypted && isMitmMissing(security.authenticated, wanted) ? { ...wanted, requireAuthentication: true } : wanted;
-      if (this.role === "central") this.#initiate(policy, true);
-      else this.#sendSecurityRequest(policy);
+      const pauseMs = this.#quietUntilMs - this.#clock.now();
+      if (this.role === "peripheral") this.#sendSecurityRequest(policy);
+      else if (pauseMs <= 0) this.#initiate(policy, true);
+      else
+        this.#pause = this.#clock.setTimer(pauseMs, "pause between pairings", () => {
+          this.#pause = undefined;
+          this.#next();
+        });
     }
+  }
+
+  /** What the peer sent before it heard of the end must not be taken for the answer to another Pairing Request. */
+  #pauseAfterOwnEnd(): void {
+    this.#quietUntilMs = this.#clock.now() + PAUSE_MS;
   }
 
   #blocked(): PairingError | undefined {
@@ -255,11 +270,16 @@ export class SecurityManager {
 
   /** What this side started ends when the last one who waited for it has left. */
   #onCallerGone(): void {
+    if (this.#pause && !this.#pairCallers.first) {
+      this.#pause[Symbol.dispose]();
+      this.#pause = undefined;
+    }
     const policy = this.#request?.policy ?? (this.#run?.wanted ? this.#run.policy : undefined);
     if (policy && this.#encryptCallers.size === 0 && !this.#pairCallers.some((other) => covers(policy, other))) {
       this.#clearRequest();
       if (this.#run?.wanted) {
         this.#send({ name: "PairingFailed", reason: PairingFailedReason.UnspecifiedReason });
+        this.#pauseAfterOwnEnd();
         this.#stop(new ClosedError("the pairing was cancelled"));
       }
     }
@@ -281,7 +301,7 @@ export class SecurityManager {
 
   #begin(first: Step, policy: PairingPolicy, wanted: boolean): void {
     this.#clearRequest();
-    this.#finished = undefined;
+    this.#keeping.begin();
     this.#keyring.begin();
     this.#logger.debug(() => `pairing as ${this.role === "central" ? "initiator" : "responder"}`);
     const { findBond, findIrkHolder } = this.#options;
@@ -301,10 +321,8 @@ export class SecurityManager {
       onFailed: (error) => {
         if (error instanceof PairingTimeoutError) this.#timedOut = error;
         this.#attempts.failed(this.#peer.toString());
+        if (error instanceof PairingError && error.side === "local") this.#pauseAfterOwnEnd();
         this.#fail(error, policy);
-        const isImpossible = error instanceof PairingError && error.reason === PairingFailedReason.AuthenticationRequirements;
-        if (this.#isForProtection && isImpossible && !this.isPairing) this.#fallBack();
-        this.#isForProtection = false;
       },
     });
     this.#run.begin(first);
@@ -322,8 +340,7 @@ export class SecurityManager {
     this.#run = undefined;
     this.#keyring.drop(run !== undefined && reason !== undefined);
     run?.stop(reason);
-    this.#held?.timer[Symbol.dispose]();
-    this.#held = undefined;
+    this.#held.drop();
   }
 
   /** A pairing by `policy` has failed, and with it those that it would have done for. */
@@ -341,9 +358,11 @@ export class SecurityManager {
     this.#encryptCallers.reject(error);
   }
 
-  /** Who waits for what was done, or asked, by `policy`. */
+  /** Who asked for what was done by `policy`, or for the same. Who asked for less may still get it. */
   #rejectCovered(policy: PairingPolicy, error: BleError): void {
-    this.#pairCallers.reject(error, (wanted) => covers(policy, wanted));
+    const origin = this.#origin;
+    this.#origin = undefined;
+    this.#pairCallers.reject(error, (wanted) => wanted === origin || (covers(policy, wanted) && covers(wanted, policy)));
     // A central with a bond can still encrypt.
     if (this.role === "peripheral" || !this.#keyring.keys?.bonded) this.#encryptCallers.reject(error);
   }
@@ -361,9 +380,7 @@ export class SecurityManager {
     const isBonded = agreement.bonding && identity !== undefined;
     const report = reportOf(outcome, identity ?? this.#options.peerAddress, isBonded);
     if (isBonded) {
-      this.#isStoring = true;
-      const failure = await this.#keep(outcome, identity, report);
-      this.#isStoring = false;
+      const failure = await this.#keeping.keep(outcome, identity, report);
       if (this.#closed) return;
       if (failure) {
         this.#fail(failure, policy);
@@ -373,45 +390,8 @@ export class SecurityManager {
     this.#logger.info(() => `paired: ${report.method}, ${report.keySize} octets${report.bonded ? ", bonded" : ""}`);
     this.#pairCallers.resolve(report, (wanted) => covers(policy, wanted) || fulfils(report, wanted));
     callOut(this.#options.onPaired, report);
+    this.#origin = undefined;
     this.#next();
-  }
-
-  /** @returns why there is no bond after all */
-  async #keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
-    const { replaced, isProved } = outcome;
-    const { onBond, findBond, localAddress } = this.#options;
-    this.#refusedWhileStoring = undefined;
-    let bond: Bond;
-    try {
-      // What the peer has configured meanwhile is in the store, not in the bond that the pairing began with.
-      bond = bondOf(outcome, identity, { localAddress, previous: (isProved ? await findBond?.(identity) : undefined) ?? replaced });
-      await onBond?.(bond, report, replaced);
-    } catch (cause) {
-      this.#keyring.putBack();
-      // The peer has the keys already; told in time it forgets them too (3.5.5).
-      this.#send({ name: "PairingFailed", reason: PairingFailedReason.KeyRejected });
-      return new StateError("the bond could not be stored, so it is not used", { cause });
-    }
-    if (this.#closed) return undefined;
-    this.#finished = { bond, replaced, atMs: this.#clock.now() };
-    const refused = this.#refusedWhileStoring;
-    if (!refused) this.#keyring.keep(bond);
-    else await this.#undo();
-    return refused;
-  }
-
-  /** The peer refused the keys after the last one (3.5.5): the bond that was made of them goes, and what it replaced is back. */
-  async #undo(): Promise<void> {
-    const finished = this.#finished;
-    if (!finished) return;
-    this.#finished = undefined;
-    this.#keyring.bond = finished.replaced;
-    this.#keyring.putBack();
-    try {
-      await this.#options.onBondRefused?.(finished.bond, finished.replaced);
-    } catch (cause) {
-      this.#report(new StateError("the peer refused the keys of the pairing, and the bond could not be removed", { cause }));
-    }
   }
 
   // --- encryption -----------------------------------------------------------------------------------------------------------------
@@ -426,7 +406,7 @@ export class SecurityManager {
     const { bond } = this;
     if (this.role === "peripheral" && bond) this.#pairCallers.resolve(reportOfBond(bond), (policy) => satisfies(security, policy));
     if (this.#request && !this.#pairCallers.some((policy) => covers(this.#request!.policy, policy))) this.#clearRequest();
-    this.#release();
+    this.#held.release();
     this.#next();
   }
 
@@ -434,7 +414,7 @@ export class SecurityManager {
     if (purpose === "bond") {
       this.#encryptCallers.reject(cause);
       this.#report(cause);
-      this.#release();
+      this.#held.release();
       this.#next();
       return;
     }
@@ -475,7 +455,7 @@ export class SecurityManager {
         return;
       case "PairingRequest":
       case "SecurityRequest":
-        if (this.#keyring.isStarting) this.#hold(pdu);
+        if (this.#keyring.isStarting) this.#held.hold(pdu, HOLD_MS);
         else if (pdu.name === "PairingRequest") this.#onPairingRequest(pdu);
         else this.#onSecurityRequest(pdu.authReq);
         return;
@@ -484,19 +464,10 @@ export class SecurityManager {
     }
   }
 
-  /** It may belong to the link as it will be once it is encrypted, and be here before the event. The last one counts. */
-  #hold(pdu: SmpPdu): void {
-    this.#held?.timer[Symbol.dispose]();
-    this.#held = { pdu, timer: this.#clock.setTimer(HOLD_MS, "held PDU of the Security Manager", () => this.#release()) };
-  }
-
-  #release(): void {
-    const held = this.#held;
-    this.#held = undefined;
-    held?.timer[Symbol.dispose]();
-    if (!held || this.#run || this.#closed || this.#timedOut) return;
-    if (held.pdu.name === "PairingRequest") this.#onPairingRequest(held.pdu);
-    else if (held.pdu.name === "SecurityRequest") this.#onSecurityRequest(held.pdu.authReq);
+  #onReleased(pdu: SmpPdu): void {
+    if (this.#run || this.#closed || this.#timedOut) return;
+    if (pdu.name === "PairingRequest") this.#onPairingRequest(pdu);
+    else if (pdu.name === "SecurityRequest") this.#onSecurityRequest(pdu.authReq);
   }
 
   #onPairingFailed(reason: number): void {
@@ -505,14 +476,10 @@ export class SecurityManager {
       this.#fail(new PairingError({ reason, side: "peer" }), request.policy);
       return;
     }
-    const detail = "the peer refused the keys after the last one; the bond was not kept";
-    const error = new PairingError({ reason, side: "peer", detail });
-    if (this.#isStoring) this.#refusedWhileStoring ??= error;
-    else if (this.#finished && this.#clock.now() - this.#finished.atMs <= SMP_TIMEOUT_MS) {
-      this.#attempts.failed(this.#peer.toString());
-      void this.#undo();
-      this.#report(error);
-    }
+    const refusal = this.#keeping.refuse(reason, (error) => this.#report(error));
+    if (!refusal) return;
+    this.#attempts.failed(this.#peer.toString());
+    this.#report(refusal);
   }
 
   /** Refuses before anything has begun. Whoever waits here for something else goes on waiting. */
@@ -524,7 +491,7 @@ export class SecurityManager {
   /** Why no pairing may begin that the peer asks for. */
   #refusal(): PairingError | undefined {
     const refusal = (reason: number, detail: string): PairingError => new PairingError({ reason, side: "local", detail });
-    if (this.#isStoring) return refusal(PairingFailedReason.UnspecifiedReason, "the pairing before is still being stored");
+    if (this.#keeping.isStoring) return refusal(PairingFailedReason.UnspecifiedReason, "the pairing before is still being stored");
     if (this.#request) return this.#blocked();
     if (!this.#policy.pairable) return refusal(PairingFailedReason.PairingNotSupported, "the policy is not pairable");
     return refusalToWait(this.#attempts.waitForPeerMs(this.#peer.toString()));
@@ -555,30 +522,20 @@ export class SecurityManager {
       this.#refuse(PairingFailedReason.CommandNotSupported, "only a peripheral may send a Security Request");
       return;
     }
-    if (this.#isStoring) return;
+    if (this.#keeping.isStoring) return;
     const { keys, isBondLost, bond } = this.#keyring;
     const { act, requireAuthentication } = answerTo(authReq, { security: this.security, keys, policy: this.#policy, isBondLost });
     if (act === "nothing") return;
     if (act === "encrypt") {
       this.#keyring.encryptWithBond(this.#policy);
+      if (requireAuthentication) this.#held.hold({ name: "SecurityRequest", authReq }, SMP_TIMEOUT_MS);
       return;
     }
     const refusal = this.#refusal();
-    if (refusal) {
-      if (!requireAuthentication || !this.#fallBack()) this.#refuseWith(refusal);
-    } else if (act === "refuse")
+    if (refusal) this.#refuseWith(refusal);
+    else if (act === "refuse")
       this.#refuse(PairingFailedReason.PairingNotSupported, "the peer has lost the key of the bond", bond && adviceFor(bond));
-    else {
-      this.#isForProtection = requireAuthentication;
-      this.#initiate(requireAuthentication ? { ...this.#policy, requireAuthentication } : this.#policy, false);
-    }
-  }
-
-  /** Central: more protection than the bond's cannot be had, so the link gets what the bond has. */
-  #fallBack(): boolean {
-    const { isBondLost, isStarting } = this.#keyring;
-    if (this.role !== "central" || this.security.encrypted || isBondLost || isStarting) return false;
-    return this.#keyring.encryptWithBond(this.#policy) === undefined;
+    else this.#initiate(requireAuthentication ? { ...this.#policy, requireAuthentication } : this.#policy, false);
   }
 }
 

@@ -1,0 +1,113 @@
+import type { Clock } from "../async/clock.ts";
+import type { Address } from "../core/address.ts";
+import { type BleError, StateError } from "../core/error.ts";
+import { bondOf } from "./bonding.ts";
+import { PairingError, PairingFailedReason } from "./error.ts";
+import type { Keyring } from "./keyring.ts";
+import type { SecurityManagerHandlers } from "./options.ts";
+import type { SmpPdu } from "./pdus.ts";
+import type { Outcome } from "./state.ts";
+import type { Bond, PairingReport } from "./types.ts";
+
+/** The peer's timer: as long as it may have a key before it that it does not take (Vol 3 Part H 3.4). */
+const REFUSAL_MS = 30_000;
+
+export interface BondKeepingOptions extends Pick<SecurityManagerHandlers, "findBond" | "onBond" | "onBondRefused"> {
+  readonly clock: Clock;
+  readonly keyring: Keyring;
+  /** The own address on the link. */
+  readonly localAddress: Address;
+  readonly isClosed: () => boolean;
+  readonly send: (pdu: SmpPdu) => void;
+}
+
+/** A pairing whose keys are stored, which the peer may still undo. */
+interface Kept {
+  readonly bond: Bond;
+  readonly replaced: Bond | undefined;
+  readonly atMs: number;
+}
+
+/** What becomes of the keys of a pairing after the last one: they are stored, or not; and the peer may refuse them (Vol 3 Part H 3.5.5). */
+export class BondKeeping {
+  readonly #options: BondKeepingOptions;
+  #isStoring = false;
+  /** What the peer said against the keys that are being stored. */
+  #refusal: PairingError | undefined;
+  #kept: Kept | undefined;
+
+  constructor(options: BondKeepingOptions) {
+    this.#options = options;
+  }
+
+  /** The pairing is over, its bond is on its way to the store. */
+  get isStoring(): boolean {
+    return this.#isStoring;
+  }
+
+  /** Another pairing begins: the last one stands. */
+  begin(): void {
+    this.#kept = undefined;
+  }
+
+  /** Stores what the pairing made. @returns why there is no bond after all; the keys are not used then */
+  async keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
+    const { keyring, clock, onBond, findBond, localAddress, isClosed, send } = this.#options;
+    const { replaced, isProved } = outcome;
+    this.#isStoring = true;
+    this.#refusal = undefined;
+    let bond: Bond;
+    try {
+      // What the peer has configured meanwhile is in the store, not in the bond that the pairing began with.
+      bond = bondOf(outcome, identity, { localAddress, previous: (isProved ? await findBond?.(identity) : undefined) ?? replaced });
+      await onBond?.(bond, report, replaced);
+    } catch (cause) {
+      this.#isStoring = false;
+      keyring.putBack();
+      // The peer has the keys already; told in time it forgets them too.
+      send({ name: "PairingFailed", reason: PairingFailedReason.KeyRejected });
+      return new StateError("the bond could not be stored, so it is not used", { cause });
+    }
+    this.#isStoring = false;
+    if (isClosed()) return undefined;
+    this.#kept = { bond, replaced, atMs: clock.now() };
+    const refusal = this.#refusal;
+    if (!refusal) keyring.keep(bond);
+    else return (await this.#undo()) ?? refusal;
+    return undefined;
+  }
+
+  /**
+   * Pairing Failed, though nothing is under way: the peer refuses the keys of the pairing before.
+   *
+   * @returns what to tell; `undefined` where there is nothing to refuse, or while the store is at it, whose end tells
+   */
+  refuse(reason: number, report: (error: BleError) => void): PairingError | undefined {
+    const { clock } = this.#options;
+    const detail = "the peer refused the keys after the last one; the bond was not kept";
+    const error = new PairingError({ reason, side: "peer", detail });
+    if (this.#isStoring) {
+      this.#refusal ??= error;
+      return undefined;
+    }
+    if (!this.#kept || clock.now() - this.#kept.atMs > REFUSAL_MS) return undefined;
+    void this.#undo().then((failure) => failure && report(failure));
+    return error;
+  }
+
+  /** The bond goes, and what it replaced is back. @returns why it could not be removed */
+  async #undo(): Promise<BleError | undefined> {
+    const { keyring, onBondRefused } = this.#options;
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (!kept) return undefined;
+    keyring.bond = kept.replaced;
+    keyring.putBack();
+    try {
+      await onBondRefused?.(kept.bond, kept.replaced);
+      return undefined;
+    } catch (cause) {
+      return new StateError("the peer refused the keys of the pairing, and the bond could not be removed", { cause });
+    }
+  }
+}
