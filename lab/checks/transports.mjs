@@ -10,8 +10,8 @@ import { adapterHas, adapterPresent, adapterSettings, btmgmt, Program, startDaem
 const dist = process.env.JELLING_DIST ?? new URL("../../dist", import.meta.url).href;
 const { openHciUserChannel } = await import(`${dist}/transport/linux/hci-user-channel.js`);
 const { restoreLeftBehind } = await import(`${dist}/node/index.js`);
-const { openKernelSocket } = await import(`${dist}/transport/kernel-socket.js`);
-const { openVhci } = await import(`${dist}/transport/vhci.js`);
+const { openKernelSocket } = await import(`${dist}/transport/linux/kernel-socket.js`);
+const { openVhci } = await import(`${dist}/transport/linux/vhci.js`);
 
 const reset = Uint8Array.of(0x01, 0x03, 0x0c, 0x00);
 const resetComplete = Uint8Array.of(0x04, 0x0e, 0x04, 0x01, 0x03, 0x0c, 0x00);
@@ -174,7 +174,7 @@ check("an adapter that is not there is not found, and the message says which are
 });
 
 check("in the hands of a program that leaves no note, it is busy, and the message names the program", async (t) => {
-  const socket = `const { openBluetoothSocket } = await import(${JSON.stringify(`${dist}/transport/linux/socket.js`)}); const { loadLinuxCalls } = await import(${JSON.stringify(`${dist}/transport/linux/socket-calls.js`)});`;
+  const socket = `const { openBluetoothSocket } = await import(${JSON.stringify(`${dist}/transport/linux/bluetooth-socket.js`)}); const { loadLinuxCalls } = await import(${JSON.stringify(`${dist}/transport/linux/socket-calls.js`)});`;
   const program = `${socket} openBluetoothSocket(loadLinuxCalls("test"), "hci:1", 1, 1); console.log("open"); setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => child.kill("SIGKILL"));
@@ -193,7 +193,7 @@ check("without the capability the message has the line that grants it", async ()
     await btmgmt(1, ["power", power]);
     for (const lacking of [nobody, rootWithout("net_admin")]) {
       assert.match(
-        await unprivileged(lacking, explain("hci-user-channel", "m.openHciUserChannel(1)")),
+        await unprivileged(lacking, explain("linux/hci-user-channel", "m.openHciUserChannel(1)")),
         /^permission hci1 needs the right to administer the network \(CAP_NET_ADMIN\): run "sudo setcap cap_net_admin,cap_net_raw\+eip \/.*node"/,
       );
     }
@@ -370,20 +370,20 @@ check("the monitor channel begins with what there is; without CAP_NET_RAW it is 
   await until("a note and two adapters", () => opcodes.includes(12) && opcodes.filter((opcode) => opcode === 0).length >= 2);
   assert.equal(socket.write(Uint8Array.of(0, 0, 0, 0, 0, 0))?.code, "EOPNOTSUPP");
   await socket[Symbol.asyncDispose]();
-  const monitor = explain("kernel-socket", `m.openKernelSocket("monitor")`);
+  const monitor = explain("linux/kernel-socket", `m.openKernelSocket("monitor")`);
   for (const lacking of [nobody, rootWithout("net_raw")]) {
     assert.match(
       await unprivileged(lacking, monitor),
       /^permission the kernel's Bluetooth monitor needs the right to read the network raw \(CAP_NET_RAW\): run "sudo setcap /,
     );
   }
-  assert.equal(await unprivileged(nobody, explain("kernel-socket", `m.openKernelSocket("control")`)), "opened\n");
+  assert.equal(await unprivileged(nobody, explain("linux/kernel-socket", `m.openKernelSocket("control")`)), "opened\n");
 });
 
 check("in a network of its own a process gets no Bluetooth, and the message says why", async () => {
   const child = new Program(
     "unshare",
-    ["--net", process.execPath, "--input-type=module", "-e", explain("kernel-socket", `m.openKernelSocket("control")`)],
+    ["--net", process.execPath, "--input-type=module", "-e", explain("linux/kernel-socket", `m.openKernelSocket("control")`)],
     {
       quiet: true,
     },
