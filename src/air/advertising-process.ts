@@ -165,13 +165,16 @@ export class AdvertisingProcess {
       if ((this.#free >> this.#channel) & 1) {
         this.#channels.record(this.#channel, startUs, endUs, radio);
         this.#candidates = [];
+        let sharesRadio = false;
         for (const listener of this.#channels.listeners) {
           // Who joined during this event waits for the next one, so that it does not matter which of them were passed over.
           if (listener.radio === radio || listener.window.startUs >= this.#eventUs) continue;
-          if (listener.radio.isTunedFor(listener, this.#channel, startUs, endUs) && this.#medium.isInRange(radio, listener.radio))
-            this.#candidates.push(listener);
+          const to = listener.radio;
+          if (!to.isTunedFor(listener, this.#channel, startUs, endUs) || !this.#medium.isInRange(radio, to)) continue;
+          this.#candidates.push(listener);
+          sharesRadio ||= to.listeners.length > 1;
         }
-        if (this.#candidates.length > 1) this.#candidates.sort((a, b) => Number(b.goesFirst) - Number(a.goesFirst));
+        if (sharesRadio) this.#candidates.sort((a, b) => Number(b.goesFirst) - Number(a.goesFirst));
         if (this.#candidates.length > 0 || !this.#medium.skipsIdle) {
           this.#startUs = startUs;
           this.#endUs = endUs;
