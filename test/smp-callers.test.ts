@@ -37,6 +37,14 @@ describe("two callers of pair()", () => {
     expect(link.codes().match(/>01/g)).toHaveLength(1);
   });
 
+  test("who asks for the same is refused with it, and not tried again", async () => {
+    using link = new SmpLink({ peripheral: { policy: { pairable: false } } });
+    const both = [link.central.manager.pair(), link.central.manager.pair()];
+    await Promise.all(both.map((each) => expect(each).rejects.toMatchObject({ reason: 0x05, side: "peer" })));
+    await link.settle();
+    expect(link.codes()).toBe(">01 <05");
+  });
+
   test("one is refused and the other is not", async () => {
     using link = new SmpLink();
     const strict = link.central.manager.pair({ policy: { requireAuthentication: true } });
@@ -70,6 +78,7 @@ describe("two callers of pair()", () => {
     const second = link.central.manager.pair();
     // What came out of the first is all that the second asks for: nothing more has to happen.
     expect(await second).toEqual(await first);
+    expect(link.codes().match(/>01/g)).toHaveLength(1);
     using other = new SmpLink({ peripheral: { policy: { pairable: false } } });
     const lenient = other.central.manager.pair({ policy: { allowDowngrade: true } });
     const strict = other.central.manager.pair();
@@ -165,6 +174,14 @@ describe("encrypt()", () => {
     await link.central.manager.pair().catch(() => undefined);
     await link.settle(40_000);
     await expect(link.peripheral.manager.encrypt()).rejects.toMatchObject({ code: "ERR_PAIRING_TIMEOUT" });
+    using encrypted = new SmpLink();
+    await encrypted.central.manager.pair();
+    await encrypted.settle();
+    encrypted.fault = () => [];
+    encrypted.deliver("peripheral", fromHex("01030009100707"));
+    await encrypted.settle(40_000);
+    expect(encrypted.peripheral.failures).toMatchObject([{ code: "ERR_PAIRING_TIMEOUT" }]);
+    await encrypted.peripheral.manager.encrypt(); // it is
   });
 });
 

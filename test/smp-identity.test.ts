@@ -467,6 +467,17 @@ describe("a pairing begun because protection was missing never ends without it",
     }
   });
 
+  test("that this side could not give in a new pairing either is not missed", async () => {
+    using link = new SmpLink({ central: { policy: { mitm: true } } });
+    await link.central.manager.pair();
+    await link.settle();
+    const count = link.sent.length;
+    link.deliver("central", fromHex("0b05"));
+    await link.settle();
+    expect(link.sent).toHaveLength(count);
+    expect(await link.central.manager.pair()).toMatchObject({ method: "just-works" });
+  });
+
   test("where it is possible it is had", async () => {
     const people = user();
     const bond = await bondWithA("central");
