@@ -13,7 +13,6 @@ import {
   fail,
   type HandshakeSetup,
   MESSAGE_LENGTH,
-  PERMIT_MESSAGE_LENGTH,
   PROTOCOL_VERSION,
   type Step,
   serverTag,
@@ -67,7 +66,7 @@ export function stepClient(setup: HandshakeSetup<ClientRandoms>, state: SakeClie
     case "responded": {
       const { entry, keys } = state;
       const opened = openFrame(keys, 1, message, 0);
-      if (!opened.ok || opened.plaintext.length !== PERMIT_MESSAGE_LENGTH) return fail(4, "session-key-invalid");
+      if (!opened.ok) return fail(4, "session-key-invalid");
       const verdict = verifyPermit(entry, opened.plaintext.subarray(0, 16), entry.deviceType);
       if (verdict !== "valid") return fail(4, verdict);
       const reply = sealFrame(keys, 0, concat(entry.handshakePayload, randoms.pad))!;

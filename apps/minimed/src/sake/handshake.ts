@@ -7,8 +7,6 @@ import type { SakeKeyDatabase, SakeKeys } from "./key-database.ts";
 /** Every handshake message is exactly so long: it fills an ATT PDU of 23 octets. */
 export const MESSAGE_LENGTH = 20;
 export const PROTOCOL_VERSION = 1;
-/** Permit and one pad octet, in messages 4 and 5. */
-export const PERMIT_MESSAGE_LENGTH = 17;
 
 /** What the server notifies to wake the client, and what the client writes back. */
 export const synchronizationMessage = (): Uint8Array => new Uint8Array(MESSAGE_LENGTH);

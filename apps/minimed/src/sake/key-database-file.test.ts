@@ -59,6 +59,12 @@ describe("what is not a key database is refused with the form that was seen and 
     ["one word", "password", "looks like base64, but its 6 octets are none"],
     ["base64 of something else", Buffer.from("x".repeat(60)).toString("base64"), "looks like base64, but its 60 octets are none"],
     ["base64 that was cut", base64.slice(0, 80), "looks like base64, but its 60 octets are none"],
+    ["an equals sign in the middle", `${base64.slice(0, 58)}=${base64.slice(58)}`, "text of an unknown form"],
+    ["two equals signs in the middle", "AAAA==AAAA", "text of an unknown form"],
+    ["a negative number in JSON", "[1,-1]", "JSON of an unknown form"],
+    ["a fraction in JSON", "[1,1.5]", "JSON of an unknown form"],
+    ["text among the numbers", '["00",1]', "JSON of an unknown form"],
+    ["an empty string in JSON", '" "', "JSON of an unknown form"],
     ["a JSON object", '{"derivationKey":"00"}', "JSON of an unknown form"],
     ["JSON numbers that are no octets", "[1,2,256]", "JSON of an unknown form"],
     ["PEM", `-----BEGIN KEY-----\n${base64}\n-----END KEY-----`, "looks like PEM"],
@@ -72,6 +78,7 @@ describe("what is not a key database is refused with the form that was seen and 
   });
   test("hexadecimal that was cut between octets is truncated, blank text is missing", () => {
     expect(refusal(encode(hex.slice(0, 80)))).toMatchObject({ code: "ERR_KEY_DATABASE_TRUNCATED" });
+    expect(refusal(encode("12345678"))).toMatchObject({ code: "ERR_KEY_DATABASE_TRUNCATED" }); // no JSON number
     expect(refusal(encode("deadbeef"))).toMatchObject({ code: "ERR_KEY_DATABASE_TRUNCATED" });
     expect(refusal(encode(" \n\t"))).toMatchObject({ code: "ERR_KEY_DATABASE_MISSING" });
   });

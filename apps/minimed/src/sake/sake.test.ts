@@ -6,10 +6,13 @@ import { describe, expect, test } from "vitest";
 import { readVectors } from "../../test/vectors.ts";
 import { clientStart, SakeClient, stepClient } from "./client.ts";
 import { crc32 } from "./crc32.ts";
+import type { FrameKeys } from "./frame.ts";
 import { openFrame, sealFrame } from "./frame.ts";
 import type { ClientRandoms, ServerRandoms } from "./handshake.ts";
+import { fail, type Step } from "./handshake.ts";
 import { buildKeyDatabase, KeyDatabaseError, parseKeyDatabase, SakeKeyDatabase, SakeKeyEntry } from "./key-database.ts";
 import { parseKeyDatabaseFile } from "./key-database-file.ts";
+import { SakeParty } from "./party.ts";
 import { createPermit, verifyPermit } from "./permit.ts";
 import { SakeServer, serverStart, stepServer } from "./server.ts";
 import { SakeSession } from "./session.ts";
@@ -394,6 +397,36 @@ describe("handshake", () => {
     expect(session.isClosed).toBe(false);
   });
 
+  test("keys that a handshake holds are wiped when it fails, when it is done and when it is given up", () => {
+    const keysOf = () => ({ key: new Uint8Array(16).fill(1), nonce: new Uint8Array(8).fill(2) });
+    const wiped = ({ key, nonce }: FrameKeys): boolean => [...key, ...nonce].every((octet) => octet === 0);
+    type State = { readonly at: string; readonly stage: number; readonly keys?: FrameKeys };
+    class Probe extends SakeParty<State> {
+      constructor(start: State, next: State) {
+        super(start, () => ({ state: next }) as Step<State>);
+      }
+    }
+    const failing = keysOf();
+    const failed = new Probe({ at: "permitted", stage: 5, keys: failing }, fail(5, "permit-invalid").state);
+    expect(() => failed.receive(new Uint8Array(20))).toThrow("permit invalid");
+    expect(wiped(failing)).toBe(true);
+    const finishing = keysOf();
+    const done = new Probe({ at: "permitted", stage: 5 }, {
+      at: "done",
+      stage: 6,
+      keys: finishing,
+      nextSendSequence: 3,
+      nextReceiveSequence: 2,
+    } as State);
+    done.receive(new Uint8Array(20));
+    expect(wiped(finishing)).toBe(true);
+    expect(done.session!.encrypt(Uint8Array.of(1))).toHaveLength(4); // it has its own copy
+    const held = keysOf();
+    const given = new Probe({ at: "permitted", stage: 5, keys: held }, { at: "permitted", stage: 5 });
+    given[Symbol.dispose]();
+    expect([wiped(held), given.failed]).toEqual([true, true]);
+  });
+
   test("steps are pure: the same state and message give the same result again", () => {
     const setup = { keyDatabase: parseKeyDatabase(fromHex(base.server.key_database)), randoms: serverRandoms(base) };
     const first = stepServer(setup, serverStart, fromHex(ZEROS));
@@ -464,7 +497,7 @@ describe("frames", () => {
   test("a frame is refused past 2^40, in both directions", () => {
     const session = new SakeSession(keys, { nextSendSequence: 2 ** 40 - 1, nextReceiveSequence: 2 ** 40 - 2 });
     const last = session.encrypt(Uint8Array.of(7));
-    expect(() => session.encrypt(Uint8Array.of(8))).toThrow("sequence exhausted");
+    expect(catching(() => session.encrypt(Uint8Array.of(8)))).toMatchObject({ problem: "sequence-exhausted", final: true });
     expect(openFrame(keys, 2 ** 40 - 1, last)).toMatchObject({ ok: true, nextSequence: 2 ** 40 + 1 });
     expect(openFrame(keys, 2 ** 40 + 1, last, 255)).toEqual({ ok: false, problem: "sequence-exhausted" });
     expect(sealFrame(keys, 2 ** 40, new Uint8Array())).toBeUndefined();
@@ -480,7 +513,14 @@ describe("frames", () => {
     expect(catching(() => session.decrypt(bad))).toMatchObject({ final: true });
     expect(session.isClosed).toBe(true);
     expect(() => session.decrypt(sealFrame(keys, 2, Uint8Array.of(1))!)).toThrow("session closed");
-    expect(() => session.encrypt(Uint8Array.of(1))).toThrow("session closed");
+    expect(catching(() => session.encrypt(Uint8Array.of(1)))).toMatchObject({ problem: "session-closed", final: true });
+    expect(catching(() => session.decrypt(Uint8Array.of(1, 2, 3)))).toMatchObject({ problem: "session-closed", final: true });
+  });
+
+  test("a frame without room for counter and tag is too short, whatever is in it", () => {
+    for (let length = 0; length < 3; length++)
+      expect(openFrame(keys, 0, new Uint8Array(length))).toEqual({ ok: false, problem: "too-short" });
+    expect(openFrame(keys, 0, sealFrame(keys, 0, new Uint8Array())!)).toMatchObject({ ok: true });
   });
 
   test("a session keeps its own copy of the key, wipes it, and tells how many frames were lost", () => {

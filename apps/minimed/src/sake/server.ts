@@ -13,7 +13,6 @@ import {
   fail,
   type HandshakeSetup,
   MESSAGE_LENGTH,
-  PERMIT_MESSAGE_LENGTH,
   PROTOCOL_VERSION,
   type ServerRandoms,
   type Step,
@@ -86,7 +85,7 @@ export function stepServer(setup: HandshakeSetup<ServerRandoms>, state: SakeServ
     case "permitted": {
       const { entry, keys } = state;
       const opened = openFrame(keys, 0, message, 0);
-      if (!opened.ok || opened.plaintext.length !== PERMIT_MESSAGE_LENGTH) return fail(5, "session-key-invalid");
+      if (!opened.ok) return fail(5, "session-key-invalid");
       const verdict = verifyPermit(entry, opened.plaintext.subarray(0, 16), entry.deviceType);
       if (verdict !== "valid") return fail(5, verdict);
       return {

@@ -1,5 +1,5 @@
 import { BleError } from "jelling/core";
-import { type FrameKeys, type FrameProblem, openFrame, SEQUENCE_LIMIT, sealFrame } from "./frame.ts";
+import { type FrameKeys, type FrameProblem, openFrame, sealFrame } from "./frame.ts";
 
 /** A tag has two octets, so every frame is a guess worth 1 in 65,536; after so many wrong ones in a row the session ends. */
 export const MOST_FAILURES_IN_A_ROW = 8;
@@ -59,7 +59,7 @@ export class SakeSession implements Disposable {
   encrypt(plaintext: Uint8Array): Uint8Array {
     if (this.#closed) throw new SakeFrameError("session-closed", true);
     const frame = sealFrame(this.#keys, this.#nextSend, plaintext);
-    if (!frame) throw new SakeFrameError("sequence-exhausted", this.#nextSend >= SEQUENCE_LIMIT);
+    if (!frame) throw new SakeFrameError("sequence-exhausted", true);
     this.#nextSend += 2;
     return frame;
   }
