@@ -123,7 +123,7 @@ export {
 } from "./hci/index.ts";
 export type { ConnectionParameters, PduChannel } from "./l2cap/index.ts";
 export { CommandRejectedError } from "./l2cap/index.ts";
-export { Device, type DeviceOpener, type NamedDeviceOptions } from "./named-device.ts";
+export { Device, type DeviceOpener, type NamedDeviceOptions, openTransport } from "./named-device.ts";
 export type { BondDescription, BondReplacement, LongTermKey, PairingMethod, PairingQuestion, PairOptions } from "./smp/index.ts";
 export {
   type Bond,
@@ -140,4 +140,4 @@ export {
   PairingTimeoutError,
 } from "./smp/index.ts";
 export type { OpenTransportKind, StreamTransportOptions, TransportOptions } from "./transport/index.ts";
-export { createStreamTransport, openTransport } from "./transport/index.ts";
+export { createStreamTransport } from "./transport/index.ts";

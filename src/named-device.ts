@@ -1,6 +1,6 @@
 import { type Device as BareDevice, Device as BareDeviceClass, type DeviceOptions, type OpenController } from "./device/index.ts";
 import type { HciTransport } from "./hci/index.ts";
-import { type OpenTransportKind, openTransport } from "./transport/index.ts";
+import { type OpenTransportKind, openTransport as openBareTransport, type TransportOptions } from "./transport/index.ts";
 
 /** A Bluetooth Low Energy device on one controller. */
 export type Device = BareDevice;
@@ -41,3 +41,18 @@ export const Device: DeviceOpener = Object.freeze({
 function openNamed(spec: string, kinds: NamedDeviceOptions["kinds"]): OpenController {
   return (options) => openTransport(spec, { ...options, kinds });
 }
+
+/**
+ * The `openTransport` of `jelling/transport`, with simulated devices around the controllers of `sim:`, as the command has them: `sim:` a heart
+ * rate belt, a thermometer and an echo, `sim:battery,echo` those that are named, `sim:empty` none. They live in the air of this process for
+ * as long as a program has such a controller.
+ *
+ * @throws as that one, and {TransportError} for a word behind `sim:` that is no device
+ */
+export function openTransport(spec: string, options: TransportOptions = {}): Promise<HciTransport> {
+  return openBareTransport(spec, { ...options, kinds: { sim: openSim, ...options.kinds } });
+}
+
+/** Devices stand on the whole stack: loaded only here. */
+const openSim: OpenTransportKind = async (rest, options) =>
+  (await import("./testing/example-devices/surroundings.ts")).openInSurroundings(rest, options);

@@ -32,14 +32,17 @@ const shown = ["README.md", "docs/pump.md", "docs/transports.md", "docs/security
   (page) => readPage(page === "README.md" ? "./README.md" : page).programs.map((program) => ({ page, ...program })),
 );
 
+/** A heart beats as it likes in real time. */
+const withoutChance = (text: string): string => text.replace(/\d+ bpm/g, "N bpm");
+
 test("the programs that print something are found", () => {
-  expect(shown.map(({ page }) => page)).toEqual(expect.arrayContaining(["docs/pump.md"]));
+  expect(shown.map(({ page }) => page)).toEqual(expect.arrayContaining(["README.md", "docs/pump.md"]));
 });
 
 test.each(shown)(
   "$page: program $number prints what the page says",
   async ({ code, output }) => {
-    expect(await runProgram(code)).toBe(output);
+    expect(withoutChance(await runProgram(code))).toBe(withoutChance(output));
   },
   60_000,
 );
