@@ -55,7 +55,8 @@ try {
     writeFileSync(join(folder, "readme.js"), code);
     const printed = run(process.execPath, ["readme.js"], { cwd: folder });
     const withoutChance = (text) => text.replace(/\d+ bpm/g, "N bpm"); // a heart beats as it likes
-    if (withoutChance(printed) !== withoutChance(output)) throw new Error(`the program in the README of ${name} printed:\n${printed}instead of:\n${output}`);
+    if (withoutChance(printed) !== withoutChance(output))
+      throw new Error(`the program in the README of ${name} printed:\n${printed}instead of:\n${output}`);
   }
   const version = run("npx", ["--no-install", "jelling", "--version"], { cwd: folder }).trim();
   const demo = run("npx", ["--no-install", "jelling", "pump", "demo"], { cwd: folder });

@@ -21,5 +21,8 @@ export const rooms = {
   "src/mgmt": room("src/mgmt"),
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
-  "apps/minimed/src/connector": room("apps/minimed/src/connector", "apps/minimed/test/pump-{closed-table,link,run,scenarios,temper,hostile}.test.ts"),
+  "apps/minimed/src/connector": room(
+    "apps/minimed/src/connector",
+    "apps/minimed/test/pump-{closed-table,link,run,scenarios,temper,hostile}.test.ts",
+  ),
 };
