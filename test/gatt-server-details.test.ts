@@ -374,3 +374,13 @@ test("several values that a handler sends, or that do not fit, go one by one", a
   await pair.session.notifyMultiple(values(8));
   expect(sent().slice(-2)).toEqual([`1b0300${"00".repeat(8)}`, `1b0600${"00".repeat(8)}`]);
 });
+
+test("of several values those of characteristics that the client has not enabled are left out", async () => {
+  const server = serverWith(...[0x2a19, 0x2a1a, 0x2a1b].map((uuid) => ({ uuid, properties: ["notify"] as const })));
+  server.addService({ uuid: 0x1801, characteristics: [{ uuid: 0x2b29, properties: ["read", "write"] }] });
+  using pair = raw(server);
+  ask(pair, "1204000100", "120a000100", "120d0004");
+  const values = server.services[0]!.characteristics.map((characteristic, i) => ({ characteristic, value: Uint8Array.of(i) }));
+  await pair.session.notifyMultiple(values);
+  expect(toHex(pair.serverChannel.sent.at(-1)!)).toBe("23030001000009000100 02".replace(" ", ""));
+});
