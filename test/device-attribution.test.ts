@@ -16,6 +16,7 @@ import {
   LeRemoteConnectionParameterRequest,
 } from "../src/hci/index.ts";
 import { ScriptedController } from "./support/scripted-controller.ts";
+import { uncaughtDuring } from "./support/uncaught.ts";
 
 const PEER = Address.from("06:05:04:03:02:01");
 const OTHER = Address.from("AA:AA:AA:AA:AA:AA");
@@ -360,6 +361,32 @@ describe("what several callers share", () => {
     expect(count("LeReadRemoteFeatures")).toBe(1);
   });
 
+  test("the second who connects to a peer is told of the link as soon as it is there, as one who comes later is", async () => {
+    await open();
+    const first = device.connect(PEER);
+    const second = device.connect(PEER);
+    const other = device.connect(OTHER);
+    await settled();
+    controller.link({ role: "central", peer: PEER });
+    await expect(second).rejects.toMatchObject({ code: "ERR_STATE", message: `there is a link to ${PEER} already` });
+    expect(await first).toMatchObject({ peerAddress: PEER });
+    controller.link({ handle: 2, role: "central", peer: OTHER });
+    expect(await other).toMatchObject({ peerAddress: OTHER });
+    expect(count("LeCreateConnection")).toBe(2);
+    await expect(device.connect(PEER)).rejects.toMatchObject({ code: "ERR_STATE" });
+  });
+
+  test("and is connected where the first one failed", async () => {
+    await open();
+    const first = device.connect(PEER, { timeoutMs: 100 });
+    const second = device.connect(PEER);
+    controller.reactions.set("LeCreateConnectionCancel", () => failed(HciErrorCode.UnknownConnectionIdentifier));
+    await expect(first).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+    await settled();
+    controller.link({ role: "central", peer: PEER });
+    expect(await second).toMatchObject({ peerAddress: PEER });
+  });
+
   test("two callers of connection() get different links, in the order of their calls; a loop sees both", async () => {
     await open();
     const advertising = await device.advertise({ restart: "connected" });
@@ -397,6 +424,25 @@ describe("what several callers share", () => {
     await outcomes;
     expect(remove).toHaveBeenCalledTimes(1);
   });
+});
+
+test.each<[string, unknown]>([
+  ["a promise", Promise.resolve(true)],
+  ["nothing", undefined],
+  ["a number", 1],
+])("a decision on connection parameters that is %s is a refusal, and the program's fault", async (_what, answer) => {
+  await open({ policy: { parameterRequests: () => answer as boolean } });
+  await connect();
+  const uncaught = await uncaughtDuring(async () => {
+    controller.pdu(1, 5, fromHex("12 01 0800 1800 2800 0000 c800"));
+    event(LeRemoteConnectionParameterRequest, { connectionHandle: 1, intervalMin: 24, intervalMax: 40, maxLatency: 0, timeout: 400 });
+    await settled();
+  });
+  const refusal = { code: "ERR_ARGUMENT", message: expect.stringContaining("parameterRequests: expected true or false") };
+  expect(uncaught).toMatchObject([refusal, refusal]);
+  expect(controller.data.map((packet) => [...packet.subarray(9)])).toEqual([[0x13, 1, 2, 0, 1, 0]]);
+  expect(count("LeRemoteConnectionParameterRequestNegativeReply")).toBe(1);
+  expect(count("LeConnectionUpdate")).toBe(0);
 });
 
 test("an answer about another link is not taken for one about this", async () => {

@@ -2,25 +2,33 @@ import { Broadcast, type Clock, Deadline, delay, Emitter, type Flow, onAbort, Pe
 import { Address, type AddressLike } from "../core/address.ts";
 import { checkChoice, checkFunction, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
 import { type BleError, ClosedError, StateError } from "../core/error.ts";
-import { Logger } from "../core/logger.ts";
+import type { Logger } from "../core/logger.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
 import {
   Advertiser,
   type AdvertisingSession,
-  BondBook,
+  type BondBook,
   type ConnectOptions,
   Connector,
   checkConnectOptions,
   DEFAULT_CONNECT_TIMEOUT_MS,
   MemoryBondStore,
   type OnAdvertisement,
-  OwnAddresses,
+  type OwnAddresses,
   Radio,
   Scanner,
   type ScanReports,
 } from "../gap/index.ts";
 import { GattServer, gapService, gattService } from "../gatt/index.ts";
-import { type ControllerError, DisconnectedError, Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
+import {
+  type ControllerError,
+  DisconnectedError,
+  type Hci,
+  HciError,
+  HciErrorCode,
+  type HciTransport,
+  hciErrorText,
+} from "../hci/index.ts";
 import { L2cap } from "../l2cap/index.ts";
 import { type BondStore, PairingAttempts } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
@@ -30,6 +38,7 @@ import { type Connection, createConnection } from "./connection.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
 import { established, isNotEstablished, notEstablished } from "./establishment.ts";
 import { bindEvents, type NewLink } from "./events.ts";
+import { openStack, type Stack } from "./opening.ts";
 import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceScanOptions, OpenController } from "./options.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 
@@ -48,17 +57,6 @@ export type DeviceEvents = {
   /** The device is closed, by its owner or because the controller is gone. Once. */
   closed: BleError;
 };
-
-/** Everything below the facade. */
-interface Stack {
-  readonly hci: Hci;
-  readonly bonds: BondBook;
-  readonly own: OwnAddresses;
-  readonly logger: Logger;
-  readonly policy: ConnectionPolicy;
-  readonly random: RandomSource;
-  readonly options: DeviceOptions;
-}
 
 /**
  * A Bluetooth Low Energy device on one controller: advertises, scans, connects, serves and uses attributes, pairs - all at once, as far as
@@ -143,38 +141,18 @@ export class Device implements AsyncDisposable {
   /**
    * Opens a controller and everything above it.
    *
-   * @param controller a transport, or what opens one; it then belongs to the device
+   * @param controller a transport, or what opens one; it then belongs to the device, which closes it, also where this fails for another reason than
+   *   an option
    * @throws {TransportError} it cannot be opened; the message says why and what helps
    * @throws {ArgumentError} an option out of range
    * @throws {UnsupportedError} no Bluetooth Low Energy there
    * @throws {TimeoutError} the controller does not answer
    * @throws what the bond store throws
+   * @throws `signal.reason` once `signal` aborts, whatever store and controller are doing
    */
   static async open(controller: HciTransport | OpenController, options: DeviceOptions = {}): Promise<Device> {
     checkDeviceOptions(controller, options);
-    const { clock = new SystemClock(), random = systemRandom, logger = Logger.silent, signal } = options;
-    const policy = mergePolicies({ ...options.policy, att: options.att, pairing: options.pairing, agent: options.agent });
-    signal?.throwIfAborted();
-    const bonds = await BondBook.open(options.bonds ?? new MemoryBondStore(), { maxBonds: options.maxBonds });
-    let transport = typeof controller === "function" ? await controller({ clock, logger, random, signal }) : controller;
-    if (options.capture) transport = new CapturedTransport(transport, options.capture, clock);
-    const { commandTimeoutMs } = options;
-    const hci = await Hci.open(transport, { clock, logger, signal, ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }) });
-    try {
-      const own = new OwnAddresses({
-        clock,
-        random,
-        publicAddress: hci.controller.address,
-        identity: options.address,
-        staticAddress: options.staticAddress,
-        irk: options.irk,
-        privateAddressIntervalMs: options.privateAddressIntervalMs,
-      });
-      return new Device({ hci, bonds, own, logger, policy, random, options });
-    } catch (error) {
-      await hci[Symbol.asyncDispose]();
-      throw error;
-    }
+    return new Device(await openStack(controller, options));
   }
 
   /** The address that stays, given to bonded peers: public or static random. */
@@ -330,12 +308,15 @@ export class Device implements AsyncDisposable {
   }
 
   async #connectOnce(peer: Address, options: ConnectOptions & { signal: AbortSignal }, policy: ConnectionPolicy): Promise<Connection> {
-    const known = this.links.find(({ peerAddress, peerIdentity }) => peerAddress.equals(peer) || peerIdentity.equals(peer));
-    if (known) throw new StateError(`there is a link to ${peer} already`);
+    const check = (): void => {
+      const known = this.links.some(({ peerAddress, peerIdentity }) => peerAddress.equals(peer) || peerIdentity.equals(peer));
+      if (known) throw new StateError(`there is a link to ${peer} already`);
+    };
+    check();
     const bond = this.#bonds.get(peer);
     const isPeer = bond?.peerIrk && ((identity: Address | undefined) => identity?.equals(peer) ?? false);
     const { signal } = options;
-    const connection = await this.#connector.connect(peer, options, policy, isPeer);
+    const connection = await this.#connector.connect(peer, options, policy, { isPeer, check });
     try {
       // Handed out when the peer is known to be there, and a bonded one when the link is encrypted.
       const trusted = connection.whenTrusted({ signal });

@@ -1,6 +1,6 @@
 import { type OperationOptions, Pending } from "../async/index.ts";
-import type { BleError } from "../core/error.ts";
-import { StateError } from "../core/error.ts";
+import { kindOf } from "../core/arguments.ts";
+import { ArgumentError, type BleError, StateError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import type { LinkParameters } from "../gap/index.ts";
 import {
@@ -161,7 +161,10 @@ export class LinkProcedures {
 
   #accepts(request: ConnectionParameters): boolean {
     if (connectionParametersProblem(request)) return false;
-    return typeof this.#answer === "function" ? this.#answer(request) : this.#answer === "accept";
+    if (typeof this.#answer !== "function") return this.#answer === "accept";
+    const answer: unknown = this.#answer(request);
+    if (typeof answer !== "boolean") throw new ArgumentError(`parameterRequests: expected true or false, got ${kindOf(answer)}`);
+    return answer;
   }
 
   /** The peripheral asks over L2CAP; an accepted request is carried out here (Vol 3 Part A 4.20). */

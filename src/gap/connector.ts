@@ -80,6 +80,14 @@ export interface ConnectionAttempt<T, C = undefined> {
   discarding: Promise<void> | undefined;
 }
 
+/** What `connect` asks about the peer. */
+export interface PeerQuestions {
+  /** Tells an advertisement of the peer, for a peer with private addresses: it is then looked for first. */
+  readonly isPeer?: ((identity: Address | undefined) => boolean) | undefined;
+  /** Called before each attempt, when those that asked before are through; what it throws is thrown. */
+  readonly check?: (() => void) | undefined;
+}
+
 /** What bounds a call of `connect`. */
 interface Deadline {
   readonly untilMs: number;
@@ -132,16 +140,15 @@ export class Connector<T, C = undefined> implements RadioActivity {
   }
 
   /**
-   * Connects to `peer`. A bonded peer that uses private addresses (`isPrivate`) is looked for by scanning first: its present address is
-   * only known once it is heard.
+   * Connects to `peer`. A bonded peer that uses private addresses (`isPeer`) is looked for by scanning first: its present address is only
+   * known once it is heard.
    *
    * @param context comes back with the attempt
-   * @param isPeer tells an advertisement of the peer, for a peer with private addresses
    * @throws {TimeoutError} not connected in `timeoutMs` (30 s by default)
    * @throws {HciError} the controller refuses, or gives up: Connection Failed To Be Established
    * @throws `signal.reason` once `signal` aborts
    */
-  async connect(peer: Address, options: ConnectOptions, context: C, isPeer?: (identity: Address | undefined) => boolean): Promise<T> {
+  async connect(peer: Address, options: ConnectOptions, context: C, { isPeer, check }: PeerQuestions = {}): Promise<T> {
     const command = checkConnectOptions(options);
     const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, ownAddress = this.#radio.own.defaultKind } = options;
     signal?.throwIfAborted();
@@ -156,6 +163,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
       for (;;) {
         const present = isPeer ? await this.#find(isPeer, listening, deadline) : peer;
         if (this.#closed) throw this.#closed.error;
+        check?.();
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
           { context, peer: present, ownAddress, command, signal, timeout: deadline.timeout },

@@ -483,7 +483,7 @@ describe("connecting", () => {
     scanner = new Scanner({ port: controller, radio, resolve: (address) => book.resolve(address) });
     connector = new Connector<string>({ port: controller, radio, clock, scanner });
     for (const activity of [connector, scanner]) radio.add(activity);
-    const connected = connector.connect(PEER, {}, undefined, (identity) => identity?.equals(PEER) ?? false);
+    const connected = connector.connect(PEER, {}, undefined, { isPeer: (identity) => identity?.equals(PEER) ?? false });
     await settled();
     expect(controller.scanning).toMatchObject({ leScanType: 0 });
     const hear = (address: Address) => {
@@ -534,7 +534,9 @@ describe("connecting", () => {
 
 test("a controller that hangs holds nobody beyond the caller's own time", async () => {
   controller.hangs = true;
-  await expect(connector.connect(PEER, { timeoutMs: 1000 }, undefined, () => false)).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+  await expect(connector.connect(PEER, { timeoutMs: 1000 }, undefined, { isPeer: () => false })).rejects.toMatchObject({
+    code: "ERR_TIMEOUT",
+  });
   const abort = new AbortController();
   const waiting = [
     advertiser.advertise({ signal: abort.signal }),

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { uncaughtDuring } from "../../test/support/uncaught.ts";
 import { VirtualClock } from "../async/virtual-clock.ts";
 import { Address } from "../core/address.ts";
 import { Logger } from "../core/logger.ts";
@@ -45,6 +46,21 @@ describe("a duplicate filter notes what was delivered", () => {
       await scanner.scan({ duplicates, filter: ({ rssiDbm = -127 }) => rssiDbm > -70 }, ({ rssiDbm }) => seen.push(rssiDbm));
     for (const rssiDbm of [-90, -80, -60, -50, -90]) report({ name: "a" }, { rssiDbm });
     expect(seen).toEqual([-60, -60]);
+  });
+
+  test("a filter that throws refuses, and takes the report from no other scan", async () => {
+    const seen: string[] = [];
+    let isFaulty = true;
+    const filter = (): boolean => {
+      if (isFaulty) throw new Error("filter");
+      return true;
+    };
+    await scanner.scan({ filter }, ({ name }) => seen.push(`first ${name}`));
+    await scanner.scan({}, ({ name }) => seen.push(`second ${name}`));
+    expect(await uncaughtDuring(() => report({ name: "a" }))).toEqual([new Error("filter")]);
+    isFaulty = false;
+    report({ name: "a" });
+    expect(seen).toEqual(["second a", "first a"]);
   });
 
   test("what a slow loop lost is reported again, and counted", async () => {

@@ -1,4 +1,4 @@
-import { callOut } from "../async/call-out.ts";
+import { callOut, rethrowLater } from "../async/call-out.ts";
 import {
   checkBoolean,
   checkChoice,
@@ -150,7 +150,17 @@ export class Scan {
   #matches(advertisement: Advertisement): boolean {
     if (this.#name !== undefined && advertisement.name !== this.#name) return false;
     if (this.#services && !advertisement.serviceUuids.some(({ text }) => this.#services!.includes(text))) return false;
-    return this.#filter?.(advertisement) ?? true;
+    return this.#isChosen(advertisement);
+  }
+
+  /** What the program's filter throws is the program's fault, and no other scan's loss: the advertisement is refused. */
+  #isChosen(advertisement: Advertisement): boolean {
+    try {
+      return this.#filter?.(advertisement) ?? true;
+    } catch (error) {
+      rethrowLater(error);
+      return false;
+    }
   }
 
   /** An exception of the application does not stop the stack: it is rethrown in a turn of its own. */

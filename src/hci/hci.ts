@@ -36,6 +36,8 @@ interface ReasonHandler {
 
 /** How long a controller may take for the Reset with which it is left, in milliseconds. */
 const FAREWELL_MS = 1000;
+/** How long a transport may take to close where something else is to be told, in milliseconds. */
+const RELEASE_MS = 5000;
 const LE_ADVERTISING_REPORT = LeAdvertisingReport.subeventCode;
 /** Event_Type, Address_Type, Address, Data_Length before the data of an advertising report, RSSI after it. */
 const REPORT_DATA_LENGTH_AT = 8;
@@ -101,7 +103,7 @@ export class Hci implements AsyncDisposable {
       return hci;
     } catch (error) {
       hci.#fail(new ClosedError("the controller could not be opened", { cause: error }));
-      await hci.#release();
+      await hci.#releaseAnyhow();
       throw error;
     }
   }
@@ -261,6 +263,16 @@ export class Hci implements AsyncDisposable {
   #release(): Promise<void> {
     this.#released ??= (async () => await this.#transport[Symbol.asyncDispose]())();
     return this.#released;
+  }
+
+  /** As `#release`, for who tells of another failure: a transport that hangs, or that cannot be closed, does not hide it. */
+  async #releaseAnyhow(): Promise<void> {
+    const released = new Pending<void>({ clock: this.clock, operation: "closing the transport", timeoutMs: RELEASE_MS });
+    this.#release().then(
+      () => released.resolve(),
+      (error: unknown) => released.reject(error),
+    );
+    await released.promise.catch((error: unknown) => this.logger.warn(() => `the transport could not be closed: ${String(error)}`));
   }
 
   /** The transport's own back-pressure is not asked: commands and ACL data under way are bounded by what the controller granted. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { uncaughtDuring } from "../../test/support/uncaught.ts";
 import { concat, DecodeError } from "../bytes/index.ts";
 import { H4Framer } from "./h4.ts";
 
@@ -45,6 +46,20 @@ test("a packet in one piece is not copied", () => {
     [4, 0xff, 1, 9],
   ]);
   expect(got.every((bytes) => bytes.buffer === chunk.buffer)).toBe(true);
+});
+
+test("a callback that throws loses no packet, and its fault is the program's", async () => {
+  const got: number[] = [];
+  const framer = new H4Framer((packet) => {
+    got.push(packet[1]!);
+    if (packet[1] === 1 || packet[1] === 4) throw new Error(`at ${packet[1]}`);
+  });
+  const uncaught = await uncaughtDuring(() => {
+    framer.push(Uint8Array.of(4, 1, 0, 4, 2, 0, 4, 3, 0, 4, 4));
+    framer.push(Uint8Array.of(0, 4, 5, 0));
+  });
+  expect(got).toEqual([1, 2, 3, 4, 5]);
+  expect(uncaught).toEqual([new Error("at 1"), new Error("at 4")]);
 });
 
 test("an octet that starts no packet is a typed error with its place in the stream", () => {

@@ -1,3 +1,4 @@
+import { callOut } from "../async/call-out.ts";
 import { DecodeError } from "../bytes/index.ts";
 import { checkOctets, kindOf } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
@@ -41,7 +42,7 @@ export class H4Framer {
   #have = 0;
   #position = 0;
 
-  /** @param onPacket called for every packet, H4 packet type first, while `push` runs */
+  /** @param onPacket called for every packet, H4 packet type first, while `push` runs; what it throws is rethrown in a turn of its own */
   constructor(onPacket: (packet: Uint8Array) => void) {
     if (typeof onPacket !== "function") throw new ArgumentError(`H4Framer: expected a function, got ${kindOf(onPacket)}`);
     this.#onPacket = onPacket;
@@ -63,7 +64,7 @@ export class H4Framer {
       if (left >= headerLength && left >= length) {
         const packet = chunk.subarray(at, at + length);
         at += length;
-        this.#onPacket(packet);
+        callOut(this.#onPacket, packet);
         continue;
       }
       this.#partial = new Uint8Array(length);
@@ -89,7 +90,7 @@ export class H4Framer {
       return size;
     }
     this.#partial = undefined;
-    this.#onPacket(partial);
+    callOut(this.#onPacket, partial);
     return size;
   }
 

@@ -1,0 +1,72 @@
+import { type Clock, SystemClock } from "../async/index.ts";
+import { Logger } from "../core/logger.ts";
+import { type RandomSource, systemRandom } from "../core/random.ts";
+import { BondBook, MemoryBondStore, OwnAddresses } from "../gap/index.ts";
+import { Hci, type HciTransport } from "../hci/index.ts";
+import { CapturedTransport } from "./capture.ts";
+import type { DeviceOptions, OpenController } from "./options.ts";
+import { ownTerms } from "./own-terms.ts";
+import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
+
+/** How long a controller that was opened in vain may take to close, in milliseconds. */
+const RELEASE_MS = 5000;
+
+/** Everything below the facade. */
+export interface Stack {
+  readonly hci: Hci;
+  readonly bonds: BondBook;
+  readonly own: OwnAddresses;
+  readonly logger: Logger;
+  readonly policy: ConnectionPolicy;
+  readonly random: RandomSource;
+  readonly options: DeviceOptions;
+}
+
+/** See Device.open. A transport that was given, or is opened too late, is closed when this fails; not by an option that is refused. */
+export async function openStack(controller: HciTransport | OpenController, options: DeviceOptions): Promise<Stack> {
+  const { clock = new SystemClock(), random = systemRandom, logger = Logger.silent, signal, commandTimeoutMs } = options;
+  const policy = mergePolicies({ ...options.policy, att: options.att, pairing: options.pairing, agent: options.agent });
+  signal?.throwIfAborted();
+  let transport = typeof controller === "function" ? undefined : controller;
+  let bonds: BondBook;
+  try {
+    // Neither a store nor somebody's function need know of the signal.
+    const reading = BondBook.open(options.bonds ?? new MemoryBondStore(), { maxBonds: options.maxBonds });
+    bonds = await ownTerms(clock, "reading the bonds", reading, { signal });
+    if (typeof controller === "function") {
+      const opening = (async () => await controller({ clock, logger, random, signal }))();
+      transport = await ownTerms(clock, "opening the controller", opening, { signal }).catch((error: unknown) => {
+        void opening.then((late) => letGo(late, clock, logger)).catch(() => undefined); // it was not opened after all
+        throw error;
+      });
+    }
+  } catch (error) {
+    if (transport) await letGo(transport, clock, logger);
+    throw error;
+  }
+  if (options.capture) transport = new CapturedTransport(transport!, options.capture, clock);
+  const hci = await Hci.open(transport!, { clock, logger, signal, ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }) });
+  try {
+    const own = new OwnAddresses({
+      clock,
+      random,
+      publicAddress: hci.controller.address,
+      identity: options.address,
+      staticAddress: options.staticAddress,
+      irk: options.irk,
+      privateAddressIntervalMs: options.privateAddressIntervalMs,
+    });
+    return { hci, bonds, own, logger, policy, random, options };
+  } catch (error) {
+    await letGo(hci, clock, logger);
+    throw error;
+  }
+}
+
+/** Closes what was opened in vain. That it hangs, or cannot be closed, does not hide why. */
+async function letGo(opened: AsyncDisposable, clock: Clock, logger: Logger): Promise<void> {
+  const closing = (async () => await opened[Symbol.asyncDispose]())();
+  await ownTerms(clock, "closing", closing, { timeoutMs: RELEASE_MS }).catch((error: unknown) =>
+    logger.warn(() => `the controller could not be closed: ${String(error)}`),
+  );
+}
