@@ -27,7 +27,6 @@ import {
 import type { L2capLink } from "../l2cap/index.ts";
 import {
   type Bond,
-  isSameBond,
   type PairingPolicy,
   type PairingReport,
   type PairOptions,
@@ -200,8 +199,7 @@ export class Connection implements AsyncDisposable {
         this.#peer.identity = bond.identity;
       },
       onBondRefused: async (bond, replaced) => {
-        if (replaced) await bonds.keep(replaced, { replacing: bond });
-        else if (isSameBond(bonds.get(bond.identity), bond)) await bonds.remove(bond.identity);
+        await bonds.takeBack(bond, replaced);
         this.#peer.identity = bonds.resolve(peerAddress);
       },
       onSecurity: (security) => {

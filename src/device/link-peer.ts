@@ -3,7 +3,7 @@ import type { Address } from "../core/address.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BondBook } from "../gap/index.ts";
 import type { GattPeer } from "../gatt/index.ts";
-import { type Bond, createBond } from "../smp/index.ts";
+import { type Bond, createBond, isSameBond } from "../smp/index.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
 /**
@@ -15,8 +15,8 @@ export class LinkPeer implements GattPeer {
   /** Who it is, once that is known. */
   identity: Address | undefined;
   #security = NO_SECURITY;
-  /** The link was encrypted with the key of the bond: this is the bonded peer, also while it pairs anew. */
-  #isProved = false;
+  /** The bond that the link was encrypted with the key of: this is its peer, also while it pairs anew. */
+  #proved: Bond | undefined;
   readonly #address: Address;
   readonly #bonds: BondBook;
   readonly #logger: Logger;
@@ -33,16 +33,17 @@ export class LinkPeer implements GattPeer {
   /** What the link is worth from here on. */
   set security(security: LinkSecurity) {
     this.#security = security;
-    this.#isProved = security.encrypted && (security.bonded || this.#isProved);
+    if (!security.encrypted) this.#proved = undefined;
+    else if (security.bonded) this.#proved = this.identity && this.#bonds.get(this.identity);
   }
 
   /**
    * The bond with this peer. A link that is encrypted with another key than the bond's is not the bonded peer's: nothing that the bond
-   * remembers is given to it or changed by it.
+   * remembers is given to it or changed by it. That holds for a bond too that took the place of the one which the link has proved.
    */
   get bond(): Bond | undefined {
-    const isPossible = this.#isProved || !this.#security.encrypted;
-    return this.identity && isPossible ? this.#bonds.get(this.identity) : undefined;
+    const bond = this.identity && this.#bonds.get(this.identity);
+    return !this.#security.encrypted || isSameBond(bond, this.#proved) ? bond : undefined;
   }
   /** The identity where it is known, else the address it uses. */
   get address(): Address {

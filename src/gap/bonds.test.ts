@@ -165,6 +165,33 @@ test("a bond replaces the one that it is known to replace, and no other", async 
   expect(book.get(identity(1))).toEqual(bond(1));
 });
 
+test("what is taken back gives way to the bond before, and to nothing that was said since", async () => {
+  const ltk = { key: irk(3), ediv: 1, rand: new Uint8Array(8), keySize: 16 };
+  const other = bond(1, { localLtk: ltk });
+  for (const before of [undefined, bond(1)]) {
+    const book = await BondBook.open(new MemoryBondStore([other]));
+    await book.takeBack(bond(1, { peerLtk: ltk }), before);
+    expect(book.get(identity(1))).toEqual(other);
+    await book.takeBack(bond(1, { localLtk: ltk, name: "the same keys" }), before);
+    expect(book.get(identity(1))).toEqual(before);
+    await book.takeBack(other, before);
+    expect(book.get(identity(1))).toEqual(before);
+  }
+});
+
+test("a pairing's bond that is deleted before it is stored is refused; a program's own writes follow each other", async () => {
+  const store = new SlowStore();
+  const book = await BondBook.open(store);
+  const first = book.keep(bond(9));
+  const paired = book.keep(bond(1), { replacing: undefined });
+  const saved = book.keep(bond(2));
+  const gone = [book.remove(identity(1)), book.remove(identity(2))];
+  const refused = expect(paired).rejects.toMatchObject({ code: "ERR_STATE" });
+  await store.release();
+  await Promise.all([first, saved, ...gone, refused]);
+  expect(book.list()).toEqual([bond(9)]);
+});
+
 describe("one identity resolving key", () => {
   test("is kept for one identity only, also while the store is slow", async () => {
     const store = new SlowStore([bond(1)]);
@@ -256,6 +283,13 @@ test("a bond that loses its identity resolving key is no longer found by it", as
   expect(book.resolve(rpa)).toEqual(identity(1));
   await book.keep(bond(1, { peerIrk: undefined }));
   expect(book.resolve(rpa)).toBeUndefined();
+});
+
+test("a key of zeros is nobody's: bonds of old that have it do not stand in each other's way", async () => {
+  const book = await BondBook.open(new MemoryBondStore([bond(1, { peerIrk: irk(0) })]));
+  expect(book.holderOf(irk(0), identity(2))).toBeUndefined();
+  await book.keep(bond(2, { peerIrk: irk(0) }));
+  expect(book.size).toBe(2);
 });
 
 test("a key of zeros resolves nothing", () => {

@@ -121,6 +121,7 @@ export class BondBook {
 
   /** Who has this identity resolving key, other than `identity`. */
   holderOf(peerIrk: Uint8Array, identity: Address): Address | undefined {
+    if (peerIrk.every((octet) => octet === 0)) return undefined; // no key, as in stores of old
     const isHolder = (bond: Bond | undefined): boolean =>
       bond?.peerIrk !== undefined && !bond.identity.equals(identity) && constantTimeEqual(bond.peerIrk, peerIrk);
     for (const bond of this.#bonds.values()) if (isHolder(bond) && isHolder(this.#latest(bond.identity))) return bond.identity;
@@ -131,7 +132,8 @@ export class BondBook {
   /**
    * Keeps a bond, in place of the one with its identity. Resolves when the store has it; only then does the book know it.
    *
-   * @param at.replacing the bond that is known to be replaced; any other that is there by now stays, and the new one is refused
+   * @param at.replacing the bond that is known to be replaced; any other that is there by now stays, and the new one is refused. So is one
+   * that is deleted or replaced before the store has it
    * @throws {ArgumentError} not a bond
    * @throws {StateError} a new bond, and as many as allowed are there; or another peer has its identity resolving key; or another bond
    * than `at.replacing` is in its place
@@ -145,6 +147,17 @@ export class BondBook {
     const holder = bond.peerIrk && this.holderOf(bond.peerIrk, bond.identity);
     if (holder) throw new StateError(`${bond.identity} has the identity resolving key of ${holder}: delete that bond first`);
     await this.#change(bond.identity, bond, undefined);
+    if (at && !isSameBond(this.get(bond.identity), bond))
+      throw new StateError(`the bond with ${bond.identity} was deleted while it was stored`);
+  }
+
+  /**
+   * Takes back what `keep` did: `bond` goes, and `before` is in its place again. Where it was deleted or replaced meanwhile, that stands.
+   *
+   * @throws what the store throws
+   */
+  async takeBack(bond: Bond, before: Bond | undefined): Promise<void> {
+    if (isSameBond(this.#latest(bond.identity), bond)) await this.#change(bond.identity, before, undefined);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Clock } from "../async/clock.ts";
 import type { Address } from "../core/address.ts";
 import { type BleError, StateError } from "../core/error.ts";
+import { isSameBond } from "./bond.ts";
 import { bondOf } from "./bonding.ts";
 import { PairingError, PairingFailedReason } from "./error.ts";
 import type { Keyring } from "./keyring.ts";
@@ -69,11 +70,10 @@ export class BondKeeping {
       return new StateError("the bond could not be stored, so it is not used", { cause });
     }
     this.#isStoring = false;
-    if (isClosed()) return undefined;
     this.#kept = { bond, replaced, atMs: clock.now() };
     const refusal = this.#refusal;
-    if (!refusal) keyring.keep(bond);
-    else return (await this.#undo()) ?? refusal;
+    if (refusal) return (await this.#undo()) ?? refusal; // also where the peer has hung up since
+    if (!isClosed()) keyring.keep(bond);
     return undefined;
   }
 
@@ -101,7 +101,8 @@ export class BondKeeping {
     const kept = this.#kept;
     this.#kept = undefined;
     if (!kept) return undefined;
-    keyring.bond = kept.replaced;
+    // Where the bond was deleted meanwhile, the one before it does not come back either.
+    if (isSameBond(keyring.bond, kept.bond)) keyring.bond = kept.replaced;
     keyring.putBack();
     try {
       await onBondRefused?.(kept.bond, kept.replaced);

@@ -46,7 +46,7 @@ export function securityOfKeys({ authenticated, secureConnections, bonded }: Lin
 
 /**
  * The bond that a pairing makes, in place of `previous`: the user's name for the peer stays. What it configured on our server, and the
- * identity resolving key that it did not give again, stay where the link proved that it is the same device.
+ * identities and resolving keys that were not given again, stay where the link proved that it is the same device.
  *
  * @param at.localAddress the own address on the link
  */
@@ -62,9 +62,9 @@ export function bondOf(outcome: Outcome, identity: Address, at: { localAddress: 
     peerIrk: peer.irk ?? (peer.identity ? undefined : same?.peerIrk),
     peerCsrk: peer.csrk,
     localCsrk: local.csrk,
-    localIrkDistributed: local.irk !== undefined,
+    localIrkDistributed: local.irk !== undefined || same?.localIrkDistributed === true,
     // Without a word from us the peer knows the address that it saw.
-    localIdentity: local.identity ?? (localAddress.isIdentity ? localAddress : undefined),
+    localIdentity: local.identity ?? (localAddress.isIdentity ? localAddress : same?.localIdentity),
     authenticated,
     secureConnections,
     method: agreement.method,

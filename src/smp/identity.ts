@@ -20,10 +20,10 @@ export type Claim =
       readonly note?: string | undefined;
     };
 
-/** Who the peer is by its address alone; `undefined` for a private address. */
+/** Who the peer is by its address alone; `undefined` for a private address, and for our own, which cannot be its. */
 export function linkIdentityOf(session: Session): Address | undefined {
   const address = peerAddressOf(session);
-  return address.isIdentity && !address.isZero ? address : undefined;
+  return address.isIdentity && !address.isZero && !address.equals(session.identity.address) ? address : undefined;
 }
 
 export function judgeClaim(session: Session, { address, irk: given }: { address: Address; irk: Uint8Array }): Claim {

@@ -12,6 +12,8 @@ import type { Outcome, State } from "./state.ts";
 import type { Bond, LongTermKey, PairingPolicy } from "./types.ts";
 
 const NO_RAND = new Uint8Array(8);
+/** How a peer refuses to encrypt with a key (Vol 6 Part B 5.1.3.1): it does not have it, or cannot encrypt at all, and so never had it. */
+const KEY_UNKNOWN: readonly number[] = [HciErrorCode.PinOrKeyMissing, HciErrorCode.UnsupportedRemoteFeature];
 
 interface BondOffer extends KeyOffer {
   /** Whose key it is. */
@@ -70,7 +72,7 @@ export class Keyring {
   get keys(): LinkKeys | undefined {
     return this.#keys;
   }
-  /** The peer has answered the bond's key with Pin Or Key Missing on this link. */
+  /** The peer has refused the bond's key on this link. */
   get isBondLost(): boolean {
     return this.#isBondLost;
   }
@@ -169,11 +171,20 @@ export class Keyring {
   }
 
   #bondOffer(keys: LinkKeys, ltk: LongTermKey): BondOffer {
-    return { purpose: "bond", security: securityOfKeys(keys, ltk), bond: keys.bonded ? this.#bond : undefined };
+    const bond = keys.bonded ? this.#bond : undefined;
+    const isCurrent = (): boolean => bond !== undefined && isSameBond(bond, this.#bond);
+    return {
+      purpose: "bond",
+      bond,
+      // Asked when the key is in use: the bond may have been replaced or deleted since the key was given.
+      get security() {
+        return securityOfKeys({ ...keys, bonded: isCurrent() }, ltk);
+      },
+    };
   }
 
   #errorOf(purpose: KeyPurpose, cause: unknown): BleError {
-    if (purpose === "bond" && cause instanceof HciError && cause.status === HciErrorCode.PinOrKeyMissing) {
+    if (purpose === "bond" && cause instanceof HciError && KEY_UNKNOWN.includes(cause.status)) {
       this.#isBondLost = true;
       const { localIdentity } = this.#bond ?? {};
       const otherIdentity = localIdentity && !localIdentity.equals(this.#identity) ? localIdentity : undefined;

@@ -18,10 +18,13 @@ export interface SecurityManagerHandlers {
   findIrkHolder?: ((peerIrk: Uint8Array, identity: Address) => Address | undefined) | undefined;
   /**
    * A bond to store; `pair()` waits for it, and a rejection fails the pairing: then the bond is not used. `replaced` is the bond that it may
-   * replace; if another one is there by now the store must refuse.
+   * replace; if another one is there by now, or `bond` was deleted before it was stored, the store must refuse.
    */
   onBond?: ((bond: Bond, report: PairingReport, replaced: Bond | undefined) => void | Promise<void>) | undefined;
-  /** The peer refused the keys after the last one (Vol 3 Part H 3.5.5): `bond` has to go, and `replaced` is in its place again. */
+  /**
+   * The peer refused the keys after the last one (Vol 3 Part H 3.5.5): `bond` has to go, and `replaced` is in its place again. Where `bond` is
+   * not stored any more nothing changes.
+   */
   onBondRefused?: ((bond: Bond, replaced: Bond | undefined) => void | Promise<void>) | undefined;
   /** The link's security changed. Called before anything that the peer sends under the new security. */
   onSecurity?: ((security: LinkSecurity) => void) | undefined;

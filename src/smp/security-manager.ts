@@ -404,7 +404,8 @@ export class SecurityManager {
       return;
     }
     const { bond } = this;
-    if (this.role === "peripheral" && bond) this.#pairCallers.resolve(reportOfBond(bond), (policy) => satisfies(security, policy));
+    if (this.role === "peripheral" && bond && this.#keyring.isProved)
+      this.#pairCallers.resolve(reportOfBond(bond), (policy) => satisfies(security, policy));
     if (this.#request && !this.#pairCallers.some((policy) => covers(this.#request!.policy, policy))) this.#clearRequest();
     this.#held.release();
     this.#next();

@@ -1,0 +1,206 @@
+// What becomes of bonds where their store is slow, their peer changes its mind, and their user deletes them meanwhile.
+import { describe, expect, test } from "vitest";
+import { fromHex } from "../src/bytes/hex.ts";
+import { Address } from "../src/core/address.ts";
+import { SeededRandom } from "../src/core/random.ts";
+import { createRpa } from "../src/crypto/index.ts";
+import { HciErrorCode } from "../src/hci/error.ts";
+import { type Bond, type BondStore, MemoryBondStore } from "../src/index.ts";
+import { SimulatedAir } from "../src/testing/simulated-air.ts";
+import { changed, identityKey, type Role, SmpLink } from "./smp-link.ts";
+
+/** A store whose writes wait, while it is slow, until it is told how they end. */
+class SlowStore extends MemoryBondStore implements BondStore {
+  isSlow = false;
+  readonly #waiting: ((isFull: boolean) => void)[] = [];
+  override async save(bond: Bond): Promise<void> {
+    await this.#turn();
+    await super.save(bond);
+  }
+  override async delete(identity: Bond["identity"]): Promise<void> {
+    await this.#turn();
+    await super.delete(identity);
+  }
+  async #turn(): Promise<void> {
+    const isFull = this.isSlow && (await new Promise<boolean>((resolve) => this.#waiting.push(resolve)));
+    if (isFull) throw new Error("disk full");
+  }
+  /** What waits ends so, and what comes later is quick. */
+  end(isFull: boolean): void {
+    this.isSlow = false;
+    for (const settle of this.#waiting.splice(0)) settle(isFull);
+  }
+}
+
+const OWN = Address.from("00:23:F7:01:02:03/public");
+const roles: Role[] = ["central", "peripheral"];
+
+describe("keys that the peer refuses", () => {
+  test.each(roles)("while the store is slow, before it hangs up: the bond goes all the same (%s)", async (role) => {
+    let stored: (() => void) | undefined;
+    const undone: [Bond, Bond | undefined][] = [];
+    using link = new SmpLink({
+      [role]: {
+        more: {
+          onBond: () => new Promise<void>((resolve) => (stored = resolve)),
+          onBondRefused: (bond: Bond, replaced: Bond | undefined) => void undone.push([bond, replaced]),
+        },
+      },
+    });
+    const outcome = link
+      .end(role)
+      .manager.pair()
+      .catch((error: unknown) => error);
+    await link.settle();
+    link.deliver(role, fromHex("050f"));
+    link.disconnect();
+    expect(await outcome).toMatchObject({ code: "ERR_DISCONNECTED" });
+    stored!();
+    await link.settle();
+    expect(undone).toMatchObject([[{ secureConnections: true }, undefined]]);
+  });
+
+  test.each([true, false])("after the user has deleted the bond: the one before does not come back (slow delete: %s)", async (isSlow) => {
+    await using air = new SimulatedAir({ seed: 11 });
+    const [bonds, peerBonds] = [new SlowStore(), new SlowStore()];
+    const { central, peripheral } = await air.connectedPair({ central: { bonds }, peripheral: { bonds: peerBonds } });
+    await central.connection.pair();
+    await air.advance(31_000);
+    peerBonds.isSlow = true;
+    await central.connection.pair();
+    const failures: string[] = [];
+    central.connection.on("securityFailure", ({ message }) => failures.push(message));
+    await air.advance(1000); // the last keys arrive
+    bonds.isSlow = isSlow;
+    const deleted = central.device.bonds.delete(peripheral.device.identity);
+    if (!isSlow) await deleted;
+    peerBonds.end(true); // the peer says Key Rejected
+    await air.advance(1000);
+    bonds.end(false);
+    await deleted;
+    await air.advance(1000);
+    expect(failures).toMatchObject([expect.stringContaining("Key Rejected")]);
+    expect([bonds.size, await central.device.bonds.load(peripheral.device.identity)]).toEqual([0, undefined]);
+    expect([central.connection.bonded, central.connection.security.bonded]).toEqual([false, false]);
+    await expect(central.connection.encrypt()).resolves.toBeUndefined(); // the link is encrypted; there is no bond to do it again with
+    await central.connection.disconnect();
+    await air.advance(1000);
+    expect(bonds.size).toBe(0);
+  });
+});
+
+describe("a bond that is deleted while the store is slow", () => {
+  test("and before its turn came is none: pair() says so", async () => {
+    await using air = new SimulatedAir({ seed: 12 });
+    const bonds = new SlowStore();
+    const { central, peripheral } = await air.connectedPair({ central: { bonds } });
+    await central.connection.pair();
+    const { identity } = peripheral.device;
+    const bond = (await central.device.bonds.load(identity))!;
+    await central.device.bonds.delete(identity);
+    bonds.isSlow = true;
+    // Another write is under way, so that the pairing's has to wait.
+    const { peerIrk: _, ...keys } = bond;
+    const other = central.device.bonds.save({ ...keys, identity: central.device.identity });
+    const outcome = central.connection.pair().catch((error: unknown) => error);
+    await air.advance(2000);
+    const deleted = central.device.bonds.delete(identity);
+    bonds.end(false);
+    await Promise.all([other, deleted]);
+    expect(await outcome).toMatchObject({ code: "ERR_STATE" });
+    await air.advance(1000);
+    expect([central.connection.bonded, central.connection.security.bonded]).toEqual([false, false]);
+    expect(await central.device.bonds.load(identity)).toBeUndefined();
+  });
+});
+
+describe("a bond that changes between the key and the news that it is in use", () => {
+  test.each([true, false])("gives the link nothing of the new one (replaced: %s)", async (isReplaced) => {
+    using made = new SmpLink();
+    await made.central.manager.pair();
+    await made.settle();
+    using link = new SmpLink({ central: { bond: made.central.bond }, peripheral: { bond: made.peripheral.bond }, seed: 2 });
+    const { manager } = link.peripheral;
+    const outcome = manager.pair({ timeoutMs: 5000 }).catch((error: unknown) => error);
+    const bond = made.peripheral.bond!;
+    expect(manager.onLongTermKeyRequest(new Uint8Array(8), 0)).toBeDefined();
+    manager.bond = isReplaced ? changed(bond, { localLtk: { ...bond.localLtk!, key: new Uint8Array(16).fill(1) } }) : undefined;
+    manager.onEncryptionChange(0, true);
+    expect(link.peripheral.security).toMatchObject({ encrypted: true, bonded: false });
+    link.central.manager.close();
+    await link.settle(5000);
+    expect(await outcome).toMatchObject({ code: "ERR_TIMEOUT" }); // not taken for a proof of the bond that is there now
+  });
+});
+
+test("a link is not its bond's any more when another bond took its place", async () => {
+  await using air = new SimulatedAir({ seed: 13 });
+  const { central, peripheral } = await air.connectedPair();
+  await central.connection.pair();
+  await air.advance(1000);
+  const { bonds, identity } = central.device;
+  const bond = (await bonds.load(peripheral.device.identity))!;
+  expect(central.connection.gattPeer.bonded).toBe(true);
+  const key = new Uint8Array(16).fill(7);
+  await bonds.save(changed(bond, { localLtk: { ...bond.localLtk!, key }, peerLtk: { ...bond.peerLtk!, key } }));
+  expect([central.connection.bonded, central.connection.gattPeer.bonded, central.connection.security.bonded]).toEqual([
+    false,
+    false,
+    false,
+  ]);
+  central.connection.gattPeer.onCccdChanged?.(3, 1);
+  await air.advance(100);
+  expect((await bonds.load(peripheral.device.identity))!.cccd).toEqual(bond.cccd);
+  expect((await peripheral.device.bonds.load(identity))!.identity.equals(identity)).toBe(true);
+});
+
+test("what was given before stays known to the proved peer, though a later pairing does not give it again", async () => {
+  using link = new SmpLink();
+  await link.central.manager.pair();
+  await link.settle();
+  const { localIdentity } = link.central.bond!;
+  await link.central.manager.pair({ policy: { localKeys: 0, peerKeys: 0 } });
+  await link.settle();
+  expect(link.central.bonds).toHaveLength(2);
+  expect(link.central.bond).toMatchObject({ localIrkDistributed: true, localIdentity, peerIrk: link.central.bonds[0]!.peerIrk });
+  const [rpa, next] = [3, 4].map((seed) => createRpa(identityKey("central"), new SeededRandom(seed)));
+  using hidden = new SmpLink({ central: { localAddress: rpa!, identity: OWN } });
+  await hidden.central.manager.pair();
+  await hidden.settle();
+  using again = new SmpLink({
+    central: { localAddress: next!, identity: OWN, bond: hidden.central.bond },
+    peripheral: { bond: hidden.peripheral.bond },
+    seed: 2,
+  });
+  await again.central.manager.encrypt();
+  await again.central.manager.pair({ policy: { localKeys: 0 } });
+  await again.settle();
+  expect(again.central.bond).toMatchObject({ localIrkDistributed: true, localIdentity: OWN });
+});
+
+test.each(["peripheral", "central"] as const)(
+  "a peer on our own identity address is paired for this link only (victim %s)",
+  async (victim) => {
+    const stranger = victim === "central" ? "peripheral" : "central";
+    for (const peerKeys of [0, 7]) {
+      using link = new SmpLink({
+        [victim]: { identity: OWN, localAddress: createRpa(identityKey(victim), new SeededRandom(3)), policy: { peerKeys } },
+        [stranger]: { localAddress: OWN, identity: Address.from("C0:11:22:33:44:77/random") },
+      });
+      expect(await link.central.manager.pair()).toBeDefined();
+      await link.settle();
+      expect(link.end(victim).reports).toMatchObject([{ bonded: false }]);
+      expect(link.end(victim).bonds).toEqual([]);
+    }
+  },
+);
+
+test("a peer that says it cannot encrypt has lost the bond", async () => {
+  using made = new SmpLink();
+  await made.central.manager.pair();
+  await made.settle();
+  using link = new SmpLink({ central: { bond: made.central.bond }, seed: 2 });
+  const encrypting = link.central.manager.encrypt();
+  link.central.manager.onEncryptionChange(HciErrorCode.UnsupportedRemoteFeature, false);
+  await expect(encrypting).rejects.toMatchObject({ code: "ERR_BOND_LOST", side: "peer", cause: { code: "ERR_HCI" } });
+});
