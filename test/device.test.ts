@@ -645,7 +645,10 @@ describe("security", () => {
   test.each([
     ["answers that it has no key", () => encrypted(HciErrorCode.PinOrKeyMissing, 0), { code: "ERR_BOND_LOST", side: "peer" }],
     ["has another key", () => gone(HciErrorCode.ConnectionTerminatedDueToMicFailure), { code: "ERR_BOND_LOST", cause: { reason: 0x3d } }],
-    ["refuses", () => encrypted(HciErrorCode.UnsupportedRemoteFeature, 0), { code: "ERR_HCI", status: 0x1a }],
+    ["cannot encrypt", () => encrypted(HciErrorCode.UnsupportedRemoteFeature, 0), { code: "ERR_BOND_LOST", cause: { status: 0x1a } }],
+    ["refuses", () => encrypted(HciErrorCode.UnspecifiedError, 0), { code: "ERR_HCI", status: 0x1f }],
+    ["goes for want of the key", () => gone(HciErrorCode.PinOrKeyMissing), { code: "ERR_BOND_LOST", cause: { reason: 0x06 } }],
+    ["goes since it knows us not", () => gone(HciErrorCode.AuthenticationFailure), { code: "ERR_BOND_LOST", cause: { reason: 0x05 } }],
     ["goes", () => gone(HciErrorCode.RemoteUserTerminatedConnection), { code: "ERR_DISCONNECTED", reason: 0x13 }],
     ["says nothing", () => {}, { code: "ERR_TIMEOUT" }],
   ])("a bonded peer that %s ends the connection, and was asked nothing", async (_name, answer, error) => {

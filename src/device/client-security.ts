@@ -1,7 +1,6 @@
 import { type Clock, type OperationOptions, SharedWork } from "../async/index.ts";
 import { InsufficientSecurityError, type LinkSecurity, meets, type SecurityRequirement } from "../att/index.ts";
 import { bothRequirements } from "../att/security.ts";
-import type { BleError } from "../core/error.ts";
 import type { ElevationDemand } from "../gatt/index.ts";
 import { DisconnectedError, HciErrorCode } from "../hci/index.ts";
 import { BondLostError, type PairingPolicy, type PairOptions } from "../smp/index.ts";
@@ -96,7 +95,16 @@ export class ClientSecurity {
   }
 }
 
-/** Keys that differ show as the first packet that does not authenticate, which ends the link (Vol 6 Part B 5.1.3.1). */
-function isWrongKey(error: unknown): error is BleError {
-  return error instanceof DisconnectedError && error.reason === HciErrorCode.ConnectionTerminatedDueToMicFailure;
+/**
+ * How a link ends for want of the right key: keys that differ show as the first packet that does not authenticate (Vol 6 Part B 5.1.3.1), and
+ * some peers hang up with the reason in place of an answer.
+ */
+const ENDS_OF_WRONG_KEYS: readonly number[] = [
+  HciErrorCode.ConnectionTerminatedDueToMicFailure,
+  HciErrorCode.PinOrKeyMissing,
+  HciErrorCode.AuthenticationFailure,
+];
+
+function isWrongKey(error: unknown): error is DisconnectedError {
+  return error instanceof DisconnectedError && ENDS_OF_WRONG_KEYS.includes(error.reason);
 }

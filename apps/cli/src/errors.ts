@@ -46,6 +46,11 @@ function isBleError(error: unknown): error is BleError {
   return typeof code === "string" && code.startsWith("ERR_");
 }
 
+/** The stable code of an error of the library. */
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error ? (error as { code?: unknown }).code : undefined;
+}
+
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or folder",
   EACCES: "permission denied",

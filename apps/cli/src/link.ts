@@ -1,7 +1,7 @@
 import type { Connection, Device } from "jelling/device";
 import { type AgentOptions, pairingAgent, pairingPolicy } from "./agent.ts";
 import { type Context, durationText } from "./context.ts";
-import { CommandError } from "./errors.ts";
+import { CommandError, codeOf } from "./errors.ts";
 import { openSession } from "./session.ts";
 import { parseTarget, resolveTarget } from "./target.ts";
 
@@ -14,6 +14,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export interface LinkOptions extends AgentOptions {
   /** Pair if there is no bond yet. */
   pair?: boolean;
+  /** The command is about to pair: what the bond promises is not asked for before. */
+  anew?: boolean;
 }
 
 /** Finds the device, connects - which encrypts with the bond if there is one - and does `work`; takes everything down afterwards. */
@@ -30,7 +32,7 @@ export async function withConnection(
   const address = await resolveTarget(context, device, target);
   for (let attempt = 1; ; attempt++) {
     terminal.status(`connecting to ${address} …`);
-    const connection = await connect(context, device, address.toString());
+    const connection = await connect(context, device, address.toString(), { text, ...options });
     terminal.status("");
     try {
       if (options.pair && !connection.bonded) await connection.pair({ signal: context.signal });
@@ -46,13 +48,24 @@ export async function withConnection(
   }
 }
 
-async function connect(context: Context, device: Device, address: string): Promise<Connection> {
+async function connect(
+  context: Context,
+  device: Device,
+  address: string,
+  { text, anew = false }: { text: string; anew?: boolean },
+): Promise<Connection> {
   const timeoutMs = context.timeoutMs(CONNECT_TIMEOUT_MS);
   try {
     // A person waits for every answer: the shorter interval is worth its energy for the time of a command.
-    return await device.connect(address, { signal: context.signal, timeoutMs, intervalMs: [15, 30] });
+    return await device.connect(address, {
+      signal: context.signal,
+      timeoutMs,
+      intervalMs: [15, 30],
+      // Nothing but pairing follows: no attribute is read, written or believed on a link that is not encrypted.
+      ...(anew && { policy: { dangerouslyTrustUnencryptedPeer: true } }),
+    });
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "ERR_TIMEOUT") throw error;
+    if (codeOf(error) !== "ERR_TIMEOUT") throw explained(error, text);
     throw new CommandError(
       `${address} could not be connected to within ${durationText(timeoutMs)}: is it on, in range and not connected to another device?`,
       { cause: error },
@@ -60,9 +73,10 @@ async function connect(context: Context, device: Device, address: string): Promi
   }
 }
 
-/** What a refusal for lack of security means here. */
+/** What a refusal for lack of security means here, and the command that helps. */
 function explained(error: unknown, text: string): unknown {
   const { code, errorCode } = error as { code?: unknown; errorCode?: unknown };
+  if (code === "ERR_BOND_LOST") return new CommandError(`${(error as Error).message}: jelling pair ${text}`, { cause: error });
   // Insufficient Authentication, Encryption Key Size Too Short, Insufficient Encryption
   if (code !== "ERR_ATT" || ![0x05, 0x0c, 0x0f].includes(errorCode as number)) return error;
   return new CommandError(`the device wants to be paired with for this: jelling pair ${text}, or --pair`, { cause: error });

@@ -40,3 +40,52 @@ test("what was paired with is connected to by the next run, on a controller with
   expect(identities).toHaveLength(1);
   air[Symbol.dispose]();
 });
+
+test("a bond whose key the device has lost, or that knows another identity of ours: connect names the command, pair asks", async () => {
+  const clock = new SystemClock();
+  const air = new Air({ clock, seed: 2, traceCapacity: 0 });
+  const address = Address.from("C0:11:22:33:44:02/random");
+  await using peripheral = await Device.open(new Controller({ air, name: "peripheral" }).transport, {
+    clock,
+    address,
+    agent: { confirm: async () => true, replaceBond: async () => true },
+    pairing: { allowEqualReplacement: true },
+  });
+  await using _ = await peripheral.advertise({ data: { flags: 6 }, intervalMs: 30, restart: "disconnected" });
+  const path = join(folder, "controller2");
+  await using server = await serveController(new Controller({ air, name: "dongle", address: "00:00:00:00:00:00" }), `unix:${path}`);
+  const state = join(folder, "state2");
+  const run = (words: string, answers?: boolean[]) =>
+    jelling([...words.split(" "), address.toString(), "-t", server.spec], {
+      env: { XDG_STATE_HOME: state },
+      ...(answers && { answers, isTTY: true }),
+    });
+  expect((await run("pair")).status).toBe(0);
+  const lose = async (): Promise<void> => {
+    for await (const bond of peripheral.bonds.all()) await peripheral.bonds.delete(bond.identity);
+  };
+  await lose();
+  const failed = await run("connect --once");
+  expect([failed.status, failed.out]).toEqual([1, ""]);
+  expect(failed.err).toContain(`jelling pair ${address}`);
+  // Nobody is there to say that the device has lost the key.
+  const unasked = await run("pair");
+  expect([unasked.status, unasked.err.includes("--yes")]).toEqual([1, true]);
+  const refused = await run("pair --io none", [false]);
+  expect(refused).toMatchObject({ status: 1, err: expect.stringContaining("shall the bond be replaced?") });
+  expect((await run("pair --yes")).status).toBe(0);
+  expect(await run("connect --once --json")).toMatchObject({ status: 0, err: "" });
+  // The device has the key: nobody is asked.
+  expect(await run("pair --json")).toMatchObject({ status: 0, err: "" });
+
+  await rm(join(state, "jelling", "identity.json"));
+  const stranger = await run("connect --once");
+  expect(stranger.status).toBe(1);
+  expect(stranger.err).toContain("another identity of ours");
+  expect(stranger.err).toContain(`jelling pair ${address}`);
+  const paired = await run("pair --yes --json");
+  expect(paired.status).toBe(0);
+  expect(paired.err).toContain("another identity of this side");
+  expect(await run("connect --once --json")).toMatchObject({ status: 0, err: "" });
+  air[Symbol.dispose]();
+});

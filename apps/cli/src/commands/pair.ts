@@ -1,11 +1,30 @@
+import type { Address } from "jelling/core";
+import type { Connection } from "jelling/device";
 import type { AgentOptions } from "../agent.ts";
 import type { Context } from "../context.ts";
+import { codeOf } from "../errors.ts";
 import { withConnection } from "../link.ts";
 
-/** Connects and pairs, also where there is a bond: it is replaced. */
+/** A bond's key that is lost, weaker than what is asked for now, or not there at all. */
+const NOT_PROVED: readonly unknown[] = ["ERR_BOND_LOST", "ERR_PAIRING", "ERR_STATE"];
+
+/** A device that still has the key of its bond shows it, so that nobody has to be asked whether it may be replaced. */
+async function prove(context: Context, connection: Connection): Promise<void> {
+  if (!connection.bonded) return;
+  try {
+    await connection.encrypt({ signal: context.signal });
+  } catch (error) {
+    if (!NOT_PROVED.includes(codeOf(error))) throw error;
+    const { otherIdentity } = error as { otherIdentity?: Address };
+    if (otherIdentity) context.terminal.note(`the bond was paired with another identity of this side, ${otherIdentity}`);
+  }
+}
+
+/** Connects and pairs, also where there is a bond: it is replaced, with the user's word where the device does not show its key. */
 export async function pair(context: Context, address: string, options: AgentOptions): Promise<void> {
   const { terminal } = context;
-  await withConnection(context, address, options, async (connection) => {
+  await withConnection(context, address, { ...options, anew: true }, async (connection) => {
+    await prove(context, connection);
     terminal.status(`pairing with ${connection.peerIdentity} …`);
     using deadline = context.deadline(60_000, "pairing");
     const report = await connection.pair({ signal: deadline.signal });
