@@ -8,7 +8,7 @@ import { fromHex as hex, toHex } from "../src/bytes/hex.ts";
 import { StateError } from "../src/core/error.ts";
 import type { ElevationDemand, GattServer } from "../src/gatt/index.ts";
 import { BONDED, createGattPair, type GattPair } from "./support/gatt-pair.ts";
-import { code, scripted, sent, serverWith } from "./support/gatt-script.ts";
+import { battery, code, scripted, sent, serverWith } from "./support/gatt-script.ts";
 
 const ENCRYPTED: LinkSecurity = { ...BONDED, authenticated: false };
 
@@ -216,5 +216,88 @@ describe("requests that need more security", () => {
     pair.clientChannel.receive(hex("1b030002"));
     expect(values).toEqual(["any 01", "strong 02", "any 02"]);
     expect(toHex((await next).value!)).toBe("02");
+  });
+
+  test("a link that loses its security again and again ends the request after the third try", async () => {
+    using pair = create(async () => pair.secure(ENCRYPTED));
+    pair.secure(ENCRYPTED);
+    const lose = (): void => pair.secure({ ...ENCRYPTED, encrypted: false, keySize: 0 });
+    // Each time another request is on its way, and while the one waits behind it the link is in the clear again.
+    const occupy = (): Promise<unknown> =>
+      code(pair.client.bearer.request(pair.clientBearer.valueFrame(0x0a, 3, hex("")), () => undefined));
+    pair.server.pause();
+    const others = [occupy()];
+    pair.clientBearer.on("security", ({ encrypted }) => {
+      if (encrypted) others.push(occupy());
+    });
+    const strong = code(pair.client.read(3, { security: { encrypted: true } }));
+    for (let tries = 1; tries <= 3; tries++) {
+      await delay(pair.clock, 10);
+      lose();
+      pair.server.resume();
+      await delay(pair.clock, 10);
+      pair.server.pause();
+      await delay(pair.clock, 1000);
+    }
+    pair.server.resume();
+    expect(await strong).toBe("ERR_INSUFFICIENT_SECURITY");
+    expect(demands).toHaveLength(2);
+    await Promise.all(others);
+  });
+});
+
+describe("what is done behind the caller's back", () => {
+  /** A peer that refuses to write the CCCD to zero, and to cancel prepared writes, for lack of security. */
+  const refusing = (demands: ElevationDemand[]): GattPair =>
+    scripted(
+      (request) => {
+        if (request === "1204000000") return "0112040005";
+        if (request.startsWith("12")) return "13";
+        if (request.startsWith("16")) return `17${request.slice(2)}00`; // an echo that differs
+        if (request === "1800") return "0118000005";
+        return battery(request);
+      },
+      { client: { elevate: async (demand) => void demands.push(demand) } },
+    );
+
+  test("unsubscribing secures nothing where the peer refuses it for lack of security; waited for, it does", async () => {
+    const demands: ElevationDemand[] = [];
+    using pair = refusing(demands);
+    const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
+    const flow = characteristic.notifications();
+    const next = flow.next();
+    await delay(pair.clock, 1);
+    await flow.return();
+    await next;
+    await delay(pair.clock, 100);
+    await (await characteristic.subscribe(() => {}))[Symbol.asyncDispose]();
+    await delay(pair.clock, 100);
+    expect(sent(pair, 0x12)).toEqual(["1204000100", "1204000000", "1204000000"]);
+    expect(demands).toEqual([]);
+    const subscription = await characteristic.subscribe(() => {});
+    expect(await code(subscription.unsubscribe())).toBe("ERR_ATT");
+    expect(demands).toHaveLength(1);
+  });
+
+  test("cancelling prepared writes secures nothing either", async () => {
+    const demands: ElevationDemand[] = [];
+    using pair = refusing(demands);
+    expect(await code(pair.client.writeLong(3, hex("0102")))).toBe("ERR_ATT_PROTOCOL");
+    await delay(pair.clock, 100);
+    expect(sent(pair, 0x18)).toEqual(["1800"]);
+    expect(demands).toEqual([]);
+  });
+
+  test("a subscription that demands what the link has lost is left without a word to the peer", async () => {
+    const demands: ElevationDemand[] = [];
+    using pair = refusing(demands);
+    pair.secure(BONDED);
+    const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
+    const subscription = await characteristic.subscribe(() => {}, { security: { authenticated: true } });
+    pair.secure(ENCRYPTED);
+    await subscription[Symbol.asyncDispose]();
+    await delay(pair.clock, 100);
+    expect(sent(pair, 0x12)).toEqual(["1204000100"]);
+    expect(demands).toEqual([]);
   });
 });

@@ -14,6 +14,12 @@ export interface GattOperationOptions extends OperationOptions {
   security?: SecurityRequirement | undefined;
 }
 
+/** Options of what the client does for itself. */
+export interface InternalOptions extends GattOperationOptions {
+  /** Nobody waits for it: it is sent as the link is, and nothing is secured, nor a question put to the user, for its sake. */
+  readonly unattended?: boolean;
+}
+
 export const SECURITY = optionNames<Pick<GattOperationOptions, "security">>({ security: true });
 const OPERATION = optionNames<GattOperationOptions>({ signal: true, timeoutMs: true, security: true });
 

@@ -4,7 +4,7 @@ import { AttErrorCode } from "../../att/error-code.ts";
 import { bothRequirements, type LinkSecurity, type SecurityRequirement } from "../../att/security.ts";
 import type { ResponseParser } from "../../att/transaction.ts";
 import { type Elevate, Elevation } from "./elevation.ts";
-import type { GattOperationOptions } from "./options.ts";
+import type { GattOperationOptions, InternalOptions } from "./options.ts";
 
 /** A request is made again after the link was encrypted, and once more after it was paired. */
 const ATTEMPTS = 3;
@@ -25,21 +25,21 @@ export class Requester {
   }
 
   /** What has to be waited for before something may leave; `undefined` where there is nothing. */
-  ready(options: GattOperationOptions): Promise<void> | undefined {
+  ready(options: InternalOptions): Promise<void> | undefined {
     if (!this.bearer.permits(options.security)) return this.#prepare(options);
     return this.#mtuSettled || this.bearer.policy.exchangeMtu === "as-needed" ? undefined : this.#exchange(options);
   }
 
-  async #prepare(options: GattOperationOptions): Promise<void> {
+  async #prepare(options: InternalOptions): Promise<void> {
     await this.#secure(options);
     await this.ready(options);
   }
 
   /** @throws {InsufficientSecurityError} the link cannot have what is demanded, or what the elevation throws */
-  async #secure(options: GattOperationOptions): Promise<void> {
+  async #secure(options: InternalOptions): Promise<void> {
     const { bearer } = this;
     if (bearer.refusal) throw bearer.refusal;
-    if (this.#elevation)
+    if (this.#elevation && !options.unattended)
       await this.#elevation.raise({ requirement: bothRequirements(bearer.demand, options.security), refusal: undefined }, options);
     const refusal = bearer.refusal ?? bearer.securityRefusal(options.security);
     if (refusal) throw refusal;
@@ -62,7 +62,7 @@ export class Requester {
   }
 
   /** @param build makes the frame, for every try anew, since a frame sent belongs to the channel */
-  async send<T>(build: () => Uint8Array, parse: ResponseParser<T>, options: GattOperationOptions): Promise<T> {
+  async send<T>(build: () => Uint8Array, parse: ResponseParser<T>, options: InternalOptions): Promise<T> {
     let raisedFrom: LinkSecurity | undefined;
     for (let attempt = 1; ; attempt++) {
       const preparing = this.ready(options);
@@ -76,7 +76,7 @@ export class Requester {
         if (error instanceof InsufficientSecurityError && attempt < ATTEMPTS) continue; // the link lost it while the request waited
         if (!(error instanceof AttError)) throw error;
         if (error.errorCode === AttErrorCode.DatabaseOutOfSync) this.#onOutOfSync();
-        if (attempt === ATTEMPTS || raisedFrom === this.bearer.security || !this.#elevation) throw error;
+        if (attempt === ATTEMPTS || raisedFrom === this.bearer.security || !this.#elevation || options.unattended) throw error;
         const requirement = requirementOf(error.errorCode, this.bearer.security);
         if (!requirement) throw error;
         if (this.bearer.security !== security) continue; // refused for what the link had then

@@ -1,10 +1,10 @@
 import { callOut } from "../../async/call-out.ts";
 import { Semaphore } from "../../async/semaphore.ts";
-import { AttError } from "../../att/error.ts";
+import { AttError, InsufficientSecurityError } from "../../att/error.ts";
 import { TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
 import type { SecurityRequirement } from "../../att/security.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
-import type { GattOperationOptions } from "./options.ts";
+import type { GattOperationOptions, InternalOptions } from "./options.ts";
 
 export const NOTIFICATIONS = 1;
 export const INDICATIONS = 2;
@@ -74,8 +74,7 @@ export class CharacteristicSubscriptions implements ValueSink {
   leave(listener: ValueListener): void {
     if (!this.#remove(listener)) return;
     const { bearer } = this.#context.requester;
-    if (!bearer.permits(listener.security)) return; // nobody waits for this: nothing is secured for it, and no question put to the user
-    this.#configure({ timeoutMs: TRANSACTION_TIMEOUT_MS }).catch((error: unknown) => {
+    this.#configure({ timeoutMs: TRANSACTION_TIMEOUT_MS, security: listener.security, unattended: true }).catch((error: unknown) => {
       if (!bearer.refusal) bearer.logger.info(() => `unsubscribing from handle ${this.#valueHandle} failed: ${String(error)}`);
     });
   }
@@ -104,7 +103,7 @@ export class CharacteristicSubscriptions implements ValueSink {
   }
 
   /** Writes the CCCD until it holds what is wanted; whoever changed that meanwhile finds it done. */
-  async #configure(options: GattOperationOptions): Promise<void> {
+  async #configure(options: InternalOptions): Promise<void> {
     const permit = await this.#lock.acquire(options, "waiting for a subscription to change");
     try {
       while (this.#hasCccd && this.#written !== this.#wanted && !this.#ended) {
@@ -126,14 +125,14 @@ export class CharacteristicSubscriptions implements ValueSink {
     );
   }
 
-  async #write(cccd: number, bits: number, options: GattOperationOptions): Promise<void> {
+  async #write(cccd: number, bits: number, options: InternalOptions): Promise<void> {
     const before = this.#written;
     this.#written = UNKNOWN; // until the peer has answered, whoever still waits for that
     try {
       await this.#context.values.write(cccd, Uint8Array.of(bits, 0), options);
       this.#written = bits;
     } catch (error) {
-      if (error instanceof AttError) this.#written = before;
+      if (error instanceof AttError || error instanceof InsufficientSecurityError) this.#written = before; // refused, or never sent
       throw error;
     }
   }

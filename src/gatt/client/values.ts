@@ -8,7 +8,7 @@ import { concat } from "../../bytes/hex.ts";
 import { checkInteger, checkOctets, checkOptions, kindOf, optionNames } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { FrameWriter } from "../frame-writer.ts";
-import { checkHandle, type GattOperationOptions } from "./options.ts";
+import { checkHandle, type GattOperationOptions, type InternalOptions } from "./options.ts";
 import type { Requester } from "./requester.ts";
 
 /** A part of a long value, and whether more may follow it. */
@@ -130,7 +130,7 @@ export class ValueAccess {
   }
 
   /** One Write Request where the value fits, prepared writes otherwise. */
-  async write(handle: number, value: Uint8Array, options: GattOperationOptions): Promise<void> {
+  async write(handle: number, value: Uint8Array, options: InternalOptions): Promise<void> {
     checkHandle(handle);
     checkValue(value);
     await this.#makeRoom(value, options);
@@ -146,7 +146,7 @@ export class ValueAccess {
   }
 
   /** Waits for what must be there before a value leaves, the larger MTU included where the value does not fit and the policy lets it fit. */
-  async #makeRoom(value: Uint8Array, options: GattOperationOptions): Promise<void> {
+  async #makeRoom(value: Uint8Array, options: InternalOptions): Promise<void> {
     const preparing = this.#requester.ready(options);
     if (preparing) await preparing;
     const { txLimit, policy } = this.#bearer;
@@ -206,9 +206,8 @@ export class ValueAccess {
   }
 
   async #cancel(): Promise<void> {
-    if (!this.#bearer.permits()) return; // behind the caller's back nothing is secured, and no question put to the user
     try {
-      await this.#execute(0, { timeoutMs: TRANSACTION_TIMEOUT_MS });
+      await this.#execute(0, { timeoutMs: TRANSACTION_TIMEOUT_MS, unattended: true });
     } catch (error) {
       this.#bearer.logger.debug(() => `prepared writes were not cancelled: ${String(error)}`);
     }
@@ -238,7 +237,7 @@ export class ValueAccess {
     }
   }
 
-  #execute(flags: number, options: GattOperationOptions): Promise<void> {
+  #execute(flags: number, options: InternalOptions): Promise<void> {
     const build = (): Uint8Array => {
       const writer = new FrameWriter(this.#bearer.allocate(2), AttOpcode.ExecuteWriteReq);
       writer.u8(flags);
