@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { delay } from "../src/async/clock.ts";
 import { NO_SECURITY } from "../src/att/security.ts";
 import { toHex } from "../src/bytes/hex.ts";
@@ -128,6 +128,114 @@ test("nothing is restored to a link that is encrypted without the bond's key, an
   }
   ask(pair, "1204000200");
   expect(keeper.told).toEqual([]);
+});
+
+// --- consent ----------------------------------------------------------------------------------------------------------------------
+
+describe("a restored subscription where each client needs the application's consent", () => {
+  const onSubscription = vi.fn();
+  const openAnswer = () => {
+    let resolve!: (granted: boolean) => void;
+    const promise = new Promise<boolean>((settle) => {
+      resolve = settle;
+    });
+    return { promise, resolve };
+  };
+  const guarded: ServiceDefinition = {
+    uuid: 0x180f,
+    characteristics: [{ uuid: 0x2a19, properties: ["notify"], permissions: { subscribe: "authorized" }, onSubscription }],
+  };
+  /** A peer whose bond restores a subscription; `answer` is the application's. */
+  const restored = (answer: () => Promise<boolean>): { pair: GattPair; keeper: Keeper; asked: unknown[]; notify(): Promise<void> } => {
+    onSubscription.mockClear();
+    const keeper = new Keeper();
+    keeper.cccd[12] = 1;
+    const asked: unknown[] = [];
+    const server = serverOf(guarded);
+    const authorize = (access: unknown): Promise<boolean> => {
+      asked.push(access);
+      return answer();
+    };
+    const pair = raw(server, { peer: { ...keeper.peer(), authorize } });
+    pair.secure(BONDED);
+    return { pair, keeper, asked, notify: () => server.characteristic(0x180f, 0x2a19)!.notify(Uint8Array.of(7)) };
+  };
+  const told = { notify: true, indicate: false, restored: true };
+
+  test("sends nothing before the application has agreed again", async () => {
+    const consent = openAnswer();
+    const { pair, asked, notify } = restored(() => consent.promise);
+    using _ = pair;
+    expect(asked).toEqual([{ handle: 12, write: true }]);
+    await notify();
+    expect(ask(pair, "0a0c00")).toEqual(["0b0100"]); // it stands, without effect
+    expect(onSubscription).not.toHaveBeenCalled();
+    pair.serverChannel.sent.length = 0;
+    pair.secure({ ...BONDED }); // nor does anything else open it
+    await notify();
+    expect(pair.serverChannel.sent).toEqual([]);
+    consent.resolve(true);
+    await delay(pair.clock, 1);
+    expect(onSubscription).toHaveBeenCalledExactlyOnceWith(expect.anything(), told);
+    await notify();
+    expect(pair.serverChannel.sent.map(toHex)).toEqual(["1b0b0007"]);
+  });
+
+  test.each<[string, () => Promise<boolean>]>([
+    ["refuses", () => Promise.resolve(false)],
+    ["fails", () => Promise.reject(new Error("nobody is there"))],
+  ])("sends nothing where the application %s, and stays in the bond", async (_name, answer) => {
+    const { pair, keeper, notify } = restored(answer);
+    using _ = pair;
+    await delay(pair.clock, 1);
+    await notify();
+    expect(pair.serverChannel.sent).toEqual([]);
+    expect(onSubscription).not.toHaveBeenCalled();
+    expect(keeper.cccd).toEqual({ 12: 1 });
+  });
+
+  test("is opened by a write that the application agrees to, whatever becomes of the first question", async () => {
+    const answers = [openAnswer(), openAnswer()];
+    let questions = 0;
+    const { pair, notify } = restored(() => answers[questions++]!.promise);
+    using _ = pair;
+    ask(pair, "120c000100");
+    answers[1]!.resolve(true);
+    await delay(pair.clock, 1);
+    await notify();
+    expect(pair.serverChannel.sent.map(toHex)).toEqual(["13", "1b0b0007"]);
+    answers[0]!.resolve(true);
+    await delay(pair.clock, 1);
+    expect(onSubscription).toHaveBeenCalledExactlyOnceWith(expect.anything(), { ...told, restored: false });
+  });
+
+  test("is closed again where the handler refuses that write", async () => {
+    onSubscription.mockReset();
+    const answers = [openAnswer(), Promise.resolve(true)];
+    let questions = 0;
+    const { pair, notify } = restored(() => {
+      const answer = answers[questions++]!;
+      return "promise" in answer ? answer.promise : answer;
+    });
+    using _ = pair;
+    onSubscription.mockImplementationOnce(() => {
+      throw new Error("not now");
+    });
+    ask(pair, "120c000000");
+    await delay(pair.clock, 1);
+    await notify();
+    expect(pair.serverChannel.sent.map(toHex)).toEqual(["01120c000e"]);
+    onSubscription.mockReset();
+  });
+
+  test("is not told of when the client is gone before the answer", async () => {
+    const consent = openAnswer();
+    const { pair } = restored(() => consent.promise);
+    pair[Symbol.dispose]();
+    consent.resolve(true);
+    await delay(pair.clock, 1);
+    expect(onSubscription).not.toHaveBeenCalled();
+  });
 });
 
 // --- pairing anew -----------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import { accessError } from "./access.ts";
 import type { Attribute } from "./attribute.ts";
 import type { ChangeAwareness } from "./caching.ts";
 import type { ClientConfiguration } from "./client-configuration.ts";
+import { askConsent } from "./consent.ts";
 import type { AttributeDatabase } from "./database.ts";
 import type { GattPeer, GattRequest } from "./definition.ts";
 import type { Operation } from "./operation.ts";
@@ -93,12 +94,7 @@ export class AttributeAccess {
 
   /** A missing answer is a refusal. @throws {AttError} Insufficient Authorization */
   async authorize(operation: Operation, { handle }: Attribute, write: boolean): Promise<void> {
-    let granted = false;
-    try {
-      granted = (await this.#peer.authorize?.({ handle, write })) === true;
-    } catch (error) {
-      this.#bearer.logger.warn(() => `authorization of handle ${handle} failed: ${String(error)}`);
-    }
+    const granted = await askConsent(this.#bearer, this.#peer, { handle, write });
     operation.throwIfGivenUp();
     if (!granted) throw new AttError(AttErrorCode.InsufficientAuthorization);
   }

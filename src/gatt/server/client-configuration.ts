@@ -5,6 +5,7 @@ import { AttErrorCode } from "../../att/error-code.ts";
 import { GattUuid } from "../uuids.ts";
 import { accessError } from "./access.ts";
 import type { ChangeAwareness } from "./caching.ts";
+import { askConsent } from "./consent.ts";
 import type { AttributeDatabase } from "./database.ts";
 import type { GattPeer } from "./definition.ts";
 import type { LocalCharacteristic, Subscriber } from "./local-characteristic.ts";
@@ -33,6 +34,8 @@ export class ClientConfiguration {
   readonly #written = new Set<LocalCharacteristic>();
   /** Restored under another handle than it was written to: nothing is sent before the client knows the new one. */
   readonly #moved = new Set<LocalCharacteristic>();
+  /** Restored where each client needs the application's consent, which was given for an earlier connection: nothing is sent before it is given anew. */
+  readonly #unauthorized = new Set<LocalCharacteristic>();
   /** What this connection gave to be stored, by handle: a keeper need not show it at once. */
   readonly #told = new Map<number, number>();
   #bonded = false;
@@ -60,6 +63,7 @@ export class ClientConfiguration {
     if (bits & ~allowed) throw new AttError(AttErrorCode.ValueNotAllowed);
     const before = this.get(characteristic);
     const wasMoved = this.#moved.delete(characteristic); // whoever writes to its CCCD knows where it is
+    const wasUnauthorized = this.#unauthorized.delete(characteristic); // the application was asked about this write
     const wasWritten = this.#written.has(characteristic);
     let settled = false;
     const keep = (): void => {
@@ -74,6 +78,7 @@ export class ClientConfiguration {
       operation.onGivenUp = undefined;
       if (this.#closed) return;
       if (wasMoved) this.#moved.add(characteristic);
+      if (wasUnauthorized) this.#unauthorized.add(characteristic);
       if (!wasWritten) this.#written.delete(characteristic);
       this.#set(characteristic, before);
     };
@@ -135,6 +140,7 @@ export class ClientConfiguration {
     const open =
       (isServiceChanged(characteristic) || !this.#awareness.isBlocked) &&
       !this.#moved.has(characteristic) &&
+      !this.#unauthorized.has(characteristic) &&
       accessError(characteristic.subscribeRequirement, this.#bearer.security) === 0;
     characteristic.setSubscriber(this.#subscriber, bits !== 0, open && (bits & NOTIFY) !== 0, open && (bits & INDICATE) !== 0);
   }
@@ -150,6 +156,7 @@ export class ClientConfiguration {
       if (this.#database.characteristicOfCccd(characteristic.cccdHandle!) === characteristic) continue;
       this.#written.delete(characteristic);
       this.#moved.delete(characteristic);
+      this.#unauthorized.delete(characteristic);
       this.#set(characteristic, 0);
       this.#store(characteristic.cccdHandle!, 0);
     }
@@ -203,7 +210,24 @@ export class ClientConfiguration {
   }
 
   #restore(characteristic: LocalCharacteristic, bits: number): void {
+    const { authorized } = characteristic.subscribeRequirement;
+    if (authorized) this.#unauthorized.add(characteristic);
     this.#set(characteristic, bits);
+    if (authorized) void this.#authorizeRestored(characteristic);
+    else this.#tellRestored(characteristic, bits);
+  }
+
+  /** Until the application agrees the configuration stands, and has no effect. */
+  async #authorizeRestored(characteristic: LocalCharacteristic): Promise<void> {
+    const granted = await askConsent(this.#bearer, this.#peer, { handle: characteristic.cccdHandle!, write: true });
+    // The client may have written to it meanwhile, or be gone.
+    if (!granted || this.#closed || !this.#unauthorized.delete(characteristic)) return;
+    const bits = this.get(characteristic);
+    this.#refresh(characteristic, bits);
+    this.#tellRestored(characteristic, bits);
+  }
+
+  #tellRestored(characteristic: LocalCharacteristic, bits: number): void {
     const failed = (error: unknown): void =>
       this.#bearer.logger.warn(() => `subscription handler of characteristic ${characteristic.uuid} failed: ${String(error)}`);
     try {
