@@ -312,6 +312,63 @@ test("a security that is lost between two handlers of one execution ends it, and
 
 // --- what is sent unasked ---------------------------------------------------------------------------------------------------------
 
+test("stored values stay where the security is lost while the last handler of an execution thinks", async () => {
+  const server = serverWith(
+    { uuid: 0x2a19, properties: ["write"], value: hex("aa"), permissions: { write: "encrypted" } },
+    { uuid: 0x2a1a, properties: ["write"], write: () => delay(pair.clock, 100) },
+  );
+  using pair: GattPair = raw(server, { security: ENCRYPTED });
+  ask(pair, "160300000001", "160500000002", "1801");
+  await delay(pair.clock, 50);
+  pair.secure(NO_SECURITY);
+  await delay(pair.clock, 100);
+  expect(toHex(pair.serverChannel.sent.at(-1)!)).toBe("0118030005");
+  expect(server.characteristic(0x180f, 0x2a19)!.value).toEqual(hex("aa"));
+});
+
+test.each([
+  ["a write", "1203000b", "0112030005"],
+  ["a command", "5203000b", undefined],
+])("%s that changes the beginning of a value is judged again when its handler has given the rest", async (_name, pdu, answer) => {
+  const written: string[] = [];
+  const server = serverWith({
+    uuid: 0x2a19,
+    properties: ["read", "write", "write-without-response"],
+    value: hex("0000"),
+    fixedLength: true,
+    permissions: { write: "encrypted" },
+    read: () => delay(pair.clock, 100).then(() => hex("0c0d")),
+    write: (value) => void written.push(toHex(value)),
+  });
+  using pair: GattPair = raw(server, { security: ENCRYPTED });
+  await later(pair, pdu, 150);
+  expect(written).toEqual(["0b0d"]);
+  ask(pair, pdu);
+  await delay(pair.clock, 50);
+  pair.secure(NO_SECURITY);
+  await delay(pair.clock, 100);
+  expect(written).toHaveLength(1);
+  if (answer) expect(toHex(pair.serverChannel.sent.at(-1)!)).toBe(answer);
+});
+
+test("what needs the user's consent does not come along with a neighbour's value, nor is it told by a search for its value", async () => {
+  const state = user();
+  const server = serverWith(
+    { uuid: 0x2a19, properties: ["read"], value: hex("01") },
+    { uuid: 0x2a19, properties: ["read"], value: hex("02"), permissions: { read: "authorized" } },
+    { uuid: 0x2a19, properties: ["read"], value: hex("03") },
+  );
+  using pair: GattPair = raw(server, { peer: asking(state, () => pair) });
+  expect(await later(pair, "080100ffff192a")).toEqual(["0903030001"]);
+  expect(state.asked).toEqual([]);
+  expect(await later(pair, "080400ffff192a")).toEqual(["0903050002070003"]);
+  expect(state.asked).toEqual(["read 5"]);
+  // Find By Type Value: the answer would say that the value is this one.
+  expect(await later(pair, "060100ffff192a02")).toEqual(["010601000a"]);
+  expect(await later(pair, "060100ffff192a03")).toEqual(["0707000700"]);
+  expect(state.asked).toEqual(["read 5"]);
+});
+
 test.each(["security", "configuration"] as const)(
   "what waits for room on the link is not sent when the %s is gone by then",
   async (what) => {
