@@ -4,6 +4,13 @@ export type { ExampleDevice, ExampleDeviceBody } from "./example-devices/kind.ts
 export { exampleAddress, exampleDevicesOf, openInSurroundings, startExampleDevice } from "./example-devices/surroundings.ts";
 export { PairEnd } from "./pair-end.ts";
 export { type ConnectedPairOptions, SimulatedAir, type SimulatedAirOptions, type SimulatedDeviceOptions } from "./simulated-air.ts";
-export type { KernelControllerOptions, KernelDeviceOptions, KernelPairing, SimulatedKernelOptions } from "./simulated-kernel/options.ts";
-export { type KernelSocketOptions, SimulatedKernel, SimulatedKernelDevice } from "./simulated-kernel.ts";
+export type {
+  KernelControllerOptions,
+  KernelDeviceOptions,
+  KernelPairing,
+  KernelSilence,
+  KernelSocketOptions,
+  SimulatedKernelOptions,
+} from "./simulated-kernel/options.ts";
+export { SimulatedKernel, SimulatedKernelDevice } from "./simulated-kernel.ts";
 export type { TracedPacket } from "./traced-packet.ts";

@@ -1,15 +1,22 @@
 import { type Clock, VirtualClock } from "../async/index.ts";
-import { ArgumentError, SeededRandom, StateError } from "../core/index.ts";
-import { type AnyMgmtCommand, type AnyMgmtEvent, DisconnectReason, events, type GivenTo } from "../mgmt-protocol/index.ts";
+import { ArgumentError, checkInteger, SeededRandom, StateError } from "../core/index.ts";
+import { type AnyMgmtEvent, DisconnectReason, events, type GivenTo } from "../mgmt-protocol/index.ts";
 import type { BlockingKernelSocket, KernelSocket } from "../transport/index.ts";
 import { DeviceInRange } from "./simulated-kernel/air/device-in-range.ts";
 import { closeLink, linkTo, openLink } from "./simulated-kernel/air/links.ts";
 import { updateEveryListener } from "./simulated-kernel/air/listening.ts";
+import { checkConnect, checkController, checkDevice, checkKernel, checkSilence, checkSocket } from "./simulated-kernel/check-options.ts";
 import { handlers } from "./simulated-kernel/commands/handlers.ts";
 import type { Controller } from "./simulated-kernel/controller.ts";
 import { KernelCore } from "./simulated-kernel/core.ts";
 import { Dispatcher } from "./simulated-kernel/dispatcher.ts";
-import type { KernelControllerOptions, KernelDeviceOptions, SimulatedKernelOptions } from "./simulated-kernel/options.ts";
+import type {
+  KernelControllerOptions,
+  KernelDeviceOptions,
+  KernelSilence,
+  KernelSocketOptions,
+  SimulatedKernelOptions,
+} from "./simulated-kernel/options.ts";
 import { PairingProcedure } from "./simulated-kernel/pairing/procedure.ts";
 import { losePower } from "./simulated-kernel/power.ts";
 import { SimulatedBlockingSocket } from "./simulated-kernel/sockets/blocking-socket.ts";
@@ -18,13 +25,6 @@ import type { QueuedSocket } from "./simulated-kernel/sockets/queued-socket.ts";
 const RECEIVE_QUEUE_PACKETS = 8192;
 const ROUND_TRIP_MS = 2;
 const SEED = 1;
-
-export interface KernelSocketOptions {
-  /** With CAP_NET_ADMIN; default true. */
-  readonly privileged?: boolean;
-  /** The program's name in the monitor's records. */
-  readonly command?: string;
-}
 
 /**
  * Linux's Bluetooth management interface without Linux, for tests of programs that use `jelling/mgmt`: as many sockets as wanted, with and
@@ -41,14 +41,11 @@ export class SimulatedKernel {
   readonly #core: KernelCore;
   readonly #dispatcher: Dispatcher;
 
-  constructor({
-    clock = new VirtualClock(),
-    random = new SeededRandom(SEED, "kernel"),
-    controllers = [{}],
-    devices = [],
-    receiveQueuePackets = RECEIVE_QUEUE_PACKETS,
-    roundTripMs = ROUND_TRIP_MS,
-  }: SimulatedKernelOptions = {}) {
+  /** @throws {ArgumentError} an unknown name, or a value of another kind; so do `plug`, `addDevice`, `openSocket` and `silence` */
+  constructor(options: SimulatedKernelOptions = {}) {
+    checkKernel(options);
+    const { clock = new VirtualClock(), random = new SeededRandom(SEED, "kernel"), controllers = [{}], devices = [] } = options;
+    const { receiveQueuePackets = RECEIVE_QUEUE_PACKETS, roundTripMs = ROUND_TRIP_MS } = options;
     this.clock = clock;
     this.#core = new KernelCore({ clock, random, roundTripMs, receiveQueuePackets });
     this.#dispatcher = new Dispatcher(this.#core, handlers);
@@ -57,7 +54,9 @@ export class SimulatedKernel {
   }
 
   /** A socket of the management channel. */
-  openSocket({ privileged = true, command = "program" }: KernelSocketOptions = {}): KernelSocket {
+  openSocket(options: KernelSocketOptions = {}): KernelSocket {
+    checkSocket(options);
+    const { privileged = true, command = "program" } = options;
     return this.#core.openSocket(
       { isPrivileged: privileged, command },
       (socket, packet) => this.#dispatcher.write(socket, packet),
@@ -88,6 +87,7 @@ export class SimulatedKernel {
 
   /** Plugs a controller in. @returns its index */
   plug(options: KernelControllerOptions = {}): number {
+    checkController(options);
     const controller = this.#core.add(options);
     this.#core.monitors.plugged(controller);
     this.#core.indexAdded(controller);
@@ -140,6 +140,7 @@ export class SimulatedKernel {
 
   /** Brings a device into range. @returns takes it away again, and changes it meanwhile */
   addDevice(options: KernelDeviceOptions): SimulatedKernelDevice {
+    checkDevice(options);
     const device = new DeviceInRange(options);
     this.#core.devices.set(device.key, device);
     updateEveryListener(this.#core);
@@ -147,7 +148,8 @@ export class SimulatedKernel {
   }
 
   /** From now on commands to a controller, or of one kind, or both, are swallowed: no effect, no answer. Dispose the result to stop. */
-  silence(what: { readonly index?: number; readonly command?: AnyMgmtCommand }): Disposable {
+  silence(what: KernelSilence): Disposable {
+    checkSilence(what);
     const silence = { index: what.index, command: what.command };
     this.#core.silenced.add(silence);
     return { [Symbol.dispose]: () => void this.#core.silenced.delete(silence) };
@@ -191,6 +193,7 @@ export class SimulatedKernelDevice implements Disposable {
     return this.#device.rssi;
   }
   set rssi(dbm: number) {
+    checkInteger("rssi", dbm, -127, 127);
     this.#device.rssi = dbm;
   }
 
@@ -199,7 +202,9 @@ export class SimulatedKernelDevice implements Disposable {
    *
    * @throws {StateError} the controller is off, not connectable, or connected to it already
    */
-  connect(index: number, { pair = false }: { readonly pair?: boolean } = {}): void {
+  connect(index: number, options: { readonly pair?: boolean } = {}): void {
+    checkConnect(options);
+    const { pair = false } = options;
     const controller = this.#core.controllers.get(index);
     const { address, addressType, isLe } = this.#device;
     const isReady = controller?.isPowered && controller.has(isLe ? "LowEnergy" : "BREDR") && controller.has("Connectable");

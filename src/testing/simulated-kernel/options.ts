@@ -1,7 +1,7 @@
 import type { Clock } from "../../async/index.ts";
 import type { RandomSource, UuidLike } from "../../core/index.ts";
 import type { AdvertisingDataLike } from "../../gap/index.ts";
-import type { Settings } from "../../mgmt-protocol/index.ts";
+import type { AnyMgmtCommand, Settings } from "../../mgmt-protocol/index.ts";
 
 export type SettingName = keyof typeof Settings;
 
@@ -86,4 +86,17 @@ export interface SimulatedKernelOptions {
   readonly receiveQueuePackets?: number | undefined;
   /** How long the controller takes for an HCI command; default 2 ms. Powering takes five of them. */
   readonly roundTripMs?: number | undefined;
+}
+
+export interface KernelSocketOptions {
+  /** With CAP_NET_ADMIN; default true. */
+  readonly privileged?: boolean;
+  /** The program's name in the monitor's records. */
+  readonly command?: string;
+}
+
+/** Commands that are swallowed: those to one controller, or of one kind, or both; without either all. */
+export interface KernelSilence {
+  readonly index?: number;
+  readonly command?: AnyMgmtCommand;
 }

@@ -1,3 +1,4 @@
+import { onAbort } from "jelling/async";
 import { fromHex } from "jelling/bytes";
 import { Uuid } from "jelling/core";
 import { advertise as startAdvertising } from "jelling/mgmt";
@@ -46,7 +47,7 @@ export async function advertise(invocation: Invocation): Promise<void> {
     try {
       const stopped = new Promise<undefined>((resolve) => {
         if (deadline.signal.aborted) resolve(undefined);
-        else deadline.signal.addEventListener("abort", () => resolve(undefined), { once: true });
+        else onAbort(deadline.signal, () => resolve(undefined));
       });
       const lost = await Promise.race([advertising.lost, stopped]);
       if (lost !== undefined && lost !== "duration") throw new CommandError(`the advertising on hci${index} ended: ${lost}`);

@@ -1,3 +1,4 @@
+import { onAbort } from "jelling/async";
 import {
   AddressType,
   type AnyMgmtCommand,
@@ -124,7 +125,7 @@ export async function accept(invocation: Invocation): Promise<void> {
     await new Promise<void>((resolve) => {
       for (const signal of [deadline.signal, enough.signal]) {
         if (signal.aborted) resolve();
-        else signal.addEventListener("abort", () => resolve(), { once: true });
+        else onAbort(signal, resolve);
       }
     });
     terminal.status("");
