@@ -70,7 +70,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
   });
 
   test("the transports work on a real kernel", async () => {
-    const { status, output } = await runInSoundLab("--timeout", "300", "--", "node", "lab/checks/transports.mjs");
+    const { status, output } = await runInSoundLab("--timeout", "900", "--", "node", "lab/checks/transports.mjs");
     expect(output.split("\n").filter((line) => line.startsWith("not ok"))).toEqual([]);
     expect(status, output).toBe(0);
   });
@@ -93,7 +93,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
       expect(bundled.status, bundled.output).toBe(0);
       captures = kept ?? mkdtempSync(join(tmpdir(), "jelling-captures-"));
       mkdirSync(captures, { recursive: true });
-      const options = ["--timeout", "380", "--writable", captures, "--env", `JELLING_CAPTURES=${captures}`];
+      const options = ["--timeout", "1200", "--writable", captures, "--env", `JELLING_CAPTURES=${captures}`];
       outcome = await runInSoundLab(...options, "--", "node", "lab/scenarios/mgmt.mjs", ...claims.map(([name]) => name));
     }, 1_800_000);
     afterAll(() => {
@@ -131,7 +131,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
     beforeAll(async () => {
       captures = kept ?? mkdtempSync(join(tmpdir(), "jelling-captures-"));
       mkdirSync(captures, { recursive: true });
-      const options = ["--timeout", "380", "--writable", captures, "--env", `JELLING_CAPTURES=${captures}`];
+      const options = ["--timeout", "1200", "--writable", captures, "--env", `JELLING_CAPTURES=${captures}`];
       outcome = await runInSoundLab(...options, "--", "node", "lab/scenarios/all.mjs", ...Object.keys(scenarios));
     }, 1_800_000);
     afterAll(() => {

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { openCaptureFile } from "jelling/node";
 import { forgetBonds, scope } from "./bluez.mjs";
 
-const stepLimitMs = 60_000;
+// A limit for what hangs: a loaded machine takes its time, and starting a program takes the emulated one some seconds.
+const stepLimitMs = 180_000;
 /** Time for sockets, workers and timers to be gone after the last step. */
 const graceMs = 5_000;
 
@@ -21,6 +22,11 @@ const graceMs = 5_000;
 /** @type {NodeJS.Timeout | undefined} */
 let grace;
 
+/** Another scenario is about to be loaded, which takes as long as it takes: what is still running may be its modules. */
+export function anotherComes() {
+  clearTimeout(grace);
+}
+
 /**
  * Runs a scenario on a BlueZ that remembers nothing. The exit status of the process is 0 only when every step of every scenario has been taken
  * and the process ends by itself, so nothing is left running.
@@ -29,7 +35,7 @@ let grace;
  * @param {(scenario: Scenario) => Promise<void>} body
  */
 export async function runScenario(name, body) {
-  clearTimeout(grace);
+  anotherComes();
   const folder = process.env.JELLING_CAPTURES ?? join(tmpdir(), "captures");
   mkdirSync(folder, { recursive: true });
   const capturePath = (/** @type {string} */ who) => join(folder, `${name}-${who}.btsnoop`);

@@ -78,6 +78,8 @@ await runScenario("mgmt-programs", async ({ use, step }) => {
   );
 
   await step("two programs change things at the same time: each gets its own answers, and is told what the other did", async () => {
+    await settled(mgmt); // what the steps before have changed has been told
+    await program.call("readManagementVersionInformation");
     const before = { heard: newSettings(heard).length, told: newSettings(program.events).length };
     const ours = async () => {
       const answers = [];

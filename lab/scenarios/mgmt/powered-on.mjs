@@ -92,8 +92,9 @@ export async function poweredOnSteps({ step, mgmt, other, btmgmt }) {
     await refused("InvalidParameters", mgmt.addAdvertising(0, { instance: 2, advData: Uint8Array.of(9, 9) }));
     await refused("InvalidParameters", mgmt.addAdvertising(0, { instance: features.maxInstances + 1 }));
     const told = await eventsDuring(other, () => mgmt.addAdvertising(0, { instance: 1, flags, advData: battery }));
+    // The kernel may still tell what earlier steps have changed.
     assert.deepEqual(
-      told.map(({ event }) => event),
+      told.map(({ event }) => event).filter((event) => event.startsWith("advertising")),
       [],
       "replacing is no news",
     );
