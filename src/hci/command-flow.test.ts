@@ -50,6 +50,27 @@ test("neither is it where the late answer is a success and the true one is not",
   await refused;
 });
 
+test("nor is one that names the connection that the lost command was about", async () => {
+  const { hci, controller, clock } = await openScriptedHci();
+  controller.answer(ReadRssi, "held");
+  const lost = expect(hci.send(ReadRssi, { handle: 1 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+  await clock.advance(5000);
+  await lost;
+  const next = hci.send(ReadRssi, { handle: 1 });
+  controller.complete(ReadRssi, { handle: 1, rssi: -40 });
+  await clock.advance(50);
+  controller.complete(ReadRssi, { handle: 1, rssi: -70 });
+  expect(await next).toMatchObject({ rssi: -70 });
+});
+
+test("a Command Complete too short to grant anything grants nothing, and takes nothing back", async () => {
+  const { hci, controller, clock } = await openScriptedHci();
+  for (const hex of ["04 0e 00", "04 0e 01 00", "04 0e 02 00 01"]) controller.send(fromHex(hex));
+  const before = clock.now();
+  await hci.send(LeSetScanEnable, ENABLE);
+  expect(clock.now()).toBe(before);
+});
+
 test("a late Command Status is no answer to the next command either", async () => {
   const { hci, controller, clock } = await openScriptedHci();
   controller.answer(LeReadRemoteFeatures, "held");
@@ -136,6 +157,7 @@ test.each([
   ["not counted in the event's length", "04 0e 09 01 0910 01 001122334455"],
   ["cut", "04 0e 09 01 0910 01 0011223344"],
   ["missing", "04 0e 04 01 0910 01"],
+  ["missing and counted", "04 0e 0a 01 0910 01"],
 ])("an error status is decoded, and believed, where what follows it is %s", async (_name, hex) => {
   const packet = fromHex(hex);
   expect(decodeEvent(packet).answers).toMatchObject({ name: "ReadBdAddr", returns: { status: 0x01 } });
@@ -164,6 +186,11 @@ test("the return parameters of every command may be cut anywhere after an error 
     }
   }
   expect(cut).toBeGreaterThan(1000);
+});
+
+test("a length that is a lie is told with what is there", () => {
+  expect(() => decodeEvent(fromHex("04 0e 06 01 0514 00 0100 ba"))).toThrow("length 6, has 7 octets of parameters");
+  expect(() => decodeCommand(fromHex("01 0514 03 0100"))).toThrow("length 3, has 2 octets of parameters");
 });
 
 test("an event whose length is a lie is none, where it is no failed command", async () => {

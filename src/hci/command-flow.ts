@@ -57,7 +57,8 @@ export class CommandFlow {
   readonly #transmit: (packet: Uint8Array) => void;
   readonly #onDead: (error: ControllerError) => void;
   #queue: Entry[] = [];
-  #credits = 1; // one command may be sent before the first event, 4.4
+  /** What the last event granted; one command may be sent before the first, 4.4. Every answer grants anew, so none is counted down. */
+  #credits = 1;
   #outstanding: Entry | undefined;
   #probe: Entry | undefined;
   #deadline: Disposable | undefined;
@@ -216,7 +217,6 @@ export class CommandFlow {
 
   #start(entry: Entry): void {
     this.#outstanding = entry;
-    this.#credits--;
     this.#deadline = this.#clock.setTimer(this.#timeoutMs, entry.declaration.name, () => this.#unanswered(entry));
     this.#transmit(entry.packet);
   }
@@ -293,7 +293,6 @@ export class CommandFlow {
     const probe = this.#entry(declaration, encodeCommand(declaration, {}), {});
     probe.pending.promise.catch((error: unknown) => this.#logger.debug(`sign of life: ${String(error)}`));
     this.#probe = probe;
-    this.#credits = Math.max(this.#credits, 1); // the lost command's credit would come back with its answer only
     this.#start(probe);
   }
 }
@@ -313,7 +312,6 @@ const failure = ({ declaration }: Entry, status: number): Outcome => ({ error: n
 
 /** Connection_Handle among parameters or return parameters; some tables call it Handle. */
 function handleOf(parameters: unknown): number | undefined {
-  if (typeof parameters !== "object" || parameters === null) return undefined;
-  const { connectionHandle, handle = connectionHandle } = parameters as { connectionHandle?: unknown; handle?: unknown };
+  const { connectionHandle, handle = connectionHandle } = (parameters ?? {}) as { connectionHandle?: unknown; handle?: unknown };
   return typeof handle === "number" ? handle & 0x0fff : undefined;
 }

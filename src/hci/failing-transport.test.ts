@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { ScriptedController } from "../../test/support/scripted-hci.ts";
 import { VirtualClock } from "../async/index.ts";
 import { createTransportPair } from "../transport/memory-pipe.ts";
-import { Hci, type HciOptions, type HciTransport, LeSetScanEnable, PacketType } from "./index.ts";
+import { Hci, type HciOptions, type HciTransport, LeSetScanEnable, PacketType, TransportClosed } from "./index.ts";
 
 const ENABLE = { leScanEnable: true, filterDuplicates: false };
 const FULL = new Error("no space left on device");
@@ -84,6 +84,24 @@ test.each(["at once", "from the queue"])("a send that throws at data that goes %
   expect(hci.ended).toMatchObject({ code: "ERR_TRANSPORT_CLOSED", message: 'transport "failing:" ended: it failed to send', cause: FULL });
   expect(link.ended).toMatchObject({ code: "ERR_DISCONNECTED" });
   expect([hci.acl.freePackets, clock.pending]).toEqual([0, []]);
+});
+
+test("a transport of JavaScript that says nothing of itself may fail all the same", async () => {
+  const { transport, clock } = failing(() => true);
+  await expect(Hci.open({ ...transport, info: undefined as never }, { clock })).rejects.toMatchObject({ cause: FULL });
+});
+
+test("the first end counts: what the transport says of itself afterwards is not heard", async () => {
+  const { transport, controller, clock } = failing(() => false);
+  const hci = await Hci.open(transport, { clock });
+  const reasons: unknown[] = [];
+  hci.onClose((reason) => reasons.push(reason));
+  controller.send(Uint8Array.of(4, 0x10, 1, 5)); // Hardware Error
+  const { ended } = hci;
+  transport.onClose?.(new TransportClosed("pulled out"));
+  expect(hci.ended).toBe(ended);
+  expect(reasons).toEqual([ended]);
+  await expect(hci.send(LeSetScanEnable, ENABLE)).rejects.toBe(ended);
 });
 
 test("an Hci is not opened over a transport that cannot send", async () => {

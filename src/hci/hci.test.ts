@@ -436,6 +436,12 @@ test("a hardware error ends the Hci; its own handlers hear of it first", async (
   expect(hci.ended).toMatchObject({ code: "ERR_CONTROLLER", hardwareCode: 5 });
 });
 
+test("an overflow of the controller's buffers is told in the log", async () => {
+  const { controller, log } = await openScriptedHci();
+  controller.send(fromHex("04 1a 01 01"));
+  expect(log.filter((line) => line.includes("overflowed"))).toHaveLength(1);
+});
+
 test("events reach their handlers decoded, in order, until disposed", async () => {
   const { hci, controller } = await openScriptedHci();
   const log: unknown[] = [];
