@@ -1,9 +1,9 @@
-import { Broadcast, type Clock, Deadline, delay, Emitter, type Flow, onAbort, Pending, SystemClock } from "../async/index.ts";
+import { Broadcast, type Clock, Deadline, delay, Emitter, type Flow, onAbort, Pending } from "../async/index.ts";
 import { Address, type AddressLike } from "../core/address.ts";
 import { checkChoice, checkFunction, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
 import { type BleError, ClosedError, StateError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import { type RandomSource, systemRandom } from "../core/random.ts";
+import type { RandomSource } from "../core/random.ts";
 import {
   Advertiser,
   type AdvertisingSession,
@@ -12,7 +12,6 @@ import {
   Connector,
   checkConnectOptions,
   DEFAULT_CONNECT_TIMEOUT_MS,
-  MemoryBondStore,
   type OnAdvertisement,
   type OwnAddresses,
   Radio,
@@ -20,19 +19,10 @@ import {
   type ScanReports,
 } from "../gap/index.ts";
 import { GattServer, gapService, gattService } from "../gatt/index.ts";
-import {
-  type ControllerError,
-  DisconnectedError,
-  type Hci,
-  HciError,
-  HciErrorCode,
-  type HciTransport,
-  hciErrorText,
-} from "../hci/index.ts";
+import { ControllerError, DisconnectedError, type Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
 import { L2cap } from "../l2cap/index.ts";
 import { type BondStore, PairingAttempts } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
-import { CapturedTransport } from "./capture.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
@@ -48,6 +38,8 @@ const FAREWELL_MS = 2000;
 const RELEASE_MS = 5000;
 /** Pause before another try to connect where the peer did not answer its first events; twice as long each time, up to the second number. */
 const CONNECT_PAUSE_MS = [20, 640] as const;
+/** Connection handles, Vol 4 Part E 5.3. */
+const LAST_HANDLE = 0x0eff;
 const EVENTS: readonly (keyof DeviceEvents)[] = ["connection", "closed"];
 const SIGNAL_OPTION = optionNames<{ signal?: AbortSignal | undefined }>({ signal: true });
 
@@ -408,6 +400,10 @@ export class Device implements AsyncDisposable {
   // --- links ----------------------------------------------------------------------------------------------------------------------
 
   #onLink(link: NewLink): void {
+    if (link.handle > LAST_HANDLE) {
+      this.#lose(new ControllerError(`the controller reports a link of handle ${link.handle}, which none may have; it is reset`));
+      return;
+    }
     // Left over where an event was lost: the controller would not give a handle twice.
     this.#discarded.onGone(link.handle);
     this.#links.get(link.handle)?.end(new DisconnectedError(HciErrorCode.UnspecifiedError));
