@@ -49,7 +49,7 @@ const refuses = (cases: readonly [call: () => unknown, message: string][]): void
 describe("Device.open", () => {
   const open = (options: unknown): Promise<Device> => Device.open(new ScriptedController().transport, any(options));
   refuses([
-    [() => Device.open(any(undefined)), "Device.open: expected what openTransport takes"],
+    [() => Device.open(any(undefined)), "Device.open: expected a transport or a function that opens one, got undefined"],
     [() => Device.open(any(5)), "got 5"],
     [() => Device.open(any({})), "got an object"],
     [() => open(5), "expected an object of options, got 5"],

@@ -80,6 +80,17 @@ test.each<[string, () => never | Promise<never>]>([
   await expect(Device.open(open, { clock })).rejects.toThrow("no adapter");
 });
 
+test.each<[string, unknown]>([
+  ["nothing", undefined],
+  ["a name", "hci:0"],
+])("a function that gives %s: an ArgumentError, with a capture too", async (_what, given) => {
+  for (const capture of [undefined, () => {}])
+    await expect(Device.open(() => Promise.resolve(given as never), { clock, capture })).rejects.toMatchObject({
+      code: "ERR_ARGUMENT",
+      message: expect.stringContaining("Device.open: expected a transport, got"),
+    });
+});
+
 test("an option that is refused closes nothing: the transport can be used for another try", async () => {
   await expect(Device.open(controller.transport, { clock, maxBonds: 5, policy: { elevate: "always" as never } })).rejects.toThrow(
     "elevate",

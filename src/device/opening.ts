@@ -3,6 +3,7 @@ import { Logger } from "../core/logger.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
 import { BondBook, MemoryBondStore, OwnAddresses } from "../gap/index.ts";
 import { Hci, type HciTransport } from "../hci/index.ts";
+import { checkTransport } from "../hci/transport.ts";
 import { CapturedTransport } from "./capture.ts";
 import type { DeviceOptions, OpenController } from "./options.ts";
 import { ownTerms } from "./own-terms.ts";
@@ -40,6 +41,7 @@ export async function openStack(controller: HciTransport | OpenController, optio
         throw error;
       });
     }
+    checkTransport("Device.open", transport);
   } catch (error) {
     if (transport) await letGo(transport, clock, logger);
     throw error;

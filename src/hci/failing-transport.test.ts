@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ScriptedController } from "../../test/support/scripted-hci.ts";
+import { uncaughtDuring } from "../../test/support/uncaught.ts";
 import { VirtualClock } from "../async/index.ts";
 import { createTransportPair } from "../transport/memory-pipe.ts";
 import { Hci, type HciOptions, type HciTransport, LeSetScanEnable, PacketType, TransportClosed } from "./index.ts";
@@ -91,6 +92,39 @@ test("a transport of JavaScript that says nothing of itself may fail all the sam
   await expect(Hci.open({ ...transport, info: undefined as never }, { clock })).rejects.toMatchObject({ cause: FULL });
 });
 
+test.each<[string, unknown, object]>([
+  ["no reason", undefined, { code: "ERR_TRANSPORT_CLOSED", message: 'transport "failing:" ended' }],
+  ["an error of its own", FULL, { code: "ERR_TRANSPORT_CLOSED", cause: FULL }],
+])("a transport that ends with %s ends the Hci with a typed one", async (_what, reason, expected) => {
+  const { transport, clock } = failing(() => false);
+  const hci = await Hci.open(transport, { clock });
+  const waiting = hci.acl.open(1).whenSent();
+  const told: unknown[] = [];
+  hci.onClose((error) => told.push(error));
+  transport.onClose?.(reason as never);
+  expect(hci.ended).toMatchObject(expected);
+  expect(told).toEqual([hci.ended]);
+  await waiting;
+  await expect(hci.send(LeSetScanEnable, ENABLE)).rejects.toBe(hci.ended);
+});
+
+test("packets in Node's Buffers are plain octets to who gets them, and what is no packet is the transport's fault alone", async () => {
+  const { transport, clock } = failing(() => false);
+  const hci = await Hci.open(transport, { clock });
+  const pdus: Uint8Array[] = [];
+  hci.acl.open(1).onPdu = (bytes, offset, end) => pdus.push(bytes.slice(offset, end));
+  const buffer = Buffer.from("020120050001000400aa", "hex");
+  const uncaught = await uncaughtDuring(() => {
+    for (const nothing of [undefined, null, "04", 5, [4, 5]]) transport.onPacket?.(nothing as never);
+    transport.onPacket?.(buffer);
+  });
+  buffer.fill(0);
+  expect(pdus).toEqual([Uint8Array.of(1, 0, 4, 0, 0xaa)]);
+  expect(uncaught).toHaveLength(5);
+  expect(uncaught[3]).toMatchObject({ code: "ERR_ARGUMENT", message: "the transport gave 5, expected a Uint8Array" });
+  expect(hci.ended).toBeUndefined();
+});
+
 test("the first end counts: what the transport says of itself afterwards is not heard", async () => {
   const { transport, controller, clock } = failing(() => false);
   const hci = await Hci.open(transport, { clock });
@@ -136,6 +170,7 @@ test("a transport that can neither send nor be closed is told in the log and har
 
 const clock = new VirtualClock();
 test.each<[string, { transport?: unknown; options?: unknown }, string]>([
+  ["a transport that cannot be closed", { transport: { send: () => {} } }, "got one without [Symbol.asyncDispose]"],
   ["no transport", { transport: undefined }, "expected a transport, got undefined"],
   ["a name", { transport: "sim:" }, "expected a transport, got a string"],
   ["no options", { options: undefined }, "expected a clock, got undefined"],

@@ -2,7 +2,7 @@ import { callOut, rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { DecodeError, decode } from "../bytes/index.ts";
 import { checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
-import { ArgumentError, type BleError, ClosedError, Logger, StateError, UnsupportedError } from "../core/index.ts";
+import { ArgumentError, BleError, ClosedError, Logger, StateError, UnsupportedError } from "../core/index.ts";
 import { AclManager } from "./acl.ts";
 import { CommandFlow } from "./command-flow.ts";
 import { Reset } from "./commands/controller-baseband.ts";
@@ -11,7 +11,7 @@ import { type ControllerInfo, initializeController, isSupported } from "./contro
 import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey, isCommandFailure } from "./declare.ts";
 import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
-import { type HciTransport, PacketType, TransportClosed } from "./transport.ts";
+import { checkTransport, type HciTransport, PacketType, plainOctets, TransportClosed } from "./transport.ts";
 
 export interface HciOptions {
   clock: Clock;
@@ -78,7 +78,7 @@ export class Hci implements AsyncDisposable {
       onDead: (error) => this.#fail(error),
     });
     this.acl = new AclManager({ clock, logger: this.logger, transmit, onOverflow: (handle) => this.#giveUpLink(handle) });
-    transport.onClose = (reason) => this.#fail(reason);
+    transport.onClose = (reason) => this.#fail(this.#asEnd(reason));
     transport.onPacket = (packet) => this.#receive(packet);
   }
 
@@ -93,7 +93,7 @@ export class Hci implements AsyncDisposable {
    * @throws {HciError} the controller refuses a command that it must have
    */
   static async open(transport: HciTransport, options: HciOptions): Promise<Hci> {
-    checkTransport(transport);
+    checkTransport("Hci.open", transport);
     checkHciOptions(options);
     const hci = new Hci(transport, options);
     const { signal } = options;
@@ -316,12 +316,19 @@ export class Hci implements AsyncDisposable {
     );
   }
 
-  #receive(packet: Uint8Array): void {
-    if (this.#ended) {
-      this.#receiveFarewell(packet);
-      return;
-    }
+  /** Why a transport ended, of whatever kind its reason is. */
+  #asEnd(reason: unknown): BleError {
+    if (reason instanceof BleError) return reason;
+    return new TransportClosed(`transport "${this.#transport.info?.spec}" ended`, reason === undefined ? {} : { cause: reason });
+  }
+
+  #receive(received: Uint8Array): void {
     try {
+      const packet = plainOctets(received);
+      if (this.#ended) {
+        this.#receiveFarewell(packet);
+        return;
+      }
       switch (packet[0]) {
         case PacketType.AclData:
           this.acl.receive(packet);
@@ -432,11 +439,6 @@ export class Hci implements AsyncDisposable {
       return undefined;
     }
   }
-}
-
-function checkTransport(transport: unknown): void {
-  if (typeof (transport as HciTransport | undefined)?.send !== "function")
-    throw new ArgumentError(`Hci.open: expected a transport, got ${kindOf(transport)}`);
 }
 
 function checkHciOptions(options: HciOptions): void {

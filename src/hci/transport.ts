@@ -1,4 +1,5 @@
-import { BleError } from "../core/error.ts";
+import { kindOf } from "../core/arguments.ts";
+import { ArgumentError, BleError } from "../core/error.ts";
 
 /** A two-way stream of whole HCI packets, H4 packet type first (Vol 4 Part A 2). Packets arrive in order; a packet's bytes belong to the receiver. */
 export interface HciTransport extends AsyncDisposable {
@@ -32,3 +33,17 @@ export class TransportError extends BleError {
 
 /** H4 packet types, Vol 4 Part A 2. */
 export const PacketType = Object.freeze({ Command: 0x01, AclData: 0x02, SynchronousData: 0x03, Event: 0x04, IsoData: 0x05 });
+
+/** A transport may be a program's own. @throws {ArgumentError} it cannot send, or cannot be closed */
+export function checkTransport(what: string, transport: unknown): void {
+  const { send, [Symbol.asyncDispose]: dispose } = (transport ?? {}) as Partial<HciTransport>;
+  if (typeof send !== "function") throw new ArgumentError(`${what}: expected a transport, got ${kindOf(transport)}`);
+  if (typeof dispose !== "function") throw new ArgumentError(`${what}: expected a transport, got one without [Symbol.asyncDispose]`);
+}
+
+/** A packet as a plain Uint8Array: `slice` of Node's Buffer gives a view of octets that the transport may use again. */
+export function plainOctets(packet: Uint8Array): Uint8Array {
+  if (packet?.constructor === Uint8Array) return packet;
+  if (packet instanceof Uint8Array) return new Uint8Array(packet.buffer, packet.byteOffset, packet.length);
+  throw new ArgumentError(`the transport gave ${kindOf(packet)}, expected a Uint8Array`);
+}
