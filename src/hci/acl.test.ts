@@ -356,3 +356,47 @@ test("any traffic on any number of links: nothing is lost, reordered or sent bey
     }),
   );
 });
+
+test("credits that come back inside the sending do not nest it, however much waits", () => {
+  const clock = new VirtualClock();
+  let depth = 0;
+  let deepest = 0;
+  let sent = 0;
+  const acl: AclManager = new AclManager({
+    clock,
+    logger: Logger.silent,
+    transmit: () => {
+      sent++;
+      deepest = Math.max(deepest, ++depth);
+      if (sent > 1) acl.onCompleted(completed([1, 1]));
+      depth--;
+    },
+    onOverflow: () => {},
+  });
+  acl.configure(27, 1);
+  const link = acl.open(1);
+  for (let i = 0; i < 500; i++) link.sendFrame(frameOf(1, 20));
+  expect(sent).toBe(1);
+  acl.onCompleted(completed([1, 1]));
+  expect([sent, deepest, acl.freePackets]).toEqual([500, 1, 1]);
+});
+
+test("1024 frames may wait; with one more the link is given up, and takes nothing from then on", () => {
+  const overflows: number[] = [];
+  const acl = new AclManager({
+    clock: new VirtualClock(),
+    logger: Logger.silent,
+    transmit: () => {},
+    onOverflow: (handle) => overflows.push(handle),
+  });
+  acl.configure(27, 1);
+  const link = acl.open(7);
+  link.sendFrame(frameOf(7, 20)); // under way
+  for (let i = 0; i < 1024; i++) link.sendFrame(frameOf(7, 20));
+  expect([overflows, link.waiting]).toEqual([[], 1024]);
+  for (let i = 0; i < 5; i++) link.sendFrame(frameOf(7, 20));
+  expect([overflows, link.waiting]).toEqual([[7], 1024]);
+  acl.onCompleted(completed([7, 1]));
+  link.sendFrame(frameOf(7, 20));
+  expect([overflows, link.waiting]).toEqual([[7], 1023]);
+});

@@ -5,6 +5,7 @@ import {
   commands,
   decodeCommand,
   decodeEvent,
+  encodeCommandComplete,
   encodeCommandStatus,
   HciErrorCode,
   LeCreateConnectionCancel,
@@ -69,6 +70,37 @@ test("a Command Complete too short to grant anything grants nothing, and takes n
   const before = clock.now();
   await hci.send(LeSetScanEnable, ENABLE);
   expect(clock.now()).toBe(before);
+});
+
+test("nobody waits for a grant of commands when the last one that needs it was given up", async () => {
+  const { hci, controller, clock } = await openScriptedHci();
+  controller.credits = 0;
+  await hci.send(LeSetScanEnable, ENABLE);
+  const abort = new AbortController();
+  const waiting = hci.send(LeSetScanEnable, ENABLE, { signal: abort.signal });
+  expect(clock.pending).toHaveLength(1);
+  abort.abort(new Error("enough"));
+  await expect(waiting).rejects.toThrow("enough");
+  expect(clock.pending).toEqual([]);
+});
+
+test("each reset is one: the next has its own, those who ask meanwhile share it", async () => {
+  const { hci, controller } = await openScriptedHci();
+  for (let i = 1; i <= 3; i++) {
+    await Promise.all([hci.reset(), hci.reset()]);
+    expect(controller.commands.filter((name) => name === "Reset")).toHaveLength(i);
+  }
+});
+
+test("a disposed handler of the end is not called, the others are", async () => {
+  const { hci, controller } = await openScriptedHci();
+  const told: string[] = [];
+  const [first] = [hci.onClose(() => told.push("first")), hci.onClose(() => told.push("second"))];
+  expect(hci.listenerCount).toBe(2);
+  first[Symbol.dispose]();
+  expect(hci.listenerCount).toBe(1);
+  await controller.transport[Symbol.asyncDispose]();
+  expect(told).toEqual(["second"]);
 });
 
 test("a late Command Status is no answer to the next command either", async () => {
@@ -191,6 +223,9 @@ test("the return parameters of every command may be cut anywhere after an error 
 test("a length that is a lie is told with what is there", () => {
   expect(() => decodeEvent(fromHex("04 0e 06 01 0514 00 0100 ba"))).toThrow("length 6, has 7 octets of parameters");
   expect(() => decodeCommand(fromHex("01 0514 03 0100"))).toThrow("length 3, has 2 octets of parameters");
+  expect(() => decodeCommand(fromHex("01 05"))).toThrow("needs 4 bytes, has 2");
+  expect(() => decodeEvent(fromHex("04"))).toThrow("needs 3 bytes, has 1");
+  expect(() => encodeCommandComplete(ReadRssi, { status: 0 } as never)).toThrow();
 });
 
 test("an event whose length is a lie is none, where it is no failed command", async () => {

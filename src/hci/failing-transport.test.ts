@@ -174,6 +174,7 @@ test.each<[string, { transport?: unknown; options?: unknown }, string]>([
   ["no transport", { transport: undefined }, "expected a transport, got undefined"],
   ["a name", { transport: "sim:" }, "expected a transport, got a string"],
   ["no options", { options: undefined }, "expected a clock, got undefined"],
+  ["empty options", { options: {} }, "expected a clock, got undefined"],
   ["no clock", { options: { clock: 5 } }, "expected a clock, got 5"],
   ["a mistyped option", { options: { clock, commandTimeout: 5 } }, 'unknown option "commandTimeout", did you mean "commandTimeoutMs"?'],
   ["no time for commands", { options: { clock, commandTimeoutMs: 0 } }, "commandTimeoutMs: expected a whole number from 1"],

@@ -135,7 +135,7 @@ test("a dual-mode controller is told of the host, and shares its buffers where L
     totalNumSynchronousDataPackets: 4,
   });
   await using hci = await Hci.open(host, { clock });
-  expect(controller.commands).toContain("WriteLeHostSupport");
+  expect(controller.parameters[controller.commands.indexOf("WriteLeHostSupport")]).toMatchObject({ leSupportedHost: true });
   expect(hci.controller).toMatchObject({ leAclDataPacketLength: 1021, totalNumLeAclDataPackets: 5 });
 });
 
@@ -566,6 +566,22 @@ test("disposing leaves the controller reset and the transport closed", async () 
   await pending;
   expect(controller.commands).toEqual(["ReadRssi", "Reset"]);
   expect(closed).toBe(1);
+});
+
+test("disposing waits for the answer to the Reset, and takes nothing else for it", async () => {
+  const { hci, controller, clock } = await openScriptedHci();
+  controller.answer(Reset, "held");
+  let isDisposed = false;
+  const disposal = hci[Symbol.asyncDispose]().then(() => {
+    isDisposed = true;
+  });
+  for (const hex of ["04 0e 04 01 0514 00", "04 0f 04 00 01 030c", "02 0e04 0403 0c00", "04 13 04 01 030c 00", "04 0e 04 01 031c 00"])
+    controller.send(fromHex(hex));
+  await clock.advance(999);
+  expect(isDisposed).toBe(false);
+  controller.complete(Reset);
+  await clock.run(disposal);
+  expect(clock.pending).toEqual([]);
 });
 
 test("disposing does not wait longer than a second for a silent controller, nor for a transport that ends", async () => {

@@ -7,13 +7,13 @@ const room = (folder, ...tests) => ({
 
 export const rooms = {
   "src/hci/redaction": room("src/hci/redaction", "src/capture/anonymous/*.test.ts"),
-  "src/hci": room("src/hci", "test/hci-order.test.ts"),
+  "src/hci": room("src/hci", "test/hci-order.test.ts", "src/transport/{memory-pipe,stream}.test.ts"),
   "src/l2cap": room("src/l2cap", "test/hci-order.test.ts"),
   "src/att": room("src/att"),
   "src/smp": room("src/smp", "test/smp-*.test.ts"),
   "src/gatt/server": room("src/gatt/server", "test/gatt-server*.test.ts"),
   "src/gatt/client": room("src/gatt/client", "test/gatt-client*.test.ts"),
-  "src/gap": room("src/gap", "test/device-attribution.test.ts", "test/device-identity.test.ts", "test/device-edge.test.ts"),
+  "src/gap": room("src/gap", "test/device-{attribution,identity,edge}.test.ts"),
   "src/device": room("src/device", "test/device*.test.ts", "test/gatt-trust.test.ts"),
   "src/controller": room("src/controller", "test/air-links.test.ts", "test/air-discovery.test.ts", "test/air-encryption.test.ts"),
   "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts"),
