@@ -24,6 +24,20 @@ test.each([
   await expect(openTransport(spec)).rejects.toThrow(message);
 });
 
+test.each<[unknown, string]>([
+  [null, "expected an object of options, got null"],
+  [{ signal: 5 }, "openTransport: signal"],
+  [{ signal: new AbortController() }, "openTransport: signal"],
+  [{ onListening: 9000 }, "openTransport: onListening: expected a function, got 9000"],
+  [{ kinds: null }, "openTransport: kinds: expected an object of functions, got null"],
+  [{ kinds: "usb" }, "openTransport: kinds: expected an object of functions, got a string"],
+])("the options %j are refused", async (options, message) => {
+  await expect(openTransport("sim:", options as never)).rejects.toMatchObject({
+    code: "ERR_ARGUMENT",
+    message: expect.stringContaining(message),
+  });
+});
+
 test("a signal that has aborted already opens nothing", async () => {
   await expect(openTransport("sim:", { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
 });

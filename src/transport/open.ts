@@ -1,5 +1,5 @@
 import { platformKinds } from "#transport-kinds";
-import { checkFunction, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { checkFunction, checkOptions, checkSignal, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { type HciTransport, TransportError } from "../hci/transport.ts";
 import type { OpenTransportKind, TransportOptions } from "./types.ts";
@@ -41,8 +41,12 @@ const openSim: OpenTransportKind = async (rest, options) => (await import("./sim
  */
 export async function openTransport(spec: string, options: TransportOptions = {}): Promise<HciTransport> {
   if (typeof spec !== "string") throw new ArgumentError(`openTransport: expected a text such as "hci:0", got ${kindOf(spec)}`);
-  checkOptions("openTransport", options, OPTIONS);
+  checkOptions("openTransport", options ?? null, OPTIONS);
+  checkSignal("openTransport: signal", options.signal);
+  checkFunction("openTransport: onListening", options.onListening);
   const { kinds = {}, ...rest } = options;
+  if (typeof kinds !== "object" || kinds === null)
+    throw new ArgumentError(`openTransport: kinds: expected an object of functions, got ${kindOf(kinds)}`);
   for (const [kind, open] of Object.entries(kinds)) {
     checkFunction(`openTransport: kinds.${kind}`, open);
     if (!/^[^:]+$/.test(kind)) throw new ArgumentError(`openTransport: kinds: "${kind}" is no word before a colon`);
