@@ -237,3 +237,99 @@ describe("second ways", () => {
     expect(await code(room.client.writeWithoutResponse(3, range(21)))).toBe("ERR_ARGUMENT");
   });
 });
+
+describe("peers that contradict themselves", () => {
+  test.each([
+    ["behind the next declaration", "0907 0200 3a 0700 192a 0500 02 0600 1a2a"],
+    ["where the next declaration is", "0907 0200 3a 0500 192a 0500 02 0600 1a2a"],
+    ["where the next one has its own", "0907 0200 3a 0600 192a 0500 02 0600 1a2a"],
+  ])("a characteristic whose value is %s is the peer's fault", async (_name, declarations) => {
+    using pair = scripted((request) => (request.startsWith("080100") ? declarations : battery(request)));
+    const service = await pair.client.service(0x180f);
+    await expect(service.characteristics()).rejects.toMatchObject({ code: "ERR_ATT_PROTOCOL" });
+    expect(pair.clientBearer.pending).toBe(0);
+  });
+
+  test("more values than were asked for are nobody's", async () => {
+    using pair = scripted(() => "21 0100 aa 0100 bb 0100 cc");
+    await expect(pair.client.readMultipleVariable([3, 5])).rejects.toMatchObject({ code: "ERR_ATT_PROTOCOL" });
+    using fewer = scripted(() => "21 0100 aa");
+    expect(await fewer.client.readMultipleVariable([3, 5])).toEqual([hex("aa")]);
+  });
+
+  /** Two services, the first of which includes the second as `include` says, and a CCCD in the second. */
+  const including = (include: string): GattPair =>
+    scripted((request) => {
+      if (request.startsWith("10")) return request.startsWith("100100") ? "1106 0100 0500 0018 0600 0a00 0f18" : "011011000a";
+      if (request.startsWith("080100") && request.endsWith("0228")) return include;
+      if (request.startsWith("080600")) return "0907 0700 3a 0800 192a";
+      if (request.startsWith("040900")) return "0501 0900 0229";
+      if (request.startsWith("12")) return "13";
+      if (request.startsWith("0a")) return `010a${request.slice(2, 6)}02`;
+      return `01${request.slice(0, 6)}0a`;
+    });
+
+  test.each(["0908 0200 0600 0800 0f18", "0908 0200 0600 ffff 0f18"])(
+    "an include of %s does not take a primary service, nor its subscriptions, for another one",
+    async (include) => {
+      using pair = including(include);
+      const [first, second] = await pair.client.services();
+      const ends: unknown[] = [];
+      const [characteristic] = await second!.characteristics();
+      await characteristic!.subscribe(() => {}, { onEnd: (reason) => ends.push(reason) });
+      const [included] = await first!.includedServices();
+      expect(included).toBe(second);
+      expect(ends).toEqual([]);
+      expect((await pair.client.services()).map(({ endHandle }) => endHandle)).toEqual([5, 10]);
+    },
+  );
+
+  test("an include of another type at a primary service's handle is the peer's fault", async () => {
+    using pair = including("0908 0200 0600 0a00 0a18");
+    const [first, second] = await pair.client.services();
+    await expect(first!.includedServices()).rejects.toMatchObject({ code: "ERR_ATT_PROTOCOL" });
+    expect(await pair.client.services()).toContain(second);
+  });
+});
+
+describe("descriptors", () => {
+  /** A characteristic with a description at 4 and its CCCD at 5. Its services have changed, which it tells whoever reads its value. */
+  const described = (): GattPair =>
+    scripted((request) => {
+      if (request.startsWith("040400")) return "0501 0400 0129 0500 0229";
+      if (request === "0a0300") return "010a030012";
+      if (request.startsWith("12")) return "13";
+      if (request.startsWith("0a0400")) return "0b6869";
+      return battery(request);
+    });
+
+  test("one is found by its type and read, and the configuration is written where it is", async () => {
+    using pair = described();
+    const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
+    const description = await characteristic.descriptor(0x2901);
+    expect([description.handle, toHex(await description.read())]).toEqual([4, "6869"]);
+    expect(await code(characteristic.descriptor(0x2904))).toBe("ERR_GATT_NOT_FOUND");
+    await characteristic.subscribe(() => {});
+    expect(sent(pair, 0x12)).toEqual(["1205000100"]);
+  });
+
+  test("a service that changed while they waited to be asked for has none", async () => {
+    using pair = described();
+    const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
+    const read = code(pair.client.read(3)); // answered with Database Out Of Sync
+    expect(await code(characteristic.descriptors())).toBe("ERR_STATE");
+    expect(await read).toBe("ERR_ATT");
+  });
+
+  test("a loop in an `await using` is left with its block", async () => {
+    using pair = described();
+    const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
+    {
+      await using flow = characteristic.notifications();
+      void flow.next();
+      await delay(pair.clock, 1);
+    }
+    await delay(pair.clock, 1);
+    expect(sent(pair, 0x12)).toEqual(["1205000100", "1205000000"]);
+  });
+});

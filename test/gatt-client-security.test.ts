@@ -96,6 +96,16 @@ describe("requests that need more security", () => {
     },
   );
 
+  test.each([{ encrypted: true }, { authenticated: true }, { secureConnections: true }, { minKeySize: 16 }])(
+    "where it fails, it fails for all who demand %o, and is not tried for each",
+    async (security) => {
+      using pair = create(() => Promise.reject(new StateError("the user is away")));
+      const asked = [pair.client.read(3, { security }), pair.client.read(3, { security }), pair.client.write(3, hex("01"), { security })];
+      expect(await Promise.all(asked.map(code))).toEqual(Array(3).fill("ERR_STATE"));
+      expect(demands).toHaveLength(1);
+    },
+  );
+
   test("what a lesser one brings may be enough", async () => {
     using pair = create(async () => pair.secure(BONDED));
     const plain = pair.client.read(3, { security: { encrypted: true } });
@@ -286,6 +296,32 @@ describe("what is done behind the caller's back", () => {
     await delay(pair.clock, 100);
     expect(sent(pair, 0x18)).toEqual(["1800"]);
     expect(demands).toEqual([]);
+  });
+
+  test("prepared writes are not cancelled on a link that has lost its security: nobody is asked for it", async () => {
+    const demands: ElevationDemand[] = [];
+    const fail = new StateError("the user is away");
+    using pair = scripted(
+      (request) => {
+        pair.secure({ ...ENCRYPTED, encrypted: false, keySize: 0 });
+        return `17${request.slice(2)}`;
+      },
+      {
+        client: {
+          elevate: (demand) => {
+            demands.push(demand);
+            return Promise.reject(fail);
+          },
+        },
+        security: ENCRYPTED,
+        clientPolicy: { exchangeMtu: "never" },
+      },
+    );
+    setClientDemand(pair.clientBearer, { encrypted: true });
+    await expect(pair.client.writeLong(3, new Uint8Array(40))).rejects.toBe(fail);
+    await delay(pair.clock, 100);
+    expect(sent(pair, 0x18)).toEqual([]);
+    expect(demands).toHaveLength(1);
   });
 
   test("a subscription that demands what the link has lost is left without a word to the peer", async () => {

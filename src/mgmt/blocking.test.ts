@@ -188,3 +188,42 @@ describe("a reply that comes too late", () => {
     expect(() => mgmt.setConnectable(0, true)).toThrow(/currentSettings/);
   });
 });
+
+describe("a flood of events", () => {
+  /** A kernel that has another event whenever it is asked, each a millisecond after the one before, or at once. */
+  class Flood extends Scripted {
+    reads = 0;
+    readonly #stepMs: number;
+    #floodMs = 0;
+    constructor(stepMs: number) {
+      super();
+      this.#stepMs = stepMs;
+    }
+    override now(): number {
+      return this.#floodMs;
+    }
+    override read(timeoutMs: number): Uint8Array {
+      if (++this.reads > 100_000) throw new Error("it reads for ever");
+      this.#floodMs += Math.min(this.#stepMs, timeoutMs);
+      return encodeEvent(events.newSettings, 0, { currentSettings: 1 });
+    }
+  }
+
+  test("does not hold nextEvent beyond its time, and what lies at the socket then is looked through once", () => {
+    const socket = new Flood(1);
+    const mgmt = openMgmtSync({ socket });
+    expect(mgmt.nextEvent("deviceFound", { timeoutMs: 50 })).toBeUndefined();
+    expect(socket.now()).toBe(50);
+    expect(socket.reads).toBeLessThan(10_000);
+    const { reads } = socket;
+    expect(mgmt.nextEvent("deviceFound", { timeoutMs: 0 })).toBeUndefined();
+    expect(socket.reads - reads).toBeLessThan(10_000);
+    expect(mgmt.dropped).toBeGreaterThan(0);
+  });
+
+  test("does not hold a command beyond its time", () => {
+    const mgmt = openMgmtSync({ socket: new Flood(1) });
+    expect(() => mgmt.setPowered(0, true, { timeoutMs: 50 })).toThrow(TimeoutError);
+    expect(() => mgmt.setPowered(0, true, { timeoutMs: 50 })).toThrow(TimeoutError);
+  });
+});

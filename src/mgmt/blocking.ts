@@ -169,14 +169,18 @@ export class MgmtSyncClient implements Disposable {
     const waiting = this.#events.findIndex(isWanted);
     if (waiting >= 0) return this.#events.splice(waiting, 1)[0];
     const untilMs = this.#socket.now() + timeoutMs;
-    for (;;) {
-      const packet = this.#socket.read(Math.max(0, untilMs - this.#socket.now()));
+    // What waits at the socket when the time is over is still looked through, a flood of other events not for ever.
+    for (let overtime = EVENT_CAPACITY; overtime > 0; ) {
+      const leftMs = Math.max(0, untilMs - this.#socket.now());
+      if (leftMs === 0) overtime--;
+      const packet = this.#socket.read(leftMs);
       if (!packet) return undefined;
       const event = this.#receive(packet);
       if (!event) continue;
       if (isWanted(event)) return event;
       this.#keep(event);
     }
+    return undefined;
   }
 
   /** Closes the socket. Settings, advertising and a running discovery stay with the kernel. */

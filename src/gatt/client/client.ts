@@ -1,8 +1,9 @@
 import { Emitter } from "../../async/emitter.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import type { AttBearer, AttClientSide } from "../../att/bearer.ts";
-import { AttError } from "../../att/error.ts";
+import { AttError, AttProtocolError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
+import { AttOpcode } from "../../att/opcode.ts";
 import { checkInteger, optionNames } from "../../core/arguments.ts";
 import { ArgumentError, StateError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
@@ -219,6 +220,14 @@ export class GattClient implements AttClientSide {
     if (known && known.endHandle === found.endHandle && known.uuid.text === found.uuid.text) {
       known.primary ||= primary;
       return known;
+    }
+    if (known?.primary && !primary) {
+      // What includes a service is not asked what it is: its own declaration was found.
+      if (known.uuid.text === found.uuid.text) return known;
+      throw new AttProtocolError(
+        AttOpcode.ReadByTypeReq,
+        `included service ${found.uuid} at handle ${found.handle}, where ${known.uuid} is`,
+      );
     }
     known?.invalidate(new StateError(`service ${known.uuid} is no longer at handle ${known.handle}: discover it again`));
     const service = new RemoteService(this.#context, found, primary, (included) => this.#service(included, false));

@@ -153,14 +153,16 @@ export class Discovery {
   /** Discover All Characteristics of a Service, Vol 3 Part G 4.6.1. */
   async characteristics(range: HandleRange, options: GattOperationOptions): Promise<FoundCharacteristic[]> {
     const declarations = await this.valuesByType(range, Uuid.from(GattUuid.Characteristic), options);
-    return declarations.map(({ handle, value }) => {
+    return declarations.map(({ handle, value }, i) => {
       if (value.length !== 5 && value.length !== 19)
         throw new AttProtocolError(
           AttOpcode.ReadByTypeReq,
           `characteristic declaration ${handle} of ${value.length} octets, must be 5 or 19`,
         );
       const valueHandle = u16(value, 1);
-      if (valueHandle <= handle || valueHandle > range.endHandle)
+      // Behind the next declaration it would be that one's value, or a descriptor of another characteristic.
+      const last = (declarations[i + 1]?.handle ?? range.endHandle + 1) - 1;
+      if (valueHandle <= handle || valueHandle > last)
         throw new AttProtocolError(AttOpcode.ReadByTypeReq, `characteristic ${handle} with its value at ${valueHandle}`);
       return { handle, valueHandle, properties: value[0]!, uuid: Uuid.fromBytes(value.subarray(3)) };
     });

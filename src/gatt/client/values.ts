@@ -120,6 +120,8 @@ export class ValueAccess {
       (bytes, offset, end) => decode(parameters, bytes, { name, offset, end }),
       options,
     );
+    if (lengthValueTupleList.length > handles.length)
+      throw new AttProtocolError(AttOpcode.ReadMultipleVariableReq, `${lengthValueTupleList.length} values for ${handles.length} handles`);
     return lengthValueTupleList.map(({ attributeValue }) => attributeValue);
   }
 
