@@ -2,7 +2,10 @@
 export const LogLevel = Object.freeze({ Silent: 0, Error: 1, Warn: 2, Info: 3, Debug: 4, Trace: 5 });
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
-/** Receives finished lines. Secrets never reach it: what is logged is lengths, handles, codes and stages. */
+/**
+ * Receives finished lines. Secrets never reach it: what is logged is lengths, handles, codes and stages. What it throws is the program's
+ * fault: it is thrown again in a turn of its own, and does no harm to what was logging.
+ */
 export type LogSink = (level: LogLevel, scope: string, message: string) => void;
 
 /** A scoped logger; messages are built only when their level is on, so a disabled one costs a comparison. */
@@ -24,7 +27,15 @@ export class Logger {
   }
 
   #log(level: LogLevel, message: string | (() => string)): void {
-    if (level <= this.level) this.#sink(level, this.scope, typeof message === "string" ? message : message());
+    if (level > this.level) return;
+    const line = typeof message === "string" ? message : message();
+    try {
+      this.#sink(level, this.scope, line);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
   error(message: string | (() => string)): void {
     this.#log(LogLevel.Error, message);

@@ -1,8 +1,10 @@
 import { delay } from "jelling/async";
+import { Logger, LogLevel } from "jelling/core";
 import { MemoryBondStore } from "jelling/gap";
 import type { Bond } from "jelling/smp";
 import { expect, test } from "vitest";
 import { isFull } from "../../../test/support/left-out.ts";
+import { uncaughtDuring } from "../../../test/support/uncaught.ts";
 import { live, watchUnhandled } from "./faults.ts";
 
 // A pump's session in which not a packet is at fault but the order of packets, the program's callback, or its store.
@@ -17,20 +19,23 @@ test.each([1, 10])("events and data that have no order between them, up to %d ms
 });
 
 test("a program whose event handler throws gets its sessions all the same", async () => {
-  const thrown: unknown[] = [];
-  const others = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  process.on("uncaughtException", (error) => thrown.push(error));
-  try {
+  const thrown = await uncaughtDuring(async () => {
     const onEvent = (): void => {
       throw new Error("the program's handler");
     };
     expect(await live({ connector: () => ({ onEvent }) })).toMatchObject(DONE);
-  } finally {
-    process.removeAllListeners("uncaughtException");
-    for (const other of others) process.on("uncaughtException", other);
-  }
+  });
   expect(new Set(thrown.map(String))).toEqual(new Set(["Error: the program's handler"]));
+});
+
+test("a program whose log is full gets its sessions all the same", async () => {
+  const thrown = await uncaughtDuring(async () => {
+    const logger = new Logger("", LogLevel.Trace, () => {
+      throw new Error("disk full");
+    });
+    expect(await live({ connector: () => ({ logger }) })).toMatchObject(DONE);
+  });
+  expect(new Set(thrown.map(String))).toEqual(new Set(["Error: disk full"]));
 });
 
 test("a store that refuses the bond, and one that is slow, end in a typed error or in a session", async () => {

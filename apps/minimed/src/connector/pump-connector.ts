@@ -473,10 +473,11 @@ export class PumpConnector implements AsyncDisposable {
       this.#ready = { session, snapshot };
       for (const pending of [...this.#waiting]) pending.resolve(this.#ready);
     } catch (error) {
-      if (!(error instanceof BleError)) throw error;
+      if (!(error instanceof BleError)) this.#stop(error); // no fault of the pump: whoever waits for a session is to hear of it
       const cause = channel.ended?.cause;
       if (cause instanceof PumpError && cause.code === "ERR_PUMP_MOVED") this.#warn(cause.message);
-      else if (!channel.ended) this.#warn(`The pump's values could not be read: ${error.message}.`);
+      else if (!channel.ended)
+        this.#warn(`The pump's values could not be read: ${error instanceof Error ? error.message : String(error)}.`);
       channel.disconnect().catch(() => undefined); // a link that cannot be dropped ends the connector
     }
   }
