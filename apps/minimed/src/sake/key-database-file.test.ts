@@ -80,6 +80,7 @@ describe("what is not a key database is refused with the form that was seen and 
     expect(refusal(encode(hex.slice(0, 80)))).toMatchObject({ code: "ERR_KEY_DATABASE_TRUNCATED" });
     expect(refusal(encode("12345678"))).toMatchObject({ code: "ERR_KEY_DATABASE_TRUNCATED" }); // no JSON number
     expect(refusal(encode("deadbeef"))).toMatchObject({ code: "ERR_KEY_DATABASE_TRUNCATED" });
+    expect(refusal(encode("[0,255]"))).toMatchObject({ code: "ERR_KEY_DATABASE_TRUNCATED" });
     expect(refusal(encode(" \n\t"))).toMatchObject({ code: "ERR_KEY_DATABASE_MISSING" });
   });
   test("nothing of the content is in the message", () => {
