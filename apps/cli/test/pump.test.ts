@@ -28,6 +28,24 @@ test("the demonstration ends with the glucose and two handshakes, the same every
   expect((await run("pump", "demo", "--seed", "8")).out).not.toBe(first.out);
 });
 
+test.each(["README.md", "docs/cli.md", "docs/pump.md"])("%s shows what the demonstration prints, times included", async (page) => {
+  const text = await readFile(join(import.meta.dirname, "../../..", page), "utf8");
+  const block = text
+    .match(/^ +0\.000 s {2}user .*?(?=^```$)/ms)?.[0]
+    .trimEnd()
+    .split("\n");
+  expect(block, "a transcript of the demonstration").toBeDefined();
+  const printed = (await jelling("pump demo", {})).out.trimEnd().split("\n");
+  // A page leaves lines out, and marks with … where it leaves out many; those it has are there, in this order, from the first to the last.
+  const shown = block!.filter((line) => line !== "…");
+  let at = -1;
+  for (const line of shown) {
+    at = printed.indexOf(line, at + 1);
+    expect(at, `printed, in its place: ${line}`).toBeGreaterThan(-1);
+  }
+  expect([shown[0], shown.at(-1)]).toEqual([printed[0], printed.at(-1)]);
+});
+
 test("the demonstration as JSON and on a terminal of 80 columns", async () => {
   const json = await run("pump", "demo", "--json");
   const lines = json.out
