@@ -199,9 +199,7 @@ export class HostInterface {
   setHostBuffers(count: number, maxOctets: number): void {
     this.#hostBuffers = count;
     this.maxAclOctets = maxOctets;
-    if (this.#hostCredits === undefined) return;
-    this.#hostCredits = count;
-    for (const held of this.#hostHolds.values()) this.#hostCredits -= held;
+    if (this.#hostCredits !== undefined) this.#hostCredits = count;
   }
   setFlowControl(isOn: boolean): void {
     this.#hostCredits = isOn ? this.#hostBuffers : undefined;

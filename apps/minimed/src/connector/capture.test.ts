@@ -69,6 +69,39 @@ test("a value in several ACL packets is hidden to its end, and what follows it i
   expect(shown.slice(3)).toEqual([toHex(att(`0b${text("00")}`, 6)), `0240100300${text("000")}`, `0240100200${text("67")}`]);
 });
 
+/** A received frame in ACL packets of so many octets each. */
+function inParts(pdu: string, size: number): ["received", Uint8Array][] {
+  const frame = att(pdu).subarray(5);
+  const parts: ["received", Uint8Array][] = [];
+  for (let at = 0; at < frame.length; at += size) {
+    const part = frame.subarray(at, at + size);
+    parts.push(["received", Uint8Array.of(2, 0x40, at === 0 ? 0x20 : 0x10, part.length, 0, ...part)]);
+  }
+  return parts;
+}
+const joined = (packets: readonly string[]): string => packets.map((packet) => packet.slice(10)).join("");
+
+test("declarations in several ACL packets are known whole: the fourth, the one that is cut, and the last", () => {
+  const other = (handle: number): string => toHex(Uint8Array.of(handle, 0, 2, handle + 1, 0, 0x29, 0x2a));
+  const declarations = `0907${other(1)}${other(3)}${other(5)}${other(7)}0b00020c00252a${other(15)}`;
+  for (const size of [5, 6, 11, 27, 40]) {
+    const parts = inParts(declarations, size);
+    const shown = seen([[...askDeclarations], ...parts, ["sent", att("0a0c00")], ["received", att(`0b${text("AB12")}`)]]);
+    expect(shown.at(-1), `${size} octets`).toBe(toHex(att(`0b${text("AB00")}`)));
+    expect(joined(shown.slice(1, 1 + parts.length)), "the declarations stay").toBe(toHex(att(declarations).subarray(5)));
+  }
+});
+
+test("a name that is cut anywhere between two or more ACL packets is hidden whole, and digits that are none of a name stay", () => {
+  for (const name of ["Pump 1234567H", "NG1234567H"])
+    for (let before = 0; before < 24; before++)
+      for (const size of [4, 5, 9, 27]) {
+        const shown = joined(seen(inParts(`1b3000${"2e".repeat(before)}${text(`${name} 12`)}`, size)));
+        expect(shown.endsWith(text(`${name.replace(/\d/g, "0")} 12`)), `${name} after ${before}, by ${size}`).toBe(true);
+      }
+  expect(joined(seen(inParts(`1b3000${text("Pump 12 and NG x123456789")}`, 27)))).toContain(text("Pump 12 and NG x123456789"));
+});
+
 test("a declaration of 128 bits is known as well, and the end of a link forgets its handles", () => {
   const long = "0915" + "0b00" + "02" + "0c00" + "fb349b5f80000080001000002" + "52a0000";
   const shown = seen([

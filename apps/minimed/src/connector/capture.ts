@@ -16,8 +16,16 @@ const NAMING: ReadonlySet<string> = new Set(
 /** "Pump 1234567H" and "NG1234567H", wherever they stand. */
 const PREFIXES = ["Pump ", "NG"].map((text) => Uint8Array.from(text, (character) => character.charCodeAt(0)));
 const DIGITS = 7;
+/** Octets of a name without its last digit: so many tell whether the next packet goes on with it. */
+const LONGEST_PART = 5 + DIGITS - 1;
 /** Read Response and Read Blob Response begin with their opcode alone. */
 const VALUE_AT = 1;
+
+/** How much of an L2CAP frame is to come, and the last octets of it as they were: a name may be cut anywhere. */
+interface FrameView {
+  rest: number;
+  tail: Uint8Array;
+}
 
 /** What has been seen of the attributes of the peer of one link. */
 interface LinkView {
@@ -25,8 +33,11 @@ interface LinkView {
   /** Handle of the Read Request, or type of the Read By Type Request, that waits for its response. */
   asked: number | undefined;
   askedType: number | undefined;
-  /** Octets of a hidden value that are still to come in continuations. */
-  rest: number;
+  /** The frame that is being received is the value of a naming attribute. */
+  isHidden: boolean;
+  /** Declarations that come in several packets, as far as they are here. */
+  declarations: number[] | undefined;
+  readonly frames: Readonly<Record<"sent" | "received", FrameView>>;
 }
 
 /**
@@ -40,36 +51,48 @@ export function redactPumpCapture(capture: Capture, { keepIdentity = false }: { 
   return (direction, packet, timeMs) => {
     const copy = packet.slice();
     if (!keepIdentity) {
-      if (copy[0] === PacketType.AclData) hideValues(links, direction, copy);
+      if (packet[0] === PacketType.AclData && packet.length > ACL_HEADER_OCTETS) {
+        const link = linkOf(links, (packet[1]! | (packet[2]! << 8)) & 0x0fff);
+        hideValues(link, direction, packet, copy);
+        hideNamesInFrame(link.frames[direction], packet, copy);
+      } else hideNames(copy, NOTHING, false);
       if (copy[0] === PacketType.Event && copy[1] === DISCONNECTION_COMPLETE) links.delete((copy[4]! | (copy[5]! << 8)) & 0x0fff);
-      hideNames(copy);
     }
     capture(direction, copy, timeMs);
   };
 }
 const DISCONNECTION_COMPLETE = 0x05;
+const NOTHING = new Uint8Array();
 
-/** Learns from the client's requests and the pump's declarations, and hides the values of naming attributes. */
-function hideValues(links: Map<number, LinkView>, direction: "sent" | "received", packet: Uint8Array): void {
-  if (packet.length <= ACL_HEADER_OCTETS) return;
-  const flags = packet[1]! | (packet[2]! << 8);
-  const handle = flags & 0x0fff;
+function linkOf(links: Map<number, LinkView>, handle: number): LinkView {
   let link = links.get(handle);
   if (!link) {
-    link = { naming: new Set(), asked: undefined, askedType: undefined, rest: 0 };
+    const frames = { sent: { rest: 0, tail: NOTHING }, received: { rest: 0, tail: NOTHING } };
+    link = { naming: new Set(), asked: undefined, askedType: undefined, isHidden: false, declarations: undefined, frames };
     links.set(handle, link);
   }
-  if (((flags >> 12) & 0b11) === 0b01) {
-    if (direction === "sent" || link.rest === 0) return;
-    const hidden = packet.subarray(ACL_HEADER_OCTETS, ACL_HEADER_OCTETS + link.rest);
-    link.rest -= hidden.length;
-    hide(hidden);
+  return link;
+}
+
+/** Packet_Boundary_Flag 0b01 continues a frame (Vol 4 Part E 5.4.2). */
+const isContinuation = (packet: Uint8Array): boolean => ((packet[2]! >> 4) & 0b11) === 0b01;
+
+/** Learns from the client's requests and the pump's declarations, and hides the values of naming attributes. */
+function hideValues(link: LinkView, direction: "sent" | "received", packet: Uint8Array, copy: Uint8Array): void {
+  const content = packet.subarray(ACL_HEADER_OCTETS);
+  if (isContinuation(packet)) {
+    if (direction === "sent") return;
+    if (link.isHidden) hide(copy.subarray(ACL_HEADER_OCTETS, ACL_HEADER_OCTETS + link.frames.received.rest));
+    if (!link.declarations) return;
+    link.declarations.push(...content);
+    learn(link, link.declarations);
     return;
   }
-  if (direction === "received") link.rest = 0;
-  const content = packet.subarray(ACL_HEADER_OCTETS);
+  if (direction === "received") {
+    link.isHidden = false;
+    link.declarations = undefined;
+  }
   if (content.length <= L2CAP_HEADER_OCTETS || (content[2]! | (content[3]! << 8)) !== ATT_CID) return;
-  const length = content[0]! | (content[1]! << 8);
   const pdu = content.subarray(L2CAP_HEADER_OCTETS);
   const word = (at: number): number => (pdu[at] ?? 0) | ((pdu[at + 1] ?? 0) << 8);
   if (direction === "sent") {
@@ -78,16 +101,37 @@ function hideValues(links: Map<number, LinkView>, direction: "sent" | "received"
     return;
   }
   if (pdu[0] === AttOpcode.ReadByTypeRsp && link.askedType === CHARACTERISTIC) {
-    const size = pdu[1]!;
-    if (size === 7 || size === 21)
-      for (let at = 2; at + size <= pdu.length; at += size)
-        if (NAMING.has(Uuid.fromBytes(pdu.subarray(at + 5, at + size)).text)) link.naming.add(word(at + 3));
+    link.declarations = [...pdu];
+    learn(link, link.declarations);
   }
   const isValue = pdu[0] === AttOpcode.ReadRsp || pdu[0] === AttOpcode.ReadBlobRsp;
-  if (!isValue || link.asked === undefined || !link.naming.has(link.asked)) return;
-  hide(pdu.subarray(VALUE_AT));
-  link.rest = length - pdu.length;
+  link.isHidden = isValue && link.asked !== undefined && link.naming.has(link.asked);
+  if (link.isHidden) hide(copy.subarray(ACL_HEADER_OCTETS + L2CAP_HEADER_OCTETS + VALUE_AT));
 }
+
+/** Which attributes name the device, from as much of a Read By Type Response as is here. */
+function learn(link: LinkView, declarations: readonly number[]): void {
+  const size = declarations[1];
+  if (size !== 7 && size !== 21) return;
+  for (let at = 2; at + size <= declarations.length; at += size)
+    if (NAMING.has(Uuid.fromBytes(Uint8Array.from(declarations.slice(at + 5, at + size))).text))
+      link.naming.add(declarations[at + 3]! | (declarations[at + 4]! << 8));
+}
+
+/** Hides names in one packet of a frame, those included that began in the packet before or go on in the next. */
+function hideNamesInFrame(frame: FrameView, packet: Uint8Array, copy: Uint8Array): void {
+  const octets = packet.length - ACL_HEADER_OCTETS;
+  if (isContinuation(packet)) frame.rest = Math.max(0, frame.rest - octets);
+  else {
+    frame.rest =
+      octets < L2CAP_HEADER_OCTETS ? LONGEST_FRAME : Math.max(0, (packet[5]! | (packet[6]! << 8)) - (octets - L2CAP_HEADER_OCTETS));
+    frame.tail = NOTHING;
+  }
+  const original = Uint8Array.of(...frame.tail, ...packet.subarray(ACL_HEADER_OCTETS));
+  hideNames(copy.subarray(ACL_HEADER_OCTETS), frame.tail, frame.rest > 0);
+  frame.tail = frame.rest > 0 ? original.slice(-LONGEST_PART) : NOTHING;
+}
+const LONGEST_FRAME = 0xffff;
 
 /** Digits become zeros; what is no text becomes zeros altogether. */
 function hide(value: Uint8Array): void {
@@ -95,14 +139,21 @@ function hide(value: Uint8Array): void {
   for (let i = 0; i < value.length; i++) if (!isText || isDigit(value[i])) value[i] = isText ? ZERO_DIGIT : 0;
 }
 
-/** Names in advertising data, events, and values of any attribute. */
-function hideNames(packet: Uint8Array): void {
+/**
+ * Names in advertising data, events, and values of any attribute.
+ *
+ * @param tail what stood before `octets`, as it was
+ * @param goesOn whether more octets follow: digits at the end may then be the first of a name's
+ */
+function hideNames(octets: Uint8Array, tail: Uint8Array, goesOn: boolean): void {
+  const joined = tail.length === 0 ? octets : Uint8Array.of(...tail, ...octets);
   for (const prefix of PREFIXES)
-    for (let at = packet.indexOf(prefix[0]!); at >= 0; at = packet.indexOf(prefix[0]!, at + 1)) {
+    for (let at = joined.indexOf(prefix[0]!); at >= 0; at = joined.indexOf(prefix[0]!, at + 1)) {
       const from = at + prefix.length;
-      if (!prefix.every((octet, i) => packet[at + i] === octet)) continue;
-      const digits = packet.subarray(from, from + DIGITS);
-      if (digits.length === DIGITS && digits.every((octet) => isDigit(octet))) digits.fill(ZERO_DIGIT);
+      if (!prefix.every((octet, i) => joined[at + i] === octet)) continue;
+      const digits = joined.subarray(from, from + DIGITS);
+      if (!digits.every((octet) => isDigit(octet)) || (digits.length < DIGITS && !goesOn)) continue;
+      octets.fill(ZERO_DIGIT, Math.max(0, from - tail.length), Math.max(0, from + digits.length - tail.length));
     }
 }
 
