@@ -6,4 +6,6 @@ suite.controller = { address: "00:00:00:00:00:00" };
 describe("without public addresses", async () => {
   await import("./device-air.test.ts");
   await import("./gatt-air.test.ts");
+  await import("./gatt-trust.test.ts");
+  await import("./smp-device.test.ts");
 });

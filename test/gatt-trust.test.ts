@@ -5,7 +5,7 @@ import { Address } from "../src/core/index.ts";
 import type { Connection, Device, DeviceOptions } from "../src/device/index.ts";
 import { MemoryBondStore } from "../src/gap/index.ts";
 import { type Bond, IoCapability } from "../src/smp/index.ts";
-import { SimulatedAir } from "../src/testing/simulated-air.ts";
+import { SuiteAir as SimulatedAir } from "./support/suite-air.ts";
 
 const SENSOR = Address.from("C0:00:00:00:00:05/random");
 const PHONE = Address.from("C0:00:00:00:00:06/random");

@@ -19,6 +19,8 @@ vi.mock("../src/testing/simulated-air.ts", async (importOriginal) => {
 
 await import("./device-air.test.ts");
 await import("./gatt-air.test.ts");
+await import("./gatt-trust.test.ts");
+await import("./smp-device.test.ts");
 
 test("all of them ran in a skewed air", () => {
   expect(seen.airs).toBeGreaterThan(100);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Bond, BondStore } from "../src/index.ts";
 import { Address, MemoryBondStore } from "../src/index.ts";
 import { IoCapability } from "../src/smp/index.ts";
-import { SimulatedAir } from "../src/testing/simulated-air.ts";
+import { SuiteAir as SimulatedAir } from "./support/suite-air.ts";
 
 /** A store that refuses while it is told to. */
 class FullStore extends MemoryBondStore implements BondStore {
@@ -60,7 +60,8 @@ test("a stranger who claims the identity of a peer that is connected changes not
   peripheral.device.onConnection((connection) => connection.on("securityFailure", (error) => failures.push(error.message)));
   await peripheral.device.advertise();
   // Its own controller has that address too, which it does not show.
-  const stranger = await air.device({ name: "stranger", controller: { address: identity.toHex() } });
+  const own = identity.isRandom ? { staticAddress: identity } : { controller: { address: identity.toHex() } };
+  const stranger = await air.device({ name: "stranger", ...own });
   const link = await stranger.connect(peripheral.device.identity, { ownAddress: "resolvable" });
   await link.pair().catch(() => undefined);
   await air.advance(1000);
