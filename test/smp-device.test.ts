@@ -107,3 +107,28 @@ test("what the edge refuses: an IO capability without its callbacks, a policy na
   const device = await air.device({ agent: { displayPasskey: () => {} }, pairing: { ioCapability: IoCapability.DisplayOnly } });
   await expect(device.bonds.save({ identity: Address.from("00:00:00:00:00:01") } as never)).rejects.toMatchObject(asks);
 });
+
+test("a bond that comes or goes while a link is in the clear changes at once what its client believes", async () => {
+  await using air = new SimulatedAir({ seed: 6 });
+  const { central, peripheral } = await air.connectedPair();
+  await central.connection.pair();
+  await air.advance(1000);
+  const { identity } = central.device;
+  const bond = (await peripheral.device.bonds.load(identity))!;
+  await central.connection.disconnect();
+  await central.device.close();
+  await air.advance(100);
+  await peripheral.device.bonds.delete(identity);
+  await peripheral.device.advertise();
+  // Somebody else with the address, who never encrypts.
+  const other = await air.device({ name: "other", controller: { address: identity.toHex() }, pairing: { pairable: false } });
+  await other.connect(peripheral.device.identity);
+  await air.advance(100);
+  const [link] = peripheral.device.links;
+  expect(await link!.gatt.read(3)).toBeInstanceOf(Uint8Array);
+  await peripheral.device.bonds.save(bond);
+  await expect(link!.gatt.read(3, { timeoutMs: 500 })).rejects.toThrow();
+  expect(link!.security.encrypted).toBe(false);
+  await peripheral.device.bonds.delete(identity);
+  expect(await link!.gatt.read(3)).toBeInstanceOf(Uint8Array);
+});
