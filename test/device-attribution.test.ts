@@ -291,6 +291,20 @@ describe("an update of the parameters", () => {
     expect(await update).toEqual({ intervalMs: 55, latency: 0, supervisionTimeoutMs: 6000 });
   });
 
+  test("of a peripheral is not taken for that of a request whose acceptance the controller refused", async () => {
+    await open();
+    const advertising = await device.advertise();
+    controller.link({ role: "peripheral", peer: PEER });
+    const connection = await advertising.connection();
+    controller.answers.set("LeRemoteConnectionParameterRequestReply", HciErrorCode.CommandDisallowed);
+    event(LeRemoteConnectionParameterRequest, { connectionHandle: 1, intervalMin: 40, intervalMax: 40, maxLatency: 0, timeout: 600 });
+    await settled();
+    const update = connection.updateParameters({ intervalMs: 50 });
+    await settled();
+    updated(40, { supervisionTimeout: 600 });
+    expect(await update).toMatchObject({ intervalMs: 50, supervisionTimeoutMs: 6000 });
+  });
+
   test("that a peripheral asked for over L2CAP is seen before its answer, which may be lost", async () => {
     await open();
     const advertising = await device.advertise();

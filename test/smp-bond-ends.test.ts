@@ -6,8 +6,9 @@ import { SeededRandom } from "../src/core/random.ts";
 import { createRpa } from "../src/crypto/index.ts";
 import { HciErrorCode } from "../src/hci/error.ts";
 import { type Bond, type BondStore, MemoryBondStore } from "../src/index.ts";
+import { IoCapability, isSameBond, type PairingPolicy } from "../src/smp/index.ts";
 import { SimulatedAir } from "../src/testing/simulated-air.ts";
-import { changed, identityKey, type Role, SmpLink } from "./smp-link.ts";
+import { changed, identityKey, type Role, SmpLink, user } from "./smp-link.ts";
 
 /** A store whose writes wait, while it is slow, until it is told how they end. */
 class SlowStore extends MemoryBondStore implements BondStore {
@@ -203,4 +204,161 @@ test("a peer that says it cannot encrypt has lost the bond", async () => {
   const encrypting = link.central.manager.encrypt();
   link.central.manager.onEncryptionChange(HciErrorCode.UnsupportedRemoteFeature, false);
   await expect(encrypting).rejects.toMatchObject({ code: "ERR_BOND_LOST", side: "peer", cause: { code: "ERR_HCI" } });
+});
+
+test("a question about a bond that nobody answers is answered with no, and the bond stays", async () => {
+  await using air = new SimulatedAir({ seed: 14 });
+  const asked: string[] = [];
+  const agent = { replaceBond: ({ bond }: { bond: { identity: string } }) => new Promise<boolean>(() => void asked.push(bond.identity)) };
+  const { central, peripheral } = await air.connectedPair({ central: { agent } });
+  await central.connection.pair();
+  await air.advance(1000);
+  const { identity } = peripheral.device;
+  const bond = await central.device.bonds.load(identity);
+  await central.connection.disconnect();
+  await air.advance(1000);
+  await peripheral.device.bonds.delete(central.device.identity);
+  await peripheral.device.advertise();
+  const again = await central.device.connect(identity, { policy: { dangerouslyTrustUnencryptedPeer: true } });
+  const fromMs = air.nowMs;
+  await expect(again.pair()).rejects.toMatchObject({
+    code: "ERR_PAIRING",
+    side: "local",
+    advice: expect.stringContaining("delete its bond"),
+  });
+  expect(air.nowMs - fromMs).toBeGreaterThan(27_000);
+  expect(asked).toEqual([identity.toString()]);
+  expect(await central.device.bonds.load(identity)).toBe(bond);
+  expect(await peripheral.device.bonds.load(central.device.identity)).toBeUndefined();
+});
+
+test("with as many bonds as allowed a new peer is paired with by nobody, and the known one may pair anew", async () => {
+  await using air = new SimulatedAir({ seed: 15 });
+  const { central, peripheral } = await air.connectedPair({ peripheral: { maxBonds: 1 } });
+  await central.connection.pair();
+  await air.advance(1000);
+  await peripheral.device.advertise();
+  const stranger = await air.device({ name: "stranger" });
+  const link = await stranger.connect(peripheral.device.identity);
+  await link.pair().catch(() => undefined);
+  await air.advance(1000);
+  expect([link.bonded, link.security.bonded]).toEqual([false, false]);
+  expect(await peripheral.device.bonds.load(stranger.identity)).toBeUndefined();
+  expect(await stranger.bonds.load(peripheral.device.identity)).toBeUndefined();
+  const bond = await peripheral.device.bonds.load(central.device.identity);
+  expect(await central.connection.pair()).toMatchObject({ bonded: true });
+  await air.advance(1000);
+  expect(await peripheral.device.bonds.load(central.device.identity)).not.toBe(bond);
+  expect(peripheral.connection.security.bonded).toBe(true);
+});
+
+test("a central that answers a peripheral's demand for its bond by pairing anew is told nothing, and its bond stays", async () => {
+  await using air = new SimulatedAir({ seed: 16 });
+  const { central, peripheral } = await air.connectedPair();
+  await central.connection.pair();
+  await air.advance(1000);
+  const { identity } = central.device;
+  const bond = await peripheral.device.bonds.load(identity);
+  await central.connection.disconnect();
+  await central.device.close();
+  await peripheral.device.advertise();
+  const impostor = await air.device({ name: "impostor", controller: { address: identity.toHex() } });
+  const failures: unknown[] = [];
+  let read: Promise<unknown> | undefined;
+  peripheral.device.onConnection((connection) => {
+    connection.on("securityFailure", (error) => failures.push(error));
+    read = connection.gatt.read(3).catch((error: unknown) => error);
+  });
+  await impostor.connect(peripheral.device.identity);
+  await air.advance(2000);
+  expect(await read).toMatchObject({ code: "ERR_PAIRING", side: "local" });
+  expect(failures).toMatchObject([{ code: "ERR_PAIRING" }]);
+  const [link] = peripheral.device.links;
+  expect([link!.security.encrypted, link!.security.bonded]).toEqual([false, false]);
+  expect(await peripheral.device.bonds.load(identity)).toBe(bond);
+  expect(air.trace().filter(({ name, at }) => at === "peripheral" && name === "AttReadReq")).toEqual([]);
+});
+
+describe.each([true, false])("a link that is lost between the keys (Secure Connections %s)", (secureConnections) => {
+  test.each(roles)("leaves the bond as it was, or the new one whole (%s)", async (role) => {
+    const policy = { secureConnections };
+    using made = new SmpLink({ central: { policy }, peripheral: { policy } });
+    await made.central.manager.pair();
+    await made.settle();
+    const whole = Object.keys(made.end(role).bond!).sort();
+    const kept: number[] = [];
+    const firstKey = made.sent.findIndex(({ pdu }) => pdu[0]! >= 0x06 && pdu[0]! <= 0x0a);
+    for (let last = firstKey; last < made.sent.length; last++) {
+      using link = new SmpLink({
+        central: { bond: made.central.bond, policy },
+        peripheral: { bond: made.peripheral.bond, policy },
+        seed: 2,
+      });
+      await link.central.manager.encrypt();
+      link.fault = ({ index, pdu }) => {
+        if (index < last) return [pdu];
+        link.disconnect();
+        return [];
+      };
+      await link.central.manager.pair().catch(() => undefined);
+      await link.settle();
+      const { bonds } = link.end(role);
+      kept.push(bonds.length);
+      for (const bond of bonds) expect(Object.keys(bond).sort()).toEqual(whole);
+    }
+    expect(kept.slice(0, -1).every((count) => count === 0) && kept.every((count) => count <= 1)).toBe(true);
+  });
+});
+
+describe("the link that proved its bond", () => {
+  test.each<[string, Partial<PairingPolicy>]>([
+    ["a shorter key", { minKeySize: 7, maxKeySize: 15 }],
+    ["legacy pairing", { secureConnections: false }],
+    ["Just Works", { mitm: false }],
+  ])("may not replace it by %s either, whoever asks, unless the policy says so", async (_what, weaker) => {
+    const people = user();
+    const [strong, peer]: Partial<PairingPolicy>[] = [
+      { ioCapability: IoCapability.KeyboardOnly, mitm: true, minKeySize: 7 },
+      { ioCapability: IoCapability.DisplayOnly, minKeySize: 7 },
+    ];
+    for (const victim of roles) {
+      using link = new SmpLink({
+        central: { policy: strong!, agent: people.central },
+        peripheral: { policy: peer!, agent: people.peripheral },
+      });
+      const { manager } = link.end(victim);
+      await link.central.manager.pair();
+      await link.settle();
+      const bond = manager.bond!;
+      const refused = { code: "ERR_PAIRING", reason: 0x03, advice: expect.stringContaining("delete its bond") };
+      // The other side would let it pass.
+      link.central.manager.policy = { ...strong, ...weaker, allowDowngrade: victim !== "central" };
+      link.peripheral.manager.policy = { ...peer, allowDowngrade: victim !== "peripheral" };
+      await expect(link.central.manager.pair()).rejects.toMatchObject({ code: "ERR_PAIRING", reason: 0x03 });
+      await link.settle();
+      expect(link.end(victim).failures).toMatchObject([refused]);
+      expect(manager.bond).toBe(bond);
+      expect(link.end(victim).security).toMatchObject({ bonded: true, keySize: 16, authenticated: true, secureConnections: true });
+      manager.policy = { ...manager.policy, allowDowngrade: true };
+      expect(await link.central.manager.pair()).toMatchObject({ bonded: true });
+      await link.settle();
+      expect(isSameBond(manager.bond, bond)).toBe(false);
+    }
+  });
+});
+
+test("a central that encrypts with the key of a pairing that failed here is not told to have lost a bond", async () => {
+  const isFailed = { confirm: async () => false };
+  for (const [agent, failures] of [
+    [isFailed, ["ERR_PAIRING"]],
+    [undefined, ["ERR_BOND_LOST"]],
+  ] as const) {
+    using link = new SmpLink({ ...(agent && { peripheral: { agent } }) });
+    if (agent) await link.central.manager.pair().catch(() => undefined);
+    expect(link.peripheral.manager.onLongTermKeyRequest(new Uint8Array(8), 0)).toBeUndefined();
+    expect(link.peripheral.failures.map(({ code }) => code)).toEqual(failures);
+    // Any other key is one of a bond.
+    expect(link.peripheral.manager.onLongTermKeyRequest(new Uint8Array(8), 1)).toBeUndefined();
+    expect(link.peripheral.failures.at(-1)?.code).toBe("ERR_BOND_LOST");
+  }
 });

@@ -199,7 +199,9 @@ export class HostInterface {
   setHostBuffers(count: number, maxOctets: number): void {
     this.#hostBuffers = count;
     this.maxAclOctets = maxOctets;
-    if (this.#hostCredits !== undefined) this.#hostCredits = count;
+    if (this.#hostCredits === undefined) return;
+    this.#hostCredits = count;
+    for (const held of this.#hostHolds.values()) this.#hostCredits -= held;
   }
   setFlowControl(isOn: boolean): void {
     this.#hostCredits = isOn ? this.#hostBuffers : undefined;

@@ -188,6 +188,7 @@ export class LinkProcedures {
       const sent = accepted
         ? this.#hci.send(LeRemoteConnectionParameterRequestReply, parameters)
         : this.#hci.send(LeRemoteConnectionParameterRequestNegativeReply, { connectionHandle, reason });
+      if (accepted) sent.catch(() => this.#updates.onAccepted(undefined)); // no event will come of it
       this.#inBackground("answer to a request for connection parameters", sent);
     }
   }

@@ -103,8 +103,8 @@ export class ParameterUpdates {
     else if (asked && this.#link.role === "peripheral" && hasInterval(parameters, asked.wanted)) asked.pending.resolve(parameters);
   }
 
-  /** A request of the peer over the link layer was accepted. */
-  onAccepted(request: ConnectionParameters): void {
+  /** A request of the peer over the link layer was accepted; nothing: the acceptance did not reach it. */
+  onAccepted(request: ConnectionParameters | undefined): void {
     this.#accepted = request;
   }
 

@@ -277,6 +277,16 @@ test("new bonds are refused when there are as many as allowed; known ones may ch
   expect(book.size).toBe(1);
 });
 
+test("new bonds that are on their way to a slow store count, each once", async () => {
+  const store = new SlowStore([bond(1)]);
+  const book = await BondBook.open(store, { maxBonds: 2 });
+  const saved = [book.keep(bond(2)), book.keep(bond(2, { name: "again" })), book.keep(bond(1, { name: "known" }))];
+  await expect(book.keep(bond(3))).rejects.toMatchObject({ code: "ERR_STATE" });
+  await store.release();
+  await Promise.all(saved);
+  expect(book.list()).toEqual([bond(1, { name: "known" }), bond(2, { name: "again" })]);
+});
+
 test("a bond that loses its identity resolving key is no longer found by it", async () => {
   const book = await BondBook.open(new MemoryBondStore([bond(1)]));
   const rpa = createRpa(irk(1), random);

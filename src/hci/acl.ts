@@ -1,5 +1,6 @@
 import { callOut, rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
+import { checkInteger } from "../core/arguments.ts";
 import { type BleError, ClosedError, type Logger } from "../core/index.ts";
 import { EarlyPackets } from "./early-packets.ts";
 import { allocateFrame } from "./frame-memory.ts";
@@ -106,8 +107,11 @@ export class AclManager {
   /**
    * The link of a new connection. One that is left over from an earlier connection with the same handle is closed. Data that has overtaken
    * the event of the connection is delivered when whoever opens the link has set it up: after the event, or in the next microtask.
+   *
+   * @throws {ArgumentError} no connection handle (Vol 4 Part E 5.3)
    */
   open(handle: number): AclLink {
+    checkInteger("AclManager.open: handle", handle, 0, 0x0eff);
     this.#end(handle, new ClosedError(`connection handle ${handle} was given to a new connection`));
     const link = new Link(this, this.#clock, handle);
     this.#links.set(handle, link);

@@ -72,6 +72,27 @@ test("a Command Complete too short to grant anything grants nothing, and takes n
   expect(clock.now()).toBe(before);
 });
 
+test.each<[unknown, string]>([
+  [{ signal: 5 }, "signal"],
+  [{ signal: new AbortController() }, "signal"],
+  [{ timeoutMs: "5" }, "timeoutMs"],
+  [{ timeoutMs: -1 }, "timeoutMs"],
+  [5, "expected an object of options"],
+  [null, "expected an object of options"],
+])("a command with the options %j is refused by a rejection, and not sent", async (options, message) => {
+  const { hci, controller } = await openScriptedHci();
+  await expect(hci.send(LeSetScanEnable, ENABLE, options as never)).rejects.toMatchObject({
+    code: "ERR_ARGUMENT",
+    message: expect.stringContaining(message),
+  });
+  expect(controller.commands).toEqual([]);
+});
+
+test.each([-1, 0x0f00, 1.5, Number.NaN, "1", undefined])("%j is no handle of a link", async (handle) => {
+  const { hci } = await openScriptedHci();
+  expect(() => hci.acl.open(handle as never)).toThrow("AclManager.open: handle");
+});
+
 test("nobody waits for a grant of commands when the last one that needs it was given up", async () => {
   const { hci, controller, clock } = await openScriptedHci();
   controller.credits = 0;

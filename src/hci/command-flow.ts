@@ -1,6 +1,6 @@
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
 import { DecodeError, decode } from "../bytes/index.ts";
-import { checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { checkOperation, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError, type BleError, type Logger, StateError, TimeoutError } from "../core/index.ts";
 import { Reset } from "./commands/controller-baseband.ts";
 import { ReadBdAddr, ReadLocalVersionInformation } from "./commands/informational.ts";
@@ -80,10 +80,10 @@ export class CommandFlow {
 
   send<P, R>(declaration: CommandDeclaration<P, R>, parameters: P, options: SendOptions = {}): Promise<R> {
     if (this.#closed) return Promise.reject(this.#closed);
-    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     let packet: Uint8Array;
     try {
       checkSending(declaration, parameters, options);
+      options.signal?.throwIfAborted();
       packet = encodeCommand(declaration, parameters);
     } catch (error) {
       return Promise.reject(error);
@@ -300,7 +300,7 @@ export class CommandFlow {
 const OPTIONS = optionNames<SendOptions>({ signal: true, timeoutMs: true, isUrgent: true });
 
 function checkSending(declaration: CommandDeclaration, parameters: unknown, options: SendOptions): void {
-  checkOptions(declaration.name, options, OPTIONS);
+  checkOperation(declaration.name, options ?? null, OPTIONS);
   if (typeof parameters !== "object" || parameters === null)
     throw new ArgumentError(`${declaration.name}: expected an object of parameters, got ${kindOf(parameters)}`);
 }

@@ -15,7 +15,7 @@ export const rooms = {
   "src/gatt/client": room("src/gatt/client", "test/gatt-client*.test.ts"),
   "src/gap": room("src/gap", "test/device-{attribution,identity,edge}.test.ts"),
   "src/device": room("src/device", "test/device*.test.ts", "test/gatt-trust.test.ts"),
-  "src/controller": room("src/controller", "test/air-links.test.ts", "test/air-discovery.test.ts", "test/air-encryption.test.ts"),
+  "src/controller": room("src/controller", "test/air-*.test.ts"),
   "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts"),
   "src/capture": room("src/capture"),
   "src/mgmt": room("src/mgmt"),

@@ -59,9 +59,12 @@ export const basebandCommands: readonly CommandHandler[] = [
     linkLayer.host.setFlowControl((flowControlEnable & 1) === 1);
     return OK;
   }),
-  answers(HostBufferSize, ({ linkLayer }, { hostAclDataPacketLength, hostTotalNumAclDataPackets }) => {
+  answers(HostBufferSize, ({ linkLayer, afterwards }, { hostAclDataPacketLength, hostTotalNumAclDataPackets }) => {
     if (hostAclDataPacketLength === 0 || hostTotalNumAclDataPackets === 0) return { status: HciErrorCode.InvalidHciCommandParameters };
     linkLayer.host.setHostBuffers(hostTotalNumAclDataPackets, hostAclDataPacketLength);
+    afterwards(() => {
+      for (const connection of linkLayer.connections.values()) connection.onHostReady();
+    });
     return OK;
   }),
   begins(HostNumberOfCompletedPackets, ({ linkLayer }, { handles }) => {

@@ -154,6 +154,8 @@ export class Advertising implements Advertiser {
     if (target && !isAddress(pdu, 2, txAddressType(pdu), target)) return undefined;
     const isFiltered = !target && this.#parameters.advertisingFilterPolicy & 2;
     if (isFiltered && !this.#context.filterAcceptList.has(txAddressType(pdu), pdu, 2)) return undefined;
+    // Two addresses have one link at most: a peer that was reset has to wait until its old one has timed out.
+    if (this.#context.isConnectedTo(txAddressType(pdu), pdu.subarray(2, 8))) return undefined;
     return decodeConnectData(pdu);
   }
 

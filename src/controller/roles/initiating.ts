@@ -50,15 +50,17 @@ export class Initiating implements Listener {
     };
     if (!isScanTiming(parameters.leScanInterval, parameters.leScanWindow)) return HciErrorCode.InvalidHciCommandParameters;
     if (!areConnectionParametersValid(range) || minCeLength > maxCeLength) return HciErrorCode.InvalidHciCommandParameters;
-    if (parameters.initiatorFilterPolicy > 1 || parameters.peerAddressType > 3) return HciErrorCode.InvalidHciCommandParameters;
+    if (parameters.initiatorFilterPolicy > 1) return HciErrorCode.InvalidHciCommandParameters;
+    // With the Filter Accept List the peer's fields are ignored (Vol 4 Part E 7.8.12).
+    const isPeerNamed = parameters.initiatorFilterPolicy === 0;
+    if (isPeerNamed && parameters.peerAddressType > 3) return HciErrorCode.InvalidHciCommandParameters;
     const status = checkOwnAddressType(parameters.ownAddressType);
     if (status !== HciErrorCode.Success) return status;
     // Identity addresses belong to a resolving list, which this controller does not have.
-    if (parameters.initiatorFilterPolicy === 0 && parameters.peerAddressType > 1) return HciErrorCode.UnsupportedFeatureOrParameterValue;
+    if (isPeerNamed && parameters.peerAddressType > 1) return HciErrorCode.UnsupportedFeatureOrParameterValue;
     const available = context.checkOwnAddress(parameters.ownAddressType);
     if (available !== HciErrorCode.Success) return available;
     if (context.isFull) return HciErrorCode.ConnectionLimitExceeded;
-    const isPeerNamed = parameters.initiatorFilterPolicy === 0;
     if (isPeerNamed && context.isConnectedTo(parameters.peerAddressType, parameters.peerAddress))
       return HciErrorCode.ConnectionAlreadyExists;
     return HciErrorCode.Success;

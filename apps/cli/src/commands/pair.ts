@@ -2,21 +2,31 @@ import type { Address } from "jelling/core";
 import type { Connection } from "jelling/device";
 import type { AgentOptions } from "../agent.ts";
 import type { Context } from "../context.ts";
-import { codeOf } from "../errors.ts";
+import { CommandError, codeOf } from "../errors.ts";
 import { withConnection } from "../link.ts";
 
 /** A bond's key that is lost, weaker than what is asked for now, or not there at all. */
 const NOT_PROVED: readonly unknown[] = ["ERR_BOND_LOST", "ERR_PAIRING", "ERR_STATE"];
 
 /** A device that still has the key of its bond shows it, so that nobody has to be asked whether it may be replaced. */
-async function prove(context: Context, connection: Connection): Promise<void> {
+export async function prove(
+  { signal, terminal }: Pick<Context, "signal"> & { terminal: Pick<Context["terminal"], "note"> },
+  connection: Pick<Connection, "bonded" | "peerIdentity" | "encrypt">,
+): Promise<void> {
   if (!connection.bonded) return;
   try {
-    await connection.encrypt({ signal: context.signal });
+    await connection.encrypt({ signal });
   } catch (error) {
+    if (codeOf(error) === "ERR_DISCONNECTED") {
+      const { peerIdentity } = connection;
+      const advice = `if it has another key by now, jelling bonds remove ${peerIdentity} and pair again`;
+      throw new CommandError(`the link was lost when ${peerIdentity} was to show that it has the key of its bond: ${advice}`, {
+        cause: error,
+      });
+    }
     if (!NOT_PROVED.includes(codeOf(error))) throw error;
     const { otherIdentity } = error as { otherIdentity?: Address };
-    if (otherIdentity) context.terminal.note(`the bond was paired with another identity of this side, ${otherIdentity}`);
+    if (otherIdentity) terminal.note(`the bond was paired with another identity of this side, ${otherIdentity}`);
   }
 }
 
