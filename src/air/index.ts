@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export type { AdvertisingChannels } from "./advertising-channels.ts";
 export { ADVERTISING_ACCESS_ADDRESS } from "./advertising-process.ts";
 export type { Advertiser, Answer, Listener } from "./advertising-roles.ts";

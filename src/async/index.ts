@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { Broadcast, type Flow, Subscription } from "./broadcast.ts";
 export { callOut, rethrowLater } from "./call-out.ts";
 export { type Clock, delay, quiet, SystemClock } from "./clock.ts";

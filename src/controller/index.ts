@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { Controller } from "./controller.ts";
 export type { HciHook, HciPacket } from "./host-interface.ts";
 export type { ControllerFeatures, ControllerOptions } from "./options.ts";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { Address, type AddressLike, AddressType } from "./address.ts";
 export {
   checkBoolean,

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { AesKey, aes128Decrypt, aes128Encrypt, aesCmac, aesCtr, reversed } from "./aes.ts";
 export { aesCcmDecrypt, aesCcmEncrypt } from "./ccm.ts";
 export { constantTimeEqual } from "./equal.ts";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { Advertising, type AdvertisingUpdate } from "./advertising.ts";
 export type { Capture } from "./capture.ts";
 export { Connection, type ConnectionEvents, type DataLength } from "./connection.ts";

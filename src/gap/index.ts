@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export type { AdvertisingDataFields, ConnectionIntervalRange, ManufacturerData, ServiceData } from "./ad-fields.ts";
 export { type AdStructure, encodeAdStructures, LEGACY_ADVERTISING_DATA_OCTETS, parseAdStructures } from "./ad-structure.ts";
 export { AdFlag, AdType, adTypeName } from "./ad-types.ts";

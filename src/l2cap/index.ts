@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { PDU_OFFSET, type PduChannel } from "./channel.ts";
 export { type ConnectionParameters, checkConnectionParameters, connectionParametersProblem } from "./connection-parameters.ts";
 export { CommandRejectedError, CommandRejectReason } from "./error.ts";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { type RestoredAdapter, type RestoreOptions, restoreLeftBehind } from "../transport/linux/borrow/left-behind.ts";
 export { probeBluetoothSocket } from "./bluetooth-socket.ts";
 export { type CaptureFileOptions, openCaptureFile } from "./capture-file.ts";

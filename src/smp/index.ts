@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { PairingAttempts, type PairingAttemptsOptions } from "./attempts.ts";
 export {
   type BondJson,

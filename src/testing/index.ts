@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { ECHO } from "./example-devices/echo.ts";
 export { EXAMPLE_DEVICES } from "./example-devices/index.ts";
 export type { ExampleDevice, ExampleDeviceBody } from "./example-devices/kind.ts";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { type HciTransport, TransportClosed, TransportError } from "../hci/transport.ts";
 export { H4Framer } from "./h4.ts";
 export { createTransportPair } from "./memory-pipe.ts";

@@ -77,8 +77,14 @@ export function loadLinuxCalls(user: string): LinuxCalls {
   return loaded;
 }
 
+/** The part of Node's `require` that is used here; the published types do without those of Node. */
+export interface PackageLoader {
+  (name: string): unknown;
+  resolve(name: string): string;
+}
+
 /** As loadLinuxCalls, with the function that finds the package. */
-export function loadLinuxCallsWith(user: string, require: NodeJS.Require): LinuxCalls {
+export function loadLinuxCallsWith(user: string, require: PackageLoader): LinuxCalls {
   if (process.platform !== "linux") throw new TransportError("unsupported", `${user} works on Linux only, and this is ${process.platform}`);
   let koffi: Koffi;
   let path: string;

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { clientStart, SakeClient, type SakeClientOptions, type SakeClientState, stepClient } from "./client.ts";
 export { describeSakeDeviceType, isSakeDeviceType, SakeDeviceType } from "./device-type.ts";
 export {
