@@ -36,14 +36,17 @@ test("what does not fit into the queue is dropped and counted", async () => {
 test("a path that cannot be written is one sentence", async () => {
   await expect(openCaptureFile(join(folder, "no", "such", "folder"))).rejects.toMatchObject({
     code: "ERR_FILE",
-    message: `the capture ${join(folder, "no", "such", "folder")} cannot be written (ENOENT)`,
+    message: `the capture ${join(folder, "no", "such", "folder")} cannot be written: there is no such folder`,
   });
 });
 
 test("a full disk is told at the end", { skip: process.platform !== "linux" }, async () => {
   const writer = await openCaptureFile("/dev/full");
   writer.write("host-to-controller", reset, 0);
-  await expect(writer.close()).rejects.toMatchObject({ code: "ERR_FILE", message: "the capture /dev/full cannot be written (ENOSPC)" });
+  await expect(writer.close()).rejects.toMatchObject({
+    code: "ERR_FILE",
+    message: "the capture /dev/full cannot be written: no space is left on the device",
+  });
 });
 
 test("the ending chooses the format, unless it is said", async () => {

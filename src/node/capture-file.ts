@@ -61,7 +61,19 @@ function formatOf(path: string): CaptureFormat {
   return /\.pcapng$/i.test(path) ? "pcapng" : "btsnoop";
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such folder",
+  ENOTDIR: "there is no such folder",
+  EISDIR: "it is a folder",
+  EACCES: "this user may not write there",
+  EPERM: "this user may not write there",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space is left on the device",
+  EDQUOT: "the disk quota is used up",
+};
+
 function failed(path: string, error: unknown): FileError {
   const { code } = error as { code?: string };
-  return new FileError(path, "io", `the capture ${path} cannot be written (${code ?? String(error)})`, { cause: error });
+  const why = (code && REASONS[code]) ?? code ?? String(error);
+  return new FileError(path, "io", `the capture ${path} cannot be written: ${why}`, { cause: error });
 }

@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { lstat, rm } from "node:fs/promises";
 import { connect, type Server, Socket, type SocketConnectOpts } from "node:net";
+import { dirname } from "node:path";
 import { SystemClock } from "../async/clock.ts";
 import { onAbort } from "../async/on-abort.ts";
 import { TransportError } from "../hci/transport.ts";
@@ -94,12 +96,18 @@ export async function listenSocket(spec: string, server: Server, where: { host: 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const isLeftBehind = code === "EADDRINUSE" && "path" in where && (await isAbandoned(where.path));
-    if (!isLeftBehind) throw describeSocketError(spec, error as NodeJS.ErrnoException);
+    if (!isLeftBehind) throw describeSocketError(spec, withoutFolder(error as NodeJS.ErrnoException, where));
     await rm(where.path, { force: true });
     await listenOnce(server, where).catch((again: NodeJS.ErrnoException) => {
       throw describeSocketError(spec, again);
     });
   }
+}
+
+/** Where the folder is missing Node says that it may not be opened. */
+function withoutFolder(error: NodeJS.ErrnoException, where: { host: string; port: number } | { path: string }): NodeJS.ErrnoException {
+  const isMissing = error.code === "EACCES" && "path" in where && !existsSync(dirname(where.path));
+  return isMissing ? Object.assign(new Error(error.message, { cause: error }), { code: "ENOENT" }) : error;
 }
 
 function listenOnce(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {

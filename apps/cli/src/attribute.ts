@@ -1,7 +1,7 @@
 import { Uuid } from "jelling/core";
 import type { Connection } from "jelling/device";
 import type { RemoteCharacteristic } from "jelling/gatt";
-import { CommandError } from "./errors.ts";
+import { CommandError, UsageError } from "./errors.ts";
 
 /** What the user calls an attribute: a handle, or a characteristic, perhaps of a certain service. */
 export type Attribute = { readonly handle: number } | { readonly service: Uuid | undefined; readonly characteristic: Uuid };
@@ -10,9 +10,13 @@ export type Attribute = { readonly handle: number } | { readonly service: Uuid |
  * Reads "180D/2A37", "2A37" or "0x0003". Four digits are a UUID; a handle is told by its 0x.
  *
  * @throws {ArgumentError} not a UUID
+ * @throws {UsageError} not a handle
  */
 export function parseAttribute(text: string): Attribute {
-  if (/^0x[0-9a-f]{1,4}$/i.test(text) && Number(text) > 0) return { handle: Number(text) };
+  if (/^0x/i.test(text)) {
+    if (/^0x[0-9a-f]{1,4}$/i.test(text) && Number(text) > 0) return { handle: Number(text) };
+    throw new UsageError(`handle "${text}": expected 0x0001 to 0xffff`);
+  }
   const [first, second, ...more] = text.split("/");
   if (second === undefined || more.length > 0) return { service: undefined, characteristic: Uuid.from(text) };
   return { service: Uuid.from(first!), characteristic: Uuid.from(second) };

@@ -73,11 +73,21 @@ async function connect(
   }
 }
 
-/** What a refusal for lack of security means here, and the command that helps. */
+/** What the commonest ATT error codes mean to somebody at a terminal. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  1: "the device has no attribute with this handle; jelling gatt list shows which there are",
+  2: "the device does not let this be read; jelling gatt list shows what can be done with it",
+  3: "the device does not let this be written; jelling gatt list shows what can be done with it",
+};
+
+/** What a refusal means here, and the command that helps. */
 function explained(error: unknown, text: string): unknown {
   const { code, errorCode } = error as { code?: unknown; errorCode?: unknown };
   if (code === "ERR_BOND_LOST") return new CommandError(`${(error as Error).message}: jelling pair ${text}`, { cause: error });
+  if (code !== "ERR_ATT") return error;
+  const refusal = REFUSALS[errorCode as number];
+  if (refusal !== undefined) return new CommandError(refusal, { cause: error });
   // Insufficient Authentication, Encryption Key Size Too Short, Insufficient Encryption
-  if (code !== "ERR_ATT" || ![0x05, 0x0c, 0x0f].includes(errorCode as number)) return error;
+  if (![0x05, 0x0c, 0x0f].includes(errorCode as number)) return error;
   return new CommandError(`the device wants to be paired with for this: jelling pair ${text}, or --pair`, { cause: error });
 }

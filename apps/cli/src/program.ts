@@ -17,8 +17,8 @@ export function createProgram(io: Io): Command {
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
       outputError: () => {}, // said once, by `main`
-      getOutHelpWidth: () => io.stdout.columns ?? 80,
-      getErrHelpWidth: () => io.stderr.columns ?? 80,
+      getOutHelpWidth: () => io.stdout.columns || 80,
+      getErrHelpWidth: () => io.stderr.columns || 80,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
@@ -138,7 +138,7 @@ Examples:
     )
     .option("--passkey <DIGITS>", "the six digits the device shows", parseWhole("passkey", 0, 999_999))
     .option("-y, --yes", "say yes to every question of the pairing")
-    .option("--legacy", "no LE Secure Connections")
+    .addOption(new Option("--legacy", "no LE Secure Connections").conflicts("secureOnly"))
     .option("--secure-only", "only LE Secure Connections")
     .option("--no-bond", "keep no keys")
     .action(run(() => import("./commands/pair.ts"), "pair"));

@@ -36,7 +36,7 @@ export class Terminal {
   readonly paint: Paint;
   /** Paints what goes to standard error. */
   readonly paintNote: Paint;
-  /** Columns of standard output; a pipe has no limit. */
+  /** Columns of standard output; a pipe has no limit, and a terminal that says 0 does not know. */
   readonly columns: number;
   readonly #io: Io;
   readonly #progress: boolean;
@@ -48,7 +48,7 @@ export class Terminal {
     this.json = json;
     this.paint = painter(!json && wantsColor(io.stdout, io.env));
     this.paintNote = painter(wantsColor(io.stderr, io.env));
-    this.columns = io.stdout.isTTY ? (io.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+    this.columns = io.stdout.isTTY ? io.stdout.columns || 80 : Number.POSITIVE_INFINITY;
     this.#progress = io.stderr.isTTY && !io.env.NO_COLOR && io.env.TERM !== "dumb";
   }
 
@@ -107,7 +107,7 @@ export class Terminal {
 
   #showStatus(): void {
     if (!this.#status) return;
-    const columns = (this.#io.stderr.columns ?? 80) - 1;
+    const columns = (this.#io.stderr.columns || 80) - 1;
     const text = this.#status.length > columns ? `${this.#status.slice(0, columns - 1)}…` : this.#status;
     this.#io.stderr.write(this.paintNote("dim", text));
   }

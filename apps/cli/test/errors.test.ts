@@ -25,6 +25,10 @@ test.each([
   ["scan --service heart -t sim:", 'UUID "heart": expected 4, 8 or 32 hexadecimal digits'],
   [`gatt read ${ADDRESS} 180D/xyz`, 'UUID "xyz": expected 4, 8 or 32 hexadecimal digits'],
   [`gatt read ${ADDRESS} 1/2/3`, 'UUID "1/2/3": expected'],
+  [`gatt read ${ADDRESS} 0x0`, 'handle "0x0": expected 0x0001 to 0xffff'],
+  [`gatt read ${ADDRESS} 0x10000`, 'handle "0x10000": expected 0x0001 to 0xffff'],
+  [`pair ${ADDRESS} -t sim: --legacy --secure-only`, "option '--legacy' cannot be used with option '--secure-only'"],
+  [`advertise -t sim: --name ${"n".repeat(30)}`, "30 octets, and at most 29 fit into a scan response"],
   [`gatt write ${ADDRESS} 2a00 --hex 0g`, '"0g": expected pairs of hexadecimal digits'],
   [`gatt write ${ADDRESS} 2a00 --hex 012`, '"012": expected pairs of hexadecimal digits'],
   [`gatt write ${ADDRESS} 2a00`, "what shall be written? give either --hex or --text"],
@@ -50,7 +54,16 @@ test.each([
   ["scan -t unix:/nonexistent/socket", "unix:/nonexistent/socket"],
   ["scan -t hci:4711", "hci"],
   [`bonds remove ${ADDRESS}`, `there is no bond with ${ADDRESS}; jelling bonds list shows which there are`],
-  ["scan -t sim: --capture /nonexistent/a.btsnoop", "the capture /nonexistent/a.btsnoop cannot be written (ENOENT)"],
+  [`decode ${import.meta.dirname}`, `${import.meta.dirname}: it is a folder`],
+  [`pump keys ${import.meta.dirname}`, `the key database ${import.meta.dirname} is a folder: name the file`],
+  ["sim --unix /nonexistent/socket", "unix:/nonexistent/socket: there is no such socket or folder"],
+  [
+    "gatt read C0:4A:65:6C:6C:01/random 180D/2A37 -t sim:",
+    "the device does not let this be read; jelling gatt list shows what can be done with it",
+  ],
+  ["gatt write C0:4A:65:6C:6C:01/random 2A19 --hex 00 -t sim:", "the device does not let this be written"],
+  ["gatt read C0:4A:65:6C:6C:01/random 0xffff -t sim:", "the device has no attribute with this handle"],
+  ["scan -t sim: --capture /nonexistent/a.btsnoop", "the capture /nonexistent/a.btsnoop cannot be written: there is no such folder"],
 ])("jelling %s: failed, one sentence, status 1", async (commandLine, sentence) => {
   const { status, out, err } = await jelling(commandLine, inFolder());
   expect(err).toContain(sentence);

@@ -68,7 +68,7 @@ describe("standard output that cannot be written", () => {
   test("a capture on a full disk is one sentence and status 1", { skip: !existsSync("/dev/full") }, async () => {
     const { status, err } = await jelling(["scan", "--timeout", "700ms", "--json", "--capture", "/dev/full"], { env: env() });
     expect(status).toBe(1);
-    expect(err.trim().split("\n").at(-1)).toBe("jelling: the capture /dev/full cannot be written (ENOSPC)");
+    expect(err.trim().split("\n").at(-1)).toBe("jelling: the capture /dev/full cannot be written: no space is left on the device");
     expect(err).not.toContain("    at ");
   });
 });

@@ -2,6 +2,7 @@ import { SeededRandom } from "jelling/core";
 import { EXAMPLE_DEVICES } from "jelling/testing";
 import { pairingAgent, pairingPolicy } from "../agent.ts";
 import type { Context } from "../context.ts";
+import { UsageError } from "../errors.ts";
 import { announce } from "../population.ts";
 import { openSession } from "../session.ts";
 import { untilAborted } from "../wait.ts";
@@ -14,9 +15,15 @@ interface Options {
   pairing: boolean;
 }
 
+/** A scan response has 31 octets, two of which are the length and the type of the name. */
+const MAX_NAME_OCTETS = 29;
+
 /** Is a peripheral until `--timeout` or Ctrl-C. */
 export async function advertise(context: Context, options: Options): Promise<void> {
   const { terminal } = context;
+  const octets = new TextEncoder().encode(options.name).length;
+  if (octets > MAX_NAME_OCTETS)
+    throw new UsageError(`name "${options.name}": ${octets} octets, and at most ${MAX_NAME_OCTETS} fit into a scan response`);
   const kind = EXAMPLE_DEVICES[options.device]!;
   await using session = await openSession(context, {
     name: options.name,

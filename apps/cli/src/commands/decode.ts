@@ -14,6 +14,8 @@ export async function decode(context: Context, file: string, options: { filter: 
   const printer = new PacketPrinter(context, options.filter);
   const counts = { packets: 0, malformed: 0 };
   const input = file === "-" ? process.stdin : createReadStream(file, { signal });
+  // Node does not name the file where reading fails, as it does of a folder.
+  input.once("error", (error: NodeJS.ErrnoException) => Object.assign(error, { path: error.path ?? file }));
   await using copy = new Copy(context, file);
   for await (const chunk of input) {
     for (const record of reader.push(chunk as Uint8Array)) {

@@ -68,7 +68,9 @@ async function readKeys(path: string): Promise<SakeKeyDatabase> {
       );
     content = await file.readFile();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EISDIR") throw new CommandError(`the key database ${path} is a folder: name the file`, { cause: error });
+    if (code !== "ENOENT") throw error;
     throw new CommandError(`the key database ${path} is missing: no such file`, { cause: error });
   }
   return parseKeyDatabaseFile(content);
