@@ -335,9 +335,9 @@ test("indications that a handler sends are confirmed, or taken back by whoever l
     properties: ["write", "indicate"],
     write: () => {
       const [characteristic] = server.services[0]!.characteristics;
-      characteristic!.indicate(Uint8Array.of(1)).then(() => outcomes.push("confirmed"));
+      void characteristic!.indicate(Uint8Array.of(1)).then(() => outcomes.push("confirmed"));
       characteristic!.indicate(Uint8Array.of(2), { signal: abort.signal }).catch(() => outcomes.push("left"));
-      characteristic!.indicate(Uint8Array.of(3)).then(() => outcomes.push("confirmed"));
+      void characteristic!.indicate(Uint8Array.of(3)).then(() => outcomes.push("confirmed"));
     },
   });
   using pair = raw(server);

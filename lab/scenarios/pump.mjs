@@ -135,6 +135,6 @@ function keyDatabase() {
   file.writeUInt32BE(crc32(content));
   file.set(content, 4);
   const path = join(mkdtempSync(join(tmpdir(), "keys-")), "keys.bin");
-  writeFileSync(path, file);
+  writeFileSync(path, file, { mode: 0o600 });
   return path;
 }
