@@ -9,13 +9,9 @@ export {
 } from "./connector/advertising.ts";
 export { redactPumpCapture } from "./connector/capture.ts";
 export { describePumpEvent, type PumpEvent, type PumpMode } from "./connector/events.ts";
+export { DEFAULT_MOBILE_NAME, type PumpConnectorOptions } from "./connector/options.ts";
 export type { PhoneInformation } from "./connector/phone-database.ts";
-export {
-  DEFAULT_MOBILE_NAME,
-  PumpConnector,
-  type PumpConnectorOptions,
-  type ReadySession,
-} from "./connector/pump-connector.ts";
+export { PumpConnector, type ReadySession } from "./connector/pump-connector.ts";
 export type { PumpInformation, PumpSession, PumpSnapshot, SensorSession } from "./connector/pump-session.ts";
 export {
   ageMs,

@@ -2,7 +2,7 @@ import type { Clock } from "jelling/async";
 import { BleError, SeededRandom } from "jelling/core";
 import { afterAll, beforeAll, expect } from "vitest";
 import { samples } from "../../../test/support/samples.ts";
-import type { PumpConnectorOptions } from "../src/connector/pump-connector.ts";
+import type { PumpConnectorOptions } from "../src/connector/options.ts";
 import { Scenario, type ScenarioOptions } from "./scenario.ts";
 
 /** Where a fault strikes, and how. Each point counts its packets from 0. */

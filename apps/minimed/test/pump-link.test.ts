@@ -138,3 +138,12 @@ describe("the link as the pump wants it", () => {
     expect(differing).toHaveLength(1);
   });
 });
+
+test.each(["300000", Number.NaN, 0, -1, Number.POSITIVE_INFINITY, undefined as never])("a pairing window of %j ms", async (durationMs) => {
+  await using scenario = await Scenario.open();
+  await using connector = await scenario.connector({ mode: "pair", pairingWindowMs: 1000 });
+  await scenario.air.advance(2000);
+  if (durationMs === undefined) connector.openPairingWindow();
+  else expect(() => connector.openPairingWindow(durationMs as number)).toThrow("pairing window");
+  expect(connector.pairingWindowOpen).toBe(durationMs === undefined);
+});

@@ -1,7 +1,7 @@
 import { toHex } from "jelling/bytes";
 import { describe, expect, test } from "vitest";
 import { careLinkHash } from "../src/connector/advertising.ts";
-import type { PumpConnectorOptions } from "../src/connector/pump-connector.ts";
+import type { PumpConnectorOptions } from "../src/connector/options.ts";
 import type { LatestGlucose } from "../src/connector/reading.ts";
 import { runPumpConnector } from "../src/connector/run.ts";
 import { inventKeys } from "../src/simulator/keys.ts";

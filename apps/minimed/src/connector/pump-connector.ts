@@ -2,35 +2,30 @@ import { Broadcast, type Clock, callOut, delay, type OperationOptions, onAbort, 
 import {
   Address,
   type AddressLike,
-  ArgumentError,
   BleError,
   ClosedError,
-  checkChoice,
+  checkMilliseconds,
   Logger,
-  type RandomSource,
   StateError,
   systemRandom,
   TimeoutError,
 } from "jelling/core";
-import { type Advertising, type Capture, type Connection, type ConnectionPolicy, Device, type DeviceOptions } from "jelling/device";
-import type { HciTransport } from "jelling/hci";
+import { type Advertising, type Connection, type ConnectionPolicy, Device } from "jelling/device";
 import { type Bond, type BondStore, IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
 import { PumpError } from "../error.ts";
 import { redactAddress, redactingLogger, redactName } from "../redact.ts";
-import { describeSakeDeviceType, SakeDeviceType } from "../sake/device-type.ts";
-import { KeyDatabaseError, type SakeKeyDatabase } from "../sake/key-database.ts";
-import { type AdvertisingForm, careLinkAdvertisement, checkMobileName, pairAdvertisement, reconnectAdvertisement } from "./advertising.ts";
+import type { SakeKeyDatabase } from "../sake/key-database.ts";
+import { type AdvertisingForm, careLinkAdvertisement, pairAdvertisement, reconnectAdvertisement } from "./advertising.ts";
 import { redactPumpCapture } from "./capture.ts";
 import type { PumpEvent, PumpEventDetail, PumpMode } from "./events.ts";
-import { careLinkInformation, mobileInformation, type PhoneInformation } from "./phone-database.ts";
+import { checkedName, checkPumpConnectorOptions, LONGEST_WINDOW_MS, PAIRING_WINDOW_MS, type PumpConnectorOptions } from "./options.ts";
+import { careLinkInformation, mobileInformation } from "./phone-database.ts";
 import { PhoneServer } from "./phone-server.ts";
 import type { PumpChannel } from "./pump-channel.ts";
 import { PumpLink } from "./pump-link.ts";
 import { type PumpSession, type PumpSnapshot, prepareSession } from "./pump-session.ts";
 import { LARGEST_PDU, WriteGate } from "./write-gate.ts";
 
-export const DEFAULT_MOBILE_NAME = "Mobile 700001";
-const PAIRING_WINDOW_MS = 5 * 60_000;
 /** Advertising intervals: while the pump is expected at once, and for as long as it is wanted back. Beyond 150 ms it hardly finds us. */
 const FAST_MS = [30, 50] as const;
 const SLOW_MS = [100, 150] as const;
@@ -40,57 +35,6 @@ const ALL_KEYS = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistributio
 /** After a link that failed before it was of use, so that a pump that comes and goes does not keep the radio busy. */
 const PAUSE_AFTER_FAILURE_MS = 500;
 const PAIR_AGAIN_HINT = "If it stays so, the pump may hold a bond that we lost: remove this device on the pump and pair again.";
-
-export interface PumpConnectorOptions {
-  /**
-   * The controller: "hci:0", "tcp:host:port", … or a transport. It is the connector's from now on, whatever becomes of opening: what is above it -
-   * the host, its links, the pump's attributes - is the connector's own and not to be had.
-   */
-  readonly controller: string | HciTransport;
-  /** The user's key database; the program has none of its own. */
-  readonly keyDatabase: SakeKeyDatabase;
-  /** Where the pump's bond is kept; in memory by default. Nothing else may be in it. */
-  readonly bonds?: BondStore | undefined;
-  /** The identity by which the pump finds us, as of a `Device`; it must stay the same as long as the bond. */
-  readonly address?: DeviceOptions["address"];
-  /** Identity resolving key, 16 octets; it must stay the same as long as the bond. */
-  readonly irk?: Uint8Array | undefined;
-  /** The identity where the controller has no public address and `address` names none; it must stay the same as long as the bond. */
-  readonly staticAddress?: Address | undefined;
-  /**
-   * "pair" lets a pump pair for as long as the window is open, and goes on as "reconnect"; "reconnect" (default) waits for the pump of a bond;
-   * "carelink" poses as an uploader.
-   */
-  readonly mode?: PumpMode | undefined;
-  /** With "pair", where there is a bond with a pump already: the new pairing replaces it. Until then the old bond stays. */
-  readonly anew?: boolean | undefined;
-  /** "Mobile " and up to seven characters, or "PC…" as an uploader; the pump shows it. */
-  readonly name?: string | undefined;
-  readonly form?: AdvertisingForm | undefined;
-  /** Own address while pairing: the identity by default, which is found more surely than a private address. */
-  readonly pairingAddress?: "identity" | "public" | "random" | "resolvable" | undefined;
-  /** The six digits that the pump shows, for "carelink". */
-  readonly confirmationCode?: number | undefined;
-  readonly pairingWindowMs?: number | undefined;
-  /** Which bond is the pump's, where the store holds several; another pump that comes is sent away. */
-  readonly pump?: AddressLike | undefined;
-  /** What the pump may read of us. */
-  readonly information?: Partial<PhoneInformation> | undefined;
-  /** Advertising intervals in ms, in place of 30 to 50 and then 100 to 150. */
-  readonly intervalsMs?: { readonly fast: readonly [number, number]; readonly slow: readonly [number, number] } | undefined;
-  readonly clock?: Clock | undefined;
-  readonly random?: RandomSource | undefined;
-  /** Lines have no full address, name or serial number. */
-  readonly logger?: Logger | undefined;
-  /** Sees copies of the HCI packets, with the pump's name and serial number hidden unless `captureIdentity` is set. They hold keys. */
-  readonly capture?: Capture | undefined;
-  /** The pump's name and serial number stay in what `capture` sees. */
-  readonly captureIdentity?: boolean | undefined;
-  /** Called for every event, in order; the same as `on`. What it throws is the program's fault, and does the connector no harm. */
-  readonly onEvent?: ((event: PumpEvent) => void) | undefined;
-  /** Closes the connector. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** Of every link: nothing over 23 octets, no MTU request, the pump's own answered with 184. */
 const ATT_POLICY = Object.freeze({ maxTxPdu: LARGEST_PDU, mtu: PUMP_MTU, exchangeMtu: "never" } as const);
@@ -168,10 +112,11 @@ export class PumpConnector implements AsyncDisposable {
    *
    * @throws {KeyDatabaseError} ERR_KEY_DATABASE_UNSUITABLE: not for this mode, or without keys for a pump
    * @throws {PumpError} ERR_PUMP_NOT_BONDED: reconnecting without a bond · ERR_PUMP_BONDED: pairing with one, and not `anew`
-   * @throws {ArgumentError} a name or code the pump would not take
+   * @throws {ArgumentError} a name or code the pump would not take; an unknown option, or a value of a wrong kind: the controller is not taken then
    * @throws what `Device.open` throws
    */
   static async open(options: PumpConnectorOptions): Promise<PumpConnector> {
+    checkPumpConnectorOptions(options);
     const { controller } = options;
     const { clock = new SystemClock(), random = systemRandom, mode = "reconnect", signal, onEvent } = options;
     const logger = redactingLogger(options.logger ?? Logger.silent);
@@ -253,8 +198,13 @@ export class PumpConnector implements AsyncDisposable {
     return await pending.promise;
   }
 
-  /** Lets a pump pair (again) for so long; a bonded one included. Opened by the user, never by the pump. */
+  /**
+   * Lets a pump pair (again) for so long, 5 minutes by default; a bonded one included. Opened by the user, never by the pump.
+   *
+   * @throws {ArgumentError} not 1 ms to 24 h
+   */
   openPairingWindow(durationMs: number = PAIRING_WINDOW_MS): void {
+    checkMilliseconds("pairing window", durationMs, 1, LONGEST_WINDOW_MS);
     this.#windowEndsMs = this.#clock.now() + durationMs;
     this.#rethink.abort(new StateError("the pairing window was opened"));
   }
@@ -491,27 +441,6 @@ export class PumpConnector implements AsyncDisposable {
     for (const listener of [...this.#listeners]) callOut(listener, event);
     this.#events.publish(event);
   }
-}
-
-/** @throws {KeyDatabaseError} */
-function checkKeyDatabase(keyDatabase: SakeKeyDatabase, localType: number): void {
-  if (keyDatabase.localDeviceType !== localType)
-    throw new KeyDatabaseError(
-      "ERR_KEY_DATABASE_UNSUITABLE",
-      `The key database is for another kind of device (${describeSakeDeviceType(keyDatabase.localDeviceType)}); this mode needs that of a ${describeSakeDeviceType(localType)}.`,
-    );
-  if (!keyDatabase.entry(SakeDeviceType.InsulinPump))
-    throw new KeyDatabaseError("ERR_KEY_DATABASE_UNSUITABLE", "The key database has no keys for an insulin pump.");
-}
-
-/** @throws {KeyDatabaseError} · {ArgumentError} */
-function checkedName({ name, confirmationCode, keyDatabase }: PumpConnectorOptions, mode: PumpMode): string {
-  checkChoice("mode", mode, ["pair", "reconnect", "carelink"]);
-  const careLink = mode === "carelink";
-  checkKeyDatabase(keyDatabase, careLink ? SakeDeviceType.CareLinkUploader : SakeDeviceType.MobileApplication);
-  if (!careLink) return checkMobileName(name ?? DEFAULT_MOBILE_NAME);
-  if (confirmationCode === undefined) throw new ArgumentError("carelink mode needs the confirmation code that the pump shows");
-  return name ?? "PC";
 }
 
 /** A bond for which we are the peripheral, and whose owner can resolve our address. */

@@ -1,5 +1,6 @@
 import { callOut } from "jelling/async";
-import { PumpConnector, type PumpConnectorOptions } from "./pump-connector.ts";
+import type { PumpConnectorOptions } from "./options.ts";
+import { PumpConnector } from "./pump-connector.ts";
 import type { PumpSnapshot } from "./pump-session.ts";
 import type { LatestGlucose } from "./reading.ts";
 
