@@ -70,22 +70,6 @@ test("a service that turns out to end elsewhere is another one", async () => {
   }
 });
 
-test("of two characteristics that claim one value the later subscriber has its values, whoever leaves", async () => {
-  using pair = scripted((request) => {
-    if (request.startsWith("080100")) return "0907 0200 10 0500 192a 0300 10 0500 1a2a";
-    if (request.startsWith("12")) return "13";
-    if (request.startsWith("040600")) return "0501 0600 0229";
-    return battery(request);
-  });
-  const [first, second] = await (await pair.client.service(0x180f)).characteristics();
-  const values: string[] = [];
-  const early = await first!.subscribe((value) => values.push(`first ${toHex(value)}`));
-  await second!.subscribe((value) => values.push(`second ${toHex(value)}`));
-  await early[Symbol.asyncDispose]();
-  pair.clientChannel.receive(hex("1b050007"));
-  expect(values).toEqual(["second 07"]);
-});
-
 test("values reach the subscribers of their own characteristic, however they come", async () => {
   const server = serverWith({ uuid: 0x2a19, properties: ["notify"] }, { uuid: 0x2a1a, properties: ["notify", "indicate"] });
   using pair = createGattPair({ server });
