@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Bond, BondStore } from "../src/index.ts";
 import { Address, MemoryBondStore } from "../src/index.ts";
 import { IoCapability } from "../src/smp/index.ts";
+import type { SimulatedDeviceOptions } from "../src/testing/index.ts";
 import { SuiteAir as SimulatedAir } from "./support/suite-air.ts";
 
 /** A store that refuses while it is told to. */
@@ -60,7 +61,7 @@ test("a stranger who claims the identity of a peer that is connected changes not
   peripheral.device.onConnection((connection) => connection.on("securityFailure", (error) => failures.push(error.message)));
   await peripheral.device.advertise();
   // Its own controller has that address too, which it does not show.
-  const own = identity.isRandom ? { staticAddress: identity } : { controller: { address: identity.toHex() } };
+  const own = withIdentity(identity);
   const stranger = await air.device({ name: "stranger", ...own });
   const link = await stranger.connect(peripheral.device.identity, { ownAddress: "resolvable" });
   await link.pair().catch(() => undefined);
@@ -121,7 +122,7 @@ test("a bond that comes or goes while a link is in the clear changes at once wha
   await peripheral.device.bonds.delete(identity);
   await peripheral.device.advertise();
   // Somebody else with the address, who never encrypts.
-  const other = await air.device({ name: "other", controller: { address: identity.toHex() }, pairing: { pairable: false } });
+  const other = await air.device({ name: "other", ...withIdentity(identity), pairing: { pairable: false } });
   await other.connect(peripheral.device.identity);
   await air.advance(100);
   const [link] = peripheral.device.links;
@@ -132,3 +133,8 @@ test("a bond that comes or goes while a link is in the clear changes at once wha
   await peripheral.device.bonds.delete(identity);
   expect(await link!.gatt.read(3)).toBeInstanceOf(Uint8Array);
 });
+
+/** What a device is opened with that has this identity, with and without a public address. */
+function withIdentity(identity: Address): SimulatedDeviceOptions {
+  return identity.isRandom ? { staticAddress: identity } : { controller: { address: identity.toHex() } };
+}
