@@ -5,9 +5,6 @@ import { CommandError, codeOf } from "./errors.ts";
 import { openSession } from "./session.ts";
 import { parseTarget, resolveTarget } from "./target.ts";
 
-/** Controller error code: the link was lost before its first packet. It happens when a request to connect collides with another packet. */
-const CONNECTION_FAILED_TO_BE_ESTABLISHED = 0x3e;
-const ATTEMPTS = 3;
 /** How long connecting may take. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -30,21 +27,16 @@ export async function withConnection(
   await using session = await openSession(context, { agent: pairingAgent(context, options), pairing: pairingPolicy(context, options) });
   const { device } = session;
   const address = await resolveTarget(context, device, target);
-  for (let attempt = 1; ; attempt++) {
-    terminal.status(`connecting to ${address} …`);
-    const connection = await connect(context, device, address.toString(), { text, ...options });
-    terminal.status("");
-    try {
-      if (options.pair && !connection.bonded) await connection.pair({ signal: context.signal });
-      await work(connection, device);
-      return;
-    } catch (error) {
-      // The peer did not hear that it was connected to: nothing was exchanged, so that it can be done again.
-      const isUnheard = connection.ended?.reason === CONNECTION_FAILED_TO_BE_ESTABLISHED;
-      if (!isUnheard || attempt === ATTEMPTS) throw explained(error, text);
-    } finally {
-      await connection.disconnect();
-    }
+  terminal.status(`connecting to ${address} …`);
+  const connection = await connect(context, device, address.toString(), { text, ...options });
+  terminal.status("");
+  try {
+    if (options.pair && !connection.bonded) await connection.pair({ signal: context.signal });
+    await work(connection, device);
+  } catch (error) {
+    throw explained(error, text);
+  } finally {
+    await connection.disconnect();
   }
 }
 
