@@ -1,6 +1,7 @@
 // Reads the published declarations (`dist/**/*.d.ts`, after `npm run build`) as the compiler of a user does:
 // - no member that is marked @internal is in them;
 // - every type that a signature names, as far as it can be reached from the root of the package, is exported by the root.
+// - they compile in a strict program that names no `types` and no `lib`, with a target of es2022 and of es2024.
 // `node tools/check-types.mjs [FOLDER]`, the package by default.
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -12,6 +13,13 @@ export function checkTypes(folder) {
   const problems = files
     .filter((name) => /@internal/.test(readFileSync(join(dist, name), "utf8")))
     .map((name) => `${name}: holds a member that is marked @internal`);
+
+  const entrances = files.filter((name) => /(^|\/)index\.d\.ts$/.test(name)).map((name) => join(dist, name));
+  for (const target of [ts.ScriptTarget.ES2022, ts.ScriptTarget.ES2024]) {
+    const plain = ts.createProgram(entrances, { module: ts.ModuleKind.NodeNext, target, strict: true, types: [], noEmit: true });
+    for (const { file, messageText } of ts.getPreEmitDiagnostics(plain))
+      problems.push(`${file ? relative(dist, file.fileName) : "types"}: ${ts.flattenDiagnosticMessageText(messageText, " ")}`);
+  }
 
   const options = {
     module: ts.ModuleKind.NodeNext,
