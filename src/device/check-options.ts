@@ -11,6 +11,8 @@ import {
   optionNames,
 } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
+import { ADVERTISE_OPTIONS, type AdvertiseOptions } from "../gap/advertising-session.ts";
+import { CONNECT_OPTIONS, type ConnectOptions } from "../gap/connector.ts";
 import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions } from "./options.ts";
 
 const DEVICE_OPTIONS = optionNames<DeviceOptions>({
@@ -35,30 +37,13 @@ const DEVICE_OPTIONS = optionNames<DeviceOptions>({
   signal: true,
 });
 
-const ADVERTISE_OPTIONS = optionNames<DeviceAdvertiseOptions>({
-  data: true,
-  scanResponse: true,
-  intervalMs: true,
-  ownAddress: true,
-  connectable: true,
-  direct: true,
-  channels: true,
-  restart: true,
-  signal: true,
+/** What a device adds to the options of the room below. */
+const POLICY = optionNames<Omit<DeviceAdvertiseOptions, keyof AdvertiseOptions> & Omit<DeviceConnectOptions, keyof ConnectOptions>>({
   policy: true,
 });
+const DEVICE_ADVERTISE_OPTIONS = new Set([...ADVERTISE_OPTIONS, ...POLICY]);
 
-const CONNECT_OPTIONS = optionNames<DeviceConnectOptions>({
-  signal: true,
-  timeoutMs: true,
-  intervalMs: true,
-  latency: true,
-  supervisionTimeoutMs: true,
-  ownAddress: true,
-  scanIntervalMs: true,
-  scanWindowMs: true,
-  policy: true,
-});
+const DEVICE_CONNECT_OPTIONS = new Set([...CONNECT_OPTIONS, ...POLICY]);
 
 /** An object of the program that has these methods, or nothing. */
 function checkMethods(what: string, value: unknown, methods: readonly string[]): void {
@@ -94,10 +79,10 @@ export function checkDeviceOptions(controller: unknown, options: DeviceOptions):
 
 /** @throws {ArgumentError} */
 export function checkDeviceAdvertiseOptions(options: unknown): void {
-  checkOptions("advertise", options, ADVERTISE_OPTIONS);
+  checkOptions("advertise", options, DEVICE_ADVERTISE_OPTIONS);
 }
 
 /** @throws {ArgumentError} */
 export function checkDeviceConnectOptions(options: unknown): void {
-  checkOptions("connect", options, CONNECT_OPTIONS);
+  checkOptions("connect", options, DEVICE_CONNECT_OPTIONS);
 }

@@ -34,7 +34,7 @@ export interface AdvertiseOptions {
 }
 
 /** What `advertise` takes. */
-const ADVERTISE_OPTIONS = optionNames<AdvertiseOptions>({
+export const ADVERTISE_OPTIONS = optionNames<AdvertiseOptions>({
   data: true,
   scanResponse: true,
   intervalMs: true,

@@ -23,7 +23,7 @@ export interface ConnectOptions extends OperationOptions, ConnectionParameterOpt
   readonly scanWindowMs?: number | undefined;
 }
 
-const CONNECT_OPTIONS = optionNames<ConnectOptions>({
+export const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   signal: true,
   timeoutMs: true,
   intervalMs: true,
