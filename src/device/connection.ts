@@ -15,6 +15,7 @@ import {
 import { GattClient, type GattPeer } from "../gatt/index.ts";
 import {
   ControllerError,
+  DISCONNECT_REASONS,
   Disconnect,
   DisconnectedError,
   type Hci,
@@ -60,16 +61,6 @@ export type ConnectionEvents = {
 
 /** How a controller refuses to disconnect a link that is going already. */
 const GOING: readonly number[] = [HciErrorCode.UnknownConnectionIdentifier, HciErrorCode.CommandDisallowed];
-/** Reasons that HCI_Disconnect takes, Vol 4 Part E 7.1.6. */
-const DISCONNECT_REASONS: readonly number[] = [
-  HciErrorCode.AuthenticationFailure,
-  HciErrorCode.RemoteUserTerminatedConnection,
-  HciErrorCode.RemoteDeviceTerminatedConnectionDueToLowResources,
-  HciErrorCode.RemoteDeviceTerminatedConnectionDueToPowerOff,
-  HciErrorCode.UnsupportedRemoteFeature,
-  HciErrorCode.PairingWithUnitKeyNotSupported,
-  HciErrorCode.UnacceptableConnectionParameters,
-];
 const EVENTS: readonly (keyof ConnectionEvents)[] = [
   "security",
   "paired",

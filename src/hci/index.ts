@@ -95,7 +95,7 @@ export {
   opcodeText,
 } from "./declare.ts";
 export { type DecodedCommand, type DecodedEvent, decodeCommand, decodeEvent } from "./decode.ts";
-export { ControllerError, DisconnectedError, HciError, HciErrorCode, hciErrorText } from "./error.ts";
+export { ControllerError, DISCONNECT_REASONS, DisconnectedError, HciError, HciErrorCode, hciErrorText } from "./error.ts";
 export {
   CommandComplete,
   CommandStatus,

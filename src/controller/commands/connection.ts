@@ -1,5 +1,6 @@
 import { LinkRole, Phy } from "../../air/index.ts";
 import {
+  DISCONNECT_REASONS,
   Disconnect,
   HciErrorCode,
   LeConnectionUpdate,
@@ -28,17 +29,6 @@ import { isDataLength, phyPreference } from "./le.ts";
 
 const OK = { status: HciErrorCode.Success };
 const UNKNOWN = HciErrorCode.UnknownConnectionIdentifier;
-
-/** Reasons a host may give, Vol 4 Part E 7.1.6. */
-const DISCONNECT_REASONS: readonly number[] = [
-  HciErrorCode.AuthenticationFailure,
-  HciErrorCode.RemoteUserTerminatedConnection,
-  HciErrorCode.RemoteDeviceTerminatedConnectionDueToLowResources,
-  HciErrorCode.RemoteDeviceTerminatedConnectionDueToPowerOff,
-  HciErrorCode.UnsupportedRemoteFeature,
-  HciErrorCode.PairingWithUnitKeyNotSupported,
-  HciErrorCode.UnacceptableConnectionParameters,
-];
 
 /** What to do with the named connection, or the error that there is none. */
 function withConnection(
