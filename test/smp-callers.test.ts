@@ -526,3 +526,15 @@ test("the Secure Connections bit of a response says what this side supports (3.5
     expect(link.sent[0]!.pdu[3]).toBe(authReq);
   }
 });
+
+test("a pairing that a listener begins when it hears of another one fails for whoever asked for it", async () => {
+  let second: Promise<unknown> | undefined;
+  const onPaired = (): void => {
+    second ??= link.central.manager.pair({ policy: { mitm: true } });
+  };
+  using link: SmpLink = new SmpLink({ central: { policy: { ioCapability: IoCapability.KeyboardDisplay }, more: { onPaired } } });
+  await link.central.manager.pair();
+  await expect(second).rejects.toMatchObject({ code: "ERR_PAIRING", reason: 0x03, side: "local" });
+  await link.settle();
+  expect(link.central.failures).toHaveLength(1);
+});
