@@ -121,7 +121,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
       peripheral: { "peripheral-jelling": 40, "peripheral-bluez": 40 },
       central: { "central-jelling": 30, "central-bluez": 30 },
       vhci: { "vhci-secure": 20, "vhci-legacy": 20, "vhci-bluez0": 20, "vhci-bluez1": 20 },
-      pump: { "pump-jelling": 30, "pump-bluez": 30 },
+      pump: { "pump-jelling": 30, "pump-jelling-again": 2, "pump-bluez": 30 },
     };
     const kept = process.env.JELLING_CAPTURES;
     let captures: string;

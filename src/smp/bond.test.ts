@@ -23,6 +23,7 @@ const full: Bond = createBond({
   cccd: { 12: 1, 65535: 2 },
   cccdOf: { 12: "180f/2a19" },
   databaseHash: "00112233445566778899aabbccddeeff",
+  provisional: true,
 });
 const least: Bond = createBond({
   identity: Address.from("00:11:22:33:44:56/public"),
@@ -52,6 +53,7 @@ test("a bond prints without its keys, whatever prints it", () => {
     peerKeys: ["ltk", "irk", "csrk"],
     localKeys: ["ltk", "irk", "csrk"],
     localIdentity: "00:11:22:33:44:55/public",
+    provisional: true,
   });
   expect(describeBond(least)).toMatchObject({ keySize: 0, peerKeys: [], localKeys: [] });
 });
@@ -90,6 +92,7 @@ describe("a damaged file", () => {
     ["cccdOf", { "12x": "180f/2a19" }, "cccdOf"],
     ["cccdOf", { "12": 5 }, "cccdOf.12"],
     ["databaseHash", {}, "databaseHash"],
+    ["provisional", "yes", "provisional"],
   ])("%s: %j names the field and no secret", (field, value, named) => {
     const error = (() => {
       try {

@@ -20,6 +20,7 @@ export function describeBond(bond: Bond): BondDescription {
       (name) => typeof name === "string",
     ),
     ...(bond.localIdentity && { localIdentity: bond.localIdentity.toString() }),
+    ...(bond.provisional && { provisional: true }),
   };
 }
 
@@ -54,12 +55,12 @@ function isSameKey(one: LongTermKey | undefined, other: LongTermKey | undefined)
 /** A bond that a program gives. @throws {ArgumentError} something else; names the field, never a value */
 export function checkBond(bond: Bond): void {
   if (typeof bond !== "object" || bond === null) throw new ArgumentError(`bond: expected a Bond, got ${kindOf(bond)}`);
-  const { identity, localIdentity, localIrkDistributed, authenticated, secureConnections } = bond;
+  const { identity, localIdentity, localIrkDistributed, authenticated, secureConnections, provisional = false } = bond;
   for (const [field, address] of Object.entries({ identity, ...(localIdentity !== undefined && { localIdentity }) })) {
     if (!(address instanceof Address) || !address.isIdentity || address.isZero)
       throw new ArgumentError(`bond.${field}: expected an identity Address, public or static random, and not zero`);
   }
-  for (const [field, value] of Object.entries({ localIrkDistributed, authenticated, secureConnections }))
+  for (const [field, value] of Object.entries({ localIrkDistributed, authenticated, secureConnections, provisional }))
     if (typeof value !== "boolean") throw new ArgumentError(`bond.${field}: expected true or false, got ${kindOf(value)}`);
   for (const field of ["peerIrk", "peerCsrk", "localCsrk"] as const)
     if (bond[field] !== undefined) checkOctets(`bond.${field}`, bond[field], { minLength: 16, maxLength: 16 });
@@ -92,6 +93,7 @@ export interface BondJson {
   cccd?: Record<string, number>;
   cccdOf?: Record<string, string>;
   databaseHash?: string;
+  provisional?: boolean;
 }
 export interface LongTermKeyJson {
   key: string;
@@ -120,6 +122,7 @@ export function bondToJson(bond: Bond): BondJson {
     ...(bond.cccd && { cccd: { ...bond.cccd } }),
     ...(bond.cccdOf && { cccdOf: { ...bond.cccdOf } }),
     ...(bond.databaseHash !== undefined && { databaseHash: bond.databaseHash }),
+    ...(bond.provisional && { provisional: true }),
   };
 }
 
@@ -221,5 +224,6 @@ export function bondFromJson(value: unknown): Bond {
     ...optional("cccd", (cccd, field) => byHandle(cccd, field, (bits, name) => integerOf(bits, name, 0, 0xffff))),
     ...optional("cccdOf", (names, field) => byHandle(names, field, textOf)),
     ...optional("databaseHash", textOf),
+    ...optional("provisional", () => booleanOf(fields, "provisional")),
   });
 }

@@ -43,6 +43,11 @@ export interface Bond {
   readonly cccdOf?: Readonly<Record<number, string>> | undefined;
   /** Database Hash that this peer last saw of our server, hexadecimal; for Service Changed after a change. */
   readonly databaseHash?: string | undefined;
+  /**
+   * The peer has yet to prove itself by the program's own means, as where pairing is Just Works and a handshake above it tells who it is. The
+   * program sets and clears it; the library keeps it and makes nothing of it.
+   */
+  readonly provisional?: boolean | undefined;
 }
 
 /** A bond without its secrets, for people and logs. */
@@ -58,6 +63,7 @@ export interface BondDescription {
   readonly peerKeys: readonly string[];
   readonly localKeys: readonly string[];
   readonly localIdentity?: string;
+  readonly provisional?: true;
 }
 
 export interface BondStore {

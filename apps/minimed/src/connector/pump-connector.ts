@@ -1,17 +1,8 @@
 import { Broadcast, type Clock, callOut, delay, type OperationOptions, onAbort, Pending, SystemClock } from "jelling/async";
-import {
-  Address,
-  type AddressLike,
-  BleError,
-  ClosedError,
-  checkMilliseconds,
-  Logger,
-  StateError,
-  systemRandom,
-  TimeoutError,
-} from "jelling/core";
+import { Address, BleError, ClosedError, checkMilliseconds, Logger, StateError, systemRandom, TimeoutError } from "jelling/core";
 import { type Advertising, type Connection, type ConnectionPolicy, Device } from "jelling/device";
-import { type Bond, type BondStore, IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
+import { MemoryBondStore } from "jelling/gap";
+import { IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
 import { PumpError } from "../error.ts";
 import { redactAddress, redactingLogger, redactName } from "../redact.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
@@ -21,6 +12,7 @@ import type { PumpEvent, PumpEventDetail, PumpMode } from "./events.ts";
 import { checkedName, checkPumpConnectorOptions, LONGEST_WINDOW_MS, PAIRING_WINDOW_MS, type PumpConnectorOptions } from "./options.ts";
 import { careLinkInformation, mobileInformation } from "./phone-database.ts";
 import { PhoneServer } from "./phone-server.ts";
+import { PumpBonds } from "./pump-bonds.ts";
 import type { PumpChannel } from "./pump-channel.ts";
 import { PumpLink } from "./pump-link.ts";
 import { type PumpSession, type PumpSnapshot, prepareSession } from "./pump-session.ts";
@@ -32,6 +24,8 @@ const SLOW_MS = [100, 150] as const;
 const FAST_FOR_MS = 30_000;
 const PUMP_MTU = 184;
 const ALL_KEYS = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey;
+/** How long the bonds of a link that is over may take to reach the user's store. */
+const STORE_TIMEOUT_MS = 5000;
 /** After a link that failed before it was of use, so that a pump that comes and goes does not keep the radio busy. */
 const PAUSE_AFTER_FAILURE_MS = 500;
 const PAIR_AGAIN_HINT = "If it stays so, the pump may hold a bond that we lost: remove this device on the pump and pair again.";
@@ -53,6 +47,7 @@ export class PumpConnector implements AsyncDisposable {
   readonly #options: PumpConnectorOptions;
   readonly #device: Device;
   readonly #gate: WriteGate;
+  readonly #bonds: PumpBonds;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #keyDatabase: SakeKeyDatabase;
@@ -67,6 +62,7 @@ export class PumpConnector implements AsyncDisposable {
   #windowEndsMs: number;
   /** Ends the present advertisement, for another mode. */
   #rethink = new AbortController();
+  #isReconnectsTurn = true;
   #link: PumpLink | undefined;
   #ready: ReadySession | undefined;
   #reason: unknown;
@@ -76,15 +72,17 @@ export class PumpConnector implements AsyncDisposable {
     options: PumpConnectorOptions;
     device: Device;
     gate: WriteGate;
+    bonds: PumpBonds;
     logger: Logger;
     mode: PumpMode;
     name: string;
   }) {
-    const { options, device, gate, logger, mode, name } = parts;
+    const { options, device, gate, bonds, logger, mode, name } = parts;
     const { keyDatabase, pairingWindowMs = PAIRING_WINDOW_MS } = options;
     this.#options = options;
     this.#device = device;
     this.#gate = gate;
+    this.#bonds = bonds;
     this.#clock = device.clock;
     this.#logger = logger.child("pump");
     this.#keyDatabase = keyDatabase;
@@ -125,10 +123,10 @@ export class PumpConnector implements AsyncDisposable {
     try {
       signal?.throwIfAborted();
       const name = checkedName(options, mode);
-      const bonds = options.bonds;
-      const bond = bonds && (await findPumpBond(bonds, options.pump));
+      const bonds = await PumpBonds.open(options.bonds ?? new MemoryBondStore());
+      const bond = bonds.find(options.pump);
       if (mode === "reconnect" && !bond) throw new PumpError("ERR_PUMP_NOT_BONDED", "There is no bond with a pump: pair first.");
-      if (mode === "pair" && bond && !options.anew)
+      if (mode === "pair" && bond && bonds.isProved(bond) && !options.anew)
         throw new PumpError(
           "ERR_PUMP_BONDED",
           "There is a bond with a pump already: reconnect to it, or pair anew, which replaces that bond.",
@@ -153,7 +151,7 @@ export class PumpConnector implements AsyncDisposable {
         capture: capture && redactPumpCapture(capture, { keepIdentity: captureIdentity }),
       });
       if (mode === "carelink") careLinkAdvertisement(device.identity, options.confirmationCode!, name);
-      const connector = new PumpConnector({ options, device, gate, logger, mode, name });
+      const connector = new PumpConnector({ options, device, gate, bonds, logger, mode, name });
       if (onEvent) connector.on(onEvent);
       return connector;
     } catch (error) {
@@ -243,7 +241,7 @@ export class PumpConnector implements AsyncDisposable {
     await Promise.resolve(); // so that listeners set after `open` hear the first event
     try {
       for (;;) {
-        const mode = await this.#nextMode();
+        const mode = this.#nextMode();
         const connection = await this.#waitForPump(mode);
         if (connection) await this.#serve(connection, mode);
       }
@@ -258,12 +256,21 @@ export class PumpConnector implements AsyncDisposable {
   }
 
   /** FE81 without a bond would call a pump that cannot come. @throws {PumpError} neither a bond nor an open window */
-  async #nextMode(): Promise<PumpMode> {
+  #nextMode(): PumpMode {
     this.#closing.signal.throwIfAborted();
     this.#rethink = new AbortController();
-    if (this.pairingWindowOpen) return this.#mode === "carelink" ? "carelink" : "pair";
-    if (this.#mode !== "carelink" && (await findPumpBond(this.#device.bonds, this.#options.pump))) return "reconnect";
+    if (this.pairingWindowOpen) return this.#mode === "carelink" ? "carelink" : this.#inTurn();
+    if (this.#mode !== "carelink" && this.#bonds.find(this.#options.pump)) return "reconnect";
     throw new PumpError("ERR_PUMP_PAIRING_WINDOW_CLOSED", "No pump paired while it was let in.");
+  }
+
+  /**
+   * A pump that paired, and whose link was lost before it was authenticated, may come back with its bond or have its user pair anew: both are
+   * called, in turns, while the window is open.
+   */
+  #inTurn(): PumpMode {
+    this.#isReconnectsTurn = !this.#isReconnectsTurn && this.#bonds.hasUnproved();
+    return this.#isReconnectsTurn ? "reconnect" : "pair";
   }
 
   /** undefined when the mode has to be thought over: the window has closed, or nobody came for long. */
@@ -271,6 +278,7 @@ export class PumpConnector implements AsyncDisposable {
     const { fast, slow } = this.#options.intervalsMs ?? { fast: FAST_MS, slow: SLOW_MS };
     const connection = await this.#advertise(mode, fast, FAST_FOR_MS);
     if (connection || this.#rethink.signal.aborted) return connection;
+    if (this.pairingWindowOpen && this.#mode !== "carelink" && this.#bonds.hasUnproved()) return undefined;
     return await this.#advertise(mode, slow, Number.POSITIVE_INFINITY);
   }
 
@@ -288,7 +296,7 @@ export class PumpConnector implements AsyncDisposable {
       signal: this.#closing.signal,
     });
     try {
-      const bonded = (await findPumpBond(this.#device.bonds, this.#options.pump)) !== undefined;
+      const bonded = this.#bonds.find(this.#options.pump) !== undefined;
       this.#emit({ type: "advertising", mode, name: this.#name, form, intervalMs, address, bonded });
       // A connection ends advertising by itself; whoever takes it must be there before the pump asks anything.
       return await advertising.connection({ signal, timeoutMs: Math.min(forMs, leftMs) });
@@ -346,6 +354,7 @@ export class PumpConnector implements AsyncDisposable {
     const { intervalMs, latency, supervisionTimeoutMs } = connection.parameters;
     this.#emit({ type: "connected", peer: redactAddress(connection.peerIdentity), intervalMs, latency, timeoutMs: supervisionTimeoutMs });
     const preparations: Promise<void>[] = [];
+    let proved: Promise<void> | undefined;
     const link = new PumpLink(connection, {
       clock: this.#clock,
       random: this.#options.random ?? systemRandom,
@@ -356,11 +365,11 @@ export class PumpConnector implements AsyncDisposable {
       emit: (detail) => this.#emit(detail),
       warn: (message, hint) => this.#warn(message, hint),
       onChannel: (channel) => preparations.push(this.#prepare(channel)),
+      onProved: () => {
+        proved = this.#storing(this.#bonds.prove(connection.peerIdentity, this.#device.bonds, { anew: this.#options.anew }));
+      },
     });
     this.#link = link;
-    // What a pairing on this link would replace: it is not gone before the other side has proved by SAKE to be a pump.
-    const before: Bond[] = [];
-    for await (const bond of this.#device.bonds.all()) before.push(bond);
     using _ = onAbort(this.#closing.signal, () => link.drop());
     if (this.#closing.signal.aborted) link.drop();
     if (mode === "reconnect" && this.#isForeign(connection)) {
@@ -375,7 +384,8 @@ export class PumpConnector implements AsyncDisposable {
       this.#ready = undefined;
       link[Symbol.dispose]();
       await Promise.all(preparations);
-      if (link.paired) await this.#settleBonds(connection.peerIdentity, before, link.authenticated);
+      await proved;
+      await this.#storing(this.#settleBonds(connection.peerIdentity, link));
     }
     this.#closing.signal.throwIfAborted();
     if (link.authenticated) return;
@@ -389,19 +399,24 @@ export class PumpConnector implements AsyncDisposable {
   }
 
   /**
-   * After a link on which somebody paired. Just Works proves nothing; the handshake does: without it the bond goes, and what it replaced comes
-   * back, and with it the bond that the user wanted replaced goes.
+   * What a link has shown against the bond of its peer. A refused handshake disproves it. So does, where it took the place of another, somebody
+   * who uses that identity and has another key: it may well be the one whose place it took, and who otherwise could not come back.
    */
-  async #settleBonds(identity: Address, before: readonly Bond[], authenticated: boolean): Promise<void> {
+  async #settleBonds(identity: Address, { disproved, keyRefused }: PumpLink): Promise<void> {
     const { bonds } = this.#device;
+    if (disproved || (keyRefused && this.#bonds.standsInPlace(identity))) await this.#bonds.disprove(identity, bonds);
+    await this.#bonds.trim(bonds);
+  }
+
+  /** Waits for the store, not for ever; what it did not take is told. */
+  async #storing(stored: Promise<void>): Promise<void> {
+    const pending = new Pending<void>({ clock: this.#clock, operation: "storing the bonds", timeoutMs: STORE_TIMEOUT_MS });
+    stored.then(
+      () => pending.resolve(),
+      (error: unknown) => pending.reject(error),
+    );
     try {
-      if (!authenticated) {
-        const replaced = before.find((bond) => bond.identity.equals(identity));
-        if (replaced) await bonds.save(replaced);
-        else await bonds.delete(identity);
-      } else if (this.#options.anew) {
-        for (const bond of before) if (isPumpBond(bond) && !bond.identity.equals(identity)) await bonds.delete(bond.identity);
-      }
+      await pending.promise;
     } catch (error) {
       this.#warn(`The bonds could not be stored: ${error instanceof Error ? error.message : String(error)}.`);
     }
@@ -441,14 +456,4 @@ export class PumpConnector implements AsyncDisposable {
     for (const listener of [...this.#listeners]) callOut(listener, event);
     this.#events.publish(event);
   }
-}
-
-/** A bond for which we are the peripheral, and whose owner can resolve our address. */
-const isPumpBond = (bond: Bond): boolean => bond.localLtk !== undefined && bond.localIrkDistributed;
-
-/** The pump's bond: the one that is named, or the first that can be one. */
-async function findPumpBond(bonds: BondStore, pump: AddressLike | undefined): Promise<Bond | undefined> {
-  if (pump !== undefined) return await bonds.load(Address.from(pump));
-  for await (const bond of bonds.all()) if (isPumpBond(bond)) return bond;
-  return undefined;
 }

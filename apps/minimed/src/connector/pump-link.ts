@@ -3,7 +3,9 @@ import { type BleError, ClosedError, type Logger, type RandomSource, StateError 
 import type { Connection } from "jelling/device";
 import type { GattPeer } from "jelling/gatt";
 import type { DisconnectedError } from "jelling/hci";
+import { BondLostError } from "jelling/smp";
 import { SakeDeviceType } from "../sake/device-type.ts";
+import { SakeHandshakeError } from "../sake/handshake.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import type { SakeSession } from "../sake/session.ts";
 import type { PumpEventDetail } from "./events.ts";
@@ -24,6 +26,8 @@ export interface PumpLinkOptions {
   readonly warn: (message: string, hint?: string) => void;
   readonly gate: WriteGate;
   readonly onChannel: (channel: PumpChannel) => void;
+  /** The other side is authenticated, on a link that is encrypted with its bond. Called once. */
+  readonly onProved: () => void;
 }
 
 /** One connection with a pump: what its security, its SAKE handshake and its session are at. */
@@ -39,10 +43,13 @@ export class PumpLink implements Disposable {
   #channel: PumpChannel | undefined;
   #restored = false;
   #reads = new Set<string>();
+  #isProved = false;
   encrypted = false;
   authenticated = false;
-  /** A pairing took place on this link, and left its bond in the store. */
-  paired = false;
+  /** The handshake was refused, on a link that was encrypted with a bond: its owner is no pump. A link that is lost, or silence, shows nothing. */
+  disproved = false;
+  /** The other side asked for a key that is not that of its bond. */
+  keyRefused = false;
 
   constructor(connection: Connection, options: PumpLinkOptions) {
     this.#connection = connection;
@@ -64,17 +71,20 @@ export class PumpLink implements Disposable {
       onRestart: () => this.#channel?.end(new StateError("the pump began a new handshake")),
       onFailure: (error) => {
         warn(`SAKE failed: ${error.message}.`, hintFor(error));
+        if (error instanceof SakeHandshakeError && connection.security.bonded) this.disproved = true;
         this.drop();
       },
     });
     this.#listeners = [
       connection.on("paired", (report) => {
         const { method, authenticated, keySize, localKeys, peerKeys, refused } = report;
-        this.paired = true;
         emit({ type: "paired", method, authenticated, keySize, localKeys, peerKeys, refused });
       }),
       connection.on("security", (security) => this.#onSecurity(security.encrypted)),
-      connection.on("securityFailure", (error) => warn(`Pairing or encryption failed: ${error.message}.`)),
+      connection.on("securityFailure", (error) => {
+        if (error instanceof BondLostError && error.side === "local") this.keyRefused = true;
+        warn(`Pairing or encryption failed: ${error.message}.`);
+      }),
     ];
     this.#deadline = clock.setTimer(AUTHENTICATE_TIMEOUT_MS, "authentication of the pump", () => {
       if (this.authenticated) return;
@@ -115,14 +125,22 @@ export class PumpLink implements Disposable {
   }
 
   #onSecurity(encrypted: boolean): void {
+    this.#tellProved(); // the store may have taken the bond only now
     if (!encrypted || this.encrypted) return;
     this.encrypted = true;
     this.#options.emit({ type: "encrypted", bonded: this.#connection.security.bonded });
     if (this.#restored) this.#sake.onEncrypted(true);
   }
 
+  #tellProved(): void {
+    if (this.#isProved || !this.authenticated || !this.#connection.security.bonded) return;
+    this.#isProved = true;
+    this.#options.onProved();
+  }
+
   #onAuthenticated(sake: SakeSession): void {
     this.authenticated = true;
+    this.#tellProved();
     this.#deadline[Symbol.dispose]();
     const { clock, logger, emit, gate, onChannel } = this.#options;
     emit({ type: "authenticated" });
