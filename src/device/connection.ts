@@ -87,6 +87,8 @@ export interface ConnectionParts {
   readonly peerAddress: Address;
   /** Opened pairing window: without it no peer may begin a pairing. */
   readonly isPairable: () => boolean;
+  /** Whether the peer of another link has this identity. */
+  readonly isOnAnotherLink: (identity: Address) => boolean;
   readonly security: Pick<SecurityManagerOptions, "identity" | "random" | "attempts">;
   /** The link is gone and everything on it is settled. */
   readonly onEnd: (connection: Connection, error: DisconnectedError) => void;
@@ -185,6 +187,7 @@ export class Connection implements AsyncDisposable {
       bond: bonds.find(peerAddress),
       findBond: (identity) => bonds.get(identity),
       findIrkHolder: (peerIrk, identity) => bonds.holderOf(peerIrk, identity),
+      isOnAnotherLink: parts.isOnAnotherLink,
       onBond: async (bond, _report, replacing) => {
         await bonds.keep(bond, { replacing });
         this.#peer.identity = bond.identity;

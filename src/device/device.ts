@@ -435,6 +435,7 @@ export class Device implements AsyncDisposable {
       localAddress,
       peerAddress,
       isPairable: () => this.#pairable,
+      isOnAnotherLink: (identity) => this.links.some((other) => other.handle !== handle && other.peerIdentity.equals(identity)),
       security: {
         identity: { address: this.#own.identity, irk: this.#own.irk },
         random: this.#random,

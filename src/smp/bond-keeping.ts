@@ -4,6 +4,7 @@ import { type BleError, StateError } from "../core/error.ts";
 import { isSameBond } from "./bond.ts";
 import { bondOf } from "./bonding.ts";
 import { PairingError, PairingFailedReason } from "./error.ts";
+import { onAnotherLink } from "./identity.ts";
 import type { Keyring } from "./keyring.ts";
 import type { SecurityManagerHandlers } from "./options.ts";
 import type { SmpPdu } from "./pdus.ts";
@@ -13,7 +14,7 @@ import type { Bond, PairingReport } from "./types.ts";
 /** The peer's timer: as long as it may have a key before it that it does not take (Vol 3 Part H 3.4). */
 const REFUSAL_MS = 30_000;
 
-export interface BondKeepingOptions extends Pick<SecurityManagerHandlers, "findBond" | "onBond" | "onBondRefused"> {
+export interface BondKeepingOptions extends Pick<SecurityManagerHandlers, "findBond" | "isOnAnotherLink" | "onBond" | "onBondRefused"> {
   readonly clock: Clock;
   readonly keyring: Keyring;
   /** The own address on the link. */
@@ -53,8 +54,10 @@ export class BondKeeping {
 
   /** Stores what the pairing made. @returns why there is no bond after all; the keys are not used then */
   async keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
-    const { keyring, clock, onBond, findBond, localAddress, isClosed, send } = this.#options;
+    const { keyring, clock, onBond, findBond, localAddress, isClosed } = this.#options;
     const { replaced, isProved } = outcome;
+    const elsewhere = this.#elsewhere(outcome, identity);
+    if (elsewhere) return this.#reject(elsewhere);
     this.#isStoring = true;
     this.#refusal = undefined;
     let bond: Bond;
@@ -64,13 +67,16 @@ export class BondKeeping {
       await onBond?.(bond, report, replaced);
     } catch (cause) {
       this.#isStoring = false;
-      keyring.putBack();
-      // The peer has the keys already; told in time it forgets them too.
-      send({ name: "PairingFailed", reason: PairingFailedReason.KeyRejected });
-      return new StateError("the bond could not be stored, so it is not used", { cause });
+      return this.#reject(new StateError("the bond could not be stored, so it is not used", { cause }));
     }
     this.#isStoring = false;
     this.#kept = { bond, replaced, atMs: clock.now() };
+    // The one who has that identity may have come while the store took its time.
+    const late = this.#elsewhere(outcome, identity);
+    if (late) {
+      const failure = await this.#undo();
+      return this.#reject(failure ?? late);
+    }
     const refusal = this.#refusal;
     if (refusal) return (await this.#undo()) ?? refusal; // also where the peer has hung up since
     if (!isClosed()) keyring.keep(bond);
@@ -92,6 +98,19 @@ export class BondKeeping {
     }
     if (!this.#kept || clock.now() - this.#kept.atMs > REFUSAL_MS) return undefined;
     void this.#undo().then((failure) => failure && report(failure));
+    return error;
+  }
+
+  /** Why the identity of a peer that only claims it cannot be had, or `undefined`. */
+  #elsewhere({ isClaimed }: Outcome, identity: Address): PairingError | undefined {
+    if (!isClaimed || !this.#options.isOnAnotherLink?.(identity)) return undefined;
+    return new PairingError({ reason: PairingFailedReason.KeyRejected, side: "local", ...onAnotherLink(identity) });
+  }
+
+  /** The keys are not kept and not used. The peer has them already; told in time it forgets them too. */
+  #reject(error: BleError): BleError {
+    this.#options.keyring.putBack();
+    this.#options.send({ name: "PairingFailed", reason: PairingFailedReason.KeyRejected });
     return error;
   }
 

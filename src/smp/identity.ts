@@ -1,7 +1,7 @@
 import type { Address } from "../core/address.ts";
 import { resolveRpa } from "../crypto/index.ts";
 import { PairingFailedReason } from "./error.ts";
-import { peerAddressOf, type Session } from "./state.ts";
+import { type Explanation, peerAddressOf, type Session } from "./state.ts";
 
 // Who a peer is. It says so itself in Identity Address Information (Vol 3 Part H 3.6.5), and is believed where the link proves it: an
 // address that stays is the identity of whoever uses it, and a resolvable private address proves the key that it was made with.
@@ -24,6 +24,20 @@ export type Claim =
 export function linkIdentityOf(session: Session): Address | undefined {
   const address = peerAddressOf(session);
   return address.isIdentity && !address.isZero && !address.equals(session.identity.address) ? address : undefined;
+}
+
+/**
+ * Whether the link itself shows that its peer is `identity`: by an address that stays, or by the key of the bond in use. A private address that
+ * resolves shows less: anybody can make one with a key of its own, and anybody can use one that was heard.
+ */
+export function isShown(session: Session, identity: Address): boolean {
+  return linkIdentityOf(session)?.equals(identity) === true || (session.isProved && session.bond?.identity.equals(identity) === true);
+}
+
+/** Why an identity that is not shown cannot be had while a device that has it is connected. It may be the same device; nothing tells. */
+export function onAnotherLink(identity: Address): Explanation {
+  const detail = `the peer claims the identity ${identity}, and the device that has it is connected by another link`;
+  return { detail, advice: "if it is the same device, disconnect the other link first, or pair on that one" };
 }
 
 export function judgeClaim(session: Session, { address, irk: given }: { address: Address; irk: Uint8Array }): Claim {

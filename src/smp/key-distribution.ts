@@ -1,5 +1,5 @@
 import { PairingFailedReason } from "./error.ts";
-import { type Claim, judgeClaim, linkIdentityOf } from "./identity.ts";
+import { type Claim, isShown, judgeClaim, linkIdentityOf, onAnotherLink } from "./identity.ts";
 import type { SmpPdu } from "./pdus.ts";
 import { adviceFor, judgeReplacement, replacementOf } from "./replacement.ts";
 import { type Effect, fail, type Input, type SideKeys, type State, type Step } from "./state.ts";
@@ -85,8 +85,9 @@ function onClaim(state: Keys, claim: Claim): Step {
   return [{ ...state, agreement, peer: believed, identity, judging: "find" }, [{ do: "find", identity, irk }]];
 }
 
-function onFound(state: Keys, { bond, irkHolder }: Extract<Input, { kind: "found" }>): Step {
+function onFound(state: Keys, { bond, irkHolder, isOnAnotherLink }: Extract<Input, { kind: "found" }>): Step {
   const { session, agreement, identity } = state;
+  if (isOnAnotherLink && !isShown(session, identity!)) return fail(PairingFailedReason.KeyRejected, onAnotherLink(identity!));
   if (irkHolder) {
     const detail = `the peer gives the identity resolving key of another bond, with ${irkHolder}`;
     return fail(PairingFailedReason.KeyRejected, { detail, advice: adviceFor({ identity: irkHolder }) });
@@ -120,7 +121,8 @@ function advance(state: Keys, effects: readonly Effect[]): Step {
   }
   const identity = state.identity ?? session.bond?.identity ?? linkIdentityOf(session);
   const replaced = state.replaced ?? session.bond;
-  return [{ at: "done", outcome: { agreement, local, peer, identity, replaced, isProved: session.isProved } }, effects];
+  const isClaimed = identity !== undefined && !isShown(session, identity);
+  return [{ at: "done", outcome: { agreement, local, peer, identity, isClaimed, replaced, isProved: session.isProved } }, effects];
 }
 
 function pdusOf(keys: number): SmpPdu["name"][] {

@@ -17,6 +17,11 @@ export interface SecurityManagerHandlers {
   /** Who has this identity resolving key, other than `identity`: two must not have the same. */
   findIrkHolder?: ((peerIrk: Uint8Array, identity: Address) => Address | undefined) | undefined;
   /**
+   * Whether the peer of another link has this identity, by its address there or by its bond. This link's peer is then not believed to have it
+   * on its word.
+   */
+  isOnAnotherLink?: ((identity: Address) => boolean) | undefined;
+  /**
    * A bond to store; `pair()` waits for it, and a rejection fails the pairing: then the bond is not used. `replaced` is the bond that it may
    * replace; if another one is there by now, or `bond` was deleted before it was stored, the store must refuse.
    */

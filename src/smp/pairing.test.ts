@@ -36,7 +36,9 @@ function run(
   const toPeripheral = sends(effects);
   const toCentral: SmpPdu[] = [];
   const find = (state: State, list: readonly Effect[]): Step =>
-    list.some((effect) => effect.do === "find") ? step(state, { kind: "found", bond: undefined, irkHolder: undefined }) : [state, []];
+    list.some((effect) => effect.do === "find")
+      ? step(state, { kind: "found", bond: undefined, irkHolder: undefined, isOnAnotherLink: false })
+      : [state, []];
   const perform = (list: readonly Effect[], target: SmpPdu[]): void => {
     target.push(...sends(list));
     const own = target === toPeripheral ? central : peripheral!;

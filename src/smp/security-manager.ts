@@ -223,7 +223,7 @@ export class SecurityManager {
     this.#keeping.begin();
     this.#keyring.begin();
     this.#logger.debug(() => `pairing as ${this.role === "central" ? "initiator" : "responder"}`);
-    const { findBond, findIrkHolder } = this.#options;
+    const { findBond, findIrkHolder, isOnAnotherLink } = this.#options;
     this.#run = new PairingRun({
       clock: this.#clock,
       agent: this.#agent,
@@ -232,7 +232,10 @@ export class SecurityManager {
       wanted,
       send: (pdu) => this.#send(pdu),
       encrypt: (state) => this.#keyring.encryptWithPairing(state),
-      find: async (identity, irk) => ({ bond: await findBond?.(identity), irkHolder: irk && findIrkHolder?.(irk, identity) }),
+      find: async (identity, irk) => {
+        const bond = await findBond?.(identity);
+        return { bond, irkHolder: irk && findIrkHolder?.(irk, identity), isOnAnotherLink: isOnAnotherLink?.(identity) ?? false };
+      },
       onDone: (outcome) => {
         this.#stop();
         void this.#complete(outcome, policy);

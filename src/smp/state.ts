@@ -84,6 +84,8 @@ export interface Outcome {
   readonly peer: SideKeys;
   /** Whom the keys belong to; `undefined` for a private address that gave no identity. */
   readonly identity?: Address | undefined;
+  /** Nothing but the peer's word and its private address says so; `isShown` has what says more. */
+  readonly isClaimed: boolean;
   /** The bond that these keys may replace: nothing else must be in its place. */
   readonly replaced?: Bond | undefined;
   /** The link was encrypted with the key of the peer's bond when the pairing began. */
@@ -158,8 +160,8 @@ export type Input =
   | { readonly kind: "replace"; readonly allowed: boolean; readonly cause?: unknown }
   | { readonly kind: "compared"; readonly equal: boolean; readonly cause?: unknown }
   | { readonly kind: "passkey"; readonly passkey: number | undefined; readonly cause?: unknown }
-  /** What is stored under the identity that the peer gave, and who else has its identity resolving key. */
-  | { readonly kind: "found"; readonly bond: Bond | undefined; readonly irkHolder: Address | undefined }
+  /** What is stored under the identity that the peer gave, who else has its identity resolving key, and whether it is connected already. */
+  | { readonly kind: "found"; readonly bond: Bond | undefined; readonly irkHolder: Address | undefined; readonly isOnAnotherLink: boolean }
   /** Peripheral: the controller asked for the key of this pairing and got it. */
   | { readonly kind: "key-given" }
   /** The link is now encrypted with the key of this pairing. */
