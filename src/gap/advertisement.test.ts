@@ -123,3 +123,57 @@ test("a full duplicate filter forgets the oldest", () => {
   expect(see(3)).toBe(true);
   expect(see(1)).toBe(false);
 });
+
+test("a report is compared with another one in octets, wherever they lie, signal strength aside", () => {
+  const octets = fromHex("00 01 5544332211c0 03 aabbcc c4");
+  const packet = fromHex(`eeee ${"00 01 5544332211c0 03 aabbcc c4".replaceAll(" ", "")} ee`);
+  const own = new Advertisement(packet, 2, packet.length - 1);
+  const isSame = (change: (copy: Uint8Array) => void = () => {}) => {
+    const copy = octets.slice();
+    change(copy);
+    return own.isSameAs(copy, 0, copy.length);
+  };
+  expect(isSame()).toBe(true);
+  expect(isSame((copy) => (copy[copy.length - 1]! ^= 1))).toBe(true);
+  for (let i = 0; i < octets.length - 1; i++) expect([i, isSame((copy) => (copy[i]! ^= 1))]).toEqual([i, false]);
+  expect(own.isSameAs(octets, 0, octets.length - 1)).toBe(false);
+  expect(own.isSameAs(packet, 2, packet.length - 1)).toBe(true);
+});
+
+test("without a scan response there is what the advertisement has, and nothing else", () => {
+  const report = createAdvertisement({
+    address,
+    data: AdvertisingData.from({
+      manufacturerData: { companyIdentifier: 1, data: fromHex("02") },
+      serviceData: { uuid: 0x180f, data: fromHex("64") },
+    }).bytes,
+  });
+  expect(report.manufacturerData).toEqual([{ companyIdentifier: 1, data: fromHex("02") }]);
+  expect(report.serviceData.map(({ uuid, data: octets }) => [uuid.toString(), ...octets])).toEqual([["180f", 0x64]]);
+  expect([report.appearance, report.txPowerDbm, report.name, report.scanResponseData]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect([report.serviceUuids, report.solicitedServiceUuids, report.flags]).toEqual([[], [], 0]);
+  const response = createAdvertisement({
+    address,
+    eventType: AdvertisingEventType.ScanResponse,
+    data: AdvertisingData.from({
+      manufacturerData: { companyIdentifier: 3, data: fromHex("04") },
+      solicitedServiceUuids: ["1805"],
+      txPowerDbm: 4,
+    }).bytes,
+  });
+  const both = report.with(response);
+  expect(both.manufacturerData.map(({ companyIdentifier }) => companyIdentifier)).toEqual([1, 3]);
+  expect([both.serviceData.length, both.solicitedServiceUuids.map(String), both.txPowerDbm]).toEqual([1, ["1805"], 4]);
+});
+
+test("what is noted a second time pushes nothing out", () => {
+  const filter = new DuplicateFilter(2);
+  const packets = [1, 2].map((octet) => Uint8Array.of(octet, 1, 2));
+  for (const packet of [...packets, packets[1]!, packets[1]!.slice()]) filter.note(packet, 0, 3, true);
+  expect(packets.map((packet) => filter.has(packet, 0, 3, true))).toEqual([true, true]);
+});

@@ -43,6 +43,9 @@ const VALUES: [name: string, fields: AdvertisingDataFields, hex: string][] = [
   ["a target address", { publicTargetAddresses: [Address.from("00:11:22:33:44:55")] }, "0717554433221100"],
   ["a random target address", { randomTargetAddresses: [Address.from("C0:11:22:33:44:55/random")] }, "07185544332211c0"],
   ["the device address", { deviceAddress: Address.from("C0:11:22:33:44:55/random") }, "081b5544332211c001"],
+  ["a public device address", { deviceAddress: Address.from("C0:11:22:33:44:55") }, "081b5544332211c000"],
+  ["the longest advertising interval", { advertisingIntervalMs: 0xff_ffff * 0.625 }, "042fffffff"],
+  ["the shortest advertising interval", { advertisingIntervalMs: 20 }, "031a2000"],
   ["the role", { leRole: 2 }, "021c02"],
   ["a URI, as it is", { uri: hex("172f2f6578616d706c652e6f7267") }, "0f24172f2f6578616d706c652e6f7267"],
   ["LE features", { leSupportedFeatures: hex("21") }, "022721"],
@@ -172,4 +175,38 @@ test("any octets are read without failing, and their structures say the same aga
       AdvertisingData.from(data.fields, 1000);
     }),
   );
+});
+
+test("what is right is not malformed", () => {
+  expect(new AdvertisingData(hex("020106")).malformed).toBe(false);
+  expect(AdvertisingData.empty.malformed).toBe(false);
+});
+
+test("of the last octet of a device address only the lowest bit counts; another length is no address", () => {
+  expect(new AdvertisingData(hex("081b5544332211c0fe")).fields.deviceAddress).toEqual(Address.from("C0:11:22:33:44:55"));
+  expect(new AdvertisingData(hex("081b5544332211c0ff")).fields.deviceAddress).toEqual(Address.from("C0:11:22:33:44:55/random"));
+  for (const text of ["071b5544332211c0", "091b5544332211c00000"]) {
+    const data = new AdvertisingData(hex(text));
+    expect([data.fields.deviceAddress, data.malformed]).toEqual([undefined, true]);
+  }
+});
+
+test("an advertising interval below 20 ms is none", () => {
+  const data = new AdvertisingData(hex("031a1f00"));
+  expect([data.fields.advertisingIntervalMs, data.malformed]).toEqual([undefined, true]);
+});
+
+test("structures have a type of one octet and at most 254 octets of data", () => {
+  const encode = (type: number, length: number) => encodeAdStructures([{ type, data: new Uint8Array(length) }], 1000);
+  expect(encode(0, 254)).toHaveLength(256);
+  expect(toHex(encode(255, 1))).toBe("02ff00");
+  for (const [type, length] of [
+    [255, 255],
+    [256, 1],
+    [-1, 1],
+    [1.5, 1],
+  ] as const)
+    expect(() => encode(type, length)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
+  expect(() => encodeAdStructures([{ type: 1, data: new Uint8Array(30) }])).toThrow("advertising data of 32 octets");
+  expect(encodeAdStructures([{ type: 1, data: new Uint8Array(29) }])).toHaveLength(31);
 });

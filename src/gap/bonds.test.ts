@@ -1,7 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Address } from "../core/address.ts";
 import { SeededRandom } from "../core/random.ts";
-import { createRpa } from "../crypto/index.ts";
+import { AesKey, createRpa } from "../crypto/index.ts";
 import type { Bond, BondStore } from "../smp/types.ts";
 import { BondBook, MemoryBondStore } from "./bonds.ts";
 import { IdentityResolver } from "./identity-resolver.ts";
@@ -318,4 +318,47 @@ test("what was resolved once is remembered, and forgotten when keys change", () 
   expect(resolver.resolve(rpas[3]!)).toEqual(identity(7));
   resolver.delete(identity(1));
   expect(resolver.resolve(rpas[0]!)).toBeUndefined();
+});
+
+test("changes of bonds that are there take no room from new ones", async () => {
+  const store = new SlowStore([bond(1)]);
+  const book = await BondBook.open(store, { maxBonds: 2 });
+  const writes = [book.update(identity(1), (one) => ({ ...one, name: "x" })), book.remove(identity(9)), book.keep(bond(2))];
+  await store.release();
+  await Promise.all(writes);
+  expect(book.size).toBe(2);
+  await expect(book.keep(bond(3))).rejects.toMatchObject({ code: "ERR_STATE" });
+});
+
+test("a key that two identities had belongs to the one that is left", () => {
+  const resolver = new IdentityResolver();
+  resolver.set(identity(1), irk(1));
+  resolver.set(identity(2), irk(1));
+  const rpa = createRpa(irk(1), random);
+  expect([resolver.resolve(rpa), resolver.size]).toEqual([undefined, 2]);
+  resolver.delete(identity(2));
+  expect([resolver.resolve(rpa)?.bytes[0], resolver.size]).toEqual([1, 1]);
+  resolver.delete(identity(3));
+  resolver.delete(identity(1));
+  expect([resolver.resolve(rpa), resolver.size]).toEqual([undefined, 0]);
+});
+
+test("a stranger's address is tried once while it is remembered; the oldest is forgotten first", () => {
+  const blocks = vi.spyOn(AesKey.prototype, "encryptBlock");
+  try {
+    const tries = (resolver: IdentityResolver, address: Address): number => {
+      const before = blocks.mock.calls.length;
+      expect(resolver.resolve(address)).toBeUndefined();
+      return blocks.mock.calls.length - before;
+    };
+    const [a, b, c] = [7, 8, 9].map((octet) => createRpa(irk(octet), random)) as [Address, Address, Address];
+    const resolver = new IdentityResolver({ cacheSize: 2 });
+    resolver.set(identity(1), irk(1));
+    expect([a, a, b, a, b].map((address) => tries(resolver, address))).toEqual([1, 0, 1, 0, 0]);
+    expect([c, b, c, a].map((address) => tries(resolver, address))).toEqual([1, 0, 0, 1]);
+    expect(tries(resolver, createRpa(irk(0), random))).toBe(1);
+    expect(tries(resolver, identity(5))).toBe(0);
+  } finally {
+    blocks.mockRestore();
+  }
 });
