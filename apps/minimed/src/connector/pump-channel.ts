@@ -64,7 +64,7 @@ export class PumpChannel {
     this.#sake = sake;
     this.#hangUp = hangUp;
     this.#encoder = new RequestEncoder(sake, logger);
-    this.#writer = new PumpWriter({ att: connection.att, connectionHandle: connection.handle, gate });
+    this.#writer = new PumpWriter({ att: connection.att, connectionHandle: connection.handle, gate, refusal: () => this.#ended });
     this.#lock = new Semaphore(clock);
     const controlPoint = (name: ControlPointName, text: string): ControlPoint =>
       new ControlPoint(text, {
@@ -110,8 +110,8 @@ export class PumpChannel {
       this.#onActivity();
       await first();
       for (const name of SUBSCRIBED_NAMES) {
-        if (!this.#handles.has(name) || this.#handles.of(name).configuration === undefined) continue;
-        await this.#write(() => this.#writer.write(this.#encoder.subscription(name), this.#of(name), this.#reading()));
+        if (!this.#handles.has(name) || !this.#handles.of(name).sends) continue;
+        await this.#write(() => this.#writer.subscribe(this.#encoder.subscription(name), this.#of(name), this.#reading()));
         this.#onActivity();
       }
     });
@@ -234,10 +234,14 @@ export class PumpChannel {
   // --- what the pump sends ------------------------------------------------------------------------------------------------------
 
   /** Called while the packet is handled: frames are opened in the order of their arrival, over all characteristics. */
-  #onValue({ handle, value }: HandleValue): void {
+  #onValue({ handle, value, indication }: HandleValue): void {
     this.#onActivity();
     const handles = this.#handles;
     if (!handles) return;
+    if (indication && handles.isGenericAttribute(handle)) {
+      this.fail(new StateError("the pump says that its services changed"));
+      return;
+    }
     const is = (name: PumpValueName): boolean => handles.has(name) && handles.of(name).value === handle;
     if (is("cgmRecordAccess")) {
       this.#controlPoints.cgmRecordAccess.receive(value);

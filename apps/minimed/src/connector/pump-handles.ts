@@ -1,11 +1,9 @@
 import type { OperationOptions } from "jelling/async";
 import type { Uuid } from "jelling/core";
-import type { GattClient } from "jelling/gatt";
+import type { GattClient, RemoteService } from "jelling/gatt";
 import { PumpError } from "../error.ts";
 import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
 import { PERMITTED_WRITES, type SubscribedName } from "./requests.ts";
-
-const CLIENT_CHARACTERISTIC_CONFIGURATION = 0x2902;
 
 /** What is read from a pump, by service and type: one type occurs in several of its services with different meanings. */
 const VALUES = {
@@ -33,8 +31,10 @@ export interface PumpPlace {
   /** Handle of the declaration. */
   readonly declaration: number;
   readonly value: number;
-  /** Handle of the Client Characteristic Configuration, where the value is one to subscribe to and has one. */
-  readonly configuration: number | undefined;
+  /** Last handle that may be the characteristic's. */
+  readonly endHandle: number;
+  /** Whether it sends values in the way in which it is subscribed to. */
+  readonly sends: boolean;
 }
 
 /**
@@ -45,10 +45,12 @@ export class PumpHandles {
   /** How many services the pump has. */
   readonly services: number;
   readonly #places: ReadonlyMap<PumpValueName, PumpPlace>;
+  readonly #attribute: PumpPlace["service"] | undefined;
 
-  private constructor(services: number, places: ReadonlyMap<PumpValueName, PumpPlace>) {
-    this.services = services;
+  private constructor(services: readonly RemoteService[], places: ReadonlyMap<PumpValueName, PumpPlace>) {
+    this.services = services.length;
     this.#places = places;
+    this.#attribute = services.find(({ uuid }) => uuid.text === ServiceUuid.GenericAttribute.text);
   }
 
   /** Asks the pump; takes some seconds, since it answers every other connection event. */
@@ -59,22 +61,25 @@ export class PumpHandles {
       const service = services.find((candidate) => candidate.uuid.text === serviceUuid.text);
       const characteristic = (await service?.characteristics(options))?.find((candidate) => candidate.uuid.text === uuid.text);
       if (!service || !characteristic) continue;
-      const isSubscribed =
-        Object.hasOwn(PERMITTED_WRITES, name) && characteristic.has(PERMITTED_WRITES[name as SubscribedName].subscription);
-      const descriptors = isSubscribed ? await characteristic.descriptors(options) : [];
       places.set(name, {
         service: { uuid: service.uuid, handle: service.handle, endHandle: service.endHandle },
         uuid: characteristic.uuid,
         declaration: characteristic.handle,
         value: characteristic.valueHandle,
-        configuration: descriptors.find((descriptor) => descriptor.uuid.short === CLIENT_CHARACTERISTIC_CONFIGURATION)?.handle,
+        endHandle: characteristic.endHandle,
+        sends: Object.hasOwn(PERMITTED_WRITES, name) && characteristic.has(PERMITTED_WRITES[name as SubscribedName].subscription),
       });
     }
-    return new PumpHandles(services.length, places);
+    return new PumpHandles(services, places);
   }
 
   has(name: PumpValueName): boolean {
     return this.#places.has(name);
+  }
+
+  /** Whether a handle is of the Generic Attribute service: what that indicates is Service Changed (Vol 3 Part G 7.1), asked for or not. */
+  isGenericAttribute(handle: number): boolean {
+    return this.#attribute !== undefined && handle > this.#attribute.handle && handle <= this.#attribute.endHandle;
   }
 
   /** @throws {PumpError} ERR_PUMP_SERVICE_MISSING */

@@ -77,6 +77,51 @@ describe("of the ATT PDUs", () => {
     expect(sent).toHaveLength(1);
   });
 
+  test("a Write Request that was given up before it came is dropped, once, and the gate stays open", () => {
+    const pdu = fromHex("1226000106");
+    const { gate, sent, closed, reasons } = gated();
+    gate.permit(HANDLE, pdu)[Symbol.dispose]();
+    gate.send(acl("1226000106"));
+    expect([sent, closed(), reasons]).toEqual([[], 0, []]);
+    gate.permit(HANDLE, pdu); // the same, asked for anew
+    gate.send(acl("1226000106"));
+    expect(sent).toHaveLength(1);
+    gate.send(acl("1226000106"));
+    expect([sent.length, closed()]).toEqual([1, 1]);
+  });
+
+  test("a Write Request whose ground is gone when it comes is dropped, although nobody has given it up yet", () => {
+    const { gate, sent, closed } = gated();
+    let stands = false;
+    gate.permit(HANDLE, fromHex("1226000106"), () => stands);
+    gate.send(acl("1226000106"));
+    expect([sent, closed()]).toEqual([[], 0]);
+    stands = true;
+    gate.permit(HANDLE, fromHex("1226000106"), () => stands);
+    gate.send(acl("1226000106"));
+    expect(sent).toHaveLength(1);
+  });
+
+  test("one that was sent in time does not excuse a second one, and of those given up the last sixteen are remembered", () => {
+    const inTime = gated();
+    const permit = inTime.gate.permit(HANDLE, fromHex("1226000106"));
+    inTime.gate.send(acl("1226000106"));
+    permit[Symbol.dispose]();
+    inTime.gate.send(acl("1226000106"));
+    expect(inTime.closed()).toBe(1);
+    const text = (i: number): string => `122600${i.toString(16).padStart(2, "0")}`;
+    for (const [i, shut] of [
+      [0, 1],
+      [1, 0],
+      [16, 0],
+    ] as const) {
+      const { gate, closed } = gated();
+      for (let n = 0; n <= 16; n++) gate.permit(HANDLE, fromHex(text(n)))[Symbol.dispose]();
+      gate.send(acl(text(i)));
+      expect(closed(), text(i)).toBe(shut);
+    }
+  });
+
   test("a permit is for the request: no command, no prepared write passes with its octets", () => {
     for (const opcode of ["52", "16", "d2", "18"]) {
       const { gate, sent } = gated();

@@ -18,22 +18,31 @@ const READING: ReadonlySet<number> = new Set([
   AttOpcode.ReadByGroupTypeReq,
 ]);
 
+const TOO_LATE = "a Write Request that was given up is not sent any more";
+
 /** One Write Request that may pass once. */
 interface Permit {
   readonly connectionHandle: number;
   readonly pdu: Uint8Array;
+  readonly stands: () => boolean;
 }
+
+/** So many Write Requests whose time has passed are remembered; older ones have left the host's queue, or never will. */
+const MOST_EXPIRED = 16;
 
 /**
  * The last thing before the controller: lets no PDU of an ATT client pass that could write, but for the Write Requests that were announced to
  * it, each once and octet for octet. It does not rely on what stands above it: whatever a host, an update of it or a patched prototype makes
  * up, the pump does not receive it. A packet that is held closes the gate for good, and with it the connector, since nothing that is meant
- * to be sent is ever held.
+ * to be sent is ever held. Only a Write Request that was given up while it waited behind a full link is dropped in silence: it comes too late,
+ * and its link is being taken down.
  */
 export class WriteGate implements HciTransport {
   readonly #transport: HciTransport;
   readonly #logger: Logger;
   readonly #permits = new Set<Permit>();
+  /** Permits whose Write Request had not come when its transaction was over. */
+  readonly #expired = new Set<Permit>();
   /** Octets that an L2CAP frame on another channel than ATT still lacks, by connection handle. */
   readonly #rest = new Map<number, number>();
   #onClose: ((reason: TransportClosed) => void) | undefined;
@@ -44,11 +53,24 @@ export class WriteGate implements HciTransport {
     this.#logger = logger;
   }
 
-  /** Lets this Write Request pass once. Dispose the result when its transaction is over: what was not sent by then never is. */
-  permit(connectionHandle: number, pdu: Uint8Array): Disposable {
-    const permit = { connectionHandle, pdu: pdu.slice() };
+  /**
+   * Lets this Write Request pass once. Dispose the result when its transaction is over: what was not sent by then never is.
+   *
+   * @param stands asked when the request comes, which may be later where the link is full: false drops it
+   */
+  permit(connectionHandle: number, pdu: Uint8Array, stands: () => boolean = () => true): Disposable {
+    const permit = { connectionHandle, pdu: pdu.slice(), stands };
     this.#permits.add(permit);
-    return { [Symbol.dispose]: () => void this.#permits.delete(permit) };
+    return { [Symbol.dispose]: () => this.#expire(permit) };
+  }
+
+  #expire(permit: Permit): void {
+    if (!this.#permits.delete(permit)) return;
+    this.#expired.add(permit);
+    for (const oldest of this.#expired) {
+      if (this.#expired.size <= MOST_EXPIRED) break;
+      this.#expired.delete(oldest);
+    }
   }
 
   get info(): HciTransport["info"] {
@@ -81,6 +103,7 @@ export class WriteGate implements HciTransport {
     if (this.#isShut) return;
     const held = this.#whyHeld(packet);
     if (held === undefined) this.#transport.send(packet);
+    else if (held === TOO_LATE) this.#logger.info(held);
     else this.#shut(held);
   }
 
@@ -136,14 +159,24 @@ export class WriteGate implements HciTransport {
     // Responses, notifications and indications of our own server are odd; of the even ones the confirmation is no request (Vol 3 Part F 3.4.8).
     if ((opcode % 2 === 1 && opcode <= AttOpcode.MultipleHandleValueNtf) || opcode === AttOpcode.HandleValueCfm || READING.has(opcode))
       return undefined;
-    if (opcode === AttOpcode.WriteReq)
-      for (const permit of this.#permits)
-        if (permit.connectionHandle === connectionHandle && equal(permit.pdu, pdu)) {
-          this.#permits.delete(permit);
-          return undefined;
-        }
+    if (opcode === AttOpcode.WriteReq) {
+      const isOf = (permit: Permit): boolean => permit.connectionHandle === connectionHandle && equal(permit.pdu, pdu);
+      const permit = take(this.#permits, isOf);
+      if (permit) return permit.stands() ? undefined : TOO_LATE;
+      if (take(this.#expired, isOf)) return TOO_LATE;
+    }
     return `an ATT PDU with opcode 0x${opcode.toString(16).padStart(2, "0")} that nothing permits`;
   }
+}
+
+/** Takes the first of them out. */
+function take(permits: Set<Permit>, isIt: (permit: Permit) => boolean): Permit | undefined {
+  for (const permit of permits)
+    if (isIt(permit)) {
+      permits.delete(permit);
+      return permit;
+    }
+  return undefined;
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
