@@ -4,6 +4,7 @@ import { type Advertising, type Connection, type ConnectionPolicy, Device } from
 import { MemoryBondStore } from "jelling/gap";
 import { IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
 import { PumpError } from "../error.ts";
+import { ownTerms } from "../own-terms.ts";
 import { redactAddress, redactingLogger, redactName } from "../redact.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import { type AdvertisingForm, careLinkAdvertisement, pairAdvertisement, reconnectAdvertisement } from "./advertising.ts";
@@ -123,7 +124,8 @@ export class PumpConnector implements AsyncDisposable {
     try {
       signal?.throwIfAborted();
       const name = checkedName(options, mode);
-      const bonds = await PumpBonds.open(options.bonds ?? new MemoryBondStore());
+      const reading = PumpBonds.open(options.bonds ?? new MemoryBondStore());
+      const bonds = await ownTerms(clock, "reading the bonds", reading, { signal }); // a store need not know of the signal
       const bond = bonds.find(options.pump);
       if (mode === "reconnect" && !bond) throw new PumpError("ERR_PUMP_NOT_BONDED", "There is no bond with a pump: pair first.");
       if (mode === "pair" && bond && bonds.isProved(bond) && !options.anew)
@@ -410,13 +412,8 @@ export class PumpConnector implements AsyncDisposable {
 
   /** Waits for the store, not for ever; what it did not take is told. */
   async #storing(stored: Promise<void>): Promise<void> {
-    const pending = new Pending<void>({ clock: this.#clock, operation: "storing the bonds", timeoutMs: STORE_TIMEOUT_MS });
-    stored.then(
-      () => pending.resolve(),
-      (error: unknown) => pending.reject(error),
-    );
     try {
-      await pending.promise;
+      await ownTerms(this.#clock, "storing the bonds", stored, { timeoutMs: STORE_TIMEOUT_MS });
     } catch (error) {
       this.#warn(`The bonds could not be stored: ${error instanceof Error ? error.message : String(error)}.`);
     }

@@ -136,10 +136,11 @@ describe("before each write", () => {
 
   test("a subscription is no request, a request no subscription, and what the table did not make is neither", async () => {
     const { writer, asked } = pumpWith(GOOD);
-    const made = { name: "cgmRecordAccess", opcode: 2, text: "delete", take: () => Uint8Array.of(2, 1) } as unknown as PumpWrite;
-    for (const wrong of [subscription(), made, undefined as never])
+    const made = (opcode?: number): PumpWrite =>
+      ({ name: "cgmRecordAccess", opcode, text: "delete", take: () => Uint8Array.of(2, 1) }) as unknown as PumpWrite;
+    for (const wrong of [subscription(), made(2), undefined as never])
       await expect(writer.write(wrong, PLACE)).rejects.toMatchObject({ code: "ERR_PUMP_FORBIDDEN" });
-    for (const wrong of [report(), { ...made, opcode: undefined } as unknown as PumpWrite])
+    for (const wrong of [report(), made()])
       await expect(writer.subscribe(wrong, PLACE)).rejects.toMatchObject({ code: "ERR_PUMP_FORBIDDEN" });
     expect(asked).toEqual([]);
   });
