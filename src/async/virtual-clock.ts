@@ -2,11 +2,27 @@ import { StateError } from "../core/error.ts";
 import { type Clock, quiet } from "./clock.ts";
 import { turn } from "./turn.ts";
 
-interface Timer {
+/** A timer, and what its owner disposes: the air sets one for each of its events, and an object of its own for that took most of the time. */
+class Timer implements Disposable {
   readonly dueMs: number;
   readonly sequence: number;
   readonly name: string;
   fire: (() => unknown) | undefined;
+  readonly #onDisposed: () => void;
+
+  constructor(dueMs: number, sequence: number, name: string, fire: () => unknown, onDisposed: () => void) {
+    this.dueMs = dueMs;
+    this.sequence = sequence;
+    this.name = name;
+    this.fire = fire;
+    this.#onDisposed = onDisposed;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.fire) return;
+    this.fire = undefined;
+    this.#onDisposed();
+  }
 }
 
 /** After so many quiet timers in a row the event loop gets a turn all the same, so that real signals and I/O are served. */
@@ -27,6 +43,9 @@ export class VirtualClock implements Clock, Disposable {
   #live = 0;
   #driving = false;
   #stopped = false;
+  readonly #onDisposed = (): void => {
+    this.#live--;
+  };
 
   constructor({ auto = true, startMs = 0 }: { auto?: boolean; startMs?: number } = {}) {
     this.#auto = auto;
@@ -38,17 +57,11 @@ export class VirtualClock implements Clock, Disposable {
   }
 
   setTimer(delayMs: number, name: string, fire: () => unknown): Disposable {
-    const timer: Timer = { dueMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence++, name, fire };
+    const timer = new Timer(this.#nowMs + Math.max(0, delayMs), this.#sequence++, name, fire, this.#onDisposed);
     this.#push(timer);
     this.#live++;
     if (this.#auto && !this.#driving && !this.#stopped) void this.#drive();
-    return {
-      [Symbol.dispose]: () => {
-        if (!timer.fire) return;
-        timer.fire = undefined;
-        this.#live--;
-      },
-    };
+    return timer;
   }
 
   /** Names of the timers still set, the next one first. For diagnosing a scenario that does not end. */
