@@ -87,13 +87,17 @@ export class AdvertisingChannels implements AdvertisingAir {
     }
   }
 
-  /** Whether another transmission of comparable strength overlaps at the receiver. */
-  isCollided(channel: number, startUs: number, endUs: number, from: Radio, to: Radio): boolean {
-    const signalDbm = this.#medium.meanDbm(from, to);
-    for (const other of this.#transmissions[channel]!) {
-      if (other.endUs <= startUs || other.startUs >= endUs || other.radio === from || other.radio === to) continue;
-      if (this.#medium.isInRange(other.radio, to) && this.#medium.meanDbm(other.radio, to) > signalDbm - CAPTURE_DB) return true;
-    }
+  interferers(channel: number, startUs: number, endUs: number, from: Radio): readonly Radio[] {
+    const radios: Radio[] = [];
+    for (const other of this.#transmissions[channel]!)
+      if (other.endUs > startUs && other.startUs < endUs && other.radio !== from) radios.push(other.radio);
+    return radios;
+  }
+
+  isCollided(interferers: readonly Radio[], from: Radio, to: Radio): boolean {
+    const medium = this.#medium;
+    for (const other of interferers)
+      if (other !== to && medium.isInRange(other, to) && medium.meanDbm(other, to) > medium.meanDbm(from, to) - CAPTURE_DB) return true;
     return false;
   }
 }

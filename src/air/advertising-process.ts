@@ -210,11 +210,12 @@ export class AdvertisingProcess {
     const { radio } = this.#advertiser;
     let trouble: Trouble;
     let heard: Listener[] = [];
+    const interferers = this.#channels.interferers(this.#channel, startUs, endUs, radio);
     for (const listener of this.#candidates) {
       const to = listener.radio;
       if (!this.#channels.listeners.has(listener) || to.lockedUntilUs > startUs) continue;
       if (to.isBusy(startUs, endUs) || to.isAdvertising(startUs, endUs)) continue;
-      if (this.#channels.isCollided(this.#channel, startUs, endUs, radio, to)) trouble = "collision";
+      if (this.#channels.isCollided(interferers, radio, to)) trouble = "collision";
       else if (!this.#isReceived(radio, to, 0)) trouble ??= "lost";
       else heard.push(listener);
     }
@@ -255,8 +256,9 @@ export class AdvertisingProcess {
       const from = listener.radio;
       endUs = Math.max(endUs, untilUs);
       let trouble: Trouble;
+      const interferers = this.#channels.interferers(this.#channel, startUs, untilUs, from);
       if (radio.isBusy(startUs, untilUs)) trouble = "unheard";
-      else if (this.#channels.isCollided(this.#channel, startUs, untilUs, from, radio)) trouble = "collision";
+      else if (this.#channels.isCollided(interferers, from, radio)) trouble = "collision";
       else if (!this.#isReceived(from, radio, 1)) trouble = "lost";
       const pdu = this.#afterHooks(answer.pdu, from, startUs, true);
       if (!pdu) trouble = "fault";
@@ -295,10 +297,11 @@ export class AdvertisingProcess {
     const pdu = response ? this.#afterHooks(response, radio, this.#startUs, true) : undefined;
     const requesters = this.#answers.filter(({ answer, listener }) => !answer.connect && this.#channels.listeners.has(listener));
     const heard: Listener[] = [];
+    const interferers = this.#channels.interferers(this.#channel, this.#startUs, endUs, radio);
     let trouble: Trouble = response && !pdu ? "fault" : undefined;
     for (const { listener } of requesters) {
       if (!pdu || listener.radio.isBusy(this.#startUs, endUs)) continue;
-      if (this.#channels.isCollided(this.#channel, this.#startUs, endUs, radio, listener.radio)) trouble = "collision";
+      if (this.#channels.isCollided(interferers, radio, listener.radio)) trouble = "collision";
       else if (!this.#isReceived(radio, listener.radio, 2)) trouble ??= "lost";
       else heard.push(listener);
     }

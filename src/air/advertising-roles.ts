@@ -43,6 +43,8 @@ export interface AdvertisingAir {
   isInTheWay(radio: Radio): boolean;
   /** Notes a transmission. */
   record(channel: number, startUs: number, endUs: number, radio: Radio): void;
-  /** Whether another transmission of comparable strength overlaps at the receiver. */
-  isCollided(channel: number, startUs: number, endUs: number, from: Radio, to: Radio): boolean;
+  /** Who else sends on this channel at some moment of a transmission of `from`. */
+  interferers(channel: number, startUs: number, endUs: number, from: Radio): readonly Radio[];
+  /** Whether one of these radios is of comparable strength at the receiver. */
+  isCollided(interferers: readonly Radio[], from: Radio, to: Radio): boolean;
 }

@@ -1,6 +1,7 @@
 import { type Answer, type Listener, ListenWindow, type Radio } from "../../air/index.ts";
 import type { Infer } from "../../bytes/index.ts";
 import { HciErrorCode, LeAdvertisingReport, type LeSetScanParameters, PacketType } from "../../hci/index.ts";
+import { copyOctets } from "../link/acl-queue.ts";
 import {
   AdvPduType,
   type AirAddress,
@@ -114,7 +115,7 @@ export class Scanning implements Listener {
     // Directed advertising is for its target alone (Vol 6 Part B 4.3.3).
     if (type === AdvPduType.AdvDirectInd && !isAddress(pdu, 8, rxAddressType(pdu), this.#own)) return undefined;
     const isScannable = type === AdvPduType.AdvInd || type === AdvPduType.AdvScanInd;
-    this.#report(eventType, pdu, type === AdvPduType.AdvDirectInd ? NOTHING : pdu.subarray(8), rssiDbm);
+    this.#report(eventType, pdu, type === AdvPduType.AdvDirectInd ? 0 : pdu.length - 8, rssiDbm);
     return mayAnswer && isScannable && this.#parameters.leScanType === 1 ? this.#scanRequest(pdu) : undefined;
   }
 
@@ -126,7 +127,7 @@ export class Scanning implements Listener {
     } else {
       this.#failures = 0;
       if (++this.#successes % 2 === 0) this.#upperLimit = Math.max(1, this.#upperLimit >> 1);
-      this.#report(EVENT_TYPES[AdvPduType.ScanRsp]!, pdu, pdu.subarray(8), rssiDbm);
+      this.#report(EVENT_TYPES[AdvPduType.ScanRsp]!, pdu, pdu.length - 8, rssiDbm);
     }
     this.#backoffCount = 1 + (this.#context.random.uint32() % this.#upperLimit);
   }
@@ -140,7 +141,8 @@ export class Scanning implements Listener {
     return { pdu: advertisingPdu(AdvPduType.ScanReq, this.#own, advertiser, NOTHING) };
   }
 
-  #report(eventType: number, pdu: Uint8Array, data: Uint8Array, rssiDbm: number): void {
+  /** @param dataLength octets of `pdu` behind AdvA that the report shows */
+  #report(eventType: number, pdu: Uint8Array, dataLength: number, rssiDbm: number): void {
     const { host } = this.#context;
     // A host that does not keep up loses reports, which it may lose on air as well. What it did not get is no duplicate next time.
     if (!host.wants(LeAdvertisingReport) || !host.acceptsEvent) return;
@@ -150,18 +152,18 @@ export class Scanning implements Listener {
       if (this.#seen.size >= DUPLICATES_CAPACITY) this.#seen.delete(this.#seen.values().next().value!);
       this.#seen.add(key);
     }
-    const packet = new Uint8Array(15 + data.length);
+    const packet = new Uint8Array(15 + dataLength);
     packet[0] = PacketType.Event;
     packet[1] = LeAdvertisingReport.eventCode;
-    packet[2] = 12 + data.length;
+    packet[2] = 12 + dataLength;
     packet[3] = LeAdvertisingReport.subeventCode!;
     packet[4] = 1; // one report
     packet[5] = eventType;
     packet[6] = txAddressType(pdu);
-    packet.set(pdu.subarray(2, 8), 7);
-    packet[13] = data.length;
-    packet.set(data, 14);
-    packet[14 + data.length] = Math.max(-127, Math.min(20, Math.round(rssiDbm)));
+    copyOctets(pdu, 2, 6, packet, 7);
+    packet[13] = dataLength;
+    copyOctets(pdu, 8, dataLength, packet, 14);
+    packet[14 + dataLength] = Math.max(-127, Math.min(20, Math.round(rssiDbm)));
     host.send(packet);
   }
 }
