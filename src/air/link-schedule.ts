@@ -139,8 +139,8 @@ export class LinkSchedule {
 
   #applyInstants(): void {
     const [central, peripheral] = [this.#central, this.#peripheral];
+    if (central.changes.length === 0 && peripheral.changes.length === 0) return;
     const due = central.changes.filter(({ instant }) => instant <= this.counter);
-    if (due.length === 0 && peripheral.changes.length === 0) return;
     for (const { instant: atEvent, change } of due) {
       // A peripheral that never got word of the change listens at the old times.
       if (!peripheral.changes.some(({ instant, change: { kind } }) => instant === atEvent && kind === change.kind)) this.isApart = true;

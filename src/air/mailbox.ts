@@ -15,6 +15,7 @@ export class Mailbox {
   #scheduled = false;
   #runs = 0;
   readonly #later: AirEvent;
+  readonly #deliver = (): void => this.#drain();
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
@@ -30,7 +31,7 @@ export class Mailbox {
     if (this.#scheduled) return;
     this.#scheduled = true;
     if (++this.#runs % LONGEST_RUN === 0) this.#scheduler.set(this.#later, this.#scheduler.nowUs);
-    else queueMicrotask(() => this.#drain());
+    else queueMicrotask(this.#deliver);
   }
 
   #drain(): void {

@@ -120,7 +120,9 @@ export class Medium {
   isReceived(from: Radio, to: Radio, phy: Phy, key: number, a: number, b: number): boolean {
     const meanDbm = this.meanDbm(from, to);
     if (this.propagation.isLossless(meanDbm, phy)) return true;
-    const probability = this.propagation.lossProbability(this.rssiDbm(from, to, key, a, b), phy);
+    // Where no packet is too weak the strength of this one need not be drawn.
+    const rssiDbm = this.propagation.isStrong(meanDbm, phy) ? meanDbm : this.rssiDbm(from, to, key, a, b, meanDbm);
+    const probability = this.propagation.lossProbability(rssiDbm, phy);
     return probability < 1 && draw(pairKey(key, this.#path(from, to).key), a, b) >= probability;
   }
 

@@ -67,7 +67,12 @@ export class Propagation {
 
   /** Whether no packet at all can be lost on this path. */
   isLossless(meanDbm: number, phy: Phy): boolean {
-    return this.loss === 0 && meanDbm - this.fadingDb - SENSITIVITY_DBM[phy] >= SAFE_MARGIN_DB;
+    return this.loss === 0 && this.isStrong(meanDbm, phy);
+  }
+
+  /** Whether no packet on this path is lost for weakness. */
+  isStrong(meanDbm: number, phy: Phy): boolean {
+    return meanDbm - this.fadingDb - SENSITIVITY_DBM[phy] >= SAFE_MARGIN_DB;
   }
 
   /** Whether some packet can be received on this path. */

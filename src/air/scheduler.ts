@@ -28,6 +28,8 @@ export class Scheduler {
   #armedUs = Number.POSITIVE_INFINITY;
   #loud = false;
   #stopped = false;
+  /** Made once: the timer is set for nearly every event. */
+  readonly #fire = (): symbol | undefined => this.#onTimer();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -114,7 +116,7 @@ export class Scheduler {
     if (!head || this.#stopped || head.timeUs >= this.#armedUs) return;
     this.#timer?.[Symbol.dispose]();
     this.#armedUs = head.timeUs;
-    this.#timer = this.#clock.setTimer(Math.max(0, head.timeUs / 1000 + this.#originMs - this.#clock.now()), "air", () => this.#onTimer());
+    this.#timer = this.#clock.setTimer(Math.max(0, head.timeUs / 1000 + this.#originMs - this.#clock.now()), "air", this.#fire);
   }
 
   #onTimer(): symbol | undefined {
