@@ -39,19 +39,15 @@ async function sockets(machine: Machine): Promise<Finding> {
   if (result === "denied")
     return { check, level: "error", message: "This process may not open Bluetooth sockets.", fix: capabilityLine(machine) };
   if (result !== "unsupported") return { check, level: "error", message: `Opening a Bluetooth socket failed with ${result.error}.` };
-  return (await hasModule(machine, "bluetooth"))
-    ? { check, level: "error", message: "The kernel's Bluetooth module is not loaded.", fix: "sudo modprobe bluetooth" }
-    : {
-        check,
-        level: "error",
-        message: `Linux ${machine.kernel} has no Bluetooth, neither built in nor as a module: hci:N needs another kernel; sim:, tcp: and unix: work.`,
-      };
+  const { whyNoBluetooth } = await import("jelling/node");
+  const hasBluetooth = await machine.exists("/sys/module/bluetooth");
+  const { problem, advice, fix } = whyNoBluetooth({ hasBluetooth, modules: await modulesOf(machine) });
+  if (fix !== undefined) return { check, level: "error", message: `${sentence(problem)}.`, fix };
+  return { check, level: "error", message: `${sentence(problem)}; hci:N does not work, sim:, tcp: and unix: do: ${advice}.` };
 }
 
-async function hasModule(machine: Machine, name: string): Promise<boolean> {
-  const modules = await machine.read(`/lib/modules/${machine.kernel}/modules.dep`);
-  return modules?.includes(`/${name}.ko`) ?? false;
-}
+const modulesOf = (machine: Machine): Promise<string | undefined> => machine.read(`/lib/modules/${machine.kernel}/modules.dep`);
+const sentence = (clause: string): string => clause.charAt(0).toUpperCase() + clause.slice(1);
 
 function capabilityLine({ nodePath }: Machine): string {
   return `sudo setcap cap_net_admin,cap_net_raw+eip ${/\s/.test(nodePath) ? `"${nodePath}"` : nodePath}`;
@@ -147,16 +143,17 @@ async function daemon(machine: Machine): Promise<Finding[]> {
 
 async function vhci(machine: Machine): Promise<Finding> {
   const check = "vhci";
-  if (!(await machine.exists("/dev/vhci")))
-    return (await hasModule(machine, "hci_vhci"))
-      ? { check, level: "info", message: "/dev/vhci is not there; only sim --vhci needs it.", fix: "sudo modprobe hci_vhci" }
-      : { check, level: "info", message: "This kernel has no /dev/vhci; only sim --vhci needs it." };
+  const { VHCI_GRANT, whyNoVhci } = await import("jelling/node");
+  if (!(await machine.exists("/dev/vhci"))) {
+    const { problem, fix } = whyNoVhci({ modules: await modulesOf(machine) });
+    return { check, level: "info", message: `${sentence(problem)}; only sim --vhci needs it.`, ...(fix === undefined ? {} : { fix }) };
+  }
   if (!(await machine.writable("/dev/vhci")))
     return {
       check,
       level: "info",
       message: "This user may not open /dev/vhci; only sim --vhci needs it.",
-      fix: "sudo chmod 666 /dev/vhci",
+      fix: VHCI_GRANT,
     };
   return { check, level: "ok", message: "/dev/vhci can be opened: sim --vhci works." };
 }

@@ -69,6 +69,15 @@ test.each<[string, Description, string, string | undefined]>([
     "bluetooth-sockets",
     "sudo modprobe bluetooth",
   ],
+  [
+    "a container of another network than the machine's",
+    {
+      machine: { bluetoothSocket: () => Promise.resolve("unsupported") },
+      files: { "/sys/module/bluetooth": "", "/lib/modules/6.1.0/modules.dep": "kernel/net/bluetooth/bluetooth.ko: kernel/x.ko\n" },
+    },
+    "bluetooth-sockets",
+    undefined,
+  ],
   ["a kernel without Bluetooth", { machine: { bluetoothSocket: () => Promise.resolve("unsupported") } }, "bluetooth-sockets", undefined],
   [
     "no capabilities",
@@ -97,7 +106,7 @@ test.each<[string, Description, string, string | undefined]>([
     "sudo modprobe hci_vhci",
   ],
   ["no /dev/vhci at all", {}, "vhci", undefined],
-  ["a closed /dev/vhci", { files: { "/dev/vhci": "" } }, "vhci", "sudo chmod 666 /dev/vhci"],
+  ["a closed /dev/vhci", { files: { "/dev/vhci": "" } }, "vhci", "sudo setfacl -m u:$USER:rw /dev/vhci"],
 ])("%s has its line", async (_name, description, check, fix) => {
   expect(fixOf(await examine(machineOf(description)), check)?.fix).toBe(fix);
 });

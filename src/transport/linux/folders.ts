@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { release } from "node:os";
 import { join } from "node:path";
+import type { KernelModules } from "./kernel-modules.ts";
 
 /** Where a Linux system tells about itself, and where programs leave notes for each other. */
 export interface LinuxFolders {
@@ -7,12 +9,22 @@ export interface LinuxFolders {
   readonly proc: string;
   /** Emptied when the machine starts; undefined when this user has none. */
   readonly run: string | undefined;
+  /** Of the kernel that runs; undefined: not looked for. */
+  readonly modules?: string | undefined;
 }
 
 /** The folders of this system: notes in /run for root, in XDG_RUNTIME_DIR for everybody else. */
 export function systemFolders(): LinuxFolders {
   const run = process.getuid?.() === 0 ? "/run" : process.env.XDG_RUNTIME_DIR || undefined;
-  return { sys: "/sys", proc: "/proc", run };
+  return { sys: "/sys", proc: "/proc", run, modules: join("/lib/modules", release()) };
+}
+
+/** What these folders tell of the kernel's modules. */
+export function kernelModules({ sys, modules }: LinuxFolders): KernelModules {
+  return {
+    hasBluetooth: existsSync(join(sys, "module/bluetooth")),
+    modules: modules === undefined ? undefined : readText(modules, "modules.dep"),
+  };
 }
 
 /** A file's text without the white space around it; undefined when it cannot be read. Files of /proc and /sys vanish at any time. */

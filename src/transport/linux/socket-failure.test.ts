@@ -31,10 +31,10 @@ test.each([
     "hci:0",
     Errno.EAFNOSUPPORT,
     "unsupported",
-    /^hci0 cannot be opened, for this kernel has no Bluetooth: run "modprobe bluetooth", and in a container/,
+    /^hci0 cannot be opened, for Bluetooth is not loaded in this kernel, and no modules of it are to be seen: it takes another kernel, or in a container the machine's own/,
   ],
   ["hci:0", Errno.EIO, "io", /^hci0 cannot be opened \(bind: EIO\)$/],
-  ["mgmt", Errno.EAFNOSUPPORT, "unsupported", /^the kernel's Bluetooth management cannot be opened, for this kernel has no Bluetooth/],
+  ["mgmt", Errno.EAFNOSUPPORT, "unsupported", /^the kernel's Bluetooth management cannot be opened, for Bluetooth is not/],
   ["mgmt", Errno.ENOMEM, "io", /^the kernel's Bluetooth management cannot be opened \(bind: ENOMEM\)$/],
   [
     "monitor",
@@ -78,6 +78,19 @@ test("where there is none since the computer's Bluetooth is blocked, the message
   expect(describeFailure("hci:0", new SystemError("bind", Errno.ENODEV), folders).message).toBe(
     'there is no Bluetooth adapter hci0: there is none, and Bluetooth is switched off: run "rfkill unblock bluetooth"',
   );
+});
+
+test.each([
+  ["kernel/net/bluetooth/bluetooth.ko.zst: kernel/x.ko", `the kernel's Bluetooth module is not loaded: run "sudo modprobe bluetooth"`],
+  ["kernel/net/ipv4/x.ko:", "this kernel has no Bluetooth, neither built in nor as a module: it takes another kernel"],
+  [
+    "kernel/drivers/bluetooth/hci_uart.ko: kernel/net/bluetooth/bluetooth_6lowpan.ko",
+    "this kernel has no Bluetooth, neither built in nor as a module: it takes another kernel",
+  ],
+])("a kernel whose modules are %s: modprobe is advised where there is something to load", (modules, why) => {
+  put("modules/modules.dep", modules);
+  const all = { ...folders, modules: join(root, "modules") };
+  expect(describeFailure("hci:0", new SystemError("socket", Errno.EAFNOSUPPORT), all).message).toBe(`hci0 cannot be opened, for ${why}`);
 });
 
 test("a kernel that has Bluetooth and gives out no sockets means another network than the machine's", () => {

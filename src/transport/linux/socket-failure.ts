@@ -1,7 +1,15 @@
-import { existsSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import { realpathSync } from "node:fs";
 import { TransportError } from "../../hci/transport.ts";
-import { adapterIndices, bluetoothBlock, type LinuxFolders, type RfkillBlock, rfkillBlock, systemFolders } from "./folders.ts";
+import {
+  adapterIndices,
+  bluetoothBlock,
+  kernelModules,
+  type LinuxFolders,
+  type RfkillBlock,
+  rfkillBlock,
+  systemFolders,
+} from "./folders.ts";
+import { whyNoBluetooth } from "./kernel-modules.ts";
 import { Errno, type SystemError } from "./socket-calls.ts";
 
 /** What a system call's failure means to the user, and what helps. @param spec what is opened: `hci:0`, `mgmt`, `monitor` */
@@ -20,8 +28,10 @@ export function describeFailure(spec: string, error: SystemError, folders: Linux
     case Errno.ERFKILL:
       return fail("refused", `${name} is switched off: ${switchOn(rfkillBlock(folders, name))}`);
     case Errno.EAFNOSUPPORT:
-    case Errno.EPROTONOSUPPORT:
-      return fail("unsupported", `${name} cannot be opened, for ${whyNoBluetooth(folders)}`);
+    case Errno.EPROTONOSUPPORT: {
+      const { problem, advice } = whyNoBluetooth(kernelModules(folders));
+      return fail("unsupported", `${name} cannot be opened, for ${problem}: ${advice}`);
+    }
     default:
       return fail("io", `${name} cannot be opened (${error.message})`);
   }
@@ -50,13 +60,6 @@ export function switchOn(block: RfkillBlock): string {
   if (block === "soft") return `run "rfkill unblock bluetooth"`;
   if (block === "hard") return "use the computer's switch, its function key or its firmware's settings, for no program can";
   return `run "rfkill unblock bluetooth" or use the computer's switch`;
-}
-
-/** The kernel gives Bluetooth sockets in its first network namespace only. */
-function whyNoBluetooth({ sys }: LinuxFolders): string {
-  if (existsSync(join(sys, "module/bluetooth")))
-    return `Bluetooth belongs to the machine's own network, and this process is in another: start its container with the host's network`;
-  return `this kernel has no Bluetooth: run "modprobe bluetooth", and in a container use the host's network`;
 }
 
 /** The line that gives this Node the capabilities. It concerns the file, so a link must be followed. */

@@ -1,4 +1,6 @@
 import { type HciTransport, TransportError } from "../../hci/transport.ts";
+import { kernelModules, type LinuxFolders, systemFolders } from "./folders.ts";
+import { VHCI_GRANT, whyNoVhci } from "./kernel-modules.ts";
 import { DescriptorTransport } from "./socket.ts";
 import { Errno, type LinuxCalls, loadLinuxCalls, O_CLOEXEC, O_NONBLOCK, O_RDWR, SystemError } from "./socket-calls.ts";
 
@@ -17,15 +19,18 @@ export interface VhciTransport extends HciTransport {
 /**
  * Makes a Bluetooth adapter appear in the kernel whose controller is whoever holds this transport. It is there as long as the transport.
  *
- * @param calls the C library; another one in tests
+ * @param calls the C library; another one in tests, as the folders
  * @throws {TransportError} one sentence: the kernel's module is not loaded, no permission, koffi missing
  */
-export async function openVhci(calls: LinuxCalls = loadLinuxCalls("vhci:")): Promise<VhciTransport> {
+export async function openVhci(
+  calls: LinuxCalls = loadLinuxCalls("vhci:"),
+  folders: LinuxFolders = systemFolders(),
+): Promise<VhciTransport> {
   const spec = "vhci:";
   // The kernel's first command comes with the adapter, and gives it up if it is not answered in 2 s.
   return await DescriptorTransport.openWhenReady(calls, spec, () => {
     const descriptor = calls.open(PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (descriptor < 0) throw describeOpenFailure(new SystemError("open", calls.errno()));
+    if (descriptor < 0) throw describeOpenFailure(new SystemError("open", calls.errno()), folders);
     const { index, early } = createController(calls, descriptor);
     return { descriptor, info: { spec, index }, early };
   });
@@ -50,14 +55,16 @@ function createController(calls: LinuxCalls, descriptor: number): { index: numbe
   }
 }
 
-function describeOpenFailure(error: SystemError): TransportError {
+function describeOpenFailure(error: SystemError, folders: LinuxFolders): TransportError {
   switch (error.errno) {
     case Errno.ENOENT:
-    case Errno.ENODEV:
-      return new TransportError("unsupported", `there is no ${PATH}: run "sudo modprobe hci_vhci"`, { cause: error });
+    case Errno.ENODEV: {
+      const { problem, advice } = whyNoVhci(kernelModules(folders));
+      return new TransportError("unsupported", `${problem}: ${advice}`, { cause: error });
+    }
     case Errno.EACCES:
     case Errno.EPERM:
-      return new TransportError("permission", `${PATH} may not be opened: run as root, or "sudo setfacl -m u:$USER:rw ${PATH}"`, {
+      return new TransportError("permission", `${PATH} may not be opened: run as root, or "${VHCI_GRANT}"`, {
         cause: error,
       });
     default:
