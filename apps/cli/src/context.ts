@@ -64,15 +64,28 @@ export class Context implements Disposable {
     const timer =
       ms === undefined
         ? undefined
-        : setTimeout(() => {
+        : this.timer(ms, operation, () => {
             timedOut = !this.signal.aborted;
             controller.abort(new CommandError(`${operation} did not finish within ${durationText(ms)}`));
-          }, ms);
+          });
     return {
       signal: AbortSignal.any([this.signal, controller.signal]),
       timedOut: () => timedOut,
-      [Symbol.dispose]: () => clearTimeout(timer),
+      [Symbol.dispose]: () => timer?.[Symbol.dispose](),
     };
+  }
+
+  /** Calls `act` after `ms`; dispose the result, or it keeps the process alive. */
+  timer(ms: number, name: string, act: () => void): Disposable {
+    const { clock } = this.io;
+    if (clock) return clock.setTimer(ms, name, act);
+    const timer = setTimeout(act, ms);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  }
+
+  /** Milliseconds that pass with what the command does. */
+  now(): number {
+    return this.io.clock?.now() ?? performance.now();
   }
 
   [Symbol.dispose](): void {

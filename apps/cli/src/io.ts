@@ -1,3 +1,5 @@
+import type { Clock } from "jelling/async";
+
 /** Where a command's words go. */
 export interface TextSink {
   /** False when the sink wants no more until `drained`. */
@@ -19,6 +21,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Asks the person; only called where there is one. */
   readonly ask: Questions;
+  /** Of the simulated air and of `--timeout`, where time is not the system's: in tests. */
+  readonly clock?: Clock | undefined;
   /** Calls `handler` at the first request to stop, with the fault where there is one. Dispose to stop listening. */
   onStop(handler: (reason: StopReason, fault?: Error) => void): Disposable;
 }

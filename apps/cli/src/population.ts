@@ -10,7 +10,7 @@ import { EXAMPLE_DEVICES, exampleAddress, startExampleDevice } from "jelling/tes
 import { UsageError } from "./errors.ts";
 
 export interface PopulationOptions {
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   readonly seed?: number | undefined;
   /** Share of packets that are lost, 0 to 1. */
   readonly loss?: number | undefined;

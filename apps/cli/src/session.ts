@@ -89,6 +89,7 @@ async function populate(context: Context, spec: string, folder: string): Promise
   const named = spec.slice(4);
   const words = named === "" || named === "empty" ? exampleDevicesOf(named) : named.split(",");
   const population = new PopulationClass({
+    clock: context.io.clock,
     logger: await context.logger(),
     folder,
     tell: (sentence) => context.terminal.note(sentence),

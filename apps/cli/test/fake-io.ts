@@ -1,3 +1,4 @@
+import type { Clock } from "jelling/async";
 import type { Io, StopReason, TextSink } from "../src/io.ts";
 import { main } from "../src/run.ts";
 
@@ -17,10 +18,12 @@ export interface FakeIoOptions {
   columns?: number;
   /** Answers to questions, in their order; a person is there when this is given. */
   answers?: (string | boolean)[];
+  /** Of what is simulated, and of `--timeout`. */
+  clock?: Clock;
 }
 
 /** Streams that remember, and signals on demand. */
-export function fakeIo({ env = {}, isTTY = false, columns = 80, answers }: FakeIoOptions = {}): FakeIo {
+export function fakeIo({ env = {}, isTTY = false, columns = 80, answers, clock }: FakeIoOptions = {}): FakeIo {
   const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
   let watchers: (() => void)[] = [];
   const sink = (store: { text: string }): TextSink => ({
@@ -42,6 +45,7 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80, answers }: FakeI
     stdout: sink(out),
     stderr: sink(err),
     stdinIsTTY: answers !== undefined,
+    clock,
     ask: {
       yesNo: (question) => {
         err.text += `? ${question}\n`;

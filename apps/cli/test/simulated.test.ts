@@ -7,20 +7,25 @@ import { ECHO } from "jelling/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { main } from "../src/run.ts";
 import { type FakeIoOptions, fakeIo, jelling } from "./fake-io.ts";
+import { FastClock } from "./fast-clock.ts";
 
-// In real time, as a user runs it: what the simulated air does in virtual time is tested elsewhere.
+// As a user runs it, but for the clock of the simulated air.
 const HEART_RATE = "C0:4A:65:6C:6C:01/random";
 const THERMOMETER = "C0:4A:65:6C:6C:02/random";
 const ECHO_ADDRESS = "C0:4A:65:6C:6C:04/random";
 
 let folder: string;
+const clock = new FastClock();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "jelling-"));
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(() => {
+  clock[Symbol.dispose]();
+  return rm(folder, { recursive: true });
+});
 
 const run = (commandLine: string | string[], options: FakeIoOptions = {}) =>
-  jelling(commandLine, { ...options, env: { XDG_STATE_HOME: folder, JELLING_TRANSPORT: "sim:", ...options.env } });
+  jelling(commandLine, { clock, ...options, env: { XDG_STATE_HOME: folder, JELLING_TRANSPORT: "sim:", ...options.env } });
 const objects = (text: string) =>
   text
     .trim()
@@ -51,7 +56,7 @@ test("scan finds by service and by name, and fits the terminal", async () => {
 });
 
 test("an interrupted scan ends with status 130, everything closed", async () => {
-  const io = fakeIo({ env: { XDG_STATE_HOME: folder } });
+  const io = fakeIo({ clock, env: { XDG_STATE_HOME: folder } });
   const done = main(["scan", "-t", "sim:", "--json"], io);
   await io.saw("Heart Rate");
   io.stop();
@@ -61,7 +66,7 @@ test("an interrupted scan ends with status 130, everything closed", async () => 
 });
 
 test("a scan whose reader goes away ends quietly with status 0", async () => {
-  const io = fakeIo({ env: { XDG_STATE_HOME: folder } });
+  const io = fakeIo({ clock, env: { XDG_STATE_HOME: folder } });
   const done = main(["scan", "-t", "sim:"], io);
   await io.saw("Heart Rate");
   io.stop("output-closed");
@@ -160,7 +165,7 @@ test("pairing keeps a bond that later commands use, and that is shown and remove
 });
 
 test("with somebody at the keyboard the passkey of the display is asked for", async () => {
-  const io = fakeIo({ env: { XDG_STATE_HOME: folder }, isTTY: true, answers: [] });
+  const io = fakeIo({ clock, env: { XDG_STATE_HOME: folder }, isTTY: true, answers: [] });
   // The device's display is told as a note; the person types what it shows.
   io.ask.text = async () => {
     await io.saw("shows the passkey", "err");
@@ -168,15 +173,20 @@ test("with somebody at the keyboard the passkey of the display is asked for", as
   };
   expect(await main(["pair", ECHO_ADDRESS, "-t", "sim:", "--legacy"], io)).toBe(0);
   expect(io.out.text).toContain("passkey-entry, legacy pairing");
-  const wrong = await run(`pair ${ECHO_ADDRESS} --passkey 1`);
+  const wrong = await run(`pair ${ECHO_ADDRESS} --passkey 000001`);
   expect(wrong.status).toBe(1);
-  expect(wrong.err.trim().split("\n").at(-1)).toMatch(/^jelling: /);
+  expect(wrong.err.trim().split("\n").at(-1)).toMatch(
+    /^jelling: pairing refused .*Confirm Value Failed.*; the passkey was not the one that the device shows, .*: jelling pair C0:4A:65:6C:6C:04\/random$/,
+  );
 });
 
 test("a capture holds every packet, its keys left out", async () => {
   const file = join(folder, "pair.btsnoop");
   const began = Date.now();
-  const { status, err } = await run(["pair", ECHO_ADDRESS, "--legacy", "--capture", file]);
+  // In real time: packets have the time of day.
+  const { status, err } = await jelling(["pair", ECHO_ADDRESS, "--legacy", "--capture", file, "-t", "sim:"], {
+    env: { XDG_STATE_HOME: folder },
+  });
   expect(status).toBe(0);
   expect(err).toMatch(/\d+ packets captured\n$/);
   const decoder = new CaptureDecoder({ secrets: true });

@@ -173,13 +173,13 @@ export async function subscribe(
     const isNotified = properties.includes("notify");
     if (!isNotified && !properties.includes("indicate"))
       throw new CommandError(`${uuid.text} can neither notify nor indicate; it can: ${properties.join(", ")}`);
-    const startMs = performance.now();
+    const startMs = context.now();
     const values = isNotified ? characteristic.notifications({ signal }) : characteristic.indications({ signal });
     let left = options.count ?? Number.POSITIVE_INFINITY;
     terminal.status("subscribed, Ctrl-C ends …");
     try {
       for await (const value of values) {
-        const seconds = (performance.now() - startMs) / 1000;
+        const seconds = (context.now() - startMs) / 1000;
         terminal.result(
           () => ({ seconds: Number(seconds.toFixed(3)), uuid: uuid.text, handle: characteristic.valueHandle, ...valueJson(value, uuid) }),
           () => `${terminal.paint("dim", seconds.toFixed(3).padStart(9))}  ${describeValue(value, uuid)}`,

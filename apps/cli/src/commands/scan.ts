@@ -62,7 +62,7 @@ export class Lister {
   readonly #context: Context;
   /** Names as they were printed, by device; `undefined` for one without. */
   readonly #seen = new Map<string, string | undefined>();
-  readonly #waiting = new Map<string, { advertisement: Advertisement; timer: NodeJS.Timeout }>();
+  readonly #waiting = new Map<string, { advertisement: Advertisement; timer: Disposable }>();
 
   constructor(context: Context) {
     this.#context = context;
@@ -84,10 +84,11 @@ export class Lister {
     this.#remember(key, this.#seen.get(key));
     if (active && advertisement.scannable && advertisement.scanResponseData === undefined) {
       if (waiting) waiting.advertisement = advertisement;
-      else this.#waiting.set(key, { advertisement, timer: setTimeout(() => this.#release(key), SCAN_RESPONSE_MS) });
+      else
+        this.#waiting.set(key, { advertisement, timer: this.#context.timer(SCAN_RESPONSE_MS, "scan response", () => this.#release(key)) });
       return;
     }
-    if (waiting) clearTimeout(waiting.timer);
+    if (waiting) waiting.timer[Symbol.dispose]();
     this.#waiting.delete(key);
     this.list(advertisement);
   }
@@ -113,7 +114,7 @@ export class Lister {
   #release(key: string): void {
     const waiting = this.#waiting.get(key);
     if (!waiting) return;
-    clearTimeout(waiting.timer);
+    waiting.timer[Symbol.dispose]();
     this.#waiting.delete(key);
     this.list(waiting.advertisement);
   }
