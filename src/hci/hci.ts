@@ -11,7 +11,7 @@ import { type ControllerInfo, initializeController, isSupported } from "./contro
 import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey, isCommandFailure } from "./declare.ts";
 import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
-import { checkTransport, type HciTransport, isPlain, PacketType, plainOctets, TransportClosed } from "./transport.ts";
+import { checkTransport, type HciTransport, PacketType, plainOctets, TransportClosed } from "./transport.ts";
 
 export interface HciOptions {
   clock: Clock;
@@ -69,16 +69,17 @@ export class Hci implements AsyncDisposable {
     this.clock = clock;
     this.logger = logger.child("hci");
     this.#transport = transport;
+    const transmit = (packet: Uint8Array): void => this.#transmit(packet);
     this.#commands = new CommandFlow({
       clock,
       logger: this.logger,
       timeoutMs: commandTimeoutMs,
-      transmit: this.#transmit,
+      transmit,
       onDead: (error) => this.#fail(error),
     });
-    this.acl = new AclManager({ clock, logger: this.logger, transmit: this.#transmit, onOverflow: (handle) => this.#giveUpLink(handle) });
+    this.acl = new AclManager({ clock, logger: this.logger, transmit, onOverflow: (handle) => this.#giveUpLink(handle) });
     transport.onClose = (reason) => this.#fail(this.#asEnd(reason));
-    transport.onPacket = this.#receive;
+    transport.onPacket = (packet) => this.#receive(packet);
   }
 
   /**
@@ -275,7 +276,7 @@ export class Hci implements AsyncDisposable {
   }
 
   /** The transport's own back-pressure is not asked: commands and ACL data under way are bounded by what the controller granted. */
-  readonly #transmit = (packet: Uint8Array): void => {
+  #transmit(packet: Uint8Array): void {
     try {
       // Nothing, as the interface has it; from an `async send` of JavaScript a promise, whose failure would be nobody's.
       const sent: unknown = this.#transport.send(packet);
@@ -283,7 +284,7 @@ export class Hci implements AsyncDisposable {
     } catch (error) {
       this.#onSendFailure(error);
     }
-  };
+  }
 
   /** A transport that cannot send is gone, whatever it thinks of itself: what it was to send is lost, and no answer will come. */
   #onSendFailure(cause: unknown): void {
@@ -321,16 +322,14 @@ export class Hci implements AsyncDisposable {
     return new TransportClosed(`transport "${this.#transport.info?.spec}" ended`, reason === undefined ? {} : { cause: reason });
   }
 
-  readonly #receive = (received: Uint8Array): void => {
+  #receive(received: Uint8Array): void {
     try {
-      // Read before the prototype is asked for: the engine then knows what `received` is, and the question costs nothing.
-      const type = (received ?? plainOctets(received))[0];
-      const packet = isPlain(received) ? received : plainOctets(received);
-      if (this.#ended !== undefined) {
+      const packet = plainOctets(received);
+      if (this.#ended) {
         this.#receiveFarewell(packet);
         return;
       }
-      switch (type) {
+      switch (packet[0]) {
         case PacketType.AclData:
           this.acl.receive(packet);
           break;
@@ -343,7 +342,7 @@ export class Hci implements AsyncDisposable {
     } catch (error) {
       rethrowLater(error);
     }
-  };
+  }
 
   #receiveFarewell(packet: Uint8Array): void {
     const isReset =
@@ -363,6 +362,7 @@ export class Hci implements AsyncDisposable {
       case EventCode.LeMeta:
         if (packet[3] === LE_ADVERTISING_REPORT && this.onAdvertisingReport !== undefined) this.#receiveReports(packet);
         if (packet.length > 3 && this.#handlers.size > 0) this.#dispatch(eventKey(EventCode.LeMeta, packet[3]), packet, 4);
+        this.acl.deliverEarly(); // of a connection that this event has brought
         return;
       case EventCode.NumberOfCompletedPackets:
         this.acl.onCompleted(packet);
@@ -428,7 +428,6 @@ export class Hci implements AsyncDisposable {
         rethrowLater(error);
       }
     }
-    this.acl.deliverEarly(); // to links that the event has brought
   }
 
   #decode({ name, parameters }: EventDeclaration, packet: Uint8Array, offset: number): unknown {

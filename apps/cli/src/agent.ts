@@ -78,9 +78,10 @@ export function pairingAnswers({ terminal, io }: Context, { yes = false, passkey
     enterPasskey: async (peer, signal) => {
       if (passkey !== undefined) return passkey;
       if (!terminal.interactive) return refuse("a passkey", "--passkey");
-      const check = (answer: string): string | undefined => (/^\d{1,6}$/.test(answer.trim()) ? undefined : "six digits, please");
+      const check = (answer: string): string | undefined =>
+        /^\d{6}$/.test(answer.trim()) ? undefined : "six digits, please, zeros in front included";
       const answer = await ask.text(`The passkey that ${peer} shows`, check, signal);
-      return answer === undefined ? undefined : Number(answer);
+      return answer === undefined ? undefined : Number(answer.trim());
     },
     displayPasskey: (peer, shown) => terminal.note(`enter this passkey on ${peer}: ${String(shown).padStart(6, "0")}`),
   };

@@ -1,4 +1,5 @@
 import type { Connection, Device } from "jelling/device";
+import type { PairingAgent } from "jelling/smp";
 import { type AgentOptions, pairingAgent, pairingPolicy } from "./agent.ts";
 import { type Context, durationText } from "./context.ts";
 import { CommandError, codeOf } from "./errors.ts";
@@ -24,7 +25,8 @@ export async function withConnection(
 ): Promise<void> {
   const { terminal } = context;
   const target = await parseTarget(text);
-  await using session = await openSession(context, { agent: pairingAgent(context, options), pairing: pairingPolicy(context, options) });
+  const passkey = new PasskeyWatch(pairingAgent(context, options));
+  await using session = await openSession(context, { agent: passkey.agent, pairing: pairingPolicy(context, options) });
   const { device } = session;
   const address = await resolveTarget(context, device, target);
   terminal.status(`connecting to ${address} …`);
@@ -34,7 +36,7 @@ export async function withConnection(
     if (options.pair && !connection.bonded) await connection.pair({ signal: context.signal });
     await work(connection, device);
   } catch (error) {
-    throw explained(error, text);
+    throw passkey.explained(error, text) ?? explained(error, text);
   } finally {
     await connection.disconnect();
   }
@@ -71,6 +73,36 @@ const REFUSALS: Readonly<Record<number, string>> = {
   2: "the device does not let this be read; jelling gatt list shows what can be done with it",
   3: "the device does not let this be written; jelling gatt list shows what can be done with it",
 };
+
+/** Confirm Value Failed, of Pairing Failed (Vol 3 Part H 3.5.5). */
+const CONFIRM_VALUE_FAILED = 0x04;
+
+/** Notes whether a pairing was by passkey: then values that do not fit mean a wrong one. */
+class PasskeyWatch {
+  readonly agent: PairingAgent;
+  #advice: string | undefined;
+
+  constructor(agent: PairingAgent) {
+    const { enterPasskey, displayPasskey } = agent;
+    this.agent = {
+      ...agent,
+      enterPasskey: (question) => {
+        this.#advice = "the passkey was not the one that the device shows, which may be another each time";
+        return enterPasskey?.(question) ?? Promise.resolve(undefined);
+      },
+      displayPasskey: (question) => {
+        this.#advice = "the passkey that was entered on the device was not the one shown here, which is another each time";
+        displayPasskey?.(question);
+      },
+    };
+  }
+
+  explained(error: unknown, text: string): CommandError | undefined {
+    const { code, reason } = error as { code?: unknown; reason?: unknown };
+    if (code !== "ERR_PAIRING" || reason !== CONFIRM_VALUE_FAILED || this.#advice === undefined) return undefined;
+    return new CommandError(`${(error as Error).message}; ${this.#advice}: jelling pair ${text}`, { cause: error });
+  }
+}
 
 /** What a refusal means here, and the command that helps. */
 function explained(error: unknown, text: string): unknown {

@@ -3,7 +3,7 @@ import type { Invocation } from "./commands/mgmt/session.ts";
 import { GROUPS, type Group, type SimpleSpec } from "./commands/mgmt/spec.ts";
 import { SIMPLE } from "./commands/mgmt/table.ts";
 import type { Context } from "./context.ts";
-import { parseDuration, parseWhole } from "./duration.ts";
+import { parseDuration, parsePasskey, parseWhole } from "./duration.ts";
 import { UsageError } from "./errors.ts";
 
 type Load = () => Promise<{ readonly [name: string]: unknown }>;
@@ -74,7 +74,7 @@ function pairingOptions(command: Command): void {
       new Option("--io <CAPABILITY>", "what the user can do").choices(["none", "display", "yes-no", "keyboard", "keyboard-display"]),
     )
     .option("-c, --capability <N>", "the same, as btmgmt takes it: 0 to 4, or a name")
-    .option("--passkey <DIGITS>", "the six digits the device shows", parseWhole("passkey", 0, 999_999))
+    .option("--passkey <DIGITS>", "the six digits the device shows", parsePasskey)
     .option("--pin <PIN>", "PIN of an old BR/EDR device")
     .option("-y, --yes", "say yes to every question of the pairing")
     .option("--no-bond", "do not switch on Bondable meanwhile");

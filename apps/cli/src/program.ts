@@ -1,11 +1,17 @@
 import { createRequire } from "node:module";
 import { Command, Option } from "commander";
 import { type CommonOptions, Context, LOG_LEVELS } from "./context.ts";
-import { parseDuration, parseWhole } from "./duration.ts";
+import { parseDuration, parsePasskey, parseWhole } from "./duration.ts";
+import { UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { mgmtCommands } from "./mgmt-program.ts";
 
 type Run = (context: Context, ...rest: never[]) => Promise<void>;
+
+/** Common options that a command can make nothing of, with what to do in their place; said, they are refused. */
+type Useless = Partial<Record<"transport" | "capture", string>>;
+const NO_CONTROLLER = "it opens no controller";
+const NO_PACKETS = "it sees no packets";
 
 /** Builds the parser. What a command does is loaded when it runs: asking for help must not load a Bluetooth stack. */
 export function createProgram(io: Io): Command {
@@ -53,9 +59,12 @@ Examples:
 
   /** Wraps a command's code: it is loaded, given its context, and cleaned up after. */
   const run =
-    (load: () => Promise<{ [name: string]: unknown }>, name: string) =>
+    (load: () => Promise<{ [name: string]: unknown }>, name: string, useless: Useless = {}) =>
     async (...args: unknown[]): Promise<void> => {
       const command = args.at(-1) as Command;
+      for (const [option, why] of Object.entries(useless))
+        if (program.getOptionValueSource(option) === "cli")
+          throw new UsageError(`--${option} is nothing for jelling ${commandPath(command)}: ${why}`);
       using context = new Context(io, program.opts<CommonOptions>());
       const work = (await load())[name] as Run;
       await work(context, ...([...args.slice(0, -2), command.opts()] as never[]));
@@ -136,7 +145,7 @@ Examples:
     .addOption(
       new Option("--io <CAPABILITY>", "what the user can do").choices(["none", "display", "yes-no", "keyboard", "keyboard-display"]),
     )
-    .option("--passkey <DIGITS>", "the six digits the device shows", parseWhole("passkey", 0, 999_999))
+    .option("--passkey <DIGITS>", "the six digits the device shows", parsePasskey)
     .option("-y, --yes", "say yes to every question of the pairing")
     .addOption(new Option("--legacy", "no LE Secure Connections").conflicts("secureOnly"))
     .option("--secure-only", "only LE Secure Connections")
@@ -147,17 +156,17 @@ Examples:
   bonds
     .command("list")
     .description("all bonds")
-    .action(run(() => import("./commands/bonds.ts"), "list"));
+    .action(run(() => import("./commands/bonds.ts"), "list", { capture: NO_PACKETS }));
   bonds
     .command("show")
     .description("one bond; with --secrets its keys too")
     .argument("ADDRESS", "identity address")
-    .action(run(() => import("./commands/bonds.ts"), "show"));
+    .action(run(() => import("./commands/bonds.ts"), "show", { capture: NO_PACKETS }));
   bonds
     .command("remove")
     .description("forget a bond")
     .argument("ADDRESS", "identity address")
-    .action(run(() => import("./commands/bonds.ts"), "remove"));
+    .action(run(() => import("./commands/bonds.ts"), "remove", { capture: NO_PACKETS }));
 
   pumpCommands(program.command("pump").description("MiniMed 700-series pumps: a demonstration, pairing, reading"), run, duration);
 
@@ -174,7 +183,11 @@ Examples:
     .option("--vhci", "put the controllers into the Linux kernel (needs /dev/vhci)")
     .option("--seed <N>", "seed of the air's chance", parseWhole("seed", 0, 0xffff_ffff), 1)
     .option("--loss <SHARE>", "share of radio packets that are lost, 0 to 1", Number)
-    .action(run(() => import("./commands/sim.ts"), "sim"));
+    .action(
+      run(() => import("./commands/sim.ts"), "sim", {
+        transport: "it serves controllers and opens none; --tcp, --unix and --vhci say where",
+      }),
+    );
 
   program
     .command("decode")
@@ -182,19 +195,19 @@ Examples:
     .argument("FILE", "the capture; - for standard input")
     .option("-f, --filter <TEXT>", "only packets whose line holds TEXT (repeatable: any of them)", collect, [])
     .option("--malformed", "only malformed packets")
-    .action(run(() => import("./commands/decode.ts"), "decode"));
+    .action(run(() => import("./commands/decode.ts"), "decode", { transport: NO_CONTROLLER }));
 
   program
     .command("doctor")
     .description("what this machine can do, and the line that fixes what is missing")
-    .action(run(() => import("./commands/doctor.ts"), "doctor"));
+    .action(run(() => import("./commands/doctor.ts"), "doctor", { transport: "it looks at the whole machine", capture: NO_PACKETS }));
 
   return program;
 }
 
 function pumpCommands(
   pump: Command,
-  run: (load: () => Promise<{ [name: string]: unknown }>, name: string) => (...args: unknown[]) => Promise<void>,
+  run: (load: () => Promise<{ [name: string]: unknown }>, name: string, useless?: Useless) => (...args: unknown[]) => Promise<void>,
   duration: (text: string) => number,
 ): void {
   const keys = "key database file of the phone or reader application";
@@ -203,12 +216,12 @@ function pumpCommands(
     .description("pair with a simulated pump, read the glucose, disconnect, reconnect, read again")
     .option("--real-time", "in real time; otherwise as fast as the simulation runs")
     .option("--seed <N>", "seed of the simulation", parseWhole("seed", 0, 0xffff_ffff), 1)
-    .action(run(() => import("./commands/pump.ts"), "demo"));
+    .action(run(() => import("./commands/pump.ts"), "demo", { transport: "it has an air of its own" }));
   pump
     .command("keys")
     .description("check a key database file; no key is shown")
     .argument("FILE", keys)
-    .action(run(() => import("./commands/pump.ts"), "keys"));
+    .action(run(() => import("./commands/pump.ts"), "keys", { transport: NO_CONTROLLER, capture: NO_PACKETS }));
   for (const [name, what] of [
     ["pair", "advertise to be found by the pump's pairing menu, pair, read the glucose"],
     ["read", "wait for a pump that is paired already, read the glucose"],
@@ -223,6 +236,11 @@ function pumpCommands(
       .action(run(() => import("./commands/pump.ts"), name));
     if (name === "pair") command.option("--anew", "pair although there is a bond with a pump: the new one replaces it");
   }
+}
+
+/** "pump keys". */
+function commandPath(command: Command): string {
+  return command.parent?.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name();
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

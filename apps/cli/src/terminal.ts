@@ -64,7 +64,7 @@ export class Terminal {
 
   /** An object of the result; silent without `--json`. */
   object(value: Record<string, unknown>): void {
-    if (this.json) this.#out(`${JSON.stringify(value)}\n`);
+    if (this.json) this.#out(`${JSON.stringify(value, rounded)}\n`);
   }
 
   /** Both forms of one thing: only the one that was asked for is made. */
@@ -111,6 +111,11 @@ export class Terminal {
     const text = this.#status.length > columns ? `${this.#status.slice(0, columns - 1)}…` : this.#status;
     this.#io.stderr.write(this.paintNote("dim", text));
   }
+}
+
+/** Times are differences of clocks, whose last digits are noise: microseconds are enough. */
+function rounded(name: string, value: unknown): unknown {
+  return name.endsWith("Ms") && typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
 }
 
 /** Columns of text, each as wide as its widest cell; the last one is free. */

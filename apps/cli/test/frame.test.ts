@@ -48,9 +48,20 @@ test.each([
   ["pump pair", "required option '-k, --keys <FILE>' not specified"],
   ["scan --log loud", "option '--log <LEVEL>' argument 'loud' is invalid. Allowed choices are silent, error, warn, info, debug, trace."],
   ["scan --timeout soon", '"soon" is no duration: expected for example 10s, 500ms or 2m'],
-  ["scan --timeout 0", '"0" is no duration: expected for example 10s, 500ms or 2m'],
+  ["scan --timeout 0", '"0" leaves no time: expected more than that, for example 10s, 500ms or 2m'],
+  ["scan --interval 0ms", '"0ms" leaves no time: expected more than that, for example 10s, 500ms or 2m'],
+  ["scan --timeout 577h", '"577h" is too long: expected 24 days at most'],
+  ["sim -t sim:", "--transport is nothing for jelling sim: it serves controllers and opens none; --tcp, --unix and --vhci say where"],
+  ["decode --transport hci:0 file", "--transport is nothing for jelling decode: it opens no controller"],
+  ["doctor -t hci:0", "--transport is nothing for jelling doctor: it looks at the whole machine"],
+  ["pump demo -t hci:0", "--transport is nothing for jelling pump demo: it has an air of its own"],
+  ["pump keys -t hci:0 file", "--transport is nothing for jelling pump keys: it opens no controller"],
+  ["bonds list --capture file", "--capture is nothing for jelling bonds list: it sees no packets"],
   ["sim --controllers 0", 'controllers "0": expected a whole number from 1 to 64'],
-  ["pair C0:11:22:33:44:55 --passkey 1234567", 'passkey "1234567": expected a whole number from 0 to 999999'],
+  ["pair C0:11:22:33:44:55 --passkey 1234567", 'passkey "1234567": expected the six digits that the device shows, zeros in front included'],
+  ["pair C0:11:22:33:44:55 --passkey 12", 'passkey "12": expected the six digits that the device shows, zeros in front included'],
+  ["pair C0:11:22:33:44:55 --passkey 0x1234", 'passkey "0x1234": expected the six digits that the device shows, zeros in front included'],
+  ["mgmt pair C0:11:22:33:44:55 --passkey 12", 'passkey "12": expected the six digits that the device shows, zeros in front included'],
 ])("%s is wrong usage: one sentence, status 2", async (commandLine, sentence) => {
   const { status, out, err } = await jelling(commandLine);
   expect(err).toBe(`jelling: ${sentence}\n`);

@@ -1,8 +1,8 @@
-import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import { type AnyCaptureRecord, CaptureDecoder, CaptureReader, type CaptureWriter, isMonitorRecord } from "jelling/capture";
 import type { Context } from "../context.ts";
 import { CommandError } from "../errors.ts";
+import { openInput } from "../input-file.ts";
 import { PacketPrinter } from "../packet-printer.ts";
 import { closeCapture, openCapture } from "../session.ts";
 
@@ -13,7 +13,7 @@ export async function decode(context: Context, file: string, options: { filter: 
   const decoder = new CaptureDecoder({ secrets, anonymous });
   const printer = new PacketPrinter(context, options.filter);
   const counts = { packets: 0, malformed: 0 };
-  const input = file === "-" ? process.stdin : createReadStream(file, { signal });
+  const input = file === "-" ? process.stdin : await openInput(file, signal);
   // Node does not name the file where reading fails, as it does of a folder.
   input.once("error", (error: NodeJS.ErrnoException) => Object.assign(error, { path: error.path ?? file }));
   await using copy = new Copy(context, file);

@@ -1,4 +1,3 @@
-import { open } from "node:fs/promises";
 import {
   type Actor,
   describePumpEvent,
@@ -15,11 +14,14 @@ import { SystemClock } from "jelling/async";
 import { Closing } from "../closing.ts";
 import { type Context, durationText } from "../context.ts";
 import { CommandError } from "../errors.ts";
+import { readInput } from "../input-file.ts";
 import { closeCapture, openCapture, openHostParts, PUMP_BONDS } from "../session.ts";
 import { type Style, wrap } from "../terminal.ts";
 import { quoted } from "../text.ts";
 
 const ACTORS: Readonly<Record<Actor, Style>> = { user: "cyan", phone: "green", pump: "magenta", result: "bold" };
+/** 87 octets in the usual case, several times as many where they are written as text. */
+const LONGEST_KEY_FILE = 1024 * 1024;
 /** Where the text of a timeline begins. */
 const INDENT = 21;
 
@@ -56,18 +58,23 @@ export async function demo(context: Context, options: { realTime?: boolean; seed
   }
 }
 
-async function readKeys(path: string): Promise<SakeKeyDatabase> {
+async function readKeys({ signal }: Context, path: string): Promise<SakeKeyDatabase> {
   let content: Uint8Array;
   try {
-    await using file = await open(path);
-    const stats = await file.stat();
-    // As ssh does it: keys that others can read are no secret, and who goes on using them does not learn of it. Windows has no such modes.
-    if (process.platform !== "win32" && stats.isFile() && (stats.mode & 0o077) !== 0)
-      throw new CommandError(
-        `the key database ${path} is open to other users (mode 0${(stats.mode & 0o777).toString(8)}): chmod 600 ${quoted(path)}`,
-      );
-    content = await file.readFile();
+    content = await readInput(path, {
+      signal,
+      maxOctets: LONGEST_KEY_FILE,
+      check: (stats) => {
+        // As ssh does it: keys that others can read are no secret, and who goes on using them does not learn of it. Windows has no such modes.
+        if (process.platform === "win32" || !stats.isFile() || (stats.mode & 0o077) === 0) return;
+        throw new CommandError(
+          `the key database ${path} is open to other users (mode 0${(stats.mode & 0o777).toString(8)}): chmod 600 ${quoted(path)}`,
+        );
+      },
+    });
   } catch (error) {
+    if (error instanceof RangeError)
+      throw new CommandError(`the key database ${path} is ${error.message}: it is another file`, { cause: error });
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EISDIR") throw new CommandError(`the key database ${path} is a folder: name the file`, { cause: error });
     if (code !== "ENOENT") throw error;
@@ -77,8 +84,9 @@ async function readKeys(path: string): Promise<SakeKeyDatabase> {
 }
 
 /** Says what a key database is for, or what is wrong with it. No key is shown. */
-export async function keys({ terminal }: Context, path: string): Promise<void> {
-  const { localDeviceType, remoteDeviceTypes } = (await readKeys(path)).toJSON();
+export async function keys(context: Context, path: string): Promise<void> {
+  const { terminal } = context;
+  const { localDeviceType, remoteDeviceTypes } = (await readKeys(context, path)).toJSON();
   const name = (type: number): string => {
     const word = Object.entries(SakeDeviceType).find(([, value]) => value === type)?.[0];
     return word ? `${word.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase()} (${type})` : `type ${type}`;
@@ -107,7 +115,7 @@ export function read(context: Context, options: ConnectorOptions): Promise<void>
 
 async function runConnector(context: Context, mode: "pair" | "reconnect", options: ConnectorOptions): Promise<void> {
   const { terminal } = context;
-  const keyDatabase = await readKeys(options.keys);
+  const keyDatabase = await readKeys(context, options.keys);
   await using closing = new Closing();
   const { transport, capture, population: _, clock = new SystemClock(), ...parts } = await openHostParts(context, closing, PUMP_BONDS);
   const startMs = clock.now();
