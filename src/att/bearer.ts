@@ -110,7 +110,7 @@ export class AttBearer {
     channel.onPdu = (bytes, offset, end) => {
       if (bytes[offset] === AttOpcode.HandleValueNtf && end - offset >= 3)
         this.#onHandleValue(bytes[offset + 1]! | (bytes[offset + 2]! << 8), bytes, offset + 3, end, false);
-      if (end > offset) this.#onPdu(bytes[offset]!, bytes, offset, end);
+      else if (end > offset) this.#onPdu(bytes[offset]!, bytes, offset, end);
     };
     channel.onClose = (reason) => this.close(reason);
   }

@@ -1,4 +1,4 @@
-import { callOut } from "../../async/call-out.ts";
+import { callOut, rethrowLater } from "../../async/call-out.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import { AttError, InsufficientSecurityError } from "../../att/error.ts";
 import { TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
@@ -145,7 +145,11 @@ export class CharacteristicSubscriptions implements ValueSink {
       const listener = listeners[i]!;
       if ((listener.kinds & kind) === 0) continue;
       if (listener.security !== undefined && !this.#context.requester.bearer.permits(listener.security)) continue;
-      callOut(listener.deliver, value);
+      try {
+        listener.deliver(value);
+      } catch (error) {
+        rethrowLater(error);
+      }
     }
   }
 

@@ -7,6 +7,8 @@ import type { GattPeer, NotifyOptions } from "./definition.ts";
 import { HeldSends } from "./held-sends.ts";
 import { type LocalCharacteristic, notSubscribed, type Subscriber } from "./local-characteristic.ts";
 
+const SENT = Promise.resolve();
+
 /**
  * What the server sends to one client unasked. What has to wait, for a response or for room on the link, is judged again when it could leave:
  * the client may have cleared its configuration meanwhile, or the link lost its security.
@@ -45,8 +47,12 @@ export class SessionSender implements Subscriber {
 
   notify(characteristic: LocalCharacteristic, value: Uint8Array, { signal, timeoutMs }: NotifyOptions): Promise<void> {
     const frame = this.#bearer.valueFrame(AttOpcode.HandleValueNtf, characteristic.valueHandle, value);
-    if (this.#mayPass(characteristic))
-      return this.#bearer.sendFlow(frame, { signal, timeoutMs }, () => this.#refuseNotification(characteristic));
+    if (this.#mayPass(characteristic)) {
+      if (!this.#bearer.writable || signal?.aborted)
+        return this.#bearer.sendFlow(frame, { signal, timeoutMs }, () => this.#refuseNotification(characteristic));
+      this.#bearer.sendNow(frame);
+      return SENT;
+    }
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.held.isFull) return Promise.reject(new StateError("too many notifications wait for the response to a write"));
     // Resolved at once: the handler that awaits it would wait for its own response.
