@@ -8,12 +8,15 @@ export interface OperationOptions {
   timeoutMs?: number | undefined;
 }
 
-export interface PendingOptions extends OperationOptions {
+/** What a wait inside the stack takes: `timeoutError` makes, when it is due, what replaces the TimeoutError. */
+export interface WaitOptions extends OperationOptions {
+  timeoutError?: (() => Error) | undefined;
+}
+
+export interface PendingOptions extends WaitOptions {
   clock: Clock;
   /** Names the operation in the TimeoutError. */
   operation: string;
-  /** Replaces the TimeoutError. */
-  timeoutError?: (() => Error) | undefined;
   /** Called once, however it settles, before the promise's reactions run: the place to free what the operation held. */
   onSettled?: ((outcome: "resolved" | "rejected" | "timeout" | "aborted") => void) | undefined;
 }

@@ -2,6 +2,8 @@ import { TimeoutError } from "../core/error.ts";
 import type { PduChannel } from "../l2cap/channel.ts";
 
 const REPORT_TIMEOUT_MS = 30_000;
+/** Nobody sees it, and one made for each frame, with its stack, would cost more than the frame. */
+const lost = (): TimeoutError => new TimeoutError("waiting for the controller to send", REPORT_TIMEOUT_MS);
 
 /**
  * Sends a frame, and calls `onLeft` when it is on its way: at once on an idle link, else when the controller has sent what was queued before it
@@ -21,7 +23,7 @@ export function sendFrameAndThen(channel: PduChannel, frame: Uint8Array, onLeft:
 async function whenLeft(channel: PduChannel): Promise<void> {
   do {
     try {
-      await channel.whenSent({ timeoutMs: REPORT_TIMEOUT_MS });
+      await channel.whenSent({ timeoutMs: REPORT_TIMEOUT_MS, timeoutError: lost });
       return;
     } catch (error) {
       if (!(error instanceof TimeoutError)) throw error;

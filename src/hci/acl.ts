@@ -1,5 +1,5 @@
 import { callOut, rethrowLater } from "../async/call-out.ts";
-import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
+import { type Clock, type OperationOptions, Pending, type WaitOptions } from "../async/index.ts";
 import { checkInteger } from "../core/arguments.ts";
 import { type BleError, ClosedError, type Logger } from "../core/index.ts";
 import { EarlyPackets } from "./early-packets.ts";
@@ -43,7 +43,7 @@ export interface AclLink {
   /** Resolves when there is room again; rejects with the close reason. */
   whenWritable(options?: OperationOptions): Promise<void>;
   /** Resolves when the controller has reported as completed all that was queued so far; rejects with the close reason. */
-  whenSent(options?: OperationOptions): Promise<void>;
+  whenSent(options?: WaitOptions): Promise<void>;
   /** Ends the link on this side. Packets the controller still holds stay accounted for until it reports them or the disconnection. */
   close(reason: BleError): void;
 }
@@ -348,7 +348,7 @@ class Link implements AclLink {
     return pending.promise;
   }
 
-  whenSent(options?: OperationOptions): Promise<void> {
+  whenSent(options?: WaitOptions): Promise<void> {
     if (this.ended) return Promise.reject(this.ended);
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.idle) return Promise.resolve();

@@ -1,4 +1,4 @@
-import type { OperationOptions } from "../async/pending.ts";
+import type { OperationOptions, WaitOptions } from "../async/pending.ts";
 import type { BleError } from "../core/error.ts";
 
 /** Octets in front of a PDU in a frame: H4 type (1), ACL header (4), basic L2CAP header (4). A frame is sent without copying. */
@@ -27,5 +27,5 @@ export interface PduChannel {
   /** Resolves when `writable`; rejects with the close reason. */
   whenWritable(options?: OperationOptions): Promise<void>;
   /** Resolves when the controller has acknowledged everything queued so far (Number Of Completed Packets). */
-  whenSent(options?: OperationOptions): Promise<void>;
+  whenSent(options?: WaitOptions): Promise<void>;
 }

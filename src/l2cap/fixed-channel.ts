@@ -1,4 +1,4 @@
-import type { OperationOptions } from "../async/pending.ts";
+import type { OperationOptions, WaitOptions } from "../async/pending.ts";
 import { checkOctets } from "../core/arguments.ts";
 import { ArgumentError, type BleError } from "../core/error.ts";
 import { type AclLink, allocateFrame, PacketType } from "../hci/index.ts";
@@ -64,7 +64,7 @@ export class FixedChannel implements PduChannel {
     return this.#link.whenWritable(options);
   }
 
-  whenSent(options?: OperationOptions): Promise<void> {
+  whenSent(options?: WaitOptions): Promise<void> {
     return this.#link.whenSent(options);
   }
 
