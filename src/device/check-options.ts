@@ -14,6 +14,7 @@ import { ArgumentError } from "../core/error.ts";
 import { ADVERTISE_OPTIONS, type AdvertiseOptions } from "../gap/advertising-session.ts";
 import { CONNECT_OPTIONS, type ConnectOptions } from "../gap/connector.ts";
 import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions } from "./options.ts";
+import type { ConnectionPolicy } from "./policy.ts";
 
 const DEVICE_OPTIONS = optionNames<DeviceOptions>({
   clock: true,
@@ -71,6 +72,9 @@ export function checkDeviceOptions(controller: unknown, options: DeviceOptions):
     throw new ArgumentError(`Device.open: address: expected "public", "random" or an Address, got ${kindOf(address)}`);
   if (options.policy !== undefined && (typeof options.policy !== "object" || options.policy === null))
     throw new ArgumentError(`Device.open: policy: expected an object of options, got ${kindOf(options.policy)}`);
+  for (const part of ["att", "pairing", "agent"] as const)
+    if ((options.policy as ConnectionPolicy | undefined)?.[part] !== undefined)
+      throw new ArgumentError(`Device.open: policy: "${part}" is an option of Device.open itself`);
   checkFunction("Device.open: capture", options.capture);
   if (options.gattServer !== undefined) checkChoice("Device.open: gattServer", options.gattServer, ["default", "empty"]);
   checkTimeout("Device.open: commandTimeoutMs", options.commandTimeoutMs);

@@ -20,9 +20,10 @@ export class MemoryBondStore implements BondStore {
   load(identity: Address): Promise<Bond | undefined> {
     return Promise.resolve(this.#bonds.get(identity.toString()));
   }
-  save(bond: Bond): Promise<void> {
+  /** @throws {ArgumentError} not a bond */
+  async save(bond: Bond): Promise<void> {
+    checkBond(bond);
     this.#bonds.set(bond.identity.toString(), bond);
-    return Promise.resolve();
   }
   delete(identity: Address): Promise<void> {
     this.#bonds.delete(identity.toString());

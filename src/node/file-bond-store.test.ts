@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { VirtualClock } from "../async/virtual-clock.ts";
 import { Address } from "../core/address.ts";
 import { SeededRandom } from "../core/random.ts";
+import { MemoryBondStore } from "../gap/index.ts";
 import type { Bond } from "../smp/index.ts";
 import { FileBondStore } from "./file-bond-store.ts";
 import { openIdentity } from "./file-identity.ts";
@@ -73,9 +74,9 @@ test("nobody else can read the file or its folder, even if it was open to all be
 
 test("many changes at once, also through several stores, are all kept, and nothing else is left in the folder", async () => {
   const stores = [new FileBondStore(path), new FileBondStore(path)];
-  await Promise.all(Array.from({ length: 20 }, (_, i) => stores[i % 2]!.save(bond(i))));
+  await Promise.all(Array.from({ length: 20 }, (_, i) => stores[i % 2]!.save(bond(i + 1))));
   expect(await all(stores[0]!)).toHaveLength(20);
-  await Promise.all(Array.from({ length: 10 }, (_, i) => stores[i % 2]!.delete(identity(i))));
+  await Promise.all(Array.from({ length: 10 }, (_, i) => stores[i % 2]!.delete(identity(i + 1))));
   expect(await all(stores[1]!)).toHaveLength(10);
   expect(await readdir(join(folder, "state"))).toEqual(["bonds.json"]);
 });
@@ -154,4 +155,22 @@ test("folders are those of the XDG Base Directory Specification", () => {
   expect(configFolder({ XDG_CONFIG_HOME: "/c" })).toBe("/c/jelling");
   expect(dataFolder({ XDG_DATA_HOME: "relative" })).toMatch(/\/\.local\/share\/jelling$/);
   expect(cacheFolder({})).toMatch(/\/\.cache\/jelling$/);
+});
+
+test.each<[string, unknown]>([
+  ["no bond", undefined],
+  ["an identity as text", { ...bond(1), identity: "00:00:00:00:00:01" }],
+  ["a key as text", { ...bond(1), peerIrk: "00" }],
+  ["a name that is none", { ...bond(1), name: 5 }],
+  ["a method that is none", { ...bond(1), method: "magic" }],
+  ["a configuration of no handle", { ...bond(1), cccd: { 0: 1 } }],
+  ["a configuration that is no number", { ...bond(1), cccd: { 5: "1" } }],
+  ["what it configures, as a number", { ...bond(1), cccdOf: { 5: 1 } }],
+  ["a mark that is no boolean", { ...bond(1), provisional: "yes" }],
+])("%s is refused before anything is written, and the file can be read as before", async (_name, wrong) => {
+  const store = new FileBondStore(path);
+  await store.save(bond(9));
+  await expect(store.save(wrong as Bond)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+  await expect(new MemoryBondStore().save(wrong as Bond)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+  expect(await store.load(identity(9))).toBeDefined();
 });

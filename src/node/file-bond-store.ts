@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Clock, SystemClock } from "../async/clock.ts";
 import type { Address } from "../core/address.ts";
 import { BleError } from "../core/error.ts";
+import { checkBond } from "../smp/bond.ts";
 import { bondFromJson, bondToJson } from "../smp/index.ts";
 import type { Bond, BondStore } from "../smp/types.ts";
 import { stateFolder } from "./folders.ts";
@@ -36,9 +37,13 @@ export class FileBondStore implements BondStore {
     return (await this.#read()).get(identity.toString());
   }
 
-  /** @throws {FileError} the file cannot be read or written, is damaged, or is locked by another process for 5 s */
-  save(bond: Bond): Promise<void> {
-    return this.#change((bonds) => bonds.set(bond.identity.toString(), bond));
+  /**
+   * @throws {ArgumentError} not a bond: what could not be read again is not written
+   * @throws {FileError} the file cannot be read or written, is damaged, or is locked by another process for 5 s
+   */
+  async save(bond: Bond): Promise<void> {
+    checkBond(bond);
+    await this.#change((bonds) => bonds.set(bond.identity.toString(), bond));
   }
 
   /** @throws {FileError} as `save` */

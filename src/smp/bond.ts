@@ -1,6 +1,6 @@
 import { fromHex, toHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
-import { checkInteger, checkOctets, kindOf } from "../core/arguments.ts";
+import { checkChoice, checkInteger, checkOctets, kindOf } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { constantTimeEqual } from "../crypto/equal.ts";
 import { BondFormatError } from "./error.ts";
@@ -52,6 +52,8 @@ function isSameKey(one: LongTermKey | undefined, other: LongTermKey | undefined)
   return one.ediv === other.ediv && constantTimeEqual(one.rand, other.rand) && constantTimeEqual(one.key, other.key);
 }
 
+const METHODS: readonly string[] = ["just-works", "numeric-comparison", "passkey-entry"] satisfies PairingMethod[];
+
 /** A bond that a program gives. @throws {ArgumentError} something else; names the field, never a value */
 export function checkBond(bond: Bond): void {
   if (typeof bond !== "object" || bond === null) throw new ArgumentError(`bond: expected a Bond, got ${kindOf(bond)}`);
@@ -62,6 +64,11 @@ export function checkBond(bond: Bond): void {
   }
   for (const [field, value] of Object.entries({ localIrkDistributed, authenticated, secureConnections, provisional }))
     if (typeof value !== "boolean") throw new ArgumentError(`bond.${field}: expected true or false, got ${kindOf(value)}`);
+  if (bond.method !== undefined) checkChoice("bond.method", bond.method, METHODS);
+  for (const field of ["name", "databaseHash"] as const)
+    if (bond[field] !== undefined && typeof bond[field] !== "string")
+      throw new ArgumentError(`bond.${field}: expected a text, got ${kindOf(bond[field])}`);
+  for (const field of ["cccd", "cccdOf"] as const) checkByHandle(`bond.${field}`, bond[field], field === "cccd");
   for (const field of ["peerIrk", "peerCsrk", "localCsrk"] as const)
     if (bond[field] !== undefined) checkOctets(`bond.${field}`, bond[field], { minLength: 16, maxLength: 16 });
   for (const field of ["peerLtk", "localLtk"] as const) {
@@ -72,6 +79,17 @@ export function checkBond(bond: Bond): void {
     checkOctets(`bond.${field}.rand`, ltk.rand, { minLength: 8, maxLength: 8 });
     checkInteger(`bond.${field}.ediv`, ltk.ediv, 0, 0xffff);
     checkInteger(`bond.${field}.keySize`, ltk.keySize, 7, 16);
+  }
+}
+
+function checkByHandle(what: string, values: unknown, isNumbers: boolean): void {
+  if (values === undefined) return;
+  if (typeof values !== "object" || values === null)
+    throw new ArgumentError(`${what}: expected values by attribute handle, got ${kindOf(values)}`);
+  for (const [handle, value] of Object.entries(values)) {
+    checkInteger(`${what}: attribute handle`, Number(handle), 1, 0xffff);
+    if (isNumbers) checkInteger(`${what}[${handle}]`, value, 0, 0xffff);
+    else if (typeof value !== "string") throw new ArgumentError(`${what}[${handle}]: expected a text, got ${kindOf(value)}`);
   }
 }
 
@@ -179,8 +197,6 @@ function longTermKeyOf(value: unknown, field: string): LongTermKey {
     keySize: integerOf(fields.keySize, `${field}.keySize`, 7, 16),
   };
 }
-
-const METHODS: readonly string[] = ["just-works", "numeric-comparison", "passkey-entry"] satisfies PairingMethod[];
 
 function methodOf(value: unknown): PairingMethod {
   if (typeof value !== "string" || !METHODS.includes(value)) throw new BondFormatError("method", `one of ${METHODS.join(", ")}`);

@@ -74,6 +74,14 @@ export function completePolicy(policy: Partial<PairingPolicy> = {}, base: Pairin
   return complete;
 }
 
+const AGENT_NAMES = optionNames<PairingAgent>({
+  confirm: true,
+  compare: true,
+  enterPasskey: true,
+  displayPasskey: true,
+  replaceBond: true,
+});
+
 /**
  * An agent and the IO capability that it is to answer for. What the peer may be promised by it must be possible: a display that shows nothing
  * and a keyboard that nobody reads are no capabilities.
@@ -83,8 +91,10 @@ export function completePolicy(policy: Partial<PairingPolicy> = {}, base: Pairin
 export function checkAgent(agent: PairingAgent | undefined, { ioCapability, secureConnections }: PairingPolicy): void {
   if (agent !== undefined && (typeof agent !== "object" || agent === null))
     throw new ArgumentError(`pairing agent: expected an object, got ${kindOf(agent)}`);
-  for (const name of ["confirm", "compare", "enterPasskey", "displayPasskey", "replaceBond"] as const)
-    checkFunction(`pairing agent, ${name}`, agent?.[name]);
+  // An instance of a program's class may have more; of a plain object every name is meant for us.
+  if (agent && [Object.prototype, null].includes(Object.getPrototypeOf(agent) as object | null))
+    checkOptions("pairing agent", agent, AGENT_NAMES);
+  for (const name of AGENT_NAMES) checkFunction(`pairing agent, ${name}`, agent?.[name as keyof PairingAgent]);
   const { DisplayOnly, DisplayYesNo, KeyboardOnly, KeyboardDisplay } = IoCapability;
   const isOneOf = (...capabilities: IoCapability[]): boolean => capabilities.includes(ioCapability);
   const needed = [

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { VirtualClock } from "../async/index.ts";
+import type { HciTransport } from "../hci/transport.ts";
 import { createTransportPair } from "./memory-pipe.ts";
 import { openTransport } from "./open.ts";
 import type { TransportOptions } from "./types.ts";
@@ -40,6 +41,41 @@ test.each<[unknown, string]>([
 
 test("a signal that has aborted already opens nothing", async () => {
   await expect(openTransport("sim:", { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
+});
+
+test.each(["before it answers", "while it opens"])(
+  "a program's own kind that knows of no signal is not waited for (aborted %s), and what it opens too late is closed",
+  async (when) => {
+    const control = new AbortController();
+    let closed = 0;
+    const late = { [Symbol.asyncDispose]: () => Promise.resolve(void closed++) } as unknown as HciTransport;
+    let finish = (): void => {};
+    const kinds = {
+      slow: () => {
+        if (when === "while it opens") control.abort(new Error("enough"));
+        return new Promise<HciTransport>((resolve) => {
+          finish = () => resolve(late);
+        });
+      },
+    };
+    const opening = expect(openTransport("slow:", { kinds, signal: control.signal })).rejects.toThrow("enough");
+    control.abort(new Error("enough"));
+    await opening;
+    finish();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(closed).toBe(1);
+  },
+);
+
+test("a program's own kind that opens in time is not touched by a signal that aborts later, and its failure is its own", async () => {
+  const control = new AbortController();
+  let closed = 0;
+  const transport = { [Symbol.asyncDispose]: () => Promise.resolve(void closed++) } as unknown as HciTransport;
+  const kinds = { quick: () => Promise.resolve(transport), broken: () => Promise.reject(new Error("no such thing")) };
+  expect(await openTransport("quick:", { kinds, signal: control.signal })).toBe(transport);
+  await expect(openTransport("broken:", { kinds, signal: control.signal })).rejects.toThrow("no such thing");
+  control.abort(new Error("enough"));
+  expect(closed).toBe(0);
 });
 
 test("a program's own kinds are opened like the others", async () => {

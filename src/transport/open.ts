@@ -1,4 +1,5 @@
 import { platformKinds } from "#transport-kinds";
+import { onAbort } from "../async/on-abort.ts";
 import { checkFunction, checkOptions, checkSignal, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { type HciTransport, TransportError } from "../hci/transport.ts";
@@ -64,5 +65,31 @@ export async function openTransport(spec: string, options: TransportOptions = {}
   if (colon < 0) throw new TransportError("unknown-spec", `transport "${spec}": expected ${form}`);
   const open = own ?? (kind === "sim" ? openSim : platformKinds[kind]);
   if (!open) throw new TransportError("unsupported", `transport "${spec}" needs Node: a page has none of that kind`);
-  return await open(spec.slice(colon + 1), rest);
+  const opened = open(spec.slice(colon + 1), rest);
+  return await (own ? unlessAborted(opened, options.signal) : opened);
+}
+
+/** A program's own kind need not know of the signal. What it opens too late is closed. */
+async function unlessAborted(opening: HciTransport | PromiseLike<HciTransport>, signal: AbortSignal | undefined): Promise<HciTransport> {
+  if (!signal) return await opening;
+  return await new Promise<HciTransport>((resolve, reject) => {
+    let isOver = signal.aborted;
+    if (isOver) reject(signal.reason as Error);
+    const listener = onAbort(signal, () => {
+      isOver = true;
+      reject(signal.reason as Error);
+    });
+    const end = (act: () => void): void => {
+      listener[Symbol.dispose]();
+      if (!isOver) act();
+    };
+    Promise.resolve(opening).then(
+      (transport) => {
+        end(() => resolve(transport));
+        // Nobody is left to hear of it.
+        if (isOver) transport?.[Symbol.asyncDispose]?.().then(undefined, () => undefined);
+      },
+      (error: unknown) => end(() => reject(error as Error)),
+    );
+  });
 }
