@@ -23,6 +23,6 @@ export const rooms = {
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
   "apps/minimed/src/connector": room(
     "apps/minimed/src/connector",
-    "apps/minimed/test/pump-{closed-table,link,run,scenarios,temper,hostile}.test.ts",
+    "apps/minimed/test/pump-{closed-table,link,run,scenarios,temper,hostile,proof}.test.ts",
   ),
 };
