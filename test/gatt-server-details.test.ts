@@ -375,6 +375,14 @@ test("several values that a handler sends, or that do not fit, go one by one", a
   expect(sent().slice(-2)).toEqual([`1b0300${"00".repeat(8)}`, `1b0600${"00".repeat(8)}`]);
 });
 
+test("reserved bits of Client Supported Features are not kept, so that a client can leave them out again (Vol 3 Part G 7.2)", () => {
+  const server = serverWith({ uuid: 0x2a19, properties: ["read"] });
+  server.addService({ uuid: 0x1801, characteristics: [{ uuid: 0x2b29, properties: ["read", "write"] }] });
+  using pair = raw(server);
+  expect(ask(pair, "120600fc", "0a0600", "12060003", "0a0600")).toEqual(["13", "0b04", "0112060013", "0b04"]);
+  expect(ask(pair, "120600f7", "0a0600", "12060007")).toEqual(["13", "0b07", "13"]);
+});
+
 test("of several values those of characteristics that the client has not enabled are left out", async () => {
   const server = serverWith(...[0x2a19, 0x2a1a, 0x2a1b].map((uuid) => ({ uuid, properties: ["notify"] as const })));
   server.addService({ uuid: 0x1801, characteristics: [{ uuid: 0x2b29, properties: ["read", "write"] }] });

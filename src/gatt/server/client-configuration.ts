@@ -2,6 +2,7 @@ import { callOut } from "../../async/call-out.ts";
 import type { AttBearer } from "../../att/bearer.ts";
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
+import { KNOWN_FEATURES } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
 import { accessError } from "./access.ts";
 import type { ChangeAwareness } from "./caching.ts";
@@ -104,7 +105,8 @@ export class ClientConfiguration {
   writeFeatures(handle: number, value: Uint8Array): void {
     if (value.length < 1) throw new AttError(AttErrorCode.InvalidAttributeValueLength);
     const before = this.#awareness.features;
-    const features = value[0]!;
+    // Reserved bits mean nothing yet: kept, they could not be cleared again, and would be a promise once they mean something.
+    const features = value[0]! & KNOWN_FEATURES;
     if (before & ~features) throw new AttError(AttErrorCode.ValueNotAllowed);
     this.#awareness.features = features;
     this.#featuresWritten = true;
@@ -190,7 +192,7 @@ export class ClientConfiguration {
   #bringBack({ handle, value, of }: FoundConfiguration, mayMove = false): void {
     if (of === "client-features") {
       const features = this.#database.clientFeatures;
-      if (features && !this.#featuresWritten) this.#awareness.features = value; // without the characteristic there is no such promise
+      if (features && !this.#featuresWritten) this.#awareness.features = value & KNOWN_FEATURES; // without the characteristic there is no such promise
       if (features?.handle !== handle) this.#store(handle, 0);
       return;
     }
