@@ -115,6 +115,27 @@ describe("a bond that is deleted while the store is slow", () => {
   });
 });
 
+describe("a store that never answers", () => {
+  test.each([false, true])(
+    "holds nobody up: pair() says so after 30 s, and what it stores later is taken back (it answers: %s)",
+    async (isLate) => {
+      await using air = new SimulatedAir({ seed: 16 });
+      const bonds = new SlowStore();
+      const { central, peripheral } = await air.connectedPair({ central: { bonds } });
+      bonds.isSlow = true;
+      const outcome = central.connection.pair().catch((error: unknown) => error);
+      await air.advance(40_000);
+      expect(await outcome).toMatchObject({ code: "ERR_STATE", cause: { code: "ERR_TIMEOUT" } });
+      expect([central.connection.bonded, central.connection.security.bonded]).toEqual([false, false]);
+      if (!isLate) return;
+      bonds.end(false);
+      await air.advance(1000);
+      expect([bonds.size, await central.device.bonds.load(peripheral.device.identity)]).toEqual([0, undefined]);
+      expect(central.connection.bonded).toBe(false);
+    },
+  );
+});
+
 describe("a bond that changes between the key and the news that it is in use", () => {
   test.each([true, false])("gives the link nothing of the new one (replaced: %s)", async (isReplaced) => {
     using made = new SmpLink();

@@ -1,4 +1,5 @@
 import type { Clock } from "../async/clock.ts";
+import { Pending } from "../async/pending.ts";
 import type { Address } from "../core/address.ts";
 import { type BleError, StateError } from "../core/error.ts";
 import { isSameBond } from "./bond.ts";
@@ -13,6 +14,9 @@ import type { Bond, PairingReport } from "./types.ts";
 
 /** The peer's timer: as long as it may have a key before it that it does not take (Vol 3 Part H 3.4). */
 const REFUSAL_MS = 30_000;
+
+/** How long a store may take over one bond: the peer waits for its answer no longer than for any other. */
+const STORE_TIMEOUT_MS = 30_000;
 
 export interface BondKeepingOptions extends Pick<SecurityManagerHandlers, "findBond" | "isOnAnotherLink" | "onBond" | "onBondRefused"> {
   readonly clock: Clock;
@@ -54,7 +58,7 @@ export class BondKeeping {
 
   /** Stores what the pairing made. @returns why there is no bond after all; the keys are not used then */
   async keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
-    const { keyring, clock, onBond, findBond, localAddress, isClosed } = this.#options;
+    const { keyring, clock, findBond, localAddress, isClosed } = this.#options;
     const { replaced, isProved } = outcome;
     const elsewhere = this.#elsewhere(outcome, identity);
     if (elsewhere) return this.#reject(elsewhere);
@@ -64,7 +68,7 @@ export class BondKeeping {
     try {
       // What the peer has configured meanwhile is in the store, not in the bond that the pairing began with.
       bond = bondOf(outcome, identity, { localAddress, previous: (isProved ? await findBond?.(identity) : undefined) ?? replaced });
-      await onBond?.(bond, report, replaced);
+      await this.#store(bond, report, replaced);
     } catch (cause) {
       this.#isStoring = false;
       return this.#reject(new StateError("the bond could not be stored, so it is not used", { cause }));
@@ -99,6 +103,19 @@ export class BondKeeping {
     if (!this.#kept || clock.now() - this.#kept.atMs > REFUSAL_MS) return undefined;
     void this.#undo().then((failure) => failure && report(failure));
     return error;
+  }
+
+  /** @throws what the store throws · {TimeoutError} it says nothing; what it stores after that is taken back */
+  async #store(bond: Bond, report: PairingReport, replaced: Bond | undefined): Promise<void> {
+    const { clock, onBond, onBondRefused } = this.#options;
+    const stored = new Pending<void>({ clock, operation: "storing the bond", timeoutMs: STORE_TIMEOUT_MS });
+    const store = async (): Promise<void> => {
+      await onBond?.(bond, report, replaced);
+      if (stored.settled) await onBondRefused?.(bond, replaced);
+      else stored.resolve();
+    };
+    store().catch((error: unknown) => stored.reject(error));
+    await stored.promise;
   }
 
   /** Why the identity of a peer that only claims it cannot be had, or `undefined`. */
