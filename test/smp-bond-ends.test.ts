@@ -1,6 +1,7 @@
 // What becomes of bonds where their store is slow, their peer changes its mind, and their user deletes them meanwhile.
 import { describe, expect, test } from "vitest";
-import { fromHex } from "../src/bytes/hex.ts";
+import { VirtualClock } from "../src/async/virtual-clock.ts";
+import { fromHex, toHex } from "../src/bytes/hex.ts";
 import { Address } from "../src/core/address.ts";
 import { SeededRandom } from "../src/core/random.ts";
 import { createRpa } from "../src/crypto/index.ts";
@@ -134,6 +135,69 @@ describe("a store that never answers", () => {
       expect(central.connection.bonded).toBe(false);
     },
   );
+});
+
+describe("the removal of a bond that the peer refused while it was stored", () => {
+  /** The peer has refused the keys, and the store has taken the bond all the same. `remove` is how the store removes it. */
+  async function removing(role: Role, remove: () => Promise<void>): Promise<{ link: SmpLink; outcome: Promise<unknown> }> {
+    let stored: (() => void) | undefined;
+    const onBond = (): Promise<void> => new Promise((resolve) => (stored ??= resolve));
+    const link = new SmpLink({ clock: new VirtualClock({ auto: false }), [role]: { more: { onBond, onBondRefused: remove } } });
+    const { manager } = link.end(role);
+    const outcome = manager.pair().catch((error: unknown) => error);
+    await link.settle();
+    link.deliver(role, fromHex("050f"));
+    stored!();
+    await link.settle();
+    return { link, outcome };
+  }
+
+  test("is awaited before another pairing begins, which its end would end without a word", async () => {
+    let removed: (() => void) | undefined;
+    const { link, outcome } = await removing("peripheral", () => new Promise((resolve) => (removed = resolve)));
+    const before = link.sent.length;
+    link.deliver("peripheral", fromHex("0103000d100707")); // the central pairs once more
+    await link.settle();
+    expect(link.sent.slice(before).map(({ from, pdu }) => [from, toHex(pdu)])).toEqual([["peripheral", "0508"]]); // refused, and told so
+    removed!();
+    await link.settle();
+    expect(await outcome).toMatchObject({ code: "ERR_PAIRING", side: "peer" });
+    expect(link.peripheral.manager.isPairing).toBe(false);
+  });
+
+  test.each(roles)("is waited for no longer than 30 s (%s)", async (role) => {
+    const { link, outcome } = await removing(role, () => new Promise(() => {}));
+    await link.settle(31_000);
+    expect(link.end(role).manager.isPairing).toBe(false);
+    link.disconnect();
+    expect(await outcome).toMatchObject({ code: "ERR_STATE", cause: { code: "ERR_TIMEOUT" } });
+  });
+});
+
+test("a store that never says what was there before the new bond holds nobody up", async () => {
+  using made = new SmpLink();
+  await made.central.manager.pair();
+  await made.settle();
+  let isHanging = false;
+  const bond = made.central.bond!;
+  const clock = new VirtualClock({ auto: false });
+  using link = new SmpLink({
+    clock,
+    central: { bond, more: { findBond: () => (isHanging ? new Promise<Bond>(() => {}) : bond) } },
+    peripheral: { bond: made.peripheral.bond },
+    seed: 2,
+  });
+  void link.central.manager.encrypt();
+  await link.settle();
+  const outcome = link.central.manager.pair().catch((error: unknown) => error);
+  link.fault = ({ from, pdu }) => {
+    if (from === "central" && pdu[0] === 0x08) isHanging = true; // the last keys: what follows is storing
+    return [pdu];
+  };
+  await link.settle(70_000);
+  expect([isHanging, link.central.manager.isPairing]).toEqual([true, false]);
+  link.disconnect();
+  expect(await outcome).toMatchObject({ code: "ERR_STATE", cause: { code: "ERR_TIMEOUT" } });
 });
 
 describe("a bond that changes between the key and the news that it is in use", () => {

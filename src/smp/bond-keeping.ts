@@ -15,7 +15,7 @@ import type { Bond, PairingReport } from "./types.ts";
 /** The peer's timer: as long as it may have a key before it that it does not take (Vol 3 Part H 3.4). */
 const REFUSAL_MS = 30_000;
 
-/** How long a store may take over one bond: the peer waits for its answer no longer than for any other. */
+/** How long a store may take over one bond, reading, storing or removing it: the peer waits for its answer no longer than for any other. */
 const STORE_TIMEOUT_MS = 30_000;
 
 export interface BondKeepingOptions extends Pick<SecurityManagerHandlers, "findBond" | "isOnAnotherLink" | "onBond" | "onBondRefused"> {
@@ -46,7 +46,7 @@ export class BondKeeping {
     this.#options = options;
   }
 
-  /** The pairing is over, its bond is on its way to the store. */
+  /** The pairing is over, its bond is on its way to the store, or out of it again. */
   get isStoring(): boolean {
     return this.#isStoring;
   }
@@ -58,22 +58,27 @@ export class BondKeeping {
 
   /** Stores what the pairing made. @returns why there is no bond after all; the keys are not used then */
   async keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
-    const { keyring, clock, findBond, localAddress, isClosed } = this.#options;
-    const { replaced, isProved } = outcome;
     const elsewhere = this.#elsewhere(outcome, identity);
     if (elsewhere) return this.#reject(elsewhere);
     this.#isStoring = true;
     this.#refusal = undefined;
+    try {
+      return await this.#keep(outcome, identity, report);
+    } finally {
+      this.#isStoring = false; // not before what had to be removed is: its end would be that of the next pairing
+    }
+  }
+
+  async #keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
+    const { keyring, clock, isClosed } = this.#options;
+    const { replaced } = outcome;
     let bond: Bond;
     try {
-      // What the peer has configured meanwhile is in the store, not in the bond that the pairing began with.
-      bond = bondOf(outcome, identity, { localAddress, previous: (isProved ? await findBond?.(identity) : undefined) ?? replaced });
+      bond = bondOf(outcome, identity, { localAddress: this.#options.localAddress, previous: await this.#previous(outcome, identity) });
       await this.#store(bond, report, replaced);
     } catch (cause) {
-      this.#isStoring = false;
       return this.#reject(new StateError("the bond could not be stored, so it is not used", { cause }));
     }
-    this.#isStoring = false;
     this.#kept = { bond, replaced, atMs: clock.now() };
     // The one who has that identity may have come while the store took its time.
     const late = this.#elsewhere(outcome, identity);
@@ -105,17 +110,34 @@ export class BondKeeping {
     return error;
   }
 
+  /**
+   * What is there of the bond already. What the peer has configured meanwhile is in the store, not in the bond that the pairing began with.
+   *
+   * @throws what the store throws · {TimeoutError} it says nothing
+   */
+  async #previous({ isProved, replaced }: Outcome, identity: Address): Promise<Bond | undefined> {
+    const { findBond } = this.#options;
+    const present = isProved ? await this.#inTime("reading the bond", async () => await findBond?.(identity)) : undefined;
+    return present ?? replaced;
+  }
+
   /** @throws what the store throws · {TimeoutError} it says nothing; what it stores after that is taken back */
   async #store(bond: Bond, report: PairingReport, replaced: Bond | undefined): Promise<void> {
-    const { clock, onBond, onBondRefused } = this.#options;
-    const stored = new Pending<void>({ clock, operation: "storing the bond", timeoutMs: STORE_TIMEOUT_MS });
-    const store = async (): Promise<void> => {
+    const { onBond, onBondRefused } = this.#options;
+    await this.#inTime("storing the bond", async (isLate) => {
       await onBond?.(bond, report, replaced);
-      if (stored.settled) await onBondRefused?.(bond, replaced);
-      else stored.resolve();
-    };
-    store().catch((error: unknown) => stored.reject(error));
-    await stored.promise;
+      if (isLate()) await onBondRefused?.(bond, replaced);
+    });
+  }
+
+  /** Waits for a store, but not for ever. @throws what `act` throws · {TimeoutError} it takes too long */
+  #inTime<T>(operation: string, act: (isLate: () => boolean) => Promise<T>): Promise<T> {
+    const pending = new Pending<T>({ clock: this.#options.clock, operation, timeoutMs: STORE_TIMEOUT_MS });
+    act(() => pending.settled).then(
+      (value) => pending.resolve(value),
+      (error: unknown) => pending.reject(error),
+    );
+    return pending.promise;
   }
 
   /** Why the identity of a peer that only claims it cannot be had, or `undefined`. */
@@ -141,7 +163,7 @@ export class BondKeeping {
     if (isSameBond(keyring.bond, kept.bond)) keyring.bond = kept.replaced;
     keyring.putBack();
     try {
-      await onBondRefused?.(kept.bond, kept.replaced);
+      await this.#inTime("removing the bond", async () => await onBondRefused?.(kept.bond, kept.replaced));
       return undefined;
     } catch (cause) {
       return new StateError("the peer refused the keys of the pairing, and the bond could not be removed", { cause });
