@@ -66,6 +66,7 @@ describe.each(["refuses", "hangs"] as const)("a store that %s", (how) => {
     bonds.fails = () => undefined;
     const again = await connector.session({ timeoutMs: 300_000 });
     expect(await again.session.readLatest()).toMatchObject({ kind: "reading" });
+    if (how === "refuses") expect((await bonds.load(scenario.pump.identity.address))!.provisional).toBeUndefined();
   });
 
   test("to keep the bond of a pairing at all: nothing waits for ever, whatever comes of it", async () => {

@@ -85,6 +85,11 @@ export class PumpBonds implements BondStore {
     return isSameBond(this.#proved.get(keyOf(bond)), bond);
   }
 
+  #isStoredAsProved(bond: Bond): boolean {
+    const stored = this.#stored.get(keyOf(bond));
+    return isSameBond(stored, bond) && !stored?.provisional;
+  }
+
   /** Whether a bond in force is not proved, for `identity` or for anybody. */
   hasUnproved(identity?: Address): boolean {
     return this.#unproved().some((bond) => !identity || bond.identity.equals(identity));
@@ -116,11 +121,9 @@ export class PumpBonds implements BondStore {
   async prove(identity: Address, book: BondStore, { anew = false }: { anew?: boolean | undefined } = {}): Promise<void> {
     const bond = this.inForce(identity);
     if (!bond) return;
-    const isNew = !this.isProved(bond);
-    if (isNew) {
-      this.#proved.set(keyOf(bond), bond);
-      await book.save(createBond({ ...bond, provisional: undefined }));
-    }
+    this.#proved.set(keyOf(bond), bond);
+    const isNew = !this.#isStoredAsProved(bond); // also where the store refused it the last time
+    if (isNew) await book.save(createBond({ ...bond, provisional: undefined }));
     const isOther = (other: Bond): boolean => !other.identity.equals(identity);
     for (const other of this.#unproved().filter(isOther)) await this.disprove(other.identity, book);
     if (isNew && anew) for (const other of this.list()) if (isOther(other) && isPumpBond(other)) await book.delete(other.identity);
