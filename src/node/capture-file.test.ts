@@ -1,7 +1,10 @@
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { constants } from "node:fs";
+import { mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { VirtualClock } from "../async/index.ts";
 import { readBtsnoop } from "../capture/btsnoop.ts";
 import { CaptureReader } from "../capture/capture-reader.ts";
 import { openCaptureFile } from "./capture-file.ts";
@@ -72,4 +75,48 @@ test("a pcapng file says at its end what did not fit into the queue", async () =
   reader.end();
   expect([records.length, reader.drops]).toEqual([writer.records, writer.dropped]);
   expect(writer.dropped).toBeGreaterThan(5);
+});
+
+describe.skipIf(process.platform === "win32")("a named pipe", () => {
+  const pipe = (name: string): string => {
+    execFileSync("mkfifo", [join(folder, name)]);
+    return join(folder, name);
+  };
+
+  test("is waited for until somebody reads it, who gets the whole capture", async () => {
+    const path = pipe("read");
+    const opening = openCaptureFile(path, { format: "btsnoop" });
+    const reading = readFile(path);
+    const writer = await opening;
+    for (let i = 0; i < 10_000; i++) writer.write("host-to-controller", reset, i); // more than a pipe holds
+    await writer.close();
+    expect(readBtsnoop(new Uint8Array(await reading))).toHaveLength(10_000);
+  });
+
+  test("that nobody reads is waited for until the signal aborts", async () => {
+    const control = new AbortController();
+    const opening = expect(openCaptureFile(pipe("unread"), { signal: control.signal })).rejects.toThrow("enough");
+    await new Promise((resolve) => setImmediate(resolve));
+    control.abort(new Error("enough"));
+    await opening;
+    await expect(openCaptureFile(join(folder, "unread"), { signal: control.signal })).rejects.toThrow("enough");
+  });
+
+  test("whose reader does not read on, or leaves, is told at the end", async () => {
+    const path = pipe("stuck");
+    using clock = new VirtualClock();
+    const reader = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const control = new AbortController();
+    const writers = [await openCaptureFile(path, { signal: control.signal, clock }), await openCaptureFile(path)];
+    for (const writer of writers) for (let i = 0; i < 10_000; i++) writer.write("host-to-controller", reset, i);
+    const closing = expect(writers[0]!.close()).rejects.toMatchObject({
+      message: `the capture ${path} cannot be written: nobody reads on`,
+    });
+    control.abort();
+    await closing;
+    await reader.close();
+    await expect(writers[1]!.close()).rejects.toMatchObject({
+      message: `the capture ${path} cannot be written: nobody reads the pipe any more`,
+    });
+  });
 });

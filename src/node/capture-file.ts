@@ -1,6 +1,10 @@
-import type { createWriteStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { constants, createWriteStream, open } from "node:fs";
+import { stat } from "node:fs/promises";
+import { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
+import { promisify } from "node:util";
+import { type Clock, delay, onAbort, SystemClock } from "../async/index.ts";
 import type { CaptureFormat } from "../capture/capture-reader.ts";
 import { type CaptureSink, CaptureWriter, type CaptureWriterOptions } from "../capture/capture-writer.ts";
 import { FileError } from "./private-file.ts";
@@ -10,9 +14,20 @@ export interface CaptureFileOptions extends CaptureWriterOptions {
   readonly format?: CaptureFormat | undefined;
   /** Octets that may wait for the disk; packets beyond are dropped and counted. Default 64 MiB. */
   readonly queueBytes?: number | undefined;
+  /** Ends the wait for somebody who reads a named pipe, and, one second later, for one who does not read on. */
+  readonly signal?: AbortSignal | undefined;
+  /** Of these waits; real time where it is left out. */
+  readonly clock?: Clock | undefined;
 }
 
+type Waiting = { readonly clock: Clock } & Pick<CaptureFileOptions, "signal">;
+
 const QUEUE_BYTES = 64 * 1024 * 1024;
+/** How often a named pipe is tried that nobody reads yet. */
+const RETRY_MS = 50;
+/** How long the reader of a pipe may take over what is left once nobody wants to wait. */
+const LAST_CHANCE_MS = 1000;
+const openFile = promisify(open);
 
 /**
  * Opens a capture for writing; what was in the file is gone. Only its owner may read it: a capture holds what was said, even
@@ -22,13 +37,13 @@ const QUEUE_BYTES = 64 * 1024 * 1024;
  */
 export async function openCaptureFile(
   path: string,
-  { queueBytes = QUEUE_BYTES, format = formatOf(path), ...options }: CaptureFileOptions = {},
+  { queueBytes = QUEUE_BYTES, format = formatOf(path), signal, clock = new SystemClock(), ...options }: CaptureFileOptions = {},
 ): Promise<CaptureWriter> {
-  let stream: ReturnType<typeof createWriteStream>;
+  let stream: Writable;
   try {
-    const file = await open(path, "w", 0o600);
-    stream = file.createWriteStream();
+    stream = await openStream(path, { clock, signal });
   } catch (error) {
+    signal?.throwIfAborted();
     throw failed(path, error);
   }
   let fault: unknown;
@@ -46,6 +61,7 @@ export async function openCaptureFile(
         if (fault === undefined) {
           if (last) stream.write(last);
           stream.end();
+          using _ = stream instanceof Socket ? impatience(stream, { clock, signal }) : undefined;
           await finished(stream);
         }
       } catch (error) {
@@ -57,6 +73,51 @@ export async function openCaptureFile(
   return new CaptureWriter(sink, { ...options, format });
 }
 
+async function openStream(path: string, { clock, signal }: Waiting): Promise<Writable> {
+  if (await isPipe(path)) return await openPipe(path, { clock, signal });
+  return createWriteStream(path, { fd: await openFile(path, "w", 0o600) });
+}
+
+async function isPipe(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFIFO();
+  } catch {
+    return false; // it is made, or opening it says why not
+  }
+}
+
+/**
+ * A pipe is neither opened nor written by calls that wait within the system for its other end: no signal reaches those, and they keep the
+ * process from ending.
+ */
+async function openPipe(path: string, { clock, signal }: Waiting): Promise<Socket> {
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return new Socket({ fd: await openFile(path, constants.O_WRONLY | constants.O_NONBLOCK), readable: false, writable: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;
+    }
+    await delay(clock, RETRY_MS, { signal }); // nobody reads it
+  }
+}
+
+/** Gives the reader of a pipe up some time after `signal` has aborted. */
+function impatience(stream: Socket, { clock, signal }: Waiting): Disposable {
+  let timer: Disposable | undefined;
+  const begin = (): void => {
+    timer = clock.setTimer(LAST_CHANCE_MS, "reader of the capture", () => stream.destroy(new Error("nobody reads on")));
+  };
+  if (signal?.aborted) begin();
+  const listener = onAbort(signal, begin);
+  return {
+    [Symbol.dispose]: () => {
+      timer?.[Symbol.dispose]();
+      listener[Symbol.dispose]();
+    },
+  };
+}
+
 function formatOf(path: string): CaptureFormat {
   return /\.pcapng$/i.test(path) ? "pcapng" : "btsnoop";
 }
@@ -65,6 +126,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such folder",
   ENOTDIR: "there is no such folder",
   EISDIR: "it is a folder",
+  EPIPE: "nobody reads the pipe any more",
+  ENXIO: "nothing takes it there",
   EACCES: "this user may not write there",
   EPERM: "this user may not write there",
   EROFS: "the file system is read-only",
@@ -74,6 +137,6 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function failed(path: string, error: unknown): FileError {
   const { code } = error as { code?: string };
-  const why = (code && REASONS[code]) ?? code ?? String(error);
+  const why = (code && REASONS[code]) ?? code ?? (error instanceof Error ? error.message : String(error));
   return new FileError(path, "io", `the capture ${path} cannot be written: ${why}`, { cause: error });
 }

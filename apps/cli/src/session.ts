@@ -125,6 +125,7 @@ export async function openCapture(
     secrets,
     anonymous,
     content,
+    signal: context.signal,
     format: /\.pcapng$/i.test(path) ? "pcapng" : "btsnoop", // the suffix hides the ending
   });
 }

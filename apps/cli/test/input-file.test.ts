@@ -49,8 +49,8 @@ describe.skipIf(process.platform === "win32")("a pipe", () => {
     await writer.close();
   });
 
-  test.each(["pump keys FIFO", "pump pair --keys FIFO -t sim:", "decode FIFO"])(
-    "that nobody writes to: jelling %s ends when asked to",
+  test.each(["pump keys FIFO", "pump pair --keys FIFO -t sim:", "decode FIFO", "scan -t sim: --capture FIFO"])(
+    "that has no other end: jelling %s ends when asked to",
     async (words) => {
       const name = pipe(words.replaceAll(/\W/g, ""));
       const io = fakeIo({ env: { XDG_STATE_HOME: folder } });
