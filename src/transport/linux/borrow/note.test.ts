@@ -147,9 +147,35 @@ describe("notes about borrowed adapters", () => {
   test("that a living process is writing are left to it, those of a dead one and foreign files are not looked at twice", () => {
     using system = new System();
     const notes = new BorrowNotes(system.folders);
-    for (const name of ["hci1.40", "hci1.41", "hci", "hci1x", "notes"]) system.write(name, foreign());
+    for (const name of ["hci1.40", "hci1.41", "hci", "hci1x", "hci2.", "xhci3", "notes"]) system.write(name, foreign());
     expect(notes.all()).toEqual([]);
-    expect(system.names).toEqual(["hci", "hci1.40", "hci1x", "notes"]);
+    expect(system.names).toEqual(["hci", "hci1.40", "hci1x", "hci2.", "notes", "xhci3"]);
+  });
+
+  test.each<[string, object | string]>([
+    ["a sound note", foreign({ pid: 41 })],
+    ["half a note", '{"index":1,"pid":4'],
+  ])("that a living process writes while %s is looked at stand", (_, text) => {
+    using system = new System();
+    const notes = new BorrowNotes(system.folders);
+    system.write("hci1", text);
+    const look = notes.read.bind(notes);
+    vi.spyOn(notes, "read").mockImplementationOnce((index) => {
+      const seen = look(index);
+      system.write("hci1", foreign());
+      return seen;
+    });
+    expect(notes.claim(1, BEFORE)).toBe(false);
+    expect(notes.read(1)?.pid).toBe(40);
+    expect(system.names).toEqual(["hci1"]);
+  });
+
+  test("of a process of which the system tells half are left, as those of one of which it tells nothing", () => {
+    using system = new System();
+    const notes = new BorrowNotes(system.folders);
+    system.put("40/stat", "40 (a) S 1");
+    system.write("hci1", foreign({ startTime: "" }));
+    expect(notes.stateOf(notes.read(1)!)).toBe("left");
   });
 
   test("are put back as they were, and removed unless they have become another's", () => {
