@@ -157,6 +157,26 @@ test("a notification that cannot be sent fails the handshake; a closed port does
   expect(closed.seen).toMatchObject({ notified: [], failures: [], stages: [] });
 });
 
+test("a notification that fails when the port is closed is nobody's; one that fails for a fault of the program says so", async () => {
+  let fail: ((error: unknown) => void) | undefined;
+  const notify = () => new Promise<void>((_, reject) => (fail = reject));
+  const closed = setup({ notify });
+  closed.subscribe();
+  await delay(closed.clock, 100);
+  closed.port[Symbol.dispose]();
+  fail!(new ClosedError("link lost"));
+  await delay(closed.clock, 100);
+  expect(closed.seen.failures).toEqual([]);
+
+  const faulty = setup({ notify });
+  faulty.subscribe();
+  await delay(faulty.clock, 100);
+  const cause = new TypeError("no such thing");
+  fail!(cause);
+  await delay(faulty.clock, 100);
+  expect(faulty.seen.failures).toMatchObject([{ code: "ERR_PUMP_PROTOCOL", cause }]);
+});
+
 test("an early first message is answered behind the wake-up, in order", async () => {
   const { clock, port, seen, subscribe } = setup({ answering: false });
   subscribe();
