@@ -1,7 +1,7 @@
 import { delay } from "jelling/async";
 import { Address } from "jelling/core";
 import { MemoryBondStore } from "jelling/gap";
-import type { Bond } from "jelling/smp";
+import { type Bond, isSameBond } from "jelling/smp";
 import { describe, expect, test } from "vitest";
 import { watchUnhandled } from "./faults.ts";
 import { HandPump } from "./hand-pump.ts";
@@ -84,6 +84,30 @@ describe.each(["refuses", "hangs"] as const)("a store that %s", (how) => {
     expect(scenario.clock.now() - beforeMs).toBeLessThan(20_000);
     expect(bonds.size).toBe(0);
   });
+});
+
+test("a store that refuses the bond of a pump that was paired anew has it when the pump comes back, in the place of the old one", async () => {
+  await using scenario = await Scenario.open();
+  const bonds = new FaultyStore();
+  const pump = await HandPump.open(scenario, "hand pump", STRANGER);
+  await using first = await scenario.connector({ bonds });
+  const paired = await pump.pair();
+  await pump.authenticate(paired);
+  await pump.lose(paired);
+  await first.close();
+  const before = (await bonds.load(STRANGER))!;
+  await using _ = await scenario.connector({ bonds, anew: true });
+  bonds.fails = (what) => (what === "save" ? "refuses" : undefined);
+  const anew = await pump.pair();
+  await pump.authenticate(anew);
+  await pump.lose(anew);
+  expect(told(scenario)).toContain(WARNINGS.refuses);
+  expect(isSameBond(await bonds.load(STRANGER), before)).toBe(true);
+  bonds.fails = () => undefined;
+  await pump.authenticate(await pump.comeBack());
+  await scenario.air.advance(100);
+  const after = (await bonds.load(STRANGER))!;
+  expect([isSameBond(after, before), after.provisional]).toEqual([false, undefined]);
 });
 
 test("a store that does not answer when it is read is waited for until the signal aborts", async () => {
