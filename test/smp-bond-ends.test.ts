@@ -174,6 +174,21 @@ describe("the removal of a bond that the peer refused while it was stored", () =
   });
 });
 
+test("a bond that is stored too late and cannot be removed is told", async () => {
+  let stored: (() => void) | undefined;
+  const onBond = (): Promise<void> => new Promise((resolve) => (stored = resolve));
+  const onBondRefused = (): Promise<void> => Promise.reject(new Error("disk full"));
+  const link = new SmpLink({ clock: new VirtualClock({ auto: false }), central: { more: { onBond, onBondRefused } } });
+  const { manager, failures } = link.central;
+  const outcome = manager.pair().catch((error: unknown) => error);
+  await link.settle(40_000);
+  expect(await outcome).toMatchObject({ code: "ERR_STATE", cause: { code: "ERR_TIMEOUT" } });
+  const before = failures.length;
+  stored!();
+  await link.settle();
+  expect(failures.slice(before)).toMatchObject([{ code: "ERR_STATE", cause: { message: "disk full" } }]);
+});
+
 test("a store that never says what was there before the new bond holds nobody up", async () => {
   using made = new SmpLink();
   await made.central.manager.pair();

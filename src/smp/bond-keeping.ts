@@ -25,6 +25,8 @@ export interface BondKeepingOptions extends Pick<SecurityManagerHandlers, "findB
   readonly localAddress: Address;
   readonly isClosed: () => boolean;
   readonly send: (pdu: SmpPdu) => void;
+  /** Tells what nobody waits for. */
+  readonly report: (error: BleError) => void;
 }
 
 /** A pairing whose keys are stored, which the peer may still undo. */
@@ -97,8 +99,8 @@ export class BondKeeping {
    *
    * @returns what to tell; `undefined` where there is nothing to refuse, or while the store is at it, whose end tells
    */
-  refuse(reason: number, report: (error: BleError) => void): PairingError | undefined {
-    const { clock } = this.#options;
+  refuse(reason: number): PairingError | undefined {
+    const { clock, report } = this.#options;
     const detail = "the peer refused the keys after the last one; the bond was not kept";
     const error = new PairingError({ reason, side: "peer", detail });
     if (this.#isStoring) {
@@ -122,11 +124,17 @@ export class BondKeeping {
   }
 
   /** @throws what the store throws · {TimeoutError} it says nothing; what it stores after that is taken back */
-  async #store(bond: Bond, report: PairingReport, replaced: Bond | undefined): Promise<void> {
-    const { onBond, onBondRefused } = this.#options;
+  async #store(bond: Bond, made: PairingReport, replaced: Bond | undefined): Promise<void> {
+    const { onBond, onBondRefused, report } = this.#options;
     await this.#inTime("storing the bond", async (isLate) => {
-      await onBond?.(bond, report, replaced);
-      if (isLate()) await onBondRefused?.(bond, replaced);
+      await onBond?.(bond, made, replaced);
+      if (!isLate()) return;
+      try {
+        await onBondRefused?.(bond, replaced);
+      } catch (cause) {
+        // Who waited for the bond has gone.
+        report(new StateError("the store took a bond when it was too late, and could not remove it", { cause }));
+      }
     });
   }
 

@@ -95,7 +95,7 @@ export class PeerRequests {
       onRefused(new PairingError({ reason, side: "peer" }), policy);
       return;
     }
-    const refusal = keeping.refuse(reason, report);
+    const refusal = keeping.refuse(reason);
     if (!refusal) return;
     attempts.failed();
     report(refusal);

@@ -64,7 +64,8 @@ export class SecurityManager {
       onFailed: (purpose, error) => this.#onEncryptionFailed(purpose, error),
     });
     const send = (pdu: SmpPdu): void => this.#send(pdu);
-    const keeping = new BondKeeping({ ...options, keyring, isClosed: () => this.#closed !== undefined, send });
+    const report = (error: BleError): void => this.#report(error);
+    const keeping = new BondKeeping({ ...options, keyring, isClosed: () => this.#closed !== undefined, send, report });
     const agenda = new Agenda({
       role,
       clock,
@@ -89,7 +90,7 @@ export class SecurityManager {
       policy: () => this.#policy,
       requested: () => agenda.requested,
       isIdle: () => !(this.#run || this.#closed || this.#timedOut),
-      report: (error) => this.#report(error),
+      report,
       initiate: (policy) => this.#initiate(policy, false),
       respond: (request, policy, wanted) => this.#begin(beginAsResponder(this.#session(policy, wanted), request), policy, wanted),
       onRefused: (error, policy) => this.#fail(error, policy),
