@@ -210,3 +210,60 @@ test("structures have a type of one octet and at most 254 octets of data", () =>
   expect(() => encodeAdStructures([{ type: 1, data: new Uint8Array(30) }])).toThrow("advertising data of 32 octets");
   expect(encodeAdStructures([{ type: 1, data: new Uint8Array(29) }])).toHaveLength(31);
 });
+
+const random = Address.from("C0:11:22:33:44:55/random");
+const fixed = Address.from("C0:11:22:33:44:55");
+test.each<[string, AdvertisingDataFields, string]>([
+  ["a text for a list", { serviceUuids: "180D" as never }, "service UUIDs: expected an array"],
+  ["a random address among public ones", { publicTargetAddresses: [random] }, "expected public addresses"],
+  ["a public address among random ones", { randomTargetAddresses: [fixed] }, "expected random addresses"],
+  ["a text for an address", { deviceAddress: "C0:11:22:33:44:55" as never }, "device address: expected an Address"],
+  ["an interval too short", { advertisingIntervalMs: 19 }, "expected 20 to 10485759 ms"],
+  ["an interval too long", { advertisingIntervalMs: 10_485_760 }, "expected 20 to 10485759 ms"],
+  ["a text for an interval", { advertisingIntervalMs: "20" as never }, "advertising interval"],
+  ["no octets", { uri: "http" as never }, "uri"],
+  ["a role of two octets", { leRole: 256 }, "LE role 256"],
+  ["flags of five octets", { flags: 0x1_0000_0000 }, "flags 4294967296"],
+  ["an unknown option", { manufacturerData: { companyIdentifier: 1, data: hex(""), company: 2 } as never }, "company"],
+  ["a company of three octets", { manufacturerData: { companyIdentifier: 0x1_0000, data: hex("") } }, "company identifier 65536"],
+  ["a TX power too low", { txPowerDbm: -128 }, "TX power -128"],
+  ["a structure of a type too large", { other: [{ type: 256, data: hex("") }] }, "AD type 256"],
+  ["the smaller interval last", { connectionIntervalRange: { minMs: 20, maxMs: 19 } }, "expected the smaller one first"],
+  ["a field of every object", { toString: 1 } as never, 'field "toString"'],
+])("%s is refused", (_what, fields, message) => {
+  expect(() => AdvertisingData.from(fields)).toThrow(message);
+  expect(() => AdvertisingData.from(fields)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
+});
+
+test("where ranges begin and end", () => {
+  const built = (fields: AdvertisingDataFields) => toHex(AdvertisingData.from(fields).bytes);
+  expect(built({ advertisingIntervalMs: 0xffff * 0.625 })).toBe("031affff");
+  expect(built({ advertisingIntervalMs: 0x10000 * 0.625 })).toBe("042f000001");
+  expect(built({ flags: 0xff00ff00 })).toBe("050100ff00ff");
+  expect(built({ flags: 0x010000 })).toBe("0401000001");
+  expect(built({ flags: 0 })).toBe("020100");
+  expect(built({ txPowerDbm: -127 })).toBe("020a81");
+  expect(built({ txPowerDbm: 127 })).toBe("020a7f");
+  expect(built({ connectionIntervalRange: { minMs: 20, maxMs: 20 } })).toBe("051210001000");
+  expect(built({ name: undefined, flags: 6 } as AdvertisingDataFields)).toBe("020106");
+});
+
+test.each([
+  ["0512050006 00", "below 7.5 ms"],
+  ["05120600 810c", "above 4 s"],
+  ["0512 0700 0600", "the smaller one last"],
+  ["0412060006", "of three octets"],
+])("a connection interval range %s (%s) is none", (text) => {
+  const data = new AdvertisingData(hex(text));
+  expect([data.fields.connectionIntervalRange, data.malformed]).toEqual([undefined, true]);
+});
+
+test("a connection interval range with one end open, or both, is one", () => {
+  const range = (text: string) => new AdvertisingData(hex(text)).fields.connectionIntervalRange;
+  expect([range("0512ffff0600"), range("05120600ffff"), range("0512ffffffff"), range("051206000600")]).toEqual([
+    { maxMs: 7.5 },
+    { minMs: 7.5 },
+    {},
+    { minMs: 7.5, maxMs: 7.5 },
+  ]);
+});

@@ -20,6 +20,8 @@ const QUEUE_CAPACITY = 1024;
 const BOUNDARY_MASK = 0x30;
 const BOUNDARY_CONTINUING = 0x10;
 const BOUNDARY_COMPLETE = 0x30; // not used on LE
+/** Set in both of these, and in none with which a PDU starts. */
+const BOUNDARY_NOT_FIRST = 0x10;
 
 /** The ACL data of one connection: whole L2CAP PDUs both ways. */
 export interface AclLink {
@@ -123,16 +125,11 @@ export class AclManager {
   /** Hands on the data of links that were opened since it came. */
   deliverEarly(): void {
     if (this.#early.size === 0) return;
-    for (const handle of this.#links.keys()) for (const packet of this.#early.take(handle)) callOut(() => this.#receive(packet));
+    for (const handle of this.#links.keys()) for (const packet of this.#early.take(handle)) callOut(() => this.receive(packet));
   }
 
   /** @param packet a whole H4 ACL data packet */
   receive(packet: Uint8Array): void {
-    if (this.#early.size > 0) this.deliverEarly(); // which came before
-    this.#receive(packet);
-  }
-
-  #receive(packet: Uint8Array): void {
     const length = packet.length;
     if (length < ACL_HEADER || (packet[3]! | (packet[4]! << 8)) !== length - ACL_HEADER) {
       this.#logger.warn("an ACL data packet of wrong length was dropped");
@@ -142,20 +139,25 @@ export class AclManager {
     const handle = packet[1]! | ((flags & 0x0f) << 8);
     let link = this.#recent;
     if (link === undefined || link.handle !== handle) {
-      link = this.#links.get(handle);
-      if (link === undefined) {
-        // On USB events and data come by different endpoints, and the event of the connection may be on its way.
-        if (!this.#early.keep(handle, packet)) this.#logger.debug("ACL data for an unknown connection handle was dropped");
-        return;
-      }
-      this.#recent = link;
+      link = this.#linkOf(handle, packet);
+      if (link === undefined) return;
     }
-    const boundary = flags & BOUNDARY_MASK;
-    if (boundary === BOUNDARY_CONTINUING) link.continuePdu(packet);
-    else if (boundary === BOUNDARY_COMPLETE) this.dropped(handle, "a packet boundary flag that LE does not have");
-    else if (link.partial === undefined && length >= ACL_HEADER + L2CAP_HEADER && lengthAt(packet, ACL_HEADER) === length - 9)
-      link.onPdu?.(packet, ACL_HEADER, length);
-    else link.startPdu(packet);
+    const isWhole =
+      (flags & BOUNDARY_NOT_FIRST) === 0 &&
+      link.partial === undefined &&
+      length >= ACL_HEADER + L2CAP_HEADER &&
+      lengthAt(packet, ACL_HEADER) === length - ACL_HEADER - L2CAP_HEADER;
+    if (isWhole) link.onPdu?.(packet, ACL_HEADER, length);
+    else link.receiveFragment(packet);
+  }
+
+  #linkOf(handle: number, packet: Uint8Array): Link | undefined {
+    this.deliverEarly(); // which came before
+    const link = this.#links.get(handle);
+    if (link !== undefined) this.#recent = link;
+    // On USB events and data come by different endpoints, and the event of the connection may be on its way.
+    else if (!this.#early.keep(handle, packet)) this.#logger.debug("ACL data for an unknown connection handle was dropped");
+    return link;
   }
 
   /** @param packet a whole Number Of Completed Packets event of consistent length */
@@ -417,8 +419,15 @@ class Link implements AclLink {
     return packet;
   }
 
-  /** A packet that starts a PDU and does not hold exactly all of it. */
-  startPdu(packet: Uint8Array): void {
+  /** A packet that is not a whole PDU, or comes where one is incomplete. */
+  receiveFragment(packet: Uint8Array): void {
+    const boundary = packet[2]! & BOUNDARY_MASK;
+    if (boundary === BOUNDARY_CONTINUING) this.#continuePdu(packet);
+    else if (boundary === BOUNDARY_COMPLETE) this.#manager.dropped(this.handle, "a packet boundary flag that LE does not have");
+    else this.#startPdu(packet);
+  }
+
+  #startPdu(packet: Uint8Array): void {
     if (this.partial) {
       this.#manager.dropped(this.handle, "a PDU was left incomplete");
       this.partial = undefined;
@@ -433,7 +442,7 @@ class Link implements AclLink {
     }
   }
 
-  continuePdu(packet: Uint8Array): void {
+  #continuePdu(packet: Uint8Array): void {
     if (this.partial) this.#append(packet);
     else this.#manager.dropped(this.handle, "the continuation of no PDU");
   }

@@ -11,7 +11,7 @@ import { type ControllerInfo, initializeController, isSupported } from "./contro
 import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey, isCommandFailure } from "./declare.ts";
 import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
-import { checkTransport, type HciTransport, PacketType, plainOctets, TransportClosed } from "./transport.ts";
+import { checkTransport, type HciTransport, isPlain, PacketType, plainOctets, TransportClosed } from "./transport.ts";
 
 export interface HciOptions {
   clock: Clock;
@@ -69,17 +69,16 @@ export class Hci implements AsyncDisposable {
     this.clock = clock;
     this.logger = logger.child("hci");
     this.#transport = transport;
-    const transmit = (packet: Uint8Array): void => this.#transmit(packet);
     this.#commands = new CommandFlow({
       clock,
       logger: this.logger,
       timeoutMs: commandTimeoutMs,
-      transmit,
+      transmit: this.#transmit,
       onDead: (error) => this.#fail(error),
     });
-    this.acl = new AclManager({ clock, logger: this.logger, transmit, onOverflow: (handle) => this.#giveUpLink(handle) });
+    this.acl = new AclManager({ clock, logger: this.logger, transmit: this.#transmit, onOverflow: (handle) => this.#giveUpLink(handle) });
     transport.onClose = (reason) => this.#fail(this.#asEnd(reason));
-    transport.onPacket = (packet) => this.#receive(packet);
+    transport.onPacket = this.#receive;
   }
 
   /**
@@ -276,7 +275,7 @@ export class Hci implements AsyncDisposable {
   }
 
   /** The transport's own back-pressure is not asked: commands and ACL data under way are bounded by what the controller granted. */
-  #transmit(packet: Uint8Array): void {
+  readonly #transmit = (packet: Uint8Array): void => {
     try {
       // Nothing, as the interface has it; from an `async send` of JavaScript a promise, whose failure would be nobody's.
       const sent: unknown = this.#transport.send(packet);
@@ -284,7 +283,7 @@ export class Hci implements AsyncDisposable {
     } catch (error) {
       this.#onSendFailure(error);
     }
-  }
+  };
 
   /** A transport that cannot send is gone, whatever it thinks of itself: what it was to send is lost, and no answer will come. */
   #onSendFailure(cause: unknown): void {
@@ -322,14 +321,16 @@ export class Hci implements AsyncDisposable {
     return new TransportClosed(`transport "${this.#transport.info?.spec}" ended`, reason === undefined ? {} : { cause: reason });
   }
 
-  #receive(received: Uint8Array): void {
+  readonly #receive = (received: Uint8Array): void => {
     try {
-      const packet = plainOctets(received);
-      if (this.#ended) {
+      // Read before the prototype is asked for: the engine then knows what `received` is, and the question costs nothing.
+      const type = (received ?? plainOctets(received))[0];
+      const packet = isPlain(received) ? received : plainOctets(received);
+      if (this.#ended !== undefined) {
         this.#receiveFarewell(packet);
         return;
       }
-      switch (packet[0]) {
+      switch (type) {
         case PacketType.AclData:
           this.acl.receive(packet);
           break;
@@ -342,7 +343,7 @@ export class Hci implements AsyncDisposable {
     } catch (error) {
       rethrowLater(error);
     }
-  }
+  };
 
   #receiveFarewell(packet: Uint8Array): void {
     const isReset =
@@ -362,7 +363,6 @@ export class Hci implements AsyncDisposable {
       case EventCode.LeMeta:
         if (packet[3] === LE_ADVERTISING_REPORT && this.onAdvertisingReport !== undefined) this.#receiveReports(packet);
         if (packet.length > 3 && this.#handlers.size > 0) this.#dispatch(eventKey(EventCode.LeMeta, packet[3]), packet, 4);
-        this.acl.deliverEarly(); // of a connection that this event has brought
         return;
       case EventCode.NumberOfCompletedPackets:
         this.acl.onCompleted(packet);
@@ -428,6 +428,7 @@ export class Hci implements AsyncDisposable {
         rethrowLater(error);
       }
     }
+    this.acl.deliverEarly(); // to links that the event has brought
   }
 
   #decode({ name, parameters }: EventDeclaration, packet: Uint8Array, offset: number): unknown {

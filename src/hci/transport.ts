@@ -41,9 +41,13 @@ export function checkTransport(what: string, transport: unknown): void {
   if (typeof dispose !== "function") throw new ArgumentError(`${what}: expected a transport, got one without [Symbol.asyncDispose]`);
 }
 
-/** A packet as a plain Uint8Array: `slice` of Node's Buffer gives a view of octets that the transport may use again. */
+/** Whether a packet is a Uint8Array and no kind of one: `slice` of Node's Buffer gives a view of octets that the transport may use again. */
+export function isPlain(packet: Uint8Array): boolean {
+  return Object.getPrototypeOf(packet) === Uint8Array.prototype;
+}
+
+/** A packet that is not plain as one that is. @throws {ArgumentError} no octets */
 export function plainOctets(packet: Uint8Array): Uint8Array {
-  if (packet?.constructor === Uint8Array) return packet;
   if (packet instanceof Uint8Array) return new Uint8Array(packet.buffer, packet.byteOffset, packet.length);
   throw new ArgumentError(`the transport gave ${kindOf(packet)}, expected a Uint8Array`);
 }

@@ -46,7 +46,7 @@ export class L2capLink {
     this.#signals = new FixedChannel(acl, FixedChannelId.LeSignalling);
     this.signalling = new Signalling(this.#signals, { role, clock, logger });
     this.#held = new HeldPdus(clock, (pdu) => callOut(this.#att.onPdu, pdu, 0, pdu.length));
-    acl.onPdu = (bytes, offset, end) => this.#receive(bytes, offset, end);
+    this.#route();
     acl.onClose = (reason) => {
       this.#held.clear();
       for (const channel of [this.#att, this.#smp, this.#signals]) callOut(() => channel.close(reason));
@@ -66,12 +66,15 @@ export class L2capLink {
    * layer has paused its data before (Vol 6 Part B 5.1.3.1); as central with LE Enable Encryption.
    */
   expectEncryption(): void {
-    if (!this.ended) this.#held.expect();
+    if (this.ended) return;
+    this.#held.expect();
+    this.#route();
   }
 
   /** The event of the encryption has been dealt with, or there will be none: what waited is delivered. */
   encryptionSettled(): void {
     this.#held.release();
+    this.#route();
   }
 
   /** Ends all channels with `reason`; the connection itself is ended by HCI Disconnect. A disconnection closes by itself. */
@@ -79,10 +82,22 @@ export class L2capLink {
     this.#acl.close(reason);
   }
 
-  #receive(bytes: Uint8Array, offset: number, end: number): void {
+  /** Sets where PDUs go from here, so that one asks whether it has to wait only while some may have to. */
+  #route(): void {
+    if (this.ended) return;
+    this.#acl.onPdu = this.#held.isActive ? this.#receiveOrHold : this.#receive;
+  }
+
+  readonly #receiveOrHold = (bytes: Uint8Array, offset: number, end: number): void => {
+    const channelId = bytes[offset + 2]! | (bytes[offset + 3]! << 8);
+    if (channelId === FixedChannelId.Attribute && this.#held.hold(bytes, offset + HEADER, end)) return;
+    this.#route(); // the last of them may have been delivered
+    this.#receive(bytes, offset, end);
+  };
+
+  readonly #receive = (bytes: Uint8Array, offset: number, end: number): void => {
     switch (bytes[offset + 2]! | (bytes[offset + 3]! << 8)) {
       case FixedChannelId.Attribute:
-        if (this.#held.isActive && this.#held.hold(bytes, offset + HEADER, end)) return;
         this.#att.onPdu?.(bytes, offset + HEADER, end);
         break;
       case FixedChannelId.SecurityManager:
@@ -94,7 +109,7 @@ export class L2capLink {
       default: // channels that do not exist are not answered, their PDUs are dropped
         this.#logger.debug("a PDU for an unknown channel was dropped");
     }
-  }
+  };
 }
 
 /** L2CAP of one controller. */

@@ -13,7 +13,7 @@ export const rooms = {
   "src/smp": room("src/smp", "test/smp-*.test.ts"),
   "src/gatt/server": room("src/gatt/server", "test/gatt-server*.test.ts"),
   "src/gatt/client": room("src/gatt/client", "test/gatt-client*.test.ts"),
-  "src/gap": room("src/gap", "test/device-{attribution,identity,edge,unknown-state}.test.ts"),
+  "src/gap": room("src/gap", "test/device-{attribution,identity,edge}.test.ts"),
   "src/device": room("src/device", "test/device*.test.ts", "test/gatt-trust.test.ts"),
   "src/controller": room("src/controller", "test/air-*.test.ts"),
   "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts"),

@@ -24,6 +24,7 @@ describe("what is found and what is wanted give the steps", () => {
       ["Powered on", "Discoverable on for 180 s"],
     ],
     ["Discoverable while off has no limit", usual, [...usual, "Connectable", "Discoverable"], ["Connectable on", "Discoverable on"]],
+    ["Discoverable without Connectable cannot be had, and is not tried", usual, [...usual, "Discoverable", "Powered"], ["Powered on"]],
     ["Connectable takes Discoverable along", [...usual, "Connectable", "Discoverable"], usual, ["Connectable off"]],
     [
       "BR/EDR goes off while there is no power",
