@@ -59,7 +59,8 @@ describe.skipIf(process.platform !== "linux")("a packet descriptor", () => {
     const packet = (i: number) => new Uint8Array(997).fill(i & 0xff);
     let sent = 0;
     // Goes on until the ring and the socket are both full: the thread waits instead of taking memory.
-    for (let refused = 0; refused < 200; ) {
+    // Whether they are is not told: a busy machine may refuse often before the thread's turn comes.
+    for (let refused = 0; refused < 200 || sent * 1000 <= 900_000; ) {
       if (write(packet(sent)) === 0) {
         sent += 1;
         refused = 0;
@@ -69,7 +70,6 @@ describe.skipIf(process.platform !== "linux")("a packet descriptor", () => {
       }
       expect(sent * 997).toBeLessThan(4 << 20);
     }
-    expect(sent * 1000).toBeGreaterThan(900_000);
     const received = await collect(transport, sent);
     expect(received.every((bytes, i) => bytes.length === 997 && bytes[0] === (i & 0xff) && bytes[996] === (i & 0xff))).toBe(true);
     await transport[Symbol.asyncDispose]();
