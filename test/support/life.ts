@@ -48,6 +48,8 @@ export interface LifeOptions {
   /** Every listener, subscriber and callback of the program throws. */
   readonly throwing?: boolean;
   readonly device?: (name: Name, clock: Clock) => DeviceOptions;
+  /** After all devices are closed: what the test itself has under way on the clock. */
+  readonly afterwards?: (clock: Clock) => Promise<unknown>;
   /** The sensor's handlers take so long. */
   readonly handlerMs?: number;
 }
@@ -132,6 +134,7 @@ export async function live(options: LifeOptions = {}): Promise<Life> {
     await device.close();
     expect([device.hci.listenerCount, device.links.length, device.gattServer.sessions.length]).toEqual([0, 0, 0]);
   }
+  await options.afterwards?.(clock);
   await turn();
   process.off("unhandledRejection", onUnhandled);
   expect(unhandled).toEqual([]);
