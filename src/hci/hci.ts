@@ -11,7 +11,7 @@ import { type ControllerInfo, initializeController, isSupported } from "./contro
 import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey, isCommandFailure } from "./declare.ts";
 import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
-import { checkTransport, type HciTransport, isPlain, PacketType, plainOctets, TransportClosed } from "./transport.ts";
+import { checkTransport, type HciTransport, isPlain, noPacket, PacketType, plainOctets, TransportClosed } from "./transport.ts";
 
 export interface HciOptions {
   clock: Clock;
@@ -324,7 +324,7 @@ export class Hci implements AsyncDisposable {
   readonly #receive = (received: Uint8Array): void => {
     try {
       // Read before the prototype is asked for: the engine then knows what `received` is, and the question costs nothing.
-      const type = (received ?? plainOctets(received))[0];
+      const type = received[0];
       const packet = isPlain(received) ? received : plainOctets(received);
       if (this.#ended !== undefined) {
         this.#receiveFarewell(packet);
@@ -341,7 +341,7 @@ export class Hci implements AsyncDisposable {
           this.logger.debug("a packet of a type that is not used was dropped");
       }
     } catch (error) {
-      rethrowLater(error);
+      rethrowLater(received ? error : noPacket(received));
     }
   };
 

@@ -49,5 +49,10 @@ export function isPlain(packet: Uint8Array): boolean {
 /** A packet that is not plain as one that is. @throws {ArgumentError} no octets */
 export function plainOctets(packet: Uint8Array): Uint8Array {
   if (packet instanceof Uint8Array) return new Uint8Array(packet.buffer, packet.byteOffset, packet.length);
-  throw new ArgumentError(`the transport gave ${kindOf(packet)}, expected a Uint8Array`);
+  throw noPacket(packet);
+}
+
+/** What a transport is told that gives something else. */
+export function noPacket(given: unknown): ArgumentError {
+  return new ArgumentError(`the transport gave ${kindOf(given)}, expected a Uint8Array`);
 }

@@ -22,7 +22,8 @@ export class FixedChannel implements PduChannel {
   }
 
   allocate(length: number): Uint8Array {
-    if (!Number.isInteger(length) || length < 0 || length > LONGEST_PDU)
+    if ((length & LONGEST_PDU) !== length)
+      // negative, too long, or no whole number
       throw new ArgumentError(`PDU of ${length} octets: expected at most ${LONGEST_PDU}`);
     const { handle } = this.#link;
     const frame = allocateFrame(PDU_OFFSET + length);
