@@ -145,3 +145,11 @@ describe("before each write", () => {
     expect(asked).toEqual([]);
   });
 });
+
+test("attributes outside of those asked about are not believed: a configuration named beyond the characteristic is not written", async () => {
+  for (const stray of ["2800", "0300"]) {
+    const { writer, asked } = pumpWith({ ...GOOD, [TO_END[0]]: `01250003282600522a${stray}0229` });
+    await writer.subscribe(subscription(), PLACE).catch(() => undefined);
+    expect(written(asked)).toEqual([]);
+  }
+});

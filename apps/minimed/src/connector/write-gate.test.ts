@@ -176,3 +176,12 @@ test("what is held shuts the gate: nothing passes any more, the transport is clo
   expect(reasons[0]).toMatchObject({ code: "ERR_TRANSPORT_CLOSED", cause: { code: "ERR_PUMP_FORBIDDEN" } });
   expect((reasons[0]!.cause as Error).message).toContain("0x52");
 });
+
+test("an L2CAP frame of less than its header does not pass, whatever its octets would be", () => {
+  for (let octets = 0; octets < 4; octets++)
+    for (const cid of [4, 5, 6]) {
+      const whole = acl("", { cid });
+      expect(passes(Uint8Array.of(2, HANDLE, 0, octets, 0, ...whole.subarray(5, 5 + octets)))).toBe(false);
+    }
+  expect(passes(acl("", { cid: 5 }))).toBe(true); // with its header, and without content, it is one
+});
