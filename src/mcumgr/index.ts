@@ -1,4 +1,72 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { McumgrLink, OpenMcumgrLink, ServerBuffers } from "./links/link.ts";
 export { createMemoryLinks, type MemoryLinkDirection, type MemoryLinks, type MemoryLinksOptions } from "./links/memory.ts";
-export { MessageTooLongError, NotMcumgrServerError } from "./protocol/error.ts";
+export { readAnswer } from "./protocol/answer.ts";
+export { CBOR_MAX_DEPTH, type CborLengths, type CborMap, type CborValue, cborLength, decodeCbor, encodeCbor } from "./protocol/cbor.ts";
+export { type ErrorEntry, type ErrorTable, McumgrReturnCode } from "./protocol/codes.ts";
+export {
+  type AnyMcumgrCommand,
+  type AnyMcumgrGroup,
+  type Commands,
+  command,
+  type Exchange,
+  group,
+  type McumgrCommand,
+  type McumgrGroup,
+  type McumgrMethod,
+  type McumgrMethods,
+  type RequestOf,
+  type ResponseOf,
+} from "./protocol/declare.ts";
+export {
+  errorOf,
+  ImageFileError,
+  ImageMismatchError,
+  McumgrError,
+  type McumgrErrorNames,
+  type McumgrFailure,
+  McumgrRequestError,
+  McumgrResponseError,
+  MessageTooLongError,
+  NotMcumgrServerError,
+  UploadStalledError,
+} from "./protocol/error.ts";
+export {
+  type AnyField,
+  alias,
+  bool,
+  cbor,
+  type Decoded,
+  type Encodable,
+  type Field,
+  type Fields,
+  flag,
+  int,
+  list,
+  map,
+  type NoFields,
+  octets,
+  optional,
+  others,
+  otherwise,
+  type Presence,
+  struct,
+  text,
+  uint,
+  uint64,
+} from "./protocol/fields.ts";
+export { FilesGroup } from "./protocol/groups/files.ts";
+export { ImageGroup } from "./protocol/groups/image.ts";
+export { BootloaderMode, OsGroup } from "./protocol/groups/os.ts";
+export {
+  decodeHeader,
+  isResponseOp,
+  MCUMGR_HEADER_LENGTH,
+  MCUMGR_MAX_PAYLOAD,
+  type McumgrHeader,
+  type McumgrHeaderInit,
+  McumgrOp,
+  McumgrVersion,
+} from "./protocol/header.ts";
+export { decodeMessage, decodeMessages, encodeMessage, type McumgrMessage, splitMessage, splitMessages } from "./protocol/message.ts";
+export { type KnownCommand, McumgrRegistry } from "./protocol/registry.ts";
