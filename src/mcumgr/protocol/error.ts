@@ -145,16 +145,19 @@ export class ImageMismatchError extends BleError {
   readonly code = "ERR_MCUMGR_MISMATCH";
 }
 
-/** A file that is not the image it should be. */
+/** A file is no firmware that can be used, or it is damaged. */
 export class ImageFileError extends BleError {
   readonly code = "ERR_IMAGE_FILE";
   readonly problem: string;
-  /** Octets from the start of the file, where the problem has a place. */
+  /** Octets from the start of the file (of the text, for Intel HEX), where the problem has a place. */
   readonly offset: number | undefined;
-  constructor(problem: string, offset?: number, options?: ErrorOptions) {
-    super(`${problem}${offset === undefined ? "" : ` at offset ${offset}`}`, options);
+  /** Which file of a package. */
+  readonly file: string | undefined;
+  constructor(problem: string, { offset, file, ...options }: ErrorOptions & { offset?: number; file?: string } = {}) {
+    super(`${file === undefined ? "" : `${file}: `}${problem}${offset === undefined ? "" : ` at offset ${offset}`}`, options);
     this.problem = problem;
     this.offset = offset;
+    this.file = file;
   }
 }
 
