@@ -36,8 +36,20 @@ export {
   readFirmware,
   verifyImage,
 } from "./image/index.ts";
+export {
+  ConsoleDecoder,
+  type ConsoleDecoderHandlers,
+  type ConsoleFault,
+  type ConsoleFrameOptions,
+  encodeConsoleFrame,
+} from "./links/console-framing.ts";
+export { ConsoleLink, type ConsoleLinkOptions, type ConsoleSizing } from "./links/console-link.ts";
 export type { McumgrLink, OpenMcumgrLink, ServerBuffers } from "./links/link.ts";
 export { createMemoryLinks, type MemoryLinkDirection, type MemoryLinks, type MemoryLinksOptions } from "./links/memory.ts";
+export { createMemoryPorts, type MemoryPortsOptions } from "./links/memory-port.ts";
+export type { OctetPort } from "./links/octet-port.ts";
+export { RawLink, type RawLinkOptions } from "./links/raw-link.ts";
+export { createStreamPort, type StreamPortOptions } from "./links/streams.ts";
 export { readAnswer } from "./protocol/answer.ts";
 export { CBOR_MAX_DEPTH, type CborLengths, type CborMap, type CborValue, cborLength, decodeCbor, encodeCbor } from "./protocol/cbor.ts";
 export { type ErrorEntry, type ErrorTable, McumgrReturnCode } from "./protocol/codes.ts";
