@@ -67,8 +67,10 @@ export {
   type RequestOf,
   type ResponseOf,
 } from "./protocol/declare.ts";
+export { describeMessage, type McumgrMessageDetails } from "./protocol/details.ts";
 export {
   errorOf,
+  failureNames,
   ImageFileError,
   ImageMismatchError,
   McumgrError,
@@ -104,9 +106,11 @@ export {
   uint,
   uint64,
 } from "./protocol/fields.ts";
-export { FilesGroup } from "./protocol/groups/files.ts";
-export { ImageGroup } from "./protocol/groups/image.ts";
-export { BootloaderMode, OsGroup } from "./protocol/groups/os.ts";
+export { firstVersionCode } from "./protocol/first-version.ts";
+export { McumgrGroups } from "./protocol/groups/index.ts";
+export { LogLevel, LogType } from "./protocol/groups/log.ts";
+export { BootloaderMode } from "./protocol/groups/os.ts";
+export { ConfigurationType, TransportNumber } from "./protocol/groups/transports.ts";
 export {
   decodeHeader,
   isResponseOp,

@@ -46,7 +46,7 @@ export interface AnyMcumgrCommand {
   encodeResponse(value: object): CborMap;
   /** An answer in today's form; unchanged where it is. */
   adapt(payload: CborMap): CborMap;
-  /** A successful answer; whether it is one is asked before (`errorOf`). @throws {McumgrResponseError} */
+  /** A successful answer in today's form; whether it is one is asked before (`errorOf`). `readAnswer` does all three. @throws {McumgrResponseError} */
   decodeResponse(payload: CborMap, title?: string): object;
 }
 
@@ -106,7 +106,7 @@ export function command<const Q extends Fields = NoFields, const R extends Field
     },
     decodeResponse(payload, title = name) {
       try {
-        return decodeFields(tables.response, withoutSuccess(this.adapt(payload), tables.response.keys), "") as Decoded<R>;
+        return decodeFields(tables.response, withoutSuccess(payload, tables.response.keys), "") as Decoded<R>;
       } catch (cause) {
         if (cause instanceof FieldMismatch)
           throw new McumgrResponseError({ command: title, path: cause.path, problem: cause.problem, payload });

@@ -35,6 +35,18 @@ export interface McumgrErrorNames {
   group(id: number): { readonly name: string; readonly errors: ErrorTable } | undefined;
 }
 
+/** Who an error's code belongs to, and how it is called. */
+export function failureNames(
+  failure: McumgrFailure,
+  names: McumgrErrorNames,
+  askedGroup?: number,
+): { group: number | undefined; groupName: string | undefined; rcName: string; meaning: string } {
+  const group = failure.kind === "group" ? (failure.group ?? askedGroup) : undefined;
+  const known = group === undefined ? undefined : names.group(group);
+  const { name, meaning } = errorEntry(failure.kind === "protocol" ? RETURN_CODES : known?.errors, failure.rc);
+  return { group, groupName: known?.name, rcName: name, meaning };
+}
+
 /** The server answered with an error. Silence, and answers that are not as declared, are other classes. */
 export class McumgrError extends BleError {
   readonly code = "ERR_MCUMGR";
@@ -64,19 +76,17 @@ export class McumgrError extends BleError {
     },
     options?: ErrorOptions,
   ) {
-    const { rc, reason, kind } = at.failure;
-    const group = kind === "group" ? (at.failure.group ?? at.askedGroup) : undefined;
-    const known = group === undefined ? undefined : at.names.group(group);
-    const { name, meaning } = errorEntry(kind === "protocol" ? RETURN_CODES : known?.errors, rc);
-    const whose = kind === "protocol" ? "" : `${known?.name ?? `group ${group ?? "unknown"}`} `;
+    const { rc, reason } = at.failure;
+    const { group, groupName, rcName, meaning } = failureNames(at.failure, at.names, at.askedGroup);
+    const whose = at.failure.kind === "protocol" ? "" : `${groupName ?? `group ${group ?? "unknown"}`} `;
     const said = [meaning, reason === undefined ? "" : `"${reason}"`].filter((text) => text !== "").join("; ");
-    super(`${at.command}: ${whose}${name}${name === `rc ${rc}` ? "" : ` (rc ${rc})`}${said === "" ? "" : `: ${said}`}`, options);
+    super(`${at.command}: ${whose}${rcName}${rcName === `rc ${rc}` ? "" : ` (rc ${rc})`}${said === "" ? "" : `: ${said}`}`, options);
     this.command = at.command;
     this.rc = rc;
-    this.rcName = name;
+    this.rcName = rcName;
     this.meaning = meaning;
     this.group = group;
-    this.groupName = known?.name;
+    this.groupName = groupName;
     this.reason = reason;
     Object.defineProperty(this, "payload", { value: at.payload, enumerable: false });
   }

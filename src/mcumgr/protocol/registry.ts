@@ -1,12 +1,7 @@
 import { ArgumentError } from "../../core/error.ts";
 import { type AnyMcumgrCommand, type AnyMcumgrGroup, titleOf } from "./declare.ts";
-import { FilesGroup } from "./groups/files.ts";
-import { ImageGroup } from "./groups/image.ts";
-import { OsGroup } from "./groups/os.ts";
+import { McumgrGroups } from "./groups/index.ts";
 import { isResponseOp, type McumgrHeader, McumgrOp } from "./header.ts";
-
-/** The groups of this library. */
-export const BUILT_IN_GROUPS: readonly AnyMcumgrGroup[] = Object.freeze([OsGroup, ImageGroup, FilesGroup]);
 
 /** A declared command with its group. */
 export interface KnownCommand {
@@ -22,7 +17,7 @@ export class McumgrRegistry {
   readonly #commands = new Map<string, KnownCommand>();
 
   /** @throws {ArgumentError} two groups with one number */
-  constructor(groups: Iterable<AnyMcumgrGroup> = BUILT_IN_GROUPS) {
+  constructor(groups: Iterable<AnyMcumgrGroup> = Object.values<AnyMcumgrGroup>(McumgrGroups)) {
     for (const group of groups) {
       const twin = this.#groups.get(group.id);
       if (twin !== undefined) throw new ArgumentError(`groups ${twin.name} and ${group.name} both have number ${group.id}`);

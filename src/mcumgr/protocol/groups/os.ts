@@ -1,9 +1,9 @@
 import { isCborMap } from "../cbor.ts";
 import { command, group } from "../declare.ts";
-import { alias, bool, flag, int, map, optional, others, struct, text, uint, uint64 } from "../fields.ts";
+import { alias, bool, flag, int, map, optional, others, otherwise, struct, text, uint, uint64 } from "../fields.ts";
 
 /** OS 0. The server sends the text back; what is longer than its buffers both ways is an error, or is not answered. */
-export const Echo = command("echo", { id: 0, write: { anyOp: true, request: { d: text() }, response: { r: text() } } });
+export const Echo = command("echo", { id: 0, write: { anyOp: true, request: { d: otherwise(text(), "") }, response: { r: text() } } });
 
 /** OS 1. Whether the console of the server repeats what is typed. Mynewt and MCUboot have it, Zephyr does not. */
 export const SetConsoleEcho = command("setConsoleEcho", { id: 1, write: { request: { echo: flag() } } });
