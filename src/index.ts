@@ -47,8 +47,11 @@ export {
   type DeviceEvents,
   type DeviceOptions,
   type DeviceScanOptions,
+  type LinkPhy,
   type OpenController,
   type OpenControllerOptions,
+  type PhyName,
+  type PhyPreference,
 } from "./device/index.ts";
 export type {
   AdStructure,

@@ -3,7 +3,7 @@ import { setClientDemand, setLinkSecurity } from "../att/bearer.ts";
 import { AttBearer, type LinkSecurity } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
 import { checkChoice, checkFunction, checkInteger, checkOperation, kindOf } from "../core/arguments.ts";
-import { ArgumentError, type BleError, UnsupportedError } from "../core/error.ts";
+import { ArgumentError, UnsupportedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import {
   type BondBook,
@@ -35,41 +35,14 @@ import {
   type SecurityManagerOptions,
 } from "../smp/index.ts";
 import { ClientSecurity } from "./client-security.ts";
+import { CONNECTION_EVENTS, type ConnectionEvents, type DataLength } from "./connection-events.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
+import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
-
-/** Longest link layer payloads, in octets. */
-export interface DataLength {
-  readonly txOctets: number;
-  readonly rxOctets: number;
-}
-
-export type ConnectionEvents = {
-  /** The link was encrypted, or its keys got better. */
-  security: LinkSecurity;
-  /** A pairing succeeded, whoever asked for it. */
-  paired: PairingReport;
-  /** A pairing or an encryption failed, whoever asked for it. */
-  securityFailure: BleError;
-  parameters: LinkParameters;
-  dataLength: DataLength;
-  mtu: number;
-  /** Once, at the end. */
-  disconnected: DisconnectedError;
-};
 
 /** How a controller refuses to disconnect a link that is going already. */
 const GOING: readonly number[] = [HciErrorCode.UnknownConnectionIdentifier, HciErrorCode.CommandDisallowed];
-const EVENTS: readonly (keyof ConnectionEvents)[] = [
-  "security",
-  "paired",
-  "securityFailure",
-  "parameters",
-  "dataLength",
-  "mtu",
-  "disconnected",
-];
 /** How long a disconnection waits for what is still to be sent. */
 const FLUSH_MS = 1000;
 /** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
@@ -123,6 +96,7 @@ export class Connection implements AsyncDisposable {
   readonly #isPairable: () => boolean;
   readonly #manager: SecurityManager;
   readonly #procedures: LinkProcedures;
+  readonly #phys: PhyUpdates;
   readonly #clientSecurity: ClientSecurity;
   readonly #events = new Emitter<ConnectionEvents>();
   readonly #onEnd: ConnectionParts["onEnd"];
@@ -206,6 +180,7 @@ export class Connection implements AsyncDisposable {
       onFailure: (error) => this.#events.emit("securityFailure", error),
     });
     this.#procedures = new LinkProcedures({ hci, link, logger: this.#logger, answer: policy.parameterRequests ?? "accept" });
+    this.#phys = new PhyUpdates({ hci, handle: link.handle, logger: this.#logger, onChange: (phy) => this.#events.emit("phy", phy) });
   }
 
   /** Who the peer is: its identity where that is known, else the address it uses. */
@@ -229,13 +204,17 @@ export class Connection implements AsyncDisposable {
   get dataLength(): DataLength {
     return this.#dataLength;
   }
+  /** Physical layers in use, as far as the controller has told; 1M both ways at first. */
+  get phy(): LinkPhy {
+    return this.#phys.phy;
+  }
   /** Why the link is gone; `undefined` while it is there. */
   get ended(): DisconnectedError | undefined {
     return this.#ended;
   }
 
   on<K extends keyof ConnectionEvents>(event: K, listener: (value: ConnectionEvents[K]) => void): Disposable {
-    checkChoice("connection event", event, EVENTS);
+    checkChoice("connection event", event, CONNECTION_EVENTS);
     checkFunction(`listener of "${event}"`, listener ?? null);
     return this.#events.on(event, listener);
   }
@@ -318,6 +297,26 @@ export class Connection implements AsyncDisposable {
       this.#hci.send(LeSetDataLength, { connectionHandle: this.handle, txOctets, txTime }, options),
     );
     this.#checkAnswer("LeSetDataLength", connectionHandle);
+  }
+
+  /**
+   * Asks for physical layers, Vol 4 Part E 7.8.49. Several calls take effect one after the other. The peer has a say: compare what is returned.
+   *
+   * @returns what is in force now
+   * @throws {UnsupportedError} the controller or the peer's lacks what was asked for
+   * @throws {HciError} the controllers cannot agree, or are busy with another procedure
+   * @throws {TimeoutError} nothing came of it; `phy` is then read from the controller
+   * @throws {DisconnectedError} the link is lost
+   */
+  async setPhy(preference: PhyPreference, options: OperationOptions = {}): Promise<LinkPhy> {
+    checkOperation("setPhy", options);
+    return await this.#phys.set(preference, options);
+  }
+
+  /** Asks the controller what is in use; `phy` says what it has told last. @throws {DisconnectedError} the link is lost */
+  async readPhy(options: OperationOptions = {}): Promise<LinkPhy> {
+    checkOperation("readPhy", options);
+    return await this.#phys.read(options);
   }
 
   /**
@@ -463,6 +462,11 @@ export class Connection implements AsyncDisposable {
     this.#events.emit("dataLength", this.#dataLength);
   }
 
+  /** @internal */
+  onPhyUpdate(status: number, txPhy: number, rxPhy: number): void {
+    this.#phys.onComplete(status, txPhy, rxPhy);
+  }
+
   /** A Disconnection Complete event says that the link is still there. @internal */
   onDisconnectFailed(error: HciError): void {
     this.#disconnection?.reject(error);
@@ -473,6 +477,7 @@ export class Connection implements AsyncDisposable {
     if (this.#ended) return;
     this.#ended = error;
     this.#procedures.close(error);
+    this.#phys.close(error);
     this.#manager.close(error);
     this.#link.close(error); // closes the bearer, and with it client and server
     this.#resolveClosed(error);

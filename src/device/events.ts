@@ -14,6 +14,7 @@ import {
   LeDataLengthChange,
   LeEnhancedConnectionComplete,
   LeLongTermKeyRequest,
+  LePhyUpdateComplete,
   LeReadRemoteFeaturesComplete,
   LeRemoteConnectionParameterRequest,
 } from "../hci/index.ts";
@@ -72,6 +73,9 @@ export function bindEvents(hci: Hci, targets: EventTargets): void {
   );
   hci.on(LeReadRemoteFeaturesComplete, ({ status, connectionHandle, leFeatures }) =>
     targets.link(connectionHandle)?.procedures.onRemoteFeatures(status, leFeatures),
+  );
+  hci.on(LePhyUpdateComplete, ({ status, connectionHandle, txPhy, rxPhy }) =>
+    targets.link(connectionHandle)?.onPhyUpdate(status, txPhy, rxPhy),
   );
   hci.on(LeDataLengthChange, ({ connectionHandle, maxTxOctets: txOctets, maxRxOctets: rxOctets }) =>
     targets.link(connectionHandle)?.onDataLength({ txOctets, rxOctets }),

@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { Advertising, type AdvertisingUpdate } from "./advertising.ts";
 export type { Capture } from "./capture.ts";
-export { Connection, type ConnectionEvents, type DataLength } from "./connection.ts";
+export { Connection } from "./connection.ts";
+export type { ConnectionEvents, DataLength } from "./connection-events.ts";
 export { Device, type DeviceEvents } from "./device.ts";
 export type {
   DeviceAdvertiseOptions,
@@ -11,4 +12,5 @@ export type {
   OpenController,
   OpenControllerOptions,
 } from "./options.ts";
+export type { LinkPhy, PhyName, PhyPreference } from "./phy-updates.ts";
 export type { AuthorizationQuestion, ConnectionPolicy } from "./policy.ts";

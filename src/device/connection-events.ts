@@ -1,0 +1,40 @@
+import type { LinkSecurity } from "../att/index.ts";
+import type { BleError } from "../core/error.ts";
+import type { LinkParameters } from "../gap/index.ts";
+import type { DisconnectedError } from "../hci/index.ts";
+import type { PairingReport } from "../smp/index.ts";
+import type { LinkPhy } from "./phy-updates.ts";
+
+/** Longest link layer payloads, in octets. */
+export interface DataLength {
+  readonly txOctets: number;
+  readonly rxOctets: number;
+}
+
+export type ConnectionEvents = {
+  /** The link was encrypted, or its keys got better. */
+  security: LinkSecurity;
+  /** A pairing succeeded, whoever asked for it. */
+  paired: PairingReport;
+  /** A pairing or an encryption failed, whoever asked for it. */
+  securityFailure: BleError;
+  parameters: LinkParameters;
+  dataLength: DataLength;
+  /** The physical layer changed, whoever asked for it. */
+  phy: LinkPhy;
+  mtu: number;
+  /** Once, at the end. */
+  disconnected: DisconnectedError;
+};
+
+/** Their names. */
+export const CONNECTION_EVENTS: readonly (keyof ConnectionEvents)[] = [
+  "security",
+  "paired",
+  "securityFailure",
+  "parameters",
+  "dataLength",
+  "phy",
+  "mtu",
+  "disconnected",
+];
