@@ -24,7 +24,7 @@ export type CborLengths = "definite" | "indefinite";
  * @throws {ArgumentError} a value that CBOR has no form for, nested too deeply, or within itself
  */
 export function encodeCbor(map: CborMap, lengths: CborLengths = "definite"): Uint8Array {
-  checkDepth(map, 0);
+  checkCbor("payload", map);
   return lengths === "definite" ? encodeItem(map) : join(indefinite(map, []));
 }
 
@@ -44,12 +44,22 @@ function guarded<T>(act: () => T): T {
   }
 }
 
-/** The library's own walk has no bound: it would overflow the stack. */
-function checkDepth(value: unknown, depth: number): void {
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
-  if (depth >= CBOR_MAX_DEPTH) throw new ArgumentError(`payload: nested deeper than ${CBOR_MAX_DEPTH}, or within itself`);
-  if (Array.isArray(value)) for (const item of value) checkDepth(item, depth + 1);
-  else for (const key of Object.keys(value)) checkDepth((value as CborMap)[key], depth + 1);
+/**
+ * A value that CBOR has a form for, not nested too deeply nor within itself.
+ *
+ * @param path names the value in the error
+ * @throws {ArgumentError}
+ */
+export function checkCbor(path: string, value: unknown, depth = 0): void {
+  if (value === undefined || value === null || value instanceof Uint8Array) return;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return;
+  if (typeof value === "bigint" && value >= -(1n << 64n) && value < 1n << 64n) return;
+  // By its tag: an instance of a class is a map of its fields, a Date or a Map is not.
+  if (!Array.isArray(value) && Object.prototype.toString.call(value) !== "[object Object]")
+    throw new ArgumentError(`${path}: ${kindOf(value)} has no form in CBOR`);
+  if (depth >= CBOR_MAX_DEPTH) throw new ArgumentError(`${path}: nested deeper than ${CBOR_MAX_DEPTH}, or within itself`);
+  for (const [key, item] of Object.entries(value as object))
+    checkCbor(Array.isArray(value) ? `${path}[${key}]` : pathOf(path, key), item, depth + 1);
 }
 
 const MAP = Uint8Array.of(0xbf);

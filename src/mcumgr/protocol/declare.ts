@@ -17,11 +17,11 @@ import {
 import { McumgrOp } from "./header.ts";
 
 /** What goes to the server, and what comes back. */
-export interface Exchange<Q extends Fields, R extends Fields> {
+export interface Exchange {
   /** Fields of the request; left out where it has none. */
-  readonly request?: Q;
+  readonly request?: Fields;
   /** Fields of a successful answer. */
-  readonly response?: R;
+  readonly response?: Fields;
   /** The server takes read and write alike; the client sends the one this is declared under. */
   readonly anyOp?: boolean;
   /** Puts an answer of an old server into today's form, before it is read and even before it is looked for errors. */
@@ -61,9 +61,13 @@ export interface McumgrCommand<Q extends Fields = Fields, R extends Fields = Fie
 }
 
 /** What may be given to a command. */
-export type RequestOf<C> = C extends McumgrCommand<infer Q, Fields> ? Encodable<Q> : never;
+export type RequestOf<C> = C extends { readonly request: infer Q extends Fields } ? Encodable<Q> : never;
 /** What a command answers. */
-export type ResponseOf<C> = C extends McumgrCommand<Fields, infer R> ? Decoded<R> : never;
+export type ResponseOf<C> = C extends { readonly response: infer R extends Fields } ? Decoded<R> : never;
+
+// Of the whole exchange and not of its parts, for which the compiler would also take the type that is wanted of the command.
+type RequestFields<X> = X extends { readonly request: infer Q extends Fields } ? Q : NoFields;
+type ResponseFields<X> = X extends { readonly response: infer R extends Fields } ? R : NoFields;
 
 /**
  * Declares a command: its number, whether it reads or writes, and the fields of both ways. The keys of the payload stand in the fields.
@@ -71,20 +75,19 @@ export type ResponseOf<C> = C extends McumgrCommand<Fields, infer R> ? Decoded<R
  * @param name the method's name
  * @throws {ArgumentError} a declaration that cannot be meant
  */
-export function command<const Q extends Fields = NoFields, const R extends Fields = NoFields>(
+export function command<const X extends Exchange>(
   name: string,
-  declaration: { readonly id: number } & (
-    | { readonly read: Exchange<Q, R>; readonly write?: never }
-    | { readonly write: Exchange<Q, R>; readonly read?: never }
-  ),
-): McumgrCommand<Q, R> {
+  declaration: { readonly id: number } & ({ readonly read: X; readonly write?: never } | { readonly write: X; readonly read?: never }),
+): McumgrCommand<RequestFields<X>, ResponseFields<X>> {
+  type Q = RequestFields<X>;
+  type R = ResponseFields<X>;
   checkText("command name", name);
   checkInteger(`command ${name}: id`, declaration.id, 0, 0xff);
   const exchange = declaration.read ?? declaration.write;
   if (exchange === undefined || (declaration.read !== undefined && declaration.write !== undefined))
     throw new ArgumentError(`command ${name}: expected either read or write`);
-  const request = exchange.request ?? ({} as Q);
-  const response = exchange.response ?? ({} as R);
+  const request = (exchange.request ?? {}) as Q;
+  const response = (exchange.response ?? {}) as R;
   const tables = { request: tableOf(name, request), response: tableOf(name, response) };
   return {
     name,

@@ -1,6 +1,6 @@
 import { checkOctets, kindOf, nearestName } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
-import { type CborMap, type CborValue, isCborMap, pathOf, setKey } from "./cbor.ts";
+import { type CborMap, type CborValue, checkCbor, isCborMap, pathOf, setKey } from "./cbor.ts";
 
 // Fields of requests and answers, as a command declares them. Reading is lenient, since servers of many years answer: what is not declared is kept,
 // what may be missing is missing. Writing is strict, since what we write is ours.
@@ -19,6 +19,10 @@ export interface Field<Out, In = Out, P extends Presence = Presence> {
   readonly expected: string;
   /** What a missing field reads as. */
   readonly missing: Out | undefined;
+  /** What a list or a map holds. */
+  readonly item?: AnyField;
+  /** The known keys of a map. */
+  readonly fields?: Fields;
   /** @throws {FieldMismatch} */
   decode(value: CborValue, path: string): Out;
   /** @throws {ArgumentError} */
@@ -61,7 +65,7 @@ export class FieldMismatch extends Error {
   }
 }
 
-type Kind<Out, In> = Pick<Field<Out, In>, "expected" | "decode" | "encode">;
+type Kind<Out, In> = Pick<Field<Out, In>, "expected" | "decode" | "encode" | "item" | "fields">;
 const required = <Out, In>(kind: Kind<Out, In>, key: string | undefined): Field<Out, In, "required"> => ({
   ...kind,
   key,
@@ -106,7 +110,14 @@ export const uint64 = (key?: string) =>
 /** Text. */
 export const text = (key?: string) => plain("text", key, (value) => (typeof value === "string" ? value : undefined));
 /** Whatever CBOR can say. */
-export const cbor = (key?: string) => plain<CborValue>("a value", key, (value) => value as CborValue | undefined);
+export const cbor = (key?: string): Field<CborValue, CborValue, "required"> => ({
+  ...plain<CborValue>("a value", key, (value) => value as CborValue | undefined),
+  encode(value, path) {
+    if (value === undefined) throw new ArgumentError(`${path}: expected a value, got undefined`);
+    checkCbor(path, value);
+    return value;
+  },
+});
 
 /** True or false; 0 and 1 are read too. */
 export const bool = (key?: string) => required<boolean, boolean>({ ...BOOL, encode: (value, path) => checkTruth(value, path) }, key);
@@ -149,6 +160,7 @@ export function list<Out, In>(item: Field<Out, In>, key?: string): Field<Out[], 
   return required<Out[], readonly In[]>(
     {
       expected,
+      item: item as AnyField,
       decode(value, path) {
         if (!Array.isArray(value)) throw new FieldMismatch(path, expected, value);
         return value.map((entry, i) => item.decode(entry as CborValue, `${path}[${i}]`));
@@ -168,6 +180,7 @@ export function map<Out, In>(item: Field<Out, In>, key?: string): Field<Record<s
   return required<Record<string, Out>, Readonly<Record<string, In>>>(
     {
       expected,
+      item: item as AnyField,
       decode(value, path) {
         if (!isCborMap(value)) throw new FieldMismatch(path, expected, value);
         const read: Record<string, Out> = {};
@@ -192,20 +205,18 @@ export function struct<const F extends Fields>(
 ): Field<Decoded<F>, Encodable<F>, "required"> & { readonly fields: F } {
   const table = fieldTable(fields);
   const expected = "a map";
-  return {
-    fields,
-    ...required<Decoded<F>, Encodable<F>>(
-      {
-        expected,
-        decode(value, path) {
-          if (!isCborMap(value)) throw new FieldMismatch(path, expected, value);
-          return decodeFields(table, value, path) as Decoded<F>;
-        },
-        encode: (value, path) => encodeFields(table, value, path),
+  const field = required<Decoded<F>, Encodable<F>>(
+    {
+      expected,
+      decode(value, path) {
+        if (!isCborMap(value)) throw new FieldMismatch(path, expected, value);
+        return decodeFields(table, value, path) as Decoded<F>;
       },
-      key,
-    ),
-  };
+      encode: (value, path) => encodeFields(table, value, path),
+    },
+    key,
+  );
+  return { ...field, fields };
 }
 
 /** May be missing. */
