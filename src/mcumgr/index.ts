@@ -36,6 +36,8 @@ export {
   readFirmware,
   verifyImage,
 } from "./image/index.ts";
+export { BleLink, type BleLinkOptions, type BleMcumgrPort, MCUMGR_CHARACTERISTIC, MCUMGR_SERVICE } from "./links/ble.ts";
+export { type BleLinkOpenOptions, type BleTarget, createBleOpener, openBleLink } from "./links/ble-opener.ts";
 export {
   ConsoleDecoder,
   type ConsoleDecoderHandlers,
@@ -44,6 +46,8 @@ export {
   encodeConsoleFrame,
 } from "./links/console-framing.ts";
 export { ConsoleLink, type ConsoleLinkOptions, type ConsoleSizing } from "./links/console-link.ts";
+export { type ConnectionLinkOptions, openConnectionLink } from "./links/device.ts";
+export { type GattMcumgrServerOptions, serveMcumgrOverGatt } from "./links/gatt-server.ts";
 export type { McumgrLink, OpenMcumgrLink, ServerBuffers } from "./links/link.ts";
 export { createMemoryLinks, type MemoryLinkDirection, type MemoryLinks, type MemoryLinksOptions } from "./links/memory.ts";
 export { createMemoryPorts, type MemoryPortsOptions } from "./links/memory-port.ts";

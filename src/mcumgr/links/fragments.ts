@@ -18,6 +18,8 @@ export interface MessageAssemblerOptions {
   readonly onDropped?: ((octets: number) => void) | undefined;
   /** Longest message in octets; more is claimed by a header that is none. What a header can claim by default. */
   readonly limit?: number | undefined;
+  /** The first piece of a message holds its header, and a piece that goes past its end spoils it, as in a server. False by default. */
+  readonly isStrict?: boolean | undefined;
   /** A rest that comes later than this belongs to nothing. 4000 by default. */
   readonly patienceMs?: number | undefined;
 }
@@ -50,6 +52,10 @@ export class MessageAssembler {
     const nowMs = this.#options.clock.now();
     if (this.#filled > 0 && nowMs - this.#lastMs > this.#patienceMs) this.reset();
     this.#lastMs = nowMs;
+    if (this.#options.isStrict && this.#isSpoilt(piece)) {
+      this.#drop(piece.length);
+      return;
+    }
     let left = piece;
     while (left.length > 0) {
       if (this.#filled < HEADER_OCTETS) {
@@ -73,6 +79,12 @@ export class MessageAssembler {
       this.#filled = 0;
       this.#options.onMessage(this.#held.slice(0, length));
     }
+  }
+
+  /** No server takes it, after what is held. */
+  #isSpoilt(piece: Uint8Array): boolean {
+    const length = messageLength(this.#filled === 0 ? piece : this.#held);
+    return length === undefined || this.#filled + piece.length > length;
   }
 
   /** Forgets what has come of a message. */
