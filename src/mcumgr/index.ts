@@ -54,6 +54,17 @@ export { createMemoryPorts, type MemoryPortsOptions } from "./links/memory-port.
 export type { OctetPort } from "./links/octet-port.ts";
 export { RawLink, type RawLinkOptions } from "./links/raw-link.ts";
 export { createStreamPort, type StreamPortOptions } from "./links/streams.ts";
+export {
+  createWebBluetoothOpener,
+  openWebBluetoothLink,
+  type WebBluetooth,
+  type WebBluetoothCharacteristic,
+  type WebBluetoothDevice,
+  type WebBluetoothLinkOptions,
+  type WebBluetoothRequest,
+  type WebBluetoothServer,
+  type WebBluetoothService,
+} from "./links/web-bluetooth.ts";
 export { encodeAnswer, failurePayload, readAnswer } from "./protocol/answer.ts";
 export { CBOR_MAX_DEPTH, type CborLengths, type CborMap, type CborValue, cborLength, decodeCbor, encodeCbor } from "./protocol/cbor.ts";
 export { type ErrorEntry, type ErrorTable, McumgrReturnCode } from "./protocol/codes.ts";
