@@ -1,4 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
+export { McumgrClient, type RawMcumgrAnswer, type RawMcumgrRequest } from "./client/client.ts";
+export type { McumgrClientEvents } from "./client/events.ts";
+export type { McumgrClientOptions, ResetOptions } from "./client/options.ts";
 export {
   checkImageDigest,
   compareImageVersions,
@@ -138,3 +142,8 @@ export {
 } from "./protocol/header.ts";
 export { decodeMessage, decodeMessages, encodeMessage, type McumgrMessage, splitMessage, splitMessages } from "./protocol/message.ts";
 export { type KnownCommand, McumgrRegistry } from "./protocol/registry.ts";
+export type { FileDownloadOptions, FileDownloadResult } from "./transfer/file-download.ts";
+export type { FileTransferResult, FileUploadOptions } from "./transfer/file-upload.ts";
+export type { McumgrFallback, McumgrLimits } from "./transfer/host.ts";
+export type { ImageUploadOptions, ImageUploadResult } from "./transfer/image-upload.ts";
+export type { TransferProgress } from "./transfer/progress.ts";

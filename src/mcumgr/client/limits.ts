@@ -1,0 +1,79 @@
+import { TimeoutError } from "../../core/error.ts";
+import type { McumgrLink, ServerBuffers } from "../links/link.ts";
+import { readAnswer } from "../protocol/answer.ts";
+import type { CborMap } from "../protocol/cbor.ts";
+import { McumgrReturnCode } from "../protocol/codes.ts";
+import { errorOf, McumgrError, type McumgrErrorNames, McumgrResponseError } from "../protocol/error.ts";
+import { OsGroup } from "../protocol/groups/os.ts";
+import { dataRoom } from "../transfer/chunk.ts";
+import { type McumgrLimits, requestOf, type TransferAskOptions, type TransferRequest } from "../transfer/host.ts";
+
+/** More are of no use on any link, whatever the server claims. */
+const LARGEST_WINDOW = 8;
+const PARAMETERS_TIMEOUT_MS = 2000;
+const PROBE_TIMEOUT_MS = 2500;
+/** Where messages may be lost, one that is lost proves nothing yet. */
+const PROBES_LOSSY = 2;
+
+export type Ask = (request: TransferRequest, options: TransferAskOptions) => Promise<CborMap>;
+
+/**
+ * Asks the server for its buffers. One that does not tell, or says nonsense, is undefined, and so is one that does not answer at all.
+ *
+ * @throws {TimeoutError} only with `mustAnswer` · the link's reason · `signal.reason`
+ */
+export async function readBuffers(
+  ask: Ask,
+  link: McumgrLink,
+  names: McumgrErrorNames,
+  { signal, timeoutMs, mustAnswer = false }: { signal: AbortSignal | undefined; timeoutMs: number; mustAnswer?: boolean },
+): Promise<{ buffers: ServerBuffers | undefined; why: string }> {
+  const limitMs = Math.min(timeoutMs, PARAMETERS_TIMEOUT_MS);
+  const resendAfterMs = link.isLossy ? [limitMs / 3, (2 * limitMs) / 3] : undefined;
+  const { parameters } = OsGroup.commands;
+  try {
+    const payload = await ask(requestOf(OsGroup, parameters, {}), { signal, timeoutMs: limitMs, resendAfterMs });
+    const { bufSize, bufCount } = readAnswer(OsGroup, parameters, payload, names);
+    if (bufSize <= 8 || bufCount === 0) return { buffers: undefined, why: `the server claims ${bufCount} buffers of ${bufSize} octets` };
+    return { buffers: { bufSize, bufCount }, why: `the server has ${bufCount} buffers of ${bufSize} octets` };
+  } catch (error) {
+    if (error instanceof TimeoutError && !mustAnswer) return { buffers: undefined, why: "the server does not answer" };
+    if (error instanceof McumgrError || error instanceof McumgrResponseError)
+      return { buffers: undefined, why: `the server does not tell its buffers (${error.message})` };
+    throw error;
+  }
+}
+
+/** Each request needs a buffer, and so does each answer while it is made: one less than there are. */
+export function windowOf(buffers: ServerBuffers | undefined): number {
+  return Math.max(1, Math.min(LARGEST_WINDOW, (buffers?.bufCount ?? 2) - 1));
+}
+
+/** What holds before a longer message was tried. */
+export function limitsBefore(link: McumgrLink, buffers: ServerBuffers | undefined, why: string): McumgrLimits & { readonly goal: number } {
+  const goal = link.messageLimit(buffers);
+  return { messageLimit: Math.min(goal, link.provenLimit), window: windowOf(buffers), buffers, why, goal };
+}
+
+/**
+ * Whether a message of `goal` octets gets through: an echo whose answer is as long. Every answer shows that it did, but for those of a server
+ * that got a part of it.
+ *
+ * @throws the link's reason · `signal.reason`
+ */
+export async function probe(ask: Ask, link: McumgrLink, goal: number, signal: AbortSignal | undefined): Promise<boolean> {
+  // `d` is three octets shorter than `data`; the answer has one octet more than the request, the end of its map.
+  const d = "x".repeat(Math.max(0, dataRoom(goal + 3 - 1, {})));
+  for (let i = 0; i < (link.isLossy ? PROBES_LOSSY : 1); i++) {
+    try {
+      const payload = await ask(requestOf(OsGroup, OsGroup.commands.echo, { d }), { signal, timeoutMs: PROBE_TIMEOUT_MS });
+      const failure = errorOf(payload);
+      if (failure === undefined) return true;
+      return failure.rc !== McumgrReturnCode.Corrupt && failure.rc !== McumgrReturnCode.Invalid;
+    } catch (error) {
+      if (error instanceof McumgrResponseError) return false;
+      if (!(error instanceof TimeoutError)) throw error;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,302 @@
+import type { Clock } from "../../async/clock.ts";
+import { Deadline } from "../../async/deadline.ts";
+import { Emitter } from "../../async/emitter.ts";
+import { onAbort } from "../../async/on-abort.ts";
+import type { OperationOptions } from "../../async/pending.ts";
+import { SharedWork } from "../../async/shared-work.ts";
+import { type BleError, ClosedError, TimeoutError } from "../../core/error.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { McumgrLink, OpenMcumgrLink } from "../links/link.ts";
+import type { CborMap } from "../protocol/cbor.ts";
+import { MessageTooLongError } from "../protocol/error.ts";
+import type { McumgrHeaderInit } from "../protocol/header.ts";
+import { encodeMessage } from "../protocol/message.ts";
+import { McumgrRegistry } from "../protocol/registry.ts";
+import type { McumgrFallback, McumgrLimits, TransferAskOptions, TransferHost, TransferRequest } from "../transfer/host.ts";
+import type { McumgrClientEvents } from "./events.ts";
+import { limitsBefore, probe, readBuffers } from "./limits.ts";
+import { payloadOf } from "./payload.ts";
+import { openAgain } from "./reconnect.ts";
+import { type Answer, type AskOptions, RequestTable } from "./requests.ts";
+import { VersionChoice } from "./version.ts";
+
+/** Servers answer a reset first and do it a quarter of a second later. */
+const RESET_DELAY_MS = 1000;
+
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly version: number;
+  readonly timeoutMs: number;
+  readonly window: number | undefined;
+  readonly messageLimit: number | undefined;
+}
+
+/** The link of a client, lost and made again, with what is known of the server behind it. */
+export class McumgrSession implements TransferHost, AsyncDisposable {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly names = new McumgrRegistry();
+  readonly events = new Emitter<McumgrClientEvents>();
+  readonly table: RequestTable;
+  readonly #open: OpenMcumgrLink;
+  readonly #logger: Logger;
+  readonly #version: VersionChoice;
+  readonly #ownWindow: number | undefined;
+  readonly #ownLimit: number | undefined;
+  #link: McumgrLink | undefined;
+  #reason: BleError = new ClosedError("there is no link yet");
+  #closed = false;
+  readonly #lost = new WeakSet<object>();
+  #limits: McumgrLimits = { messageLimit: 0, window: 1, buffers: undefined, why: "there is no link yet" };
+  /** A longer message than has been tried, which the server should take. */
+  #goal = 0;
+  /** What was found out about servers: a message of so many octets gets through, or does not. */
+  readonly #probed = new Map<string, boolean>();
+  #probing: SharedWork<void> | undefined;
+  #reconnecting: SharedWork<void> | undefined;
+  /** What the last attempt to reconnect came to. */
+  #failure: unknown;
+  /** When a reset has begun for sure. */
+  #resetByMs = Number.NEGATIVE_INFINITY;
+
+  constructor(open: OpenMcumgrLink, options: SessionOptions) {
+    this.#open = open;
+    this.clock = options.clock;
+    this.#logger = options.logger;
+    this.timeoutMs = options.timeoutMs;
+    this.#version = new VersionChoice(options.version);
+    this.#ownWindow = options.window;
+    this.#ownLimit = options.messageLimit;
+    this.table = new RequestTable(options.clock);
+  }
+
+  get version(): number {
+    return this.#version.current;
+  }
+  get info(): McumgrLink["info"] | undefined {
+    return this.#link?.info;
+  }
+  get known(): McumgrLimits {
+    return this.#limits;
+  }
+  get isConnected(): boolean {
+    return this.#link !== undefined;
+  }
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+  get isLossy(): boolean {
+    return this.#link?.isLossy ?? false;
+  }
+  get provenLimit(): number {
+    return Math.min(this.#link?.provenLimit ?? 0, this.#ownLimit ?? Number.POSITIVE_INFINITY);
+  }
+  isLost(error: unknown): boolean {
+    return !this.#link || (typeof error === "object" && error !== null && this.#lost.has(error));
+  }
+
+  tell(fallback: McumgrFallback): void {
+    this.#logger.info(() => `${fallback.what}: ${fallback.to} instead of ${fallback.from}: ${fallback.why}`);
+    this.events.emit("fallback", fallback);
+  }
+
+  /** Opens the link for the first time. A server that does not answer is no failure yet. */
+  async connect(options: OperationOptions): Promise<void> {
+    await this.openLink(options);
+    await this.learn(options.signal, false);
+  }
+
+  /** @throws what the opener throws · {ClosedError} */
+  async openLink(options: OperationOptions): Promise<void> {
+    const link = await this.#open(options);
+    if (this.#closed || options.signal?.aborted) {
+      await link[Symbol.asyncDispose]();
+      throw this.#closed ? this.#reason : options.signal?.reason;
+    }
+    this.#link = link;
+    this.#limits = { ...this.#limits, messageLimit: this.provenLimit };
+    this.table.attach(link);
+    link.onClose = (reason) => this.#onClose(link, reason);
+  }
+
+  /** Closes the link to make another one. */
+  async dropLink(reason: BleError): Promise<void> {
+    const link = this.#link;
+    if (!link) return;
+    this.#leave(reason);
+    await link[Symbol.asyncDispose]();
+  }
+
+  #onClose(link: McumgrLink, reason: BleError): void {
+    if (this.#link !== link) return;
+    this.#logger.info(() => `the link to ${link.info.target} is gone: ${reason.message}`);
+    this.#leave(reason);
+    this.events.emit("closed", { reason });
+  }
+
+  #leave(reason: BleError): void {
+    const link = this.#link;
+    if (link) link.onClose = undefined;
+    this.#link = undefined;
+    this.#reason = reason;
+    this.#lost.add(reason);
+    this.table.detach(reason);
+  }
+
+  /** Asks the server for its buffers. @throws {TimeoutError} it has to answer and does not */
+  async learn(signal: AbortSignal | undefined, mustAnswer: boolean): Promise<void> {
+    const link = this.#needLink();
+    const ask = this.ask.bind(this);
+    this.#version.forget();
+    const { buffers, why } = await readBuffers(ask, link, this.names, { signal, timeoutMs: this.timeoutMs, mustAnswer });
+    const { goal, ...limits } = limitsBefore(link, buffers, why);
+    this.#goal = this.#ownLimit === undefined ? goal : 0;
+    this.#set({ ...limits, messageLimit: this.#ownLimit ?? limits.messageLimit, window: this.#ownWindow ?? limits.window });
+    const found = this.#probed.get(this.#probeKey(link));
+    if (found !== undefined && this.#goal > this.#limits.messageLimit) this.#settle(found);
+    // Where nothing is lost it takes one round, and is worth it; elsewhere it waits until a long message is wanted.
+    else if (!link.isLossy) await this.limits(signal);
+  }
+
+  #probeKey(link: McumgrLink): string {
+    return `${link.info.kind} ${link.provenLimit} ${this.#goal}`;
+  }
+
+  #set(limits: McumgrLimits): void {
+    this.#limits = limits;
+    this.table.window = limits.window;
+    this.#logger.debug(() => `messages of ${limits.messageLimit} octets, ${limits.window} at once: ${limits.why}`);
+    this.events.emit("limits", limits);
+  }
+
+  /** Tries a message as long as the server should take, where that has not been done yet. Several callers share the trial. */
+  async limits(signal: AbortSignal | undefined): Promise<McumgrLimits> {
+    signal?.throwIfAborted();
+    const link = this.#needLink();
+    if (this.#goal <= this.#limits.messageLimit) return this.#limits;
+    if (!this.#probing || this.#probing.over)
+      this.#probing = new SharedWork<void>({
+        clock: this.clock,
+        operation: "trying how long a message may be",
+        run: async (abandoned) => {
+          const goal = this.#goal;
+          const key = this.#probeKey(link);
+          const found = await probe((request, options) => this.#ask(request, options, goal), link, goal, abandoned);
+          this.#probed.set(key, found);
+          if (this.#link === link && this.#goal === goal) this.#settle(found);
+        },
+      });
+    await this.#probing.join({ signal });
+    return this.#limits;
+  }
+
+  #settle(found: boolean): void {
+    const limits = this.#limits;
+    const goal = this.#goal;
+    this.#goal = 0;
+    if (found) {
+      this.#set({ ...limits, messageLimit: goal });
+      return;
+    }
+    const why = `a message of ${goal} octets did not get through`;
+    this.tell({ what: "messageLimit", from: goal, to: limits.messageLimit, why });
+    this.#set({ ...limits, why });
+  }
+
+  #needLink(): McumgrLink {
+    if (!this.#link) throw this.#reason;
+    return this.#link;
+  }
+
+  ask(request: TransferRequest, options: TransferAskOptions): Promise<CborMap> {
+    return this.#ask(request, options);
+  }
+
+  /** @param limit of the message in octets; where it is left out, what is known, and what can be found out */
+  async #ask(request: TransferRequest, options: TransferAskOptions, limit?: number): Promise<CborMap> {
+    const { op, group, command, title, payload } = request;
+    const version = this.#version.current;
+    const answer = payloadOf(await this.exchange({ op, group, command, version }, payload, title, options, limit), title);
+    const other = this.#version.refusedBy(answer, version);
+    if (other === undefined) return answer;
+    const why = `the server does not take version ${version + 1} of the protocol`;
+    this.tell({ what: "version", from: version + 1, to: other + 1, why });
+    return payloadOf(await this.exchange({ op, group, command, version: other }, payload, title, options, limit), title);
+  }
+
+  /**
+   * Sends one message and waits for its answer, whatever it is.
+   *
+   * @throws {TimeoutError} · {MessageTooLongError} · the link's reason · `signal.reason`
+   */
+  async exchange(
+    header: Omit<McumgrHeaderInit, "sequence">,
+    payload: CborMap | Uint8Array,
+    title: string,
+    options: AskOptions,
+    limit?: number,
+  ): Promise<Answer> {
+    this.#needLink();
+    const message = encodeMessage({ ...header, sequence: 0 }, payload);
+    if (message.length > (limit ?? this.#limits.messageLimit)) {
+      const { messageLimit } = await this.limits(options.signal);
+      if (message.length > messageLimit) throw new MessageTooLongError(message.length, messageLimit);
+    }
+    return this.table.ask(message, title, options);
+  }
+
+  /** The server has said that it resets, or has been told to: what it answers until then is the old one's. */
+  expectReset(): void {
+    this.#resetByMs = this.clock.now() + RESET_DELAY_MS;
+  }
+
+  async #awaitReset(signal: AbortSignal): Promise<void> {
+    const leftMs = this.#resetByMs - this.clock.now();
+    if (leftMs <= 0 || !this.#link) return;
+    const closed = new AbortController();
+    using deadline = new Deadline({ clock: this.clock, operation: "the reset of the server", signal, timeoutMs: leftMs });
+    using _ = this.events.on("closed", () => closed.abort());
+    using __ = onAbort(deadline.signal, () => closed.abort());
+    await new Promise<void>((resolve) => onAbort(closed.signal, resolve));
+  }
+
+  /**
+   * Makes the link again where it is gone, and waits until the server answers. Several callers share the work.
+   *
+   * @throws {TimeoutError} whose `cause` is what the last attempt came to · `signal.reason`
+   */
+  async reconnect({ signal, timeoutMs = 60_000 }: OperationOptions): Promise<void> {
+    if (this.#closed) throw this.#reason;
+    signal?.throwIfAborted();
+    if (!this.#reconnecting || this.#reconnecting.over)
+      this.#reconnecting = new SharedWork<void>({
+        clock: this.clock,
+        operation: "reconnecting",
+        run: async (abandoned) => {
+          this.#failure = undefined;
+          await this.#awaitReset(abandoned);
+          abandoned.throwIfAborted();
+          await openAgain(this, abandoned, (error) => {
+            this.#failure = error;
+          });
+          this.events.emit("reconnected", { limits: this.#limits });
+        },
+      });
+    try {
+      await this.#reconnecting.join({ signal, timeoutMs });
+    } catch (error) {
+      if (error instanceof TimeoutError && this.#failure !== undefined)
+        throw new TimeoutError(error.operation, error.timeoutMs, { cause: this.#failure });
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const link = this.#link;
+    this.#leave(new ClosedError("the mcumgr client was closed"));
+    await link?.[Symbol.asyncDispose]();
+  }
+}

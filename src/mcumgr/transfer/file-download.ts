@@ -1,0 +1,214 @@
+import { concat } from "../../bytes/hex.ts";
+import { readAnswer } from "../protocol/answer.ts";
+import type { CborMap } from "../protocol/cbor.ts";
+import { ImageMismatchError, McumgrResponseError } from "../protocol/error.ts";
+import { FilesGroup } from "../protocol/groups/files.ts";
+import { Attempts } from "./attempts.ts";
+import { compareFile, fileLength } from "./file-hash.ts";
+import type { FileTransferResult } from "./file-upload.ts";
+import { requestOf, type TransferHost } from "./host.ts";
+import { Patience } from "./patience.ts";
+import { type Piece, runPipeline } from "./pipeline.ts";
+import { ProgressMeter, type TransferProgress } from "./progress.ts";
+import { limitsOf, slowDown, waitOrReconnect } from "./recovery.ts";
+import { type Trouble, troubleOf } from "./trouble.ts";
+import { TransferWindow } from "./window.ts";
+
+export interface FileDownloadOptions {
+  /** What is here already of the file, from its beginning: only the rest is asked for. */
+  readonly resumeFrom?: Uint8Array | undefined;
+  /** Compare with the server's checksum or digest at the end, where it has one; true by default. */
+  readonly verify?: boolean | undefined;
+  /** Longest file, in octets, that is taken; 64 MiB by default. */
+  readonly maxLength?: number | undefined;
+  /** At most so many requests outstanding; as many as the server has buffers for by default. */
+  readonly window?: number | undefined;
+  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** For the whole, in milliseconds; no limit by default. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface FileDownloadResult extends FileTransferResult {
+  readonly data: Uint8Array;
+}
+
+const MAX_LENGTH = 64 * 1024 * 1024;
+const FIRST_TIMEOUT_MS = 5000;
+const { download } = FilesGroup.commands;
+
+/** @throws {McumgrError} · {McumgrResponseError} · {UploadStalledError} · {ImageMismatchError} the server's digest differs · `signal.reason` */
+export async function downloadFile(host: TransferHost, name: string, options: FileDownloadOptions): Promise<FileDownloadResult> {
+  const startMs = host.clock.now();
+  const { signal, resumeFrom, verify = true } = options;
+  const { window } = await limitsOf(host, signal);
+  const there = resumeFrom && resumeFrom.length > 0 ? await usable(host, name, resumeFrom, signal) : undefined;
+  const downloader = new Downloader(host, name, options, options.window ?? window, there);
+  const data = await downloader.run();
+  const same = verify ? await compareFile(host, name, data, signal) : undefined;
+  if (same === false) throw new ImageMismatchError(`files.download ${name}: what has come is not what the server has`);
+  const resumedFrom = there?.data.length ?? 0;
+  return { data, length: data.length, resumedFrom, verifiedBy: same?.type, durationMs: host.clock.now() - startMs };
+}
+
+interface Beginning {
+  readonly data: Uint8Array;
+  /** Octets of the whole. */
+  readonly length: number;
+}
+
+/** What is here, unless the file is another one now. */
+async function usable(host: TransferHost, name: string, data: Uint8Array, signal: AbortSignal | undefined): Promise<Beginning | undefined> {
+  const length = await fileLength(host, name, signal);
+  if (data.length > length || (await compareFile(host, name, data, signal)) === false) return undefined;
+  return { data, length };
+}
+
+class Downloader {
+  readonly #host: TransferHost;
+  readonly #name: string;
+  readonly #signal: AbortSignal | undefined;
+  readonly #maxLength: number;
+  readonly #window: TransferWindow;
+  readonly #patience: Patience;
+  readonly #attempts = new Attempts("files.download");
+  readonly #onProgress: FileDownloadOptions["onProgress"];
+  readonly #resumedFrom: number;
+  /** What has come from the beginning on, without a gap. */
+  readonly #parts: Uint8Array[] = [];
+  #done = 0;
+  /** What has come beyond a gap, by offset. */
+  readonly #ahead = new Map<number, Uint8Array>();
+  #length: number | undefined;
+  #meter: ProgressMeter | undefined;
+  /** How much the server sends at once; 0 until it has shown it. */
+  #size = 0;
+  #next = 0;
+
+  constructor(host: TransferHost, name: string, options: FileDownloadOptions, window: number, there: Beginning | undefined) {
+    this.#host = host;
+    this.#name = name;
+    this.#signal = options.signal;
+    this.#maxLength = options.maxLength ?? MAX_LENGTH;
+    this.#onProgress = options.onProgress;
+    this.#window = new TransferWindow(window, host.isLossy);
+    this.#patience = Patience.of(host);
+    this.#resumedFrom = there?.data.length ?? 0;
+    if (!there) return;
+    this.#setLength(there.length, {});
+    this.#parts.push(there.data);
+    this.#done = there.data.length;
+  }
+
+  async run(): Promise<Uint8Array> {
+    while (this.#done !== this.#length) {
+      const trouble = this.#size === 0 ? await this.#first() : await this.#stream();
+      if (trouble) await this.#recover(trouble);
+    }
+    return concat(...this.#parts);
+  }
+
+  /** One request, which shows how much the server sends at once, and how long the file is. */
+  async #first(): Promise<Trouble | undefined> {
+    const piece = this.#piece(this.#done, this.#done);
+    const resendAfterMs = this.#host.isLossy ? [FIRST_TIMEOUT_MS / 4, FIRST_TIMEOUT_MS / 2] : undefined;
+    try {
+      const options = { signal: this.#signal, timeoutMs: FIRST_TIMEOUT_MS, resendAfterMs };
+      const data = this.#read(await this.#host.ask(piece.request, options), piece.from);
+      this.#size = data.length;
+      this.#take(piece.from, data);
+      return undefined;
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      const trouble = troubleOf(error, this.#host.isLost(error));
+      if (trouble === undefined) throw error;
+      return trouble;
+    }
+  }
+
+  async #stream(): Promise<Trouble | undefined> {
+    this.#ahead.clear();
+    let isUneven = false;
+    const trouble = await runPipeline({
+      host: this.#host,
+      window: this.#window,
+      patience: this.#patience,
+      signal: this.#signal,
+      isComplete: () => this.#done === this.#length,
+      next: (isIdle) => {
+        if (isIdle) this.#next = this.#done;
+        const from = this.#next;
+        if (from >= this.#length!) return undefined;
+        this.#next = Math.min(this.#length!, from + this.#size);
+        return this.#piece(from, this.#next);
+      },
+      answered: (payload, piece, isAlone) => {
+        const data = this.#read(payload, piece.from);
+        const expected = piece.to - piece.from;
+        this.#take(piece.from, data.length > expected ? data.subarray(0, expected) : data);
+        this.#window.succeeded();
+        if (data.length >= expected) return undefined;
+        this.#size = data.length;
+        isUneven = !isAlone;
+        return isAlone ? undefined : { kind: "mismatch", cause: undefined };
+      },
+    });
+    // A shorter piece is no fault: what comes after it is asked for anew, in pieces of that size.
+    return isUneven && trouble?.kind === "mismatch" ? undefined : trouble;
+  }
+
+  #piece(from: number, to: number): Piece {
+    return { request: requestOf(FilesGroup, download, { off: from, name: this.#name }), from, to };
+  }
+
+  #read(payload: CborMap, from: number): Uint8Array {
+    const { off, data, len } = readAnswer(FilesGroup, download, payload, this.#host.names);
+    if (off !== from) throw this.#wrong("off", `${off}, asked for ${from}`, payload);
+    if (this.#length === undefined) {
+      if (len === undefined) throw this.#wrong("len", "missing", payload);
+      this.#setLength(len, payload);
+    }
+    const left = this.#length! - from;
+    if (data.length > left) throw this.#wrong("data", `${data.length} octets, ${left} are left of ${this.#length}`, payload);
+    if (data.length === 0 && left > 0) throw this.#wrong("data", `the file ends at ${from} of ${this.#length} octets`, payload);
+    return data;
+  }
+
+  #setLength(length: number, payload: CborMap): void {
+    if (length > this.#maxLength) throw this.#wrong("len", `${length} octets, at most ${this.#maxLength} are wanted`, payload);
+    this.#length = length;
+    this.#meter = new ProgressMeter(this.#host.clock, length, this.#onProgress);
+    this.#meter.resumedFrom = this.#resumedFrom;
+    this.#meter.start(this.#resumedFrom);
+  }
+
+  #wrong(path: string, problem: string, payload: CborMap): McumgrResponseError {
+    return new McumgrResponseError({ command: "files.download", path, problem, payload });
+  }
+
+  #take(from: number, data: Uint8Array): void {
+    this.#ahead.set(from, data);
+    for (let part = this.#ahead.get(this.#done); part; part = this.#ahead.get(this.#done)) {
+      this.#ahead.delete(this.#done);
+      if (part.length === 0) break;
+      this.#parts.push(part);
+      this.#done += part.length;
+    }
+    this.#meter?.at(this.#done, this.#window.size);
+  }
+
+  async #recover(first: Trouble): Promise<void> {
+    for (let trouble = first; ; ) {
+      this.#attempts.troubled(this.#done, trouble.cause);
+      slowDown(this.#host, this.#window, trouble, "files.download");
+      try {
+        return await waitOrReconnect(this.#host, this.#window, trouble, this.#attempts.count, this.#signal);
+      } catch (error) {
+        this.#signal?.throwIfAborted();
+        const next = this.#host.isConnected ? troubleOf(error, this.#host.isLost(error)) : undefined;
+        if (next === undefined) throw error;
+        trouble = next;
+      }
+    }
+  }
+}

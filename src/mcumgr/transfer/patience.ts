@@ -1,0 +1,46 @@
+const LEAST_MS = 2500;
+const LEAST_LOSSY_MS = 1000;
+const LONGEST_MS = 40_000;
+
+/** How long to wait for an answer: longer than answers have taken, never under `leastMs`, and twice as long after each that did not come. */
+export class Patience {
+  readonly #leastMs: number;
+  #smoothMs: number | undefined;
+  #varianceMs = 0;
+  #factor = 1;
+
+  /** On a link that loses messages a loss is noticed sooner. */
+  static of({ isLossy }: { readonly isLossy: boolean }): Patience {
+    return new Patience(isLossy ? LEAST_LOSSY_MS : LEAST_MS);
+  }
+
+  constructor(leastMs: number) {
+    this.#leastMs = leastMs;
+  }
+
+  /** An answer has come after `ms`. Weights as in RFC 6298 section 2. */
+  answered(ms: number): void {
+    this.#factor = 1;
+    if (this.#smoothMs === undefined) {
+      this.#smoothMs = ms;
+      this.#varianceMs = ms / 2;
+      return;
+    }
+    this.#varianceMs = 0.75 * this.#varianceMs + 0.25 * Math.abs(this.#smoothMs - ms);
+    this.#smoothMs = 0.875 * this.#smoothMs + 0.125 * ms;
+  }
+
+  timedOut(): void {
+    this.#factor = Math.min(16, this.#factor * 2);
+  }
+
+  /** What an answer takes at most, usually. */
+  get usualMs(): number {
+    return (this.#smoothMs ?? 0) + 4 * this.#varianceMs;
+  }
+
+  /** Four times what answers take: an erase of a sector may come at any time. */
+  timeoutMs(leastMs = this.#leastMs): number {
+    return Math.max(leastMs, Math.min(LONGEST_MS, Math.max(leastMs, 4 * this.usualMs) * this.#factor));
+  }
+}
