@@ -6,4 +6,14 @@ export { type CaptureFileOptions, openCaptureFile } from "./capture-file.ts";
 export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";
 export { defaultIdentityPath, type LocalIdentity, openIdentity } from "./file-identity.ts";
 export { cacheFolder, configFolder, dataFolder, stateFolder } from "./folders.ts";
+export {
+  createUdpOpener,
+  MCUMGR_UDP_PORT,
+  openUdpLink,
+  serveMcumgrOverUdp,
+  type UdpLinkOptions,
+  type UdpPeer,
+  type UdpServer,
+  type UdpServerOptions,
+} from "./mcumgr-udp.ts";
 export { FileError, readPrivateFile, withLock, writePrivateFile } from "./private-file.ts";
