@@ -11,7 +11,20 @@ export interface Row {
   /** Rates of others for the same work, per second, on one core of a two-core x86-64 machine. */
   readonly reference?: Readonly<Record<string, number>>;
   /** Sets up and gives the function that does the work `count` times. */
-  prepare(): Promise<(count: number) => void | Promise<void>>;
+  prepare?(): Promise<(count: number) => void | Promise<void>>;
+  /** In place of `prepare`: work whose rate is that of simulated time, the same in every run. */
+  simulate?(): Promise<Simulated>;
+}
+
+/** Rates per second of simulated time. */
+export interface Simulated {
+  readonly rate: number;
+  /** The same work one at a time, over the same link. */
+  readonly oneAtATime: number;
+  /** What the link can carry at most. */
+  readonly limit: number;
+  /** Of this process, for the work at `rate`. */
+  readonly cpuSeconds: number;
 }
 
 export interface Result {
@@ -20,6 +33,7 @@ export interface Result {
   readonly rate: number;
   readonly slowest: number;
   readonly fastest: number;
+  readonly simulated?: Simulated;
 }
 
 const ROUND_MS = 250;
@@ -32,7 +46,12 @@ async function timed(work: (count: number) => void | Promise<void>, count: numbe
 }
 
 async function measure(row: Row): Promise<Result> {
-  const work = await row.prepare();
+  if (row.simulate) {
+    const simulated = await row.simulate();
+    const { rate } = simulated;
+    return { name: row.name, rate, slowest: rate, fastest: rate, simulated };
+  }
+  const work = await row.prepare!();
   // Warm up until a round is long enough; that the compiler is done by then shows in the spread of the rounds.
   let count = 1;
   for (let ms = 0; ms < ROUND_MS; ) {
@@ -104,7 +123,13 @@ function median(results: readonly Result[]): Result | undefined {
   return results.toSorted((a, b) => a.rate - b.rate)[results.length >> 1];
 }
 
-function describe({ name, unit, ceiling, reference = {} }: Row, { rate, slowest, fastest }: Result, results: Map<string, Result>): string {
+function describe({ name, unit, ceiling, reference = {} }: Row, result: Result, results: Map<string, Result>): string {
+  const { rate, slowest, fastest, simulated } = result;
+  if (simulated) {
+    const { oneAtATime, limit, cpuSeconds } = simulated;
+    const share = `${((100 * rate) / limit).toFixed(1)} % of the link, ${(rate / oneAtATime).toFixed(2)} × one at a time`;
+    return `${name.padEnd(44)} ${format(rate).padStart(12)} ${unit}/s   (${share}, ${cpuSeconds.toFixed(2)} s of CPU)`;
+  }
   const top = ceiling === undefined ? undefined : results.get(ceiling);
   const ratios = Object.entries(reference).map(([other, theirs]) => `${(rate / theirs).toFixed(2)} × ${other}`);
   if (top) ratios.unshift(`${((100 * rate) / top.rate).toFixed(0)} % of the ceiling`);

@@ -2,7 +2,8 @@ import { airRows } from "./air.ts";
 import { gattRows } from "./gatt.ts";
 import { main } from "./harness.ts";
 import { hciRows } from "./hci.ts";
+import { mcumgrRows } from "./mcumgr.ts";
 import { mgmtRows } from "./mgmt.ts";
 import { stackRows } from "./stack.ts";
 
-await main([...hciRows, ...gattRows, ...stackRows, ...mgmtRows, ...airRows], import.meta.url);
+await main([...hciRows, ...gattRows, ...stackRows, ...mgmtRows, ...mcumgrRows, ...airRows], import.meta.url);

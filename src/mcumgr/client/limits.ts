@@ -34,8 +34,8 @@ export async function readBuffers(
   try {
     const payload = await ask(requestOf(OsGroup, parameters, {}), { signal, timeoutMs: limitMs, resendAfterMs });
     const { bufSize, bufCount } = readAnswer(OsGroup, parameters, payload, names);
-    if (bufSize <= 8 || bufCount === 0) return { buffers: undefined, why: `the server claims ${bufCount} buffers of ${bufSize} octets` };
-    return { buffers: { bufSize, bufCount }, why: `the server has ${bufCount} buffers of ${bufSize} octets` };
+    if (bufSize <= 8 || bufCount === 0) return { buffers: undefined, why: `the server claims ${bufferText(bufSize, bufCount)}` };
+    return { buffers: { bufSize, bufCount }, why: `the server has ${bufferText(bufSize, bufCount)}` };
   } catch (error) {
     if (error instanceof TimeoutError && !mustAnswer) return { buffers: undefined, why: "the server does not answer" };
     if (error instanceof McumgrError || error instanceof McumgrResponseError)
@@ -43,6 +43,8 @@ export async function readBuffers(
     throw error;
   }
 }
+
+const bufferText = (octets: number, count: number) => `${count} ${count === 1 ? "buffer" : "buffers"} of ${octets} octets`;
 
 /** Each request needs a buffer, and so does each answer while it is made: one less than there are. */
 export function windowOf(buffers: ServerBuffers | undefined): number {

@@ -79,7 +79,7 @@ export function osService(options: OsServiceOptions): ServedGroup {
         tasks: Object.fromEntries(TASKS.map(([name, prio, stksiz, stkuse], tid) => [name, { prio, tid, state: 2, stksiz, stkuse }])),
       }),
       memoryPools: () => ({
-        pools: { smp_buffers: { blksiz: options.bufSize, nblks: options.bufCount, nfree: options.bufCount - 2, min: 0 } },
+        pools: { smp_buffers: { blksiz: options.bufSize, nblks: options.bufCount, nfree: Math.max(0, options.bufCount - 2), min: 0 } },
       }),
       dateTime: () => {
         if (setAt === undefined) throw refuse(OsGroup, 4);

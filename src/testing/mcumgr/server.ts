@@ -60,7 +60,13 @@ export class ServerRun {
   receive(link: McumgrLink, packet: Uint8Array): void {
     const { bufSize, record, counters } = this.#options;
     const why =
-      packet.length > bufSize ? "too-long" : packet.length < MCUMGR_HEADER_LENGTH ? "too-short" : this.#take() ? undefined : "no-buffer";
+      packet.length > bufSize
+        ? "too-long"
+        : packet.length < MCUMGR_HEADER_LENGTH
+          ? "too-short"
+          : !this.#isFull() && this.#take()
+            ? undefined
+            : "no-buffer";
     if (why !== undefined) {
       counters.lost++;
       record({ kind: "lost", why, length: packet.length });
@@ -73,11 +79,19 @@ export class ServerRun {
   }
 
   #take(): boolean {
-    const { bufCount, counters } = this.#options;
-    if (this.#inUse >= bufCount) return false;
+    const { counters } = this.#options;
+    if (this.#inUse >= this.#pool) return false;
     this.#inUse++;
     counters.peakBuffers = Math.max(counters.peakBuffers, this.#inUse);
     return true;
+  }
+
+  /** With a single buffer the answer is made where the request was, and nothing else is taken meanwhile. */
+  get #pool(): number {
+    return Math.max(2, this.#options.bufCount);
+  }
+  #isFull(): boolean {
+    return this.#options.bufCount === 1 && this.#inUse > 0;
   }
 
   #give(): void {
