@@ -6,6 +6,7 @@ export { type CaptureFileOptions, openCaptureFile } from "./capture-file.ts";
 export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";
 export { defaultIdentityPath, type LocalIdentity, openIdentity } from "./file-identity.ts";
 export { cacheFolder, configFolder, dataFolder, stateFolder } from "./folders.ts";
+export { createSerialOpener, openSerialLink, openSerialPort, type SerialLinkOptions, type SerialPortOptions } from "./mcumgr-serial.ts";
 export {
   createUdpOpener,
   MCUMGR_UDP_PORT,
@@ -17,3 +18,4 @@ export {
   type UdpServerOptions,
 } from "./mcumgr-udp.ts";
 export { FileError, readPrivateFile, withLock, writePrivateFile } from "./private-file.ts";
+export { openPseudoTerminal, type PseudoTerminal } from "./pseudo-terminal.ts";
