@@ -34,10 +34,10 @@ class FakeStream implements SerialStream {
   takesWrites = true;
   failsLines = false;
   readonly #listeners = new Map<string, ((value?: never) => void)[]>();
-  readonly #refusal: () => string | undefined | "silence";
+  readonly #refusal: () => string | undefined;
   #late: Callback | undefined;
 
-  constructor(settings: Readonly<Record<string, unknown>>, refusal: () => string | undefined | "silence") {
+  constructor(settings: Readonly<Record<string, unknown>>, refusal: () => string | undefined) {
     this.settings = settings;
     this.#refusal = refusal;
   }
@@ -78,7 +78,7 @@ class FakeStream implements SerialStream {
   }
 }
 
-function ports(refusal: (attempt: number) => string | undefined | "silence" = () => undefined) {
+function ports(refusal: (attempt: number) => string | undefined = () => undefined) {
   const streams: FakeStream[] = [];
   const create: CreateSerialStream = (settings) => {
     const stream: FakeStream = new FakeStream(settings, () => refusal(streams.length));
