@@ -1,4 +1,5 @@
 import { type Clock, delay } from "../../async/clock.ts";
+import { onAbort } from "../../async/on-abort.ts";
 
 /** The supply is gone, or the processor was reset: whatever was running stops where it is. */
 export class PowerLost extends Error {}
@@ -131,12 +132,9 @@ export class SimulatedFlash {
     }
     this.#steps++;
     if (ms > 0) {
-      try {
-        await delay(this.#clock, ms, { signal: power.signal, name: "flash memory" });
-      } catch (error) {
-        apply(0.5);
-        throw error;
-      }
+      // At once, before anything can start anew and look.
+      using _cut = onAbort(power.signal, () => apply(0.5));
+      await delay(this.#clock, ms, { signal: power.signal, name: "flash memory" });
     }
     apply(1);
   }
