@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { concat } from "../src/bytes/hex.ts";
 import type { Device, DeviceAdvertiseOptions, DeviceOptions } from "../src/device/index.ts";
+import { HciError, HciErrorCode } from "../src/hci/index.ts";
 import {
   BleLink,
   type BleMcumgrPort,
@@ -193,6 +194,21 @@ describe("a link that is open", () => {
     expect([link.provenLimit, link.messageLimit(undefined), link.messageLimit({ bufSize: 2475, bufCount: 4 })]).toEqual([495, 495, 2475]);
     for (const length of [8, 9, 494, 495, 496, 990, 2475])
       expect(await answerTo(link, message(length & 0xff, length))).toHaveLength(length);
+  });
+
+  test("controllers that are busy are asked for LE 2M again", async () => {
+    await using air = new SimulatedAir({ seed: 23 });
+    const { central, peripheral } = await air.connectedPair();
+    serveMcumgrOverGatt(peripheral.device, echo);
+    let asked = 0;
+    const { setPhy } = central.connection;
+    central.connection.setPhy = async (...parameters) => {
+      if (asked++ < 2) throw new HciError({ status: HciErrorCode.CommandDisallowed, command: "LeSetPhy" });
+      return await setPhy.apply(central.connection, parameters);
+    };
+    await openConnectionLink(central.connection);
+    await air.advance(2000);
+    expect([asked, central.connection.phy.tx]).toEqual([3, "2M"]);
   });
 
   test.each([

@@ -1,4 +1,5 @@
 import { callOut } from "../../async/call-out.ts";
+import { delay } from "../../async/clock.ts";
 import { Deadline } from "../../async/deadline.ts";
 import type { OperationOptions } from "../../async/pending.ts";
 import { AttError, AttErrorCode } from "../../att/index.ts";
@@ -6,11 +7,14 @@ import { checkBoolean, checkChoice, checkOperation, optionNames } from "../../co
 import { BleError, ClosedError, StateError } from "../../core/error.ts";
 import type { Connection } from "../../device/index.ts";
 import { GattNotFoundError, type RemoteCharacteristic, type ValueSubscription } from "../../gatt/index.ts";
+import { HciError } from "../../hci/index.ts";
 import { NotMcumgrServerError } from "../protocol/error.ts";
 import { BleLink, type BleMcumgrPort, fillingLength, MCUMGR_CHARACTERISTIC, MCUMGR_SERVICE } from "./ble.ts";
 import type { McumgrLink } from "./link.ts";
 
 export const DEFAULT_OPEN_TIMEOUT_MS = 30_000;
+const PHY_ATTEMPTS = 4;
+const PHY_PAUSE_MS = 300;
 /** Refusals that a pairing may help against, Vol 3 Part F 3.4.1.1. */
 const LACK_OF_SECURITY: readonly number[] = [
   AttErrorCode.InsufficientAuthentication,
@@ -58,7 +62,7 @@ export async function openOn(
   using deadline = new Deadline({ clock, operation: `opening the mcumgr link to ${target}`, ...rest });
   const { signal } = deadline;
   const { gatt } = connection;
-  if (phy === "2M" && connection.phy.tx !== "2M") connection.setPhy({ tx: "2M", rx: "2M" }).catch(() => undefined); // it works without
+  if (phy === "2M" && connection.phy.tx !== "2M") void askFor2M(connection); // behind the caller's back: it works without
   await gatt.exchangeMtu({ signal }).catch((error: unknown) => {
     // A policy against it, or a server without: 23 then.
     if (!(error instanceof StateError || error instanceof AttError)) throw error;
@@ -78,6 +82,19 @@ export async function openOn(
   } catch (error) {
     port.abandon();
     throw error;
+  }
+}
+
+/** Controllers that are busy with another procedure, of a new link there are some, are asked again. */
+async function askFor2M(connection: Connection): Promise<void> {
+  for (let attempt = 0; attempt < PHY_ATTEMPTS; attempt++) {
+    try {
+      await connection.setPhy({ tx: "2M", rx: "2M" });
+      return;
+    } catch (error) {
+      if (!(error instanceof HciError)) return; // not to be had, or the link is gone
+    }
+    await delay(connection.att.clock, PHY_PAUSE_MS, { name: "another try for LE 2M" });
   }
 }
 

@@ -7,7 +7,7 @@ import { BleLink, type BleLinkOptions, type BleMcumgrPort, fillingLength, MCUMGR
 import type { McumgrLink } from "./link.ts";
 
 export interface GattMcumgrServerOptions {
-  /** A peer has subscribed, or written. The link ends when the peer goes or subscribes no more. */
+  /** A peer has subscribed, or written. The link ends when the peer goes or subscribes no more; closing it disconnects the peer. */
   readonly onLink: (link: McumgrLink, peer: GattPeer) => void;
   /** What a peer must prove; nothing by default. A server as it is built by default wants `{ write: "authenticated", subscribe: "authenticated" }`. */
   readonly permissions?: AttributePermissions | undefined;
@@ -113,8 +113,11 @@ class PeerPort implements BleMcumgrPort {
     callOut(this.onClose, reason);
   }
 
+  /** Disconnects, behind the caller's back: a server that is reset is not there any more, and its client has to hear of it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#reason) this.#leave(new ClosedError(`the link to ${this.target} was closed`));
+    if (this.#reason) return;
+    this.#leave(new ClosedError(`the link to ${this.target} was closed`));
+    this.#connection.disconnect().catch(() => undefined); // it goes by itself perhaps
   }
 
   #leave(reason: BleError): void {
