@@ -228,6 +228,40 @@ describe("a lost link", () => {
   });
 });
 
+test("an opener that does not listen is left alone, and its link closed when it comes", async () => {
+  const clock = new VirtualClock();
+  const { client: link, server } = createMemoryLinks({ clock });
+  let ended = 0;
+  server.onClose = () => void ended++;
+  const controller = new AbortController();
+  const open = async () => {
+    await clock.advance(1000);
+    return link;
+  };
+  const opening = McumgrClient.open(open, { clock, signal: controller.signal });
+  controller.abort("enough");
+  await expect(opening).rejects.toBe("enough");
+  await clock.advance(1100);
+  expect(ended).toBe(1);
+});
+
+test("a client that is closed while it reconnects stops at once", async () => {
+  const at = await setUp(
+    {},
+    {
+      onOpen: (count) => {
+        if (count > 0) throw new Error("out of reach");
+      },
+    },
+  );
+  at.cut();
+  const waiting = at.client.reconnect().catch((error: unknown) => error);
+  await at.clock.advance(5000);
+  await at.client[Symbol.asyncDispose]();
+  expect(await waiting).toMatchObject({ code: "ERR_CLOSED" });
+  expect(at.clock.now()).toBeLessThan(5100);
+});
+
 describe("reset", () => {
   test("waits for the link's end and for the server to come back", async () => {
     await using at = await setUp();

@@ -224,10 +224,17 @@ export class McumgrClient implements AsyncDisposable {
     return this.#inTurn("files.download", this.#fileTurn, options, (signal) => downloadFile(this.#session, name, { ...options, signal }));
   }
 
-  async #inTurn<T>(operation: string, turn: Semaphore, options: OperationOptions, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #inTurn<T>(
+    operation: string,
+    turn: Semaphore,
+    options: OperationOptions & { readonly window?: number | undefined },
+    act: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     options.signal?.throwIfAborted();
-    using deadline = new Deadline({ clock: this.#session.clock, operation, ...options });
+    const { signal, timeoutMs, window } = options;
+    using deadline = new Deadline({ clock: this.#session.clock, operation, signal, timeoutMs });
     using _ = await turn.acquire({ signal: deadline.signal });
+    using __ = this.#session.widen(window);
     return await act(deadline.signal);
   }
 

@@ -6,12 +6,13 @@ import { McumgrReturnCode } from "../protocol/codes.ts";
 import { errorOf, McumgrError, type McumgrErrorNames, McumgrResponseError } from "../protocol/error.ts";
 import { OsGroup } from "../protocol/groups/os.ts";
 import { dataRoom } from "../transfer/chunk.ts";
-import { type McumgrLimits, requestOf, type TransferAskOptions, type TransferRequest } from "../transfer/host.ts";
+import { requestOf, type TransferAskOptions, type TransferRequest } from "../transfer/host.ts";
+import { SLOWEST_MS_PER_OCTET } from "../transfer/patience.ts";
 
 /** More are of no use on any link, whatever the server claims. */
 const LARGEST_WINDOW = 8;
 const PARAMETERS_TIMEOUT_MS = 2000;
-const PROBE_TIMEOUT_MS = 2500;
+const PROBE_TIMEOUT_MS = 1500;
 /** Where messages may be lost, one that is lost proves nothing yet. */
 const PROBES_LOSSY = 2;
 
@@ -51,12 +52,6 @@ export function windowOf(buffers: ServerBuffers | undefined): number {
   return Math.max(1, Math.min(LARGEST_WINDOW, (buffers?.bufCount ?? 2) - 1));
 }
 
-/** What holds before a longer message was tried. */
-export function limitsBefore(link: McumgrLink, buffers: ServerBuffers | undefined, why: string): McumgrLimits & { readonly goal: number } {
-  const goal = link.messageLimit(buffers);
-  return { messageLimit: Math.min(goal, link.provenLimit), window: windowOf(buffers), buffers, why, goal };
-}
-
 /**
  * Whether a message of `goal` octets gets through: an echo whose answer is as long. Every answer shows that it did, but for those of a server
  * that got a part of it.
@@ -65,10 +60,11 @@ export function limitsBefore(link: McumgrLink, buffers: ServerBuffers | undefine
  */
 export async function probe(ask: Ask, link: McumgrLink, goal: number, signal: AbortSignal | undefined): Promise<boolean> {
   // `d` is three octets shorter than `data`; the answer has one octet more than the request, the end of its map.
+  const timeoutMs = PROBE_TIMEOUT_MS + goal * SLOWEST_MS_PER_OCTET;
   const d = "x".repeat(Math.max(0, dataRoom(goal + 3 - 1, {})));
   for (let i = 0; i < (link.isLossy ? PROBES_LOSSY : 1); i++) {
     try {
-      const payload = await ask(requestOf(OsGroup, OsGroup.commands.echo, { d }), { signal, timeoutMs: PROBE_TIMEOUT_MS });
+      const payload = await ask(requestOf(OsGroup, OsGroup.commands.echo, { d }), { signal, timeoutMs });
       const failure = errorOf(payload);
       if (failure === undefined) return true;
       return failure.rc !== McumgrReturnCode.Corrupt && failure.rc !== McumgrReturnCode.Invalid;

@@ -2,7 +2,7 @@ import type { Clock } from "../../async/clock.ts";
 import { Deadline } from "../../async/deadline.ts";
 import { Emitter } from "../../async/emitter.ts";
 import { onAbort } from "../../async/on-abort.ts";
-import type { OperationOptions } from "../../async/pending.ts";
+import { type OperationOptions, Pending } from "../../async/pending.ts";
 import { SharedWork } from "../../async/shared-work.ts";
 import { type BleError, ClosedError, TimeoutError } from "../../core/error.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -14,10 +14,11 @@ import { encodeMessage } from "../protocol/message.ts";
 import { McumgrRegistry } from "../protocol/registry.ts";
 import type { McumgrFallback, McumgrLimits, TransferAskOptions, TransferHost, TransferRequest } from "../transfer/host.ts";
 import type { McumgrClientEvents } from "./events.ts";
-import { limitsBefore, probe, readBuffers } from "./limits.ts";
+import { probe, readBuffers } from "./limits.ts";
 import { payloadOf } from "./payload.ts";
 import { openAgain } from "./reconnect.ts";
 import { type Answer, type AskOptions, RequestTable } from "./requests.ts";
+import { ServerLimits } from "./server-limits.ts";
 import { VersionChoice } from "./version.ts";
 
 /** Servers answer a reset first and do it a quarter of a second later. */
@@ -42,18 +43,14 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
   readonly #open: OpenMcumgrLink;
   readonly #logger: Logger;
   readonly #version: VersionChoice;
-  readonly #ownWindow: number | undefined;
-  readonly #ownLimit: number | undefined;
+  readonly #limits: ServerLimits;
   #link: McumgrLink | undefined;
   #reason: BleError = new ClosedError("there is no link yet");
   #closed = false;
+  readonly #ending = new AbortController();
   readonly #lost = new WeakSet<object>();
-  #limits: McumgrLimits = { messageLimit: 0, window: 1, buffers: undefined, why: "there is no link yet" };
-  /** A longer message than has been tried, which the server should take. */
-  #goal = 0;
-  /** What was found out about servers: a message of so many octets gets through, or does not. */
-  readonly #probed = new Map<string, boolean>();
-  #probing: SharedWork<void> | undefined;
+  /** The trial of a long message, and over which link. */
+  #trial: { readonly link: McumgrLink; readonly work: SharedWork<void> } | undefined;
   #reconnecting: SharedWork<void> | undefined;
   /** What the last attempt to reconnect came to. */
   #failure: unknown;
@@ -66,9 +63,19 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     this.#logger = options.logger;
     this.timeoutMs = options.timeoutMs;
     this.#version = new VersionChoice(options.version);
-    this.#ownWindow = options.window;
-    this.#ownLimit = options.messageLimit;
     this.table = new RequestTable(options.clock);
+    this.#limits = new ServerLimits({
+      window: options.window,
+      messageLimit: options.messageLimit,
+      onWindow: () => {
+        this.table.window = this.#limits.window;
+      },
+      onChange: (limits) => {
+        this.#logger.debug(() => `messages of ${limits.messageLimit} octets, ${limits.window} at once: ${limits.why}`);
+        this.events.emit("limits", limits);
+      },
+      tell: (fallback) => this.tell(fallback),
+    });
   }
 
   get version(): number {
@@ -78,7 +85,7 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     return this.#link?.info;
   }
   get known(): McumgrLimits {
-    return this.#limits;
+    return this.#limits.known;
   }
   get isConnected(): boolean {
     return this.#link !== undefined;
@@ -90,7 +97,7 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     return this.#link?.isLossy ?? false;
   }
   get provenLimit(): number {
-    return Math.min(this.#link?.provenLimit ?? 0, this.#ownLimit ?? Number.POSITIVE_INFINITY);
+    return this.#limits.proven(this.#link);
   }
   isLost(error: unknown): boolean {
     return !this.#link || (typeof error === "object" && error !== null && this.#lost.has(error));
@@ -109,15 +116,25 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
 
   /** @throws what the opener throws · {ClosedError} */
   async openLink(options: OperationOptions): Promise<void> {
-    const link = await this.#open(options);
-    if (this.#closed || options.signal?.aborted) {
-      await link[Symbol.asyncDispose]();
-      throw this.#closed ? this.#reason : options.signal?.reason;
-    }
+    const link = await this.#opened(options);
     this.#link = link;
-    this.#limits = { ...this.#limits, messageLimit: this.provenLimit };
+    this.#limits.begin(link);
     this.table.attach(link);
     link.onClose = (reason) => this.#onClose(link, reason);
+  }
+
+  /** An opener may take its time, whatever it was told: then its link comes to nobody, and is closed. */
+  async #opened(options: OperationOptions): Promise<McumgrLink> {
+    const pending = new Pending<McumgrLink>({ clock: this.clock, operation: "opening an mcumgr link", ...options });
+    using _ = onAbort(this.#ending.signal, () => pending.reject(this.#reason));
+    (async () => await this.#open(options))().then(
+      (link) => {
+        if (pending.settled) link[Symbol.asyncDispose]().then(undefined, () => undefined);
+        else pending.resolve(link);
+      },
+      (error: unknown) => pending.reject(error),
+    );
+    return await pending.promise;
   }
 
   /** Closes the link to make another one. */
@@ -150,58 +167,37 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     const ask = this.ask.bind(this);
     this.#version.forget();
     const { buffers, why } = await readBuffers(ask, link, this.names, { signal, timeoutMs: this.timeoutMs, mustAnswer });
-    const { goal, ...limits } = limitsBefore(link, buffers, why);
-    this.#goal = this.#ownLimit === undefined ? goal : 0;
-    this.#set({ ...limits, messageLimit: this.#ownLimit ?? limits.messageLimit, window: this.#ownWindow ?? limits.window });
-    const found = this.#probed.get(this.#probeKey(link));
-    if (found !== undefined && this.#goal > this.#limits.messageLimit) this.#settle(found);
+    this.#limits.learn(link, buffers, why);
     // Where nothing is lost it takes one round, and is worth it; elsewhere it waits until a long message is wanted.
-    else if (!link.isLossy) await this.limits(signal);
-  }
-
-  #probeKey(link: McumgrLink): string {
-    return `${link.info.kind} ${link.provenLimit} ${this.#goal}`;
-  }
-
-  #set(limits: McumgrLimits): void {
-    this.#limits = limits;
-    this.table.window = limits.window;
-    this.#logger.debug(() => `messages of ${limits.messageLimit} octets, ${limits.window} at once: ${limits.why}`);
-    this.events.emit("limits", limits);
+    if (!link.isLossy) await this.limits(signal);
   }
 
   /** Tries a message as long as the server should take, where that has not been done yet. Several callers share the trial. */
   async limits(signal: AbortSignal | undefined): Promise<McumgrLimits> {
     signal?.throwIfAborted();
     const link = this.#needLink();
-    if (this.#goal <= this.#limits.messageLimit) return this.#limits;
-    if (!this.#probing || this.#probing.over)
-      this.#probing = new SharedWork<void>({
-        clock: this.clock,
-        operation: "trying how long a message may be",
-        run: async (abandoned) => {
-          const goal = this.#goal;
-          const key = this.#probeKey(link);
-          const found = await probe((request, options) => this.#ask(request, options, goal), link, goal, abandoned);
-          this.#probed.set(key, found);
-          if (this.#link === link && this.#goal === goal) this.#settle(found);
-        },
-      });
-    await this.#probing.join({ signal });
-    return this.#limits;
+    const { goal } = this.#limits;
+    if (goal !== undefined) {
+      if (this.#trial?.link !== link || this.#trial.work.over) this.#trial = { link, work: this.#try(link, goal) };
+      await this.#trial.work.join({ signal });
+    }
+    return { ...this.known, window: this.#limits.window };
   }
 
-  #settle(found: boolean): void {
-    const limits = this.#limits;
-    const goal = this.#goal;
-    this.#goal = 0;
-    if (found) {
-      this.#set({ ...limits, messageLimit: goal });
-      return;
-    }
-    const why = `a message of ${goal} octets did not get through`;
-    this.tell({ what: "messageLimit", from: goal, to: limits.messageLimit, why });
-    this.#set({ ...limits, why });
+  #try(link: McumgrLink, goal: number): SharedWork<void> {
+    return new SharedWork<void>({
+      clock: this.clock,
+      operation: "trying how long a message may be",
+      run: async (abandoned) => {
+        const getsThrough = await probe((request, options) => this.#ask(request, options, goal), link, goal, abandoned);
+        this.#limits.found(link, goal, getsThrough, this.#link === link);
+      },
+    });
+  }
+
+  /** A caller knows better than the server's buffers how many requests may be outstanding; until it is disposed. */
+  widen(window: number | undefined): Disposable {
+    return this.#limits.widen(window);
   }
 
   #needLink(): McumgrLink {
@@ -239,7 +235,7 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
   ): Promise<Answer> {
     this.#needLink();
     const message = encodeMessage({ ...header, sequence: 0 }, payload);
-    if (message.length > (limit ?? this.#limits.messageLimit)) {
+    if (message.length > (limit ?? this.known.messageLimit)) {
       const { messageLimit } = await this.limits(options.signal);
       if (message.length > messageLimit) throw new MessageTooLongError(message.length, messageLimit);
     }
@@ -274,13 +270,16 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
         clock: this.clock,
         operation: "reconnecting",
         run: async (abandoned) => {
+          const over = new AbortController();
+          using _ = onAbort(abandoned, () => over.abort(abandoned.reason));
+          using __ = onAbort(this.#ending.signal, () => over.abort(this.#reason));
           this.#failure = undefined;
-          await this.#awaitReset(abandoned);
-          abandoned.throwIfAborted();
-          await openAgain(this, abandoned, (error) => {
+          await this.#awaitReset(over.signal);
+          over.signal.throwIfAborted();
+          await openAgain(this, over.signal, (error) => {
             this.#failure = error;
           });
-          this.events.emit("reconnected", { limits: this.#limits });
+          this.events.emit("reconnected", { limits: this.known });
         },
       });
     try {
@@ -297,6 +296,7 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     this.#closed = true;
     const link = this.#link;
     this.#leave(new ClosedError("the mcumgr client was closed"));
+    this.#ending.abort(this.#reason);
     await link?.[Symbol.asyncDispose]();
   }
 }

@@ -6,7 +6,7 @@ import { FilesGroup } from "../protocol/groups/files.ts";
 import { Attempts } from "./attempts.ts";
 import { compareFile, fileLength } from "./file-hash.ts";
 import type { FileTransferResult } from "./file-upload.ts";
-import { requestOf, type TransferHost } from "./host.ts";
+import { type McumgrLimits, requestOf, type TransferHost } from "./host.ts";
 import { Patience } from "./patience.ts";
 import { type Piece, runPipeline } from "./pipeline.ts";
 import { ProgressMeter, type TransferProgress } from "./progress.ts";
@@ -41,9 +41,10 @@ const { download } = FilesGroup.commands;
 export async function downloadFile(host: TransferHost, name: string, options: FileDownloadOptions): Promise<FileDownloadResult> {
   const startMs = host.clock.now();
   const { signal, resumeFrom, verify = true } = options;
-  const { window } = await limitsOf(host, signal);
+  const limits = await limitsOf(host, signal);
+  const { messageLimit, window } = { ...limits, ...(options.window && { window: options.window }) };
   const there = resumeFrom && resumeFrom.length > 0 ? await usable(host, name, resumeFrom, signal) : undefined;
-  const downloader = new Downloader(host, name, options, options.window ?? window, there);
+  const downloader = new Downloader(host, name, options, { messageLimit, window }, there);
   const data = await downloader.run();
   const same = verify ? await compareFile(host, name, data, signal) : undefined;
   if (same === false) throw new ImageMismatchError(`files.download ${name}: what has come is not what the server has`);
@@ -85,14 +86,20 @@ class Downloader {
   #size = 0;
   #next = 0;
 
-  constructor(host: TransferHost, name: string, options: FileDownloadOptions, window: number, there: Beginning | undefined) {
+  constructor(
+    host: TransferHost,
+    name: string,
+    options: FileDownloadOptions,
+    { messageLimit, window }: Pick<McumgrLimits, "messageLimit" | "window">,
+    there: Beginning | undefined,
+  ) {
     this.#host = host;
     this.#name = name;
     this.#signal = options.signal;
     this.#maxLength = options.maxLength ?? MAX_LENGTH;
     this.#onProgress = options.onProgress;
     this.#window = new TransferWindow(window, host.isLossy);
-    this.#patience = Patience.of(host);
+    this.#patience = Patience.of(host, messageLimit * window);
     this.#resumedFrom = there?.data.length ?? 0;
     if (!there) return;
     this.#setLength(there.length, {});

@@ -38,6 +38,15 @@ test("one buffer, or no word on buffers: one at a time", async () => {
   }
 });
 
+test("the caller may know better how many requests the server takes", async () => {
+  await using at = await setUp({ bufCount: 4, secretive: true }, { link: { provenLimit: 500 } });
+  await at.client.uploadImage(image, { window: 2 });
+  expect([sum(at.server.image), at.server.mostAtOnce]).toEqual([SUM, 2]);
+  at.server.mostAtOnce = 0;
+  await Promise.all([1, 2, 3].map((n) => at.client.os.echo({ d: `${n}` })));
+  expect(at.server.mostAtOnce).toBe(1);
+});
+
 test("progress goes up to the end, with rate and time left", async () => {
   await using at = await setUp({ processMs: 100 });
   const told: TransferProgress[] = [];

@@ -1,20 +1,26 @@
 const LEAST_MS = 2500;
 const LEAST_LOSSY_MS = 1000;
+/** A console at 9600 baud, there and back. */
+export const SLOWEST_MS_PER_OCTET = 3;
 const LONGEST_MS = 40_000;
 
 /** How long to wait for an answer: longer than answers have taken, never under `leastMs`, and twice as long after each that did not come. */
 export class Patience {
   readonly #leastMs: number;
+  readonly #firstMs: number;
   #smoothMs: number | undefined;
   #varianceMs = 0;
   #factor = 1;
 
-  /** On a link that loses messages a loss is noticed sooner. */
-  static of({ isLossy }: { readonly isLossy: boolean }): Patience {
-    return new Patience(isLossy ? LEAST_LOSSY_MS : LEAST_MS);
+  /** On a link that loses messages a loss is noticed sooner. @param octets of all messages that may be on their way at once */
+  static of({ isLossy }: { readonly isLossy: boolean }, octets: number): Patience {
+    const leastMs = isLossy ? LEAST_LOSSY_MS : LEAST_MS;
+    return new Patience(leastMs, leastMs + octets * SLOWEST_MS_PER_OCTET);
   }
 
-  constructor(leastMs: number) {
+  /** @param firstMs how long to wait while it is not known how long answers take */
+  constructor(leastMs: number, firstMs = leastMs) {
+    this.#firstMs = firstMs;
     this.#leastMs = leastMs;
   }
 
@@ -41,6 +47,7 @@ export class Patience {
 
   /** Four times what answers take: an erase of a sector may come at any time. */
   timeoutMs(leastMs = this.#leastMs): number {
-    return Math.max(leastMs, Math.min(LONGEST_MS, Math.max(leastMs, 4 * this.usualMs) * this.#factor));
+    const expectedMs = this.#smoothMs === undefined ? this.#firstMs : 4 * this.usualMs;
+    return Math.max(leastMs, Math.min(LONGEST_MS, Math.max(leastMs, expectedMs) * this.#factor));
   }
 }

@@ -51,7 +51,7 @@ export class Uploader {
     this.#limit = options.limit;
     this.#state = new UploadState(destination, options.from, options.alignment);
     this.#window = new TransferWindow(options.window, host.isLossy);
-    this.#patience = Patience.of(host);
+    this.#patience = Patience.of(host, options.limit * options.window);
     this.#meter = new ProgressMeter(host.clock, destination.length, options.onProgress);
   }
 
