@@ -449,6 +449,46 @@ test("the length of fragments fills the radio's packets", () => {
   expect([20, 244, 495].map((length) => fillingLength(length, 27))).toEqual([20, 236, 479]);
 });
 
+test("answers of a server fill the radio's packets too, and what came of one is forgotten after a loss", async () => {
+  await using air = new SimulatedAir({ seed: 24 });
+  const { central } = await world(air, { server: { att: { mtu: 247 }, controller: { features: { dataLength: false } } } });
+  const link = await openBleLink(central, "Sensor 12");
+  expect(link.isLossy).toBe(false);
+  expect(await answerTo(link, message(1, 500))).toEqual(message(1, 500));
+  const lengths = (name: string): number[] => air.trace(name).map(({ bytes }) => bytes.length - 9 - 3);
+  expect([lengths("AttWriteCmd"), lengths("AttHandleValueNtf")]).toEqual([
+    [236, 236, 28],
+    [236, 236, 28],
+  ]);
+});
+
+test("a loss within an answer does not spoil the next one", async () => {
+  const port: BleMcumgrPort = {
+    target: "test",
+    maxWriteLength: 20,
+    onValue: undefined,
+    onClose: undefined,
+    write: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
+  const link = new BleLink(port);
+  const got: Uint8Array[] = [];
+  link.onMessage = (octets) => got.push(octets);
+  port.onValue!(message(1, 40).subarray(0, 20));
+  link.resynchronise();
+  port.onValue!(message(2, 20));
+  expect(got).toEqual([message(2, 20)]);
+});
+
+test("the terms of a call are the opener's own", async () => {
+  await using air = new SimulatedAir({ seed: 25 });
+  const { central } = await world(air);
+  const open = createBleOpener(central, "Sensor 12");
+  await expect(open({ signal: AbortSignal.abort("before") })).rejects.toBe("before");
+  await expect(open({ timeoutMs: 1 })).rejects.toMatchObject({ code: "ERR_TIMEOUT", timeoutMs: 1 });
+  await expect(open({ timeout: 1 } as object)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+});
+
 test("a port's fragments: one write where it fits, else of the length that fills", async () => {
   const writes: number[] = [];
   const port: BleMcumgrPort = {

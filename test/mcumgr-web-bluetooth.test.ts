@@ -9,6 +9,7 @@ import {
   serveMcumgrOverGatt,
   type WebBluetoothDevice,
   type WebBluetoothLinkOptions,
+  type WebBluetoothRequest,
 } from "../src/mcumgr/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
 import { WebBluetoothStandIn } from "./support/web-bluetooth.ts";
@@ -115,9 +116,16 @@ test("nothing chosen, no click, no Web Bluetooth, nobody there, no time", async 
     code: "ERR_CLOSED",
     message: "no device was chosen",
   });
-  const strict = { requestDevice: () => Promise.reject(new DOMException("Must be handling a user gesture", "SecurityError")) };
+  const requests: unknown[] = [];
+  const strict = {
+    requestDevice: (request: WebBluetoothRequest) => {
+      requests.push(request);
+      return Promise.reject(new DOMException("Must be handling a user gesture", "SecurityError"));
+    },
+  };
   await expect(openWebBluetoothLink({ bluetooth: strict })).rejects.toMatchObject({ code: "ERR_STATE" });
   await expect(openWebBluetoothLink()).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+  expect(requests).toEqual([{ filters: [{ services: [MCUMGR_SERVICE.toLowerCase()] }], optionalServices: [MCUMGR_SERVICE.toLowerCase()] }]);
   bluetooth.refuses = false;
   const open = createWebBluetoothOpener({ bluetooth, clock: air.clock });
   await (await open())[Symbol.asyncDispose]();

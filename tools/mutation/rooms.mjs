@@ -18,6 +18,7 @@ export const rooms = {
   "src/controller": room("src/controller", "test/air-*.test.ts"),
   "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts"),
   "src/capture": room("src/capture"),
+  "src/mcumgr/links": room("src/mcumgr/links", "test/mcumgr-{framing-vectors,ble,web-bluetooth}.test.ts"),
   "src/mcumgr/protocol": room("src/mcumgr/protocol"),
   "src/mgmt": room("src/mgmt"),
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),

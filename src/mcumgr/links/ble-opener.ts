@@ -64,9 +64,8 @@ interface Wanted {
 
 function wantedOf(target: BleTarget): Wanted {
   if (target === undefined) return {};
-  if (target instanceof Address) return { address: target, isSure: true };
   if (typeof target === "object" && target !== null && "name" in target) return { name: named(target.name) };
-  const text = typeof target === "object" && target !== null && "address" in target ? target.address : target;
+  const text = typeof target === "object" && target !== null && "address" in target ? target.address : target; // an Address among them
   if (text instanceof Address) return { address: text, isSure: true };
   if (typeof text !== "string")
     throw new ArgumentError("openBleLink: target: expected a name, an address, { name }, { address } or nothing");

@@ -218,6 +218,38 @@ test("more than a frame announced, a marker within a line and a first line witho
   expect(faultsOf("\x06\x09AA=A\n", "\x06\x09=AAA\n", "\x06\x09A===\n", "\x06\x09AA!A\n")).toEqual(Array(4).fill("bad-base64"));
 });
 
+test("after a loss what came of a message is forgotten", async () => {
+  const faults: ConsoleFault[] = [];
+  const { clock, line, client } = links({}, { onFault: (fault) => faults.push(fault) });
+  const got: Uint8Array[] = [];
+  client.onMessage = (octets) => got.push(octets);
+  const lines = encodeConsoleFrame(message(1, 180));
+  await line.server.write(lines[0]!);
+  await clock.advance(1);
+  client.resynchronise();
+  await line.server.write(lines[1]!);
+  await clock.advance(1);
+  expect([got, faults]).toEqual([[], ["orphan-continuation"]]);
+});
+
+test("half a marker within a line is nothing that the console said", () => {
+  const decoder = new ConsoleDecoder({ onMessage: () => {}, onText: () => expect.unreachable() });
+  decoder.push(Uint8Array.of(6, 9, 0x41, 6));
+  decoder.reset();
+});
+
+test("closing a line tells the other end, and not the own one", async () => {
+  const { line } = links();
+  const told: string[] = [];
+  line.client.onClose = () => told.push("client");
+  line.server.onClose = () => told.push("server");
+  await line.client[Symbol.asyncDispose]();
+  await line.client[Symbol.asyncDispose]();
+  await line.server[Symbol.asyncDispose]();
+  expect(told).toEqual(["server"]);
+  await expect(line.client.write(message(1))).rejects.toMatchObject({ code: "ERR_CLOSED" });
+});
+
 test("what was held back as half a marker is text once the decoder is reset", () => {
   const said: string[] = [];
   const decoder = new ConsoleDecoder({ onMessage: () => {}, onText: (octets) => said.push(text(octets)) });

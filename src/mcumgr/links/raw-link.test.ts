@@ -111,10 +111,18 @@ test("a rest that comes too late does not spoil the next message", async () => {
 test("a message given away stays as it is, and what is held grows with what comes", () => {
   const clock = new VirtualClock();
   const got: Uint8Array[] = [];
-  const assembler = new MessageAssembler({ clock, onMessage: (octets) => got.push(octets) });
+  const dropped: number[] = [];
+  const assembler = new MessageAssembler({
+    clock,
+    onMessage: (octets) => got.push(octets),
+    onDropped: (count) => dropped.push(count),
+  });
   const long = message(5, 60_000);
   for (let at = 0; at < long.length; at += 100) assembler.push(long.subarray(at, at + 100));
   assembler.push(message(6).subarray(0, 9));
   expect(assembler.pending).toBe(9);
   expect(got).toEqual([long]);
+  assembler.reset();
+  assembler.reset(); // nothing more to forget
+  expect([assembler.pending, dropped]).toEqual([0, [9]]);
 });

@@ -71,6 +71,35 @@ test("closing lets go of the streams, so that the port behind them can be closed
   expect([up.writable.locked, down.readable.locked]).toEqual([false, false]);
 });
 
+test("whoever closes the port is not told of the end, and reads nothing more", async () => {
+  const { client, server } = lines();
+  let told = 0;
+  let got = 0;
+  client.onClose = () => told++;
+  client.onOctets = () => got++;
+  client.onOctets = undefined;
+  expect(client.onOctets).toBeUndefined();
+  client.onOctets = () => got++; // one reader, however often it is set
+  await server.write(message);
+  await turn();
+  expect(got).toBe(1);
+  await client[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+  await turn();
+  expect([told, got]).toEqual([0, 1]);
+});
+
+test("the end is told once, also to who asks late", async () => {
+  const { client, server } = lines();
+  client.onOctets = () => {};
+  await server[Symbol.asyncDispose]();
+  await turn();
+  let told = 0;
+  client.onClose = () => told++;
+  client.onClose = () => told++;
+  expect(told).toBe(1);
+});
+
 test("a stream of something else than octets is the end, a view of a Buffer is not", async () => {
   const got: Uint8Array[] = [];
   const port = createStreamPort({
