@@ -7,6 +7,7 @@ export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";
 export { defaultIdentityPath, type LocalIdentity, openIdentity } from "./file-identity.ts";
 export { cacheFolder, configFolder, dataFolder, stateFolder } from "./folders.ts";
 export { createSerialOpener, openSerialLink, openSerialPort, type SerialLinkOptions, type SerialPortOptions } from "./mcumgr-serial.ts";
+export { type ServedTerminal, serveOverTerminal, serveOverUdp } from "./mcumgr-simulated.ts";
 export {
   createUdpOpener,
   MCUMGR_UDP_PORT,

@@ -4,11 +4,18 @@ export { EXAMPLE_DEVICES } from "./example-devices/index.ts";
 export type { ExampleDevice, ExampleDeviceBody } from "./example-devices/kind.ts";
 export { exampleAddress, exampleDevicesOf, openInSurroundings, startExampleDevice } from "./example-devices/surroundings.ts";
 export { type CreateImageOptions, type CreateImageTlv, createImage } from "./mcumgr/create-image.ts";
-export { SimulatedMcumgrDevice, type SimulatedMcumgrDeviceEvents, type SimulatedSlotContent } from "./mcumgr/device.ts";
+export {
+  type SimulatedAttachOptions,
+  SimulatedMcumgrDevice,
+  type SimulatedMcumgrDeviceEvents,
+  type SimulatedSlotContent,
+} from "./mcumgr/device.ts";
 export type { McumgrFault, McumgrFaultRule, SeenRequest } from "./mcumgr/faults.ts";
 export type { SlotState } from "./mcumgr/image-states.ts";
 export type { SimulatedImageOptions, SimulatedMcumgrDeviceOptions } from "./mcumgr/options.ts";
 export type { McumgrCounters, McumgrRecord, SimulatedRunning } from "./mcumgr/record.ts";
+export { type ServeOverGattOptions, serveOverGatt } from "./mcumgr/serve-gatt.ts";
+export { type ServeOverLineOptions, serveOverLine } from "./mcumgr/serve-line.ts";
 export { type GroupHandlers, Refusal, type RequestContext, refuse, refuseProtocol } from "./mcumgr/service.ts";
 export type { SimulatedShell, SimulatedStatistics } from "./mcumgr/small-services.ts";
 export type { SimulatedBootloaderMode } from "./mcumgr/swap.ts";

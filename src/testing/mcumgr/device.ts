@@ -43,6 +43,15 @@ export interface SimulatedSlotContent {
   readonly isSound: boolean;
 }
 
+export interface SimulatedAttachOptions {
+  /** A reset leaves the link as it is, as it does a UART or a socket: what comes while nothing runs is lost. */
+  readonly survivesReset?: boolean;
+  /** Octets; longer messages vanish, as on a line whose server keeps few lines. */
+  readonly longestMessage?: number;
+  /** Octets of a frame around a message that the server's buffer has to hold too. */
+  readonly frameOctets?: number;
+}
+
 /** What the record keeps; older entries go. */
 const RECORD_CAPACITY = 20_000;
 /** Lines that MCUboot's recovery keeps while it is busy. */
@@ -175,6 +184,11 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
     this.#enter(recovery && (startInRecovery || !isBootable) ? "recovery" : isBootable ? "application" : "nothing");
   }
 
+  /** Octets of one packet buffer of the application. */
+  get bufSize(): number {
+    return this.#options.bufSize;
+  }
+
   /** What runs. */
   get running(): SimulatedRunning {
     return this.#running;
@@ -229,14 +243,19 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
   /**
    * Serves a link until it ends. A reset closes it.
    *
-   * @param options.survivesReset as a UART or a socket does: what comes while nothing runs is lost
    * @returns disposing it stops serving and leaves the link open
    */
-  attach(link: McumgrLink, { survivesReset = false }: { survivesReset?: boolean } = {}): Disposable {
+  attach(
+    link: McumgrLink,
+    { survivesReset = false, longestMessage = Number.POSITIVE_INFINITY, frameOctets = 0 }: SimulatedAttachOptions = {},
+  ): Disposable {
     if (this.#disposed) throw new StateError("the simulated device is disposed");
     this.#links.set(link, survivesReset);
     link.onClose = () => this.#links.delete(link);
-    link.onMessage = (packet) => this.#receive(link, packet);
+    link.onMessage = (packet) => {
+      if (packet.length <= longestMessage) this.#receive(link, packet, frameOctets);
+      else this.#lose("too-long", packet);
+    };
     return {
       [Symbol.dispose]: () => {
         if (this.#links.delete(link)) link.onMessage = undefined;
@@ -244,13 +263,17 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
     };
   }
 
-  #receive(link: McumgrLink, packet: Uint8Array): void {
+  #receive(link: McumgrLink, packet: Uint8Array, frameOctets: number): void {
     if (this.#run !== undefined) {
-      this.#run.receive(link, packet);
+      this.#run.receive(link, packet, frameOctets);
       return;
     }
+    this.#lose("not-running", packet);
+  }
+
+  #lose(why: "too-long" | "not-running", packet: Uint8Array): void {
     this.counters.lost++;
-    this.#note({ kind: "lost", why: "not-running", length: packet.length });
+    this.#note({ kind: "lost", why, length: packet.length });
   }
 
   /** Something goes wrong with the next requests, or with those that a rule names. Disposing it takes it back. */
@@ -381,6 +404,7 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
       record: (entry) => this.#note(entry),
       onRequest: (request) => this.#events.emit("request", request),
       strike: (fault) => this.#strike(fault),
+      relieve: () => this.#flash.failAfter(Number.POSITIVE_INFINITY),
     });
   }
 

@@ -2,10 +2,11 @@ import { rethrowLater } from "../../async/call-out.ts";
 import { type Clock, delay } from "../../async/clock.ts";
 import { DecodeError } from "../../bytes/decode-error.ts";
 import type { McumgrLink } from "../../mcumgr/links/link.ts";
+import { encodeAnswer } from "../../mcumgr/protocol/answer.ts";
 import { type CborMap, decodeCbor } from "../../mcumgr/protocol/cbor.ts";
 import { McumgrReturnCode } from "../../mcumgr/protocol/codes.ts";
-import { decodeHeader, MCUMGR_HEADER_LENGTH, type McumgrHeader, McumgrOp } from "../../mcumgr/protocol/header.ts";
-import { encodeMessage, splitMessages } from "../../mcumgr/protocol/message.ts";
+import { decodeHeader, MCUMGR_HEADER_LENGTH, type McumgrHeader } from "../../mcumgr/protocol/header.ts";
+import { splitMessages } from "../../mcumgr/protocol/message.ts";
 import { type McumgrFault, type McumgrFaults, type SeenRequest, tamperingOf, withWrongOffset } from "./faults.ts";
 import { FlashFailure, PowerLost, type PowerSession } from "./flash.ts";
 import type { McumgrCounters, McumgrRecord } from "./record.ts";
@@ -33,6 +34,8 @@ export interface ServerRunOptions {
   onRequest(request: SeenRequest): void;
   /** A fault of the device itself. */
   strike(fault: McumgrFault): void;
+  /** The memory takes what is written again. */
+  relieve(): void;
 }
 
 interface Job {
@@ -56,11 +59,11 @@ export class ServerRun {
     this.#options = options;
   }
 
-  /** A packet has arrived; it may hold several messages. */
-  receive(link: McumgrLink, packet: Uint8Array): void {
+  /** A packet has arrived; it may hold several messages. @param frameOctets what else of it a buffer holds */
+  receive(link: McumgrLink, packet: Uint8Array, frameOctets = 0): void {
     const { bufSize, record, counters } = this.#options;
     const why =
-      packet.length > bufSize
+      packet.length + frameOctets > bufSize
         ? "too-long"
         : packet.length < MCUMGR_HEADER_LENGTH
           ? "too-short"
@@ -73,7 +76,7 @@ export class ServerRun {
       return;
     }
     // A datagram's server takes the request up at once, and the answer's buffer with it; lines of a burst have all arrived before.
-    const hasAnswerBuffer = link.isLossy && !this.#working && this.#take();
+    const hasAnswerBuffer = link.info.kind === "udp" && !this.#working && this.#take();
     this.#queue.push({ link, packet, hasAnswerBuffer });
     if (!this.#working) void this.#work();
   }
@@ -183,6 +186,7 @@ export class ServerRun {
       }
     }
     const payload = withWrongOffset(await this.#handle(link, request, faults), faults);
+    if (faults.some(({ kind }) => kind === "full")) this.#options.relieve();
     for (const fault of faults) {
       if (fault.kind !== "reset" && fault.kind !== "power-cut") continue;
       strike(fault);
@@ -247,16 +251,8 @@ export class ServerRun {
 
   /** An answer that no buffer holds becomes rc 7. */
   #encode(request: McumgrHeader, payload: CborMap): Uint8Array {
-    const isKnown = request.op === McumgrOp.Read || request.op === McumgrOp.Write;
-    const header = {
-      op: isKnown ? request.op + 1 : McumgrOp.WriteResponse,
-      version: Math.min(request.version, 1),
-      group: request.group,
-      sequence: request.sequence,
-      command: request.command,
-    };
-    const packet = encodeMessage(header, payload, "indefinite");
-    return packet.length <= this.#options.bufSize ? packet : encodeMessage(header, { rc: McumgrReturnCode.MessageSize }, "indefinite");
+    const packet = encodeAnswer(request, payload);
+    return packet.length <= this.#options.bufSize ? packet : encodeAnswer(request, { rc: McumgrReturnCode.MessageSize });
   }
 
   async #send(link: McumgrLink, packet: Uint8Array, { title, sequence }: SeenRequest, { rc, off }: CborMap): Promise<void> {

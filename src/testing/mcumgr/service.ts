@@ -1,9 +1,10 @@
 import type { McumgrLink } from "../../mcumgr/links/link.ts";
+import { failurePayload } from "../../mcumgr/protocol/answer.ts";
 import type { CborMap } from "../../mcumgr/protocol/cbor.ts";
 import { McumgrReturnCode } from "../../mcumgr/protocol/codes.ts";
 import { type AnyMcumgrCommand, type AnyMcumgrGroup, titleOf } from "../../mcumgr/protocol/declare.ts";
 import { McumgrRequestError } from "../../mcumgr/protocol/error.ts";
-import { McumgrOp } from "../../mcumgr/protocol/header.ts";
+import { McumgrOp, McumgrVersion } from "../../mcumgr/protocol/header.ts";
 import type { PowerSession } from "./flash.ts";
 
 /** An answer that is an error. Handlers throw it. */
@@ -123,21 +124,9 @@ function decodeRequest(command: AnyMcumgrCommand, payload: CborMap, title: strin
   }
 }
 
-/** How the codes of groups become those of the protocol's first version. What is not listed is 1, "unknown". */
-const FOLDED: Readonly<Record<number, Readonly<Record<number, number>>>> = {
-  0: { 2: 3 },
-  1: { 3: 5, 4: 5, 9: 6, 27: 6, 28: 6, 15: 2, 14: 3, 19: 3, 20: 3, 21: 3, 22: 3, 24: 3, 25: 3 },
-  2: { 2: 5, 3: 5 },
-  3: { 3: 5, 5: 5 },
-  8: { 2: 3, 13: 3, 3: 5, 14: 5 },
-  9: { 2: 3, 3: 3 },
-  10: { 2: 3 },
-  63: { 2: 5, 3: 0, 4: 0 }, // two of them are lost
-};
-
 /** The answer to a request that is refused. @param version of the header: the first one has no codes of groups */
 export function refusalPayload({ group, rc, reason, more }: Refusal, version: number): CborMap {
-  if (group === undefined) return { rc, ...more };
-  if (version >= 1) return { err: { group, rc }, ...more };
-  return { rc: FOLDED[group]?.[rc] ?? McumgrReturnCode.Unknown, rsn: reason };
+  if (group === undefined) return { ...failurePayload({ rc }), ...more };
+  // The second version says no more than the code, and the first no more than the words.
+  return version >= McumgrVersion.Second ? { ...failurePayload({ rc, group }), ...more } : failurePayload({ rc, group, reason }, version);
 }
