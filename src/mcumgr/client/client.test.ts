@@ -180,6 +180,14 @@ describe("limits", () => {
   });
 });
 
+test("a server that was not listening while the client opened is asked again when it matters", async () => {
+  let n = 0;
+  await using at = await setUp({ bufSize: 300 }, { link: { loss: (_, to) => to === "server" && n++ < 3, provenLimit: 100 } });
+  expect(at.client.limits).toMatchObject({ messageLimit: 100, buffers: undefined });
+  await at.client.uploadImage(new Uint8Array(1000));
+  expect(at.client.limits).toMatchObject({ messageLimit: 300, window: 3 });
+});
+
 describe("a lost link", () => {
   test("rejects what is pending at once, and what comes after, with its reason", async () => {
     await using at = await setUp({ processMs: 1000 });

@@ -28,7 +28,7 @@ export async function readBuffers(
   link: McumgrLink,
   names: McumgrErrorNames,
   { signal, timeoutMs, mustAnswer = false }: { signal: AbortSignal | undefined; timeoutMs: number; mustAnswer?: boolean },
-): Promise<{ buffers: ServerBuffers | undefined; why: string }> {
+): Promise<{ buffers: ServerBuffers | undefined; why: string; isSilent?: boolean }> {
   const limitMs = Math.min(timeoutMs, PARAMETERS_TIMEOUT_MS);
   const resendAfterMs = link.isLossy ? [limitMs / 3, (2 * limitMs) / 3] : undefined;
   const { parameters } = OsGroup.commands;
@@ -38,7 +38,7 @@ export async function readBuffers(
     if (bufSize <= 8 || bufCount === 0) return { buffers: undefined, why: `the server claims ${bufferText(bufSize, bufCount)}` };
     return { buffers: { bufSize, bufCount }, why: `the server has ${bufferText(bufSize, bufCount)}` };
   } catch (error) {
-    if (error instanceof TimeoutError && !mustAnswer) return { buffers: undefined, why: "the server does not answer" };
+    if (error instanceof TimeoutError && !mustAnswer) return { buffers: undefined, why: "the server does not answer", isSilent: true };
     if (error instanceof McumgrError || error instanceof McumgrResponseError)
       return { buffers: undefined, why: `the server does not tell its buffers (${error.message})` };
     throw error;

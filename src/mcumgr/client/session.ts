@@ -47,6 +47,8 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
   #link: McumgrLink | undefined;
   #reason: BleError = new ClosedError("there is no link yet");
   #closed = false;
+  /** The server did not answer when it was asked for its buffers. */
+  #isSilent = false;
   readonly #ending = new AbortController();
   readonly #lost = new WeakSet<object>();
   /** The trial of a long message, and over which link. */
@@ -166,15 +168,17 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     const link = this.#needLink();
     const ask = this.ask.bind(this);
     this.#version.forget();
-    const { buffers, why } = await readBuffers(ask, link, this.names, { signal, timeoutMs: this.timeoutMs, mustAnswer });
+    const { buffers, why, isSilent = false } = await readBuffers(ask, link, this.names, { signal, timeoutMs: this.timeoutMs, mustAnswer });
+    this.#isSilent = isSilent;
     this.#limits.learn(link, buffers, why);
     // Where nothing is lost it takes one round, and is worth it; elsewhere it waits until a long message is wanted.
-    if (!link.isLossy) await this.limits(signal);
+    if (!link.isLossy && !isSilent) await this.limits(signal);
   }
 
   /** Tries a message as long as the server should take, where that has not been done yet. Several callers share the trial. */
   async limits(signal: AbortSignal | undefined): Promise<McumgrLimits> {
     signal?.throwIfAborted();
+    if (this.#isSilent) await this.learn(signal, false); // it may not have been listening yet
     const link = this.#needLink();
     const { goal } = this.#limits;
     if (goal !== undefined) {

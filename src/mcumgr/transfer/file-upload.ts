@@ -77,6 +77,7 @@ class FileDestination implements UploadDestination {
   readonly what = "files.upload";
   readonly length: number;
   readonly resumesByOffset = true;
+  readonly mayRepeatFirst = true;
   readonly lastTimeoutMs = LAST_TIMEOUT_MS;
   readonly #host: TransferHost;
   readonly #name: string;
@@ -93,15 +94,15 @@ class FileDestination implements UploadDestination {
     return this.#chunk({ off: 0, name: this.#name, len: this.length }, limit);
   }
 
-  chunk(off: number, limit: number): Chunk {
-    return this.#chunk({ off, name: this.#name }, limit);
+  chunk(off: number, limit: number, _alignment: number, most: number): Chunk {
+    return this.#chunk({ off, name: this.#name }, limit, most);
   }
 
-  #chunk(fields: CborMap & { readonly off: number }, limit: number): Chunk {
+  #chunk(fields: CborMap & { readonly off: number }, limit: number, most = Number.POSITIVE_INFINITY): Chunk {
     const room = dataRoom(limit, fields);
     const least = Math.min(1, this.length - fields.off);
     if (room < least) throw new MessageTooLongError(limit - room + least, limit);
-    const to = chunkEnd(fields.off, room, this.length);
+    const to = chunkEnd(fields.off, Math.min(room, most), this.length);
     return { request: requestOf(FilesGroup, FilesGroup.commands.upload, { ...fields, data: this.#data.subarray(fields.off, to) }), to };
   }
 

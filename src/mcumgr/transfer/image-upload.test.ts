@@ -149,6 +149,20 @@ test("chunks that the server cuts make the next ones end where it writes", async
   }
 });
 
+test("a server that takes less than a chunk at once gets shorter ones", async () => {
+  await using at = await setUp({ secretive: true }, { link: { provenLimit: 1000 } });
+  let taken = 0;
+  at.server.fault = (message) => {
+    const { data } = message.payload as { data?: Uint8Array };
+    if (isChunk(message) && data!.length > 200) (message.payload as { data: Uint8Array }).data = data!.subarray(0, 200);
+    if (isChunk(message)) taken++;
+    return undefined;
+  };
+  await at.client.uploadImage(image);
+  expect(sum(at.server.image)).toBe(SUM);
+  expect(taken).toBeLessThan(50);
+});
+
 describe("MCUboot's recovery", () => {
   test("goes on by offset after a lost link", async () => {
     await using at = await setUp({ recovery: true, bufCount: 1 });
@@ -192,6 +206,7 @@ describe("a server that lies", () => {
     "never gets further": () => 0,
     "stays where it is": (_, n) => (n === 0 ? 939 : 939),
     "goes back": (off, n) => (n === 0 ? undefined : Math.max(0, off - 100)),
+    "takes an octet of each chunk": (off) => off + 1,
     "goes back and forth": (off, n) => (n % 2 === 0 ? off + 10 : off - 20),
   };
   test.each(Object.entries(lies))("%s: the upload ends", async (_, lie) => {

@@ -133,15 +133,20 @@ class ImageDestination implements UploadDestination {
     return this.#tellsSuccess || !this.#hasDigest;
   }
 
+  /** By its digest the server knows it again. */
+  get mayRepeatFirst(): boolean {
+    return this.#hasDigest;
+  }
+
   first(limit: number): Chunk {
     const fields = this.#firstFields(limit);
     return this.#request({ ...fields, off: 0 }, chunkEnd(0, dataRoom(limit, { ...fields, off: 0 }), this.length, this.#options.alignment));
   }
 
-  chunk(off: number, limit: number, alignment: number): Chunk {
+  chunk(off: number, limit: number, alignment: number, most: number): Chunk {
     const room = dataRoom(limit, { off });
     if (room < 1) throw new MessageTooLongError(limit - room + 1, limit);
-    return this.#request({ off }, chunkEnd(off, room, this.length, alignment));
+    return this.#request({ off }, chunkEnd(off, Math.min(room, most), this.length, alignment));
   }
 
   #request(fields: CborMap & { readonly off: number }, to: number): Chunk {

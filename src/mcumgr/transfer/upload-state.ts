@@ -8,6 +8,8 @@ import type { TransferWindow } from "./window.ts";
 
 /** How often in all the server may have less than it had. */
 const RESTARTS = 5;
+/** How often in all it may take a part of a chunk: the first one shows what it takes. */
+const CUTS = 64;
 /** The largest unit that flash is written in, as far as is known. */
 const LARGEST_UNIT = 32;
 
@@ -23,7 +25,10 @@ export class UploadState {
   alignment: number;
   complete = false;
   match: boolean | undefined;
+  /** Octets of a chunk that the server takes. */
+  most = Number.POSITIVE_INFINITY;
   #restarts = 0;
+  #cuts = 0;
   #next = 0;
 
   constructor(destination: UploadDestination, from: number, alignment: number) {
@@ -53,9 +58,16 @@ export class UploadState {
     this.match = match;
   }
 
-  /** The server took a part of a chunk: it writes in units, and the end of what it took is a multiple of them. */
+  /**
+   * The server took a part of a chunk: it writes in units, and the end of what it took is a multiple of them; or it takes no more at once.
+   *
+   * @throws {UploadStalledError} again and again, whatever is sent
+   */
   trimmed(from: number, off: number, to: number): void {
-    if (off > from && off < to) this.alignment = Math.max(this.alignment, Math.min(LARGEST_UNIT, off & -off));
+    if (off <= from || off >= to) return;
+    if (++this.#cuts > CUTS) throw this.attempts.stalled(off, undefined);
+    if (to - off < LARGEST_UNIT) this.alignment = Math.max(this.alignment, Math.min(LARGEST_UNIT, off & -off));
+    else this.most = Math.max(LARGEST_UNIT, Math.min(this.most, off - from));
   }
 
   /** The server has less than it had. @throws {UploadStalledError} again and again */
@@ -70,7 +82,7 @@ export class UploadState {
     this.#next = isIdle ? this.confirmed : Math.max(this.#next, this.confirmed);
     const from = this.#next;
     if (from === length) return undefined;
-    const { request, to } = this.#destination.chunk(from, limit, this.alignment);
+    const { request, to } = this.#destination.chunk(from, limit, this.alignment, this.most);
     this.#next = to;
     this.highest = Math.max(this.highest, to);
     return { request, from, to, leastTimeoutMs: to === length ? lastTimeoutMs : undefined };

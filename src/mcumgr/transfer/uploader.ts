@@ -29,8 +29,8 @@ export interface UploadOutcome {
 
 /** Servers erase before they answer the first chunk. */
 const FIRST_TIMEOUT_MS = 40_000;
-/** Where messages are lost, the first one is sent again meanwhile: a server that has it answers as before, and begins nothing anew. */
-const FIRST_RESENDS_MS = [10_000, 25_000];
+/** Where messages are lost the first one is sent again meanwhile: it may be that, or a long erase. */
+const FIRST_RESENDS_MS = [4000, 12_000, 25_000];
 
 /** The loop of every upload: one chunk that finds out where the server is, then as many outstanding as it has buffers for. */
 export class Uploader {
@@ -73,8 +73,9 @@ export class Uploader {
     const state = this.#state;
     const before = state.confirmed;
     const from = resumesByOffset ? before : 0;
-    const chunk: Chunk = from === 0 ? this.#destination.first(this.#limit) : this.#destination.chunk(from, this.#limit, state.alignment);
-    const resendAfterMs = from === 0 && this.#host.isLossy ? FIRST_RESENDS_MS : undefined;
+    const chunk: Chunk =
+      from === 0 ? this.#destination.first(this.#limit) : this.#destination.chunk(from, this.#limit, state.alignment, state.most);
+    const resendAfterMs = from === 0 && this.#host.isLossy && this.#destination.mayRepeatFirst ? FIRST_RESENDS_MS : undefined;
     try {
       const payload = await this.#host.ask(chunk.request, { signal: this.#signal, timeoutMs: FIRST_TIMEOUT_MS, resendAfterMs });
       const answer = state.read(payload, length);
