@@ -18,9 +18,11 @@ export const rooms = {
   "src/controller": room("src/controller", "test/air-*.test.ts"),
   "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts"),
   "src/capture": room("src/capture"),
+  "src/mcumgr/image": room("src/mcumgr/image"),
   "src/mcumgr/links": room("src/mcumgr/links", "test/mcumgr-{framing-vectors,ble,web-bluetooth}.test.ts"),
   "src/mcumgr/protocol": room("src/mcumgr/protocol"),
   "src/mgmt": room("src/mgmt"),
+  "src/testing/mcumgr": room("src/testing/mcumgr", "test/mcumgr-simulated.test.ts"),
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
   "apps/minimed/src/connector": room(

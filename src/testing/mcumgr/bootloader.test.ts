@@ -264,6 +264,7 @@ describe("power cuts", () => {
     options: SimulatedMcumgrDeviceOptions,
     upgrade: (device: SimulatedMcumgrDevice, client: TestClient, clock: VirtualClock) => Promise<void>,
     check: (device: SimulatedMcumgrDevice, wasCut: boolean) => void,
+    again = false,
   ): Promise<number> {
     for (let step = 0; ; step++) {
       let wasCut = false;
@@ -275,13 +276,19 @@ describe("power cuts", () => {
         expect(device.running, `cut at step ${step}`).toBe("application");
         expect(device.slot(0, device.states.find(({ active }) => active)!.slot).isSound, `cut at step ${step}`).toBe(true);
         check(device, wasCut);
+        if (!again) return;
+        // Whatever was left over, the same once more ends right.
+        if (device.runningImage()?.version !== "2.0.0") {
+          await upgrade(device, client, clock);
+          expect(device.runningImage()?.version, `again after step ${step}`).toBe("2.0.0");
+        }
       });
       if (!wasCut) return step;
     }
   }
 
   test.each([...SWAPPING, "overwrite-only", "direct-xip", "direct-xip-revert", "ram-load"] as const)(
-    "%s: whatever step of upload, marking and swap it strikes, an image that is whole runs",
+    "%s: whatever step of upload, marking and swap it strikes, an image that is whole runs, and another attempt completes",
     async (mode) => {
       const steps = await everywhere(
         { mode },
@@ -295,6 +302,7 @@ describe("power cuts", () => {
           expect(["1.0.0", "2.0.0"]).toContain(version);
           if (!wasCut) expect(version).toBe("2.0.0");
         },
+        true,
       );
       expect(steps).toBeGreaterThan(mode.startsWith("swap") ? 50 : 3);
     },

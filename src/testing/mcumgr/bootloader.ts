@@ -1,3 +1,4 @@
+import { rethrowLater } from "../../async/call-out.ts";
 import type { McubootImage } from "../../mcumgr/image/mcuboot.ts";
 import { compareImageVersions } from "../../mcumgr/image/version.ts";
 import { FlashArea, type PowerSession, type SimulatedFlash } from "./flash.ts";
@@ -73,7 +74,13 @@ export class SimulatedBootloader {
   accepts(slot: SimulatedSlot | undefined): slot is SimulatedSlot {
     if (!slot?.isSound) return false;
     const image = slot.content!;
-    return !image.flagNames.includes("not bootable") && this.options.accepts(image);
+    if (image.flagNames.includes("not bootable")) return false;
+    try {
+      return this.options.accepts(image);
+    } catch (error) {
+      rethrowLater(error); // the program hears of it, and the bootloader goes on as if it had been told no
+      return false;
+    }
   }
 
   /** True where there is an application to start; false where nothing runs, or the bootloader itself. @throws {PowerLost} */

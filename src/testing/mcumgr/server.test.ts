@@ -1,6 +1,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { describe, expect, test, vi } from "vitest";
 import { TestClient } from "../../../test/support/mcumgr-test-client.ts";
+import { uncaughtDuring } from "../../../test/support/uncaught.ts";
 import { VirtualClock } from "../../async/virtual-clock.ts";
 import { equalBytes, fromHex, toHex } from "../../bytes/hex.ts";
 import { parseImage } from "../../mcumgr/image/mcuboot.ts";
@@ -472,6 +473,26 @@ describe("other groups", () => {
       expect(await client.ask(64, 3, 2, { led: "one" })).toEqual({ rc: 3 });
       expect(await client.ask(10, 3, 0, { groups: [64] })).toEqual({ groups: [{ group: 64, name: "led", handlers: 4 }] });
     });
+  });
+
+  test("what a program's own functions throw is theirs: the device goes on", async () => {
+    const thrown = await uncaughtDuring(async () => {
+      const fail = (): never => {
+        throw new TypeError("a fault of the program");
+      };
+      await withDevice({ shell: fail, statistics: { own: { value: fail } }, mayReset: fail }, async (device, client) => {
+        expect(await client.ask(9, 0, 2, { argv: ["x"] })).toEqual({ rc: 1 });
+        expect(await client.ask(2, 0, 0, { name: "own" })).toEqual({ rc: 1 });
+        expect(await client.ask(0, 5, 2)).toEqual({ rc: 1 });
+        device.inject({ kind: "mangle", mangle: fail });
+        expect(await client.ask(0, 0, 2, { d: "x" })).toBeUndefined();
+        device.on("request", fail)[Symbol.dispose]();
+        for (let i = 0; i < 8; i++) expect(await client.ask(0, 0, 2, { d: "x" })).toEqual({ r: "x" });
+      });
+      await withDevice({ accepts: fail }, async (device) => expect(device.running).toBe("recovery"));
+    });
+    expect(thrown.length).toBeGreaterThanOrEqual(5);
+    for (const error of thrown) expect(error).toBeInstanceOf(TypeError);
   });
 
   test("options are checked", () => {

@@ -109,15 +109,24 @@ export class ServerRun {
         if (processingMs > 0) await delay(clock, processingMs, { signal: power.signal, name: "mcumgr server" });
         else await Promise.resolve();
         power.check();
-        const job = this.#queue.shift()!;
-        for (const message of splitMessages(job.packet)) await this.#serve(job, message);
-        if (job.hasAnswerBuffer) this.#give();
-        this.#give();
+        await this.#do(this.#queue.shift()!);
       }
     } catch (error) {
-      if (!(error instanceof PowerLost)) rethrowLater(error); // a handler of the program's own
+      if (!(error instanceof PowerLost)) throw error;
     } finally {
       this.#working = false;
+    }
+  }
+
+  async #do(job: Job): Promise<void> {
+    try {
+      for (const message of splitMessages(job.packet)) await this.#serve(job, message);
+    } catch (error) {
+      if (error instanceof PowerLost) throw error;
+      rethrowLater(error); // of a fault's own function; the server goes on
+    } finally {
+      if (job.hasAnswerBuffer) this.#give();
+      this.#give();
     }
   }
 
