@@ -145,6 +145,13 @@ test("a device that the page has already; one without GATT, and wrong options, a
   const device = await bluetooth.requestDevice({ filters: [{ name: "Sensor 12" }], optionalServices: [] });
   const link = await openWebBluetoothLink({ device, clock: air.clock });
   expect(await answerTo(link, message(1))).toEqual(message(1));
-  for (const options of [{ device: {} as WebBluetoothDevice }, { maxWriteLength: 10 }, { maxWriteLength: 513 }, { nam: "x" }])
+  for (const options of [
+    { device: {} as WebBluetoothDevice },
+    { maxWriteLength: 10 },
+    { maxWriteLength: 513 },
+    { nam: "x" },
+    { name: 5 },
+    { namePrefix: 5 },
+  ])
     await expect(openWebBluetoothLink(options as WebBluetoothLinkOptions)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
 });

@@ -115,6 +115,20 @@ test("closing the link closes the line", async () => {
   expect(told).toEqual(["the line was closed by the other side"]);
 });
 
+test("who gave up when its turn came is not sent, and the next one is", async () => {
+  const { clock, client, server } = links({ octetsPerSecond: 1000, buffer: 8 });
+  const got: number[] = [];
+  server.onMessage = (octets) => got.push(octets[0]!);
+  const leaving = new AbortController();
+  const first = client.send(message(1, 100)).then(() => leaving.abort("enough"));
+  const second = expect(client.send(message(2, 100), { signal: leaving.signal })).rejects.toBe("enough");
+  const third = client.send(message(3, 100));
+  await Promise.all([first, second, third]);
+  await clock.advance(1000);
+  expect(got.filter((value) => value !== 2)).toEqual([1, 3]);
+  expect(server.info.kind).toBe("memory");
+});
+
 test("too many messages at once are refused instead of kept", async () => {
   const { client } = links({ octetsPerSecond: 1, buffer: 1 });
   const sends = Array.from({ length: 260 }, () => client.send(message(1)));

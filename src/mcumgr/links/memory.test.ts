@@ -65,6 +65,22 @@ test("messages that come before onMessage is set wait for it, the latest ones on
   expect(got).toEqual(Array.from({ length: 64 }, (_, i) => i + 6));
 });
 
+test("messages wait on where a receiver is taken away", async () => {
+  const { client, server } = createMemoryLinks();
+  await client.send(message(1));
+  await Promise.resolve();
+  server.onMessage = undefined;
+  const got: number[] = [];
+  server.onMessage = (octets) => got.push(octets[0]!);
+  expect(got).toEqual([1]);
+  server.onMessage = undefined;
+  await client.send(message(2));
+  await Promise.resolve();
+  expect(got).toEqual([1]);
+  server.onMessage = (octets) => got.push(octets[0]!);
+  expect(got).toEqual([1, 2]);
+});
+
 test("closing one end tells the other, and nobody waits on", async () => {
   const clock = new VirtualClock();
   const { client, server } = createMemoryLinks({ clock, octetsPerSecond: 10 });

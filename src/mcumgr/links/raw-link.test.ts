@@ -68,6 +68,7 @@ test("over the limit is refused; closing rejects what waits, the resting too", a
   await client[Symbol.asyncDispose]();
   await resting;
   expect(() => links({}, { silenceMs: -1 })).toThrow(/silenceMs/);
+  expect(() => links({}, { bufSize: 7 })).toThrow(/bufSize/);
 });
 
 test("a header that claims more than anybody sends is dropped with what came with it, and the next message is found", () => {

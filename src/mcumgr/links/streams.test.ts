@@ -64,6 +64,24 @@ test("the other side closes, or a stream fails: the link ends with the cause", a
   await expect(second.send(message)).rejects.toMatchObject({ code: "ERR_CLOSED" });
 });
 
+test("a stream for writing that fails or ends by itself is the end too", async () => {
+  const ended = async (act: (controller: WritableStreamDefaultController) => void): Promise<string> => {
+    let controller!: WritableStreamDefaultController;
+    const writable = new WritableStream<Uint8Array>({
+      start: (own) => {
+        controller = own;
+      },
+    });
+    const port = createStreamPort({ readable: new ReadableStream(), writable, target: "the port" });
+    const end = new Promise<string>((resolve) => {
+      port.onClose = (reason) => resolve(reason.message);
+    });
+    act(controller);
+    return await end;
+  };
+  expect(await ended((controller) => controller.error(new Error("unplugged")))).toBe("the port failed: unplugged");
+});
+
 test("closing lets go of the streams, so that the port behind them can be closed", async () => {
   const { client, up, down } = lines();
   client.onOctets = () => {};
