@@ -21,6 +21,11 @@ export const rooms = {
   "src/mcumgr/image": room("src/mcumgr/image"),
   "src/mcumgr/links": room("src/mcumgr/links", "test/mcumgr-{framing-vectors,ble,web-bluetooth}.test.ts"),
   "src/mcumgr/protocol": room("src/mcumgr/protocol"),
+  "src/mcumgr/client": {
+    mutate: ["src/mcumgr/client/**/*.ts", "!src/mcumgr/client/**/*.test.ts", "!src/mcumgr/client/test-*.ts"],
+    tests: ["src/mcumgr/client/*.test.ts", "src/mcumgr/transfer/image-upload.test.ts"],
+  },
+  "src/mcumgr/transfer": room("src/mcumgr/transfer"),
   "src/mgmt": room("src/mgmt"),
   "src/testing/mcumgr": room("src/testing/mcumgr", "test/mcumgr-simulated.test.ts"),
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),

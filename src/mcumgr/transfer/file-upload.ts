@@ -6,7 +6,7 @@ import { chunkEnd, dataRoom } from "./chunk.ts";
 import type { Chunk, UploadAnswer, UploadDestination } from "./destination.ts";
 import { compareFile, fileLength } from "./file-hash.ts";
 import { requestOf, type TransferHost } from "./host.ts";
-import type { TransferProgress } from "./progress.ts";
+import { ProgressMeter, type TransferProgress } from "./progress.ts";
 import { limitsOf } from "./recovery.ts";
 import { Uploader } from "./uploader.ts";
 
@@ -55,6 +55,10 @@ export async function uploadFile(
     const window = options.window ?? (host.isLossy ? 1 : limits.window);
     const uploader = new Uploader(host, destination, { signal, onProgress, window, limit: limits.messageLimit, from, alignment: 1 });
     ({ resumedFrom } = await uploader.run());
+  } else {
+    const meter = new ProgressMeter(host.clock, data.length, onProgress);
+    meter.resumedFrom = from;
+    meter.at(from, limits.window);
   }
   const same = verify ? await compareFile(host, name, data, signal) : undefined;
   if (same === false) throw new ImageMismatchError(`${destination.what} ${name}: the file is not what was sent`);

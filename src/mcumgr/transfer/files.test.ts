@@ -56,7 +56,10 @@ describe("a file is written", () => {
     at.server.files.set(NAME, data.slice(0, 2500));
     expect(await at.client.uploadFile(NAME, data)).toMatchObject({ resumedFrom: 2500 });
     expect(sum(at.server.files.get(NAME))).toBe(SUM);
-    expect(await at.client.uploadFile(NAME, data)).toMatchObject({ resumedFrom: 6000 });
+    const told: TransferProgress[] = [];
+    const onProgress = (progress: TransferProgress) => told.push(progress);
+    expect(await at.client.uploadFile(NAME, data, { onProgress })).toMatchObject({ resumedFrom: 6000 });
+    expect(told).toMatchObject([{ done: 6000, total: 6000, resumedFrom: 6000 }]);
     for (const there of [pattern(2500, 9), pattern(7000)]) {
       at.server.files.set(NAME, there);
       expect(await at.client.uploadFile(NAME, data)).toMatchObject({ resumedFrom: 0 });
