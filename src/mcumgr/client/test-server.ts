@@ -24,6 +24,8 @@ export interface TestServerOptions {
   /** Errors of groups in the first version's form. */
   readonly folds?: boolean;
   readonly noHash?: boolean;
+  /** "crc32" by default; "none" answers that it knows no such type. */
+  readonly hashType?: "crc32" | "sha256" | "adler" | "none";
   /** Octets of a file in one answer. */
   readonly piece?: number;
 }
@@ -178,6 +180,8 @@ export class TestServer {
     if (!file) return fail(3);
     if (file.length === 0) return fail(16);
     const part = file.subarray(0, (len as number | undefined) ?? file.length);
-    return { type: "crc32", len: part.length, output: crc32(part) };
+    const { hashType = "crc32" } = this.options;
+    if (hashType === "none") return fail(13);
+    return { type: hashType, len: part.length, output: hashType === "sha256" ? sha256(part) : crc32(part) };
   }
 }

@@ -37,6 +37,48 @@ describe("a file is written", () => {
     }
   });
 
+  test.each([
+    ["sha256", "sha256"],
+    ["adler", undefined],
+    ["none", undefined],
+  ] as const)("compared by the server's own check: %s", async (hashType, verifiedBy) => {
+    await using at = await setUp({ hashType });
+    expect((await at.client.uploadFile(NAME, data)).verifiedBy).toBe(verifiedBy);
+    expect((await at.client.downloadFile(NAME)).verifiedBy).toBe(verifiedBy);
+    if (verifiedBy === undefined) return;
+    at.server.onHandled = () => void at.server.files.set(NAME, at.server.files.get(NAME)!.with(3, 1));
+    await expect(at.client.downloadFile(NAME)).rejects.toMatchObject({ code: "ERR_MCUMGR_MISMATCH" });
+    expect((await at.client.downloadFile(NAME, { verify: false })).verifiedBy).toBeUndefined();
+  });
+
+  test("and not compared where that is not wanted", async () => {
+    await using at = await setUp();
+    expect((await at.client.uploadFile(NAME, data, { verify: false, resume: false })).verifiedBy).toBeUndefined();
+    expect(at.server.handled.some(({ header }) => header.group === 8 && header.command !== 0)).toBe(false);
+  });
+
+  test("or not, where no new link can be made", async () => {
+    const failure = new Error("out of reach");
+    const onOpen = (count: number): void => {
+      if (count > 0) throw failure;
+    };
+    for (const transfer of ["uploadFile", "downloadFile", "uploadImage"] as const) {
+      await using at = await setUp({}, { onOpen });
+      at.server.files.set(NAME, data);
+      at.server.onHandled = (index) => {
+        if (index === 4) at.cut();
+      };
+      const act =
+        transfer === "uploadFile"
+          ? at.client.uploadFile(NAME, pattern(6000, 3))
+          : transfer === "uploadImage"
+            ? at.client.uploadImage(data)
+            : at.client.downloadFile(NAME);
+      await expect(act).rejects.toMatchObject({ code: "ERR_TIMEOUT", operation: "reconnecting", cause: failure });
+      await expect(at.client.uploadFile(NAME, data, { timeoutMs: 500 })).rejects.toMatchObject({ operation: "files.upload" });
+    }
+  });
+
   test("without a check where the server has none", async () => {
     await using at = await setUp({ noHash: true });
     expect(await at.client.uploadFile(NAME, data)).toMatchObject({ verifiedBy: undefined });

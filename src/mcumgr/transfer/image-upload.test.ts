@@ -23,6 +23,21 @@ test("an image is uploaded with as many requests outstanding as the server has b
   expect(chunks[1]!.header.length).toBe(1024 - 8);
 });
 
+test("image and upgrade are sent where they are given, with the first chunk", async () => {
+  await using at = await setUp();
+  await at.client.uploadImage(image, { image: 2, upgrade: true });
+  const [first, second] = at.server.handled.filter(isChunk);
+  expect(first!.payload).toMatchObject({ image: 2, upgrade: true });
+  expect(Object.keys(second!.payload)).toEqual(["off", "data"]);
+});
+
+test("another chip's image goes by the same loop", async () => {
+  await using at = await setUp({ checks: true });
+  await at.client.uploadIntercreate(image, { image: 1 });
+  expect(sum(at.server.image)).toBe(SUM);
+  expect(at.server.handled.filter(({ header }) => header.group === 64)[0]!.payload).toMatchObject({ image: 1, len: 9000 });
+});
+
 test("the first chunk is alone, and waits for the erase", async () => {
   await using at = await setUp({ eraseMs: 35_000 });
   await at.client.uploadImage(image);
