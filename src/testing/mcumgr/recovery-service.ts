@@ -85,11 +85,12 @@ export class RecoveryService {
     return this.#upload && { slot: this.#upload.slot, off: this.#upload.off, len: this.#upload.len };
   }
 
+  /** Only what it could start: it looks at the whole of each. */
   #images() {
     const { images } = this.#options;
     return images.flatMap((image) =>
-      image.slots.flatMap(({ slot, content }) =>
-        content === undefined
+      image.slots.flatMap(({ slot, content, isSound }) =>
+        content === undefined || !isSound
           ? []
           : [{ image: images.length > 1 ? image.number : undefined, slot, version: content.version, hash: content.digest?.value }],
       ),

@@ -4,27 +4,35 @@ import { bool, int, list, octets, optional, otherwise, struct, text, uint } from
 const no = otherwise(bool(), false);
 
 /** What the server knows of its images, one entry for each slot that holds one. */
-const STATE = {
-  images: list(
-    struct({
-      image: otherwise(uint(), 0), // servers built for one image leave it out
-      slot: uint(), // 0 or 1 within the image
-      version: text(), // "1.2.3", "1.2.3.4" with a build number, "<???>" where the server cannot read it
-      hash: optional(octets()), // digest of the image (not of the file): 32, 48 or 64 octets
-      bootable: no,
-      pending: no, // will be swapped in at the next start
-      confirmed: no, // will stay
-      active: no, // runs now
-      permanent: no, // with `pending`: needs no confirmation
-    }),
-  ),
-  splitStatus: optional(uint()),
-};
+const IMAGES = list(
+  struct({
+    image: otherwise(uint(), 0), // servers built for one image leave it out
+    slot: uint(), // 0 or 1 within the image
+    version: text(), // "1.2.3", "1.2.3.4" with a build number, "<???>" where the server cannot read it
+    hash: optional(octets()), // digest of the image (not of the file): 32, 48 or 64 octets
+    bootable: no,
+    pending: no, // will be swapped in at the next start
+    confirmed: no, // will stay
+    active: no, // runs now
+    permanent: no, // with `pending`: needs no confirmation
+  }),
+);
+
+const STATE = { images: IMAGES, splitStatus: optional(uint()) };
 
 /** Image 0, read. The images in the slots. */
 export const State = command("state", { id: 0, read: { response: STATE } });
-/** Image 0, write. `confirm` false tests the image with this `hash` at the next start; true makes it, or without `hash` the running one, permanent. */
-export const SetState = command("setState", { id: 0, write: { request: { hash: optional(octets()), confirm: bool() }, response: STATE } });
+/**
+ * Image 0, write. `confirm` false tests the image with this `hash` at the next start; true makes it, or without `hash` the running one, permanent.
+ * Some servers answer without the new state, which reads as no images: ask for it then.
+ */
+export const SetState = command("setState", {
+  id: 0,
+  write: {
+    request: { hash: optional(octets()), confirm: bool() },
+    response: { images: otherwise(IMAGES, []), splitStatus: optional(uint()) },
+  },
+});
 
 /** Image 1. One chunk of an image. The answer has the offset that the server expects next; `match` tells whether the whole has the digest `sha`. */
 export const ImageUpload = command("upload", {
