@@ -147,3 +147,28 @@ export type { FileTransferResult, FileUploadOptions } from "./transfer/file-uplo
 export type { McumgrFallback, McumgrLimits } from "./transfer/host.ts";
 export type { ImageUploadOptions, ImageUploadResult } from "./transfer/image-upload.ts";
 export type { TransferProgress } from "./transfer/progress.ts";
+export {
+  describeUpgradeStep,
+  type ImageCondition,
+  type ImageSlotSizes,
+  type ImageSlotState,
+  type PlannedImage,
+  planUpgrade,
+  type ReadUpgradeFactsOptions,
+  readUpgradeFacts,
+  UpgradeError,
+  type UpgradeEvent,
+  type UpgradeFacts,
+  type UpgradeFailure,
+  type UpgradeMethod,
+  type UpgradeObstacle,
+  type UpgradeObstacleReason,
+  type UpgradeOptions,
+  type UpgradeOutcome,
+  type UpgradePlan,
+  type UpgradePlanOptions,
+  type UpgradeResult,
+  type UpgradeStep,
+  type UpgradeStepKind,
+  upgradeFirmware,
+} from "./upgrade/index.ts";

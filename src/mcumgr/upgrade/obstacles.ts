@@ -146,3 +146,18 @@ function ageOf(facts: UpgradeFacts, { firmware, image, version }: PlannedImage, 
     canForce: true,
   };
 }
+
+/** Images of the firmware that run on trial and are not to be confirmed, while another one needs a reset. */
+export function trialsOf(images: readonly PlannedImage[], { confirm, reset }: UpgradePlanOptions): UpgradeObstacle[] {
+  const needsReset = images.some(({ condition }) => condition !== "running" && condition !== "on-trial");
+  if (confirm !== "never" || reset === false || !needsReset) return [];
+  return images
+    .filter(({ condition }) => condition === "on-trial")
+    .map(({ image, version }) => ({
+      reason: "other-on-trial",
+      image,
+      message: `Version ${version} of image ${image} runs on trial, and the reset that the others need would send it back.`,
+      advice: "Confirm it first, or let the upgrade confirm what runs.",
+      canForce: false,
+    }));
+}

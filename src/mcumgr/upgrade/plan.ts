@@ -5,7 +5,7 @@ import { imageWarnings } from "../image/describe.ts";
 import type { Firmware, FirmwareImage } from "../image/package.ts";
 import { BootloaderMode } from "../protocol/groups/os.ts";
 import type { UpgradeFacts } from "./facts.ts";
-import { obstaclesOf } from "./obstacles.ts";
+import { obstaclesOf, trialsOf } from "./obstacles.ts";
 import { runningOf } from "./running.ts";
 import { destinationOf, slotNumber } from "./slots.ts";
 import type { ImageCondition, PlannedImage, UpgradeMethod, UpgradePlan, UpgradePlanOptions, UpgradeStep } from "./types.ts";
@@ -49,7 +49,7 @@ export function planUpgrade(facts: UpgradeFacts, firmware: Firmware, options: Up
     throw new ArgumentError(`planUpgrade: image: the package has none for image ${options.image}`);
   const method = methodOf(facts);
   const images = chosenImages(facts, firmware, method, options).map((chosen) => planImage(facts, chosen, method, options));
-  const found = images.flatMap((image) => obstaclesOf(facts, image, method, options));
+  const found = [...images.flatMap((image) => obstaclesOf(facts, image, method, options)), ...trialsOf(images, options)];
   const obstacles = found.filter(({ canForce }) => !(canForce && options.force));
   const overruled = found.filter((obstacle) => !obstacles.includes(obstacle)).map(({ message }) => `${message} It is done all the same.`);
   const steps = obstacles.length === 0 ? stepsOf(facts, images, method, options) : [];
@@ -114,6 +114,8 @@ function conditionOf(facts: UpgradeFacts, image: number, hash: Uint8Array | unde
 function stepsOf(facts: UpgradeFacts, images: readonly PlannedImage[], method: UpgradeMethod, options: UpgradePlanOptions): UpgradeStep[] {
   const steps: UpgradeStep[] = [];
   const waiting = images.filter(({ condition }) => condition !== "running" && condition !== "on-trial");
+  // The reset that one image needs would send another back that is on trial.
+  if (waiting.length > 0 && options.confirm !== "never") steps.push(...confirming(images.filter(isOnTrial)));
   const uploads = waiting.filter(({ condition }) => condition === "absent");
   if (method === "recovery" && uploads.length > 0 && !facts.isRecovery)
     steps.push({
@@ -129,7 +131,11 @@ function stepsOf(facts: UpgradeFacts, images: readonly PlannedImage[], method: U
     }
   }
   if (waiting.length > 0 && options.reset !== false) steps.push({ kind: "reset", image: undefined, why: RESET_REASONS[method] });
-  if (options.confirm !== "never") steps.push(...confirming(images, waiting, method, options));
+  if (options.confirm === "never") return steps;
+  const goesBack = method === "swap" || method === "direct-xip-revert";
+  const resets = options.confirm !== "at-once" && options.reset !== false;
+  if (waiting.length === 0) steps.push(...confirming(images.filter(isOnTrial)));
+  else if (goesBack && resets) steps.push(...confirming(waiting.filter(({ hash }) => hash !== undefined)));
   return steps;
 }
 
@@ -188,28 +194,11 @@ function marking(facts: UpgradeFacts, planned: PlannedImage, method: UpgradeMeth
   return { kind: "test", image, hash, why };
 }
 
-function confirming(
-  images: readonly PlannedImage[],
-  waiting: readonly PlannedImage[],
-  method: UpgradeMethod,
-  options: UpgradePlanOptions,
-): UpgradeStep[] {
-  const goesBack = method === "swap" || method === "direct-xip-revert";
-  return images
-    .filter((planned) => {
-      if (planned.condition === "on-trial") return true;
-      return (
-        goesBack && options.confirm !== "at-once" && options.reset !== false && waiting.includes(planned) && planned.hash !== undefined
-      );
-    })
-    .map(
-      ({ image, hash }): UpgradeStep => ({
-        kind: "confirm",
-        image,
-        hash,
-        why: "It runs and answers, so that it may stay; without this the next start goes back.",
-      }),
-    );
+const isOnTrial = ({ condition }: PlannedImage): boolean => condition === "on-trial";
+
+function confirming(images: readonly PlannedImage[]): UpgradeStep[] {
+  const why = "It runs and answers, so that it may stay; without this the next start goes back.";
+  return images.map(({ image, hash }) => ({ kind: "confirm", image, hash, why }));
 }
 
 function notesOf(facts: UpgradeFacts, images: readonly PlannedImage[], method: UpgradeMethod): string[] {

@@ -65,7 +65,7 @@ export class UpgradeSetup implements AsyncDisposable {
       over = true;
     });
     settled.catch(() => undefined);
-    for (let ms = 0; !over && ms < 3_600_000; ms += 20) await this.clock.advance(20);
+    for (let ms = 0; !over && ms < 3_600_000; ms += 100) await this.clock.advance(100);
     return await settled;
   }
 

@@ -1,0 +1,250 @@
+import { describe, expect, test } from "vitest";
+import { createImage } from "../../testing/mcumgr/create-image.ts";
+import { type Firmware, readFirmware } from "../image/package.ts";
+import { BootloaderMode } from "../protocol/groups/os.ts";
+import type { ImageSlotState, UpgradeFacts } from "./facts.ts";
+import { planUpgrade } from "./plan.ts";
+import type { UpgradePlanOptions } from "./types.ts";
+
+const OLD = readFirmware(createImage({ version: "1.0.0" }));
+const NEW = readFirmware(createImage({ version: "2.0.0" }));
+const OTHER = readFirmware(createImage({ version: "1.5.0" }));
+const hashOf = (firmware: Firmware): Uint8Array => firmware.images[0]!.image.digest!.value;
+
+type Flags = Partial<Omit<ImageSlotState, "slot" | "hash">>;
+function slot(number: number, firmware: Firmware, flags: Flags = {}): ImageSlotState {
+  const { version } = firmware.images[0]!.image;
+  const no = { bootable: true, pending: false, confirmed: false, active: false, permanent: false };
+  return { image: 0, slot: number, version, hash: hashOf(firmware), ...no, ...flags } as ImageSlotState;
+}
+const runs = { active: true, confirmed: true };
+
+const { SwapUsingScratch, OverwriteOnly, DirectXip, DirectXipWithRevert, RamLoad, SingleApplication, FirmwareLoader } = BootloaderMode;
+const facts = (mode: number | undefined, slots: readonly ImageSlotState[], more: Partial<UpgradeFacts> = {}): UpgradeFacts => ({
+  mode,
+  slots,
+  noDowngrade: false,
+  sizes: undefined,
+  isRecovery: false,
+  ...more,
+});
+
+interface Row {
+  readonly name: string;
+  readonly facts: UpgradeFacts;
+  readonly firmware?: Firmware;
+  readonly options?: UpgradePlanOptions;
+  readonly condition: string;
+  readonly steps: string;
+  readonly obstacle?: string;
+}
+
+const old = slot(0, OLD, runs);
+const ROWS: readonly Row[] = [
+  { name: "swap, nothing there", facts: facts(SwapUsingScratch, [old]), condition: "absent", steps: "upload test reset confirm" },
+  { name: "mode not told", facts: facts(undefined, [old]), condition: "absent", steps: "upload test reset confirm" },
+  { name: "unknown mode", facts: facts(12, [old]), condition: "absent", steps: "upload test reset confirm" },
+  { name: "uploaded already", facts: facts(SwapUsingScratch, [old, slot(1, NEW)]), condition: "stored", steps: "test reset confirm" },
+  {
+    name: "waits for a reset",
+    facts: facts(SwapUsingScratch, [old, slot(1, NEW, { pending: true })]),
+    condition: "pending",
+    steps: "reset confirm",
+  },
+  {
+    name: "not confirmed yet",
+    facts: facts(SwapUsingScratch, [slot(0, NEW, { active: true }), slot(1, OLD, { confirmed: true })]),
+    condition: "on-trial",
+    steps: "confirm",
+  },
+  {
+    name: "not confirmed yet, and not to be",
+    facts: facts(SwapUsingScratch, [slot(0, NEW, { active: true }), slot(1, OLD, { confirmed: true })]),
+    options: { confirm: "never" },
+    condition: "on-trial",
+    steps: "",
+  },
+  { name: "there already", facts: facts(SwapUsingScratch, [slot(0, NEW, runs), slot(1, OLD)]), condition: "running", steps: "" },
+  { name: "in both slots", facts: facts(SwapUsingScratch, [slot(0, NEW, runs), slot(1, NEW)]), condition: "running", steps: "" },
+  {
+    name: "left on trial",
+    facts: facts(SwapUsingScratch, [old]),
+    options: { confirm: "never" },
+    condition: "absent",
+    steps: "upload test reset",
+  },
+  {
+    name: "at once",
+    facts: facts(SwapUsingScratch, [old]),
+    options: { confirm: "at-once" },
+    condition: "absent",
+    steps: "upload make-permanent reset",
+  },
+  {
+    name: "at once, where it is only to be tested",
+    facts: facts(SwapUsingScratch, [old, slot(1, NEW, { pending: true })]),
+    options: { confirm: "at-once" },
+    condition: "pending",
+    steps: "make-permanent reset",
+  },
+  { name: "no reset", facts: facts(SwapUsingScratch, [old]), options: { reset: false }, condition: "absent", steps: "upload test" },
+  {
+    name: "another is pending",
+    facts: facts(SwapUsingScratch, [old, slot(1, OTHER, { pending: true })]),
+    condition: "absent",
+    steps: "",
+    obstacle: "other-pending",
+  },
+  {
+    name: "another is pending, forced",
+    facts: facts(SwapUsingScratch, [old, slot(1, OTHER, { pending: true })]),
+    options: { force: true },
+    condition: "absent",
+    steps: "erase upload test reset confirm",
+  },
+  {
+    name: "another runs on trial",
+    facts: facts(SwapUsingScratch, [slot(0, OTHER, { active: true }), slot(1, OLD, { confirmed: true })]),
+    condition: "absent",
+    steps: "",
+    obstacle: "other-on-trial",
+  },
+  {
+    name: "another runs on trial, forced",
+    facts: facts(SwapUsingScratch, [slot(0, OTHER, { active: true }), slot(1, OLD, { confirmed: true })]),
+    options: { force: true },
+    condition: "absent",
+    steps: "confirm-running upload test reset confirm",
+  },
+  {
+    name: "what it would go back to is wanted",
+    facts: facts(SwapUsingScratch, [slot(0, NEW, { active: true }), slot(1, OLD, { confirmed: true })]),
+    firmware: OLD,
+    options: { force: true },
+    condition: "stored",
+    steps: "",
+    obstacle: "other-on-trial",
+  },
+  {
+    name: "the running version is newer",
+    facts: facts(SwapUsingScratch, [slot(0, NEW, runs)]),
+    firmware: OLD,
+    condition: "absent",
+    steps: "",
+    obstacle: "running-is-newer",
+  },
+  {
+    name: "the running version is newer, forced",
+    facts: facts(SwapUsingScratch, [slot(0, NEW, runs)]),
+    firmware: OLD,
+    options: { force: true },
+    condition: "absent",
+    steps: "upload test reset confirm",
+  },
+  {
+    name: "the bootloader takes no older one",
+    facts: facts(SwapUsingScratch, [slot(0, NEW, runs)], { noDowngrade: true }),
+    firmware: OLD,
+    options: { force: true },
+    condition: "absent",
+    steps: "",
+    obstacle: "running-is-newer",
+  },
+  { name: "overwrite only", facts: facts(OverwriteOnly, [old]), condition: "absent", steps: "upload test reset" },
+  { name: "in place", facts: facts(DirectXip, [old]), condition: "absent", steps: "upload reset" },
+  { name: "in place, uploaded", facts: facts(DirectXip, [old, slot(1, NEW, { pending: true })]), condition: "pending", steps: "reset" },
+  { name: "in place, back in slot 0", facts: facts(DirectXip, [slot(1, OLD, runs)]), condition: "absent", steps: "upload reset" },
+  {
+    name: "in place, not newer",
+    facts: facts(DirectXip, [slot(0, NEW, runs)]),
+    firmware: OLD,
+    options: { force: true },
+    condition: "absent",
+    steps: "",
+    obstacle: "not-newer",
+  },
+  { name: "in place with revert", facts: facts(DirectXipWithRevert, [old]), condition: "absent", steps: "upload test reset confirm" },
+  { name: "loaded into RAM", facts: facts(RamLoad, [old]), condition: "absent", steps: "upload reset" },
+  { name: "RAM, flags say nothing", facts: facts(RamLoad, [slot(1, NEW, { active: true })]), condition: "running", steps: "" },
+  { name: "one slot", facts: facts(SingleApplication, [old]), condition: "absent", steps: "enter-recovery upload reset" },
+  { name: "firmware loader", facts: facts(FirmwareLoader, [old]), condition: "absent", steps: "enter-recovery upload reset" },
+  { name: "recovery", facts: facts(undefined, [slot(0, OLD)], { isRecovery: true }), condition: "absent", steps: "upload reset" },
+  { name: "recovery, empty", facts: facts(undefined, [], { isRecovery: true }), condition: "absent", steps: "upload reset" },
+  { name: "recovery, there already", facts: facts(undefined, [slot(0, NEW)], { isRecovery: true }), condition: "stored", steps: "reset" },
+  {
+    name: "too large",
+    facts: facts(SwapUsingScratch, [old], {
+      sizes: [{ image: 0, slots: [0, 1].map((n) => ({ slot: n, size: 100, more: {} })), more: {} }] as never,
+    }),
+    options: { force: true },
+    condition: "absent",
+    steps: "",
+    obstacle: "too-large",
+  },
+  {
+    name: "no such image",
+    facts: facts(SwapUsingScratch, [old]),
+    options: { image: 1 },
+    condition: "absent",
+    steps: "",
+    obstacle: "no-such-image",
+  },
+];
+
+test.each(ROWS)("$name", ({ facts: given, firmware = NEW, options, condition, steps, obstacle }) => {
+  const plan = planUpgrade(given, firmware, options);
+  expect(plan.images[0]!.condition).toBe(condition);
+  expect(plan.steps.map(({ kind }) => kind).join(" ")).toBe(steps);
+  expect(plan.obstacles[0]?.reason).toBe(obstacle);
+  expect(plan.status).toBe(obstacle ? "blocked" : steps === "" ? "complete" : "ready");
+  for (const step of plan.steps) expect(step.why).toMatch(/^[A-Z].*\.$/);
+  for (const { message, advice } of plan.obstacles) expect(`${message} ${advice}`).toMatch(/^[A-Z].*\. [A-Z].*\.$/);
+});
+
+describe("several images", () => {
+  const second = readFirmware(createImage({ version: "3.0.0", seed: 7 }));
+  const both: Firmware = { kind: "package", images: [NEW.images[0]!, { ...second.images[0]!, imageIndex: 1 }] };
+  const other = slot(0, OLD, { image: 1, confirmed: true }); // not active: another core runs it
+
+  test("all are uploaded and marked before the one reset", () => {
+    const plan = planUpgrade(facts(SwapUsingScratch, [old, other]), both);
+    expect(plan.steps.map(({ kind, image }) => `${kind} ${image ?? ""}`.trim())).toEqual([
+      "upload 0",
+      "upload 1",
+      "test 0",
+      "test 1",
+      "reset",
+      "confirm 0",
+      "confirm 1",
+    ]);
+    expect(plan.steps[1]).toMatchObject({ destination: 1 });
+  });
+
+  test("one that runs on trial is confirmed before the reset that the other needs", () => {
+    const trial = [slot(0, NEW, { active: true }), slot(1, OLD, { confirmed: true }), other];
+    const kinds = (options: UpgradePlanOptions) => planUpgrade(facts(SwapUsingScratch, trial), both, options).steps.map(({ kind }) => kind);
+    expect(kinds({})).toEqual(["confirm", "upload", "test", "reset", "confirm"]);
+    expect(planUpgrade(facts(SwapUsingScratch, trial), both, { confirm: "never" }).obstacles[0]).toMatchObject({
+      reason: "other-on-trial",
+    });
+  });
+
+  test("where images run in place the file for the free slot is taken, and one that runs is known whichever slot it was built for", () => {
+    const variants: Firmware = {
+      kind: "package",
+      images: [
+        { ...NEW.images[0]!, slot: 0, file: "a" },
+        { ...readFirmware(createImage({ version: "2.0.0", seed: 9 })).images[0]!, slot: 1, file: "b" },
+      ],
+    };
+    const fileAt = (slots: readonly ImageSlotState[]) => planUpgrade(facts(DirectXip, slots), variants).images[0]!;
+    expect(fileAt([old]).firmware.file).toBe("b");
+    expect(fileAt([slot(1, OLD, runs)]).firmware.file).toBe("a");
+    expect(fileAt([slot(0, NEW, runs)])).toMatchObject({ condition: "running", firmware: { file: "a" } });
+  });
+
+  test("the recovery reaches the slots of further images by other numbers", () => {
+    const plan = planUpgrade(facts(undefined, [slot(0, OLD), slot(0, OLD, { image: 1 })], { isRecovery: true }), both);
+    expect(plan.steps.filter(({ kind }) => kind === "upload")).toMatchObject([{ destination: undefined }, { destination: 3 }]);
+  });
+});
