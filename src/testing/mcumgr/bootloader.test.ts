@@ -308,6 +308,46 @@ describe("power cuts", () => {
     },
   );
 
+  test.each(SWAPPING)("%s: an image that is to be tested runs once, however often its swap is cut", async (mode) => {
+    for (let step = 0; ; step++) {
+      let wasCut = false;
+      await withDevice({ mode, images: [slotOf({ secondary: NEW })] }, async (device, client, clock) => {
+        await client.ask(1, 0, 2, { hash: hashOf(NEW), confirm: false });
+        device.powerCutAfter(step, { offMs: 10 });
+        void device.reset();
+        await clock.advance(1000);
+        wasCut = device.record.some((entry) => entry.kind === "off" && entry.why === "power");
+        expect(shown(device), `cut at step ${step}`).toEqual(["0 2.0.0 active", "1 1.0.0 confirmed"]);
+        if (!wasCut) return;
+        await device.reset();
+        expect(shown(device), `cut at step ${step}`).toEqual(["0 1.0.0 active confirmed", "1 2.0.0"]);
+      });
+      if (!wasCut) return;
+    }
+  });
+
+  test("several images come together or not at all", async () => {
+    const network = createImage({ version: "1.0.0", bodySize: 200, seed: 5 });
+    const newNetwork = createImage({ version: "2.0.0", bodySize: 300, seed: 5 });
+    const images = [slotOf({ secondary: NEW }), { slotSize: 2048, primary: network, secondary: newNetwork }];
+    for (let step = 0; ; step++) {
+      let wasCut = false;
+      await withDevice({ images }, async (device, client, clock) => {
+        for (const image of [NEW, newNetwork]) await client.ask(1, 0, 2, { hash: hashOf(image), confirm: false });
+        device.powerCutAfter(step, { offMs: 10 });
+        void device.reset();
+        await clock.advance(1000);
+        wasCut = device.record.some((entry) => entry.kind === "off" && entry.why === "power");
+        const versions = () => [0, 1].map((image) => device.runningImage(image)?.version);
+        expect(versions(), `cut at step ${step}`).toEqual(["2.0.0", "2.0.0"]);
+        if (!wasCut) return;
+        await device.reset();
+        expect(versions(), `cut at step ${step}`).toEqual(["1.0.0", "1.0.0"]);
+      });
+      if (!wasCut) return;
+    }
+  });
+
   test.each(SWAPPING)("%s: a revert that is cut is a revert all the same", async (mode) => {
     await everywhere(
       { mode, images: [slotOf({ secondary: NEW })] },

@@ -57,6 +57,8 @@ export class SimulatedBootloader {
   readonly #flash: SimulatedFlash;
   readonly #images: readonly SimulatedImage[];
   readonly #scratch: FlashArea;
+  /** The images that are being exchanged at this start, and were not before it: noted in flash memory too, so that all come or none. */
+  #round = new Map<SimulatedImage, SwapType>();
 
   constructor(flash: SimulatedFlash, images: readonly SimulatedImage[], options: BootloaderOptions) {
     this.#flash = flash;
@@ -95,7 +97,24 @@ export class SimulatedBootloader {
   }
 
   async #bootSwapping(power: PowerSession): Promise<boolean> {
-    for (const image of this.#images) if (image.journal !== undefined) await this.#finish(power, image);
+    if (this.#round.size === 0) {
+      const types = await this.#judgeAll(power);
+      if (types.size > 0)
+        await this.#flash.note(power, () => {
+          this.#round = types;
+        });
+    }
+    // What a power cut left over is finished and then started: judged anew, an image that is to be tested would be taken back before it ran.
+    for (const [image, type] of [...this.#round]) {
+      if (image.journal === undefined) await this.#begin(power, image, type);
+      await this.#finish(power, image);
+    }
+    for (const image of this.#images) image.active = 0;
+    return this.#images.every(({ primary }) => this.accepts(primary));
+  }
+
+  /** What is to be exchanged at this start. */
+  async #judgeAll(power: PowerSession): Promise<Map<SimulatedImage, SwapType>> {
     const types = new Map<SimulatedImage, SwapType>();
     for (const image of this.#images) types.set(image, await this.#judge(power, image));
     // One that is left out may be what another needs: until nothing changes any more.
@@ -107,9 +126,7 @@ export class SimulatedBootloader {
         changed = true;
       }
     }
-    for (const [image, type] of types) if (type !== "none") await this.#begin(power, image, type);
-    for (const image of this.#images) image.active = 0;
-    return this.#images.every(({ primary }) => this.accepts(primary));
+    return new Map([...types].filter(([, type]) => type !== "none"));
   }
 
   /** An image that must not run is discarded, so that it is not judged again at every start. */
@@ -156,7 +173,6 @@ export class SimulatedBootloader {
     await this.#flash.note(power, () => {
       image.journal = { type, steps, done: 0 };
     });
-    await this.#finish(power, image);
   }
 
   async #finish(power: PowerSession, image: SimulatedImage): Promise<void> {
@@ -178,6 +194,7 @@ export class SimulatedBootloader {
     else await secondary!.eraseTrailer(power);
     await this.#flash.note(power, () => {
       image.journal = undefined;
+      this.#round.delete(image);
     });
   }
 

@@ -118,6 +118,37 @@ describe("buffers", () => {
     }
   });
 
+  test("datagrams are taken up as they come, so that of two for two buffers one is lost", async () => {
+    const clock = new VirtualClock();
+    await using device = new SimulatedMcumgrDevice({ clock, bufCount: 2, processingMs: 1 });
+    const { client, server } = createMemoryLinks({ clock });
+    Object.assign(server.info, { kind: "udp" });
+    device.attach(server);
+    const answers: Uint8Array[] = [];
+    client.onMessage = (message) => answers.push(message);
+    const send = async (sequence: number) => await client.send(encodeMessage({ op: 2, group: 0, command: 0, sequence }, { d: "x" }));
+    await Promise.all([send(1), send(2)]);
+    await clock.advance(20);
+    expect(answers.map((answer) => decodeMessage(answer).header.sequence)).toEqual([1]);
+    expect(device.counters).toMatchObject({ lost: 1, noBuffer: 0 });
+    for (const sequence of [3, 4]) {
+      await send(sequence);
+      await clock.advance(20);
+    }
+    expect(answers).toHaveLength(3);
+  });
+
+  test("a server of one buffer answers one request after the other", async () => {
+    await withDevice({ bufCount: 1 }, async (device, client, clock) => {
+      for (const d of ["a", "b"]) expect(await client.ask(0, 0, 2, { d })).toEqual({ r: d });
+      client.post(0, 0, 2, { d: "c" });
+      client.post(0, 0, 2, { d: "lost" });
+      await clock.advance(5);
+      expect(client.answers.map(({ payload }) => payload.r)).toEqual(["c"]);
+      expect(device.counters.lost).toBe(1);
+    });
+  });
+
   test("links share them, and answers keep the order in which requests came", async () => {
     await withDevice({ bufCount: 3, processingMs: 10 }, async (device, client, clock) => {
       const other = new TestClient(device, clock);
