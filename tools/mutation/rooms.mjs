@@ -23,7 +23,7 @@ export const rooms = {
   "src/mcumgr/protocol": room("src/mcumgr/protocol"),
   "src/mcumgr/client": {
     mutate: ["src/mcumgr/client/**/*.ts", "!src/mcumgr/client/**/*.test.ts", "!src/mcumgr/client/test-*.ts"],
-    tests: ["src/mcumgr/client/*.test.ts", "src/mcumgr/transfer/image-upload.test.ts"],
+    tests: ["src/mcumgr/client/*.test.ts", "src/mcumgr/transfer/{image-upload,device}.test.ts"],
   },
   "src/mcumgr/transfer": room("src/mcumgr/transfer"),
   "src/mgmt": room("src/mgmt"),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../../async/virtual-clock.ts";
+import { ArgumentError } from "../../core/error.ts";
 import { DisconnectedError } from "../../hci/error.ts";
 import { createMemoryLinks } from "../links/memory.ts";
 import { command, group } from "../protocol/declare.ts";
@@ -41,6 +42,15 @@ describe("commands", () => {
     await expect(at.client.request({ op: 0, group: 99, command: 0 })).rejects.toMatchObject({ rc: 8, command: "group 99 command 0" });
     const raw = await at.client.request({ op: 0, group: 99, command: 0, version: 0, payload: Uint8Array.of(0xa0) });
     expect([raw.payload, raw.octets, raw.header.version]).toEqual([undefined, Uint8Array.of(0xbf, 0x62, 0x72, 0x63, 8, 0xff), 0]);
+  });
+
+  test("have 2.5 s for their answers, and 40 s where something is erased or read", async () => {
+    await using at = await setUp();
+    at.server.fault = () => "lost";
+    await expect(at.client.os.echo({ d: "" })).rejects.toMatchObject({ timeoutMs: 2500 });
+    await expect(at.client.image.erase()).rejects.toMatchObject({ operation: "image.erase", timeoutMs: 40_000 });
+    await expect(at.client.image.erase({}, { timeoutMs: 10 })).rejects.toMatchObject({ timeoutMs: 10 });
+    expect(at.server.handled.length).toBe(1); // on a link that loses nothing they are sent once
   });
 
   test("that were answered with nonsense fail by name", async () => {
@@ -217,6 +227,27 @@ describe("a lost link", () => {
     expect(at.opened()).toBe(2);
   });
 
+  test("that only seems to stand is made anew", async () => {
+    await using at = await setUp();
+    at.server.fault = () => (at.opened() === 1 ? "lost" : undefined);
+    await at.client.reconnect();
+    expect([at.opened(), at.client.isConnected, at.client.info?.kind]).toEqual([2, true, "memory"]);
+  });
+
+  test("that cannot be made again, since the program is wrong, is not tried again", async () => {
+    const wrong = new ArgumentError("no such option");
+    await using at = await setUp(
+      {},
+      {
+        onOpen: (count) => {
+          if (count > 0) throw wrong;
+        },
+      },
+    );
+    at.cut();
+    await expect(at.client.reconnect()).rejects.toBe(wrong);
+  });
+
   test("that cannot be made again: tried until the time is over, and the last failure is told", async () => {
     const failure = new Error("no such device");
     await using at = await setUp(
@@ -303,6 +334,20 @@ describe("reset", () => {
     expect(at.client.isConnected).toBe(false);
     await at.client.reconnect();
     expect(at.opened()).toBe(2);
+  });
+
+  test("is left at once by who gives up, and by closing the client", async () => {
+    const at = await setUp();
+    const controller = new AbortController();
+    const left = at.client.reset({ signal: controller.signal }).catch((error: unknown) => error);
+    await at.clock.advance(300);
+    controller.abort("enough");
+    expect(await left).toBe("enough");
+    const closed = at.client.reset().catch((error: unknown) => error);
+    await at.clock.advance(300);
+    await at.client[Symbol.asyncDispose]();
+    expect(await closed).toMatchObject({ code: "ERR_CLOSED" });
+    expect(at.clock.now()).toBeLessThan(1000);
   });
 
   test("that is refused is an error; what is not given is not sent", async () => {

@@ -147,6 +147,41 @@ test("a request that may come twice is sent again with the same sequence, and an
   expect(await asked).toBe(1);
 });
 
+test("it is not sent again where the server has no buffer for it", async () => {
+  const at = setUp({}, 2);
+  const both = [at.ask(1, { resendAfterMs: [30] }), at.ask(2)].map(outcome);
+  await at.clock.advance(50);
+  expect(at.asked.length).toBe(2);
+  await at.answer(0);
+  await at.answer(1);
+  expect(await Promise.all(both)).toEqual([1, 2]);
+});
+
+test("after a request without an answer the link forgets what it has of a message, unless it may be another's", async () => {
+  const at = setUp({}, 2);
+  let forgotten = 0;
+  at.client.resynchronise = () => void forgotten++;
+  const all = [at.ask(1, { timeoutMs: 50 }), at.ask(2, { timeoutMs: 100 })].map(outcome);
+  await at.clock.advance(70);
+  expect(forgotten).toBe(0);
+  expect(await Promise.all(all)).toEqual(["ERR_TIMEOUT", "ERR_TIMEOUT"]);
+  expect(forgotten).toBe(1);
+});
+
+test("what comes over a link that was left is nobody's", async () => {
+  const at = setUp();
+  const late = at.client.onMessage!;
+  const asked = outcome(at.ask(1));
+  at.table.detach(new DisconnectedError(0x08));
+  expect(await asked).toBe("ERR_DISCONNECTED");
+  const other = createMemoryLinks({ clock: at.clock });
+  at.table.attach(other.client);
+  const next = outcome(at.ask(2, { timeoutMs: 20 }));
+  await at.clock.advance(1);
+  late(encodeMessage({ op: 1, group: 64, command: 1, sequence: 1 }, { answer: 9 }));
+  expect(await next).toBe("ERR_TIMEOUT");
+});
+
 test("a message over the link's limit is the caller's error, and nothing stays behind", async () => {
   const at = setUp({ limit: 10 });
   await expect(at.ask(1)).rejects.toMatchObject({ code: "ERR_MCUMGR_TOO_LONG" });

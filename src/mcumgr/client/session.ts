@@ -256,6 +256,7 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     if (leftMs <= 0 || !this.#link) return;
     const closed = new AbortController();
     using deadline = new Deadline({ clock: this.clock, operation: "the reset of the server", signal, timeoutMs: leftMs });
+    if (deadline.signal.aborted) return;
     using _ = this.events.on("closed", () => closed.abort());
     using __ = onAbort(deadline.signal, () => closed.abort());
     await new Promise<void>((resolve) => onAbort(closed.signal, resolve));

@@ -2,6 +2,8 @@ const LEAST_MS = 2500;
 const LEAST_LOSSY_MS = 1000;
 /** A console at 9600 baud, there and back. */
 export const SLOWEST_MS_PER_OCTET = 3;
+/** A radio link in bad surroundings. */
+const SLOWEST_RADIO_MS_PER_OCTET = 0.2;
 const LONGEST_MS = 40_000;
 
 /** How long to wait for an answer: longer than answers have taken, never under `leastMs`, and twice as long after each that did not come. */
@@ -15,7 +17,7 @@ export class Patience {
   /** On a link that loses messages a loss is noticed sooner. @param octets of all messages that may be on their way at once */
   static of({ isLossy }: { readonly isLossy: boolean }, octets: number): Patience {
     const leastMs = isLossy ? LEAST_LOSSY_MS : LEAST_MS;
-    return new Patience(leastMs, leastMs + octets * SLOWEST_MS_PER_OCTET);
+    return new Patience(leastMs, leastMs + octets * (isLossy ? SLOWEST_MS_PER_OCTET : SLOWEST_RADIO_MS_PER_OCTET));
   }
 
   /** @param firstMs how long to wait while it is not known how long answers take */

@@ -58,7 +58,7 @@ describe("the window", () => {
 
 describe("patience", () => {
   test("is what the slowest line needs, until answers have shown how long they take", () => {
-    expect(Patience.of({ isLossy: false }, 1000).timeoutMs()).toBe(2500 + 3000);
+    expect(Patience.of({ isLossy: false }, 1000).timeoutMs()).toBe(2500 + 200);
     expect(Patience.of({ isLossy: true }, 1000).timeoutMs()).toBe(1000 + 3000);
     const patience = new Patience(1000, 4000);
     patience.answered(10);
