@@ -115,6 +115,16 @@ describe("Intel HEX", () => {
     expect(() => parseIntelHex(utf8(text))).toThrow(ImageFileError);
   });
 
+  test("errors say where, and the last record needs no end of line", () => {
+    const one = record(0, 0, Uint8Array.of(1));
+    const at = (text: string, offset: number) => expect(() => parseIntelHex(utf8(text))).toThrow(expect.objectContaining({ offset }));
+    at(`${one}:0100000001FF\n${END}`, one.length); // a checksum
+    at(`${one}:02000004${"00".repeat(2)}`, one.length + 13); // cut before its checksum
+    at(`${one}${record(4, 0, new Uint8Array(3))}${END}`, one.length + 1); // a length
+    at(`${one}${record(9, 0)}${END}`, one.length + 7); // a type
+    expect(parseIntelHex(utf8(one + END.trimEnd())).octets).toEqual(Uint8Array.of(1));
+  });
+
   test("a file that begins with a bootloader is not taken for an image", () => {
     expect(() => readFirmware(utf8(hexOf(concat(new Uint8Array(64), createImage()), 0)))).toThrow(/does not begin with an MCUboot image/);
   });
@@ -189,6 +199,39 @@ describe("packages", () => {
   ])("refused: %s", (_, manifest, message) => {
     expect(() => readFirmware(packageOf(manifest))).toThrow(message);
     expect(() => readFirmware(packageOf(manifest))).toThrow(ImageFileError);
+  });
+
+  test("numbers may be text, also hexadecimal; negative ones and others are none", () => {
+    const read = (index: unknown) => readFirmware(packageOf({ files: [{ file: "app.bin", image_index: index }] })).images[0]!.imageIndex;
+    expect([read("3"), read("0x10"), read(7), read(null), read(undefined)]).toEqual([3, 16, 7, 0, 0]);
+    for (const wrong of [-1, 1.5, "", " 1", "0xfg", "1 2", true, {}])
+      expect(() => read(wrong), JSON.stringify(wrong)).toThrow(/image_index/);
+  });
+
+  test("a manifest of more files than any device has images is refused", () => {
+    const files = Array.from({ length: 65 }, (_, i) => ({ file: "app.bin", image_index: i }));
+    expect(() => readFirmware(packageOf({ files }))).toThrow(/lists 65 files/);
+    expect(readFirmware(packageOf({ files: files.slice(1) })).images).toHaveLength(64);
+  });
+
+  test("a file with a password, and one packed in another way, are named", () => {
+    const change = (at: number, value: number) => {
+      const zip = packageOf({ files: [{ file: "app.bin" }] });
+      // The second entry of the directory, which begins where the name stands for the second time.
+      const name = [...utf8("app.bin")];
+      const places = [...zip.keys()].filter((i) => name.every((octet, k) => zip[i + k] === octet));
+      zip[places.at(-1)! - 46 + at] = value;
+      return () => readFirmware(zip);
+    };
+    expect(change(8, 1)).toThrow(/app.bin: is protected by a password/);
+    expect(change(10, 12)).toThrow(/app.bin: is packed by method 12/);
+  });
+
+  test("an image of a package does not change with the file it came from", () => {
+    const zip = packageOf({ files: [{ file: "app.bin" }] }, { "app.bin": [application, { level: 0 }] });
+    const { octets } = readFirmware(zip).images[0]!;
+    zip.fill(0);
+    expect(octets).toEqual(application);
   });
 
   test("a zip without a manifest says so", () => {

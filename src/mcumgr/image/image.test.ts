@@ -158,6 +158,24 @@ describe("MCUboot images", () => {
     expect(() => parseImage(octets)).toThrow(expect.objectContaining({ code: "ERR_IMAGE_FILE", offset: 8 }));
   });
 
+  test("errors say where, and what is there", () => {
+    const octets = createImage({ bodySize: 8 });
+    const at = (change: (octets: Uint8Array) => Uint8Array, offset: number, message: RegExp) => {
+      expect(() => parseImage(change(octets.slice()))).toThrow(expect.objectContaining({ offset }));
+      expect(() => parseImage(change(octets.slice()))).toThrow(message);
+    };
+    const set = (index: number, value: number) => (copy: Uint8Array) => copy.with(index, value);
+    at(set(0, 0), 0, /begins with 0x96f3b800/);
+    at((copy) => copy.subarray(0, 31), 31, /header of 32 octets/);
+    at((copy) => copy.subarray(0, 32), 32, /header and body have 40 octets, the file 32/);
+    at((copy) => copy.subarray(0, 42), 42, /ends before its TLV area/);
+    at(set(40, 9), 40, /magic 0x6909, expected 0x6907/);
+    at(set(42, 3), 42, /length of 3/);
+    at(set(42, 41), octets.length, /has 41 octets, 40 are there/);
+    at(set(46, 33), 46, /SHA-256 has 33 octets, the TLV area 32/);
+    at(set(10, 4), 40, /no protected TLV area/);
+  });
+
   test("an octet that is left over in an area is refused", () => {
     const octets = concat(createImage({ digest: "none" }), new Uint8Array(3));
     octets[octets.length - 5] = 7; // the area's length
