@@ -138,6 +138,9 @@ describe("a file is written", () => {
     await using at = await setUp();
     at.server.fault = (message) => (isUpload(message) ? { err: { group: 8, rc: 15 } } : undefined);
     await expect(at.client.uploadFile(NAME, data)).rejects.toMatchObject({ rcName: "ReadOnly" });
+    at.server.fault = (message) => (isUpload(message) ? { err: { group: 1, rc: 11 } } : undefined);
+    await expect(at.client.uploadFile(NAME, data)).rejects.toMatchObject({ rcName: "FlashReadFailed" });
+    await expect(at.client.uploadFile("/".repeat(1100), data)).rejects.toMatchObject({ code: "ERR_MCUMGR_TOO_LONG", limit: 1024 });
     at.server.fault = (message) => (isUpload(message) ? { rc: 1 } : undefined);
     await expect(at.client.uploadFile(NAME, data)).rejects.toMatchObject({ code: "ERR_MCUMGR", rcName: "Unknown" });
   });

@@ -143,6 +143,22 @@ test("a lost chunk costs a round, not a timeout, and the window grows again", as
   expect(at.clock.now()).toBeLessThan(1500);
 });
 
+test("long messages that do not get through, again and again, become as short as the link proves; one that is lost does not", async () => {
+  for (const [losses, expected] of [
+    [1, []],
+    [2, [100]],
+  ] as const) {
+    await using at = await setUp({ bufSize: 500, bufCount: 1 }, { link: { provenLimit: 100 } });
+    const shortened: number[] = [];
+    at.client.on("fallback", ({ what, to }) => what === "messageLimit" && shortened.push(to));
+    at.server.fault = (message, index) => (isChunk(message) && index >= 8 && index < 8 + losses ? "lost" : undefined);
+    await at.client.uploadImage(image);
+    expect([sum(at.server.image), shortened]).toEqual([SUM, expected]);
+    const longest = Math.max(...at.server.handled.slice(-5).map(({ header }) => header.length + 8));
+    expect(longest).toBe(expected.length > 0 ? 100 : 500);
+  }
+});
+
 test("a server out of memory gets fewer requests, for good", async () => {
   await using at = await setUp({ bufSize: 128 });
   const windows: number[] = [];
@@ -161,6 +177,7 @@ test("chunks that the server cuts make the next ones end where it writes", async
       return next !== undefined && (payload.off as number) + (payload.data as Uint8Array).length !== next;
     });
     expect(cut.length).toBe(1);
+    expect(at.server.handled.filter(isChunk).length).toBeLessThan(12); // the others are as long as they can be
   }
 });
 
