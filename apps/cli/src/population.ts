@@ -6,7 +6,7 @@ import { Address, type Logger, randomBytes, SeededRandom, systemRandom } from "j
 import { type Connection, Device } from "jelling/device";
 import { FileBondStore } from "jelling/node";
 import { IoCapability, type PairingAgent } from "jelling/smp";
-import { EXAMPLE_DEVICES, exampleAddress, startExampleDevice } from "jelling/testing";
+import { EXAMPLE_DEVICES, exampleAddress, SimulatedMcumgrDevice, serveOverGatt, startExampleDevice } from "jelling/testing";
 import { UsageError } from "./errors.ts";
 
 export interface PopulationOptions {
@@ -64,8 +64,10 @@ export class Population implements AsyncDisposable {
   /** Puts a device into the air; several of one kind get numbers. @throws {UsageError} no such kind */
   async add(word: string): Promise<Inhabitant> {
     if (word === "pump") return this.#addPump();
+    if (word === "mcumgr") return this.#addManaged();
     const kind = Object.hasOwn(EXAMPLE_DEVICES, word) ? EXAMPLE_DEVICES[word] : undefined;
-    if (!kind) throw new UsageError(`"${word}" is no simulated device: expected one of ${Object.keys(EXAMPLE_DEVICES).join(", ")}, pump`);
+    if (!kind)
+      throw new UsageError(`"${word}" is no simulated device: expected one of ${Object.keys(EXAMPLE_DEVICES).join(", ")}, pump, mcumgr`);
     const count = this.inhabitants.filter((other) => other.kind === word).length + 1;
     const label = count === 1 ? word : `${word}-${count}`;
     const name = count === 1 ? kind.name : `${kind.name} ${count}`;
@@ -107,6 +109,30 @@ export class Population implements AsyncDisposable {
     return inhabitant;
   }
 
+  /** A device whose firmware can be updated. */
+  async #addManaged(): Promise<Inhabitant> {
+    if (this.inhabitants.some(({ kind }) => kind === "mcumgr")) throw new UsageError("there can be one mcumgr device in an air");
+    const { FURNITURE, REAL_TIMES } = await import("./commands/mcumgr/simulated.ts");
+    const controller = new Controller({ air: this.air, name: "mcumgr" });
+    this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
+    const { logger } = this.#options;
+    const address = Address.from(MCUMGR_ADDRESS);
+    const host = await Device.open(controller.transport, {
+      clock: this.#clock,
+      random: systemRandom,
+      irk: randomBytes(new SeededRandom(1, "irk of mcumgr"), 16),
+      logger: logger.child("mcumgr"),
+      name: "mcumgr",
+      address,
+    });
+    this.#parts.push(host);
+    const device = new SimulatedMcumgrDevice({ ...FURNITURE, ...REAL_TIMES, clock: this.#clock });
+    this.#parts.push(device, await serveOverGatt(device, host, { name: "mcumgr" }));
+    const inhabitant = { kind: "mcumgr", name: "mcumgr", address };
+    this.inhabitants.push(inhabitant);
+    return inhabitant;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const part of this.#parts.splice(0).reverse()) {
       if (Symbol.asyncDispose in part) await part[Symbol.asyncDispose]();
@@ -118,6 +144,8 @@ export class Population implements AsyncDisposable {
 
 /** With the manufacturer's prefix, as a pump's; the same every time, so that a phone knows it again. */
 const PUMP_ADDRESS = "00:23:F7:4A:65:6C";
+
+const MCUMGR_ADDRESS = "C0:4A:65:6C:6C:08/random";
 
 /** Agrees to everything, and says what the device's display shows. */
 function simulatedUser(name: string, tell: (sentence: string) => void): PairingAgent {

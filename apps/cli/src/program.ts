@@ -4,6 +4,7 @@ import { type CommonOptions, Context, LOG_LEVELS } from "./context.ts";
 import { parseDuration, parsePasskey, parseWhole } from "./duration.ts";
 import { UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
+import { mcumgrCommands } from "./mcumgr-program.ts";
 import { mgmtCommands } from "./mgmt-program.ts";
 
 type Run = (context: Context, ...rest: never[]) => Promise<void>;
@@ -54,7 +55,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 Examples:
   jelling doctor                what this machine can do
   jelling scan -t sim:          look around in a simulated air
-  jelling pump demo             a simulated insulin pump: pairing, glucose`,
+  jelling pump demo             a simulated insulin pump: pairing, glucose
+  jelling mcumgr upgrade FILE   update the firmware of a device`,
     );
 
   /** Wraps a command's code: it is loaded, given its context, and cleaned up after. */
@@ -172,11 +174,19 @@ Examples:
 
   mgmtCommands(program.command("mgmt"), run);
 
+  mcumgrCommands(program.command("mcumgr"), run);
+
   program
     .command("sim")
     .description("serve virtual controllers in one simulated air, with simulated devices in it, until Ctrl-C")
     .option("-c, --controllers <N>", "controllers to serve", parseWhole("controllers", 1, 64), 1)
-    .option("-d, --device <KIND>", "a device in the same air: heart-rate, thermometer, battery, echo, pump (repeatable)", collect, [])
+    .option(
+      "-d, --device <KIND>",
+      "a device in the same air: heart-rate, thermometer, battery, echo, pump, mcumgr (repeatable)",
+      collect,
+      [],
+    )
+    .option("--mcumgr", "a device whose firmware can be updated: the same as -d mcumgr")
     .option("--tcp <PORT>", "serve on 127.0.0.1 from this port on, 0 for free ones", parseWhole("port", 0, 65_535))
     .option("--host <HOST>", "serve on another address", "127.0.0.1")
     .option("--unix <PATH>", "serve on a Unix socket; a number is appended from the second one on")

@@ -184,9 +184,9 @@ class UpgradeRun {
       return undefined;
     }
     this.#done.add(keyOf(step));
+    const unanswered = step.kind === "reset" ? await this.#awaitStart(plan, "reset") : undefined;
     this.#tell({ type: "done", step, durationMs: this.#clock.now() - startMs });
-    if (step.kind !== "reset") return undefined;
-    return await this.#awaitStart(plan, "reset");
+    return unanswered;
   }
 
   async #do(step: UpgradeStep, plan: UpgradePlan): Promise<void> {

@@ -13,6 +13,7 @@ import { tapped } from "../tap.ts";
 interface Options {
   controllers: number;
   device: string[];
+  mcumgr?: boolean;
   tcp?: number;
   host: string;
   unix?: string;
@@ -37,7 +38,7 @@ export async function sim(context: Context, options: Options): Promise<void> {
     folder: join(stateFolder(context.io.env), "sim"),
     tell: (sentence) => terminal.note(sentence),
   });
-  for (const word of options.device) {
+  for (const word of [...options.device, ...(options.mcumgr ? ["mcumgr"] : [])]) {
     const { kind, name, address, keys } = await population.add(word);
     terminal.result(
       () => ({ type: "device", kind, name, address: address.toString(), ...(keys === undefined ? {} : { keys }) }),

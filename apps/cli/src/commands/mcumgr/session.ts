@@ -1,0 +1,154 @@
+import { readFile } from "node:fs/promises";
+import type { Clock } from "jelling/async";
+import type { Firmware, McumgrClient, OpenMcumgrLink } from "jelling/mcumgr";
+import { Closing } from "../../closing.ts";
+import { type Context, durationText } from "../../context.ts";
+import { CommandError, codeOf, UsageError } from "../../errors.ts";
+import { openSession } from "../../session.ts";
+import type { Terminal } from "../../terminal.ts";
+import { printable } from "../../text.ts";
+import { isSimulated, transportSpec } from "../../transport.ts";
+import { openSimulated } from "./simulated.ts";
+
+/** Which device, and how to speak to it: options of every subcommand. */
+export interface TargetOptions {
+  ble?: string | true;
+  serial?: string;
+  udp?: string;
+  framing?: "console" | "raw";
+  protocol?: number;
+  window?: number;
+  messageLimit?: number;
+}
+
+/** One call of a subcommand. */
+export interface Invocation {
+  readonly context: Context;
+  readonly target: TargetOptions;
+}
+
+/** What a subcommand works with. */
+export interface Managed {
+  readonly client: McumgrClient;
+  /** Ends with the command's time, and when the user asks to stop. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock | undefined;
+}
+
+export const UDP_PORT = 1337;
+
+/** "HOST", "HOST:PORT", "[ADDRESS]:PORT", or an IPv6 address alone. */
+export function parseUdp(text: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? (/^[0-9a-f:.%]+$/i.test(text) ? ["", text] : null);
+  const port = Number(match?.[3] ?? UDP_PORT);
+  const host = match?.[1] ?? match?.[2];
+  if (!host || !(port >= 1 && port <= 65_535)) throw new UsageError(`--udp "${text}": expected HOST, HOST:PORT or [ADDRESS]:PORT`);
+  return { host, port };
+}
+
+/** "PORT" or "PORT@BAUD". */
+export function parseSerial(text: string): { path: string; baudRate?: number } {
+  const match = /^(.+?)(?:@(\d+))?$/.exec(text);
+  const baudRate = match?.[2] === undefined ? undefined : Number(match[2]);
+  if (!match?.[1] || baudRate === 0) throw new UsageError(`--serial "${text}": expected PORT or PORT@BAUD, like /dev/ttyACM0@115200`);
+  return { path: match[1], ...(baudRate === undefined ? {} : { baudRate }) };
+}
+
+async function openerOf({ context, target }: Invocation, closing: Closing): Promise<{ open: OpenMcumgrLink; clock?: Clock | undefined }> {
+  const { ble, serial, udp } = target;
+  const given = [ble, serial, udp].filter((value) => value !== undefined);
+  if (given.length > 1) throw new UsageError("which device? --ble, --serial and --udp exclude each other");
+  if (udp !== undefined) {
+    const { createUdpOpener } = await import("jelling/node");
+    return { open: createUdpOpener(parseUdp(udp)) };
+  }
+  if (serial !== undefined) {
+    const { createSerialOpener } = await import("jelling/node");
+    const { terminal } = context;
+    return {
+      open: createSerialOpener({
+        ...parseSerial(serial),
+        framing: target.framing,
+        ...(target.framing === "raw" ? {} : { onConsole: (octets: Uint8Array) => tellConsole(terminal, octets) }),
+      }),
+    };
+  }
+  const spec = transportSpec(context);
+  if (ble === undefined && (spec === "sim:" || spec === "sim:mcumgr")) return await openSimulated(context, closing);
+  if (ble === undefined && !isSimulated(spec))
+    throw new UsageError("which device? --ble NAME or ADDRESS, --serial PORT, --udp HOST, or -t sim: for a simulated one");
+  const session = await openSession(context);
+  closing.add(() => session[Symbol.asyncDispose]());
+  const { createBleOpener } = await import("jelling/mcumgr");
+  return { open: createBleOpener(session.device, ble === true || ble === undefined ? undefined : bleTarget(ble)) };
+}
+
+/** What a device prints beside the messages. */
+function tellConsole(terminal: Terminal, octets: Uint8Array): void {
+  for (const line of new TextDecoder().decode(octets).split(/[\r\n]+/)) if (line !== "") terminal.note(printable(line));
+}
+
+/** "name:TEXT" is a name whatever it looks like, as in other commands. */
+function bleTarget(text: string): string | { name: string } {
+  return text.startsWith("name:") && text.length > 5 ? { name: text.slice(5) } : text;
+}
+
+/** Opens the device that was asked for, does `work`, and closes everything. */
+export async function withClient(at: Invocation, work: (managed: Managed) => Promise<void>): Promise<void> {
+  const { context, target } = at;
+  const { terminal } = context;
+  await using closing = new Closing();
+  using deadline = context.deadline(undefined, "the command");
+  const { signal } = deadline;
+  let isOpen = false;
+  const { open, clock } = await openerOf(at, closing);
+  const { McumgrClient: ClientClass } = await import("jelling/mcumgr");
+  try {
+    terminal.status("connecting …");
+    const client = await ClientClass.open(open, {
+      clock,
+      signal,
+      logger: await context.logger(),
+      version: target.protocol === undefined ? undefined : target.protocol - 1,
+      window: target.window,
+      messageLimit: target.messageLimit,
+    });
+    closing.add(() => client[Symbol.asyncDispose]());
+    isOpen = true;
+    terminal.status("");
+    await work({ client, signal, clock });
+  } catch (error) {
+    if (!deadline.timedOut()) throw explained(error);
+    if (isOpen) throw signal.reason;
+    const where = target.serial ?? target.udp ?? (target.ble === true ? undefined : target.ble) ?? "the device";
+    throw new CommandError(`no connection to ${where} within ${durationText(context.timeoutMs(0))}`, { cause: error });
+  } finally {
+    terminal.status("");
+  }
+}
+
+/** What a failure means here, where the library's sentence does not say it. */
+function explained(error: unknown): unknown {
+  const { timeoutMs } = error as { timeoutMs?: number };
+  const { message } = error as Error;
+  if (codeOf(error) === "ERR_TIMEOUT" && timeoutMs !== undefined)
+    return new CommandError(
+      `no answer within ${durationText(timeoutMs)} (${message}): is the device on and in reach, and does it serve mcumgr there?`,
+      { cause: error },
+    );
+  if (codeOf(error) === "ERR_MCUMGR" && (error as { rcName?: string }).rcName === "NotSupported")
+    return new CommandError(`the device was built without this command (${message})`, { cause: error });
+  return error;
+}
+
+/** Reads a file of firmware; what is wrong with it is said with its name. */
+export async function readFirmwareFile(file: string): Promise<Firmware> {
+  const { ImageFileError, readFirmware } = await import("jelling/mcumgr");
+  const octets = new Uint8Array(await readFile(file));
+  try {
+    return readFirmware(octets);
+  } catch (error) {
+    if (!(error instanceof ImageFileError)) throw error;
+    throw new CommandError(`${file}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,188 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { main } from "../src/run.ts";
+import { fakeIo, jelling } from "./fake-io.ts";
+
+let folder: string;
+let port: number;
+let image: string;
+const server = fakeIo();
+let serving: Promise<number>;
+
+const objects = (text: string): Record<string, unknown>[] =>
+  text
+    .trim()
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+const run = (line: string | string[], env: Record<string, string> = {}) =>
+  jelling(["mcumgr", ...(typeof line === "string" ? line.split(" ") : line)], { env: { XDG_STATE_HOME: folder, ...env } });
+const manage = (line: string | string[]) => run([...(typeof line === "string" ? line.split(" ") : line), "--udp", `127.0.0.1:${port}`]);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "jelling-"));
+  image = join(folder, "app.bin");
+  expect((await run(["image", "create", image, "2.0.0", "--size", "40000"])).status).toBe(0);
+  serving = main(["mcumgr", "serve", "--udp", "0", "--json"], server);
+  await server.saw('"serving"');
+  port = objects(server.out.text)[0]!.port as number;
+});
+afterAll(async () => {
+  server.stop();
+  expect(await serving).toBe(130);
+  await rm(folder, { recursive: true });
+});
+
+test("what a file holds is shown without a device, and what is no image is refused with one sentence", async () => {
+  const { status, out } = await run(["image", "info", image, "--json"]);
+  expect(status).toBe(0);
+  expect(objects(out)[0]).toMatchObject({ kind: "mcuboot", version: "2.0.0", imageSize: 40_000, digest: { check: "valid" } });
+  const wrong = join(folder, "wrong.bin");
+  await writeFile(wrong, "no image at all, only text that is long enough for a header");
+  const refused = await manage(["upgrade", wrong]);
+  expect(refused.status).toBe(1);
+  expect(refused.err).toMatch(/^jelling: .*wrong\.bin: no MCUboot image.*\n$/);
+});
+
+test("a dry run says what would be done and why, and does nothing", async () => {
+  const { status, out } = await manage(["upgrade", image, "--dry-run"]);
+  expect(status).toBe(0);
+  expect(out.split("\n").filter((line) => /^\d\./.test(line))).toEqual([
+    "1. upload version 2.0.0 (40072 octets)",
+    "2. mark it for a test",
+    "3. reset, and wait until the device answers",
+    "4. confirm that it stays",
+  ]);
+  const plan = objects((await manage(["upgrade", image, "--dry-run", "--json"])).out)[0] as { status: string; steps: { step: string }[] };
+  expect(plan.status).toBe("ready");
+  expect(plan.steps.map(({ step }) => step)).toEqual(["upload", "test", "reset", "confirm"]);
+});
+
+test("an upgrade that is interrupted says how to go on; the same line goes on, and once more finds it done", async () => {
+  const io = fakeIo({ isTTY: true, env: { XDG_STATE_HOME: folder } });
+  const done = main(["mcumgr", "upgrade", image, "--udp", `127.0.0.1:${port}`], io);
+  await io.saw("█░", "err").then(() => io.stop());
+  expect(await done).toBe(130);
+  expect(io.err.text).toMatch(
+    /stopped at \d+ %: the device runs what it ran before; type the same command again, and it goes on from there\n/,
+  );
+  expect(io.err.text).toMatch(/█+░+ +\d+ % {2}[\d.]+ kB of 40\.1 kB/);
+
+  const again = await manage(["upgrade", image, "--json"]);
+  expect(again.status).toBe(0);
+  const lines = objects(again.out);
+  expect(lines.find(({ type }) => type === "progress")!.resumedFrom).toBeGreaterThan(0);
+  expect(lines.filter(({ type }) => type === "done").map(({ step }) => step)).toEqual(["upload", "test", "reset", "confirm"]);
+  expect(lines.at(-1)).toMatchObject({ type: "result", outcome: "complete", wasThere: false });
+  expect(server.out.text).toContain('"running":"application","version":"2.0.0"');
+
+  const third = await manage(["upgrade", image]);
+  expect(third).toMatchObject({ status: 0, err: "" });
+  expect(third.out).toBe("Version 2.0.0 runs and is confirmed: the same image is there already.\n");
+});
+
+test("what is in the way is told with the way out, and nothing is changed", async () => {
+  const older = join(folder, "older.bin");
+  await run(["image", "create", older, "0.9.0", "--size", "2000"]);
+  const { status, err } = await manage(["upgrade", older]);
+  expect(status).toBe(1);
+  expect(err).toMatch(
+    /^jelling: nothing was changed: Version \d\.0\.0 runs, which is newer than 0\.9\.0\. Take a newer file; forced, .*\. \(--force\)\n$/,
+  );
+});
+
+test.each([
+  ["image state", "active confirmed"],
+  ["image slots", "524288"],
+  ["os echo hello", "hello"],
+  ["os params", "bufCount"],
+  ["os info", "Zephyr"],
+  ["os bootloader", "swap without scratch"],
+  ["os datetime 2026-01-31T12:00:00", "2026-01-31T12:00:0"],
+  ["os tasks", "mcumgr smp"],
+  ["os memory", "smp_buffers"],
+  ["statistics list", "smp_svr_stats"],
+  ["statistics get smp_svr_stats", "requests"],
+  ["statistics fetch-all", "ticks"],
+  ["settings set device/name other", "written"],
+  ["settings get device/name", "other"],
+  ["settings save", "saved"],
+  ["settings load", "loaded"],
+  ["settings commit", "committed"],
+  ["settings delete device/name", "deleted"],
+  ["file size /lfs1/hello.txt", "31"],
+  ["file hash /lfs1/hello.txt", "dce7a673"],
+  ["file hash-types", "sha256"],
+  ["shell kernel version", "Zephyr version"],
+  ["enum groups", "63"],
+  ["enum details 1", "img mgmt"],
+  ["zephyr erase-storage", "erased"],
+  ['raw 0 0 {"d":"hi"} --write', '{"r":"hi"}'],
+  ["raw 0 0 --hex a1616463616263 --write", "616263"],
+  ["image confirm", "confirmed"],
+  ["image erase", "erased"],
+  ["os reset", "answers"],
+])("%s", async (line, expected) => {
+  const { status, out, err } = await manage(line);
+  expect(err).toBe("");
+  expect(status).toBe(0);
+  expect(out).toContain(expected);
+  const json = await manage(`${line} --json`);
+  if (json.status === 0) for (const object of objects(json.out)) expect(object).toBeTypeOf("object");
+});
+
+test("files go there and back", async () => {
+  const [to, back] = [join(folder, "to.txt"), join(folder, "back.txt")];
+  await writeFile(to, "0123456789".repeat(500));
+  expect((await manage(["file", "upload", to, "/lfs1/to.txt"])).status).toBe(0);
+  expect((await manage(["file", "download", "/lfs1/to.txt", back])).status).toBe(0);
+  expect(await readFile(back, "utf8")).toBe("0123456789".repeat(500));
+});
+
+test.each([
+  ["image state", 2, "which device? --ble"],
+  ["image state --udp 127.0.0.1:1 --serial x", 2, "exclude each other"],
+  ["image state --udp 127.0.0.1:99999", 2, '--udp "127.0.0.1:99999": expected HOST'],
+  ["image state --udp 127.0.0.1:9", 1, "nobody listens there"],
+  ["image state --serial /dev/nothing --timeout 300ms", 1, "no connection to /dev/nothing within 300 ms"],
+  ["image test xyz --udp 127.0.0.1:9", 2, '"xyz" is no digest'],
+  ["shell --udp 127.0.0.1:9", 2, "a prompt needs a terminal"],
+  ["serve", 2, "serve: where?"],
+])("%s: exit status %i and one sentence", async (line, status, sentence) => {
+  const { status: got, out, err } = await run(line);
+  expect(err).toContain(sentence);
+  expect(err.trim().split("\n")).toHaveLength(1);
+  expect(out).toBe("");
+  expect(got).toBe(status);
+});
+
+test.each([
+  ["shell nonsense", "the command returned -8: the device's shell does not know it"],
+  ["file size /lfs1/none", "there is no such file"],
+  ["ic upload FILE", "the device was built without this command"],
+])("%s: what the device refuses is one sentence and exit status 1", async (line, sentence) => {
+  const { status, err } = await manage(line.replace("FILE", image));
+  expect(err).toContain(sentence);
+  expect(status).toBe(1);
+});
+
+test("the device of -t sim: keeps what is in its slots from one command to the next", async () => {
+  const sim = (line: string[]) => run([...line, "-t", "sim:"]);
+  const small = join(folder, "small.bin");
+  await run(["image", "create", small, "3.0.0", "--size", "1000"]);
+  expect((await sim(["upgrade", small, "--no-confirm"])).out).toContain("on trial\nConfirm it");
+  // The command's end was a power cut: what was not confirmed has gone back.
+  expect(objects((await sim(["image", "state", "--json"])).out)[0]).toMatchObject({ version: "1.0.0", active: true });
+  expect((await sim(["upgrade", small])).status).toBe(0);
+  expect(objects((await sim(["image", "state", "--json"])).out)[0]).toMatchObject({ version: "3.0.0", active: true, confirmed: true });
+}, 20_000);
+
+test("over BLE, in a simulated air: found by its service and by its name", async () => {
+  const found = await run("scan -t sim:mcumgr --timeout 1s --json");
+  expect(objects(found.out)).toMatchObject([{ name: "mcumgr" }]);
+  const { status, out } = await run("image state --ble mcumgr -t sim:mcumgr --json");
+  expect(status).toBe(0);
+  expect(objects(out)[0]).toMatchObject({ version: "1.0.0", active: true });
+}, 20_000);
