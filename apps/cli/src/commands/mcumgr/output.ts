@@ -91,15 +91,17 @@ export class ProgressShow {
   }
 }
 
-/** Does a transfer under a bar; where the user stops it, says how it goes on. */
-export async function withProgress<T>(context: Context, what: string, work: (show: ProgressShow) => Promise<T>): Promise<T> {
+/** Does a transfer under a bar; where the user stops it, says what becomes of it. @param what "upload", which can be gone on with, or "download" */
+export async function withProgress<T>(context: Context, what: "upload" | "download", work: (show: ProgressShow) => Promise<T>): Promise<T> {
   const progress = new ProgressShow(context, what);
   try {
     return await work(progress);
   } catch (error) {
     progress.end();
     if (context.signal.aborted && progress.share !== undefined)
-      context.terminal.note(`stopped at ${progress.share} %: type the same command again, and it goes on from there`);
+      context.terminal.note(
+        `stopped at ${progress.share} %: ${what === "upload" ? "type the same command again, and it goes on from there" : "no file was written"}`,
+      );
     throw error;
   } finally {
     progress.end();

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Clock } from "jelling/async";
 import type { Firmware, McumgrClient, OpenMcumgrLink } from "jelling/mcumgr";
+import { pairingAgent, pairingPolicy } from "../../agent.ts";
 import { Closing } from "../../closing.ts";
 import { type Context, durationText } from "../../context.ts";
 import { CommandError, codeOf, UsageError } from "../../errors.ts";
@@ -77,7 +78,8 @@ async function openerOf({ context, target }: Invocation, closing: Closing): Prom
   if (ble === undefined && (spec === "sim:" || spec === "sim:mcumgr")) return await openSimulated(context, closing);
   if (ble === undefined && !isSimulated(spec))
     throw new UsageError("which device? --ble NAME or ADDRESS, --serial PORT, --udp HOST, or -t sim: for a simulated one");
-  const session = await openSession(context);
+  // Servers may demand a link that is paired with, and then pairing begins by itself.
+  const session = await openSession(context, { agent: pairingAgent(context, {}), pairing: pairingPolicy(context, {}) });
   closing.add(() => session[Symbol.asyncDispose]());
   const { createBleOpener } = await import("jelling/mcumgr");
   return { open: createBleOpener(session.device, ble === true || ble === undefined ? undefined : bleTarget(ble)) };
