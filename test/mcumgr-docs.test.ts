@@ -4,12 +4,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { main } from "../apps/cli/src/run.ts";
 import { fakeIo, jelling } from "../apps/cli/test/fake-io.ts";
+import { McumgrGroups } from "../src/mcumgr/index.ts";
 import { readPage, runProgram } from "./support/documented-programs.ts";
 
 const { page, programs } = readPage("mcumgr.md");
 const transcripts = [...page.matchAll(/```console\n(.*?)```/gs)]
   .flatMap(([, text]) => text!.split(/^\$ jelling /m).filter(Boolean))
   .map((text) => ({ command: text.split("\n")[0]!, output: text.split("\n").slice(1).filter(Boolean) }));
+/** What stands between a heading and the next. */
+const section = (heading: string): string => page.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
 
 let folder: string;
 let port: number;
@@ -27,9 +30,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test("every program on the page is followed by what it prints", () => {
-  expect(programs).toHaveLength(page.split("```ts\n").length - 1);
-  expect(transcripts.length).toBeGreaterThanOrEqual(5);
+test("the page has programs and transcripts", () => {
+  // Those for a serial port and for a page are only compiled, with all others, by documents.test.ts.
+  expect(page.split("```ts\n").length - 1 - programs.length).toBe(3);
+  expect(programs.length).toBeGreaterThanOrEqual(10);
+  expect(transcripts.length).toBeGreaterThanOrEqual(12);
 });
 
 test.each(programs)("program $number prints what the page says", async ({ code, output }) => {
@@ -40,10 +45,35 @@ test.each(transcripts)("jelling $command prints what the page says", async ({ co
   const here = (text: string): string => text.replace("app.bin", join(folder, "app.bin")).replace(":1337", `:${port}`);
   const { out, err } = await jelling(here(command));
   const printed = (out + err).split("\n").filter(Boolean);
-  // "…" stands for the rest of a line.
-  for (const [i, line] of output.entries()) {
+  // "…" stands for what is left out: lines, or the rest of one.
+  const whole = output.at(-1) === "…" ? output.slice(0, -1) : output;
+  for (const [i, line] of whole.entries()) {
     if (line.endsWith("…")) expect(printed[i]).toContain(line.slice(0, -1).trimEnd());
     else expect(printed[i]).toBe(here(line));
   }
-  expect(printed).toHaveLength(output.length);
+  if (whole === output) expect(printed).toHaveLength(output.length);
+});
+
+test.each(Object.entries(McumgrGroups).filter(([, { commands }]) => Object.keys(commands).length > 0))(
+  "all commands of client.%s are in the table, and nothing else",
+  (name, { commands }) => {
+    const row = section("Commands")
+      .split("\n")
+      .find((line) => line.startsWith("|") && line.includes(`\`client.${name}\``));
+    const methods = [...(row?.split("|")[2] ?? "").matchAll(/`([a-zA-Z]+)`/g)].map(([, method]) => method);
+    if (row?.includes("`client.crash`, `client.run`"))
+      expect(methods).toEqual([...Object.keys(McumgrGroups.crash.commands), ...Object.keys(McumgrGroups.run.commands)]);
+    else expect(new Set(methods)).toEqual(new Set(Object.keys(commands)));
+  },
+);
+
+test("the names of error codes on the page are names of error codes", async () => {
+  const { errorEntry, RETURN_CODES } = await import("../src/mcumgr/protocol/codes.ts");
+  const known = new Set<string>();
+  for (const table of [RETURN_CODES, ...Object.values(McumgrGroups).map(({ errors }) => errors)])
+    for (const rc of Object.keys(table)) known.add(errorEntry(table, Number(rc)).name);
+  const rows = section("When something fails").split("| `rcName` |")[1]!.split("\n\n")[0]!;
+  const names = [...rows.matchAll(/^\| `([A-Za-z]+)` \|/gm)].map(([, name]) => name!);
+  expect(names.length).toBeGreaterThan(8);
+  expect(names.filter((name) => !known.has(name))).toEqual([]);
 });
