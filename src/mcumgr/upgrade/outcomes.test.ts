@@ -136,3 +136,28 @@ test("servers of the first version, without parameters, slot info and bootloader
   });
   expect(await setup.upgrade(V2)).toMatchObject({ outcome: "complete" });
 });
+
+test("a server that says that an image stays, and lists it as on trial, is found out", async () => {
+  await using setup = new UpgradeSetup(small);
+  const { state, setState } = ImageGroup.commands;
+  const flags = { image: 0, bootable: true, pending: false, permanent: false };
+  const now = { ...flags, slot: 0, version: "2.0.0", hash: parseImage(V2).digest!.value, confirmed: false, active: true };
+  const before = { ...flags, slot: 1, version: "1.0.0", hash: new Uint8Array(32), confirmed: true, active: false };
+  setup.device.serve(group("image", { id: 1, commands: { state, setState } }), {
+    state: () => ({ images: [now, before] }),
+    setState: () => ({}),
+  });
+  const failure = await failureOf(setup);
+  expect(failure).toMatchObject({ reason: "not-confirmed", image: 0 });
+  expect(failure.advice).toMatch(/before the next reset/);
+});
+
+test("options are checked, and a signal that has aborted does nothing", async () => {
+  await using setup = new UpgradeSetup(small);
+  await expect(setup.upgrade(V2, { startTimeout: 3 } as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+  await expect(setup.upgrade(V2, { startTimeoutMs: 0 })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+  const before = setup.device.counters.requests;
+  await expect(setup.upgrade(V2, { signal: AbortSignal.abort(new Error("no")) })).rejects.toThrow("no");
+  expect(setup.device.counters.requests - before).toBeLessThanOrEqual(2); // those of opening the client
+  await expect(setup.upgrade(V2, { timeoutMs: 1 })).rejects.toMatchObject({ code: "ERR_TIMEOUT", operation: "the upgrade" });
+});

@@ -248,3 +248,101 @@ describe("several images", () => {
     expect(plan.steps.filter(({ kind }) => kind === "upload")).toMatchObject([{ destination: undefined }, { destination: 3 }]);
   });
 });
+
+describe("slots and images are told apart", () => {
+  const sizes = (...ids: (number | undefined)[][]) =>
+    ids.map((slots, image) => ({
+      image,
+      slots: slots.map((uploadImageId, n) => ({ slot: n, size: 8192, uploadImageId, more: {} })),
+      more: {},
+    })) as never;
+  const pendingOther = { pending: true };
+
+  test("the number that reaches the free slot is the server's own, and that of the slot that is asked for", () => {
+    const destination = (given: UpgradeFacts, options: UpgradePlanOptions = {}) =>
+      planUpgrade(given, NEW, options).steps.find(({ kind }) => kind === "upload");
+    const direct = sizes([1, 2]);
+    expect(destination(facts(SwapUsingScratch, [old], { sizes: direct }))).toMatchObject({ destination: 2 });
+    expect(destination(facts(DirectXip, [slot(1, OLD, runs)], { sizes: direct }))).toMatchObject({ destination: 1 });
+    expect(destination(facts(DirectXip, [old], { sizes: direct }), { slot: 1 })).toMatchObject({ destination: 2 });
+    expect(destination(facts(SwapUsingScratch, [], { sizes: direct }))).toMatchObject({ destination: 2 });
+    const second = facts(SwapUsingScratch, [old, slot(0, OLD, { image: 1, confirmed: true })], {
+      sizes: sizes([undefined, 0], [undefined, 7]),
+    });
+    expect(destination(second, { image: 1 })).toMatchObject({ image: 1, destination: 7 });
+    expect(destination(second)).toMatchObject({ image: 0, destination: 0 });
+  });
+
+  test("a file that was built for the slot in use, and a slot that is not there, are in the way where images run in place", () => {
+    const built = (at: number): Firmware => ({ kind: "mcuboot", images: [{ ...NEW.images[0]!, slot: at }] });
+    const reasons = (given: UpgradeFacts, firmware: Firmware, options?: UpgradePlanOptions) =>
+      planUpgrade(given, firmware, options).obstacles.map(({ reason }) => reason);
+    expect(reasons(facts(DirectXip, [old]), built(0))).toEqual(["wrong-slot"]);
+    expect(reasons(facts(DirectXip, [old]), built(1))).toEqual([]);
+    expect(reasons(facts(DirectXip, [slot(1, OLD, runs)]), built(1))).toEqual(["wrong-slot"]);
+    expect(reasons(facts(DirectXip, [slot(1, OLD, runs)]), built(0))).toEqual([]);
+    expect(reasons(facts(SwapUsingScratch, [old]), built(0))).toEqual([]);
+    expect(reasons(facts(DirectXip, [old], { sizes: sizes([0, 0]) }), NEW, { slot: 2 })).toEqual(["no-such-slot"]);
+    expect(reasons(facts(DirectXip, [old], { sizes: sizes([0, 0]) }), NEW, { slot: 1 })).toEqual([]);
+  });
+
+  test("what another image has, holds back or waits for is not taken for this one's", () => {
+    const apart = facts(SwapUsingScratch, [old, slot(0, OLD, { image: 1, confirmed: true }), slot(1, NEW, { image: 1, ...pendingOther })]);
+    const plan = planUpgrade(apart, NEW);
+    expect(plan.images[0]!.condition).toBe("absent");
+    expect(plan.obstacles).toEqual([]);
+    expect(plan.steps.map(({ kind }) => kind)).toEqual(["upload", "test", "reset", "confirm"]);
+    const permanent = facts(SwapUsingScratch, [
+      old,
+      slot(1, NEW, pendingOther),
+      slot(1, NEW, { image: 1, permanent: true, pending: true }),
+    ]);
+    expect(planUpgrade(permanent, NEW, { confirm: "at-once" }).steps[0]).toMatchObject({ kind: "make-permanent", image: 0 });
+    const done = facts(SwapUsingScratch, [old, slot(1, NEW, { pending: true, permanent: true })]);
+    expect(planUpgrade(done, NEW, { confirm: "at-once" }).steps.map(({ kind }) => kind)).toEqual(["reset"]);
+    const blocked = facts(SwapUsingScratch, [
+      old,
+      slot(0, OLD, { image: 1, confirmed: true }),
+      slot(1, OTHER, { image: 1, ...pendingOther }),
+    ]);
+    expect(planUpgrade(blocked, NEW, { image: 1, force: true }).steps[0]).toMatchObject({ kind: "erase", slot: 3 });
+  });
+
+  test("the image of a further core runs though it is not called active, and one that waits does not", () => {
+    const running = (...slots: ImageSlotState[]) => planUpgrade(facts(SwapUsingScratch, [old, ...slots]), NEW, { image: 1 }).images[0]!;
+    expect(running(slot(0, NEW, { image: 1, confirmed: true }))).toMatchObject({ condition: "running", runningVersion: "2.0.0" });
+    expect(running(slot(1, NEW, { image: 1 }))).toMatchObject({ condition: "stored", runningVersion: undefined });
+    expect(running(slot(0, NEW, { image: 1, pending: true }))).toMatchObject({ condition: "pending" });
+  });
+
+  test("in the recovery only the primary slot counts", () => {
+    const plan = planUpgrade(facts(undefined, [slot(0, OLD), slot(1, NEW)], { isRecovery: true }), NEW);
+    expect(plan.images[0]!.condition).toBe("absent");
+  });
+});
+
+test("notes tell what changes nothing: no way back, modes that are not known, what is odd about the file", () => {
+  const notes = (mode: number | undefined, slots = [old], firmware: Firmware = NEW, more: Partial<UpgradeFacts> = {}) =>
+    planUpgrade(facts(mode, slots, more), firmware).notes.join(" ");
+  expect(notes(SwapUsingScratch)).toBe("");
+  expect(notes(OverwriteOnly)).toMatch(/no way back/);
+  expect(notes(OverwriteOnly, [slot(0, NEW, runs)])).toBe("");
+  expect(notes(undefined)).toMatch(/does not tell how its bootloader works/);
+  expect(notes(undefined, [], NEW, { isRecovery: true })).toBe("");
+  expect(notes(12)).toMatch(/mode 12 is not known/);
+  expect(notes(-1)).toMatch(/mode -1 is not known/);
+  expect(notes(FirmwareLoader)).toBe("");
+  const padded = readFirmware(createImage({ version: "2.0.0", slotSize: 4096 }));
+  expect(notes(SwapUsingScratch, [old], padded)).toMatch(/^The image is padded/);
+  const older = planUpgrade(facts(SwapUsingScratch, [slot(0, NEW, runs)]), OLD, { force: true }).notes;
+  expect(older).toEqual(["Version 2.0.0 runs, which is newer than 1.0.0. It is done all the same."]);
+});
+
+test("options are checked", () => {
+  const given = facts(SwapUsingScratch, [old]);
+  expect(() => planUpgrade(given, NEW, { imag: 1 } as never)).toThrow(/imag/);
+  expect(() => planUpgrade(given, NEW, { image: -1 })).toThrow(/image/);
+  expect(() => planUpgrade(given, NEW, { confirm: "now" as never })).toThrow(/confirm/);
+  const nothing: Firmware = { kind: "package", images: NEW.images };
+  expect(() => planUpgrade(given, nothing, { image: 3 })).toThrow("the package has none for image 3");
+});
