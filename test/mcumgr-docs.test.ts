@@ -77,3 +77,53 @@ test("the names of error codes on the page are names of error codes", async () =
   expect(names.length).toBeGreaterThan(8);
   expect(names.filter((name) => !known.has(name))).toEqual([]);
 });
+
+// Cells of the table: what smpmgr has, what there is here.
+const rows = section("From smpmgr")
+  .split("\n")
+  .filter((line) => line.startsWith("| ") && !line.startsWith("| smpmgr"))
+  .map((line) => line.split("|").slice(1, 3) as [string, string]);
+/** "file upload" and "file hash" of "`file upload`, `hash`": later ones may leave out the first word. */
+function commandsOf(cell: string): { words: string[]; options: string[] }[] {
+  let head: string[] = [];
+  return [...cell.matchAll(/`([^`]+)`/g)].flatMap(([, text]) => {
+    const options = text!.match(/--[a-z-]+/g) ?? [];
+    const words = text!.split(" ").filter((word) => /^[a-z][a-z_-]*$/.test(word));
+    if (words.length === 0) return [{ words: head, options }];
+    const isWhole = groupNames.has(words[0]!);
+    if (isWhole) head = words;
+    return [{ words: isWhole ? words : [...head.slice(0, 1), ...words], options }];
+  });
+}
+const groupNames = new Set([
+  "upgrade",
+  "image",
+  "os",
+  "file",
+  "statistics",
+  "enum",
+  "ic",
+  "shell",
+  "settings",
+  "zephyr",
+  "scan",
+  "serve",
+  "raw",
+]);
+const promised = rows.flatMap(([there, here]) => [...(here.trim().startsWith("the same") ? commandsOf(there) : []), ...commandsOf(here)]);
+
+test("every command and option that is set against smpmgr's exists", async () => {
+  expect(promised.length).toBeGreaterThan(30);
+  const common = (await jelling("mcumgr --help")).out;
+  const missing: string[] = [];
+  for (const { words, options } of promised) {
+    if (words.length > 0 && !groupNames.has(words[0]!)) continue; // of a program
+    const asked = words.slice(0, words[0] === "shell" ? 1 : 2); // what follows are arguments
+    const help = async (line: string[]): Promise<string> => (await jelling(["mcumgr", ...line, "--help"])).out;
+    const out = await help(asked);
+    // Where there is no such command the help is that of what it would stand in.
+    if (asked.length > 0 && out === (await help(asked.slice(0, -1)))) missing.push(asked.join(" "));
+    for (const option of options) if (!(out + common).includes(option)) missing.push(`${asked.join(" ")} ${option}`);
+  }
+  expect(missing).toEqual([]);
+});
