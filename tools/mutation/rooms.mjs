@@ -29,7 +29,7 @@ export const rooms = {
   "src/mgmt": room("src/mgmt"),
   "src/mcumgr/upgrade": {
     mutate: ["src/mcumgr/upgrade/**/*.ts", "!src/mcumgr/upgrade/**/*.test.ts", "!src/mcumgr/upgrade/test-*.ts"],
-    tests: ["src/mcumgr/upgrade/{plan,run,outcomes}.test.ts"],
+    tests: ["src/mcumgr/upgrade/{plan,run,outcomes,words}.test.ts"],
   },
   "src/testing/mcumgr": room("src/testing/mcumgr", "test/mcumgr-simulated.test.ts"),
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),

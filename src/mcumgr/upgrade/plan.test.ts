@@ -346,3 +346,34 @@ test("options are checked", () => {
   const nothing: Firmware = { kind: "package", images: NEW.images };
   expect(() => planUpgrade(given, nothing, { image: 3 })).toThrow("the package has none for image 3");
 });
+
+test("the same version is no obstacle to a swap, and is one where the newest starts", () => {
+  const same = readFirmware(createImage({ version: "1.0.0", seed: 5 }));
+  expect(planUpgrade(facts(SwapUsingScratch, [old], { noDowngrade: true }), same).obstacles).toEqual([]);
+  expect(planUpgrade(facts(DirectXipWithRevert, [old]), same).obstacles).toMatchObject([{ reason: "not-newer", canForce: false }]);
+  expect(planUpgrade(facts(undefined, [slot(0, NEW)], { isRecovery: true }), OLD).obstacles).toEqual([]);
+});
+
+test("sizes that are zero or not told are no sizes", () => {
+  const untold = [
+    {
+      image: 0,
+      slots: [
+        { slot: 0, size: 0, more: {} },
+        { slot: 1, more: {} },
+      ],
+      more: {},
+    },
+  ] as never;
+  expect(planUpgrade(facts(SwapUsingScratch, [old], { sizes: untold }), NEW).obstacles).toEqual([]);
+});
+
+test("which image may be forced though the device does not show it", () => {
+  const unseen = planUpgrade(facts(SwapUsingScratch, [old]), NEW, { image: 1, force: true });
+  expect(unseen).toMatchObject({ status: "ready", notes: [expect.stringMatching(/^The device shows no image 1\./)] });
+  const known = [{ image: 0, slots: [{ slot: 0, more: {} }], more: {} }] as never;
+  expect(planUpgrade(facts(SwapUsingScratch, [old], { sizes: known }), NEW, { image: 1, force: true })).toMatchObject({
+    status: "blocked",
+    obstacles: [{ message: "The device has no image 1.", canForce: false }],
+  });
+});
