@@ -54,6 +54,28 @@ test.each(transcripts)("jelling $command prints what the page says", async ({ co
   if (whole === output) expect(printed).toHaveLength(output.length);
 });
 
+test("an upgrade that is interrupted says what the page says, and the same line goes on", async () => {
+  const device = fakeIo();
+  const slowly = main(["mcumgr", "serve", "--udp", "0", "--json"], device);
+  await device.saw('"serving"');
+  const at = `127.0.0.1:${(JSON.parse(device.out.text.split("\n")[0]!) as { port: number }).port}`;
+  const file = join(folder, "interrupted.bin");
+  await jelling(`mcumgr image create ${file} 2.0.0 --size 40000`);
+  const io = fakeIo({ isTTY: true });
+  const upgrading = main(["mcumgr", "upgrade", file, "--udp", at], io);
+  await io.saw("█░", "err");
+  io.stop();
+  expect(await upgrading).toBe(130);
+  const said = /^stopped at \d+ %.*$/m;
+  const withoutShare = (text: string): string | undefined => said.exec(text)?.[0].replace(/\d+ %/, "N %");
+  expect(withoutShare(page)).toBeDefined();
+  expect(io.err.text.replace(/\d+ %/g, "N %")).toContain(withoutShare(page));
+  const again = await jelling(`mcumgr upgrade ${file} --udp ${at} --no-reset --json`);
+  expect(again.out).toMatch(/"resumedFrom":[1-9]/);
+  device.stop();
+  await slowly;
+});
+
 test.each(Object.entries(McumgrGroups).filter(([, { commands }]) => Object.keys(commands).length > 0))(
   "all commands of client.%s are in the table, and nothing else",
   (name, { commands }) => {
