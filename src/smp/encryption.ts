@@ -74,7 +74,7 @@ export class LinkEncryption<O extends KeyOffer> {
   onChange(status: number, enabled: boolean): void {
     const offer = this.#offer;
     const isDropped = this.#isDropped;
-    if (!offer) this.#isDropped = false;
+    this.#isDropped = false;
     if (status !== HciErrorCode.Success) {
       if (offer) this.#onFailed(offer, new HciError({ status, command: "EncryptionChange" }));
     } else if (!enabled) {
