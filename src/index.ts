@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // The types of everything that the above gives away or takes, so that a program can name them (tools/check-types.mjs finds those missing).
-export type { Clock, Flow, OperationOptions } from "./async/index.ts";
+export type { Clock, Flow, OperationOptions, WaitOptions } from "./async/index.ts";
 export type {
   AttBearer,
   AttBearerEvents,
