@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { main } from "../src/run.ts";
 import { fakeIo, jelling } from "./fake-io.ts";
+import { FastClock } from "./fast-clock.ts";
 
 let folder: string;
 let port: number;
@@ -169,7 +170,8 @@ test.each([
 });
 
 test("the device of -t sim: keeps what is in its slots from one command to the next", async () => {
-  const sim = (line: string[]) => run([...line, "-t", "sim:"]);
+  using clock = new FastClock();
+  const sim = (line: string[]) => jelling(["mcumgr", ...line, "-t", "sim:"], { clock, env: { XDG_STATE_HOME: folder } });
   const small = join(folder, "small.bin");
   await run(["image", "create", small, "3.0.0", "--size", "1000"]);
   expect((await sim(["upgrade", small, "--no-confirm"])).out).toContain("on trial\nConfirm it");
@@ -177,7 +179,7 @@ test("the device of -t sim: keeps what is in its slots from one command to the n
   expect(objects((await sim(["image", "state", "--json"])).out)[0]).toMatchObject({ version: "1.0.0", active: true });
   expect((await sim(["upgrade", small])).status).toBe(0);
   expect(objects((await sim(["image", "state", "--json"])).out)[0]).toMatchObject({ version: "3.0.0", active: true, confirmed: true });
-}, 20_000);
+});
 
 test("over BLE, in a simulated air: found by its service and by its name", async () => {
   const found = await run("scan -t sim:mcumgr --timeout 1s --json");
@@ -185,4 +187,4 @@ test("over BLE, in a simulated air: found by its service and by its name", async
   const { status, out } = await run("image state --ble mcumgr -t sim:mcumgr --json");
   expect(status).toBe(0);
   expect(objects(out)[0]).toMatchObject({ version: "1.0.0", active: true });
-}, 20_000);
+});

@@ -35,7 +35,8 @@ export async function openSimulated(context: Context, closing: Closing): Promise
   const paths = [0, 1].map((slot) => join(folder, `mcumgr-slot-${slot}.bin`));
   const [primary, secondary] = await Promise.all(paths.map(kept));
   const image = { ...(primary && { primary }), ...(secondary && { secondary }) };
-  const device = new DeviceClass({ ...FURNITURE, ...REAL_TIMES, images: [image] });
+  const { clock } = context.io;
+  const device = new DeviceClass({ ...FURNITURE, ...REAL_TIMES, ...(clock && { clock }), images: [image] });
   if (primary !== undefined) await device.reset();
   closing.add(async () => {
     const slots = [0, 1].map((slot) => device.slot(0, slot).octets);
@@ -43,7 +44,7 @@ export async function openSimulated(context: Context, closing: Closing): Promise
     await mkdir(folder, { recursive: true });
     await Promise.all(slots.map((octets, slot) => writeFile(paths[slot]!, octets)));
   });
-  return { open: openerTo(device, createMemoryLinks) };
+  return { open: openerTo(device, createMemoryLinks), ...(clock && { clock }) };
 }
 
 function openerTo(device: SimulatedMcumgrDevice, createLinks: typeof import("jelling/mcumgr").createMemoryLinks): OpenMcumgrLink {
