@@ -2,13 +2,7 @@ import { expect, test } from "vitest";
 import { BleError } from "../src/core/index.ts";
 import { type McumgrLink, openBleLink, serveMcumgrOverGatt } from "../src/mcumgr/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
-
-function message(value: number, length: number): Uint8Array {
-  const octets = new Uint8Array(length).fill(value);
-  octets[0] = 2;
-  new DataView(octets.buffer).setUint16(2, length - 8);
-  return octets;
-}
+import { answerEach, message } from "./support/mcumgr-messages.ts";
 
 const BOUND_MS = 20_000;
 
@@ -19,9 +13,7 @@ async function life(atMs: number, fault: "cut" | "disconnect" | "reset", target:
   const central = await air.device({ name: "central" });
   serveMcumgrOverGatt(server, {
     permissions: { write: "encrypted", subscribe: "encrypted" },
-    onLink: (link) => {
-      link.onMessage = (octets) => void link.send(octets).catch(() => undefined);
-    },
+    onLink: answerEach,
   });
   await server.advertise({ intervalMs: 30, data: { name: "Sensor" } });
   air.clock.setTimer(atMs, "fault", () => {

@@ -10,7 +10,6 @@ import {
   type GattMcumgrServerOptions,
   MCUMGR_CHARACTERISTIC,
   MCUMGR_SERVICE,
-  type McumgrLink,
   openBleLink,
   openConnectionLink,
   serveMcumgrOverGatt,
@@ -18,28 +17,9 @@ import {
 import { fillingLength } from "../src/mcumgr/links/ble.ts";
 import { IoCapability } from "../src/smp/index.ts";
 import { SimulatedAir, type SimulatedDeviceOptions } from "../src/testing/index.ts";
+import { answerEach, answerTo, message } from "./support/mcumgr-messages.ts";
 
-/** A message with an honest header. */
-function message(value: number, length = 20): Uint8Array {
-  const octets = new Uint8Array(length).fill(value);
-  octets[0] = 2;
-  new DataView(octets.buffer).setUint16(2, length - 8);
-  return octets;
-}
-/** Answers each message with itself. */
-const echo: GattMcumgrServerOptions = {
-  onLink: (link) => {
-    link.onMessage = (octets) => void link.send(octets).catch(() => undefined);
-  },
-};
-
-async function answerTo(link: McumgrLink, octets: Uint8Array): Promise<Uint8Array> {
-  const answer = new Promise<Uint8Array>((resolve) => {
-    link.onMessage = resolve;
-  });
-  await link.send(octets);
-  return await answer;
-}
+const echo: GattMcumgrServerOptions = { onLink: answerEach };
 
 interface World {
   readonly central: Device;

@@ -4,7 +4,6 @@ import {
   createWebBluetoothOpener,
   type GattMcumgrServerOptions,
   MCUMGR_SERVICE,
-  type McumgrLink,
   openWebBluetoothLink,
   serveMcumgrOverGatt,
   type WebBluetoothDevice,
@@ -12,27 +11,10 @@ import {
   type WebBluetoothRequest,
 } from "../src/mcumgr/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
+import { answerEach, answerTo, message } from "./support/mcumgr-messages.ts";
 import { WebBluetoothStandIn } from "./support/web-bluetooth.ts";
 
-function message(value: number, length = 20): Uint8Array {
-  const octets = new Uint8Array(length).fill(value);
-  octets[0] = 2;
-  new DataView(octets.buffer).setUint16(2, length - 8);
-  return octets;
-}
-const echo: GattMcumgrServerOptions = {
-  onLink: (link) => {
-    link.onMessage = (octets) => void link.send(octets).catch(() => undefined);
-  },
-};
-
-async function answerTo(link: McumgrLink, octets: Uint8Array): Promise<Uint8Array> {
-  const answer = new Promise<Uint8Array>((resolve) => {
-    link.onMessage = resolve;
-  });
-  await link.send(octets);
-  return await answer;
-}
+const echo: GattMcumgrServerOptions = { onLink: answerEach };
 
 async function world(air: SimulatedAir, serves = true): Promise<{ server: Device; central: Device; bluetooth: WebBluetoothStandIn }> {
   const server = await air.device({ name: "server", att: { mtu: 498 } });

@@ -5,6 +5,7 @@ export { type Clock, delay, quiet, SystemClock } from "./clock.ts";
 export { Deadline } from "./deadline.ts";
 export { Emitter } from "./emitter.ts";
 export { onAbort } from "./on-abort.ts";
+export { ownTerms } from "./own-terms.ts";
 export { type OperationOptions, Pending, type PendingOptions, type WaitOptions } from "./pending.ts";
 export { Semaphore } from "./semaphore.ts";
 export { SharedWork, type SharedWorkOptions } from "./shared-work.ts";

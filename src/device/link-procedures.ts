@@ -1,4 +1,5 @@
 import { type OperationOptions, Pending } from "../async/index.ts";
+import { ownTerms } from "../async/own-terms.ts";
 import { kindOf } from "../core/arguments.ts";
 import { ArgumentError, type BleError, StateError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
@@ -17,7 +18,6 @@ import {
   LeRemoteConnectionParameterRequestReply,
 } from "../hci/index.ts";
 import { type ConnectionParameters, connectionParametersProblem, type L2capLink } from "../l2cap/index.ts";
-import { ownTerms } from "./own-terms.ts";
 import { ParameterUpdates } from "./parameter-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 

@@ -1,4 +1,5 @@
 import { type Clock, SystemClock } from "../async/index.ts";
+import { ownTerms } from "../async/own-terms.ts";
 import { Logger } from "../core/logger.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
 import { BondBook, MemoryBondStore, OwnAddresses } from "../gap/index.ts";
@@ -6,7 +7,6 @@ import { Hci, type HciTransport } from "../hci/index.ts";
 import { checkTransport } from "../hci/transport.ts";
 import { CapturedTransport } from "./capture.ts";
 import type { DeviceOptions, OpenController } from "./options.ts";
-import { ownTerms } from "./own-terms.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 
 /** How long a controller that was opened in vain may take to close, in milliseconds. */

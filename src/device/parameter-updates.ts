@@ -1,9 +1,9 @@
 import { Deadline, type OperationOptions, Pending, Semaphore } from "../async/index.ts";
+import { ownTerms } from "../async/own-terms.ts";
 import type { BleError } from "../core/error.ts";
 import { commandParameters, hasInterval, isWithin, type LinkParameters } from "../gap/index.ts";
 import { type Hci, HciError, HciErrorCode, LeConnectionUpdate } from "../hci/index.ts";
 import type { ConnectionParameters, L2capLink } from "../l2cap/index.ts";
-import { ownTerms } from "./own-terms.ts";
 
 const WHAT = "connection parameter update";
 /** A new interval applies some events after it was agreed: at most 32 s at the longest interval, usually at once. */

@@ -1,9 +1,9 @@
 import { Deadline, type OperationOptions, Pending, Semaphore } from "../async/index.ts";
+import { ownTerms } from "../async/own-terms.ts";
 import { checkChoice, checkOptions, optionNames } from "../core/arguments.ts";
 import { ArgumentError, type BleError, TimeoutError, UnsupportedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import { ControllerError, type Hci, HciError, HciErrorCode, LeFeature, LeReadPhy, LeSetPhy } from "../hci/index.ts";
-import { ownTerms } from "./own-terms.ts";
 
 /** Physical layers of LE: 1 and 2 megasymbols a second, and LE Coded, slow and far. */
 export type PhyName = "1M" | "2M" | "coded";

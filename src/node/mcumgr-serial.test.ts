@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { leaveOut } from "../../test/support/left-out.ts";
+import { message } from "../../test/support/mcumgr-messages.ts";
 import { delay, VirtualClock } from "../async/index.ts";
 import { encodeConsoleFrame } from "../mcumgr/links/console-framing.ts";
 import { ConsoleLink } from "../mcumgr/links/console-link.ts";
@@ -15,13 +16,6 @@ import {
   type SerialStream,
 } from "./mcumgr-serial.ts";
 import { openPseudoTerminal } from "./pseudo-terminal.ts";
-
-function message(value: number, length = 20): Uint8Array {
-  const octets = new Uint8Array(length).fill(value);
-  octets[0] = 3;
-  new DataView(octets.buffer).setUint16(2, length - 8);
-  return octets;
-}
 
 type Callback = (error: Error | null) => void;
 

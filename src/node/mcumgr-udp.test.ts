@@ -1,5 +1,6 @@
 import { createSocket } from "node:dgram";
 import { expect, test } from "vitest";
+import { answerEach, answerTo, message } from "../../test/support/mcumgr-messages.ts";
 import type { McumgrLink } from "../mcumgr/links/link.ts";
 import {
   createUdpOpener,
@@ -10,28 +11,13 @@ import {
   type UdpServerOptions,
 } from "./mcumgr-udp.ts";
 
-function message(value: number, length = 20): Uint8Array {
-  const octets = new Uint8Array(length).fill(value);
-  octets[0] = 3;
-  new DataView(octets.buffer).setUint16(2, length - 8);
-  return octets;
-}
 const echoing = async (options: Partial<UdpServerOptions> = {}): Promise<UdpServer> =>
   await serveMcumgrOverUdp({
     host: "127.0.0.1",
     port: 0,
-    onLink: (link) => {
-      link.onMessage = (octets) => void link.send(octets);
-    },
+    onLink: answerEach,
     ...options,
   });
-async function answerTo(link: McumgrLink, octets: Uint8Array): Promise<Uint8Array> {
-  const answer = new Promise<Uint8Array>((resolve) => {
-    link.onMessage = resolve;
-  });
-  await link.send(octets);
-  return await answer;
-}
 const ends = (link: McumgrLink): Promise<Error & { code: string }> =>
   new Promise((resolve) => {
     link.onClose = resolve;

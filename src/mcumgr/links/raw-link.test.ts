@@ -1,16 +1,9 @@
 import { expect, test } from "vitest";
+import { message } from "../../../test/support/mcumgr-messages.ts";
 import { VirtualClock } from "../../async/virtual-clock.ts";
 import { MessageAssembler } from "./fragments.ts";
 import { createMemoryPorts, type MemoryPortsOptions } from "./memory-port.ts";
 import { RawLink, type RawLinkOptions } from "./raw-link.ts";
-
-/** A message with an honest header. */
-function message(value: number, length = 20): Uint8Array {
-  const octets = new Uint8Array(length).fill(value);
-  octets[0] = 3;
-  new DataView(octets.buffer).setUint16(2, length - 8);
-  return octets;
-}
 
 function links(ports: MemoryPortsOptions = {}, options: RawLinkOptions = {}) {
   const clock = new VirtualClock();

@@ -1,10 +1,9 @@
-import { Broadcast, type Clock, callOut, delay, type OperationOptions, onAbort, Pending, SystemClock } from "jelling/async";
+import { Broadcast, type Clock, callOut, delay, type OperationOptions, onAbort, ownTerms, Pending, SystemClock } from "jelling/async";
 import { Address, BleError, ClosedError, checkMilliseconds, Logger, StateError, systemRandom, TimeoutError } from "jelling/core";
 import { type Advertising, type Connection, type ConnectionPolicy, Device } from "jelling/device";
 import { MemoryBondStore } from "jelling/gap";
 import { IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
 import { PumpError } from "../error.ts";
-import { ownTerms } from "../own-terms.ts";
 import { redactAddress, redactingLogger, redactName } from "../redact.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import { type AdvertisingForm, careLinkAdvertisement, pairAdvertisement, reconnectAdvertisement } from "./advertising.ts";
