@@ -246,6 +246,14 @@ export class Connection implements AsyncDisposable {
     return this.#clientSecurity.whenBegun(options);
   }
 
+  /**
+   * Nothing that the peer sends is looked at until the result is disposed; then all of it is, in order. Several pauses add up. For who has to
+   * finish with one packet before the next. A link on which more than 1 MiB or 1024 packets wait is disconnected.
+   */
+  pause(): Disposable {
+    return this.#link.pause();
+  }
+
   #giveUp(error: unknown): void {
     if (this.#ended) return;
     this.#logger.warn(() => `disconnecting, since the link to a bonded peer could not be encrypted: ${String(error)}`);

@@ -46,6 +46,8 @@ export interface AclLink {
   whenWritable(options?: OperationOptions): Promise<void>;
   /** Resolves when the controller has reported as completed all that was queued so far; rejects with the close reason. */
   whenSent(options?: WaitOptions): Promise<void>;
+  /** Asks for the link to be disconnected: more waits on it than may. `problem` goes to the log. */
+  giveUp(problem: string): void;
   /** Ends the link on this side. Packets the controller still holds stay accounted for until it reports them or the disconnection. */
   close(reason: BleError): void;
 }
@@ -241,8 +243,8 @@ export class AclManager {
   }
 
   /** @internal */
-  overflow(link: Link): void {
-    this.#logger.error(`handle ${link.handle}: ${QUEUE_CAPACITY} frames wait to be sent, the link is given up`);
+  giveUp(link: Link, problem: string): void {
+    this.#logger.error(`handle ${link.handle}: ${problem}, the link is given up`);
     this.#onOverflow(link.handle);
   }
 
@@ -325,7 +327,7 @@ class Link implements AclLink {
       this.#queuedPackets--;
     } else if (this.queue.length >= QUEUE_CAPACITY) {
       this.#refusing = true;
-      this.#manager.overflow(this);
+      this.giveUp(`${QUEUE_CAPACITY} frames wait to be sent`);
       return;
     }
     this.#queuedPackets += Math.max(1, Math.ceil((frame.length - ACL_HEADER) / this.#manager.packetLength));
@@ -364,6 +366,10 @@ class Link implements AclLink {
     });
     this.#sentWaiters.push({ target: this.#queuedPackets, pending });
     return pending.promise;
+  }
+
+  giveUp(problem: string): void {
+    if (!this.ended) this.#manager.giveUp(this, problem);
   }
 
   close(reason: BleError): void {

@@ -6,6 +6,7 @@ import type { AclLink, Hci } from "../hci/index.ts";
 import type { PduChannel } from "./channel.ts";
 import { FixedChannel, FixedChannelId } from "./fixed-channel.ts";
 import { HeldPdus } from "./held-pdus.ts";
+import { LinkGate } from "./link-gate.ts";
 import { Signalling } from "./signalling.ts";
 
 const HEADER = 4;
@@ -35,6 +36,7 @@ export class L2capLink {
   readonly #signals: FixedChannel;
   /** ATT PDUs that wait for the event of an encryption. */
   readonly #held: HeldPdus;
+  readonly #gate: LinkGate;
 
   constructor(acl: AclLink, { handle, role, clock, logger }: L2capLinkOptions & { clock: Clock; logger: Logger }) {
     this.handle = handle;
@@ -45,10 +47,21 @@ export class L2capLink {
     this.smp = this.#smp = new FixedChannel(acl, FixedChannelId.SecurityManager);
     this.#signals = new FixedChannel(acl, FixedChannelId.LeSignalling);
     this.signalling = new Signalling(this.#signals, { role, clock, logger });
-    this.#held = new HeldPdus(clock, (pdu) => callOut(this.#att.onPdu, pdu, 0, pdu.length));
+    const deliverAtt = (pdu: Uint8Array): void => callOut(this.#att.onPdu, pdu, 0, pdu.length);
+    this.#held = new HeldPdus(clock, (pdu) => {
+      if (this.#gate.isShut) this.#gate.keepAtt(pdu);
+      else deliverAtt(pdu);
+    });
+    this.#gate = new LinkGate({
+      deliver: (pdu) => callOut(this.#receiveOrHold, pdu, 0, pdu.length),
+      deliverAtt,
+      onChange: () => this.#route(),
+      onOverflow: (problem) => acl.giveUp(problem),
+    });
     this.#route();
     acl.onClose = (reason) => {
       this.#held.clear();
+      this.#gate.close();
       for (const channel of [this.#att, this.#smp, this.#signals]) callOut(() => channel.close(reason));
     };
   }
@@ -77,6 +90,14 @@ export class L2capLink {
     this.#route();
   }
 
+  /**
+   * Nothing of the peer is delivered on any channel until the result is disposed; then all of it is, in order. Several pauses add up. For who
+   * has to finish with one PDU before it can look at the next. A link on which more than 1 MiB or 1024 PDUs wait is disconnected.
+   */
+  pause(): Disposable {
+    return this.#gate.pause();
+  }
+
   /** Ends all channels with `reason`; the connection itself is ended by HCI Disconnect. A disconnection closes by itself. */
   close(reason: BleError): void {
     this.#acl.close(reason);
@@ -85,12 +106,22 @@ export class L2capLink {
   /** Sets where PDUs go from here, so that one asks whether it has to wait only while some may have to. */
   #route(): void {
     if (this.ended) return;
-    this.#acl.onPdu = this.#held.isActive ? this.#receiveOrHold : this.#receive;
+    if (this.#gate.isActive) this.#acl.onPdu = this.#keep;
+    else this.#acl.onPdu = this.#held.isActive ? this.#receiveOrHold : this.#receive;
   }
+
+  readonly #keep = (bytes: Uint8Array, offset: number, end: number): void => this.#gate.keep(bytes, offset, end);
 
   readonly #receiveOrHold = (bytes: Uint8Array, offset: number, end: number): void => {
     const channelId = bytes[offset + 2]! | (bytes[offset + 3]! << 8);
-    if (channelId === FixedChannelId.Attribute && this.#held.hold(bytes, offset + HEADER, end)) return;
+    if (channelId === FixedChannelId.Attribute) {
+      if (this.#held.hold(bytes, offset + HEADER, end)) return;
+      if (this.#gate.isShut) {
+        // One of those that were delivered in front of it has closed the gate.
+        this.#gate.keepAtt(bytes.slice(offset + HEADER, end));
+        return;
+      }
+    }
     this.#route(); // the last of them may have been delivered
     this.#receive(bytes, offset, end);
   };

@@ -1,0 +1,172 @@
+import { expect, test } from "vitest";
+import { openScriptedHci } from "../../test/support/scripted-hci.ts";
+import { uncaughtDuring } from "../../test/support/uncaught.ts";
+import { concat, fromHex, toHex } from "../bytes/index.ts";
+import { DisconnectedError } from "../hci/index.ts";
+import { L2cap } from "./index.ts";
+
+async function open() {
+  const opened = await openScriptedHci();
+  const link = new L2cap(opened.hci).open({ handle: 0x40, role: "central" });
+  const got: string[] = [];
+  link.att.onPdu = (bytes, offset, end) => void got.push(`att ${toHex(bytes.subarray(offset, end))}`);
+  link.smp.onPdu = (bytes, offset, end) => void got.push(`smp ${toHex(bytes.subarray(offset, end))}`);
+  const receive = (channelId: number, pdu: string | Uint8Array): void => {
+    const octets = typeof pdu === "string" ? fromHex(pdu) : pdu;
+    const size = octets.length + 4;
+    const header = [2, 0x40, 0x20, size & 0xff, size >> 8, octets.length & 0xff, octets.length >> 8, channelId, 0];
+    opened.controller.send(concat(Uint8Array.from(header), octets));
+  };
+  return { ...opened, link, got, receive };
+}
+
+test("while a link is paused nothing is delivered on any channel; then all of it is, in order", async () => {
+  const { link, got, receive, controller } = await open();
+  const pause = link.pause();
+  receive(4, "0a0300");
+  receive(6, "0b05");
+  receive(5, "7f 09 0000"); // signalling is not answered either
+  receive(4, "0a0400");
+  expect([got, controller.acl]).toEqual([[], []]);
+  pause[Symbol.dispose]();
+  expect(got).toEqual(["att 0a0300", "smp 0b05", "att 0a0400"]);
+  expect(controller.acl).toHaveLength(1);
+  receive(4, "0a0500");
+  expect(got.at(-1)).toBe("att 0a0500");
+});
+
+test("pauses add up, and one that is disposed twice counts once", async () => {
+  const { link, got, receive } = await open();
+  const [first, second] = [link.pause(), link.pause()];
+  receive(4, "01");
+  first[Symbol.dispose]();
+  first[Symbol.dispose]();
+  expect(got).toEqual([]);
+  second[Symbol.dispose]();
+  expect(got).toEqual(["att 01"]);
+});
+
+test("octets are kept as they came, whatever becomes of the packet", async () => {
+  const { link, got, hci } = await open();
+  const pause = link.pause();
+  const packet = fromHex("02 4020 0500 0100 0400 0a");
+  hci.acl.receive(packet);
+  packet.fill(0, 5);
+  pause[Symbol.dispose]();
+  expect(got).toEqual(["att 0a"]);
+});
+
+test("who pauses inside a delivery stops what comes after it, and what arrives meanwhile comes last", async () => {
+  const { link, got, receive } = await open();
+  let pause: Disposable | undefined;
+  link.smp.onPdu = (bytes, offset) => {
+    got.push(`smp ${bytes[offset]}`);
+    if (bytes[offset] === 1) pause = link.pause();
+    if (bytes[offset] === 2) {
+      receive(4, "05"); // arrives within the call
+      link.pause()[Symbol.dispose](); // and does not let anything overtake
+    }
+  };
+  const outer = link.pause();
+  for (const pdu of ["01", "02"]) receive(6, pdu);
+  receive(4, "04");
+  outer[Symbol.dispose]();
+  expect(got).toEqual(["smp 1"]);
+  pause![Symbol.dispose]();
+  expect(got).toEqual(["smp 1", "smp 2", "att 04", "att 05"]);
+});
+
+test("a callback that throws does not keep the rest from being delivered", async () => {
+  const { link, got, receive } = await open();
+  link.smp.onPdu = () => {
+    throw new Error("smp");
+  };
+  const pause = link.pause();
+  receive(6, "01");
+  receive(4, "02");
+  expect(await uncaughtDuring(() => pause[Symbol.dispose]())).toEqual([new Error("smp")]);
+  expect(got).toEqual(["att 02"]);
+  receive(4, "03");
+  expect(got).toEqual(["att 02", "att 03"]);
+});
+
+test("PDUs that waited for an encryption come before those that came behind them", async () => {
+  const { link, got, receive, clock } = await open();
+  link.expectEncryption();
+  receive(4, "01");
+  const pause = link.pause();
+  receive(4, "02");
+  receive(6, "03");
+  link.encryptionSettled();
+  expect(got).toEqual([]);
+  pause[Symbol.dispose]();
+  expect(got).toEqual(["att 01", "att 02", "smp 03"]);
+  expect(clock.pending).toEqual([]);
+});
+
+test("PDUs that were kept wait for an encryption that is expected by then", async () => {
+  const { link, got, receive, clock } = await open();
+  const pause = link.pause();
+  receive(4, "01");
+  receive(6, "02");
+  link.expectEncryption();
+  await clock.advance(30);
+  pause[Symbol.dispose]();
+  expect(got).toEqual(["smp 02"]);
+  await clock.advance(20);
+  expect(got).toEqual(["smp 02", "att 01"]);
+});
+
+test("who pauses in the middle of what waited for an encryption stops the rest of it", async () => {
+  const { link, got, receive } = await open();
+  let pause: Disposable | undefined;
+  link.att.onPdu = (bytes, offset) => {
+    got.push(`att ${bytes[offset]}`);
+    if (bytes[offset] === 0) pause = link.pause();
+  };
+  link.expectEncryption();
+  for (let i = 0; i < 33; i++) receive(4, Uint8Array.of(i)); // the last is more than may wait, and lets the others go
+  expect(got).toEqual(["att 0"]);
+  receive(4, Uint8Array.of(33));
+  link.encryptionSettled();
+  pause![Symbol.dispose]();
+  expect(got).toEqual(Array.from({ length: 34 }, (_, i) => `att ${i}`));
+});
+
+test.each<[string, number, number]>([
+  ["1024 PDUs", 1024, 1],
+  ["1 MiB", 16, 0x1_0000 - 4],
+])("a link on which more than %s wait is disconnected, and nothing behind the gap is delivered", async (_name, count, length) => {
+  const { link, got, receive, controller, hci } = await open();
+  const pause = link.pause();
+  const pdu = new Uint8Array(length - (length > 1 ? 9 : 0));
+  const push = (): void => {
+    if (length === 1) receive(4, pdu);
+    else {
+      // Longer than a packet to the host can be here: as the link hands it on.
+      const whole = new Uint8Array(9 + pdu.length);
+      whole.set([2, 0x40, 0x20, (pdu.length + 4) & 0xff, (pdu.length + 4) >> 8, pdu.length & 0xff, pdu.length >> 8, 4, 0]);
+      hci.acl.receive(whole);
+    }
+  };
+  for (let i = 0; i < count; i++) push();
+  expect(controller.commands).toEqual([]);
+  push();
+  if (length > 1) receive(4, new Uint8Array(200));
+  expect(controller.commands).toEqual(["Disconnect"]);
+  expect(controller.parameters).toMatchObject([{ connectionHandle: 0x40, reason: 0x14 }]);
+  push();
+  pause[Symbol.dispose]();
+  receive(4, "01");
+  expect([got.length, controller.commands.length]).toEqual([0, 1]);
+});
+
+test("with the link all that waits is gone", async () => {
+  const { link, got, receive } = await open();
+  const pause = link.pause();
+  receive(4, "01");
+  link.close(new DisconnectedError(0x13));
+  pause[Symbol.dispose]();
+  link.pause()[Symbol.dispose]();
+  expect(got).toEqual([]);
+});
