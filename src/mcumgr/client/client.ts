@@ -64,10 +64,11 @@ export class McumgrClient implements AsyncDisposable {
   readonly #fileTurn: Semaphore;
 
   /**
-   * Opens a link and asks the server how much it takes. A server that answers nothing is no error here: the first request shows it.
+   * Opens a link and asks the server how much it takes. A server that answers nothing is no error here: the first request shows it, and until
+   * then it is sent no more than any server takes. A link that is lost meanwhile is made again.
    *
    * @param openLink is asked again when the link was lost
-   * @throws {ArgumentError} · what `openLink` throws · `signal.reason`
+   * @throws {ArgumentError} · what `openLink` throws at first · the link's reason, when it was lost three times · `signal.reason`
    */
   static async open(openLink: OpenMcumgrLink, options: McumgrClientOptions = {}): Promise<McumgrClient> {
     checkOpen(openLink, options);

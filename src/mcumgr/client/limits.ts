@@ -8,6 +8,7 @@ import { OsGroup } from "../protocol/groups/os.ts";
 import { dataRoom } from "../transfer/chunk.ts";
 import { requestOf, type TransferAskOptions, type TransferRequest } from "../transfer/host.ts";
 import { SLOWEST_MS_PER_OCTET } from "../transfer/patience.ts";
+import { troubleOf } from "../transfer/trouble.ts";
 
 /** More are of no use on any link, whatever the server claims. */
 const LARGEST_WINDOW = 8;
@@ -19,7 +20,8 @@ const PROBES_LOSSY = 2;
 export type Ask = (request: TransferRequest, options: TransferAskOptions) => Promise<CborMap>;
 
 /**
- * Asks the server for its buffers. One that does not tell, or says nonsense, is undefined, and so is one that does not answer at all.
+ * Asks the server for its buffers. One that does not tell, or says nonsense, is undefined, and so is one that does not answer at all:
+ * `isUndecided`, where another question may have another answer.
  *
  * @throws {TimeoutError} only with `mustAnswer` · the link's reason · `signal.reason`
  */
@@ -28,9 +30,10 @@ export async function readBuffers(
   link: McumgrLink,
   names: McumgrErrorNames,
   { signal, timeoutMs, mustAnswer = false }: { signal: AbortSignal | undefined; timeoutMs: number; mustAnswer?: boolean },
-): Promise<{ buffers: ServerBuffers | undefined; why: string; isSilent?: boolean }> {
+): Promise<{ buffers: ServerBuffers | undefined; why: string; isUndecided?: boolean }> {
   const limitMs = Math.min(timeoutMs, PARAMETERS_TIMEOUT_MS);
-  const resendAfterMs = link.isLossy ? [limitMs / 3, (2 * limitMs) / 3] : undefined;
+  // It may be asked twice. Where the link loses nothing, the server may: it has few buffers, and may have just started.
+  const resendAfterMs = link.isLossy ? [limitMs / 3, (2 * limitMs) / 3] : [limitMs / 2];
   const { parameters } = OsGroup.commands;
   try {
     const payload = await ask(requestOf(OsGroup, parameters, {}), { signal, timeoutMs: limitMs, resendAfterMs });
@@ -38,9 +41,12 @@ export async function readBuffers(
     if (bufSize <= 8 || bufCount === 0) return { buffers: undefined, why: `the server claims ${bufferText(bufSize, bufCount)}` };
     return { buffers: { bufSize, bufCount }, why: `the server has ${bufferText(bufSize, bufCount)}` };
   } catch (error) {
-    if (error instanceof TimeoutError && !mustAnswer) return { buffers: undefined, why: "the server does not answer", isSilent: true };
-    if (error instanceof McumgrError || error instanceof McumgrResponseError)
-      return { buffers: undefined, why: `the server does not tell its buffers (${error.message})` };
+    if (error instanceof TimeoutError && !mustAnswer) return { buffers: undefined, why: "the server does not answer", isUndecided: true };
+    if (error instanceof McumgrError || error instanceof McumgrResponseError) {
+      // Busy, short of memory, or an answer in pieces: it may well tell later.
+      const isUndecided = troubleOf(error, false) !== undefined;
+      return { buffers: undefined, why: `the server does not tell its buffers (${error.message})`, isUndecided };
+    }
     throw error;
   }
 }

@@ -9,6 +9,16 @@ const LONGEST_PAUSE_MS = 4000;
 /** So many requests without an answer, and a link that seems to stand is made anew. */
 const SILENCES = 3;
 
+/** Before the attempt after so many that failed, in milliseconds. */
+export function pauseMs(failures: number): number {
+  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
+}
+
+/** No other attempt would come to anything else: the program is wrong, or lacks something. */
+export function isFinal(error: unknown): boolean {
+  return error instanceof ArgumentError || error instanceof UnsupportedError;
+}
+
 /** A session, as far as a new link needs it. */
 interface Reopenable {
   readonly clock: Clock;
@@ -28,14 +38,14 @@ interface Reopenable {
  */
 export async function openAgain(session: Reopenable, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<void> {
   let silences = 0;
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+  for (let failures = 1; ; failures++) {
     try {
       if (!session.isConnected) await session.openLink({ signal, timeoutMs: OPENING_TIMEOUT_MS });
       await session.learn(signal, true);
       return;
     } catch (error) {
       signal.throwIfAborted();
-      if (session.isClosed || error instanceof ArgumentError || error instanceof UnsupportedError) throw error;
+      if (session.isClosed || isFinal(error)) throw error;
       onFailure(error);
       if (!(error instanceof TimeoutError) || !session.isConnected) silences = 0;
       else if (++silences === SILENCES) {
@@ -43,6 +53,6 @@ export async function openAgain(session: Reopenable, signal: AbortSignal, onFail
         await session.dropLink(new ClosedError("the server did not answer over this link", { cause: error }));
       }
     }
-    await delay(session.clock, pauseMs, { signal, name: "mcumgr reconnects" });
+    await delay(session.clock, pauseMs(failures), { signal, name: "mcumgr reconnects" });
   }
 }

@@ -3,6 +3,8 @@ import type { McumgrFallback, McumgrLimits } from "../transfer/host.ts";
 import { windowOf } from "./limits.ts";
 
 const SERVERS_REMEMBERED = 16;
+/** So often may a link be lost in the midst of a trial: then the trial is taken for the reason. */
+const LOSSES = 2;
 
 export interface ServerLimitsOptions {
   /** The caller's own, which take the place of what is found out. */
@@ -22,6 +24,8 @@ export class ServerLimits {
   #goal = 0;
   /** What was found out about servers: whether a message of so many octets gets through. */
   readonly #tried = new Map<string, boolean>();
+  /** Links that were lost meanwhile. */
+  readonly #losses = new Map<string, number>();
   /** Windows that callers have asked for. */
   readonly #widened: number[] = [];
 
@@ -36,9 +40,11 @@ export class ServerLimits {
   get goal(): number | undefined {
     return this.#goal > this.#known.messageLimit ? this.#goal : undefined;
   }
-  /** Longest message that the link proves to work. */
+  /** Longest message that works over this link, whatever the server is like; nothing is known of its buffers. */
   proven(link: McumgrLink | undefined): number {
-    return Math.min(link?.provenLimit ?? 0, this.#options.messageLimit ?? Number.POSITIVE_INFINITY);
+    if (!link) return 0;
+    const untold = Math.min(link.messageLimit(undefined), link.provenLimit);
+    return Math.min(untold, this.#options.messageLimit ?? Number.POSITIVE_INFINITY);
   }
 
   /** There is a new link, and nothing is known of what is behind it. */
@@ -50,7 +56,7 @@ export class ServerLimits {
   /** The server was asked. */
   learn(link: McumgrLink, buffers: ServerBuffers | undefined, why: string): void {
     const { messageLimit, window = windowOf(buffers) } = this.#options;
-    const goal = link.messageLimit(buffers);
+    const goal = buffers ? link.messageLimit(buffers) : this.proven(link);
     const tried = this.#tried.get(keyOf(link, goal));
     this.#goal = messageLimit === undefined ? goal : 0;
     this.#set({ messageLimit: messageLimit ?? Math.min(goal, link.provenLimit), window, buffers, why });
@@ -62,6 +68,19 @@ export class ServerLimits {
     this.#tried.set(keyOf(link, goal), getsThrough);
     if (this.#tried.size > SERVERS_REMEMBERED) this.#tried.delete(this.#tried.keys().next().value!);
     if (isStanding && this.goal === goal) this.#settle(getsThrough);
+  }
+
+  /** The link was lost while a message of `goal` octets was tried over it. It may be chance, or what the server makes of such a message. */
+  lost(link: McumgrLink, goal: number): void {
+    const key = keyOf(link, goal);
+    const losses = (this.#losses.get(key) ?? 0) + 1;
+    if (losses >= LOSSES) {
+      this.#losses.delete(key);
+      this.found(link, goal, false, false);
+    } else {
+      this.#losses.set(key, losses);
+      if (this.#losses.size > SERVERS_REMEMBERED) this.#losses.delete(this.#losses.keys().next().value!);
+    }
   }
 
   /** A caller knows better than the server's buffers how many requests may be outstanding; until it is disposed. */

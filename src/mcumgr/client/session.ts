@@ -1,4 +1,4 @@
-import type { Clock } from "../../async/clock.ts";
+import { type Clock, delay } from "../../async/clock.ts";
 import { Deadline } from "../../async/deadline.ts";
 import { Emitter } from "../../async/emitter.ts";
 import { onAbort } from "../../async/on-abort.ts";
@@ -16,13 +16,15 @@ import type { McumgrFallback, McumgrLimits, TransferAskOptions, TransferHost, Tr
 import type { McumgrClientEvents } from "./events.ts";
 import { probe, readBuffers } from "./limits.ts";
 import { payloadOf } from "./payload.ts";
-import { openAgain } from "./reconnect.ts";
+import { isFinal, openAgain, pauseMs } from "./reconnect.ts";
 import { type Answer, type AskOptions, RequestTable } from "./requests.ts";
 import { ServerLimits } from "./server-limits.ts";
 import { VersionChoice } from "./version.ts";
 
 /** Servers answer a reset first and do it a quarter of a second later. */
 const RESET_DELAY_MS = 1000;
+/** So often is a link made at first that is lost again before the server has told what it takes. */
+const OPENINGS = 3;
 
 export interface SessionOptions {
   readonly clock: Clock;
@@ -47,8 +49,8 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
   #link: McumgrLink | undefined;
   #reason: BleError = new ClosedError("there is no link yet");
   #closed = false;
-  /** The server did not answer when it was asked for its buffers. */
-  #isSilent = false;
+  /** The server did not answer when it was asked for its buffers, or could not just then. */
+  #isUndecided = false;
   readonly #ending = new AbortController();
   readonly #lost = new WeakSet<object>();
   /** The trial of a long message, and over which link. */
@@ -110,10 +112,29 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     this.events.emit("fallback", fallback);
   }
 
-  /** Opens the link for the first time. A server that does not answer is no failure yet. */
-  async connect(options: OperationOptions): Promise<void> {
+  /**
+   * Opens the link for the first time. A server that does not answer is no failure yet, and a link that is lost while the server is asked is made
+   * again: the device was there, and may just be starting.
+   *
+   * @throws what the opener throws · the link's reason, when it was lost time and again
+   */
+  async connect({ signal }: OperationOptions): Promise<void> {
+    const options: OperationOptions = signal ? { signal } : {};
     await this.openLink(options);
-    await this.learn(options.signal, false);
+    for (let opening = 1; ; opening++) {
+      try {
+        if (opening > 1) {
+          await delay(this.clock, pauseMs(opening - 1), { ...options, name: "mcumgr opens again" });
+          await this.openLink(options);
+        }
+        await this.learn(signal, false);
+        return;
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (this.#closed || opening === OPENINGS || this.#link || isFinal(error)) throw error;
+        this.#logger.info(() => `the link was lost while it was opened, and is made again: ${String(error)}`);
+      }
+    }
   }
 
   /** @throws what the opener throws · {ClosedError} */
@@ -168,17 +189,21 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     const link = this.#needLink();
     const ask = this.ask.bind(this);
     this.#version.forget();
-    const { buffers, why, isSilent = false } = await readBuffers(ask, link, this.names, { signal, timeoutMs: this.timeoutMs, mustAnswer });
-    this.#isSilent = isSilent;
+    const {
+      buffers,
+      why,
+      isUndecided = false,
+    } = await readBuffers(ask, link, this.names, { signal, timeoutMs: this.timeoutMs, mustAnswer });
+    this.#isUndecided = isUndecided;
     this.#limits.learn(link, buffers, why);
     // Where nothing is lost it takes one round, and is worth it; elsewhere it waits until a long message is wanted.
-    if (!link.isLossy && !isSilent) await this.limits(signal);
+    if (!link.isLossy && !isUndecided) await this.limits(signal);
   }
 
   /** Tries a message as long as the server should take, where that has not been done yet. Several callers share the trial. */
   async limits(signal: AbortSignal | undefined): Promise<McumgrLimits> {
     signal?.throwIfAborted();
-    if (this.#isSilent) await this.learn(signal, false); // it may not have been listening yet
+    if (this.#isUndecided) await this.learn(signal, false); // it may not have been listening yet
     const link = this.#needLink();
     const { goal } = this.#limits;
     if (goal !== undefined) {
@@ -193,8 +218,13 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
       clock: this.clock,
       operation: "trying how long a message may be",
       run: async (abandoned) => {
-        const getsThrough = await probe((request, options) => this.#ask(request, options, goal), link, goal, abandoned);
-        this.#limits.found(link, goal, getsThrough, this.#link === link);
+        try {
+          const getsThrough = await probe((request, options) => this.#ask(request, options, goal), link, goal, abandoned);
+          this.#limits.found(link, goal, getsThrough, this.#link === link);
+        } catch (error) {
+          if (this.#link !== link && !this.#closed) this.#limits.lost(link, goal);
+          throw error;
+        }
       },
     });
   }

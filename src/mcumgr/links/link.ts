@@ -24,7 +24,7 @@ export interface McumgrLink extends AsyncDisposable {
   /** The link is gone. Called once. */
   onClose: ((reason: BleError) => void) | undefined;
   /**
-   * Longest message, in octets, that a server with these buffers should take. Above `provenLimit` it depends on how the server was built (does
+   * Longest message, in octets, that a server with these buffers should take; undefined where it does not tell them: what every one takes. Above `provenLimit` it depends on how the server was built (does
    * it join fragments, how many lines does it keep), which only trying shows.
    */
   messageLimit(buffers: ServerBuffers | undefined): number;

@@ -20,7 +20,10 @@ export interface MemoryLinksOptions {
   readonly loss?: number | ((message: Uint8Array, to: MemoryLinkDirection) => boolean) | undefined;
   /** Longest message in octets that either end takes; what a header can tell by default. */
   readonly limit?: number | undefined;
-  /** The links' `provenLimit`, in octets; `limit` by default. */
+  /**
+   * The links' `provenLimit`, in octets; `limit` by default. Where it is left out, a server that does not tell its buffers is taken to have the
+   * smallest that are built, of 384 octets.
+   */
   readonly provenLimit?: number | undefined;
   /** Draws what is lost; the same each time by default. */
   readonly random?: RandomSource | undefined;
@@ -43,6 +46,9 @@ const OPTIONS = optionNames<MemoryLinksOptions>({
   random: true,
 });
 
+/** The buffers that servers are built with by default. */
+const DEFAULT_BUF_SIZE = 384;
+
 interface Shared {
   readonly clock: Clock;
   readonly delayOf: (message: Uint8Array, to: MemoryLinkDirection) => number;
@@ -50,6 +56,8 @@ interface Shared {
   readonly octetsPerSecond: number;
   readonly limit: number;
   readonly provenLimit: number;
+  /** Longest message where the server does not tell. */
+  readonly untoldLimit: number;
   readonly isLossy: boolean;
 }
 
@@ -77,6 +85,7 @@ export function createMemoryLinks(options: MemoryLinksOptions = {}): MemoryLinks
     octetsPerSecond,
     limit,
     provenLimit,
+    untoldLimit: options.provenLimit ?? Math.min(limit, DEFAULT_BUF_SIZE),
     isLossy: loss !== 0,
   };
   const [client, server] = MemoryLink.pair(shared);
@@ -118,7 +127,7 @@ class MemoryLink extends LinkBase {
   }
 
   messageLimit(buffers: ServerBuffers | undefined): number {
-    return buffers ? Math.min(this.#shared.limit, buffers.bufSize) : this.provenLimit;
+    return buffers ? Math.min(this.#shared.limit, buffers.bufSize) : this.#shared.untoldLimit;
   }
 
   async send(message: Uint8Array, options: OperationOptions = {}): Promise<void> {
