@@ -1,29 +1,10 @@
-import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../src/async/index.ts";
-import { ConsoleLink, createBleOpener, createMemoryPorts, McumgrClient, parseImage } from "../src/mcumgr/index.ts";
-import { createUdpOpener, openSerialLink, serveOverTerminal, serveOverUdp } from "../src/node/index.ts";
-import { createImage, SimulatedAir, SimulatedMcumgrDevice, serveOverGatt, serveOverLine } from "../src/testing/index.ts";
-import { leaveOut } from "./support/left-out.ts";
+import { ConsoleLink, createBleOpener, createMemoryPorts, McumgrClient } from "../src/mcumgr/index.ts";
+import { SimulatedAir, SimulatedMcumgrDevice, serveOverGatt, serveOverLine } from "../src/testing/index.ts";
+import { UPGRADE as image, upgradeByHand as upgrade } from "./support/mcumgr-upgrade.ts";
 
-// The simulated device where others reach it: on the air, on a line, on a socket, each with a whole upgrade by hand.
-
-const image = createImage({ version: "2.0.0", bodySize: 20_000 });
-const hash = parseImage(image).digest!.value;
-
-async function upgrade(client: McumgrClient, device: SimulatedMcumgrDevice): Promise<void> {
-  await client.uploadImage(image);
-  await client.image.setState({ hash, confirm: false });
-  await client.reset({ timeoutMs: 60_000 });
-  await client.reconnect({ timeoutMs: 60_000 });
-  const { images } = await client.image.state();
-  expect(images.map(({ slot, version, active, confirmed }) => ({ slot, version, active, confirmed }))).toEqual([
-    { slot: 0, version: "2.0.0", active: true, confirmed: false },
-    { slot: 1, version: "1.0.0", active: false, confirmed: true },
-  ]);
-  await client.image.setState({ confirm: true });
-  expect(device.states[0]).toMatchObject({ version: "2.0.0", active: true, confirmed: true });
-}
+// The simulated device where others reach it in simulated time: on the air and on a line. Real ports: mcumgr-simulated-ports.test.ts.
 
 describe("on the air", () => {
   test.each([true, false])("reassembly %s: an upgrade, whose reset ends the connection", async (reassembly) => {
@@ -85,22 +66,6 @@ describe("on a line", () => {
     await client.uploadImage(image);
     expect(device.slot(0, 1).isSound).toBe(true);
   });
-
-  test("a pseudo-terminal that other programs open", async () => {
-    if (!existsSync("/dev/ptmx")) return leaveOut("the simulated device at a pseudo-terminal: there is no /dev/ptmx here");
-    await using device = new SimulatedMcumgrDevice({ bootMs: 10, resetDelayMs: 20 });
-    await using served = serveOverTerminal(device);
-    await using client = await McumgrClient.open(async (options) => await openSerialLink({ path: served.path, ...options }));
-    expect(await client.os.echo({ d: "hello" })).toEqual({ r: "hello" });
-    await upgrade(client, device);
-  });
-});
-
-test("on a socket, over IPv4", async () => {
-  await using device = new SimulatedMcumgrDevice({ bootMs: 10, resetDelayMs: 20 });
-  await using served = await serveOverUdp(device, { host: "127.0.0.1", port: 0 });
-  await using client = await McumgrClient.open(createUdpOpener({ host: "127.0.0.1", port: served.port }));
-  await upgrade(client, device);
 });
 
 test("options are checked", async () => {

@@ -1,6 +1,15 @@
 import type { Clock } from "../../async/clock.ts";
 import type { OperationOptions } from "../../async/pending.ts";
-import { checkFunction, checkInteger, checkOctets, checkOperation, checkOptions, checkText, optionNames } from "../../core/arguments.ts";
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkOctets,
+  checkOperation,
+  checkOptions,
+  checkText,
+  optionNames,
+} from "../../core/arguments.ts";
 import type { Logger } from "../../core/logger.ts";
 import { LONGEST_MESSAGE } from "../links/link-base.ts";
 import type { FileDownloadOptions } from "../transfer/file-download.ts";
@@ -77,6 +86,7 @@ const FILE_DOWNLOAD_OPTIONS = optionNames<FileDownloadOptions>({
 export function checkImageUpload(what: string, image: Uint8Array, options: ImageUploadOptions): void {
   checkOctets(`${what}: image`, image, { minLength: 1, maxLength: 0xffff_ffff });
   checkTransfer(what, options, IMAGE_OPTIONS);
+  checkBoolean(`${what}: upgrade`, options.upgrade);
   if (options.image !== undefined) checkInteger(`${what}: image`, options.image, 0, 0xffff_ffff);
   if (options.resumeFrom !== undefined) checkInteger(`${what}: resumeFrom`, options.resumeFrom, 0, image.length);
   if (options.alignment !== undefined) checkInteger(`${what}: alignment`, options.alignment, 1, 4096);
@@ -96,6 +106,8 @@ export function checkOpen(openLink: unknown, options: McumgrClientOptions): void
 /** @throws {ArgumentError} */
 export function checkReset(options: ResetOptions): void {
   checkOperation("reset", options, RESET_OPTIONS);
+  checkBoolean("reset: force", options.force);
+  checkBoolean("reset: reconnect", options.reconnect);
   if (options.bootMode !== undefined) checkInteger("reset: bootMode", options.bootMode, 0, 0xff);
 }
 
@@ -104,12 +116,15 @@ export function checkFileUpload(name: string, data: Uint8Array, options: FileUpl
   checkText("uploadFile: name", name);
   checkOctets("uploadFile: data", data, { maxLength: 0xffff_ffff });
   checkTransfer("uploadFile", options, FILE_UPLOAD_OPTIONS);
+  checkBoolean("uploadFile: resume", options.resume);
+  checkBoolean("uploadFile: verify", options.verify);
 }
 
 /** @throws {ArgumentError} */
 export function checkFileDownload(name: string, options: FileDownloadOptions): void {
   checkText("downloadFile: name", name);
   checkTransfer("downloadFile", options, FILE_DOWNLOAD_OPTIONS);
+  checkBoolean("downloadFile: verify", options.verify);
   if (options.resumeFrom !== undefined) checkOctets("downloadFile: resumeFrom", options.resumeFrom);
   if (options.maxLength !== undefined) checkInteger("downloadFile: maxLength", options.maxLength, 0, Number.MAX_SAFE_INTEGER);
 }

@@ -78,6 +78,7 @@ describe("reading fields", () => {
     const Odd = command("odd", { id: 3, read: { response: { constructor: optional(text()), toString: optional(text()) } } });
     expect(Object.keys(Odd.decodeResponse({}))).toEqual([]);
     expect(() => command("odd", { id: 3, read: { response: { a: text("valueOf") } } }).decodeResponse({})).toThrow(McumgrResponseError);
+    expect(decode({ buf_size: 1, undefined: 5 })).toEqual({ bufSize: 1, ready: false, items: [], more: { undefined: 5 } });
     const named = JSON.parse('{"__proto__": 1, "constructor": 2}') as CborMap;
     const { counters, more } = decode({ buf_size: 1, counters: named, ...named });
     expect(Object.entries(counters!)).toEqual(Object.entries(named));
@@ -125,6 +126,7 @@ describe("writing fields", () => {
       z: 1,
     });
     expect(Everything.encodeRequest({ name: "x", maxSize: undefined, more: undefined })).toEqual({ name: "x" });
+    for (const ready of [true, false]) expect(Everything.encodeResponse({ bufSize: 1, ready })).toEqual({ buf_size: 1, ready });
     expect(Everything.encodeResponse({ bufSize: 1, items: [{ slot: 1, more: { a: 2 } }] })).toEqual({
       buf_size: 1,
       items: [{ slot: 1, a: 2 }],

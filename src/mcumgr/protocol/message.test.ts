@@ -114,6 +114,23 @@ describe("a message", () => {
     });
   });
 
+  test("has its header at any offset, where there are 8 octets", () => {
+    const packet = concat(Uint8Array.of(1, 2, 3), encodeMessage(ECHO, {}));
+    expect(decodeHeader(packet, 3)).toEqual(decodeHeader(encodeMessage(ECHO, {})));
+    for (const [offset, has] of [
+      [packet.length - 7, 7],
+      [packet.length, 0],
+      [packet.length + 1, 0],
+    ] as const)
+      expect(() => decodeHeader(packet, offset)).toThrow(
+        expect.objectContaining({
+          code: new DecodeError({ path: "", problem: "", offset: 0, length: 0, packet }).code,
+          offset,
+          problem: `needs 8 octets, has ${has}`,
+        }),
+      );
+  });
+
   test("is refused where the header does not hold a value", () => {
     for (const [name, value] of [
       ["op", 8],

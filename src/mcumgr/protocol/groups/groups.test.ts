@@ -326,6 +326,15 @@ describe("the registry", () => {
       expect(registry.find(header)).toBeUndefined();
   });
 
+  test("finds a command that is asked either way by both, unless another is declared for the other", () => {
+    const either = command("either", { id: 1, read: { anyOp: true } });
+    const alone = new McumgrRegistry([group("acme", { id: 70, commands: { either } })]);
+    expect([0, 1, 2, 3].map((op) => alone.find({ group: 70, command: 1, op })?.title)).toEqual(Array(4).fill("acme.either"));
+    const other = command("other", { id: 1, write: {} });
+    const both = new McumgrRegistry([group("acme", { id: 70, commands: { either, other } })]);
+    expect([0, 2].map((op) => both.find({ group: 70, command: 1, op })?.title)).toEqual(["acme.either", "acme.other"]);
+  });
+
   test("has one group for a number; an application's takes the place of ours", () => {
     const acme = group("acme", { id: 64, commands: {} });
     expect(registry.with(acme).group(64)?.name).toBe("acme");
