@@ -5,6 +5,7 @@ import { DisconnectedError } from "../../hci/error.ts";
 import { createMemoryLinks } from "../links/memory.ts";
 import { command, group } from "../protocol/declare.ts";
 import { text, uint } from "../protocol/fields.ts";
+import { McumgrGroups } from "../protocol/groups/index.ts";
 import { decodeMessage, encodeMessage } from "../protocol/message.ts";
 import type { McumgrFallback } from "../transfer/host.ts";
 import { McumgrClient } from "./client.ts";
@@ -19,6 +20,15 @@ describe("commands", () => {
     await expect(at.client.files.status({ name: "/none" })).rejects.toMatchObject({ groupName: "files", rcName: "NotFound" });
   });
 
+  test("of every group stand under its name", async () => {
+    await using at = await setUp();
+    for (const [name, { commands }] of Object.entries(McumgrGroups)) {
+      const methods = at.client[name as keyof typeof McumgrGroups];
+      expect(Object.keys(methods), name).toEqual(Object.keys(commands));
+      expect(Object.isFrozen(methods)).toBe(true);
+    }
+  });
+
   test("of an application's group are methods too, and its errors have names", async () => {
     const Acme = group("acme", {
       id: 64,
@@ -31,6 +41,9 @@ describe("commands", () => {
     const methods = at.client.group(Acme);
     expect(at.client.group(Acme)).toBe(methods);
     expect(await methods.feed({ name: "cat" })).toEqual({ left: 3 });
+    at.server.fault = ({ header, payload }) =>
+      header.group !== 64 ? undefined : payload.name === "dog" ? { err: { group: 64, rc: 5 } } : { err: { group: 8, rc: 3 } };
+    await expect(methods.feed({ name: "cow" })).rejects.toMatchObject({ rcName: "NotFound", groupName: "files", command: "acme.feed" });
     await expect(methods.feed({ name: "dog" })).rejects.toMatchObject({ rcName: "Jammed", groupName: "acme", command: "acme.feed" });
     await expect(methods.feed({ name: 1 } as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
   });
@@ -46,11 +59,19 @@ describe("commands", () => {
 
   test("have 2.5 s for their answers, and 40 s where something is erased or read", async () => {
     await using at = await setUp();
-    at.server.fault = () => "lost";
+    let asked = 0;
+    at.server.fault = () => {
+      asked++;
+      return "lost";
+    };
     await expect(at.client.os.echo({ d: "" })).rejects.toMatchObject({ timeoutMs: 2500 });
+    await expect(at.client.os.parameters()).rejects.toMatchObject({ timeoutMs: 2500 });
     await expect(at.client.image.erase()).rejects.toMatchObject({ operation: "image.erase", timeoutMs: 40_000 });
     await expect(at.client.image.erase({}, { timeoutMs: 10 })).rejects.toMatchObject({ timeoutMs: 10 });
-    expect(at.server.handled.length).toBe(1); // on a link that loses nothing they are sent once
+    expect(asked).toBe(4); // on a link that loses nothing they are sent once
+    await using patient = await setUp({}, { client: { timeoutMs: 60_000 } });
+    patient.server.fault = () => "lost";
+    await expect(patient.client.image.erase()).rejects.toMatchObject({ timeoutMs: 60_000 });
   });
 
   test("that were answered with nonsense fail by name", async () => {
@@ -159,6 +180,19 @@ describe("limits", () => {
     await using at = await setUp({ bufSize: 500 }, { link: { provenLimit: 100 }, onOpen: () => undefined });
     at.server.fault = (_, index) => (index === 1 ? { rc: 9 } : undefined);
     expect(at.client.limits.messageLimit).toBe(500);
+  });
+
+  test("who gives up while a long message is tried does not wait for it; others do", async () => {
+    await using at = await setUp({ bufSize: 500 }, { link: { provenLimit: 100, loss: (octets) => octets.length > 100 } });
+    const controller = new AbortController();
+    const left = at.client.uploadFile("/a", new Uint8Array(1000), { signal: controller.signal }).catch((error: unknown) => error);
+    const other = at.client.uploadImage(new Uint8Array(1000));
+    await at.clock.advance(500);
+    controller.abort("enough");
+    const askedMs = at.clock.now();
+    expect([await left, at.clock.now()]).toEqual(["enough", askedMs]);
+    await other;
+    expect(at.server.complete).toBe(true);
   });
 
   test("a request that is too long is refused before it is sent", async () => {
@@ -336,6 +370,20 @@ describe("reset", () => {
     expect(at.opened()).toBe(2);
   });
 
+  test("is not done where the link was gone before, nor after the client was closed", async () => {
+    const at = await setUp();
+    const reason = new DisconnectedError(0x08);
+    at.cut(reason);
+    for (const reconnect of [true, false]) await expect(at.client.reset({ reconnect })).rejects.toBe(reason);
+    expect(at.opened()).toBe(1);
+    await at.client.reconnect();
+    const pending = at.client.reset({ reconnect: false }).catch((error: unknown) => error);
+    await at.clock.advance(1);
+    await at.client[Symbol.asyncDispose]();
+    expect(await pending).toMatchObject({ code: "ERR_CLOSED" });
+    await expect(at.client.reset({ reconnect: false })).rejects.toMatchObject({ code: "ERR_CLOSED" });
+  });
+
   test("is left at once by who gives up, and by closing the client", async () => {
     const at = await setUp();
     const controller = new AbortController();
@@ -373,7 +421,23 @@ test("a closed client rejects what waits and what comes, and closes its link", a
   expect(at.clock.pending.filter((name) => name.startsWith("os") || name.startsWith("mcumgr"))).toEqual([]);
 });
 
-test("on a link that loses messages, reading is asked again", async () => {
+test("on a link that loses messages, reading is asked again after a third and two thirds of its time, and nothing else is", async () => {
+  await using at = await setUp({}, { link: { loss: () => false } });
+  const asked: number[] = [];
+  at.server.fault = () => {
+    asked.push(at.clock.now() - sinceMs);
+    return "lost";
+  };
+  let sinceMs = at.clock.now();
+  await expect(at.client.os.parameters({}, { timeoutMs: 3000 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+  expect(asked).toEqual([5, 1005, 2005]);
+  sinceMs = at.clock.now();
+  asked.length = 0;
+  await expect(at.client.os.echo({ d: "" }, { timeoutMs: 3000 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+  expect(asked).toEqual([5]);
+});
+
+test("on a link that loses messages, one answer of three is enough", async () => {
   let n = 0;
   await using at = await setUp({}, { link: { loss: (_, to) => to === "server" && n++ % 3 !== 2 } });
   expect(await at.client.os.parameters()).toEqual({ bufSize: 1024, bufCount: 4 });

@@ -240,14 +240,16 @@ export class McumgrClient implements AsyncDisposable {
   }
 
   /**
-   * Resets the server, and waits until it answers again. A link that ends in place of the answer counts as the reset.
+   * Resets the server, and waits until it answers again. A link that ends in place of the answer counts as the reset; over one that was gone
+   * before nothing was sent.
    *
-   * @throws {McumgrError} the application refuses (Busy); `force` may overrule it · {TimeoutError} · `signal.reason`
+   * @throws {McumgrError} the application refuses (Busy); `force` may overrule it · the reason of a link that was gone · {TimeoutError} · `signal.reason`
    */
   async reset(options: ResetOptions = {}): Promise<void> {
     checkReset(options);
     const { force, bootMode, reconnect = true, signal, timeoutMs } = options;
     const session = this.#session;
+    const hadLink = session.isConnected;
     using deadline = new Deadline({ clock: session.clock, operation: "os.reset", signal, timeoutMs: timeoutMs ?? 60_000 });
     try {
       await this.os.reset(
@@ -255,7 +257,7 @@ export class McumgrClient implements AsyncDisposable {
         { signal: deadline.signal },
       );
     } catch (error) {
-      if (deadline.signal.aborted || session.isClosed || session.isConnected || !session.isLost(error)) throw error;
+      if (!hadLink || deadline.signal.aborted || session.isClosed || session.isConnected) throw error;
     }
     session.expectReset();
     if (reconnect) await session.reconnect({ signal: deadline.signal, timeoutMs: Number.POSITIVE_INFINITY });

@@ -34,6 +34,6 @@ function methodOf(session: McumgrSession, group: AnyMcumgrGroup, command: AnyMcu
 
 /** Reading may be asked twice: where messages are lost it is. */
 function resends(session: McumgrSession, { op }: AnyMcumgrCommand, timeoutMs: number): readonly number[] | undefined {
-  if (!session.isLossy || op !== McumgrOp.Read || timeoutMs === Number.POSITIVE_INFINITY) return undefined;
+  if (!session.isLossy || op !== McumgrOp.Read) return undefined;
   return [timeoutMs / 3, (2 * timeoutMs) / 3];
 }

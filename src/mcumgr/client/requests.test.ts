@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { VirtualClock } from "../../async/virtual-clock.ts";
 import { DisconnectedError } from "../../hci/error.ts";
+import type { McumgrLink } from "../links/link.ts";
 import { createMemoryLinks, type MemoryLinksOptions } from "../links/memory.ts";
 import { decodeMessage, encodeMessage, type McumgrMessage } from "../protocol/message.ts";
 import { RequestTable } from "./requests.ts";
@@ -43,7 +44,8 @@ test("what was not asked for is dropped: wrong sequence, group or command, reque
   const at = setUp();
   const one = outcome(at.ask(1));
   await at.clock.advance(2);
-  for (const header of [{ sequence: 9 }, { group: 65 }, { command: 2 }, { op: 0 }, { op: 2 }]) await at.answer(0, header);
+  for (const header of [{ sequence: 9 }, { group: 65 }, { command: 2 }, { op: 0 }, { op: 2 }])
+    await at.server.send(encodeMessage({ ...at.asked[0]!.header, op: 1, ...header }, { answer: "of another" }));
   await at.server.send(new Uint8Array(3));
   await at.answer(0);
   await at.answer(0);
@@ -174,12 +176,30 @@ test("what comes over a link that was left is nobody's", async () => {
   const asked = outcome(at.ask(1));
   at.table.detach(new DisconnectedError(0x08));
   expect(await asked).toBe("ERR_DISCONNECTED");
+  expect(at.client.onMessage).toBeUndefined();
   const other = createMemoryLinks({ clock: at.clock });
   at.table.attach(other.client);
   const next = outcome(at.ask(2, { timeoutMs: 20 }));
   await at.clock.advance(1);
   late(encodeMessage({ op: 1, group: 64, command: 1, sequence: 1 }, { answer: 9 }));
   expect(await next).toBe("ERR_TIMEOUT");
+});
+
+test("a link is told who waits, and has half a minute to take a message; what it throws is the caller's", async () => {
+  const at = setUp();
+  const handed: unknown[] = [];
+  const failure = new DisconnectedError(0x08);
+  const send = (_message: Uint8Array, options: unknown) => {
+    handed.push(options);
+    throw failure;
+  };
+  at.table.attach({ send, resynchronise: () => undefined } as unknown as McumgrLink);
+  const { signal } = new AbortController();
+  await expect(at.ask(1, { signal })).rejects.toBe(failure);
+  await expect(at.ask(2)).rejects.toBe(failure);
+  expect(handed).toEqual([{ timeoutMs: 30_000, signal }, { timeoutMs: 30_000 }]);
+  expect((handed[0] as { signal: unknown }).signal).toBe(signal);
+  expect([at.table.outstanding, at.table.waiting]).toEqual([0, 0]);
 });
 
 test("a message over the link's limit is the caller's error, and nothing stays behind", async () => {

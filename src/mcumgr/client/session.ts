@@ -104,7 +104,7 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     return this.#limits.proven(this.#link);
   }
   isLost(error: unknown): boolean {
-    return !this.#link || (typeof error === "object" && error !== null && this.#lost.has(error));
+    return !this.#link || this.#lost.has(error as object);
   }
 
   tell(fallback: McumgrFallback): void {
