@@ -33,7 +33,10 @@ const CRC_TABLE = Uint16Array.from({ length: 256 }, (_, index) => {
 });
 
 export interface ConsoleFrameOptions {
-  /** Room of a line in the receiver's buffers, in octets; a line has at most one less. From 8; 128 by default. */
+  /**
+   * Room of a line in the receiver's buffers, in octets; a line has at most one less. From 8; 128 by default. With the layout "server" it is
+   * one's own room, and a longer line that comes is dropped.
+   */
   readonly lineLength?: number | undefined;
   /** "client" fills each line; "server" cuts the lines as a Zephyr server does, at most 127 octets whatever `lineLength` is. */
   readonly layout?: "client" | "server" | undefined;
@@ -99,6 +102,7 @@ export interface ConsoleDecoderHandlers {
  */
 export class ConsoleDecoder {
   readonly #handlers: ConsoleDecoderHandlers;
+  readonly #longestLine: number;
   /** Outside of lines with markers, within one of that kind, or behind one that was too long. */
   #in: "text" | "start" | "continued" | "skipped" = "text";
   /** The first octet of a marker that came last. */
@@ -111,8 +115,10 @@ export class ConsoleDecoder {
   #frame = new Uint8Array(256);
   #filled = 0;
 
-  constructor(handlers: ConsoleDecoderHandlers) {
+  /** @param longestLine octets of a line that are taken, marker and line feed included; a longer one is dropped */
+  constructor(handlers: ConsoleDecoderHandlers, longestLine = LONGEST_LINE) {
     this.#handlers = handlers;
+    this.#longestLine = longestLine - LINE_OVERHEAD;
   }
 
   /** A frame has begun that is not whole yet, or a line. */
@@ -173,7 +179,7 @@ export class ConsoleDecoder {
 
   #keep(octet: number): void {
     if (this.#in === "skipped") return;
-    if (this.#lineLength === LONGEST_LINE) {
+    if (this.#lineLength === this.#longestLine) {
       this.#in = "skipped";
       this.#dropFrame();
       this.#handlers.onFault?.("line-too-long");

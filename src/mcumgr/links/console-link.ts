@@ -6,6 +6,7 @@ import { checkFunction, checkInteger, checkOctets, checkOptions, kindOf, optionN
 import { ArgumentError, type BleError } from "../../core/error.ts";
 import {
   ConsoleDecoder,
+  type ConsoleDecoderHandlers,
   type ConsoleFault,
   type ConsoleFrameOptions,
   encodeConsoleFrame,
@@ -72,11 +73,12 @@ export class ConsoleLink extends LinkBase {
     this.#sizing = sizing;
     this.provenLimit = provenLimit(sizing, lineLength);
     this.#queue = new SendQueue(clock);
-    this.#decoder = new ConsoleDecoder({
+    const handlers: ConsoleDecoderHandlers = {
       onMessage: (message) => this.deliver(message),
       onText: onConsole && ((text) => callOut(onConsole, text)),
       onFault: onFault && ((fault) => callOut(onFault, fault)),
-    });
+    };
+    this.#decoder = new ConsoleDecoder(handlers, layout === "server" ? lineLength : undefined);
     port.onOctets = (octets) => this.#decoder.push(octets);
     port.onClose = (reason) => this.end(reason);
   }

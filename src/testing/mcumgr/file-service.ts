@@ -7,6 +7,8 @@ import { FilesGroup } from "../../mcumgr/protocol/groups/files.ts";
 import { type RequestContext, refuse, refuseProtocol, type ServedGroup, serveGroup } from "./service.ts";
 
 const PATH_LIMIT = 64;
+/** As many as the file system has room for, be they empty: what clients name must not fill the memory. */
+const FILE_LIMIT = 1024;
 /** How long the server keeps a file open for the next chunk. */
 const IDLE_MS = 5000;
 /** Octets around the data of a download: header, map, keys and numbers. */
@@ -103,6 +105,7 @@ export class FileService {
     this.#checkPath(name);
     if (off === 0) {
       if (len === undefined) throw refuseProtocol(McumgrReturnCode.Invalid);
+      if (this.files.size >= FILE_LIMIT && !this.files.has(name)) throw refuse(FilesGroup, 5);
       this.files.set(name, new Uint8Array());
       this.#open = { name, transport, off: 0, usedAtMs: nowMs };
     }

@@ -83,7 +83,8 @@ export function osService(options: OsServiceOptions): ServedGroup {
       }),
       dateTime: () => {
         if (setAt === undefined) throw refuse(OsGroup, 4);
-        return { datetime: new Date(setAt.dateMs + clock.now() - setAt.clockMs).toISOString().replace("Z", "") };
+        // Without the zone, and without the sign and the zero that come before years of five digits.
+        return { datetime: new Date(setAt.dateMs + clock.now() - setAt.clockMs).toISOString().replace(/^\+0|Z$/g, "") };
       },
       setDateTime: ({ datetime }) => {
         const dateMs = readDate(datetime);
@@ -111,11 +112,11 @@ export function osService(options: OsServiceOptions): ServedGroup {
   );
 }
 
-/** `yyyy-MM-ddTHH:mm:ss[.SSSSSS][zone]`, read as universal time whatever zone it has. */
+/** `yyyy-MM-ddTHH:mm:ss[.SSSSSS][zone]` in 19 to 26 characters, years 1900 to 11899, read as universal time whatever zone it has. */
 function readDate(text: string): number | undefined {
-  if (text.length < 19 || text.length > 32) return undefined;
+  if (text.length < 19 || text.length > 26) return undefined;
   const parts = /^(\d{4,5})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)?$/.exec(text);
-  if (parts === null || Number(parts[1]) < 1900) return undefined;
+  if (parts === null || Number(parts[1]) < 1900 || Number(parts[1]) > 11_899) return undefined;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.slice(1, 7).map(Number);
   if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59) return undefined;
   return Date.UTC(year, month - 1, day, hour, minute, second, Math.floor(Number(parts[7] ?? 0) * 1000));

@@ -12,6 +12,9 @@ import { FlashFailure, PowerLost, type PowerSession } from "./flash.ts";
 import type { McumgrCounters, McumgrRecord } from "./record.ts";
 import { Refusal, refusalPayload, type Served, type ServedGroup } from "./service.ts";
 
+/** A peer that does not read what it asked for holds up the others no longer than this. */
+const SENDING_TIMEOUT_MS = 5000;
+
 /** A record without its time. */
 export type McumgrRecordEntry = McumgrRecord extends infer R ? (R extends unknown ? Omit<R, "atMs"> : never) : never;
 
@@ -267,7 +270,7 @@ export class ServerRun {
   async #send(link: McumgrLink, packet: Uint8Array, { title, sequence }: SeenRequest, { rc, off }: CborMap): Promise<void> {
     const { power, record, counters } = this.#options;
     try {
-      await link.send(packet, { signal: power.signal });
+      await link.send(packet, { signal: power.signal, timeoutMs: SENDING_TIMEOUT_MS });
     } catch {
       power.check();
       return; // whoever asked is gone; the others are served

@@ -2,6 +2,9 @@ import { SettingsGroup } from "../../mcumgr/protocol/groups/settings.ts";
 import { refuse, type ServedGroup, serveGroup } from "./service.ts";
 
 const KEY_LIMIT = 64;
+/** Octets of names and values together that a device has memory for. */
+const CAPACITY = 64 << 10;
+const UNKNOWN = 1;
 
 export interface SettingsServiceOptions {
   /** Most octets of a value that the server reads. */
@@ -37,6 +40,7 @@ export class SettingsService {
         },
         write: ({ name, val }) => {
           this.#check(name);
+          if (this.#used(name) + name.length + val.length > CAPACITY) throw refuse(SettingsGroup, UNKNOWN);
           this.values.set(name, val);
         },
         delete: ({ name }) => {
@@ -68,6 +72,13 @@ export class SettingsService {
   #check(name: string): void {
     if (name.length > KEY_LIMIT) throw refuse(SettingsGroup, 2);
     if (!this.#roots.has(rootOf(name))) throw refuse(SettingsGroup, 5);
+  }
+
+  /** Octets of all settings but this one. */
+  #used(but: string): number {
+    let used = 0;
+    for (const [name, value] of this.values) if (name !== but) used += name.length + value.length;
+    return used;
   }
 
   #save(below: string | undefined): void {
