@@ -26,7 +26,7 @@ class FakeStream implements SerialStream {
   readonly written: Uint8Array[] = [];
   readonly lines: object[] = [];
   takesWrites = true;
-  failsLines = false;
+  failsLines: boolean | "never" = false;
   readonly #listeners = new Map<string, ((value?: never) => void)[]>();
   readonly #refusal: () => string | undefined;
   #late: Callback | undefined;
@@ -56,7 +56,7 @@ class FakeStream implements SerialStream {
   }
   set(lines: object, callback: Callback): void {
     this.lines.push(lines);
-    callback(this.failsLines ? new Error("Inappropriate ioctl") : null);
+    if (this.failsLines !== "never") callback(this.failsLines ? new Error("Inappropriate ioctl") : null);
   }
   write(octets: Uint8Array, callback: Callback): boolean {
     this.written.push(octets.slice());
@@ -197,14 +197,16 @@ test("a driver that does not answer, and a caller that leaves; what opens too la
   await retrying;
 });
 
-test("lines that cannot be set: the port is closed again", async () => {
+test.each([[true], ["never"] as const])("lines that cannot be set (%s): the port is closed again", async (failsLines) => {
   const { create, clock, streams } = ports();
   const failing: CreateSerialStream = (settings) => {
     const stream = create(settings) as FakeStream;
-    stream.failsLines = true;
+    stream.failsLines = failsLines;
     return stream;
   };
-  await expect(openSerialPort({ path: "/dev/x", dtr: true, clock, timeoutMs: 500 }, failing)).rejects.toMatchObject({ reason: "io" });
+  await expect(openSerialPort({ path: "/dev/x", dtr: true, clock, timeoutMs: 500 }, failing)).rejects.toMatchObject(
+    failsLines === true ? { reason: "io" } : { code: "ERR_TIMEOUT" },
+  );
   expect(streams.every(({ isOpen }) => !isOpen)).toBe(true);
 });
 

@@ -216,7 +216,7 @@ async function open(
       const stream = await opened(create(settings), clock, deadline.signal);
       const port = new SerialPort(stream, options.path, (settings.baudRate as number) ?? DEFAULT_BAUD_RATE, clock, writeTimeoutMs);
       if (dtr !== undefined || rts !== undefined)
-        await port.setLines({ ...(dtr !== undefined && { dtr }), ...(rts !== undefined && { rts }) });
+        await port.setLines({ ...(dtr !== undefined && { dtr }), ...(rts !== undefined && { rts }) }, deadline.signal);
       return port;
     } catch (error) {
       if (deadline.signal.aborted) throw signal?.aborted || refusal === undefined ? deadline.signal.reason : described(path, refusal);
@@ -320,11 +320,14 @@ class SerialPort implements OctetPort {
     await pending.promise;
   }
 
-  async setLines(lines: { dtr?: boolean; rts?: boolean }): Promise<void> {
+  /** Where it fails, or a driver hangs until the signal aborts, the port is closed, behind the caller's back. */
+  async setLines(lines: { dtr?: boolean; rts?: boolean }, signal: AbortSignal): Promise<void> {
+    const setting = new Pending<void>({ clock: this.#clock, operation: "setting the lines of a port", signal });
     try {
-      await new Promise<void>((resolve, reject) => this.#stream.set(lines, (error) => (error ? reject(error) : resolve())));
+      if (!setting.settled) this.#stream.set(lines, (error) => (error ? setting.reject(error) : setting.resolve()));
+      await setting.promise;
     } catch (error) {
-      await this[Symbol.asyncDispose]();
+      void this[Symbol.asyncDispose]();
       throw error;
     }
   }

@@ -2,12 +2,13 @@ import { SystemClock } from "../../async/clock.ts";
 import { Deadline } from "../../async/deadline.ts";
 import type { OperationOptions } from "../../async/pending.ts";
 import { Semaphore } from "../../async/semaphore.ts";
-import { checkOperation } from "../../core/arguments.ts";
+import { checkOperation, kindOf } from "../../core/arguments.ts";
+import { ArgumentError } from "../../core/error.ts";
 import { Logger } from "../../core/logger.ts";
 import type { McumgrLink, OpenMcumgrLink } from "../links/link.ts";
 import type { CborMap } from "../protocol/cbor.ts";
 import type { AnyMcumgrGroup, McumgrMethods } from "../protocol/declare.ts";
-import { errorOf, McumgrError } from "../protocol/error.ts";
+import { codeProblem, errorOf, McumgrError, McumgrResponseError } from "../protocol/error.ts";
 import { McumgrGroups } from "../protocol/groups/index.ts";
 import { type McumgrHeader, McumgrVersion } from "../protocol/header.ts";
 import { downloadFile, type FileDownloadOptions, type FileDownloadResult } from "../transfer/file-download.ts";
@@ -136,8 +137,10 @@ export class McumgrClient implements AsyncDisposable {
     return this.#groups.intercreate;
   }
 
-  /** The commands of a declared group as methods. */
+  /** The commands of a declared group as methods. @throws {ArgumentError} */
   group<G extends AnyMcumgrGroup>(group: G): McumgrMethods<G> {
+    if (typeof group?.commands !== "object" || group.commands === null)
+      throw new ArgumentError(`group: expected a declared group, got ${kindOf(group)}`);
     let methods = this.#declared.get(group) as McumgrMethods<G> | undefined;
     if (methods === undefined) {
       methods = methodsOf(this.#session, group);
@@ -175,6 +178,8 @@ export class McumgrClient implements AsyncDisposable {
    */
   async request(request: RawMcumgrRequest, options: OperationOptions = {}): Promise<RawMcumgrAnswer> {
     checkOperation("request", options);
+    if (typeof request !== "object" || request === null)
+      throw new ArgumentError(`request: expected an object with op, group and command, got ${kindOf(request)}`);
     const { op, group, command, version = this.version, payload = {} } = request;
     const title = `group ${group} command ${command}`;
     const asked = { signal: options.signal, timeoutMs: options.timeoutMs ?? this.#session.timeoutMs };
@@ -184,6 +189,8 @@ export class McumgrClient implements AsyncDisposable {
     const decoded = payloadOf(answer, title);
     const failure = errorOf(decoded);
     if (failure) throw new McumgrError({ command: title, failure, payload: decoded, names: this.#session.names, askedGroup: group });
+    const wrong = codeProblem(decoded);
+    if (wrong) throw new McumgrResponseError({ command: title, ...wrong, payload: decoded });
     return { header: answer.header, payload: decoded, octets };
   }
 
@@ -251,15 +258,17 @@ export class McumgrClient implements AsyncDisposable {
     const session = this.#session;
     const hadLink = session.isConnected;
     using deadline = new Deadline({ clock: session.clock, operation: "os.reset", signal, timeoutMs: timeoutMs ?? 60_000 });
+    let isOver = false;
     try {
       await this.os.reset(
         { ...(force !== undefined && { force }), ...(bootMode !== undefined && { bootMode }) },
         { signal: deadline.signal },
       );
     } catch (error) {
-      if (!hadLink || deadline.signal.aborted || session.isClosed || session.isConnected) throw error;
+      if (!hadLink || deadline.signal.aborted || session.isClosed || !session.isLost(error)) throw error;
+      isOver = session.isConnected; // another caller has made a new link already
     }
-    session.expectReset();
+    if (!isOver) session.expectReset();
     if (reconnect) await session.reconnect({ signal: deadline.signal, timeoutMs: Number.POSITIVE_INFINITY });
   }
 

@@ -14,6 +14,8 @@ import { troubleOf } from "../transfer/trouble.ts";
 const LARGEST_WINDOW = 8;
 const PARAMETERS_TIMEOUT_MS = 2000;
 const PROBE_TIMEOUT_MS = 1500;
+/** Octets of the narrowest link's messages, those of BLE with the smallest MTU: a server that takes no more could not be managed. */
+export const LEAST_MESSAGE = 20;
 /** Where messages may be lost, one that is lost proves nothing yet. */
 const PROBES_LOSSY = 2;
 
@@ -38,7 +40,8 @@ export async function readBuffers(
   try {
     const payload = await ask(requestOf(OsGroup, parameters, {}), { signal, timeoutMs: limitMs, resendAfterMs });
     const { bufSize, bufCount } = readAnswer(OsGroup, parameters, payload, names);
-    if (bufSize <= 8 || bufCount === 0) return { buffers: undefined, why: `the server claims ${bufferText(bufSize, bufCount)}` };
+    if (bufCount === 0 || link.messageLimit({ bufSize, bufCount }) < LEAST_MESSAGE)
+      return { buffers: undefined, why: `the server claims ${bufferText(bufSize, bufCount)}` };
     return { buffers: { bufSize, bufCount }, why: `the server has ${bufferText(bufSize, bufCount)}` };
   } catch (error) {
     if (error instanceof TimeoutError && !mustAnswer) return { buffers: undefined, why: "the server does not answer", isUndecided: true };

@@ -15,6 +15,7 @@ import { LONGEST_MESSAGE } from "../links/link-base.ts";
 import type { FileDownloadOptions } from "../transfer/file-download.ts";
 import type { FileUploadOptions } from "../transfer/file-upload.ts";
 import type { ImageUploadOptions } from "../transfer/image-upload.ts";
+import { LEAST_MESSAGE } from "./limits.ts";
 
 export interface McumgrClientOptions {
   /** Real time by default. */
@@ -100,7 +101,7 @@ export function checkOpen(openLink: unknown, options: McumgrClientOptions): void
   checkOperation("McumgrClient.open", { signal, timeoutMs });
   if (version !== undefined) checkInteger("McumgrClient.open: version", version, 0, 3);
   if (window !== undefined) checkInteger("McumgrClient.open: window", window, 1, LARGEST_WINDOW);
-  if (messageLimit !== undefined) checkInteger("McumgrClient.open: messageLimit", messageLimit, 20, LONGEST_MESSAGE);
+  if (messageLimit !== undefined) checkInteger("McumgrClient.open: messageLimit", messageLimit, LEAST_MESSAGE, LONGEST_MESSAGE);
 }
 
 /** @throws {ArgumentError} */

@@ -1,4 +1,5 @@
 import type { McumgrLink, ServerBuffers } from "../links/link.ts";
+import { LONGEST_MESSAGE } from "../links/link-base.ts";
 import type { McumgrFallback, McumgrLimits } from "../transfer/host.ts";
 import { windowOf } from "./limits.ts";
 
@@ -56,7 +57,8 @@ export class ServerLimits {
   /** The server was asked. */
   learn(link: McumgrLink, buffers: ServerBuffers | undefined, why: string): void {
     const { messageLimit, window = windowOf(buffers) } = this.#options;
-    const goal = buffers ? link.messageLimit(buffers) : this.proven(link);
+    // Whatever the server claims.
+    const goal = buffers ? Math.min(LONGEST_MESSAGE, link.messageLimit(buffers)) : this.proven(link);
     const tried = this.#tried.get(keyOf(link, goal));
     this.#goal = messageLimit === undefined ? goal : 0;
     this.#set({ messageLimit: messageLimit ?? Math.min(goal, link.provenLimit), window, buffers, why });

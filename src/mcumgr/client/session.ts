@@ -4,7 +4,8 @@ import { Emitter } from "../../async/emitter.ts";
 import { onAbort } from "../../async/on-abort.ts";
 import { type OperationOptions, Pending } from "../../async/pending.ts";
 import { SharedWork } from "../../async/shared-work.ts";
-import { type BleError, ClosedError, TimeoutError } from "../../core/error.ts";
+import { kindOf } from "../../core/arguments.ts";
+import { ArgumentError, type BleError, ClosedError, TimeoutError } from "../../core/error.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { McumgrLink, OpenMcumgrLink } from "../links/link.ts";
 import type { CborMap } from "../protocol/cbor.ts";
@@ -152,7 +153,9 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     using _ = onAbort(this.#ending.signal, () => pending.reject(this.#reason));
     (async () => await this.#open(options))().then(
       (link) => {
-        if (pending.settled) link[Symbol.asyncDispose]().then(undefined, () => undefined);
+        if (typeof link?.send !== "function")
+          pending.reject(new ArgumentError(`openLink: expected it to give an mcumgr link, got ${kindOf(link)}`));
+        else if (pending.settled) link[Symbol.asyncDispose]().then(undefined, () => undefined);
         else pending.resolve(link);
       },
       (error: unknown) => pending.reject(error),

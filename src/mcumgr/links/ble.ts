@@ -71,7 +71,7 @@ export class BleLink extends LinkBase {
   }
 
   messageLimit(buffers: ServerBuffers | undefined): number {
-    return buffers?.bufSize ?? this.provenLimit;
+    return Math.min(LONGEST_MESSAGE, buffers?.bufSize ?? this.provenLimit);
   }
 
   async send(message: Uint8Array, options: OperationOptions = {}): Promise<void> {

@@ -24,6 +24,7 @@ export type CborLengths = "definite" | "indefinite";
  * @throws {ArgumentError} a value that CBOR has no form for, nested too deeply, or within itself
  */
 export function encodeCbor(map: CborMap, lengths: CborLengths = "definite"): Uint8Array {
+  if (!isCborMap(map)) throw new ArgumentError(`payload: expected an object, got ${kindOf(map)}`);
   checkCbor("payload", map);
   return lengths === "definite" ? encodeItem(map) : join(indefinite(map, []));
 }

@@ -3,7 +3,7 @@ import { checkInteger, checkText } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { type CborMap, isCborMap } from "./cbor.ts";
 import { COMMON_ERRORS, type ErrorTable } from "./codes.ts";
-import { McumgrRequestError, McumgrResponseError } from "./error.ts";
+import { codeProblem, McumgrRequestError, McumgrResponseError } from "./error.ts";
 import {
   type Decoded,
   decodeFields,
@@ -108,6 +108,9 @@ export function command<const X extends Exchange>(
       }
     },
     decodeResponse(payload, title = name) {
+      const wrong = codeProblem(payload);
+      if (wrong !== undefined && !tables.response.keys.has(wrong.path.split(".")[0]!))
+        throw new McumgrResponseError({ command: title, ...wrong, payload });
       try {
         return decodeFields(tables.response, withoutSuccess(payload, tables.response.keys), "") as Decoded<R>;
       } catch (cause) {

@@ -1,3 +1,4 @@
+import { kindOf } from "../../core/arguments.ts";
 import { BleError } from "../../core/error.ts";
 import { type CborMap, isCborMap } from "./cbor.ts";
 import { type ErrorTable, errorEntry, RETURN_CODES } from "./codes.ts";
@@ -15,7 +16,6 @@ export interface McumgrFailure {
 
 /** The error that an answer holds, in either form, by its content: the header's version says nothing sure about it. */
 export function errorOf(payload: CborMap): McumgrFailure | undefined {
-  const own = (map: CborMap, key: string) => (Object.hasOwn(map, key) ? map[key] : undefined);
   const reason = own(payload, "rsn");
   const rsn = typeof reason === "string" ? reason : undefined;
   const err = own(payload, "err");
@@ -27,8 +27,19 @@ export function errorOf(payload: CborMap): McumgrFailure | undefined {
   return rc === 0 ? undefined : { kind: "protocol", rc, group: undefined, reason: rsn };
 }
 
-const numberOf = (value: unknown) => (typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined);
+const own = (map: CborMap, key: string) => (Object.hasOwn(map, key) ? map[key] : undefined);
+const numberOf = (value: unknown) => (typeof value === "bigint" || Number.isInteger(value) ? Number(value) : undefined);
 const codeOf = (value: unknown) => numberOf(value) ?? 0;
+
+/** What is wrong with the code of an answer that holds no error: one that is no whole number does not say that all went well either. */
+export function codeProblem(payload: CborMap): { readonly path: string; readonly problem: string } | undefined {
+  const err = own(payload, "err");
+  const codes = { rc: own(payload, "rc"), "err.rc": isCborMap(err) ? own(err, "rc") : undefined };
+  for (const [path, code] of Object.entries(codes))
+    if (code !== undefined && code !== null && numberOf(code) === undefined)
+      return { path, problem: `expected a whole number, got ${kindOf(code)}` };
+  return undefined;
+}
 
 /** Where error names of groups stand. */
 export interface McumgrErrorNames {

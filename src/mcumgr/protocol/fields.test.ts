@@ -42,11 +42,15 @@ describe("reading fields", () => {
 
   test("success that is said is not kept, an error that is no error neither", () => {
     expect(decode({ buf_size: 1, rc: 0, err: { group: 1, rc: 0 } })).not.toHaveProperty("more");
-    expect(decode({ buf_size: 1, rc: "zero", err: 1 })).toMatchObject({ more: { rc: "zero", err: 1 } });
+    expect(decode({ buf_size: 1, rc: null, err: 1 })).toMatchObject({ more: { rc: null, err: 1 } });
   });
 
   test.each<[string, CborMap, string, string]>([
     ["a missing key", {}, "buf_size", "missing; expected a whole number from 0"],
+    ["a code that is text", { buf_size: 1, rc: "8" }, "rc", "expected a whole number, got a string"],
+    ["a code that is a fraction", { buf_size: 1, rc: 0.5 }, "rc", "expected a whole number, got 0.5"],
+    ["a code that is no number", { buf_size: 1, rc: Number.NaN }, "rc", "expected a whole number, got NaN"],
+    ["a group's code that is true", { buf_size: 1, err: { group: 1, rc: true } }, "err.rc", "expected a whole number, got true"],
     ["null for it", { buf_size: null }, "buf_size", "expected a whole number from 0, got null"],
     ["text for a number", { buf_size: "1" }, "buf_size", "expected a whole number from 0, got a string"],
     ["a negative number", { buf_size: -1 }, "buf_size", "expected a whole number from 0, got -1"],

@@ -1,4 +1,3 @@
-import { concat } from "../../bytes/hex.ts";
 import { readAnswer } from "../protocol/answer.ts";
 import type { CborMap } from "../protocol/cbor.ts";
 import { ImageMismatchError, McumgrResponseError } from "../protocol/error.ts";
@@ -75,8 +74,8 @@ class Downloader {
   readonly #attempts = new Attempts("files.download");
   readonly #onProgress: FileDownloadOptions["onProgress"];
   readonly #resumedFrom: number;
-  /** What has come from the beginning on, without a gap. */
-  readonly #parts: Uint8Array[] = [];
+  /** What has come from the beginning on, without a gap. Grows with what comes, not with what `len` claims. */
+  #data = new Uint8Array(0);
   #done = 0;
   /** What has come beyond a gap, by offset. */
   readonly #ahead = new Map<number, Uint8Array>();
@@ -103,8 +102,7 @@ class Downloader {
     this.#resumedFrom = there?.data.length ?? 0;
     if (!there) return;
     this.#setLength(there.length, {});
-    this.#parts.push(there.data);
-    this.#done = there.data.length;
+    this.#append(there.data);
   }
 
   async run(): Promise<Uint8Array> {
@@ -112,7 +110,7 @@ class Downloader {
       const trouble = this.#size === 0 ? await this.#first() : await this.#stream();
       if (trouble) await this.#recover(trouble);
     }
-    return concat(...this.#parts);
+    return this.#data.slice(0, this.#done);
   }
 
   /** One request, which shows how much the server sends at once, and how long the file is. */
@@ -175,6 +173,7 @@ class Downloader {
       if (len === undefined) throw this.#wrong("len", "missing", payload);
       this.#setLength(len, payload);
     }
+    if (len !== undefined && len !== this.#length) throw this.#wrong("len", `${len} octets, it was ${this.#length}`, payload);
     const left = this.#length! - from;
     if (data.length > left) throw this.#wrong("data", `${data.length} octets, ${left} are left of ${this.#length}`, payload);
     if (data.length === 0 && left > 0) throw this.#wrong("data", `the file ends at ${from} of ${this.#length} octets`, payload);
@@ -198,10 +197,20 @@ class Downloader {
     for (let part = this.#ahead.get(this.#done); part; part = this.#ahead.get(this.#done)) {
       this.#ahead.delete(this.#done);
       if (part.length === 0) break;
-      this.#parts.push(part);
-      this.#done += part.length;
+      this.#append(part);
     }
     this.#meter?.at(this.#done, this.#window.size);
+  }
+
+  #append(part: Uint8Array): void {
+    const end = this.#done + part.length;
+    if (end > this.#data.length) {
+      const longer = new Uint8Array(Math.min(this.#length!, Math.max(end, 2 * this.#data.length)));
+      longer.set(this.#data.subarray(0, this.#done));
+      this.#data = longer;
+    }
+    this.#data.set(part, this.#done);
+    this.#done = end;
   }
 
   async #recover(first: Trouble): Promise<void> {
