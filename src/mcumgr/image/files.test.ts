@@ -7,6 +7,7 @@ import { concat, equalBytes, fromHex, toHex } from "../../bytes/hex.ts";
 import { createImage } from "../../testing/mcumgr/create-image.ts";
 import { ImageFileError } from "../protocol/error.ts";
 import { isIntelHex, parseIntelHex, readFirmware } from "./index.ts";
+import { parseManifest } from "./manifest.ts";
 
 const vectors: { intel_hex: { name: string; hex_text: string; start_address: number; image_hex: string; version_string: string }[] } =
   JSON.parse(readFileSync(join(import.meta.dirname, "../../../test/vectors/mcumgr.json"), "utf8"));
@@ -190,6 +191,11 @@ describe("packages", () => {
     ["no files", {}, /list `files`/],
     ["an empty list", { files: [] }, /lists 0 files/],
     ["a file without a name", { files: [{ image_index: 0 }] }, /files\[0\]\.file/],
+    ["a file that is text", { files: ["app.bin"] }, /files\[0\]: expected an object/],
+    ["a name that is none", { files: [{ file: 5 }] }, /files\[0\]\.file: expected a name/],
+    ["no name", { files: [{ file: "" }] }, /files\[0\]\.file: expected a name/],
+    ["a size that is too large", { files: [{ file: "app.bin", size: 2 ** 32 }] }, /size: expected a whole number from 0 to 4294967295/],
+    ["a slot that is too large", { files: [{ file: "app.bin", slot: 256 }] }, /slot: expected a whole number from 0 to 255/],
     ["a file that is a number", { files: [7] }, /files\[0\]: expected an object/],
     ["a file that is not there", { files: [{ file: "other.bin" }] }, /other.bin: .*lacks it/],
     ["an image number that is none", { files: [{ file: "app.bin", image_index: "first" }] }, /image_index: expected a whole number/],
@@ -199,6 +205,22 @@ describe("packages", () => {
   ])("refused: %s", (_, manifest, message) => {
     expect(() => readFirmware(packageOf(manifest))).toThrow(message);
     expect(() => readFirmware(packageOf(manifest))).toThrow(ImageFileError);
+  });
+
+  test("what is said in another form than expected is not said", () => {
+    const files = [{ file: "app.bin", type: 5, version: 1, version_MCUBOOT: null, size: "4294967295" }];
+    const manifest = parseManifest(utf8(JSON.stringify({ name: 5, "format-version": "one", files })));
+    expect(manifest).toMatchObject({ name: undefined, formatVersion: undefined });
+    expect(manifest.files[0]).toMatchObject({ type: undefined, version: undefined, size: 2 ** 32 - 1, slot: undefined, imageIndex: 0 });
+    const { files: named } = parseManifest(utf8('{"files":[{"file":"a","version":"1.0.0"}]}'));
+    expect(named[0]!.version).toBe("1.0.0");
+  });
+
+  test("a manifest that cannot be read says why", () => {
+    expect(() => parseManifest(utf8("{"))).toThrow(
+      expect.objectContaining({ file: "manifest.json", cause: expect.any(SyntaxError) as SyntaxError }),
+    );
+    expect(() => parseManifest(fromHex("7b22ff227d"))).toThrow(/is no JSON/); // no UTF-8
   });
 
   test("numbers may be text, also hexadecimal; negative ones and others are none", () => {

@@ -174,6 +174,10 @@ describe("MCUboot images", () => {
     at(set(42, 41), octets.length, /has 41 octets, 40 are there/);
     at(set(46, 33), 46, /SHA-256 has 33 octets, the TLV area 32/);
     at(set(10, 4), 40, /no protected TLV area/);
+    const dependent = createImage({ bodySize: 8, dependencies: [{ image: 1, version: "1.0.0" }] });
+    expect(() => parseImage(dependent.with(10, 21))).toThrow(
+      expect.objectContaining({ offset: 40, message: expect.stringContaining("has 20 octets, the header says 21") as string }),
+    );
   });
 
   test("an octet that is left over in an area is refused", () => {
@@ -240,6 +244,15 @@ describe("MCUboot images", () => {
       "0x0110",
       "0x0099",
     ]);
+  });
+
+  test("a sound image that is signed has nothing against it", () => {
+    const tlvs = [
+      { type: ImageTlvType.KeyHash, value: new Uint8Array(32) },
+      { type: ImageTlvType.Ed25519, value: new Uint8Array(64) },
+    ];
+    expect(describeImage(parseImage(createImage({ tlvs })))).toMatchObject({ signatures: ["Ed25519"], warnings: [] });
+    expect(describeImage(parseImage(concat(createImage(), new Uint8Array(1)))).warnings).toEqual(["1 octet follows the image."]);
   });
 
   test("a padded image is told from one with something behind it", () => {
