@@ -25,7 +25,10 @@ export const rooms = {
     mutate: ["src/mcumgr/client/**/*.ts", "!src/mcumgr/client/**/*.test.ts", "!src/mcumgr/client/test-*.ts"],
     tests: ["src/mcumgr/client/*.test.ts", "src/mcumgr/transfer/{image-upload,device}.test.ts"],
   },
-  "src/mcumgr/transfer": room("src/mcumgr/transfer"),
+  "src/mcumgr/transfer": {
+    mutate: ["src/mcumgr/transfer/**/*.ts", "!src/mcumgr/transfer/**/*.test.ts", "!src/mcumgr/transfer/test-*.ts"],
+    tests: ["src/mcumgr/transfer/*.test.ts"],
+  },
   "src/mgmt": room("src/mgmt"),
   "src/mcumgr/upgrade": {
     mutate: ["src/mcumgr/upgrade/**/*.ts", "!src/mcumgr/upgrade/**/*.test.ts", "!src/mcumgr/upgrade/test-*.ts"],
