@@ -125,6 +125,8 @@ describe("CBOR", () => {
     const value = read("a2 69 5f5f70726f746f5f5f a1 6161 01 6162 02");
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
     expect(Object.keys(value)).toEqual(["__proto__", "b"]);
+    const { b, ["__proto__"]: proto } = Object.getOwnPropertyDescriptors(value) as Record<string, PropertyDescriptor>;
+    expect({ ...proto, value: 2 }).toEqual(b);
     expect(toHex(encodeCbor(value))).toBe("a2616202695f5f70726f746f5f5fa1616101");
     expect(toHex(encodeCbor(value, "indefinite"))).toBe("bf695f5f70726f746f5f5fbf616101ff616202ff");
   });

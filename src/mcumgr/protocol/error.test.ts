@@ -107,6 +107,7 @@ describe("names of codes", () => {
     for (const [name, rc] of Object.entries(McumgrReturnCode)) expect(errorEntry(RETURN_CODES, rc).name).toBe(name);
     expect(Object.values(McumgrReturnCode)).toEqual(Array.from({ length: 14 }, (_, rc) => rc));
     expect(errorEntry(undefined, 5)).toEqual({ name: "rc 5", meaning: "" });
+    expect(errorEntry({ 5: "Jammed" }, 5)).toEqual({ name: "Jammed", meaning: "" });
     expect(errorEntry(RETURN_CODES, 14).meaning).toBe("");
     expect(errorEntry(RETURN_CODES, 256).meaning).toBe("defined by the application");
   });

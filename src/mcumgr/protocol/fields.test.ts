@@ -56,6 +56,10 @@ describe("reading fields", () => {
     ["a negative number", { buf_size: -1 }, "buf_size", "expected a whole number from 0, got -1"],
     ["a fraction", { buf_size: 1.5 }, "buf_size", "expected a whole number from 0, got 1.5"],
     ["a number that is not exact", { buf_size: 2n ** 60n }, "buf_size", "expected a whole number from 0, got 1152921504606846976"],
+    ["text for a counter", { buf_size: 1, total: "5" }, "total", "expected a whole number from 0, got a string"],
+    ["a fraction for a counter", { buf_size: 1, total: 1.5 }, "total", "expected a whole number from 0, got 1.5"],
+    ["a counter of 65 bits", { buf_size: 1, total: 2n ** 64n }, "total", "expected a whole number from 0, got 18446744073709551616"],
+    ["a negative counter", { buf_size: 1, total: -(2n ** 60n) }, "total", "expected a whole number from 0, got -1152921504606846976"],
     ["text for an integer", { buf_size: 1, level: "x" }, "level", "expected a whole number, got a string"],
     ["2 for true", { buf_size: 1, ready: 2 }, "ready", "expected true or false, got 2"],
     ["a number for octets", { buf_size: 1, data: 2 }, "data", "expected octets, got 2"],
@@ -121,6 +125,31 @@ describe("reading fields", () => {
 });
 
 describe("writing fields", () => {
+  test("of each kind refuses what is of another", () => {
+    const kinds = command("kinds", {
+      id: 5,
+      write: { request: { truth: optional(bool()), flag: optional(flag()), any: optional(list(cbor())) } },
+    });
+    expect(kinds.encodeRequest({ truth: true, flag: false, any: [1, "a", null, { b: [] }] })).toEqual({
+      truth: true,
+      flag: 0,
+      any: [1, "a", null, { b: [] }],
+    });
+    expect(kinds.decodeRequest({ truth: 0, flag: true, any: [null] })).toEqual({ truth: false, flag: true, any: [null] });
+    for (const [value, message] of [
+      [{ truth: 1 }, "truth: expected true or false, got 1"],
+      [{ any: [undefined] }, "any[0]: expected a value, got undefined"],
+      [{ any: [new Date()] }, "any[0]: an object (Date) has no form in CBOR"],
+      [{ any: [{ a: [2n ** 64n] }] }, "any[0].a[0]: 18446744073709551616 has no form in CBOR"],
+      [{ any: [-(2n ** 64n) - 1n] }, "any[0]: -18446744073709551617 has no form in CBOR"],
+    ] as const)
+      expect(() => kinds.encodeRequest(value as never)).toThrow(new ArgumentError(message));
+    expect(() => kinds.decodeRequest({ truth: 2 })).toThrow(
+      expect.objectContaining({ path: "truth", problem: "expected true or false, got 2" }),
+    );
+    expect(kinds.encodeRequest({ any: [2n ** 64n - 1n, -(2n ** 64n)] })).toEqual({ any: [2n ** 64n - 1n, -(2n ** 64n)] });
+  });
+
   test("keys are those of the payload; what is not given is left out", () => {
     expect(Everything.encodeRequest({ name: "x" })).toEqual({ name: "x" });
     expect(Everything.encodeRequest({ name: "x", maxSize: 5, force: true, more: { z: 1 } })).toEqual({

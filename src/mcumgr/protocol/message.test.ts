@@ -174,6 +174,8 @@ describe("a message", () => {
   test("several follow each other in one packet", () => {
     const messages = [encodeMessage(ECHO, { d: "hi" }), encodeMessage(ECHO, {}), encodeMessage(ECHO, new Uint8Array(0))];
     expect(splitMessages(concat(...messages))).toEqual(messages);
+    for (const rest of [new Uint8Array(7), messages[0]!.subarray(0, -1)])
+      expect(splitMessages(concat(...messages, rest))).toEqual([...messages, rest]);
     expect(decodeMessages(concat(...messages)).map(({ header }) => header.length)).toEqual([6, 1, 0]);
     expect(decodeMessages(new Uint8Array(0))).toEqual([]);
     expect(() => decodeMessages(concat(...messages).subarray(0, -1))).toThrow(DecodeError);

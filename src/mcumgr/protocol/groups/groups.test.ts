@@ -284,6 +284,7 @@ describe("answers that other clients refuse", () => {
     const { execute } = shell.commands;
     expect(answer(shell, execute, { o: "x", rc: -8 })).toEqual({ o: "x", ret: -8 });
     expect(answer(shell, execute, { o: "x", rc: 0 })).toEqual({ o: "x", ret: 0 });
+    for (const today of [{ o: "x" }, { o: "x", ret: 1 }, { o: "x", ret: 1, rc: 0 }, { rc: 8 }]) expect(execute.adapt(today)).toBe(today);
     expect(answer(shell, execute, { o: "x", ret: 3, rc: 0 })).toEqual({ o: "x", ret: 3 });
     expect(() => answer(shell, execute, { rc: 8 })).toThrow(McumgrError);
     expect(() => answer(shell, execute, { o: "x", ret: 0, rc: 2 })).toThrow(McumgrError);
