@@ -16,7 +16,7 @@ export const TEST_LIMITS: McumgrLimits = { messageLimit: 200, window: 3, buffers
 /** What transfers need of a client; `answer` is its server, and throws what asking throws. */
 export function createTestHost(
   answer: (request: TransferRequest, index: number) => CborMap | Promise<CborMap>,
-  changes: Partial<TransferHost> = {},
+  changes: Partial<Omit<TransferHost, "clock">> = {},
 ): TestHost {
   const clock = new VirtualClock();
   const asked: TestHost["asked"] = [];
