@@ -6,14 +6,16 @@ import { checkOperation, kindOf } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { Logger } from "../../core/logger.ts";
 import type { McumgrLink, OpenMcumgrLink } from "../links/link.ts";
+import { readAnswer } from "../protocol/answer.ts";
 import type { CborMap } from "../protocol/cbor.ts";
 import type { AnyMcumgrGroup, McumgrMethods } from "../protocol/declare.ts";
 import { codeProblem, errorOf, McumgrError, McumgrResponseError } from "../protocol/error.ts";
 import { McumgrGroups } from "../protocol/groups/index.ts";
+import { OsGroup } from "../protocol/groups/os.ts";
 import { type McumgrHeader, McumgrVersion } from "../protocol/header.ts";
 import { downloadFile, type FileDownloadOptions, type FileDownloadResult } from "../transfer/file-download.ts";
 import { type FileTransferResult, type FileUploadOptions, uploadFile } from "../transfer/file-upload.ts";
-import type { McumgrLimits } from "../transfer/host.ts";
+import { type McumgrLimits, requestOf } from "../transfer/host.ts";
 import { type ImageUploadOptions, type ImageUploadResult, uploadImage, uploadIntercreate } from "../transfer/image-upload.ts";
 import type { McumgrClientEvents } from "./events.ts";
 import { hasImage } from "./has-image.ts";
@@ -256,16 +258,20 @@ export class McumgrClient implements AsyncDisposable {
     checkReset(options);
     const { force, bootMode, reconnect = true, signal, timeoutMs } = options;
     const session = this.#session;
-    const hadLink = session.isConnected;
     using deadline = new Deadline({ clock: session.clock, operation: "os.reset", signal, timeoutMs: timeoutMs ?? 60_000 });
+    let isSent = false;
     let isOver = false;
     try {
-      await this.os.reset(
-        { ...(force !== undefined && { force }), ...(bootMode !== undefined && { bootMode }) },
-        { signal: deadline.signal },
-      );
+      const command = OsGroup.commands.reset;
+      const request = requestOf(OsGroup, command, command.encodeRequest({ force, bootMode }));
+      const onSent = () => {
+        isSent = true;
+      };
+      const answer = await session.ask(request, { signal: deadline.signal, timeoutMs: session.timeoutMs, onSent });
+      readAnswer(OsGroup, command, answer, session.names);
     } catch (error) {
-      if (!hadLink || deadline.signal.aborted || session.isClosed || !session.isLost(error)) throw error;
+      // A request that waited for its turn is lost with the link, and the server has not heard of it.
+      if (!isSent || deadline.signal.aborted || session.isClosed || !session.isLost(error)) throw error;
       isOver = session.isConnected; // another caller has made a new link already
     }
     if (!isOver) session.expectReset();

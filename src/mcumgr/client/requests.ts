@@ -4,20 +4,13 @@ import { type BleError, TimeoutError } from "../../core/error.ts";
 import type { McumgrLink } from "../links/link.ts";
 import { MessageTooLongError } from "../protocol/error.ts";
 import { decodeHeader, isResponseOp, MCUMGR_HEADER_LENGTH, type McumgrHeader } from "../protocol/header.ts";
+import type { TransferAskOptions } from "../transfer/host.ts";
 import { Sequences } from "./sequences.ts";
 
 /** A link that takes a message no sooner is stuck. */
 const SENDING_TIMEOUT_MS = 30_000;
 /** How long a request counts as outstanding whose caller has left: the server still works on it, or it is lost. */
 const ABANDONED_MS = 2500;
-
-export interface AskOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** How long to wait for the answer once the link has taken the request. */
-  readonly timeoutMs: number;
-  /** When to send the same message again, in milliseconds after it was sent first; for requests that may come twice, on links that lose some. */
-  readonly resendAfterMs?: readonly number[] | undefined;
-}
 
 /** An answer, not looked into. `octets` has the header too. */
 export interface Answer {
@@ -30,7 +23,7 @@ interface Entry {
   readonly title: string;
   readonly group: number;
   readonly command: number;
-  readonly options: AskOptions;
+  readonly options: TransferAskOptions;
   readonly pending: Pending<Answer>;
   sequence: number;
   /** Answered, given up or lost: nothing about it matters any more. */
@@ -101,7 +94,7 @@ export class RequestTable {
    * @param title names the request in a TimeoutError
    * @throws {TimeoutError} · the link's reason once it is gone · `signal.reason` · {MessageTooLongError}
    */
-  ask(message: Uint8Array, title: string, options: AskOptions): Promise<Answer> {
+  ask(message: Uint8Array, title: string, options: TransferAskOptions): Promise<Answer> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     const header = decodeHeader(message);
     const pending: Pending<Answer> = new Pending<Answer>({
@@ -127,6 +120,7 @@ export class RequestTable {
     entry.sequence = this.#sequences.take();
     entry.message[6] = entry.sequence;
     this.#outstanding.set(entry.sequence, entry);
+    entry.options.onSent?.();
     const { signal } = entry.options;
     this.#hand(link, entry, signal).then(
       () => {

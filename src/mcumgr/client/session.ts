@@ -18,7 +18,7 @@ import type { McumgrClientEvents } from "./events.ts";
 import { probe, readBuffers } from "./limits.ts";
 import { payloadOf } from "./payload.ts";
 import { isFinal, openAgain, pauseMs } from "./reconnect.ts";
-import { type Answer, type AskOptions, RequestTable } from "./requests.ts";
+import { type Answer, RequestTable } from "./requests.ts";
 import { ServerLimits } from "./server-limits.ts";
 import { VersionChoice } from "./version.ts";
 
@@ -267,7 +267,7 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
     header: Omit<McumgrHeaderInit, "sequence">,
     payload: CborMap | Uint8Array,
     title: string,
-    options: AskOptions,
+    options: TransferAskOptions,
     limit?: number,
   ): Promise<Answer> {
     this.#needLink();

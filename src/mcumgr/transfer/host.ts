@@ -35,9 +35,13 @@ export interface TransferRequest {
 }
 
 export interface TransferAskOptions {
-  readonly signal: AbortSignal | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait for the answer once the link has taken the request. */
   readonly timeoutMs: number;
+  /** When to send the same message again, in milliseconds after it was sent first; for requests that may come twice, on links that lose some. */
   readonly resendAfterMs?: readonly number[] | undefined;
+  /** The request leaves its queue: from here on the server may have it. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 /** What transfers need of the client. */
