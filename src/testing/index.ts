@@ -18,6 +18,7 @@ export { type ServeOverGattOptions, serveOverGatt } from "./mcumgr/serve-gatt.ts
 export { type ServeOverLineOptions, serveOverLine } from "./mcumgr/serve-line.ts";
 export { type GroupHandlers, Refusal, type RequestContext, refuse, refuseProtocol } from "./mcumgr/service.ts";
 export type { SimulatedShell, SimulatedStatistics } from "./mcumgr/small-services.ts";
+export type { SimulatedMcumgrState, SimulatedUploadState } from "./mcumgr/state.ts";
 export type { SimulatedBootloaderMode } from "./mcumgr/swap.ts";
 export { PairEnd } from "./pair-end.ts";
 export { type ConnectedPairOptions, SimulatedAir, type SimulatedAirOptions, type SimulatedDeviceOptions } from "./simulated-air.ts";

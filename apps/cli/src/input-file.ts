@@ -22,7 +22,7 @@ export async function readInput(
   try {
     const stats = await statFile(fd);
     check?.(stats);
-    if (!stats.isFIFO()) return await readWhole(fd, maxOctets);
+    if (!stats.isFIFO()) return await readWhole(fd, maxOctets, stats.isFile() ? stats.size : 0);
     isOurs = false;
     return await readPipe(fd, signal, maxOctets);
   } finally {
@@ -30,13 +30,19 @@ export async function readInput(
   }
 }
 
-async function readWhole(fd: number, maxOctets: number): Promise<Uint8Array> {
-  const octets = new Uint8Array(maxOctets + 1);
+/** @param expected octets that the system tells of it */
+async function readWhole(fd: number, maxOctets: number, expected: number): Promise<Uint8Array> {
+  if (expected > maxOctets) throw tooLong(maxOctets);
+  let octets = new Uint8Array(Math.max(expected, 4096) + 1);
   for (let length = 0; ; ) {
     const { bytesRead } = await readFile(fd, octets, length, octets.length - length, null);
     if (bytesRead === 0) return octets.slice(0, length);
     length += bytesRead;
     if (length > maxOctets) throw tooLong(maxOctets);
+    if (length < octets.length) continue;
+    const longer = new Uint8Array(2 * length);
+    longer.set(octets);
+    octets = longer;
   }
 }
 

@@ -62,6 +62,11 @@ export function mcumgrCommands(mcumgr: Command, run: Run): void {
     .action(act(() => import("./commands/mcumgr/scan.ts"), "scan"));
 
   mcumgr
+    .command("renew")
+    .description("make the simulated device of -t sim: new, which is kept from one command to the next")
+    .action(act(() => import("./commands/mcumgr/simulated.ts"), "renew"));
+
+  mcumgr
     .command("serve")
     .description("a simulated device for any client, over --udp PORT, --serial pty or both, until Ctrl-C")
     .option("--host <ADDRESS>", "where to listen", "127.0.0.1")

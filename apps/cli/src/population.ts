@@ -7,6 +7,8 @@ import { type Connection, Device } from "jelling/device";
 import { FileBondStore } from "jelling/node";
 import { IoCapability, type PairingAgent } from "jelling/smp";
 import { EXAMPLE_DEVICES, exampleAddress, SimulatedMcumgrDevice, serveOverGatt, startExampleDevice } from "jelling/testing";
+import { Closing } from "./closing.ts";
+import type { KeptDevice } from "./commands/mcumgr/simulated.ts";
 import { UsageError } from "./errors.ts";
 
 export interface PopulationOptions {
@@ -17,6 +19,8 @@ export interface PopulationOptions {
   readonly logger: Logger;
   /** Where the simulated devices keep their bonds. */
   readonly folder: string;
+  /** A device whose firmware can be updated stays what it is until the next time; by default it is new each time. */
+  readonly keeps?: boolean | undefined;
   /** Told what a device shows or who comes and goes. */
   readonly tell: (sentence: string) => void;
 }
@@ -112,7 +116,6 @@ export class Population implements AsyncDisposable {
   /** A device whose firmware can be updated. */
   async #addManaged(): Promise<Inhabitant> {
     if (this.inhabitants.some(({ kind }) => kind === "mcumgr")) throw new UsageError("there can be one mcumgr device in an air");
-    const { FURNITURE, REAL_TIMES } = await import("./commands/mcumgr/simulated.ts");
     const controller = new Controller({ air: this.air, name: "mcumgr" });
     this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
     const { logger } = this.#options;
@@ -126,19 +129,30 @@ export class Population implements AsyncDisposable {
       address,
     });
     this.#parts.push(host);
-    const device = new SimulatedMcumgrDevice({ ...FURNITURE, ...REAL_TIMES, clock: this.#clock });
-    this.#parts.push(device, await serveOverGatt(device, host, { name: "mcumgr" }));
+    const kept = await this.#managedDevice();
+    this.#parts.push(kept, await serveOverGatt(kept.device, host, { name: "mcumgr" }));
     const inhabitant = { kind: "mcumgr", name: "mcumgr", address };
     this.inhabitants.push(inhabitant);
     return inhabitant;
   }
 
+  async #managedDevice(): Promise<KeptDevice> {
+    const { FURNITURE, openKeptDevice, REAL_TIMES } = await import("./commands/mcumgr/simulated.ts");
+    const { keeps, folder, tell } = this.#options;
+    if (keeps) return await openKeptDevice(folder, this.#clock, tell);
+    const device = new SimulatedMcumgrDevice({ ...FURNITURE, ...REAL_TIMES, clock: this.#clock });
+    return { device, [Symbol.asyncDispose]: () => device[Symbol.asyncDispose]() };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const part of this.#parts.splice(0).reverse()) {
-      if (Symbol.asyncDispose in part) await part[Symbol.asyncDispose]();
-      else part[Symbol.dispose]();
-    }
-    this.air[Symbol.dispose]();
+    const closing = new Closing();
+    closing.add(async () => this.air[Symbol.dispose]());
+    for (const part of this.#parts.splice(0))
+      closing.add(async () => {
+        if (Symbol.asyncDispose in part) await part[Symbol.asyncDispose]();
+        else part[Symbol.dispose]();
+      });
+    await closing[Symbol.asyncDispose]();
   }
 }
 

@@ -92,6 +92,7 @@ async function populate(context: Context, spec: string, folder: string): Promise
     clock: context.io.clock,
     logger: await context.logger(),
     folder,
+    keeps: true,
     tell: (sentence) => context.terminal.note(sentence),
   });
   try {

@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { main } from "../src/run.ts";
 import { fakeIo, jelling } from "./fake-io.ts";
 import { FastClock } from "./fast-clock.ts";
@@ -9,7 +9,8 @@ import { FastClock } from "./fast-clock.ts";
 let folder: string;
 let port: number;
 let image: string;
-const server = fakeIo();
+const serverClock = new FastClock();
+const server = fakeIo({ clock: serverClock });
 let serving: Promise<number>;
 
 const objects = (text: string): Record<string, unknown>[] =>
@@ -33,6 +34,7 @@ beforeAll(async () => {
 afterAll(async () => {
   server.stop();
   expect(await serving).toBe(130);
+  serverClock[Symbol.dispose]();
   await rm(folder, { recursive: true });
 });
 
@@ -169,22 +171,99 @@ test.each([
   expect(status).toBe(1);
 });
 
-test("the device of -t sim: keeps what is in its slots from one command to the next", async () => {
-  using clock = new FastClock();
-  const sim = (line: string[]) => jelling(["mcumgr", ...line, "-t", "sim:"], { clock, env: { XDG_STATE_HOME: folder } });
-  const small = join(folder, "small.bin");
-  await run(["image", "create", small, "3.0.0", "--size", "1000"]);
-  expect((await sim(["upgrade", small, "--no-confirm"])).out).toContain("on trial\nConfirm it");
-  // The command's end was a power cut: what was not confirmed has gone back.
-  expect(objects((await sim(["image", "state", "--json"])).out)[0]).toMatchObject({ version: "1.0.0", active: true });
-  expect((await sim(["upgrade", small])).status).toBe(0);
-  expect(objects((await sim(["image", "state", "--json"])).out)[0]).toMatchObject({ version: "3.0.0", active: true, confirmed: true });
+describe("the simulated device of -t sim:", () => {
+  let clock: FastClock;
+  beforeEach(async () => {
+    clock = new FastClock();
+    await run("renew");
+  });
+  afterEach(() => clock[Symbol.dispose]());
+  const sim = (line: string, options: object = {}) =>
+    jelling(["mcumgr", ...line.split(" "), "-t", "sim:"], { clock, env: { XDG_STATE_HOME: folder }, ...options });
+  /** Presses Ctrl-C once `text` stands on the terminal. */
+  async function interruptedAt(text: string, line: string[]): Promise<{ status: number; err: string; out: string }> {
+    const io = fakeIo({ isTTY: true, clock, env: { XDG_STATE_HOME: folder } });
+    const done = main(["mcumgr", ...line], io);
+    void io.saw(text, "err").then(() => io.stop());
+    return { status: await done, err: io.err.text, out: io.out.text };
+  }
+
+  test.each([
+    ["in this process", ["-t", "sim:"]],
+    ["on the simulated air", ["--ble", "mcumgr", "-t", "sim:mcumgr"]],
+  ])("%s: an upgrade that is stopped goes on with the same line, in the same slot, and is done", async (_where, target) => {
+    const line = ["upgrade", image, ...target];
+    const { status, err } = await interruptedAt("███████░", line);
+    expect(status).toBe(130);
+    expect(err).toMatch(/stopped at 4\d %: [^\n]*type the same command again, and it goes on from there\n$/);
+    expect(err.split("\n")).toHaveLength(2);
+    const again = await jelling(["mcumgr", ...line, "--json"], { clock, env: { XDG_STATE_HOME: folder } });
+    expect(again.err).toBe("");
+    const lines = objects(again.out);
+    expect(lines.find(({ type }) => type === "progress")!.resumedFrom).toBeGreaterThan(12_000);
+    expect(lines.at(-1)).toMatchObject({ type: "result", outcome: "complete", wasThere: false });
+    // One device, whichever way leads to it.
+    expect(objects((await sim("image state --json")).out)[0]).toMatchObject({ version: "2.0.0", active: true, confirmed: true });
+  });
+
+  test.each([["test …"], ["reset …"], ["confirm …"]])("stopped at %s the same line ends right", async (step) => {
+    const { status, err } = await interruptedAt(step, ["upgrade", image, "-t", "sim:"]);
+    expect(status).toBe(130);
+    expect(err).toMatch(/stopped[ :][^\n]*type the same command again[^\n]*\n$/);
+    expect((await sim(`upgrade ${image}`)).status).toBe(0);
+    expect(objects((await sim("image state --json")).out)[0]).toMatchObject({ version: "2.0.0", active: true, confirmed: true });
+  });
+
+  test("its time stands still between commands: what is on trial is there for the next", async () => {
+    expect((await sim(`upgrade ${image} --no-confirm`)).out).toContain("on trial\nConfirm it");
+    expect(objects((await sim("image state --json")).out)[0]).toMatchObject({ version: "2.0.0", active: true, confirmed: false });
+    expect((await sim("image confirm")).out).toContain("2.0.0    active confirmed");
+  });
+
+  test("files and settings stay too; renew makes it new; a state that is damaged is told", async () => {
+    await sim("settings set device/name attic");
+    expect((await sim("settings get device/name")).out).toContain("attic");
+    await sim(`file upload ${image} /lfs1/app.bin`);
+    expect((await sim("file size /lfs1/app.bin")).out).toContain("40072");
+    expect((await sim("renew")).out).toContain("version 1.0.0 runs");
+    expect((await sim("settings get device/name")).out).toContain("simulated");
+    await writeFile(join(folder, "jelling/sim/mcumgr.json"), "{}");
+    const { status, err } = await sim("os echo hello");
+    expect([status, err.trim().split("\n").length]).toEqual([0, 1]);
+    expect(err).toMatch(/mcumgr\.json cannot be used \(.*\): the simulated device begins anew/);
+    expect(await sim("os echo hello")).toMatchObject({ status: 0, err: "", out: "hello\n" });
+  });
+
+  test("a file that is stopped on its way, there or back, goes on; the name is given to what is whole alone", async () => {
+    const [there, back] = [join(folder, "there.bin"), join(folder, "got.bin")];
+    const content = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
+    await writeFile(there, content);
+    const upload = ["file", "upload", there, "/lfs1/big.bin", "-t", "sim:"];
+    const stopped = await interruptedAt("███████░", upload);
+    expect(stopped).toMatchObject({ status: 130, err: expect.stringMatching(/stopped at \d\d %: type the same command again/) });
+    const went = await jelling(["mcumgr", ...upload, "--json"], { clock, env: { XDG_STATE_HOME: folder } });
+    expect(objects(went.out).at(-1)).toMatchObject({ type: "uploaded", length: 100_000, verifiedBy: "crc32" });
+    expect(objects(went.out).at(-1)!.resumedFrom).toBeGreaterThan(35_000);
+
+    const download = ["file", "download", "/lfs1/big.bin", back, "-t", "sim:"];
+    expect(await interruptedAt("███████░", download)).toMatchObject({
+      status: 130,
+      err: expect.stringMatching(/stopped at \d\d %: type the same command again, and it goes on from there\n$/),
+    });
+    expect((await readdir(folder)).filter((name) => name.startsWith("got"))).toEqual(["got.bin.part"]);
+    const came = await jelling(["mcumgr", ...download, "--json"], { clock, env: { XDG_STATE_HOME: folder } });
+    expect(objects(came.out).at(-1)!.resumedFrom).toBeGreaterThan(35_000);
+    expect(new Uint8Array(await readFile(back))).toEqual(content);
+    expect((await readdir(folder)).filter((name) => name.startsWith("got"))).toEqual(["got.bin"]);
+  });
 });
 
 test("over BLE, in a simulated air: found by its service and by its name", async () => {
-  const found = await run("scan -t sim:mcumgr --timeout 1s --json");
+  using clock = new FastClock();
+  const options = { clock, env: { XDG_STATE_HOME: folder } };
+  const found = await jelling("mcumgr scan -t sim:mcumgr --timeout 1s --json", options);
   expect(objects(found.out)).toMatchObject([{ name: "mcumgr" }]);
-  const { status, out } = await run("image state --ble mcumgr -t sim:mcumgr --json");
+  const { status, out } = await jelling("mcumgr image state --ble mcumgr -t sim:mcumgr --json", options);
   expect(status).toBe(0);
-  expect(objects(out)[0]).toMatchObject({ version: "1.0.0", active: true });
+  expect(objects(out)[0]).toMatchObject({ active: true });
 });

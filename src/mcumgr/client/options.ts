@@ -79,6 +79,7 @@ const FILE_DOWNLOAD_OPTIONS = optionNames<FileDownloadOptions>({
   maxLength: true,
   window: true,
   onProgress: true,
+  onData: true,
   signal: true,
   timeoutMs: true,
 });
@@ -126,6 +127,7 @@ export function checkFileDownload(name: string, options: FileDownloadOptions): v
   checkText("downloadFile: name", name);
   checkTransfer("downloadFile", options, FILE_DOWNLOAD_OPTIONS);
   checkBoolean("downloadFile: verify", options.verify);
+  checkFunction("downloadFile: onData", options.onData);
   if (options.resumeFrom !== undefined) checkOctets("downloadFile: resumeFrom", options.resumeFrom);
   if (options.maxLength !== undefined) checkInteger("downloadFile: maxLength", options.maxLength, 0, Number.MAX_SAFE_INTEGER);
 }

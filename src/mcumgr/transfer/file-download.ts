@@ -1,9 +1,10 @@
+import { callOut } from "../../async/call-out.ts";
 import { readAnswer } from "../protocol/answer.ts";
 import type { CborMap } from "../protocol/cbor.ts";
-import { ImageMismatchError, McumgrResponseError } from "../protocol/error.ts";
+import { ImageMismatchError, McumgrError, McumgrResponseError } from "../protocol/error.ts";
 import { FilesGroup } from "../protocol/groups/files.ts";
 import { Attempts } from "./attempts.ts";
-import { compareFile, fileLength } from "./file-hash.ts";
+import { compareFile, fileLength, isUnsupported } from "./file-hash.ts";
 import type { FileTransferResult } from "./file-upload.ts";
 import { type McumgrLimits, requestOf, type TransferHost } from "./host.ts";
 import { Patience } from "./patience.ts";
@@ -14,7 +15,10 @@ import { type Trouble, troubleOf } from "./trouble.ts";
 import { TransferWindow } from "./window.ts";
 
 export interface FileDownloadOptions {
-  /** What is here already of the file, from its beginning: only the rest is asked for. */
+  /**
+   * What is here already of the file, from its beginning: only the rest is asked for, where the server's checksum or digest proves that it is
+   * the same. Where the server has none, everything is asked for.
+   */
   readonly resumeFrom?: Uint8Array | undefined;
   /** Compare with the server's checksum or digest at the end, where it has one; true by default. */
   readonly verify?: boolean | undefined;
@@ -23,6 +27,8 @@ export interface FileDownloadOptions {
   /** At most so many requests outstanding; as many as the server has buffers for by default. */
   readonly window?: number | undefined;
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
+  /** Told of each piece that has come, in order and without a gap, beginning behind what is here already: for a file that grows with it. */
+  readonly onData?: ((data: Uint8Array, offset: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** For the whole, in milliseconds; no limit by default. */
   readonly timeoutMs?: number | undefined;
@@ -57,11 +63,17 @@ interface Beginning {
   readonly length: number;
 }
 
-/** What is here, unless the file is another one now. */
+/** What is here, where it is proved that the file begins with it. */
 async function usable(host: TransferHost, name: string, data: Uint8Array, signal: AbortSignal | undefined): Promise<Beginning | undefined> {
-  const length = await fileLength(host, name, signal);
-  if (data.length > length || (await compareFile(host, name, data, signal)) === false) return undefined;
-  return { data, length };
+  try {
+    const length = await fileLength(host, name, signal);
+    if (data.length > length || !(await compareFile(host, name, data, signal))) return undefined;
+    return { data, length };
+  } catch (error) {
+    // Built without it: a download needs neither.
+    if (error instanceof McumgrError && isUnsupported(error)) return undefined;
+    throw error;
+  }
 }
 
 class Downloader {
@@ -73,6 +85,7 @@ class Downloader {
   readonly #patience: Patience;
   readonly #attempts = new Attempts("files.download");
   readonly #onProgress: FileDownloadOptions["onProgress"];
+  readonly #onData: FileDownloadOptions["onData"];
   readonly #resumedFrom: number;
   /** What has come from the beginning on, without a gap. Grows with what comes, not with what `len` claims. */
   #data = new Uint8Array(0);
@@ -97,6 +110,7 @@ class Downloader {
     this.#signal = options.signal;
     this.#maxLength = options.maxLength ?? MAX_LENGTH;
     this.#onProgress = options.onProgress;
+    this.#onData = options.onData;
     this.#window = new TransferWindow(window, host.isLossy);
     this.#patience = Patience.of(host, messageLimit * window);
     this.#resumedFrom = there?.data.length ?? 0;
@@ -197,7 +211,9 @@ class Downloader {
     for (let part = this.#ahead.get(this.#done); part; part = this.#ahead.get(this.#done)) {
       this.#ahead.delete(this.#done);
       if (part.length === 0) break;
+      const at = this.#done;
       this.#append(part);
+      callOut(this.#onData, part, at);
     }
     this.#meter?.at(this.#done, this.#window.size);
   }

@@ -199,6 +199,31 @@ describe("a file is read", () => {
     expect(await resumed(pattern(7000, 5))).toEqual([SUM, 0]);
   });
 
+  test.each([[1], [2]])("what is here is not believed where the server cannot prove it (built without command %i)", async (without) => {
+    await using at = await setUp();
+    at.server.files.set(NAME, data);
+    at.server.fault = ({ header }) => (header.group === 8 && header.command === without ? { rc: 8 } : undefined);
+    const { data: got, resumedFrom } = await at.client.downloadFile(NAME, { resumeFrom: data.subarray(0, 2000) });
+    expect([sum(got), resumedFrom]).toEqual([SUM, 0]);
+  });
+
+  test("told piece by piece, in order and without a gap", async () => {
+    await using at = await setUp();
+    at.server.files.set(NAME, data);
+    at.server.fault = (_, index) => (index === 6 ? "lost" : undefined);
+    const grown = new Uint8Array(6000);
+    let length = 2000;
+    const onData = (piece: Uint8Array, offset: number): void => {
+      expect(offset).toBe(length);
+      grown.set(piece, offset);
+      length += piece.length;
+    };
+    grown.set(data.subarray(0, 2000));
+    await at.client.downloadFile(NAME, { resumeFrom: data.subarray(0, 2000), onData });
+    expect([length, sum(grown)]).toEqual([6000, SUM]);
+    await expect(at.client.downloadFile(NAME, { onData: 5 as never })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+  });
+
   for (const fault of ["lost", "mute", "twice", 4000] as const)
     test(`although each message in turn is ${fault}`, async () => {
       for (let n = 1; n < 14; n++) {

@@ -21,6 +21,7 @@ import { type GroupHandlers, type ServedGroup, serveGroup } from "./service.ts";
 import { SettingsService } from "./settings-service.ts";
 import { SimulatedSlot } from "./slot.ts";
 import { enumerationService, shellService, statisticsService, zephyrService } from "./small-services.ts";
+import type { SimulatedMcumgrState } from "./state.ts";
 
 /** Events of a simulated device. */
 export interface SimulatedMcumgrDeviceEvents extends Record<string, unknown> {
@@ -88,6 +89,8 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
   #running: SimulatedRunning = "starting";
   #restartMs: number | undefined;
   #resetTimer: Disposable | undefined;
+  /** The boot mode of the reset that was answered and is yet to come. */
+  #promisedReset: number | undefined;
   #disposed = false;
 
   /** Runs its first image, or the recovery, from the beginning. @throws {ArgumentError} */
@@ -116,7 +119,8 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
       without: checked.without,
     });
     this.#groups = this.#createGroups();
-    this.#startAtOnce();
+    if (checked.state) this.#restore(checked.state);
+    else this.#startAtOnce();
   }
 
   #createImage({ slotSize, primary, secondary }: CheckedDeviceOptions["images"][number], number: number): SimulatedImage {
@@ -182,6 +186,53 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
       if (!sound.includes(image.slots[image.active]!)) isBootable = false;
     }
     this.#enter(recovery && (startInRecovery || !isBootable) ? "recovery" : isBootable ? "application" : "nothing");
+  }
+
+  #restore({ running, images, upload, files, settings, settingsInUse }: SimulatedMcumgrState): void {
+    for (const [i, { slots, active }] of images.entries()) {
+      this.#images[i]!.active = active;
+      for (const [slot, octets] of slots.entries()) this.#images[i]!.slots[slot]!.restore(octets);
+    }
+    replace(this.files, files);
+    replace(this.settings, settings);
+    if (upload) this.#uploads.restore(upload, this.#images[upload.image]!.slots[upload.slot]!);
+    this.#enter(running);
+    this.#settingsService.restore(settingsInUse);
+  }
+
+  /**
+   * Ends the device, and gives everything that it is, for the option `state` of one that goes on from there, as if time had stood still in
+   * between. A reset that it has promised, and a start under way, are finished first, in little time; other requests under way are not. Without power it would be what it is at its next start.
+   */
+  async save(): Promise<SimulatedMcumgrState> {
+    if (this.#disposed) throw new StateError("the simulated device is disposed");
+    this.#flash.times = { eraseMsPerSector: 0, writeMsPerOctet: 0 };
+    if (this.#promisedReset !== undefined) await this.reset(this.#promisedReset);
+    while (this.#running === "off" || this.#running === "starting") {
+      if (this.#running === "off") await this.powerOn();
+      else await this.#nextRunning();
+    }
+    const copy = (map: ReadonlyMap<string, Uint8Array>) => Object.fromEntries([...map].map(([name, octets]) => [name, octets.slice()]));
+    const upload = this.#uploads.save();
+    const state: SimulatedMcumgrState = {
+      running: this.#running,
+      images: this.#images.map(({ slots, active }) => ({ active, slots: slots.map(({ area }) => area.octets.slice()) })),
+      ...(upload && { upload }),
+      files: copy(this.files),
+      settings: copy(this.settings),
+      settingsInUse: copy(this.#settingsService.values),
+    };
+    await this[Symbol.asyncDispose]();
+    return state;
+  }
+
+  async #nextRunning(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const listener = this.on("running", () => {
+        listener[Symbol.dispose]();
+        resolve();
+      });
+    });
   }
 
   /** Octets of one packet buffer of the application. */
@@ -306,6 +357,7 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
   #resetSoon(bootMode: number): void {
     const power = this.#power;
     this.#resetTimer?.[Symbol.dispose]();
+    this.#promisedReset = bootMode;
     this.#resetTimer = this.clock.setTimer(this.#options.resetDelayMs, "mcumgr reset", () => {
       if (power.isOn) void this.reset(bootMode);
     });
@@ -334,6 +386,7 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
 
   #stop(why: "reset" | "power"): void {
     this.#resetTimer?.[Symbol.dispose]();
+    this.#promisedReset = undefined;
     this.#power.end();
     this.#flash.failAfter(Number.POSITIVE_INFINITY);
     this.#run = undefined;
@@ -435,4 +488,9 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
     await Promise.allSettled([...this.#links.keys()].map(async (link) => await link[Symbol.asyncDispose]()));
     this.#links.clear();
   }
+}
+
+function replace<T>(map: Map<string, T>, entries: Readonly<Record<string, T>>): void {
+  map.clear();
+  for (const [name, value] of Object.entries(entries)) map.set(name, value);
 }

@@ -64,7 +64,7 @@ export class FlashArea {
  * done. Every operation is a step, so that a test can cut the power at each of them in turn.
  */
 export class SimulatedFlash {
-  readonly times: FlashTimes;
+  times: FlashTimes;
   readonly #clock: Clock;
   readonly #onCut: () => void;
   #steps = 0;

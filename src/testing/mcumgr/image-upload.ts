@@ -6,6 +6,7 @@ import { ImageGroup } from "../../mcumgr/protocol/groups/image.ts";
 import { FlashFailure, type PowerSession, type SimulatedFlash } from "./flash.ts";
 import { type RequestContext, refuse } from "./service.ts";
 import type { SimulatedSlot } from "./slot.ts";
+import type { SimulatedUploadState } from "./state.ts";
 
 /** One chunk, as the server reads it: everything may be missing. */
 export interface UploadChunk {
@@ -56,6 +57,17 @@ export class ImageUploads {
   /** The offset that is expected next; undefined while no upload is under way. */
   get progress(): { slot: SimulatedSlot; off: number; len: number } | undefined {
     return this.#upload && { slot: this.#upload.slot, off: this.#upload.off, len: this.#upload.len };
+  }
+
+  /** For a state that is kept. One whose slot is still being erased has not begun. */
+  save(): SimulatedUploadState | undefined {
+    if (this.#upload === undefined || this.#upload.off === 0) return undefined;
+    const { slot, len, off, erasedTo, sha } = this.#upload;
+    return { image: slot.image, slot: slot.slot, len, off, erasedTo, ...(sha && { sha: sha.slice() }) };
+  }
+
+  restore({ len, off, erasedTo, sha }: SimulatedUploadState, slot: SimulatedSlot): void {
+    this.#upload = { slot, len, off, erasedTo, sha: sha?.slice() };
   }
 
   /** The slot gets another content, or the device starts anew. */

@@ -14,6 +14,7 @@ import type { McubootImage } from "../../mcumgr/image/mcuboot.ts";
 import { createImage } from "./create-image.ts";
 import { DEFAULT_APPLICATION } from "./os-service.ts";
 import { DEFAULT_SHELL, type SimulatedShell, type SimulatedStatistics } from "./small-services.ts";
+import { checkState, type SimulatedMcumgrState } from "./state.ts";
 import type { SimulatedBootloaderMode } from "./swap.ts";
 
 /** One image of a device, and what its slots hold at first. */
@@ -86,6 +87,8 @@ export interface SimulatedMcumgrDeviceOptions {
   readonly canSaveSettings?: boolean;
   /** Files by path. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
+  /** What `save` of a device with the same options gave: the new one goes on from there. `images`, `files` and `settings` then say sizes alone. */
+  readonly state?: SimulatedMcumgrState;
   /** Where file systems are, ["/lfs1"] by default. */
   readonly mounts?: readonly string[];
   /** Octets of all files together, 256 KiB by default, and of one piece of a download, as much as a buffer holds. */
@@ -127,6 +130,7 @@ const NAMES = optionNames<SimulatedMcumgrDeviceOptions>({
   settingsLimit: true,
   canSaveSettings: true,
   files: true,
+  state: true,
   mounts: true,
   fileCapacity: true,
   fileChunk: true,
@@ -147,7 +151,8 @@ export const MODES: readonly SimulatedBootloaderMode[] = [
 const WHAT = "SimulatedMcumgrDevice";
 
 /** Options with what was not given, checked. */
-export type CheckedDeviceOptions = Required<Omit<SimulatedMcumgrDeviceOptions, "recovery" | "images" | "without">> & {
+export type CheckedDeviceOptions = Required<Omit<SimulatedMcumgrDeviceOptions, "recovery" | "images" | "without" | "state">> & {
+  readonly state: SimulatedMcumgrState | undefined;
   readonly images: readonly {
     readonly slotSize: number;
     readonly primary: Uint8Array | "none";
@@ -171,13 +176,25 @@ export function checkDeviceOptions(options: SimulatedMcumgrDeviceOptions): Check
   for (const name of ["accepts", "mayReset", "shell"] as const) checkFunction(`${WHAT}: ${name}`, options[name]);
   const sectorSize = integer("sectorSize", 4096, 64, 1 << 20);
   const bufSize = integer("bufSize", 2475, 64, 0xffff);
+  const mode = checkChoice(`${WHAT}: mode`, options.mode ?? "swap-move", MODES);
+  const images = imagesOf(options.images ?? [{}], sectorSize);
+  const { state } = options;
+  if (state !== undefined) {
+    const slots = mode === "single-application" ? 1 : 2;
+    checkState(
+      `${WHAT}: state`,
+      state,
+      images.map(({ slotSize }) => Array<number>(slots).fill(slotSize)),
+    );
+  }
   return {
     clock: options.clock ?? new SystemClock(),
     bufSize,
     bufCount: integer("bufCount", 4, 1, 256),
-    images: imagesOf(options.images ?? [{}], sectorSize),
+    images,
     sectorSize,
-    mode: checkChoice(`${WHAT}: mode`, options.mode ?? "swap-move", MODES),
+    mode,
+    state,
     noDowngrade: truth("noDowngrade", false),
     accepts: options.accepts ?? (() => true),
     eraseMsPerSector: ms("eraseMsPerSector", 0),

@@ -63,6 +63,12 @@ export class SettingsService {
     this.values = new Map(this.saved);
   }
 
+  /** What counted when a state was kept; roots are registered by code, which is the same. */
+  restore(values: Readonly<Record<string, Uint8Array>>): void {
+    this.values = new Map(Object.entries(values));
+    for (const name of this.values.keys()) this.#roots.add(rootOf(name));
+  }
+
   /** What Zephyr's basic group does. */
   eraseStorage(): void {
     this.saved.clear();

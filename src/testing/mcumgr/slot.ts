@@ -134,7 +134,13 @@ export class SimulatedSlot {
     this.area.generation++;
   }
 
-  /** The same for a trailer that says that the image stays. */
+  /** All octets of the slot, trailer and all, as they were read of one of this size. */
+  restore(octets: Uint8Array): void {
+    this.area.octets.set(octets);
+    this.area.generation++;
+  }
+
+  /** As `program`, a trailer that says that the image stays. */
   programTrailer(): void {
     const { octets } = this.area;
     octets[octets.length - IMAGE_OK_FROM_END] = 1;

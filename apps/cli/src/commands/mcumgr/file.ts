@@ -1,27 +1,67 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { basename } from "node:path";
-import { show, showRows, withProgress } from "./output.ts";
-import { type Invocation, withClient } from "./session.ts";
+import { codeOf } from "../../errors.ts";
+import { PartialFile } from "../../output-file.ts";
+import { GOES_ON, ProgressShow, show, showRows, withProgress, withWayOn } from "./output.ts";
+import { type Invocation, type Managed, readDataFile, withClient } from "./session.ts";
 
 export async function upload(at: Invocation, file: string, destination: string): Promise<void> {
-  const data = new Uint8Array(await readFile(file));
+  const { context } = at;
+  const data = await readDataFile(context, file, { mayBeEmpty: true });
   await withClient(at, async ({ client, signal }) => {
-    const result = await withProgress(at.context, "upload", ({ at: onProgress }) =>
+    const result = await withProgress({ context, signal }, ({ at: onProgress }) =>
       client.uploadFile(destination, data, { signal, onProgress }),
     );
-    show(at.context, { type: "uploaded", name: destination, ...result, durationMs: Math.round(result.durationMs) });
+    show(context, { type: "uploaded", name: destination, ...result, durationMs: Math.round(result.durationMs) });
   });
 }
 
 export async function download(at: Invocation, name: string, destination: string | undefined): Promise<void> {
-  const path = destination ?? basename(name);
-  await withClient(at, async ({ client, signal }) => {
-    const { data, ...result } = await withProgress(at.context, "download", ({ at: onProgress }) =>
-      client.downloadFile(name, { signal, onProgress }),
-    );
-    await writeFile(path, data);
-    show(at.context, { type: "downloaded", file: path, ...result, durationMs: Math.round(result.durationMs) });
-  });
+  const file = await PartialFile.open(destination, name); // before anything is asked for: it may not be writable
+  try {
+    await withClient(at, (managed) => downloadTo(at, managed, name, file));
+  } finally {
+    file.keep();
+  }
+}
+
+async function downloadTo({ context }: Invocation, { client, signal }: Managed, name: string, file: PartialFile): Promise<void> {
+  const progress = new ProgressShow(context, "download");
+  const stop = new AbortController();
+  let fault: { error: unknown } | undefined;
+  const onData = (data: Uint8Array, offset: number): void => {
+    if (fault) return;
+    try {
+      file.write(data, offset);
+    } catch (error) {
+      fault = { error };
+      stop.abort(error);
+    }
+  };
+  try {
+    const { data, ...result } = await client.downloadFile(name, {
+      resumeFrom: file.read(),
+      signal: AbortSignal.any([signal, stop.signal]),
+      onProgress: progress.at,
+      onData,
+    });
+    if (fault) throw fault.error;
+    file.finish(data.length);
+    progress.end();
+    show(context, { type: "downloaded", file: file.path, ...result, durationMs: Math.round(result.durationMs) });
+  } catch (error) {
+    progress.end();
+    // What cannot be written, or is not what the device has, is of no use for another time.
+    if (fault || codeOf(error) === "ERR_MCUMGR_MISMATCH" || isSystemError(error)) file.discard();
+    if (fault) throw fault.error;
+    const { share } = progress;
+    throw share === undefined || file.keep() === 0 ? error : withWayOn(context, signal, error, `stopped at ${share} %: ${GOES_ON}`);
+  } finally {
+    progress.end();
+  }
+}
+
+/** Of this machine's file system. */
+function isSystemError(error: unknown): boolean {
+  return typeof (error as { syscall?: unknown } | null)?.syscall === "string";
 }
 
 export function size(at: Invocation, name: string): Promise<void> {

@@ -1,11 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { stripVTControlCharacters } from "node:util";
 import { fromHex, toHex } from "jelling/bytes";
 import type { CborMap } from "jelling/mcumgr";
 import { CommandError, InterruptedError, UsageError } from "../../errors.ts";
 import { asText, printable } from "../../text.ts";
 import { plain, show, showRows, withProgress } from "./output.ts";
-import { type Invocation, type Managed, withClient } from "./session.ts";
+import { type Invocation, type Managed, readDataFile, withClient } from "./session.ts";
 
 export function statisticsList(at: Invocation): Promise<void> {
   return withClient(at, async ({ client, signal }) => {
@@ -102,9 +101,9 @@ export function enumDetails(at: Invocation, numbers: readonly string[]): Promise
 }
 
 export async function icUpload(at: Invocation, file: string, { image }: { image?: number }): Promise<void> {
-  const octets = new Uint8Array(await readFile(file));
+  const octets = await readDataFile(at.context, file);
   await withClient(at, async ({ client, signal }) => {
-    const result = await withProgress(at.context, "upload", ({ at: onProgress }) =>
+    const result = await withProgress({ context: at.context, signal }, ({ at: onProgress }) =>
       client.uploadIntercreate(octets, { image, signal, onProgress }),
     );
     show(at.context, { type: "uploaded", ...result, durationMs: Math.round(result.durationMs) });

@@ -1,8 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { fromHex } from "jelling/bytes";
 import { UsageError } from "../../errors.ts";
+import { writeWhole } from "../../output-file.ts";
 import { plain, show, showRows, withProgress } from "./output.ts";
-import { type Invocation, type Managed, readFirmwareFile, withClient } from "./session.ts";
+import { type Invocation, type Managed, readDataFile, readFirmwareFile, withClient } from "./session.ts";
 
 /** Flags as a word each, for people. */
 const FLAGS = ["active", "confirmed", "pending", "permanent", "bootable"] as const;
@@ -75,9 +75,9 @@ interface UploadOptions {
 }
 
 export async function upload(at: Invocation, file: string, options: UploadOptions): Promise<void> {
-  const octets = await imageOf(file, options);
+  const octets = await imageOf(at, file, options);
   await withClient(at, async ({ client, signal }) => {
-    const result = await withProgress(at.context, "upload", (progress) =>
+    const result = await withProgress({ context: at.context, signal }, (progress) =>
       client.uploadImage(octets, { image: options.image, upgrade: options.upgrade, signal, onProgress: progress.at }),
     );
     show(at.context, { type: "uploaded", ...result, durationMs: Math.round(result.durationMs) });
@@ -85,10 +85,10 @@ export async function upload(at: Invocation, file: string, options: UploadOption
 }
 
 /** What the file holds, looked at unless `force`. */
-async function imageOf(file: string, { force = false, image: number }: UploadOptions): Promise<Uint8Array> {
-  if (force) return new Uint8Array(await readFile(file));
+async function imageOf({ context }: Invocation, file: string, { force = false, image: number }: UploadOptions): Promise<Uint8Array> {
+  if (force) return await readDataFile(context, file);
   const { verifyImage } = await import("jelling/mcumgr");
-  const { images } = await readFirmwareFile(file);
+  const { images } = await readFirmwareFile(context, file);
   const chosen = images.length === 1 ? images[0] : images.find(({ imageIndex }) => imageIndex === (number ?? 0));
   if (chosen === undefined) throw new UsageError(`${file}: the package has no image ${number ?? 0}`);
   verifyImage(chosen.image);
@@ -98,7 +98,7 @@ async function imageOf(file: string, { force = false, image: number }: UploadOpt
 /** Everything about the images in a file; no device is needed. */
 export async function info({ context }: Invocation, file: string): Promise<void> {
   const { describeImage } = await import("jelling/mcumgr");
-  const { kind, images } = await readFirmwareFile(file);
+  const { kind, images } = await readFirmwareFile(context, file);
   for (const { file: name, imageIndex, slot, image } of images) {
     const { tlvs, digest: own, warnings, ...rest } = describeImage(image);
     const described = { kind, file: name, image: imageIndex, slot, ...rest, digest: own, warnings, tlvs };
@@ -122,6 +122,6 @@ export async function info({ context }: Invocation, file: string): Promise<void>
 export async function create({ context }: Invocation, file: string, version: string, { size }: { size: number }): Promise<void> {
   const { createImage } = await import("jelling/testing");
   const octets = createImage({ version, bodySize: size });
-  await writeFile(file, octets);
+  await writeWhole(file, octets);
   show(context, { file, version, length: octets.length });
 }

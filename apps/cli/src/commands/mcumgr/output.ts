@@ -1,6 +1,7 @@
 import { toHex } from "jelling/bytes";
 import type { TransferProgress } from "jelling/mcumgr";
 import type { Context } from "../../context.ts";
+import { CommandError, codeOf, InterruptedError } from "../../errors.ts";
 import { table } from "../../terminal.ts";
 import { printable } from "../../text.ts";
 
@@ -43,9 +44,10 @@ export function octetsText(octets: number): string {
   return octets < 1_000_000 ? `${(octets / 1000).toFixed(1)} kB` : `${(octets / 1_000_000).toFixed(2)} MB`;
 }
 
-const BAR = 24;
+/** The line fits on a terminal of 80 columns. */
+const BAR = 16;
 
-/** "████████░░░░  43 %  56.3 kB of 131.0 kB  12.4 kB/s  6 s left". */
+/** "███████░░░░░░░░░  43 %  56.3 kB of 131.0 kB  12.4 kB/s  6 s left". */
 export function progressText({ done, total, bytesPerSecond, remainingMs }: TransferProgress): string {
   const share = total === 0 ? 1 : done / total;
   const filled = Math.floor(share * BAR);
@@ -91,19 +93,45 @@ export class ProgressShow {
   }
 }
 
-/** Does a transfer under a bar; where the user stops it, says what becomes of it. @param what "upload", which can be gone on with, or "download" */
-export async function withProgress<T>(context: Context, what: "upload" | "download", work: (show: ProgressShow) => Promise<T>): Promise<T> {
-  const progress = new ProgressShow(context, what);
+/** After these the same command can go on. */
+const CUT_SHORT: readonly unknown[] = ["ERR_TIMEOUT", "ERR_CLOSED", "ERR_DISCONNECTED", "ERR_MCUMGR_STALLED", "ERR_TRANSPORT", "ERR_RADIO"];
+
+/**
+ * What was cut short, with the way on: the user who stopped it is told `sentence` at once, and any other failure says it after its own.
+ *
+ * @param signal of the command, which ends with its time too
+ * @returns what is to be thrown
+ */
+export function withWayOn(context: Context, signal: AbortSignal, error: unknown, sentence: string): unknown {
+  const { terminal } = context;
+  if (context.signal.aborted) {
+    if (!(context.signal.reason instanceof InterruptedError)) return error;
+    if (terminal.json) terminal.object({ type: "stopped", message: sentence });
+    else terminal.note(sentence);
+    return error;
+  }
+  const failure: unknown = signal.aborted ? signal.reason : error;
+  if (!(failure instanceof Error) || !(signal.aborted || CUT_SHORT.includes(codeOf(failure)))) return error;
+  return new CommandError(`${failure.message}; ${sentence}`, { cause: failure });
+}
+
+export const GOES_ON = "type the same command again, and it goes on from there";
+
+/** Does an upload under a bar; where it is cut short, says how to go on. */
+export async function withProgress<T>({ context, signal }: ProgressAt, work: (show: ProgressShow) => Promise<T>): Promise<T> {
+  const progress = new ProgressShow(context, "upload");
   try {
     return await work(progress);
   } catch (error) {
     progress.end();
-    if (context.signal.aborted && progress.share !== undefined)
-      context.terminal.note(
-        `stopped at ${progress.share} %: ${what === "upload" ? "type the same command again, and it goes on from there" : "no file was written"}`,
-      );
-    throw error;
+    throw progress.share === undefined ? error : withWayOn(context, signal, error, `stopped at ${progress.share} %: ${GOES_ON}`);
   } finally {
     progress.end();
   }
+}
+
+export interface ProgressAt {
+  readonly context: Context;
+  /** Of the command. */
+  readonly signal: AbortSignal;
 }

@@ -35,6 +35,7 @@ export async function serve({ context, target }: Invocation, options: Options): 
     mode: options.mode,
     bufCount: options.buffers,
     bufSize: options.bufferSize,
+    ...(context.io.clock && { clock: context.io.clock }),
   } satisfies SimulatedMcumgrDeviceOptions);
   closing.add(() => device[Symbol.asyncDispose]());
   device.on("running", (running) => {

@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import type { Clock } from "jelling/async";
 import type { Firmware, McumgrClient, OpenMcumgrLink } from "jelling/mcumgr";
 import { pairingAgent, pairingPolicy } from "../../agent.ts";
 import { Closing } from "../../closing.ts";
 import { type Context, durationText } from "../../context.ts";
 import { CommandError, codeOf, UsageError } from "../../errors.ts";
+import { readInput } from "../../input-file.ts";
 import { openSession } from "../../session.ts";
 import type { Terminal } from "../../terminal.ts";
 import { printable } from "../../text.ts";
@@ -121,7 +121,7 @@ export async function withClient(at: Invocation, work: (managed: Managed) => Pro
     await work({ client, signal, clock });
   } catch (error) {
     if (!deadline.timedOut()) throw explained(error);
-    if (isOpen) throw signal.reason;
+    if (isOpen) throw error instanceof CommandError ? error : signal.reason;
     const where = target.serial ?? target.udp ?? (target.ble === true ? undefined : target.ble) ?? "the device";
     throw new CommandError(`no connection to ${where} within ${durationText(context.timeoutMs(0))}`, { cause: error });
   } finally {
@@ -143,10 +143,25 @@ function explained(error: unknown): unknown {
   return error;
 }
 
+/** Longest file that is read. */
+const LONGEST_FILE = 256 << 20;
+
+/** All of a file, or of a pipe. @throws the system's error, which names it · {CommandError} it is empty, or too long */
+export async function readDataFile({ signal }: Context, file: string, { mayBeEmpty = false } = {}): Promise<Uint8Array> {
+  try {
+    const octets = await readInput(file, { signal, maxOctets: LONGEST_FILE });
+    if (octets.length > 0 || mayBeEmpty) return octets;
+  } catch (error) {
+    if (error instanceof RangeError) throw new CommandError(`${file} is ${error.message}`, { cause: error });
+    throw error instanceof Error && !signal.aborted ? Object.assign(error, { path: file }) : error;
+  }
+  throw new CommandError(`${file} is empty`);
+}
+
 /** Reads a file of firmware; what is wrong with it is said with its name. */
-export async function readFirmwareFile(file: string): Promise<Firmware> {
+export async function readFirmwareFile(context: Context, file: string): Promise<Firmware> {
   const { ImageFileError, readFirmware } = await import("jelling/mcumgr");
-  const octets = new Uint8Array(await readFile(file));
+  const octets = await readDataFile(context, file);
   try {
     return readFirmware(octets);
   } catch (error) {

@@ -1,10 +1,12 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "jelling/async";
 import type { OpenMcumgrLink } from "jelling/mcumgr";
-import type { SimulatedMcumgrDevice, SimulatedMcumgrDeviceOptions } from "jelling/testing";
+import type { SimulatedMcumgrDevice, SimulatedMcumgrDeviceOptions, SimulatedMcumgrState } from "jelling/testing";
 import type { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
+import { writeState } from "../../output-file.ts";
+import type { Invocation } from "./session.ts";
 
 /** About as fast as the flash memory of a small controller: a person sees the progress, and can interrupt it. */
 export const REAL_TIMES = { eraseMsPerSector: 5, writeMsPerKibibyte: 20 } as const;
@@ -15,36 +17,63 @@ export const FURNITURE: SimulatedMcumgrDeviceOptions = {
   settings: { "device/name": new TextEncoder().encode("simulated") },
 };
 
-async function kept(path: string): Promise<Uint8Array | undefined> {
-  return await readFile(path).then(
-    (octets) => new Uint8Array(octets),
-    () => undefined,
+const OCTETS = "base64";
+
+/** Octets stand in JSON as `{"base64": "…"}`. */
+function textOf(state: SimulatedMcumgrState): string {
+  return JSON.stringify(state, (_name, value: unknown) =>
+    value instanceof Uint8Array ? { [OCTETS]: Buffer.from(value).toString(OCTETS) } : value,
   );
 }
 
-/**
- * The device of `-t sim:`, in this process. What is in its slots is kept from one command to the next, as if its power had gone in between.
- */
+function stateOf(text: string): SimulatedMcumgrState {
+  return JSON.parse(text, (_name, value: unknown) => {
+    const octets = value !== null && typeof value === "object" ? (value as { [OCTETS]?: unknown })[OCTETS] : undefined;
+    return typeof octets === "string" ? new Uint8Array(Buffer.from(octets, OCTETS)) : value;
+  }) as SimulatedMcumgrState;
+}
+
+/** Where the simulated device of this user is kept. */
+export function keptDevicePath(folder: string): string {
+  return join(folder, "mcumgr.json");
+}
+
+/** The simulated device of this user. Disposing it keeps what it is for the next command: its time stands still in between. */
+export interface KeptDevice extends AsyncDisposable {
+  readonly device: SimulatedMcumgrDevice;
+}
+
+/** @param folder of what is simulated @param tell told where what was kept is of no use */
+export async function openKeptDevice(folder: string, clock: Clock | undefined, tell: (sentence: string) => void): Promise<KeptDevice> {
+  const { SimulatedMcumgrDevice: DeviceClass } = await import("jelling/testing");
+  const path = keptDevicePath(folder);
+  const options: SimulatedMcumgrDeviceOptions = { ...FURNITURE, ...REAL_TIMES, ...(clock && { clock }) };
+  let device: SimulatedMcumgrDevice | undefined;
+  try {
+    device = new DeviceClass({ ...options, state: stateOf(await readFile(path, "utf8")) });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+      tell(`${path} cannot be used (${(error as Error).message}): the simulated device begins anew`);
+  }
+  const kept = device ?? new DeviceClass(options);
+  return {
+    device: kept,
+    [Symbol.asyncDispose]: async () => await writeState(path, textOf(await kept.save())),
+  };
+}
+
+async function folderOf(context: Context): Promise<string> {
+  const { stateFolder } = await import("jelling/node");
+  return join(stateFolder(context.io.env), "sim");
+}
+
+/** The device of `-t sim:`, in this process. */
 export async function openSimulated(context: Context, closing: Closing): Promise<{ open: OpenMcumgrLink; clock?: Clock }> {
-  const [{ stateFolder }, { SimulatedMcumgrDevice: DeviceClass }, { createMemoryLinks }] = await Promise.all([
-    import("jelling/node"),
-    import("jelling/testing"),
-    import("jelling/mcumgr"),
-  ]);
-  const folder = join(stateFolder(context.io.env), "sim");
-  const paths = [0, 1].map((slot) => join(folder, `mcumgr-slot-${slot}.bin`));
-  const [primary, secondary] = await Promise.all(paths.map(kept));
-  const image = { ...(primary && { primary }), ...(secondary && { secondary }) };
+  const { createMemoryLinks } = await import("jelling/mcumgr");
   const { clock } = context.io;
-  const device = new DeviceClass({ ...FURNITURE, ...REAL_TIMES, ...(clock && { clock }), images: [image] });
-  if (primary !== undefined) await device.reset();
-  closing.add(async () => {
-    const slots = [0, 1].map((slot) => device.slot(0, slot).octets);
-    await device[Symbol.asyncDispose]();
-    await mkdir(folder, { recursive: true });
-    await Promise.all(slots.map((octets, slot) => writeFile(paths[slot]!, octets)));
-  });
-  return { open: openerTo(device, createMemoryLinks), ...(clock && { clock }) };
+  const kept = await openKeptDevice(await folderOf(context), clock, (sentence) => context.terminal.note(sentence));
+  closing.add(() => kept[Symbol.asyncDispose]());
+  return { open: openerTo(kept.device, createMemoryLinks), ...(clock && { clock }) };
 }
 
 function openerTo(device: SimulatedMcumgrDevice, createLinks: typeof import("jelling/mcumgr").createMemoryLinks): OpenMcumgrLink {
@@ -53,4 +82,13 @@ function openerTo(device: SimulatedMcumgrDevice, createLinks: typeof import("jel
     device.attach(links.server);
     return Promise.resolve(links.client);
   };
+}
+
+/** Takes what was kept away: the next command finds a device as it left the factory. */
+export async function renew({ context }: Invocation): Promise<void> {
+  await rm(keptDevicePath(await folderOf(context)), { force: true });
+  context.terminal.result(
+    () => ({ renewed: true }),
+    () => "the simulated device is new: version 1.0.0 runs",
+  );
 }

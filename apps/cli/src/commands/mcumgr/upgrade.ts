@@ -1,7 +1,7 @@
 import type { UpgradeEvent, UpgradePlan, UpgradePlanOptions, UpgradeResult } from "jelling/mcumgr";
 import type { Context } from "../../context.ts";
 import { CommandError } from "../../errors.ts";
-import { ProgressShow, plain } from "./output.ts";
+import { GOES_ON, ProgressShow, plain, withWayOn } from "./output.ts";
 import { type Invocation, readFirmwareFile, withClient } from "./session.ts";
 
 interface Options {
@@ -20,7 +20,7 @@ interface Options {
 export async function upgrade(at: Invocation, file: string, options: Options): Promise<void> {
   const { context } = at;
   const { readUpgradeFacts, planUpgrade, upgradeFirmware } = await import("jelling/mcumgr");
-  const firmware = await readFirmwareFile(file);
+  const firmware = await readFirmwareFile(context, file);
   const planOptions: UpgradePlanOptions = {
     image: options.image,
     slot: options.slot,
@@ -52,8 +52,7 @@ export async function upgrade(at: Invocation, file: string, options: Options): P
       if (result.outcome === "blocked") throw blocked(result.plan);
     } catch (error) {
       teller.end();
-      if (signal.aborted) context.terminal.note(teller.stopped);
-      throw error;
+      throw withWayOn(context, signal, error, teller.stopped);
     }
   });
 }
@@ -148,7 +147,7 @@ class Teller {
     if (this.#hasReset) return "stopped while the device starts: type the same command again, and it looks what runs, and confirms it";
     if (this.#hasMarked) return "stopped before the reset: the next start tries the new image; type the same command again, and it goes on";
     const where = share === undefined ? "stopped" : `stopped at ${share} %`;
-    return `${where}: the device runs what it ran before; type the same command again, and it goes on from there`;
+    return `${where}: the device runs what it ran before; ${GOES_ON}`;
   }
 
   tell(event: UpgradeEvent): void {
