@@ -64,7 +64,7 @@ export function mcumgrCommands(mcumgr: Command, run: Run): void {
   mcumgr
     .command("renew")
     .description("make the simulated device of -t sim: new, which is kept from one command to the next")
-    .action(act(() => import("./commands/mcumgr/simulated.ts"), "renew"));
+    .action(act(() => import("./commands/mcumgr/renew.ts"), "renew"));
 
   mcumgr
     .command("serve")

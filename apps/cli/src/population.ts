@@ -8,7 +8,7 @@ import { FileBondStore } from "jelling/node";
 import { IoCapability, type PairingAgent } from "jelling/smp";
 import { EXAMPLE_DEVICES, exampleAddress, SimulatedMcumgrDevice, serveOverGatt, startExampleDevice } from "jelling/testing";
 import { Closing } from "./closing.ts";
-import type { KeptDevice } from "./commands/mcumgr/simulated.ts";
+import type { KeptDevice } from "./commands/mcumgr/kept-device.ts";
 import { UsageError } from "./errors.ts";
 
 export interface PopulationOptions {
@@ -137,7 +137,7 @@ export class Population implements AsyncDisposable {
   }
 
   async #managedDevice(): Promise<KeptDevice> {
-    const { FURNITURE, openKeptDevice, REAL_TIMES } = await import("./commands/mcumgr/simulated.ts");
+    const { FURNITURE, openKeptDevice, REAL_TIMES } = await import("./commands/mcumgr/kept-device.ts");
     const { keeps, folder, tell } = this.#options;
     if (keeps) return await openKeptDevice(folder, this.#clock, tell);
     const device = new SimulatedMcumgrDevice({ ...FURNITURE, ...REAL_TIMES, clock: this.#clock });

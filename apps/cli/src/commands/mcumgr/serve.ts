@@ -3,8 +3,8 @@ import type { SimulatedBootloaderMode, SimulatedMcumgrDeviceOptions } from "jell
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
 import { UsageError } from "../../errors.ts";
+import { FURNITURE, REAL_TIMES } from "./kept-device.ts";
 import type { Invocation } from "./session.ts";
-import { FURNITURE, REAL_TIMES } from "./simulated.ts";
 
 interface Options {
   host: string;
