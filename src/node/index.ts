@@ -20,3 +20,4 @@ export {
 } from "./mcumgr-udp.ts";
 export { FileError, readPrivateFile, withLock, writePrivateFile } from "./private-file.ts";
 export { openPseudoTerminal, type PseudoTerminal } from "./pseudo-terminal.ts";
+export { listSerialPorts, type SerialPortInfo } from "./serial-ports.ts";

@@ -98,7 +98,7 @@ async function resolve(host: string, family: 4 | 6 | undefined): Promise<{ addre
     const found = all.find((one) => one.family === 4) ?? all[0];
     if (found) return { address: found.address, family: found.family as 4 | 6 };
   } catch (cause) {
-    throw new TransportError("not-found", `the name ${host} is not known: ${textOf(cause)}`, { cause });
+    throw new TransportError("not-found", lookupText(host, cause), { cause });
   }
   throw new TransportError("not-found", `the name ${host} has no address`);
 }
@@ -333,4 +333,11 @@ class UdpPeerLink extends LinkBase {
   protected release(): void {
     this.#onEnd();
   }
+}
+
+function lookupText(host: string, cause: unknown): string {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === "ENOTFOUND") return `the name ${host} is not known`;
+  if (code === "EAI_AGAIN") return `the name ${host} cannot be looked up now: no name server answers`;
+  return `the name ${host} is not known: ${textOf(cause)}`;
 }

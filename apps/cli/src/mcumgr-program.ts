@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { Invocation, TargetOptions } from "./commands/mcumgr/session.ts";
 import type { Context } from "./context.ts";
 import { parseDuration, parseWhole } from "./duration.ts";
-import { UsageError } from "./errors.ts";
+import { codeOf, explain, oneLine, UsageError } from "./errors.ts";
 
 type Load = () => Promise<{ readonly [name: string]: unknown }>;
 type Run = (load: Load, name: string) => (...args: unknown[]) => Promise<void>;
@@ -32,7 +32,7 @@ export function mcumgrCommands(mcumgr: Command, run: Run): void {
     run(async () => {
       const work = (await load())[name] as Work;
       const target = (): TargetOptions => mcumgr.opts<TargetOptions>();
-      return { [name]: (context: Context, ...rest: unknown[]) => work({ context, target: target() }, ...rest) };
+      return { [name]: (context: Context, ...rest: unknown[]) => toldOnce(context, () => work({ context, target: target() }, ...rest)) };
     }, name);
 
   mcumgr
@@ -45,7 +45,10 @@ export function mcumgrCommands(mcumgr: Command, run: Run): void {
     .option("--no-confirm", "leave it on trial: the start after the next goes back, unless somebody confirms it")
     .addOption(new Option("--permanent", "make it stay before it has run, with no way back").conflicts("confirm"))
     .option("--no-reset", "end before the reset")
-    .option("-f, --force", "although another image is in the way, the running version is newer, or the image is damaged")
+    .option(
+      "-f, --force",
+      "although another image is in the way, the running version is newer, or the image is damaged; a file that is no image is refused",
+    )
     .option("-n, --dry-run", "say what would be done and why, and do nothing")
     .option("--recovery", "the bootloader's serial recovery answers (default: found out)")
     .option("--start-timeout <TIME>", "how long the device may take to answer after its reset (default: 3m)", (text) => parseDuration(text))
@@ -60,6 +63,11 @@ export function mcumgrCommands(mcumgr: Command, run: Run): void {
     .command("scan")
     .description("list the devices that advertise mcumgr over BLE, for --timeout (10 s) or until Ctrl-C")
     .action(act(() => import("./commands/mcumgr/scan.ts"), "scan"));
+
+  mcumgr
+    .command("ports")
+    .description("list the serial ports of this machine, for --serial")
+    .action(act(() => import("./commands/mcumgr/ports.ts"), "ports"));
 
   mcumgr
     .command("renew")
@@ -92,6 +100,27 @@ export function mcumgrCommands(mcumgr: Command, run: Run): void {
     .action(act(() => import("./commands/mcumgr/serve.ts"), "serve"));
 }
 
+/** With `--json` a failure is an object too: who reads them learns what has failed, and by which code. */
+async function toldOnce({ terminal, signal }: Context, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!signal.aborted) terminal.object(failureObject(error));
+    throw error;
+  }
+}
+
+/** `code` is the library's, `rc` and the names are those of the device's answer. */
+function failureObject(error: unknown): Record<string, unknown> {
+  const { message, status } = explain(error);
+  let coded: unknown = error;
+  while (coded instanceof Error && !String(codeOf(coded)).startsWith("ERR_") && coded.cause instanceof Error) coded = coded.cause;
+  const code = codeOf(coded);
+  const { rc, rcName, groupName, reason } = coded as { rc?: unknown; rcName?: unknown; groupName?: unknown; reason?: unknown };
+  const answer = code === "ERR_MCUMGR" ? { rc, rcName, group: groupName, reason } : {};
+  return { type: "error", status, message: oneLine(message ?? ""), ...(typeof code === "string" && { code }), ...answer };
+}
+
 function imageCommands(command: Command, act: Run): void {
   const load: Load = () => import("./commands/mcumgr/image.ts");
   command.command("state").aliases(["list", "state-read"]).description("what is in the slots").action(act(load, "state"));
@@ -105,6 +134,12 @@ function imageCommands(command: Command, act: Run): void {
     .description("make the image stay; without HASH the one that runs")
     .argument("[HASH]", "digest of the image, from image state")
     .action(act(load, "confirm"));
+  command
+    .command("state-write")
+    .description("the same under another name: test HASH, or with --confirm make it stay")
+    .argument("[HASH]", "digest of the image, from image state (default: the one that runs, which --confirm makes stay)")
+    .option("--confirm", "make it stay")
+    .action(act(load, "stateWrite"));
   command
     .command("erase")
     .description("erase a slot")

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { mkdir, open, realpath, rename, stat, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "./errors.ts";
 
 /** Names the file in a system's error that does not: what a descriptor is asked for knows no name. */
@@ -16,7 +16,8 @@ async function targetOf(path: string): Promise<{ path: string; isReplaced: boole
   try {
     const real = await realpath(path); // what a link points to is replaced, not the link
     const stats = await stat(real);
-    return { path: real, isReplaced: stats.isFile() };
+    // /dev/stdout leads to a file that somebody else writes to.
+    return { path: real, isReplaced: stats.isFile() && !/^\/(dev|proc)\//.test(resolve(path)) };
   } catch (error) {
     if (codeOf(error) === "ENOENT") return { path, isReplaced: true };
     throw error;
@@ -60,8 +61,10 @@ const PART_LIMIT = 64 << 20;
  * earlier time is offered; whether it belongs to the same file is for the caller to prove.
  */
 export class PartialFile {
-  /** Where it will be. */
+  /** Where it will be, as it was given. */
   readonly path: string;
+  /** The same, where links lead. */
+  readonly #place: string;
   readonly #part: string;
   readonly #isReplaced: boolean;
   #fd: number | undefined;
@@ -69,6 +72,7 @@ export class PartialFile {
 
   private constructor(path: string, real: string, isReplaced: boolean) {
     this.path = path;
+    this.#place = real;
     this.#isReplaced = isReplaced;
     this.#part = isReplaced ? `${real}.part` : real;
     try {
@@ -133,7 +137,7 @@ export class PartialFile {
         fsyncSync(this.#fd);
       }
       this.close();
-      if (this.#isReplaced) renameSync(this.#part, this.path);
+      if (this.#isReplaced) renameSync(this.#part, this.#place);
     } catch (error) {
       throw named(error, this.path);
     }

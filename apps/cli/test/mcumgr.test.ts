@@ -149,7 +149,26 @@ test.each([
   ["image state --udp 127.0.0.1:1 --serial x", 2, "exclude each other"],
   ["image state --udp 127.0.0.1:99999", 2, '--udp "127.0.0.1:99999": expected HOST'],
   ["image state --udp 127.0.0.1:9", 1, "nobody listens there"],
-  ["image state --serial /dev/nothing --timeout 300ms", 1, "no connection to /dev/nothing within 300 ms"],
+  ["image state --udp no-such-host.invalid", 1, "jelling: the name no-such-host.invalid "],
+  ["image state --udp 127.0.0.1:9 --framing raw", 2, "--framing is for --serial"],
+  ["image state --serial /dev/nothing --timeout 300ms", 1, "there is no /dev/nothing"],
+  ["image state --serial /dev/nothing@0", 2, "expected PORT or PORT@BAUD"],
+  ["image state --ble Attic -t sim:mcumgr --timeout 500ms", 1, "no connection to Attic within 500 ms"],
+  ["image state -t sim:nothing --ble x", 2, '"nothing" is no simulated device'],
+  ["upgrade nowhere.bin -t sim:", 1, "nowhere.bin: no such file"],
+  ["upgrade . -t sim:", 1, ".: it is a folder"],
+  ["upgrade /dev/null -t sim:", 1, "/dev/null is empty"],
+  ["upgrade package.json -t sim:", 1, "package.json: no MCUboot image"],
+  ["upgrade package.json -t sim: --force", 1, '"image upload FILE --force" sends any file as it is'],
+  ["image upload package.json -t sim: --force", 1, "InvalidImageMagic"],
+  ["image create /nowhere/x.bin", 1, "/nowhere/x.bin: no such file or folder"],
+  ["image create /dev/full", 1, "/dev/full: no space left on the device"],
+  ["image state-write -t sim:", 2, "the digest of which image?"],
+  ["file download /lfs1/hello.txt /dev/full -t sim:", 1, "/dev/full: no space left on the device"],
+  ["file download /lfs1/hello.txt /nowhere/x -t sim:", 1, "/nowhere/x.part: no such file or folder"],
+  ["file download /lfs1/.. -t sim:", 2, "says no name for the file here"],
+  ["file download /lfs1/none /dev/null -t sim:", 1, "there is no such file"],
+  ["file upload nowhere.txt /lfs1/x -t sim:", 1, "nowhere.txt: no such file"],
   ["image test xyz --udp 127.0.0.1:9", 2, '"xyz" is no digest'],
   ["shell --udp 127.0.0.1:9", 2, "a prompt needs a terminal"],
   ["serve", 2, "serve: where?"],
@@ -159,6 +178,29 @@ test.each([
   expect(err.trim().split("\n")).toHaveLength(1);
   expect(out).toBe("");
   expect(got).toBe(status);
+});
+
+test("with --json a failure is one object, with the code of the library and the device's own", async () => {
+  const failures = async (line: string) => {
+    const { status, out, err } = await manage(`${line} --json`);
+    expect(err.trim().split("\n")).toHaveLength(1);
+    const [object, ...more] = objects(out);
+    expect(more).toEqual([]);
+    expect(err).toBe(`jelling: ${object!.message}\n`);
+    expect(object).toMatchObject({ type: "error", status });
+    return object;
+  };
+  expect(await failures("file size /lfs1/none")).toMatchObject({ code: "ERR_MCUMGR", rc: 3, rcName: "NotFound", group: "files" });
+  expect(await failures("raw 77 1")).toMatchObject({ code: "ERR_MCUMGR", rcName: "NotSupported" });
+  expect(await failures("upgrade nowhere.bin")).toMatchObject({ code: "ENOENT", message: "nowhere.bin: no such file or folder" });
+  expect(await failures("upgrade package.json")).toMatchObject({ code: "ERR_IMAGE_FILE" });
+  expect(await failures("image test xyz")).toMatchObject({ status: 2 });
+});
+
+test("the serial ports of this machine are listed, or one sentence says that there are none", async () => {
+  const { status, out, err } = await run("ports");
+  expect(status).toBe(0);
+  expect(out === "" ? err : out).toMatch(out === "" ? /^no serial port was found: [^\n]*\n$/ : /^path/);
 });
 
 test.each([

@@ -43,6 +43,12 @@ export function confirm(at: Invocation, hash: string | undefined): Promise<void>
   return setState(at, digest(hash), true);
 }
 
+export function stateWrite(at: Invocation, hash: string | undefined, { confirm: stays = false }: { confirm?: boolean }): Promise<void> {
+  if (hash === undefined && !stays)
+    throw new UsageError("state-write: the digest of which image? (--confirm alone means the one that runs)");
+  return setState(at, digest(hash), stays);
+}
+
 function setState(at: Invocation, hash: Uint8Array | undefined, confirmed: boolean): Promise<void> {
   return withClient(at, async (managed) => {
     await managed.client.image.setState({ ...(hash && { hash }), confirm: confirmed }, { signal: managed.signal });

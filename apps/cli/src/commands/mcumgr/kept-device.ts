@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "jelling/async";
 import type { SimulatedMcumgrDevice, SimulatedMcumgrDeviceOptions, SimulatedMcumgrState } from "jelling/testing";

@@ -55,10 +55,16 @@ export function parseSerial(text: string): { path: string; baudRate?: number } {
   return { path: match[1], ...(baudRate === undefined ? {} : { baudRate }) };
 }
 
+/** How long a port that is not there, or not ours yet, is waited for: a device that was reset comes back. */
+const SERIAL_OPEN_MS = 5000;
+/** Of the command's time, so that what stands in the way is known when that is over. */
+const SERIAL_SHARE = 0.8;
+
 async function openerOf({ context, target }: Invocation, closing: Closing): Promise<{ open: OpenMcumgrLink; clock?: Clock | undefined }> {
   const { ble, serial, udp } = target;
   const given = [ble, serial, udp].filter((value) => value !== undefined);
   if (given.length > 1) throw new UsageError("which device? --ble, --serial and --udp exclude each other");
+  if (target.framing !== undefined && serial === undefined) throw new UsageError("--framing is for --serial");
   if (udp !== undefined) {
     const { createUdpOpener } = await import("jelling/node");
     return { open: createUdpOpener(parseUdp(udp)) };
@@ -70,6 +76,7 @@ async function openerOf({ context, target }: Invocation, closing: Closing): Prom
       open: createSerialOpener({
         ...parseSerial(serial),
         framing: target.framing,
+        timeoutMs: context.timeoutMs(SERIAL_OPEN_MS / SERIAL_SHARE) * SERIAL_SHARE,
         ...(target.framing === "raw" ? {} : { onConsole: (octets: Uint8Array) => tellConsole(terminal, octets) }),
       }),
     };
@@ -158,14 +165,14 @@ export async function readDataFile({ signal }: Context, file: string, { mayBeEmp
   throw new CommandError(`${file} is empty`);
 }
 
-/** Reads a file of firmware; what is wrong with it is said with its name. */
-export async function readFirmwareFile(context: Context, file: string): Promise<Firmware> {
+/** Reads a file of firmware; what is wrong with it is said with its name. @param wayOut what is said behind that */
+export async function readFirmwareFile(context: Context, file: string, wayOut = ""): Promise<Firmware> {
   const { ImageFileError, readFirmware } = await import("jelling/mcumgr");
   const octets = await readDataFile(context, file);
   try {
     return readFirmware(octets);
   } catch (error) {
     if (!(error instanceof ImageFileError)) throw error;
-    throw new CommandError(`${file}: ${error.message}`, { cause: error });
+    throw new CommandError(`${file}: ${error.message}${wayOut}`, { cause: error });
   }
 }

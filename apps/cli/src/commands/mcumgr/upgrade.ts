@@ -16,11 +16,15 @@ interface Options {
   startTimeout?: number;
 }
 
+/** An upgrade marks an image, and looks for it again, by its digest. */
+const NO_FORCE =
+  '; forced or not, an upgrade needs an image, by whose digest it is marked and found again: "image upload FILE --force" sends any file as it is';
+
 /** Brings a file of firmware to life, or says what that would take. */
 export async function upgrade(at: Invocation, file: string, options: Options): Promise<void> {
   const { context } = at;
   const { readUpgradeFacts, planUpgrade, upgradeFirmware } = await import("jelling/mcumgr");
-  const firmware = await readFirmwareFile(context, file);
+  const firmware = await readFirmwareFile(context, file, options.force ? NO_FORCE : "");
   const planOptions: UpgradePlanOptions = {
     image: options.image,
     slot: options.slot,
