@@ -129,6 +129,8 @@ const groupNames = new Set([
   "settings",
   "zephyr",
   "scan",
+  "ports",
+  "renew",
   "serve",
   "raw",
 ]);
