@@ -52,6 +52,7 @@ export {
   type OpenControllerOptions,
   type PhyName,
   type PhyPreference,
+  type RunningScan,
 } from "./device/index.ts";
 export type {
   AdStructure,

@@ -155,6 +155,13 @@ test("a notification goes to all subscribers, to one of them where it is said, k
   expect(sent()[0]!.at(-1)).toBe("1b030005");
 });
 
+test("a name may be given as octets, which need not be UTF-8", () => {
+  const server = new GattServer();
+  server.addService(gapService({ name: () => Uint8Array.of(0x41, 0xff, 0x00) }));
+  using pair = raw(server);
+  expect(ask(pair, "0a0300")).toEqual(["0b41ff00"]);
+});
+
 test("a name that is asked for is asked at every read, and told where it is written", () => {
   let name = "first";
   const written: string[] = [];

@@ -68,13 +68,13 @@ const PIPELINED_REQUESTS = 8;
 export class AttBearer {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly policy: ResolvedAttPolicy;
   readonly channel: PduChannel;
   /** Takes notifications and indications; set by GattClient. */
   client: AttClientSide | undefined;
   /** Takes requests and commands; set by GattServer. Without one every request but Exchange MTU is answered Request Not Supported. */
   server: AttServerSide | undefined;
 
+  #policy: ResolvedAttPolicy;
   readonly #events = new Emitter<AttBearerEvents>();
   readonly #requests: RequestQueue;
   readonly #flow: FlowQueue;
@@ -102,7 +102,7 @@ export class AttBearer {
     this.channel = channel;
     this.clock = clock;
     this.logger = logger;
-    this.policy = resolveAttPolicy(policy);
+    this.#policy = resolveAttPolicy(policy);
     const onTimeout = (error: AttTimeoutError): void => this.#fail(error);
     this.#flow = new FlowQueue(channel, clock, () => this.writable);
     this.#requests = new RequestQueue({ channel, clock, onTimeout, refusal: (security) => this.securityRefusal(security) });
@@ -113,6 +113,23 @@ export class AttBearer {
       else if (end > offset) this.#onPdu(bytes[offset]!, bytes, offset, end);
     };
     channel.onClose = (reason) => this.close(reason);
+  }
+
+  get policy(): ResolvedAttPolicy {
+    return this.#policy;
+  }
+
+  /**
+   * Changes the policy's MTU, where no exchange was made or asked for yet: our receive MTU is the same whoever asks (Vol 3 Part F 3.4.2.2).
+   *
+   * @returns false: it is too late for that on this bearer
+   * @throws {ArgumentError} below 23 or above 65,535
+   */
+  setPreferredMtu(mtu: number): boolean {
+    const policy = resolveAttPolicy({ ...this.#policy, mtu });
+    if (this.#mtuExchanged || this.#mtuExchange) return false;
+    this.#policy = policy;
+    return true;
   }
 
   /** ATT_MTU: 23 until an exchange. The same in both directions. */

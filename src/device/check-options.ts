@@ -28,6 +28,7 @@ const DEVICE_OPTIONS = optionNames<DeviceOptions>({
   staticAddress: true,
   irk: true,
   privateAddressIntervalMs: true,
+  nonResolvableAddress: true,
   pairing: true,
   agent: true,
   att: true,

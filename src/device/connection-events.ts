@@ -1,7 +1,7 @@
 import type { LinkSecurity } from "../att/index.ts";
 import type { BleError } from "../core/error.ts";
 import type { LinkParameters } from "../gap/index.ts";
-import type { DisconnectedError } from "../hci/index.ts";
+import type { DisconnectedError, HciError } from "../hci/index.ts";
 import type { PairingReport } from "../smp/index.ts";
 import type { LinkPhy } from "./phy-updates.ts";
 
@@ -19,6 +19,8 @@ export type ConnectionEvents = {
   /** A pairing or an encryption failed, whoever asked for it. */
   securityFailure: BleError;
   parameters: LinkParameters;
+  /** A change of parameters that was under way came to nothing, whoever asked for it; those in force stay. */
+  parametersFailure: HciError;
   dataLength: DataLength;
   /** The physical layer changed, whoever asked for it. */
   phy: LinkPhy;
@@ -33,6 +35,7 @@ export const CONNECTION_EVENTS: readonly (keyof ConnectionEvents)[] = [
   "paired",
   "securityFailure",
   "parameters",
+  "parametersFailure",
   "dataLength",
   "phy",
   "mtu",

@@ -455,7 +455,7 @@ export class Connection implements AsyncDisposable {
     if (status === HciErrorCode.Success) {
       this.#parameters = parameters;
       this.#events.emit("parameters", parameters);
-    }
+    } else this.#events.emit("parametersFailure", new HciError({ status, command: "LeConnectionUpdate" }));
     this.#procedures.onConnectionUpdate(status, parameters);
   }
 

@@ -13,7 +13,9 @@ import {
   checkConnectOptions,
   DEFAULT_CONNECT_TIMEOUT_MS,
   type OnAdvertisement,
+  OWN_ADDRESS_KINDS,
   type OwnAddresses,
+  type OwnAddressKind,
   Radio,
   Scanner,
   type ScanReports,
@@ -29,7 +31,14 @@ import { DiscardedLinks } from "./discarded-links.ts";
 import { established, isNotEstablished, notEstablished } from "./establishment.ts";
 import { bindEvents, type NewLink } from "./events.ts";
 import { openStack, type Stack } from "./opening.ts";
-import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceScanOptions, OpenController } from "./options.ts";
+import type {
+  DeviceAdvertiseOptions,
+  DeviceConnectOptions,
+  DeviceOptions,
+  DeviceScanOptions,
+  OpenController,
+  RunningScan,
+} from "./options.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 
 /** How long closing waits for the links to be taken down; the controller is reset afterwards in any case. */
@@ -155,6 +164,25 @@ export class Device implements AsyncDisposable {
   get address(): Address {
     return this.#own.current(this.#own.defaultKind);
   }
+  /** The public address, where the controller has one. */
+  get publicAddress(): Address | undefined {
+    return this.#own.publicAddress;
+  }
+  /**
+   * The address that is shown for this kind now; a private one is another one later.
+   *
+   * @throws {ArgumentError} the controller has no public address
+   */
+  ownAddress(kind: OwnAddressKind): Address {
+    checkChoice("own address", kind, OWN_ADDRESS_KINDS);
+    return this.#own.current(kind);
+  }
+  /** Makes a new non-resolvable private address and gives it. What shows the old one is stopped for a moment and goes on with the new one. */
+  renewNonResolvableAddress(): Address {
+    const address = this.#own.renewNonResolvable();
+    void this.#radio.update();
+    return address;
+  }
   get clock(): Clock {
     return this.#hci.clock;
   }
@@ -243,14 +271,17 @@ export class Device implements AsyncDisposable {
    *
    * @throws as `scan`; scans that run already are not harmed
    */
-  async startScan(options: DeviceScanOptions, onAdvertisement: OnAdvertisement): Promise<AsyncDisposable> {
+  async startScan(options: DeviceScanOptions, onAdvertisement: OnAdvertisement): Promise<RunningScan> {
     this.#throwIfClosed();
     checkFunction("startScan: onAdvertisement", onAdvertisement ?? null);
     const scan = await this.#scanner.scan(options, onAdvertisement);
     const listener = onAbort(options.signal, () => this.#scanner.abandon(scan));
-    scan.onEnd = () => listener[Symbol.dispose]();
-    if (scan.ended) listener[Symbol.dispose]();
-    return { [Symbol.asyncDispose]: () => this.#scanner.stop(scan) };
+    const closed = new Promise<unknown>((resolve) => {
+      scan.onEnd = resolve;
+      if (scan.ended) resolve(scan.ended.error);
+    });
+    void closed.then(() => listener[Symbol.dispose]());
+    return { closed, [Symbol.asyncDispose]: () => this.#scanner.stop(scan) };
   }
 
   /**

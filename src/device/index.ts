@@ -11,6 +11,7 @@ export type {
   DeviceScanOptions,
   OpenController,
   OpenControllerOptions,
+  RunningScan,
 } from "./options.ts";
 export type { LinkPhy, PhyName, PhyPreference } from "./phy-updates.ts";
 export type { AuthorizationQuestion, ConnectionPolicy } from "./policy.ts";

@@ -57,6 +57,7 @@ export async function openStack(controller: HciTransport | OpenController, optio
       staticAddress: options.staticAddress,
       irk: options.irk,
       privateAddressIntervalMs: options.privateAddressIntervalMs,
+      nonResolvableAddress: options.nonResolvableAddress,
     });
     return { hci, bonds, own, logger, policy, random, options };
   } catch (error) {

@@ -50,6 +50,11 @@ export interface DeviceOptions {
   readonly irk?: Uint8Array | undefined;
   /** How long a private address is shown; 15 minutes by default. */
   readonly privateAddressIntervalMs?: number | undefined;
+  /**
+   * What becomes of the non-resolvable private address: "changes" (default) with the resolvable one, "stays" until
+   * `renewNonResolvableAddress` is called.
+   */
+  readonly nonResolvableAddress?: "changes" | "stays" | undefined;
   /** Defaults of every connection's policy. */
   readonly pairing?: Partial<PairingPolicy> | undefined;
   readonly agent?: PairingAgent | undefined;
@@ -73,6 +78,12 @@ export interface DeviceAdvertiseOptions extends AdvertiseOptions {
 export interface DeviceConnectOptions extends ConnectOptions {
   /** Of this connection. */
   readonly policy?: ConnectionPolicy | undefined;
+}
+
+/** A scan that reports to a callback, until it is disposed. */
+export interface RunningScan extends AsyncDisposable {
+  /** Resolves when it is over: with nothing where the program ended it, with the error where something else did. */
+  readonly closed: Promise<unknown>;
 }
 
 export interface DeviceScanOptions extends ScanOptions {

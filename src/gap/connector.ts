@@ -1,8 +1,9 @@
+import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/clock.ts";
 import { type OperationOptions, Pending } from "../async/pending.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { Address } from "../core/address.ts";
-import { checkChoice, checkMilliseconds, checkOperation, optionNames } from "../core/arguments.ts";
+import { checkChoice, checkFunction, checkMilliseconds, checkOperation, optionNames } from "../core/arguments.ts";
 import { ArgumentError, TimeoutError } from "../core/error.ts";
 import { LeCreateConnection, LeCreateConnectionCancel } from "../hci/commands/le-connection.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
@@ -21,6 +22,8 @@ export interface ConnectOptions extends OperationOptions, ConnectionParameterOpt
   /** How to listen for the peer; 60 and 30 ms by default. */
   readonly scanIntervalMs?: number | undefined;
   readonly scanWindowMs?: number | undefined;
+  /** Called when the controller has taken the request and listens for the peer; again at every further try. */
+  readonly onInitiating?: (() => void) | undefined;
 }
 
 export const CONNECT_OPTIONS = optionNames<ConnectOptions>({
@@ -32,6 +35,7 @@ export const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   ownAddress: true,
   scanIntervalMs: true,
   scanWindowMs: true,
+  onInitiating: true,
 });
 
 export const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
@@ -44,6 +48,7 @@ const PRIVATE_ATTEMPT_MS = 5000;
 /** Kinds, names and ranges; the command's own parameters in its units. @throws {ArgumentError} */
 export function checkConnectOptions(options: ConnectOptions): Omit<CreateConnection, "ownAddressType" | "peerAddress" | "peerAddressType"> {
   checkOperation("connect", options, CONNECT_OPTIONS);
+  checkFunction("connect: onInitiating", options.onInitiating);
   if (options.ownAddress !== undefined) checkChoice("connect: ownAddress", options.ownAddress, OWN_ADDRESS_KINDS);
   const { scanIntervalMs = 60 } = options;
   checkMilliseconds("connect: scan interval", scanIntervalMs, 2.5, 10_240);
@@ -72,6 +77,7 @@ export interface ConnectionAttempt<T, C = undefined> {
   readonly ownAddress: OwnAddressKind;
   readonly command: Omit<CreateConnection, "ownAddressType" | "peerAddress" | "peerAddressType">;
   readonly outcome: Pending<T>;
+  readonly onInitiating: (() => void) | undefined;
   /** The own address that is shown to the peer. */
   address: Address | undefined;
   /** Set by a cancel; settles when the controller has said how the attempt ended. */
@@ -150,11 +156,11 @@ export class Connector<T, C = undefined> implements RadioActivity {
    */
   async connect(peer: Address, options: ConnectOptions, context: C, { isPeer, check }: PeerQuestions = {}): Promise<T> {
     const command = checkConnectOptions(options);
-    const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, ownAddress = this.#radio.own.defaultKind } = options;
+    const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, ownAddress = this.#radio.own.defaultKind, onInitiating } = options;
     signal?.throwIfAborted();
     this.#radio.own.current(ownAddress);
     const { scanIntervalMs = 60, scanWindowMs = Math.min(30, scanIntervalMs) } = options;
-    const listening = { intervalMs: scanIntervalMs, windowMs: scanWindowMs, ownAddress };
+    const listening = { intervalMs: scanIntervalMs, windowMs: scanWindowMs, ownAddress, onInitiating };
     const what = `connecting to ${peer}`;
     const deadline = { untilMs: this.#clock.now() + timeoutMs, timeout: new TimeoutError(what, timeoutMs), signal };
     const turn = await this.#turns.acquire({ signal, timeoutMs }, what);
@@ -166,7 +172,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
         check?.();
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
-          { context, peer: present, ownAddress, command, signal, timeout: deadline.timeout },
+          { context, peer: present, ownAddress, command, signal, timeout: deadline.timeout, onInitiating },
           isPeer ? Math.min(remainingMs, PRIVATE_ATTEMPT_MS) : remainingMs,
         );
         try {
@@ -189,7 +195,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   /** Waits for a connectable advertisement of the peer; gives the address it has now. */
   async #find(
     isPeer: (identity: Address | undefined) => boolean,
-    listening: Pick<ScanOptions, "intervalMs" | "windowMs" | "ownAddress">,
+    { onInitiating, ...listening }: Pick<ScanOptions, "intervalMs" | "windowMs" | "ownAddress"> & Pick<ConnectOptions, "onInitiating">,
     deadline: Deadline,
   ): Promise<Address> {
     const found = new Pending<Address>({
@@ -205,6 +211,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
     scanning.then(
       (scan) => {
         scan.onEnd = (error) => found.reject(error);
+        callOut(onInitiating);
         if (scan.ended) found.reject(scan.ended.error);
       },
       (error: unknown) => found.reject(error),
@@ -227,7 +234,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
       signal,
       timeout,
       ...fields
-    }: Pick<ConnectionAttempt<T, C>, "context" | "peer" | "ownAddress" | "command"> & {
+    }: Pick<ConnectionAttempt<T, C>, "context" | "peer" | "ownAddress" | "command" | "onInitiating"> & {
       signal: AbortSignal | undefined;
       timeout: TimeoutError;
     },
@@ -312,6 +319,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
         }),
       );
       if (this.#switch.state === "on") this.#initiating = attempt; // again, where a reset came between
+      callOut(attempt.onInitiating);
     } catch (error) {
       if (this.#switch.state === "off") this.#initiating = undefined;
       throw error;

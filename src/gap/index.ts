@@ -28,7 +28,7 @@ export { type ConnectionAttempt, type ConnectOptions, Connector, checkConnectOpt
 export { DuplicateFilter } from "./duplicate-filter.ts";
 export { IdentityResolver } from "./identity-resolver.ts";
 export {
-  isPrivateKind,
+  OWN_ADDRESS_KINDS,
   OwnAddresses,
   type OwnAddressesOptions,
   type OwnAddressKind,

@@ -4,7 +4,7 @@ import { VirtualClock } from "../async/virtual-clock.ts";
 import { Address } from "../core/address.ts";
 import { SeededRandom } from "../core/random.ts";
 import { AesKey, createRpa, resolveRpa } from "../crypto/index.ts";
-import { isPrivateKind, OwnAddresses, type OwnAddressesOptions } from "./own-addresses.ts";
+import { OwnAddresses, type OwnAddressesOptions } from "./own-addresses.ts";
 import { isPlaceholderAddress } from "./placeholder-address.ts";
 import { isSamePeer } from "./same-peer.ts";
 
@@ -88,9 +88,23 @@ test("private addresses are made when they are first shown, and are due after th
   expect(own().current("non-resolvable").isIdentity).toBe(false);
 });
 
-test("resolvable and non-resolvable addresses are private, and no others", () => {
+test("private addresses change with time, a non-resolvable one unless it is to stay", () => {
   const kinds = ["public", "random", "resolvable", "non-resolvable"] as const;
-  expect(kinds.map(isPrivateKind)).toEqual([false, false, true, true]);
+  expect(kinds.map((kind) => own().changesWithTime(kind))).toEqual([false, false, true, true]);
+  expect(kinds.map((kind) => own({ nonResolvableAddress: "stays" }).changesWithTime(kind))).toEqual([false, false, true, false]);
+  expect(() => own({ nonResolvableAddress: "goes" as "stays" })).toThrow('expected "changes", "stays"');
+});
+
+test("a non-resolvable address that stays outlives the resolvable ones, until a new one is asked for", () => {
+  const addresses = own({ nonResolvableAddress: "stays" });
+  const [first, resolvable] = [addresses.current("non-resolvable"), addresses.current("resolvable")];
+  expect(first.isNonResolvablePrivate).toBe(true);
+  addresses.rotate();
+  expect(addresses.current("resolvable").equals(resolvable)).toBe(false);
+  expect(addresses.current("non-resolvable")).toBe(first);
+  const second = addresses.renewNonResolvable();
+  expect([second.isNonResolvablePrivate, second.equals(first)]).toEqual([true, false]);
+  expect(addresses.current("non-resolvable")).toBe(second);
 });
 
 test("a default of the firmware is no address, and one octet six times is none", () => {

@@ -28,6 +28,8 @@ export interface OwnAddressesOptions {
   /** Identity resolving key, 16 octets, most significant first; drawn at random by default. Keep it as long as bonds are kept. */
   readonly irk?: Uint8Array | undefined;
   readonly privateAddressIntervalMs?: number | undefined;
+  /** What becomes of the non-resolvable private address: "changes" (default) with the resolvable one, "stays" until a new one is asked for. */
+  readonly nonResolvableAddress?: "changes" | "stays" | undefined;
 }
 
 /** The addresses a device has, and which of them it presently shows. Holds no timer: whoever shows a private address asks for its age. */
@@ -39,6 +41,7 @@ export class OwnAddresses {
   readonly privateAddressIntervalMs: number;
   readonly #clock: Clock;
   readonly #random: RandomSource;
+  readonly #keepsNonResolvable: boolean;
   readonly #irk: Uint8Array;
   readonly #key: AesKey;
   #resolvable: Address | undefined;
@@ -48,7 +51,7 @@ export class OwnAddresses {
   /** @throws {ArgumentError} an address that cannot be an identity, or a key that is not 16 octets */
   constructor(options: OwnAddressesOptions) {
     const { clock, random, publicAddress, identity = "public", staticAddress, irk } = options;
-    const { privateAddressIntervalMs = PRIVATE_ADDRESS_INTERVAL_MS } = options;
+    const { privateAddressIntervalMs = PRIVATE_ADDRESS_INTERVAL_MS, nonResolvableAddress = "changes" } = options;
     this.#clock = clock;
     this.#random = random;
     this.publicAddress = isPlaceholderAddress(publicAddress) ? undefined : publicAddress;
@@ -67,6 +70,8 @@ export class OwnAddresses {
     if (staticAddress && !staticAddress.equals(given!))
       throw new ArgumentError(`own address ${given} and static address ${staticAddress}: expected one of them, or twice the same`);
     checkMilliseconds("private address interval", privateAddressIntervalMs, 1000, 3_600_000);
+    checkChoice("non-resolvable address", nonResolvableAddress, ["changes", "stays"]);
+    this.#keepsNonResolvable = nonResolvableAddress === "stays";
     if (irk !== undefined && checkOctets("identity resolving key", irk).length !== 16)
       throw new ArgumentError(`identity resolving key of ${irk.length} octets: expected 16`);
     this.#irk = irk?.slice() ?? randomBytes(random, 16);
@@ -101,9 +106,15 @@ export class OwnAddresses {
         if (!this.#resolvable) this.rotate();
         return this.#resolvable!;
       case "non-resolvable":
+        if (this.#keepsNonResolvable) return this.#nonResolvable ?? this.renewNonResolvable();
         if (!this.#nonResolvable) this.rotate();
         return this.#nonResolvable!;
     }
+  }
+
+  /** Whether addresses of this kind change with time. */
+  changesWithTime(kind: OwnAddressKind): boolean {
+    return kind === "resolvable" || (kind === "non-resolvable" && !this.#keepsNonResolvable);
   }
 
   /** Milliseconds until the private addresses have been shown long enough; zero and less when they are due. */
@@ -114,8 +125,14 @@ export class OwnAddresses {
   /** Makes new private addresses. They are on air only after the controller was told. */
   rotate(): void {
     this.#resolvable = createRpa(this.#key, this.#random);
-    this.#nonResolvable = createNonResolvableAddress(this.#random);
+    if (!this.#keepsNonResolvable) this.#nonResolvable = createNonResolvableAddress(this.#random);
     this.#madeAtMs = this.#clock.now();
+  }
+
+  /** Makes a new non-resolvable private address, which is on air after the controller was told. */
+  renewNonResolvable(): Address {
+    this.#nonResolvable = createNonResolvableAddress(this.#random);
+    return this.#nonResolvable;
   }
 }
 
@@ -126,9 +143,4 @@ const STATIC_ADDRESS_LABEL = Uint8Array.from("jelling static\0\0", (character) =
 function staticAddressOf(key: AesKey): Address {
   const octets = key.encryptBlock(STATIC_ADDRESS_LABEL);
   return createStaticAddress({ fill: (into) => into.set(octets.subarray(0, into.length)) });
-}
-
-/** Whether addresses of this kind change with time. */
-export function isPrivateKind(kind: OwnAddressKind): boolean {
-  return kind === "resolvable" || kind === "non-resolvable";
 }

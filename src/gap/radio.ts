@@ -6,7 +6,7 @@ import type { Logger } from "../core/logger.ts";
 import { LeSetRandomAddress } from "../hci/commands/le-controller.ts";
 import type { CommandDeclaration } from "../hci/declare.ts";
 import { ControllerError } from "../hci/error.ts";
-import { isPrivateKind, type OwnAddresses, type OwnAddressKind } from "./own-addresses.ts";
+import type { OwnAddresses, OwnAddressKind } from "./own-addresses.ts";
 import { isDisallowed, isRefusal, type SwitchState } from "./switch.ts";
 
 export type ParametersOf<D> = D extends CommandDeclaration<infer P, infer _> ? P : never;
@@ -322,11 +322,11 @@ export class Radio {
   }
 
   get #showsPrivateAddress(): boolean {
-    return this.#activities.some((activity) => activity.state !== "off" && isPrivateKind(activity.ownAddress));
+    return this.#activities.some((activity) => activity.state !== "off" && this.#own.changesWithTime(activity.ownAddress));
   }
 
   #rotateIfDue(): void {
-    const wanted = this.#activities.some((activity) => activity.wanted && isPrivateKind(activity.ownAddress));
+    const wanted = this.#activities.some((activity) => activity.wanted && this.#own.changesWithTime(activity.ownAddress));
     if (!wanted || this.#own.rotationDueInMs > 0) return;
     if (this.#showsPrivateAddress && this.hasPrivateLink()) return;
     // An attempt in progress is not disturbed; it is over soon and calls `update`.

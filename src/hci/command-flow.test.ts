@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { openScriptedHci } from "../../test/support/scripted-hci.ts";
-import { fromHex } from "../bytes/index.ts";
+import { fromHex, rest } from "../bytes/index.ts";
 import {
+  command,
   commands,
   decodeCommand,
   decodeEvent,
@@ -62,6 +63,18 @@ test("nor is one that names the connection that the lost command was about", asy
   await clock.advance(50);
   controller.complete(ReadRssi, { handle: 1, rssi: -70 });
   expect(await next).toMatchObject({ rssi: -70 });
+});
+
+test.each([
+  ["Command Status", (opcode: number) => encodeCommandStatus(opcode, 0), undefined],
+  ["Command Complete", (opcode: number) => encodeCommandComplete(opcode, fromHex("000102")), fromHex("000102")],
+])("a command of which nothing is known is answered by %s", async (_name, answer, returned) => {
+  const { hci, controller } = await openScriptedHci();
+  const unknown = command("Unknown", { ogf: 0x3f, ocf: 1, parameters: rest, returns: rest, anyAnswer: true });
+  controller.answer(unknown, "held");
+  const sent = hci.send(unknown, fromHex("07"));
+  controller.send(answer(unknown.opcode));
+  expect(await sent).toEqual(returned);
 });
 
 test("a Command Complete too short to grant anything grants nothing, and takes nothing back", async () => {

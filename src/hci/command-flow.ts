@@ -124,8 +124,8 @@ export class CommandFlow {
     this.#credits = packet[4]!;
     const entry = this.#awaited(packet[5]! | (packet[6]! << 8));
     // Success only announces the Command Complete of a command that has one.
-    if (entry && (status !== HciErrorCode.Success || !entry.declaration.returns))
-      this.#answered(entry, status === HciErrorCode.Success ? { value: undefined } : failure(entry, status));
+    const isAnswer = status !== HciErrorCode.Success || !entry?.declaration.returns || entry.declaration.anyAnswer;
+    if (entry && isAnswer) this.#answered(entry, status === HciErrorCode.Success ? { value: undefined } : failure(entry, status));
     this.#pump();
   }
 

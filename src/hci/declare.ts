@@ -40,6 +40,8 @@ export interface CommandDeclaration<P = unknown, R = unknown> {
   readonly supported: readonly [octet: number, bit: number] | undefined;
   /** True for the one command that no event answers and that needs no credit (Host Number Of Completed Packets). */
   readonly unanswered: boolean;
+  /** Nothing is known of how it is answered: Command Status and Command Complete both do. */
+  readonly anyAnswer: boolean;
 }
 
 /** An event as the specification's table declares it. */
@@ -56,14 +58,15 @@ interface CommandTable<P> {
   parameters: Codec<P>;
   supported?: readonly [octet: number, bit: number];
   unanswered?: boolean;
+  anyAnswer?: boolean;
 }
 
 /** Declares a command. Without `returns` it is answered by Command Status, and its outcome comes in an event of its own. */
 export function command<P, R>(name: string, table: CommandTable<P> & { returns: Codec<R> }): CommandDeclaration<P, R>;
 export function command<P>(name: string, table: CommandTable<P>): CommandDeclaration<P, void>;
 export function command<P, R>(name: string, table: CommandTable<P> & { returns?: Codec<R> }): CommandDeclaration<P, R> {
-  const { ogf, ocf, parameters, returns, supported, unanswered = false } = table;
-  return Object.freeze({ name, ogf, ocf, opcode: (ogf << 10) | ocf, parameters, returns, supported, unanswered });
+  const { ogf, ocf, parameters, returns, supported, unanswered = false, anyAnswer = false } = table;
+  return Object.freeze({ name, ogf, ocf, opcode: (ogf << 10) | ocf, parameters, returns, supported, unanswered, anyAnswer });
 }
 
 /** Declares an event; with `subeventCode` one inside an LE Meta event. */

@@ -6,8 +6,8 @@ import { GattUuid } from "../uuids.ts";
 import type { CharacteristicDefinition, ServiceDefinition } from "./definition.ts";
 
 export interface GapServiceOptions {
-  /** Device Name, up to 248 octets of UTF-8; a function is asked at every read. */
-  readonly name: string | (() => string);
+  /** Device Name, up to 248 octets of UTF-8; a function is asked at every read, and may give the octets. */
+  readonly name: string | (() => string | Uint8Array);
   /** Appearance category and subcategory, 0 (unknown) by default. */
   readonly appearance?: number | undefined;
   /** Lets clients rename the device: called with the new name. */
@@ -66,7 +66,10 @@ export function gapService(options: GapServiceOptions): ServiceDefinition {
       uuid: GattUuid.DeviceName,
       properties: onNameWritten ? ["read", "write"] : ["read"],
       maxLength: MAX_NAME_LENGTH,
-      read: () => encoder.encode(typeof current === "function" ? current() : current),
+      read: () => {
+        const value = typeof current === "function" ? current() : current;
+        return typeof value === "string" ? encoder.encode(value) : value;
+      },
       ...(onNameWritten && {
         write: (value: Uint8Array) => {
           let text: string;
