@@ -1,0 +1,123 @@
+import type { BleEvent } from "./events.ts";
+
+/** What a handler gives back; what counts depends on the event. */
+// biome-ignore lint/suspicious/noConfusingVoidType: the type of a handler that returns nothing
+export type IrqResult = void | null | undefined | boolean | number | Uint8Array;
+
+interface Waiting {
+  readonly event: BleEvent;
+  readonly resolve: ((result: IrqResult) => void) | undefined;
+}
+
+export interface EventQueueOptions {
+  /** Calls the program. Does not throw, and what it promises is always kept, without a rejection. */
+  readonly call: (event: BleEvent) => IrqResult | Promise<IrqResult>;
+  /** Stops what brings further events, until the result is disposed. */
+  readonly pause?: (() => Disposable) | undefined;
+  /** Makes room before an event has to wait. False: it is dropped. */
+  readonly admit?: ((waiting: Waiting[], event: BleEvent) => boolean) | undefined;
+}
+
+/** Events of one connection, or of none: the program is told of one at a time, and of the next when it is done with the one before. */
+export class EventQueue {
+  readonly #options: EventQueueOptions;
+  #waiting: Waiting[] = [];
+  #busy = false;
+  #held = false;
+  #sealed = false;
+  #pause: Disposable | undefined;
+
+  constructor(options: EventQueueOptions) {
+    this.#options = options;
+  }
+
+  /** Tells the program now, or when it is done with what came before. */
+  post(event: BleEvent): void {
+    if (this.#sealed) return;
+    if (this.#isBlocked) this.#keep({ event, resolve: undefined });
+    else {
+      void this.#tell(event);
+      this.#drain();
+    }
+  }
+
+  /** As `post`, with the program's answer: nothing where the queue has ended. */
+  ask(event: BleEvent): IrqResult | Promise<IrqResult> {
+    if (this.#sealed) return undefined;
+    if (this.#isBlocked) return new Promise((resolve) => this.#keep({ event, resolve }));
+    const result = this.#tell(event);
+    this.#drain();
+    return result;
+  }
+
+  /** Keeps all events back, and what brings them, until `open`. */
+  hold(): void {
+    this.#held = true;
+    this.#pause ??= this.#options.pause?.();
+  }
+
+  /** Ends `hold`: `event` goes before all that waits. */
+  open(event: BleEvent): void {
+    this.#waiting.unshift({ event, resolve: undefined });
+    this.#held = false;
+    this.#drain();
+  }
+
+  /** Nothing more is taken; what waits is still told. */
+  seal(): void {
+    this.#sealed = true;
+  }
+
+  /** Nothing more is told. Who waits for an answer has none. */
+  drop(): void {
+    this.#sealed = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { resolve } of waiting) resolve?.(undefined);
+    this.#resume();
+  }
+
+  get #isBlocked(): boolean {
+    return this.#busy || this.#held || this.#waiting.length > 0;
+  }
+
+  #keep(entry: Waiting): void {
+    if (this.#options.admit && !this.#options.admit(this.#waiting, entry.event)) entry.resolve?.(undefined);
+    else this.#waiting.push(entry);
+  }
+
+  #tell(event: BleEvent): IrqResult | Promise<IrqResult> {
+    this.#busy = true;
+    const result = this.#options.call(event);
+    if (!(result instanceof Promise)) {
+      this.#busy = false;
+      return result;
+    }
+    if (!this.#sealed) this.#pause ??= this.#options.pause?.();
+    // Who asked gets the answer first, and then what waits has its turn.
+    void result
+      .then(() => undefined)
+      .then(() => {
+        this.#busy = false;
+        this.#drain();
+      });
+    return result;
+  }
+
+  #drain(): void {
+    while (!this.#busy && !this.#held) {
+      const first = this.#waiting.shift();
+      if (!first) break;
+      const result = this.#tell(first.event);
+      if (result instanceof Promise) void result.then(first.resolve);
+      else first.resolve?.(result);
+    }
+    if (!this.#isBlocked) this.#resume();
+  }
+
+  #resume(): void {
+    const pause = this.#pause;
+    this.#pause = undefined;
+    pause?.[Symbol.dispose]();
+  }
+}

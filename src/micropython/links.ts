@@ -1,0 +1,155 @@
+import type { Address, Logger } from "../core/index.ts";
+import type { Connection, LinkPhy } from "../device/index.ts";
+import type { DisconnectedError } from "../hci/index.ts";
+import { addressFields } from "./addresses.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { OsErrors } from "./errors.ts";
+import { createEvent } from "./events.ts";
+
+/** What a part of the API has to do with links. */
+export interface LinkPart {
+  /** There is a link, of which the program may not know yet: listeners are set here. */
+  onLink?(connection: Connection): void;
+  /** The link is gone: what is still owed to the program on it is raised now, in this call; the event of the disconnection follows. */
+  onLinkEnd?(connection: Connection, reason: DisconnectedError): void;
+}
+
+interface Entry {
+  readonly connection: Connection;
+  /** The program knows of it. */
+  isAnnounced: boolean;
+  isLeaving: boolean;
+}
+
+const PHY_NUMBERS: Readonly<Record<LinkPhy["tx"], number>> = { "1M": 1, "2M": 2, coded: 3 };
+
+/** The links of one activation, by their handles; raises what happens to them. */
+export class Links {
+  readonly #dispatcher: Dispatcher;
+  readonly #errors: OsErrors;
+  readonly #logger: Logger;
+  readonly #parts: LinkPart[] = [];
+  readonly #entries = new Map<number, Entry>();
+
+  constructor({ dispatcher, errors, logger }: { dispatcher: Dispatcher; errors: OsErrors; logger: Logger }) {
+    this.#dispatcher = dispatcher;
+    this.#errors = errors;
+    this.#logger = logger;
+  }
+
+  /** Parts are asked in the order in which they were added. */
+  add(part: LinkPart): void {
+    this.#parts.push(part);
+  }
+
+  /** Those that the program knows of. */
+  get all(): Connection[] {
+    return [...this.#entries.values()].filter(({ isAnnounced }) => isAnnounced).map(({ connection }) => connection);
+  }
+
+  /** The link with this handle, of which the program knows. */
+  find(connHandle: number): Connection | undefined {
+    const entry = this.#entries.get(connHandle);
+    return entry?.isAnnounced ? entry.connection : undefined;
+  }
+
+  /** @throws {BleOsError} ENOTCONN */
+  get(connHandle: number): Connection {
+    const connection = this.find(connHandle);
+    if (!connection) throw this.#errors.create("ENOTCONN", `there is no connection ${connHandle}`);
+    return connection;
+  }
+
+  /** A link to this peer, under either of its addresses. */
+  findPeer(peer: Address): Connection | undefined {
+    return this.all.find(({ peerAddress, peerIdentity }) => peerAddress.equals(peer) || peerIdentity.equals(peer));
+  }
+
+  /** A link that was made for `gapConnect` and is not known to last yet. */
+  get coming(): Connection | undefined {
+    for (const { connection, isAnnounced } of this.#entries.values()) if (!isAnnounced) return connection;
+    return undefined;
+  }
+
+  /** A link is there, before anything of the peer is looked at. One that we made is announced when it is known to last. */
+  onConnection(connection: Connection): void {
+    const { handle: connHandle, role } = connection;
+    const raise = (event: Parameters<Dispatcher["raise"]>[0]): void => this.#dispatcher.raise(event, connection);
+    const entry: Entry = { connection, isAnnounced: false, isLeaving: false };
+    this.#entries.set(connHandle, entry);
+    if (role === "central") this.#dispatcher.hold(connection);
+    connection.on("disconnected", (reason) => this.#onEnd(entry, reason));
+    connection.on("mtu", (mtu) => raise(createEvent("mtuExchanged", { connHandle, mtu })));
+    connection.on("parameters", () => raise(this.#updated(connection, 0)));
+    connection.on("parametersFailure", ({ status }) => raise(this.#updated(connection, status)));
+    connection.on("phy", ({ tx, rx }) => raise(createEvent("phyUpdate", { connHandle, txPhy: PHY_NUMBERS[tx], rxPhy: PHY_NUMBERS[rx] })));
+    connection.on("dataLength", (lengths) => raise(createEvent("dataLengthUpdate", { connHandle, ...lengths })));
+    for (const part of this.#parts) part.onLink?.(connection);
+    if (role === "central") return;
+    entry.isAnnounced = true;
+    raise(createEvent("centralConnect", { connHandle, ...addressFields(connection.peerIdentity) }));
+  }
+
+  /** The peer of a link that we made has answered. @returns false: the link is gone already */
+  announce(connection: Connection): boolean {
+    const entry = this.#entries.get(connection.handle);
+    if (entry?.connection !== connection) return false;
+    entry.isAnnounced = true;
+    const { handle: connHandle, peerIdentity } = connection;
+    this.#dispatcher.open(connection, createEvent("peripheralConnect", { connHandle, ...addressFields(peerIdentity) }));
+    return true;
+  }
+
+  /**
+   * Begins to end a link.
+   *
+   * @returns whether there was one
+   * @throws {BleOsError} EALREADY: it is being ended; with `compat: "strict"` only
+   */
+  disconnect(connHandle: number): boolean {
+    const connection = this.find(connHandle);
+    const entry = connection && this.#entries.get(connHandle);
+    if (!entry) return false;
+    if (entry.isLeaving && this.#errors.isStrict) throw this.#errors.create("EALREADY", `connection ${connHandle} is being ended`);
+    if (entry.isLeaving) return true;
+    entry.isLeaving = true;
+    connection.disconnect().catch((error: unknown) => {
+      entry.isLeaving = false; // it is there still, and can be ended again
+      this.#logger.warn(() => `connection ${connHandle} could not be ended: ${String(error)}`);
+    });
+    return true;
+  }
+
+  /** The program ends everything: it hears nothing more of any link. */
+  close(): void {
+    for (const { connection } of this.#entries.values()) this.#dispatcher.drop(connection);
+    this.#entries.clear();
+  }
+
+  #updated(connection: Connection, hciStatus: number) {
+    const { handle: connHandle, parameters } = connection;
+    return createEvent("connectionUpdate", {
+      connHandle,
+      connInterval: Math.round(parameters.intervalMs / 1.25),
+      connLatency: parameters.latency,
+      supervisionTimeout: Math.round(parameters.supervisionTimeoutMs / 10),
+      status: hciStatus === 0 ? 0 : 1,
+      hciStatus,
+    });
+  }
+
+  #onEnd(entry: Entry, error: DisconnectedError): void {
+    const { connection } = entry;
+    const { handle: connHandle } = connection;
+    if (this.#entries.get(connHandle) !== entry) return;
+    this.#entries.delete(connHandle);
+    if (!entry.isAnnounced) {
+      this.#dispatcher.drop(connection);
+      return;
+    }
+    for (const part of this.#parts) part.onLinkEnd?.(connection, error);
+    const type = connection.role === "central" ? "peripheralDisconnect" : "centralDisconnect";
+    this.#dispatcher.raise(createEvent(type, { connHandle, ...addressFields(connection.peerIdentity), reason: error.reason }), connection);
+    this.#dispatcher.seal(connection);
+  }
+}

@@ -1,0 +1,106 @@
+import type { Controller, ControllerOptions } from "../../src/controller/index.ts";
+import { BLE, type BleEvent, type BleOptions, type IrqHandler } from "../../src/micropython/index.ts";
+import { SimulatedAir } from "../../src/testing/index.ts";
+
+/** An event in one line: its name and its tuple, octets as hexadecimal, for comparison with what a script would print. */
+export function line({ type, code: _code, ...fields }: BleEvent): string {
+  const shown = Object.values(fields).map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value)));
+  return [type, ...shown].join(" ");
+}
+
+/** A BLE with its controller, and what it told. */
+export class Instance {
+  readonly ble: BLE;
+  readonly controller: Controller;
+  readonly events: BleEvent[] = [];
+  /** Called for each event after it was noted. */
+  handle: IrqHandler | undefined;
+  #waiting: { readonly type: string; readonly resolve: (event: BleEvent) => void }[] = [];
+  /** How many of `events` `next` has given. */
+  #taken = 0;
+
+  constructor(air: SimulatedAir, name: string, options: Partial<BleOptions> = {}, controller: Omit<ControllerOptions, "air"> = {}) {
+    this.controller = air.addController({ name, ...controller });
+    this.ble = new BLE({ controller: this.controller.transport, clock: air.clock, random: air.random(name), ...options });
+    this.ble.irq((event) => this.#onEvent(event));
+  }
+
+  get lines(): string[] {
+    return this.events.map(line);
+  }
+  get types(): string[] {
+    return this.events.map(({ type }) => type);
+  }
+
+  /** The next event of this kind that was not given yet; those before it are skipped. */
+  next<T extends BleEvent["type"]>(type: T): Promise<Extract<BleEvent, { type: T }>> {
+    for (; this.#taken < this.events.length; ) {
+      const event = this.events[this.#taken++]!;
+      if (event.type === type) return Promise.resolve(event as Extract<BleEvent, { type: T }>);
+    }
+    return new Promise((resolve) => this.#waiting.push({ type, resolve: resolve as (event: BleEvent) => void }));
+  }
+
+  /** Forgets what was told so far. */
+  clear(): void {
+    this.events.length = 0;
+    this.#taken = 0;
+  }
+
+  #onEvent(event: BleEvent): ReturnType<IrqHandler> {
+    this.events.push(event);
+    if (this.#waiting[0]) {
+      this.#taken = this.events.length;
+      if (this.#waiting[0].type === event.type) this.#waiting.shift()!.resolve(event);
+    }
+    return this.handle?.(event);
+  }
+}
+
+/** Two instances in one air. The first of the two that a test names is made first. */
+export interface Two extends AsyncDisposable {
+  readonly air: SimulatedAir;
+  readonly central: Instance;
+  readonly peripheral: Instance;
+}
+
+export type Order = "central first" | "peripheral first";
+export const ORDERS: readonly Order[] = ["central first", "peripheral first"];
+
+/** Both are active. */
+export async function openTwo(
+  order: Order = "central first",
+  { seed = 1, ...options }: Partial<BleOptions> & { seed?: number } = {},
+): Promise<Two> {
+  const air = new SimulatedAir({ seed });
+  const names = order === "central first" ? ["central", "peripheral"] : ["peripheral", "central"];
+  const made = new Map<string, Instance>();
+  for (const name of names) {
+    const instance = new Instance(air, name, options);
+    made.set(name, instance);
+    await instance.ble.active(true);
+  }
+  const [central, peripheral] = [made.get("central")!, made.get("peripheral")!];
+  return {
+    air,
+    central,
+    peripheral,
+    [Symbol.asyncDispose]: async () => {
+      await central.ble.close();
+      await peripheral.ble.close();
+      await air[Symbol.asyncDispose](); // throws where something still waits
+    },
+  };
+}
+
+/** Connects the two, by default at an interval of 30 ms. */
+export async function connect(
+  { central, peripheral }: Two,
+  us: readonly [number, number] = [30_000, 30_000],
+): Promise<{ c: number; p: number }> {
+  await peripheral.ble.gapAdvertise(20_000);
+  const { addrType, addr } = peripheral.ble.config("mac");
+  const [atCentral, atPeripheral] = [central.next("peripheralConnect"), peripheral.next("centralConnect")];
+  await central.ble.gapConnect(addrType, addr, 5000, ...us);
+  return { c: (await atCentral).connHandle, p: (await atPeripheral).connHandle };
+}
