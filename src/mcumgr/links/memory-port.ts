@@ -1,7 +1,7 @@
 import { callOut } from "../../async/call-out.ts";
 import { type Clock, SystemClock } from "../../async/clock.ts";
 import { Pending } from "../../async/pending.ts";
-import { checkFunction, checkInteger, checkMilliseconds, checkOptions, optionNames } from "../../core/arguments.ts";
+import { checkFunction, checkInteger, checkMilliseconds, checkOptions, kindOf, optionNames } from "../../core/arguments.ts";
 import { ArgumentError, type BleError, ClosedError } from "../../core/error.ts";
 import type { OctetPort } from "./octet-port.ts";
 
@@ -26,12 +26,17 @@ const PIECE = 64;
 export function createMemoryPorts(options: MemoryPortsOptions = {}): { readonly client: OctetPort; readonly server: OctetPort } {
   checkOptions("createMemoryPorts", options, OPTIONS);
   const { clock = new SystemClock(), octetsPerSecond = Number.POSITIVE_INFINITY, delayMs = 0, buffer = 4096, distort } = options;
-  if (!(octetsPerSecond > 0)) throw new ArgumentError(`createMemoryPorts: octetsPerSecond: expected more than 0, got ${octetsPerSecond}`);
+  checkRate("createMemoryPorts: octetsPerSecond", octetsPerSecond);
   checkMilliseconds("createMemoryPorts: delayMs", delayMs, 0, Number.MAX_SAFE_INTEGER);
   checkInteger("createMemoryPorts: buffer", buffer, 1, Number.MAX_SAFE_INTEGER);
   checkFunction("createMemoryPorts: distort", distort);
   const [client, server] = MemoryPort.pair({ clock, octetsPerSecond, delayMs, buffer, distort });
   return { client, server };
+}
+
+/** Octets a second, Infinity for no limit. @throws {ArgumentError} */
+export function checkRate(what: string, value: unknown): void {
+  if (typeof value !== "number" || !(value > 0)) throw new ArgumentError(`${what}: expected more than 0, got ${kindOf(value)}`);
 }
 
 interface Shared {

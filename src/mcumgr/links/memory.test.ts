@@ -81,6 +81,23 @@ test("messages wait on where a receiver is taken away", async () => {
   expect(got).toEqual([1, 2]);
 });
 
+test("an end that has closed hears nothing more, not even of its own end; disposing again does no harm", async () => {
+  const clock = new VirtualClock();
+  const { client, server } = createMemoryLinks({ clock, delayMs: 5 });
+  const told: string[] = [];
+  client.onClose = () => told.push("close");
+  client.onMessage = () => told.push("message");
+  await server.send(message(1));
+  await client[Symbol.asyncDispose]();
+  await client[Symbol.asyncDispose]();
+  client.onClose = () => told.push("late close");
+  await clock.advance(100);
+  client.onMessage = () => told.push("late message");
+  expect(told).toEqual([]);
+  await expect(client.send(message(1))).rejects.toMatchObject({ message: "the link to the server at the other end was closed" });
+  await expect(server.send(message(1))).rejects.toMatchObject({ message: "the link was closed by the other side" });
+});
+
 test("closing one end tells the other, and nobody waits on", async () => {
   const clock = new VirtualClock();
   const { client, server } = createMemoryLinks({ clock, octetsPerSecond: 10 });
@@ -145,4 +162,13 @@ test("wrong options are refused", () => {
   expect(() => createMemoryLinks({ loss: 2 })).toThrow(/share from 0 to 1/);
   expect(() => createMemoryLinks({ limit: 7 })).toThrow(/8 to/);
   expect(() => createMemoryLinks({ octetsPerSecond: 0 })).toThrow(/more than 0/);
+  for (const octetsPerSecond of [-1, Number.NaN, "9600" as never])
+    expect(() => createMemoryLinks({ octetsPerSecond })).toThrow(/more than 0/);
+  for (const loss of [-0.1, 1.1, Number.NaN, "0.5" as never]) expect(() => createMemoryLinks({ loss })).toThrow(/loss/);
+  for (const delayMs of [-1, Number.NaN, "1" as never]) expect(() => createMemoryLinks({ delayMs })).toThrow(/delayMs/);
+  for (const provenLimit of [7, 401]) expect(() => createMemoryLinks({ limit: 400, provenLimit })).toThrow(/provenLimit/);
+  expect(() => createMemoryLinks({ limit: 65_544 })).toThrow(/limit/);
+  for (const options of [{ loss: 1 }, { loss: 0 }, { limit: 8 }, { limit: 65_543 }, { limit: 400, provenLimit: 400 }, { delayMs: 0 }])
+    expect(() => createMemoryLinks(options)).not.toThrow();
+  expect([createMemoryLinks({ loss: 0 }).client.isLossy, createMemoryLinks({ loss: 0.1 }).client.isLossy]).toEqual([false, true]);
 });

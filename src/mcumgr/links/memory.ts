@@ -1,10 +1,11 @@
 import { type Clock, SystemClock } from "../../async/clock.ts";
 import { type OperationOptions, Pending } from "../../async/pending.ts";
-import { checkFunction, checkInteger, checkMilliseconds, checkOctets, checkOptions, optionNames } from "../../core/arguments.ts";
+import { checkFunction, checkInteger, checkMilliseconds, checkOctets, checkOptions, kindOf, optionNames } from "../../core/arguments.ts";
 import { ArgumentError, type BleError, ClosedError } from "../../core/error.ts";
 import { type RandomSource, SeededRandom } from "../../core/random.ts";
 import type { McumgrLink, ServerBuffers } from "./link.ts";
 import { LinkBase, LONGEST_MESSAGE } from "./link-base.ts";
+import { checkRate } from "./memory-port.ts";
 
 /** Whom a message goes to. */
 export type MemoryLinkDirection = "server" | "client";
@@ -71,8 +72,9 @@ export function createMemoryLinks(options: MemoryLinksOptions = {}): MemoryLinks
   if (typeof delayMs === "number") checkMilliseconds("createMemoryLinks: delayMs", delayMs, 0, Number.MAX_SAFE_INTEGER);
   else checkFunction("createMemoryLinks: delayMs", delayMs);
   if (typeof loss === "function") checkFunction("createMemoryLinks: loss", loss);
-  else if (!(loss >= 0 && loss <= 1)) throw new ArgumentError(`createMemoryLinks: loss: expected a share from 0 to 1, got ${loss}`);
-  if (!(octetsPerSecond > 0)) throw new ArgumentError(`createMemoryLinks: octetsPerSecond: expected more than 0, got ${octetsPerSecond}`);
+  else if (typeof loss !== "number" || !(loss >= 0 && loss <= 1))
+    throw new ArgumentError(`createMemoryLinks: loss: expected a share from 0 to 1, got ${kindOf(loss)}`);
+  checkRate("createMemoryLinks: octetsPerSecond", octetsPerSecond);
   const drawn = new Uint32Array(1);
   const draw = (): number => {
     random.fill(new Uint8Array(drawn.buffer));
