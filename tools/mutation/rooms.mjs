@@ -19,7 +19,7 @@ export const rooms = {
   "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts"),
   "src/capture": room("src/capture"),
   "src/mcumgr/image": room("src/mcumgr/image"),
-  "src/mcumgr/links": room("src/mcumgr/links", "test/mcumgr-{framing-vectors,ble,web-bluetooth}.test.ts"),
+  "src/mcumgr/links": room("src/mcumgr/links", "test/mcumgr-{framing-vectors,ble,ble-opening,web-bluetooth}.test.ts"),
   "src/mcumgr/protocol": room("src/mcumgr/protocol"),
   "src/mcumgr/client": {
     mutate: ["src/mcumgr/client/**/*.ts", "!src/mcumgr/client/**/*.test.ts", "!src/mcumgr/client/test-*.ts"],

@@ -211,6 +211,26 @@ test("a line without an end is dropped when no frame could be so long, and the n
   expect(got).toEqual([message(1)]);
 });
 
+test("faults and text that nobody listens to do no harm", () => {
+  const got: Uint8Array[] = [];
+  const decoder = new ConsoleDecoder({ onMessage: (octets) => got.push(octets) });
+  const bad = (text: string) => decoder.push(new TextEncoder().encode(text));
+  for (const text of [
+    "log\n",
+    "\u0006\u0009!!!!\n",
+    "\u0004\u0014AAAA\n",
+    "\u0006\u0009AA==\n",
+    "\u0006\u0009AAA\u0006\u0009",
+    "\u0006",
+    "x",
+  ])
+    bad(text);
+  bad(`\u0006\u0009${"A".repeat(100_000)}\n`);
+  decoder.reset();
+  for (const line of encodeConsoleFrame(message(9))) decoder.push(line);
+  expect([got, decoder.isPending]).toEqual([[message(9)], false]);
+});
+
 test("a frame on one line, however long, is taken", () => {
   const got: Uint8Array[] = [];
   const decoder = new ConsoleDecoder({ onMessage: (octets) => got.push(octets) });
