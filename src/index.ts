@@ -126,8 +126,24 @@ export {
   TransportClosed,
   TransportError,
 } from "./hci/index.ts";
-export type { ConnectionParameters, PduChannel } from "./l2cap/index.ts";
-export { CommandRejectedError } from "./l2cap/index.ts";
+export type {
+  ChannelEvents,
+  ChannelMode,
+  ChannelOptions,
+  ChannelRequest,
+  ChannelStreams,
+  ConnectChannelOptions,
+  ConnectionParameters,
+  ConnectSeveralOptions,
+  CreditBasedChannel,
+  L2capListener,
+  L2capListeners,
+  LinkChannels,
+  ListenOptions,
+  PduChannel,
+  Reconfiguration,
+} from "./l2cap/index.ts";
+export { ChannelClosedError, CommandRejectedError, ConnectionResult, L2capRefusedError, ReconfigureResult } from "./l2cap/index.ts";
 export { Device, type DeviceOpener, type NamedDeviceOptions, openTransport } from "./named-device.ts";
 export type { BondDescription, BondReplacement, LongTermKey, PairingMethod, PairingQuestion, PairOptions } from "./smp/index.ts";
 export {

@@ -1,10 +1,16 @@
 import { type Clock, type OperationOptions, SharedWork } from "../async/index.ts";
 import { InsufficientSecurityError, type LinkSecurity, meets, type SecurityRequirement } from "../att/index.ts";
 import { bothRequirements } from "../att/security.ts";
-import type { ElevationDemand } from "../gatt/index.ts";
+import type { BleError } from "../core/error.ts";
 import { DisconnectedError, HciErrorCode } from "../hci/index.ts";
 import { BondLostError, type PairingPolicy, type PairOptions } from "../smp/index.ts";
 import type { ConnectionPolicy } from "./policy.ts";
+
+/** Why the link is to have more: a requirement, and the peer's refusal where it was one. */
+export interface Demand {
+  readonly requirement: SecurityRequirement;
+  readonly refusal: BleError | undefined;
+}
 
 export interface ClientSecurityOptions {
   readonly clock: Clock;
@@ -64,7 +70,7 @@ export class ClientSecurity {
   }
 
   /** Raises the link to what is demanded, by the bond or, where the policy says so, by pairing. */
-  async raise({ requirement, refusal }: ElevationDemand, options: OperationOptions): Promise<void> {
+  async raise({ requirement, refusal }: Demand, options: OperationOptions): Promise<void> {
     const { policy, security } = this.#options;
     if (this.#options.hasKey() && !security().encrypted) {
       if (this.#failure) throw this.#failure.error;

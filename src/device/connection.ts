@@ -25,7 +25,7 @@ import {
   LeSetDataLength,
   ReadRssi,
 } from "../hci/index.ts";
-import type { L2capLink } from "../l2cap/index.ts";
+import type { L2capLink, LinkChannels } from "../l2cap/index.ts";
 import {
   type Bond,
   type PairingPolicy,
@@ -86,6 +86,8 @@ export class Connection implements AsyncDisposable {
   readonly gatt: GattClient;
   /** The attribute protocol below `gatt` and the own server. */
   readonly att: AttBearer;
+  /** Credit based channels to the peer. */
+  readonly l2cap: LinkChannels<Connection>;
   /** Resolves when the link is gone, with the reason; never rejects. */
   readonly closed: Promise<DisconnectedError>;
   readonly #hci: Hci;
@@ -144,6 +146,14 @@ export class Connection implements AsyncDisposable {
       encrypt: (options) => this.encrypt(options),
       pair: (options) => this.pair(options),
       giveUp: (error) => this.#giveUp(error),
+    });
+    this.l2cap = link.channels as LinkChannels<Connection>;
+    link.bind({
+      connection: this,
+      security: () => this.security,
+      hasKey: () => this.bonded,
+      demand: () => this.#clientSecurity.demand,
+      elevate: (demand, options) => this.#clientSecurity.raise(demand, options),
     });
     setClientDemand(this.att, this.#clientSecurity.demand);
     this.gatt = new GattClient(this.att, { elevate: (demand, options) => this.#clientSecurity.raise(demand, options) });
@@ -467,6 +477,7 @@ export class Connection implements AsyncDisposable {
   /** @internal */
   onDataLength(dataLength: DataLength): void {
     this.#dataLength = Object.freeze(dataLength);
+    this.#link.setTxOctets(dataLength.txOctets);
     this.#events.emit("dataLength", this.#dataLength);
   }
 

@@ -22,7 +22,7 @@ import {
 } from "../gap/index.ts";
 import { GattServer, gapService, gattService } from "../gatt/index.ts";
 import { ControllerError, DisconnectedError, type Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
-import { L2cap } from "../l2cap/index.ts";
+import { L2cap, type L2capListeners } from "../l2cap/index.ts";
 import { type BondStore, PairingAttempts } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
@@ -189,6 +189,10 @@ export class Device implements AsyncDisposable {
   /** What is bonded. Reading is quick; a change is in force when the store given when the device was opened has taken it. */
   get bonds(): BondStore {
     return this.#bonds.asStore;
+  }
+  /** Takes channels that peers open, on all links. */
+  get l2cap(): L2capListeners<Connection> {
+    return this.#l2cap.listeners as L2capListeners<Connection>;
   }
   /** The host controller interface below, for what the facade does not have. */
   get hci(): Hci {
@@ -425,6 +429,7 @@ export class Device implements AsyncDisposable {
       connection.end(new DisconnectedError(status, { cause: reason }));
     }
     this.#arrivals.close(isOwn ? undefined : reason);
+    this.#l2cap.listeners.close(reason, isOwn ? undefined : reason);
     this.#events.emit("closed", reason);
   }
 

@@ -52,8 +52,7 @@ export class LinkProcedures {
     this.#logger = at.logger;
     this.#answer = at.answer;
     this.#updates = new ParameterUpdates({ hci: at.hci, link: at.link, canAskOverLinkLayer: () => this.#canAskOverLinkLayer() });
-    if (at.link.role === "central")
-      at.link.signalling.onConnectionParameterUpdateRequest = (request) => this.#onParameterUpdateRequest(request);
+    if (at.link.role === "central") at.link.parameterUpdate.onRequest = (request) => this.#onParameterUpdateRequest(request);
   }
 
   get #connectionHandle(): number {
@@ -202,7 +201,7 @@ export class LinkProcedures {
   /** The link is gone. */
   close(reason: DisconnectedError): void {
     this.#closed = reason;
-    this.#link.signalling.onConnectionParameterUpdateRequest = undefined;
+    this.#link.parameterUpdate.onRequest = undefined;
     this.#updates.close(reason);
     for (const { pending } of [this.#encryption, this.#features]) pending?.reject(reason);
   }

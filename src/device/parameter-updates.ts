@@ -79,7 +79,7 @@ export class ParameterUpdates {
       return await pending.promise;
     }
     // The answer and the update itself are two things: the event may come before the answer is looked at, which then says nothing new.
-    const answer = this.#link.signalling.requestConnectionParameterUpdate(wanted);
+    const answer = this.#link.parameterUpdate.request(wanted);
     answer.catch(() => undefined);
     try {
       if (!(await Promise.race([answer, pending.promise.then(() => true)]))) return undefined;

@@ -13,6 +13,8 @@ const L2CAP_HEADER = 4;
 /** Frames waiting on a link from which on flows are asked to wait, and at which they may go on. */
 const HIGH_MARK = 32;
 const LOW_MARK = 16;
+/** Frames waiting on a link below which `onRoom` is called. */
+const ROOM_MARK = 4;
 /** Frames that may wait on a link; at more the link is given up. */
 const QUEUE_CAPACITY = 1024;
 
@@ -28,6 +30,8 @@ export interface AclLink {
   readonly handle: number;
   /** Called synchronously with a PDU in `bytes[offset, end)`, basic L2CAP header first. Its length field has been checked. */
   onPdu: ((bytes: Uint8Array, offset: number, end: number) => void) | undefined;
+  /** Called when a frame has left the queue and few are left in it; set it while there is more to send. */
+  onRoom: (() => void) | undefined;
   /** Called once, when the link is gone. */
   onClose: ((reason: BleError) => void) | undefined;
   readonly ended: BleError | undefined;
@@ -40,6 +44,8 @@ export interface AclLink {
   readonly writable: boolean;
   /** Frames that have not been handed to the controller yet. */
   readonly waiting: number;
+  /** Frames queued, ever. */
+  readonly queued: number;
   /** The controller has reported everything queued so far as completed. */
   readonly idle: boolean;
   /** Resolves when there is room again; rejects with the close reason. */
@@ -238,6 +244,7 @@ export class AclManager {
       this.#free--;
       link.inFlight++;
       this.#transmit(packet);
+      if (link.onRoom !== undefined && link.queue.length < ROOM_MARK) link.onRoom();
     }
     this.#pumping = false;
   }
@@ -282,11 +289,13 @@ export class AclManager {
 class Link implements AclLink {
   readonly handle: number;
   onPdu: AclLink["onPdu"];
+  onRoom: AclLink["onRoom"];
   onClose: AclLink["onClose"];
   ended: BleError | undefined;
   inFlight = 0;
   isReady = false;
   readonly queue = new FrameQueue();
+  queued = 0;
   /** The PDU being recombined; while its header is not complete, just the header. */
   partial: Uint8Array | undefined;
   #partialLength = 0;
@@ -321,6 +330,7 @@ class Link implements AclLink {
 
   sendFrame(frame: Uint8Array): void {
     if (this.ended !== undefined || this.#refusing) return;
+    this.queued++;
     if (this.queue.length === 0) {
       this.#queuedPackets++;
       if (this.#manager.trySend(this, frame)) return;
@@ -378,6 +388,7 @@ class Link implements AclLink {
     this.queue.clear();
     this.partial = undefined;
     this.onPdu = undefined;
+    this.onRoom = undefined;
     for (const waiter of this.#writableWaiters) waiter.reject(reason);
     for (const { pending } of this.#sentWaiters) pending.reject(reason);
     this.#manager.remove(this);

@@ -38,8 +38,8 @@ test.each<[unknown, unknown, string]>([
   [PARAMETERS, { timeout: 5 }, 'unknown option "timeout", did you mean "timeoutMs"?'],
 ])("parameters %j with %j are not asked for", async (parameters, options, message) => {
   const { hci, controller } = await openScriptedHci();
-  const { signalling } = new L2cap(hci).open({ handle: 1, role: "peripheral" });
-  const outcome = signalling.requestConnectionParameterUpdate(parameters as ConnectionParameters, options as object);
+  const { parameterUpdate } = new L2cap(hci).open({ handle: 1, role: "peripheral" });
+  const outcome = parameterUpdate.request(parameters as ConnectionParameters, options as object);
   await expect(outcome).rejects.toMatchObject({ code: "ERR_ARGUMENT", message: expect.stringContaining(message) as string });
   expect(controller.acl).toEqual([]);
 });

@@ -57,6 +57,10 @@ export class FixedChannel implements PduChannel {
     return this.#link.waiting;
   }
 
+  get queued(): number {
+    return this.#link.queued;
+  }
+
   get idle(): boolean {
     return this.#link.idle;
   }

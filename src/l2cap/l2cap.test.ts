@@ -93,7 +93,7 @@ test("a channel whose onClose throws does not keep the others from hearing it", 
   link.att.onClose = () => {
     throw new Error("att");
   };
-  const request = expect(link.signalling.requestConnectionParameterUpdate(PARAMETERS)).rejects.toMatchObject({ reason: 0x16 });
+  const request = expect(link.parameterUpdate.request(PARAMETERS)).rejects.toMatchObject({ reason: 0x16 });
   link.close(new DisconnectedError(0x16));
   await request;
   await new Promise((resolve) => setImmediate(resolve));
@@ -103,13 +103,13 @@ test("a channel whose onClose throws does not keep the others from hearing it", 
 
 test("the peripheral asks for connection parameters and hears the answer", async () => {
   const { link, receive, sent, clock } = await open("peripheral");
-  const accepted = link.signalling.requestConnectionParameterUpdate(PARAMETERS);
+  const accepted = link.parameterUpdate.request(PARAMETERS);
   expect(sent()).toEqual(["5 12010800180028000400f401"]);
   receive(5, "13 02 0200 0000"); // an identifier that nobody used
   receive(5, "13 01 0300 000000"); // malformed
   receive(5, "13 01 0200 0000");
   expect(await accepted).toBe(true);
-  const refused = link.signalling.requestConnectionParameterUpdate(PARAMETERS);
+  const refused = link.parameterUpdate.request(PARAMETERS);
   expect(sent()[0]).toMatch(/^5 1202/);
   receive(5, "13 02 0200 0100");
   expect(await refused).toBe(false);
@@ -118,27 +118,27 @@ test("the peripheral asks for connection parameters and hears the answer", async
 
 test("a central that does not know the request is a typed error", async () => {
   const { link, receive } = await open("peripheral");
-  const asking = link.signalling.requestConnectionParameterUpdate(PARAMETERS);
+  const asking = link.parameterUpdate.request(PARAMETERS);
   receive(5, "01 01 0200 0000");
   await expect(asking).rejects.toMatchObject({ code: "ERR_L2CAP_COMMAND_REJECTED", reason: 0 });
 });
 
 test("RTX: an unanswered request fails after 30 s, or sooner as told; a late answer is not taken for another", async () => {
   const { link, receive, clock } = await open("peripheral");
-  const first = expect(link.signalling.requestConnectionParameterUpdate(PARAMETERS)).rejects.toMatchObject({
+  const first = expect(link.parameterUpdate.request(PARAMETERS)).rejects.toMatchObject({
     code: "ERR_TIMEOUT",
     timeoutMs: 30_000,
   });
   await clock.advance(30_000);
   await first;
-  const second = expect(link.signalling.requestConnectionParameterUpdate(PARAMETERS, { timeoutMs: 50 })).rejects.toMatchObject({
+  const second = expect(link.parameterUpdate.request(PARAMETERS, { timeoutMs: 50 })).rejects.toMatchObject({
     timeoutMs: 50,
   });
   receive(5, "13 01 0200 0000");
   await clock.advance(50);
   await second;
   const abort = new AbortController();
-  const third = expect(link.signalling.requestConnectionParameterUpdate(PARAMETERS, { signal: abort.signal })).rejects.toThrow("enough");
+  const third = expect(link.parameterUpdate.request(PARAMETERS, { signal: abort.signal })).rejects.toThrow("enough");
   abort.abort(new Error("enough"));
   await third;
   expect(clock.pending).toEqual([]);
@@ -146,8 +146,7 @@ test("RTX: an unanswered request fails after 30 s, or sooner as told; a late ans
 
 test("a request that cannot be made is refused before anything is sent", async () => {
   const { link, sent, controller } = await open("peripheral");
-  const ask = (changes: Partial<ConnectionParameters>): Promise<boolean> =>
-    link.signalling.requestConnectionParameterUpdate({ ...PARAMETERS, ...changes });
+  const ask = (changes: Partial<ConnectionParameters>): Promise<boolean> => link.parameterUpdate.request({ ...PARAMETERS, ...changes });
   await expect(ask({ intervalMin: 5 })).rejects.toMatchObject({
     code: "ERR_ARGUMENT",
     message: "intervalMin 5: expected 6 to 3200 (units of 1.25 ms)",
@@ -157,20 +156,20 @@ test("a request that cannot be made is refused before anything is sent", async (
   await expect(ask({ timeout: 9 })).rejects.toThrow("timeout 9: expected 10 to 3200");
   await expect(ask({ timeout: 50 })).rejects.toThrow("timeout 50: expected more than 50");
   expect(sent()).toEqual([]);
-  const under = link.signalling.requestConnectionParameterUpdate(PARAMETERS);
+  const under = link.parameterUpdate.request(PARAMETERS);
   await expect(ask({})).rejects.toMatchObject({ code: "ERR_STATE" });
   controller.send(encodeEvent(DisconnectionComplete, { status: 0, connectionHandle: 0x40, reason: 0x13 }));
   await expect(under).rejects.toMatchObject({ code: "ERR_DISCONNECTED" });
   await expect(ask({})).rejects.toMatchObject({ code: "ERR_DISCONNECTED" });
   const central = await open("central");
-  await expect(central.link.signalling.requestConnectionParameterUpdate(PARAMETERS)).rejects.toMatchObject({ code: "ERR_STATE" });
+  await expect(central.link.parameterUpdate.request(PARAMETERS)).rejects.toMatchObject({ code: "ERR_STATE" });
 });
 
 test("identifiers go round from 1 to 255 and are never 0", async () => {
   const { link, receive, sent } = await open("peripheral");
   const identifiers = new Set<number>();
   for (let i = 0; i < 256; i++) {
-    const asking = link.signalling.requestConnectionParameterUpdate(PARAMETERS);
+    const asking = link.parameterUpdate.request(PARAMETERS);
     const identifier = Number.parseInt(sent()[0]!.slice(4, 6), 16);
     identifiers.add(identifier);
     receive(5, Uint8Array.of(0x13, identifier, 2, 0, 0, 0));
@@ -184,7 +183,7 @@ test("the central's user decides, at once or later; parameters out of range are 
   receive(5, UPDATE_REQUEST);
   expect(sent()).toEqual(["5 130502000100"]); // nobody decides: refused
   const asked: ConnectionParameters[] = [];
-  link.signalling.onConnectionParameterUpdateRequest = (parameters) => {
+  link.parameterUpdate.onRequest = (parameters) => {
     asked.push(parameters);
     return true;
   };
@@ -196,7 +195,7 @@ test("the central's user decides, at once or later; parameters out of range are 
   expect(asked).toHaveLength(1);
 
   let decide = (_accepted: boolean): void => {};
-  link.signalling.onConnectionParameterUpdateRequest = () =>
+  link.parameterUpdate.onRequest = () =>
     new Promise((resolve) => {
       decide = resolve;
     });
@@ -215,12 +214,12 @@ test("a decision that fails is a refusal, and the fault is the program's", async
   process.on("uncaughtException", (error) => uncaught.push(error.message));
   try {
     const { link, receive, sent } = await open("central");
-    link.signalling.onConnectionParameterUpdateRequest = () => {
+    link.parameterUpdate.onRequest = () => {
       throw new Error("undecided");
     };
     receive(5, UPDATE_REQUEST);
     expect(sent()).toEqual(["5 130502000100"]);
-    link.signalling.onConnectionParameterUpdateRequest = () => Promise.reject(new Error("later"));
+    link.parameterUpdate.onRequest = () => Promise.reject(new Error("later"));
     receive(5, UPDATE_REQUEST);
     await new Promise((resolve) => setImmediate(resolve));
     expect(sent()).toEqual(["5 130502000100"]);
@@ -233,7 +232,12 @@ test("a decision that fails is a refusal, and the fault is the program's", async
 
 test.each<readonly [string, "central" | "peripheral", string, readonly string[]]>([
   ["an unknown command", "central", "7f 09 0000", ["5 010902000000"]],
-  ["LE Credit Based Connection Request", "central", "14 09 0a00 8000 4000 1700 1700 0a00", ["5 010902000000"]],
+  [
+    "LE Credit Based Connection Request that nobody listens for",
+    "central",
+    "14 09 0a00 8000 4000 1700 1700 0a00",
+    ["5 15090a0000000000000000000200"],
+  ],
   ["an update request to a peripheral", "peripheral", UPDATE_REQUEST, ["5 010502000000"]],
   ["an update request of wrong length", "central", "12 05 0700 1800 2800 0400 f4", ["5 010502000000"]],
   ["a length greater than the packet", "central", "12 05 0900 1800 2800 0400 f401", ["5 010502000000"]],
@@ -287,7 +291,7 @@ test("a peer that asks and asks without taking the answers gets no more of them"
 
 test("random signalling packets are answered or dropped, never thrown", async () => {
   const { link, receive, sent } = await open("central");
-  link.signalling.onConnectionParameterUpdateRequest = (parameters) => connectionParametersProblem(parameters) === undefined;
+  link.parameterUpdate.onRequest = (parameters) => connectionParametersProblem(parameters) === undefined;
   const structured = fc
     .tuple(fc.integer({ min: 0, max: 0x1f }), fc.integer({ min: 0, max: 255 }), fc.uint8Array({ maxLength: 30 }))
     .map(([code, identifier, data]) => Uint8Array.of(code, identifier, data.length, 0, ...data));

@@ -4,9 +4,13 @@ import { checkChoice, checkInteger, checkOptions, optionNames } from "../core/ar
 import type { BleError, Logger } from "../core/index.ts";
 import type { AclLink, Hci } from "../hci/index.ts";
 import type { PduChannel } from "./channel.ts";
+import { type LinkChannels, type LinkChannelsControl, openLinkChannels } from "./channels/link-channels.ts";
+import { L2capListeners } from "./channels/listeners.ts";
+import type { LinkOwner } from "./channels/owner.ts";
 import { FixedChannel, FixedChannelId } from "./fixed-channel.ts";
 import { HeldPdus } from "./held-pdus.ts";
 import { LinkGate } from "./link-gate.ts";
+import { ParameterUpdate } from "./parameter-update.ts";
 import { Signalling } from "./signalling.ts";
 
 const HEADER = 4;
@@ -15,6 +19,14 @@ export interface L2capLinkOptions {
   /** Connection_Handle of the connection complete event. */
   handle: number;
   role: "central" | "peripheral";
+}
+
+/** What a link is made with. */
+interface LinkParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly listeners: L2capListeners;
+  readonly packetLength: () => number;
 }
 
 const LINK_OPTIONS = optionNames<L2capLinkOptions>({ handle: true, role: true });
@@ -29,6 +41,10 @@ export class L2capLink {
   readonly smp: PduChannel;
   /** LE signalling, channel 0x0005. */
   readonly signalling: Signalling;
+  /** Connection parameters that the peripheral asks for over the signalling channel. */
+  readonly parameterUpdate: ParameterUpdate;
+  /** Credit based channels. */
+  readonly channels: LinkChannels;
   readonly #acl: AclLink;
   readonly #logger: Logger;
   readonly #att: FixedChannel;
@@ -37,8 +53,9 @@ export class L2capLink {
   /** ATT PDUs that wait for the event of an encryption. */
   readonly #held: HeldPdus;
   readonly #gate: LinkGate;
+  readonly #channels: LinkChannelsControl;
 
-  constructor(acl: AclLink, { handle, role, clock, logger }: L2capLinkOptions & { clock: Clock; logger: Logger }) {
+  constructor(acl: AclLink, { handle, role, clock, logger, listeners, packetLength }: L2capLinkOptions & LinkParts) {
     this.handle = handle;
     this.role = role;
     this.#acl = acl;
@@ -46,7 +63,11 @@ export class L2capLink {
     this.att = this.#att = new FixedChannel(acl, FixedChannelId.Attribute);
     this.smp = this.#smp = new FixedChannel(acl, FixedChannelId.SecurityManager);
     this.#signals = new FixedChannel(acl, FixedChannelId.LeSignalling);
-    this.signalling = new Signalling(this.#signals, { role, clock, logger });
+    this.signalling = new Signalling(this.#signals, { logger });
+    this.parameterUpdate = new ParameterUpdate(this.signalling, { role, clock, logger });
+    const { channels, control } = openLinkChannels({ acl, signalling: this.signalling, clock, logger, listeners, packetLength });
+    this.channels = channels;
+    this.#channels = control;
     const deliverAtt = (pdu: Uint8Array): void => callOut(this.#att.onPdu, pdu, 0, pdu.length);
     this.#held = new HeldPdus(clock, (pdu) => {
       if (this.#gate.isShut) this.#gate.keepAtt(pdu);
@@ -63,7 +84,18 @@ export class L2capLink {
       this.#held.clear();
       this.#gate.close();
       for (const channel of [this.#att, this.#smp, this.#signals]) callOut(() => channel.close(reason));
+      control.close(reason);
     };
+  }
+
+  /** Whose link it is: what its channels show, and what they ask about security. */
+  bind(owner: LinkOwner): void {
+    this.#channels.bind(owner);
+  }
+
+  /** Octets of a link layer packet, which K-frames are to fill: 27 until the controllers have agreed on more. */
+  setTxOctets(txOctets: number): void {
+    this.#channels.setTxOctets(txOctets);
   }
 
   /** Why the link is gone. */
@@ -137,14 +169,20 @@ export class L2capLink {
       case FixedChannelId.LeSignalling:
         this.#signals.onPdu?.(bytes, offset + HEADER, end);
         break;
-      default: // channels that do not exist are not answered, their PDUs are dropped
+      default: {
+        const channelId = bytes[offset + 2]! | (bytes[offset + 3]! << 8);
+        if (this.#channels.receive(channelId, bytes, offset + HEADER, end)) return;
+        // Channels that do not exist are not answered, their PDUs are dropped.
         this.#logger.debug("a PDU for an unknown channel was dropped");
+      }
     }
   };
 }
 
 /** L2CAP of one controller. */
 export class L2cap {
+  /** What is listened to, on all links. */
+  readonly listeners = new L2capListeners();
   readonly #hci: Hci;
   readonly #logger: Logger;
 
@@ -159,6 +197,8 @@ export class L2cap {
     const { handle, role } = options ?? {};
     checkInteger("L2cap.open: handle", handle, 0, 0x0eff);
     checkChoice("L2cap.open: role", role, ["central", "peripheral"]);
-    return new L2capLink(this.#hci.acl.open(handle), { handle, role, clock: this.#hci.clock, logger: this.#logger });
+    const { acl, clock } = this.#hci;
+    const { listeners } = this;
+    return new L2capLink(acl.open(handle), { handle, role, clock, logger: this.#logger, listeners, packetLength: () => acl.packetLength });
   }
 }

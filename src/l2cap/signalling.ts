@@ -1,130 +1,137 @@
-import { rethrowLater } from "../async/call-out.ts";
-import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
-import { checkOptions, optionNames } from "../core/arguments.ts";
+import { DecodeError } from "../bytes/decode-error.ts";
+import { decode } from "../bytes/index.ts";
 import { type BleError, type Logger, StateError } from "../core/index.ts";
 import type { PduChannel } from "./channel.ts";
-import { type ConnectionParameters, checkConnectionParameters, connectionParametersProblem } from "./connection-parameters.ts";
-import { CommandRejectedError, CommandRejectReason } from "./error.ts";
+import { CommandRejectReason } from "./error.ts";
+import {
+  CommandReject,
+  encodeSignal,
+  FlowControlCreditInd,
+  isResponse,
+  SIGNALLING_HEADER,
+  type SignallingPacket,
+} from "./signalling-packets.ts";
 
-/** Codes of signalling packets, Vol 3 Part A 4. */
-const Code = Object.freeze({
-  CommandReject: 0x01,
-  DisconnectionRequest: 0x06,
-  DisconnectionResponse: 0x07,
-  ConnectionParameterUpdateRequest: 0x12,
-  ConnectionParameterUpdateResponse: 0x13,
-  FlowControlCreditInd: 0x16,
-});
-/**
- * Answers are never rejected: rejecting an answer would be answered in turn. Everything else is, where it is not understood: codes that
- * never had a meaning, those that lost it with version 5.3 (0x0C to 0x11), and known ones of a wrong length (Vol 3 Part A 4.1).
- */
-const ANSWERS: ReadonlySet<number> = new Set([
-  Code.CommandReject,
-  0x03, // Connection Response
-  0x05, // Configuration Response
-  Code.DisconnectionResponse,
-  0x09, // Echo Response
-  0x0b, // Information Response
-  Code.ConnectionParameterUpdateResponse,
-  0x15, // LE Credit Based Connection Response
-  0x18, // Credit Based Connection Response
-  0x1a, // Credit Based Reconfigure Response
-]);
 /** MTUsig of an LE link: the longest signalling packet taken. */
 const SIGNALLING_MTU = 23;
-const HEADER = 4;
+/** Answers that may wait to be sent. */
+const MOST_ANSWERS = 32;
+
 /** Response Timeout Expired timer: between 1 s and 60 s, Vol 3 Part A 6.2.1. */
-const RTX_MS = 30_000;
-const Result = Object.freeze({ Accepted: 0x0000, Rejected: 0x0001 });
+export const RTX_MS = 30_000;
+/** Extended Response Timeout Expired timer, for an answer that is announced: between 60 s and 300 s, 6.2.2. */
+export const ERTX_MS = 300_000;
 
-const PARAMETERS = optionNames<ConnectionParameters>({ intervalMin: true, intervalMax: true, latency: true, timeout: true });
-const OPERATION = optionNames<OperationOptions>({ signal: true, timeoutMs: true });
+/** A request of ours under way. One of the three is called, at most once but for `onAnswer`. */
+export interface Question<T> {
+  /** What answers it. */
+  readonly answer: SignallingPacket<T>;
+  /** @returns false: this was not it, or not all of it, and the question stays open */
+  readonly onAnswer: (value: T) => boolean;
+  /** The peer sent Command Reject. */
+  readonly onReject: (reason: number) => void;
+  /** The link is gone. */
+  readonly onClose: (reason: BleError) => void;
+}
 
-/** The LE signalling channel, Vol 3 Part A 4. One request each way at a time. */
+/** The channel, with a count of what it took. */
+export interface SignallingChannel extends PduChannel {
+  /** Frames queued on the link, ever. */
+  readonly queued: number;
+}
+
+interface Handler {
+  readonly packet: SignallingPacket<unknown>;
+  readonly handle: (value: never, identifier: number) => void;
+}
+
+/**
+ * The LE signalling channel, Vol 3 Part A 4: leads requests of the peer to who handles them and answers to who asked. Any number of requests
+ * may be under way; an answer is known by its code and its identifier.
+ */
 export class Signalling {
-  /**
-   * Asked when the peripheral wants other parameters: true accepts, after which the owner starts LE Connection Update. Parameters out of
-   * the permitted ranges are refused without asking. Unset, every request is refused.
-   */
-  onConnectionParameterUpdateRequest: ((parameters: ConnectionParameters) => boolean | Promise<boolean>) | undefined;
-  readonly #channel: PduChannel;
-  readonly #role: "central" | "peripheral";
-  readonly #clock: Clock;
+  readonly #channel: SignallingChannel;
   readonly #logger: Logger;
+  readonly #handlers = new Map<number, Handler>();
+  readonly #questions = new Map<number, Question<never>>();
   #identifier = 0;
-  #request: { identifier: number; pending: Pending<boolean> } | undefined;
-  #isDeciding = false;
+  /** Where in the link's queue the last answers stand, as a ring: they are sent in order, so the oldest tells of all. */
+  readonly #answers = Array.from({ length: MOST_ANSWERS }, () => -1);
+  #answered = 0;
   #closed: BleError | undefined;
 
-  constructor(channel: PduChannel, { role, clock, logger }: { role: "central" | "peripheral"; clock: Clock; logger: Logger }) {
+  constructor(channel: SignallingChannel, { logger }: { logger: Logger }) {
     this.#channel = channel;
-    this.#role = role;
-    this.#clock = clock;
     this.#logger = logger;
     channel.onPdu = (bytes, offset, end) => this.#receive(bytes, offset, end);
     channel.onClose = (reason) => {
       this.#closed = reason;
-      this.#request?.pending.reject(reason);
+      const questions = [...this.#questions.values()];
+      this.#questions.clear();
+      for (const { onClose } of questions) onClose(reason);
     };
   }
 
-  /**
-   * Asks the central for other connection parameters (Vol 3 Part A 4.20). Peripheral only.
-   *
-   * @param options.timeoutMs how long to wait for the answer, 30 s by default
-   * @returns whether the central accepted; the new parameters follow in an event of the controller
-   * @throws {ArgumentError} parameters out of range
-   * @throws {StateError} not the peripheral, or a request is under way
-   * @throws {CommandRejectedError} the central does not know this request
-   * @throws {TimeoutError} no answer
-   * @throws the link's close reason
-   */
-  async requestConnectionParameterUpdate(parameters: ConnectionParameters, options: OperationOptions = {}): Promise<boolean> {
-    checkOptions("connection parameters", parameters ?? {}, PARAMETERS);
-    checkConnectionParameters(parameters ?? {});
-    checkOptions("requestConnectionParameterUpdate", options, OPERATION);
-    const { signal, timeoutMs = RTX_MS } = options;
-    signal?.throwIfAborted();
-    if (this.#closed) throw this.#closed;
-    if (this.#role !== "peripheral") throw new StateError("only a peripheral asks for connection parameters; a central sets them");
-    if (this.#request) throw new StateError("a connection parameter update request is under way already");
-    const identifier = this.#nextIdentifier();
-    const pending: Pending<boolean> = new Pending<boolean>({
-      clock: this.#clock,
-      operation: "connection parameter update request",
-      signal,
-      timeoutMs,
-      onSettled: () => {
-        this.#request = undefined;
-      },
-    });
-    this.#request = { identifier, pending };
-    const { intervalMin, intervalMax, latency, timeout } = parameters;
-    this.#send(Code.ConnectionParameterUpdateRequest, identifier, [intervalMin, intervalMax, latency, timeout]);
-    return pending.promise;
+  /** Why the link is gone. */
+  get closed(): BleError | undefined {
+    return this.#closed;
   }
 
+  /** Sets who handles a request or an indication of the peer; others are rejected. A packet of wrong length does not come to it. */
+  handle<T>(packet: SignallingPacket<T>, handle: (value: T, identifier: number) => void): void {
+    this.#handlers.set(packet.code, { packet, handle: handle as Handler["handle"] });
+  }
+
+  /** Sends a packet that nobody answers. */
+  indicate<T>(packet: SignallingPacket<T>, value: T): void {
+    this.#channel.send(encodeSignal(packet, this.#nextIdentifier(), value));
+  }
+
+  /**
+   * Sends a request. The question stays open until it is answered, the link is gone, or the result is disposed: its identifier is not used
+   * again meanwhile.
+   *
+   * @throws {StateError} 255 requests are under way
+   * @throws the link's close reason
+   */
+  ask<Q, R>(packet: SignallingPacket<Q>, value: Q, question: Question<R>): Disposable {
+    if (this.#closed) throw this.#closed;
+    if (this.#questions.size >= 255) throw new StateError("255 signalling requests are under way");
+    const identifier = this.#nextIdentifier();
+    const entry = question as unknown as Question<never>;
+    this.#questions.set(identifier, entry);
+    this.#channel.send(encodeSignal(packet, identifier, value));
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#questions.get(identifier) === entry) this.#questions.delete(identifier);
+      },
+    };
+  }
+
+  /** Answers a request. */
+  respond<T>(packet: SignallingPacket<T>, identifier: number, value: T): void {
+    if (this.#closed) return;
+    this.#answers[this.#answered++ % MOST_ANSWERS] = this.#channel.queued;
+    this.#channel.send(encodeSignal(packet, identifier, value));
+  }
+
+  /** Command Reject, Vol 3 Part A 4.1. */
+  reject(identifier: number, reason: number, ...values: number[]): void {
+    this.#logger.debug(() => `a signalling packet was rejected, reason ${reason}`);
+    const data = Uint8Array.from(values.flatMap((value) => [value & 0xff, value >> 8]));
+    this.respond(CommandReject, identifier, { reason, data });
+  }
+
+  /** Never 0x00, and none that a request under way has. */
   #nextIdentifier(): number {
-    this.#identifier = (this.#identifier % 255) + 1; // never 0x00
+    do this.#identifier = (this.#identifier % 255) + 1;
+    while (this.#questions.has(this.#identifier) && this.#questions.size < 255);
     return this.#identifier;
   }
 
-  #send(code: number, identifier: number, values: number[]): void {
-    const pdu = new Uint8Array(HEADER + 2 * values.length);
-    pdu[0] = code;
-    pdu[1] = identifier;
-    pdu[2] = 2 * values.length;
-    for (const [i, value] of values.entries()) {
-      pdu[HEADER + 2 * i] = value & 0xff;
-      pdu[HEADER + 2 * i + 1] = value >> 8;
-    }
-    this.#channel.send(pdu);
-  }
-
-  #reject(identifier: number, reason: number, ...values: number[]): void {
-    this.#logger.debug(() => `a signalling packet was rejected, reason ${reason}`);
-    this.#send(Code.CommandReject, identifier, [reason, ...values]);
+  /** So many answers have not left yet that the peer seems not to take them. */
+  get #isFlooded(): boolean {
+    return this.#answers[this.#answered % MOST_ANSWERS]! >= this.#channel.queued - this.#channel.waiting;
   }
 
   #receive(bytes: Uint8Array, offset: number, end: number): void {
@@ -132,85 +139,64 @@ export class Signalling {
     const code = bytes[offset]!;
     const identifier = bytes[offset + 1]!;
     // Too short to be answered, or an identifier that no request has.
-    if (size < HEADER || identifier === 0) {
+    if (size < SIGNALLING_HEADER || identifier === 0) {
       this.#logger.debug("a signalling packet without identifier was dropped");
       return;
     }
-    // A peer that asks without taking the answers gets no more of them; answers to our own requests are still read.
-    if (!ANSWERS.has(code) && !this.#channel.writable) return;
+    const answers = isResponse(code);
+    // A peer that asks without taking the answers gets no more of them; answers to our own requests, and credits, are still read.
+    if (!answers && code !== FlowControlCreditInd.code && this.#isFlooded) return;
     if (size > SIGNALLING_MTU) {
-      if (!ANSWERS.has(code)) this.#reject(identifier, CommandRejectReason.SignallingMtuExceeded, SIGNALLING_MTU);
+      if (!answers) this.reject(identifier, CommandRejectReason.SignallingMtuExceeded, SIGNALLING_MTU);
       return;
     }
-    const length = u16(bytes, offset + 2);
     // One command a packet on LE (Vol 3 Part A 4), so a length that is not all of it is wrong.
-    if (length !== size - HEADER) {
-      if (!ANSWERS.has(code)) this.#reject(identifier, CommandRejectReason.CommandNotUnderstood);
+    if ((bytes[offset + 2]! | (bytes[offset + 3]! << 8)) !== size - SIGNALLING_HEADER) {
+      if (!answers) this.#rejectUnknown(identifier, code);
       return;
     }
-    const data = offset + HEADER;
-    switch (code) {
-      case Code.ConnectionParameterUpdateRequest:
-        if (this.#role !== "central" || length !== 8) break;
-        this.#decide(identifier, {
-          intervalMin: u16(bytes, data),
-          intervalMax: u16(bytes, data + 2),
-          latency: u16(bytes, data + 4),
-          timeout: u16(bytes, data + 6),
-        });
-        return;
-      case Code.ConnectionParameterUpdateResponse:
-        if (this.#request?.identifier === identifier && length === 2) this.#request.pending.resolve(u16(bytes, data) === Result.Accepted);
-        return;
-      case Code.CommandReject:
-        if (this.#request?.identifier === identifier && length >= 2)
-          this.#request.pending.reject(new CommandRejectedError("connection parameter update request", u16(bytes, data)));
-        return;
-      case Code.DisconnectionRequest:
-        if (length !== 4) break;
-        // There are no dynamic channels, so the request names none that exists. Local and remote endpoint follow, as seen from here.
-        this.#reject(identifier, CommandRejectReason.InvalidCidInRequest, u16(bytes, data), u16(bytes, data + 2));
-        return;
-      case Code.FlowControlCreditInd:
-        if (length !== 4) break;
-        return; // credits for a channel that does not exist, which nobody waits for (4.24)
-      default:
-    }
-    if (!ANSWERS.has(code)) this.#reject(identifier, CommandRejectReason.CommandNotUnderstood);
+    if (answers) this.#answer(code, identifier, bytes, offset + SIGNALLING_HEADER, end);
+    else this.#request(code, identifier, bytes, offset + SIGNALLING_HEADER, end);
   }
 
-  #decide(identifier: number, parameters: ConnectionParameters): void {
-    const problem = connectionParametersProblem(parameters);
-    const ask = this.onConnectionParameterUpdateRequest;
-    if (problem || !ask || this.#isDeciding) {
-      this.#logger.debug(() => `the peripheral's connection parameters were refused: ${problem ?? "not asked for"}`);
-      this.#answer(identifier, false);
+  #rejectUnknown(identifier: number, code: number): void {
+    // Where credits flow unseen, so would the rejects.
+    if (code === FlowControlCreditInd.code && this.#isFlooded) return;
+    this.reject(identifier, CommandRejectReason.CommandNotUnderstood);
+  }
+
+  #request(code: number, identifier: number, bytes: Uint8Array, offset: number, end: number): void {
+    const handler = this.#handlers.get(code);
+    const value = handler && this.#decode(handler.packet, bytes, offset, end);
+    if (value === undefined) this.#rejectUnknown(identifier, code);
+    else handler!.handle(value as never, identifier);
+  }
+
+  #answer(code: number, identifier: number, bytes: Uint8Array, offset: number, end: number): void {
+    const question = this.#questions.get(identifier);
+    if (!question) return;
+    if (code === CommandReject.code) {
+      const rejected = this.#decode(CommandReject, bytes, offset, end);
+      if (!rejected) return;
+      this.#questions.delete(identifier);
+      question.onReject(rejected.reason);
       return;
     }
-    this.#isDeciding = true;
-    const decided = (accepted: boolean): void => {
-      this.#isDeciding = false;
-      this.#answer(identifier, accepted);
-    };
+    if (code !== question.answer.code) return;
+    const value = this.#decode(question.answer, bytes, offset, end);
+    if (value === undefined) return;
+    // Removed first: what it does may ask anew.
+    this.#questions.delete(identifier);
+    if (!question.onAnswer(value)) this.#questions.set(identifier, question);
+  }
+
+  #decode<T>({ data, name }: SignallingPacket<T>, bytes: Uint8Array, offset: number, end: number): T | undefined {
     try {
-      const answer = ask(parameters);
-      if (typeof answer === "boolean") decided(answer);
-      else
-        answer.then(decided, (error: unknown) => {
-          decided(false);
-          rethrowLater(error);
-        });
+      return decode(data, bytes, { name, offset, end });
     } catch (error) {
-      decided(false);
-      rethrowLater(error);
+      if (!(error instanceof DecodeError)) throw error;
+      this.#logger.debug(() => `a malformed signalling packet: ${error.message}`);
+      return undefined;
     }
   }
-
-  #answer(identifier: number, accepted: boolean): void {
-    this.#send(Code.ConnectionParameterUpdateResponse, identifier, [accepted ? Result.Accepted : Result.Rejected]);
-  }
-}
-
-function u16(bytes: Uint8Array, offset: number): number {
-  return bytes[offset]! | (bytes[offset + 1]! << 8);
 }
