@@ -27,6 +27,20 @@ test("messages cross a pair of streams", async () => {
   expect(await back).toEqual(message);
 });
 
+test("reading begins with the first receiver, and what came before is not lost", async () => {
+  const { client, server } = lines();
+  expect(client.onOctets).toBeUndefined();
+  client.onOctets = undefined;
+  const writing = server.write(Uint8Array.of(1, 2));
+  await new Promise((resolve) => setImmediate(resolve));
+  const receiver = await new Promise<Uint8Array>((resolve) => {
+    client.onOctets = resolve;
+    expect(client.onOctets).toBe(resolve);
+  });
+  await writing;
+  expect(receiver).toEqual(Uint8Array.of(1, 2));
+});
+
 test("a stream that takes nothing keeps the sender waiting; closing rejects it at once", async () => {
   const clock = new VirtualClock();
   const writable = new WritableStream<Uint8Array>({ write: () => new Promise(() => {}) });

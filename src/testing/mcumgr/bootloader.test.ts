@@ -36,6 +36,68 @@ function shown(device: SimulatedMcumgrDevice): string[] {
   });
 }
 
+describe("what may run", () => {
+  const notBootable = createImage({ version: "3.0.0", bodySize: 900, flags: 0x10 });
+  const boots = async (...primaries: (Uint8Array | "none")[]) => {
+    const device = new SimulatedMcumgrDevice({
+      clock: new VirtualClock(),
+      ...SMALL,
+      images: primaries.map((primary) => ({ slotSize: 8192, primary })),
+    });
+    return [device.running, await device.reset()];
+  };
+
+  test("is whole and bootable, of every image that the device has", async () => {
+    const recovery = ["recovery", "recovery"];
+    expect(await boots(OLD)).toEqual(["application", "application"]);
+    expect(await boots(notBootable)).toEqual(recovery);
+    expect(await boots(OLD.with(100, OLD[100]! ^ 1))).toEqual(recovery);
+    expect(await boots(OLD, NEW)).toEqual(["application", "application"]);
+    for (const other of [notBootable, "none"] as const) {
+      expect(await boots(OLD, other)).toEqual(recovery);
+      expect(await boots(other, OLD)).toEqual(recovery);
+    }
+  });
+
+  test("an image that is not bootable is not exchanged, and not kept", async () => {
+    await withDevice({}, async (device, client) => {
+      await client.upload(notBootable, {}, 300);
+      expect(device.states[1]).toMatchObject({ version: "3.0.0", bootable: false });
+      await client.ask(1, 0, 2, { hash: hashOf(notBootable), confirm: false });
+      await device.reset();
+      expect(shown(device)).toEqual(["0 1.0.0 active confirmed"]);
+    });
+  });
+
+  test.each([
+    ["1.0.0", true],
+    ["1.0.0.1", false],
+    ["0.9.9", true],
+  ])("a dependency on image 1 from %s on, which has 1.0.0: exchanged %s", async (version, isMet) => {
+    const dependent = createImage({ version: "2.0.0", bodySize: 500, dependencies: [{ image: 1, version }] });
+    const images = [
+      { slotSize: 8192, primary: OLD, secondary: dependent },
+      { slotSize: 8192, primary: OLD },
+    ];
+    await withDevice({ images }, async (device, client) => {
+      await client.ask(1, 0, 2, { hash: hashOf(dependent), confirm: false });
+      await device.reset();
+      expect(device.states[0]!.version).toBe(isMet ? "2.0.0" : "1.0.0");
+    });
+  });
+
+  test("a dependency on an image that the device lacks, or that holds nothing, is not met", async () => {
+    const dependent = (image: number) => createImage({ version: "2.0.0", bodySize: 500, dependencies: [{ image, version: "0.0.0" }] });
+    for (const image of [1, 7]) {
+      await withDevice({ images: [{ slotSize: 8192, primary: OLD, secondary: dependent(image) }] }, async (device, client) => {
+        await client.ask(1, 0, 2, { hash: hashOf(dependent(image)), confirm: false });
+        await device.reset();
+        expect(device.states[0]!.version).toBe("1.0.0");
+      });
+    }
+  });
+});
+
 describe("swapping", () => {
   test.each(SWAPPING)("%s: test, run, revert; test, run, confirm, stay", async (mode) => {
     await withDevice({ mode }, async (device, client) => {

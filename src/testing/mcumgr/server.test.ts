@@ -54,6 +54,8 @@ describe("messages", () => {
       expect(await ask("0f00000100000700a0")).toEqual(rc(8)); // no op
       expect(await ask("1200000100000700a0")).toEqual(["0b00000600000700bf6272630dff"]); // version 2
       expect(await ask("0a00000100000706a0")).toEqual(rc(8, "06")); // write where one reads
+      expect(await ask("0a00000000000700")).toEqual(rc(3)); // no payload where one is read
+      expect(await ask("0800000000000706")).toEqual([expect.stringMatching(/^0900....00000706bf686275665f73697a65/)]); // or is not
     });
   });
 
@@ -67,6 +69,25 @@ describe("messages", () => {
         [1, "a"],
         [2, "b"],
       ]);
+    });
+  });
+
+  test("octets that nobody asked for come over every link, but for those that are gone", async () => {
+    await withDevice({}, async (device, _, clock) => {
+      const ends = [createMemoryLinks({ clock }), createMemoryLinks({ clock })];
+      const got: number[] = [];
+      for (const { client, server } of ends) {
+        device.attach(server);
+        client.onMessage = (octets) => got.push(decodeMessage(octets).header.sequence);
+      }
+      const unasked = (sequence: number) => encodeMessage({ op: 1, group: 0, command: 0, sequence }, {});
+      await device.sendUnasked(unasked(1));
+      await clock.advance(1);
+      expect(got).toEqual([1, 1]);
+      await ends[0]!.client[Symbol.asyncDispose]();
+      await device.sendUnasked(unasked(2));
+      await clock.advance(1);
+      expect(got).toEqual([1, 1, 2]);
     });
   });
 
