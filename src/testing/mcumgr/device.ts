@@ -178,7 +178,7 @@ export class SimulatedMcumgrDevice implements AsyncDisposable {
     let isBootable = true;
     for (const image of this.#images) {
       const sound = image.slots.filter((slot) => this.#bootloader.accepts(slot));
-      if (!this.#bootloader.isSwapping && mode !== "single-application") {
+      if (!this.#bootloader.isSwapping) {
         const candidates = mode === "direct-xip-revert" ? sound.filter(({ trailer }) => trailer.isMarked) : sound;
         const newest = candidates.toSorted((a, b) => compareImageVersions(b.content!.header.version, a.content!.header.version))[0];
         image.active = newest?.slot ?? 0;
