@@ -7,6 +7,7 @@ import { checkBoolean, checkChoice, checkInteger, checkMilliseconds, checkOperat
 import { ArgumentError, type BleError, ClosedError, UnsupportedError } from "../core/error.ts";
 import { TransportError } from "../hci/transport.ts";
 import { CONSOLE_LINK_OPTION_NAMES, ConsoleLink, type ConsoleLinkOptions } from "../mcumgr/links/console-link.ts";
+import { Ending } from "../mcumgr/links/ending.ts";
 import type { McumgrLink, OpenMcumgrLink } from "../mcumgr/links/link.ts";
 import type { OctetPort } from "../mcumgr/links/octet-port.ts";
 import { RAW_LINK_OPTION_NAMES, RawLink, type RawLinkOptions } from "../mcumgr/links/raw-link.ts";
@@ -256,26 +257,24 @@ function described(path: string, cause: unknown): BleError {
   return new TransportError("io", `${path} cannot be opened: ${text}`, options);
 }
 
-class SerialPort implements OctetPort {
+class SerialPort extends Ending implements OctetPort {
   readonly info: OctetPort["info"];
   readonly #stream: SerialStream;
   readonly #clock: Clock;
   readonly #writeTimeoutMs: number | undefined;
   readonly #writing = new Set<Pending<void>>();
   #onOctets: ((octets: Uint8Array) => void) | undefined;
-  #onClose: ((reason: BleError) => void) | undefined;
-  #reason: BleError | undefined;
   #isReading = false;
-  #told = false;
   #closing: Promise<void> | undefined;
 
   constructor(stream: SerialStream, path: string, baudRate: number, clock: Clock, writeTimeoutMs: number | undefined) {
+    super();
     this.info = { kind: "serial", target: `${path} at ${baudRate} baud` };
     this.#stream = stream;
     this.#clock = clock;
     this.#writeTimeoutMs = writeTimeoutMs;
-    stream.on("close", (error) => this.#end(`${path} is gone`, error));
-    stream.on("error", (error) => this.#end(`${path} failed: ${error.message}`, error));
+    stream.on("close", (error) => this.#ended(`${path} is gone`, error));
+    stream.on("error", (error) => this.#ended(`${path} failed: ${error.message}`, error));
   }
 
   get onOctets(): ((octets: Uint8Array) => void) | undefined {
@@ -287,20 +286,12 @@ class SerialPort implements OctetPort {
     if (!receiver || this.#isReading) return;
     this.#isReading = true;
     this.#stream.on("data", (octets) => {
-      if (!this.#reason) callOut(this.#onOctets, new Uint8Array(octets.buffer, octets.byteOffset, octets.length));
+      if (!this.reason) callOut(this.#onOctets, new Uint8Array(octets.buffer, octets.byteOffset, octets.length));
     });
   }
 
-  get onClose(): ((reason: BleError) => void) | undefined {
-    return this.#onClose;
-  }
-  set onClose(handler: ((reason: BleError) => void) | undefined) {
-    this.#onClose = handler;
-    this.#tell();
-  }
-
   async write(octets: Uint8Array): Promise<void> {
-    if (this.#reason) throw this.#reason;
+    if (this.reason) throw this.reason;
     const timeoutMs = this.#writeTimeoutMs;
     const pending: Pending<void> = new Pending<void>({
       clock: this.#clock,
@@ -309,13 +300,13 @@ class SerialPort implements OctetPort {
       onSettled: (outcome) => {
         this.#writing.delete(pending);
         // Some of it may have left: what comes next would be its rest to the server.
-        if (outcome === "timeout") this.#end(`${this.info.target} took nothing for ${timeoutMs} ms`);
+        if (outcome === "timeout") this.#ended(`${this.info.target} took nothing for ${timeoutMs} ms`);
       },
     });
     this.#writing.add(pending);
     this.#stream.write(octets, (error) => {
       if (!error) pending.resolve();
-      else this.#end(`${this.info.target} failed: ${error.message}`, error);
+      else this.#ended(`${this.info.target} failed: ${error.message}`, error);
     });
     await pending.promise;
   }
@@ -333,27 +324,20 @@ class SerialPort implements OctetPort {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#told = true;
-    this.#end(`${this.info.target} was closed`);
-    await this.#close();
+    this.close(new ClosedError(`${this.info.target} was closed`));
+    await this.#closed();
   }
 
-  #end(what: string, cause?: unknown): void {
-    if (this.#reason) return;
-    const reason = new ClosedError(what, cause ? { cause } : {});
-    this.#reason = reason;
+  #ended(what: string, cause?: unknown): void {
+    this.end(new ClosedError(what, cause ? { cause } : {}));
+  }
+
+  protected leave(reason: BleError): void {
     for (const pending of [...this.#writing]) pending.reject(reason);
-    void this.#close();
-    this.#tell();
+    void this.#closed();
   }
 
-  #tell(): void {
-    if (!this.#reason || this.#told || !this.#onClose) return;
-    this.#told = true;
-    callOut(this.#onClose, this.#reason);
-  }
-
-  #close(): Promise<void> {
+  #closed(): Promise<void> {
     this.#closing ??= (async () => {
       if (!this.#stream.isOpen) return;
       const closed = new Pending<void>({ clock: this.#clock, operation: "closing a port", timeoutMs: CLOSE_MS });

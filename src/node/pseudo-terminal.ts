@@ -5,6 +5,7 @@ import { callOut } from "../async/call-out.ts";
 import { delay, SystemClock } from "../async/clock.ts";
 import { type BleError, ClosedError } from "../core/error.ts";
 import { TransportError } from "../hci/transport.ts";
+import { Ending } from "../mcumgr/links/ending.ts";
 import type { OctetPort } from "../mcumgr/links/octet-port.ts";
 import { loadLinuxCalls } from "../transport/linux/socket-calls.ts";
 
@@ -64,37 +65,39 @@ export function openPseudoTerminal(): PseudoTerminal {
   }
 }
 
-class ControllerEnd implements PseudoTerminal {
+class ControllerEnd extends Ending implements PseudoTerminal {
   readonly path: string;
   readonly info: OctetPort["info"];
   onOctets: ((octets: Uint8Array) => void) | undefined;
-  onClose: ((reason: BleError) => void) | undefined;
   readonly #descriptor: number;
   readonly #terminal: number;
   readonly #reader: ReadStream;
   readonly #clock = new SystemClock();
   readonly #over = new AbortController();
-  #reason: BleError | undefined;
 
   constructor(descriptor: number, terminal: number, path: string) {
+    super();
     this.path = path;
     this.info = { kind: "serial", target: path };
     this.#descriptor = descriptor;
     this.#terminal = terminal;
     this.#reader = new ReadStream(descriptor);
     this.#reader.on("data", (octets: Buffer) => callOut(this.onOctets, new Uint8Array(octets)));
-    this.#reader.on("error", (cause) => this.#end(new ClosedError(`${path} failed: ${cause.message}`, { cause })));
+    this.#reader.on("error", (cause) => this.end(new ClosedError(`${path} failed: ${cause.message}`, { cause })));
   }
 
   async write(octets: Uint8Array): Promise<void> {
     let untilMs = this.#clock.now() + PATIENCE_MS;
     for (let at = 0; at < octets.length; ) {
-      if (this.#reason) throw this.#reason;
+      if (this.reason) throw this.reason;
       let written = 0;
       try {
         written = writeSync(this.#descriptor, octets, at);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw this.#end(new ClosedError(`${this.path} failed`, { cause: error }));
+        if ((error as NodeJS.ErrnoException).code !== "EAGAIN") {
+          this.end(new ClosedError(`${this.path} failed`, { cause: error }));
+          throw this.reason;
+        }
       }
       const nowMs = this.#clock.now();
       at += written;
@@ -105,17 +108,12 @@ class ControllerEnd implements PseudoTerminal {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.onClose = undefined;
-    this.#end(new ClosedError(`${this.path} was closed`));
+    this.close(new ClosedError(`${this.path} was closed`));
   }
 
-  #end(reason: BleError): BleError {
-    if (this.#reason) return this.#reason;
-    this.#reason = reason;
+  protected leave(reason: BleError): void {
     this.#over.abort(reason);
     this.#reader.destroy(); // and with it the descriptor
     closeSync(this.#terminal);
-    callOut(this.onClose, reason);
-    return reason;
   }
 }

@@ -10,6 +10,7 @@ import { GattNotFoundError, type RemoteCharacteristic, type ValueSubscription } 
 import { HciError } from "../../hci/index.ts";
 import { NotMcumgrServerError } from "../protocol/error.ts";
 import { BleLink, type BleMcumgrPort, fillingLength, MCUMGR_CHARACTERISTIC, MCUMGR_SERVICE } from "./ble.ts";
+import { Ending } from "./ending.ts";
 import type { McumgrLink } from "./link.ts";
 
 export const DEFAULT_OPEN_TIMEOUT_MS = 30_000;
@@ -114,26 +115,24 @@ async function find(connection: Connection, target: string, signal: AbortSignal)
 }
 
 /** The characteristic of a peer on our own host. */
-class ConnectionPort implements BleMcumgrPort {
+class ConnectionPort extends Ending implements BleMcumgrPort {
   readonly target: string;
   onValue: ((value: Uint8Array) => void) | undefined;
-  #onClose: ((reason: BleError) => void) | undefined;
   readonly #connection: Connection;
   readonly #characteristic: RemoteCharacteristic;
   readonly #ownsConnection: boolean;
   readonly #hasCommands: boolean;
   readonly #listener: Disposable;
   #subscription: ValueSubscription | undefined;
-  #reason: BleError | undefined;
-  #told = false;
 
   constructor(connection: Connection, characteristic: RemoteCharacteristic, target: string, ownsConnection: boolean) {
+    super();
     this.target = target;
     this.#connection = connection;
     this.#characteristic = characteristic;
     this.#ownsConnection = ownsConnection;
     this.#hasCommands = characteristic.has("write-without-response");
-    this.#listener = connection.on("disconnected", (error) => this.#end(error));
+    this.#listener = connection.on("disconnected", (error) => this.#ended(error));
   }
 
   get maxWriteLength(): number {
@@ -143,54 +142,41 @@ class ConnectionPort implements BleMcumgrPort {
     return fillingLength(this.maxWriteLength, this.#connection.dataLength.txOctets);
   }
 
-  get onClose(): ((reason: BleError) => void) | undefined {
-    return this.#onClose;
-  }
-  set onClose(handler: ((reason: BleError) => void) | undefined) {
-    this.#onClose = handler;
-    this.#tell();
-  }
-
   async subscribe({ signal }: { signal: AbortSignal }): Promise<void> {
     this.#subscription = await this.#characteristic.subscribe((value) => callOut(this.onValue, value), {
       signal,
       kind: "notify",
-      onEnd: (reason) => this.#end(reason),
+      onEnd: (reason) => this.#ended(reason),
     });
   }
 
   async write(value: Uint8Array): Promise<void> {
-    if (this.#reason) throw this.#reason;
+    if (this.reason) throw this.reason;
     if (!this.#hasCommands) await this.#characteristic.write(value);
     else if (!this.#characteristic.tryWriteWithoutResponse(value)) await this.#characteristic.writeWithoutResponse(value);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#told = true;
-    this.#reason ??= new ClosedError(`the link to ${this.target} was closed`);
-    this.abandon();
+    this.close(new ClosedError(`the link to ${this.target} was closed`));
     if (this.#ownsConnection) await this.#connection[Symbol.asyncDispose]();
   }
 
   /** Hears nothing more; nobody is waited for. */
   abandon(): void {
+    this.close(new ClosedError(`the link to ${this.target} was not opened`));
+  }
+
+  protected leave(): void {
     this.#listener[Symbol.dispose]();
     Promise.resolve(this.#subscription?.[Symbol.asyncDispose]()).catch(() => undefined); // the peer is told where it can be
     this.#subscription = undefined;
   }
 
-  #end(reason: unknown): void {
-    if (this.#reason) return;
+  #ended(reason: unknown): void {
     const { ended } = this.#connection;
     // The end of the link is heard of as the end of the subscription too.
-    this.#reason =
-      ended ?? (reason instanceof BleError ? reason : new ClosedError(`${this.target}: the characteristic is gone`, { cause: reason }));
-    this.#tell();
-  }
-
-  #tell(): void {
-    if (!this.#reason || this.#told || !this.#onClose) return;
-    this.#told = true;
-    callOut(this.#onClose, this.#reason);
+    this.end(
+      ended ?? (reason instanceof BleError ? reason : new ClosedError(`${this.target}: the characteristic is gone`, { cause: reason })),
+    );
   }
 }

@@ -3,6 +3,7 @@ import { type Clock, SystemClock } from "../../async/clock.ts";
 import { Pending } from "../../async/pending.ts";
 import { checkFunction, checkInteger, checkMilliseconds, checkOptions, kindOf, optionNames } from "../../core/arguments.ts";
 import { ArgumentError, type BleError, ClosedError } from "../../core/error.ts";
+import { Ending } from "./ending.ts";
 import type { OctetPort } from "./octet-port.ts";
 
 export interface MemoryPortsOptions {
@@ -47,10 +48,9 @@ interface Shared {
   readonly distort: MemoryPortsOptions["distort"];
 }
 
-class MemoryPort implements OctetPort {
+class MemoryPort extends Ending implements OctetPort {
   readonly info: OctetPort["info"];
   onOctets: ((octets: Uint8Array) => void) | undefined;
-  #onClose: ((reason: BleError) => void) | undefined;
   readonly #shared: Shared;
   readonly #to: "server" | "client";
   readonly #waiting: Uint8Array[] = [];
@@ -59,8 +59,6 @@ class MemoryPort implements OctetPort {
   readonly #timers = new Set<Disposable>();
   readonly #room = new Set<Pending<void>>();
   #peer: MemoryPort | undefined;
-  #reason: BleError | undefined;
-  #told = false;
 
   static pair(shared: Shared): [client: MemoryPort, server: MemoryPort] {
     const [client, server] = [new MemoryPort(shared, "server"), new MemoryPort(shared, "client")];
@@ -70,21 +68,14 @@ class MemoryPort implements OctetPort {
   }
 
   private constructor(shared: Shared, to: "server" | "client") {
+    super();
     this.info = { kind: "memory", target: `the ${to} at the other end` };
     this.#shared = shared;
     this.#to = to;
   }
 
-  get onClose(): ((reason: BleError) => void) | undefined {
-    return this.#onClose;
-  }
-  set onClose(handler: ((reason: BleError) => void) | undefined) {
-    this.#onClose = handler;
-    this.#tell();
-  }
-
   async write(octets: Uint8Array): Promise<void> {
-    if (this.#reason) throw this.#reason;
+    if (this.reason) throw this.reason;
     for (let at = 0; at < octets.length; at += PIECE) this.#waiting.push(octets.slice(at, at + PIECE));
     this.#waitingOctets += octets.length;
     this.#sendNext();
@@ -99,8 +90,7 @@ class MemoryPort implements OctetPort {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#told = true;
-    this.#end(new ClosedError(`${this.info.target}: the line was closed`));
+    this.close(new ClosedError(`${this.info.target}: the line was closed`));
   }
 
   #sendNext(): void {
@@ -127,18 +117,9 @@ class MemoryPort implements OctetPort {
     this.#timers.add(timer);
   }
 
-  #end(reason: BleError): void {
-    if (this.#reason) return;
-    this.#reason = reason;
+  protected leave(reason: BleError): void {
     for (const timer of this.#timers) timer[Symbol.dispose]();
     for (const pending of [...this.#room]) pending.reject(reason);
-    this.#tell();
-    if (this.#peer) this.#peer.#end(new ClosedError("the line was closed by the other side"));
-  }
-
-  #tell(): void {
-    if (!this.#reason || this.#told || !this.#onClose) return;
-    this.#told = true;
-    callOut(this.#onClose, this.#reason);
+    this.#peer?.end(new ClosedError("the line was closed by the other side"));
   }
 }

@@ -2,6 +2,7 @@ import { callOut } from "../../async/call-out.ts";
 import { type Clock, delay, SystemClock } from "../../async/clock.ts";
 import { checkOptions, checkText, kindOf, optionNames } from "../../core/arguments.ts";
 import { ArgumentError, type BleError, ClosedError } from "../../core/error.ts";
+import { Ending } from "./ending.ts";
 import type { OctetPort } from "./octet-port.ts";
 
 /** How long closing waits for what was written before, in milliseconds. */
@@ -39,16 +40,13 @@ export function createStreamPort(options: StreamPortOptions): OctetPort {
   return new StreamPort(readable.getReader(), writable.getWriter(), target, clock);
 }
 
-class StreamPort implements OctetPort {
+class StreamPort extends Ending implements OctetPort {
   readonly info: OctetPort["info"];
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #clock: Clock;
   #onOctets: ((octets: Uint8Array) => void) | undefined;
-  #onClose: ((reason: BleError) => void) | undefined;
-  #reason: BleError | undefined;
   #isReading = false;
-  #told = false;
   #released: Promise<void> | undefined;
 
   constructor(
@@ -57,14 +55,15 @@ class StreamPort implements OctetPort {
     target: string,
     clock: Clock,
   ) {
+    super();
     this.info = { kind: "stream", target };
     this.#reader = reader;
     this.#writer = writer;
     this.#clock = clock;
     // The other side may go without a read to notice it by.
     writer.closed.then(
-      () => this.#end(),
-      (error: unknown) => this.#end(error),
+      () => this.#ended(),
+      (error: unknown) => this.#ended(error),
     );
   }
 
@@ -79,62 +78,51 @@ class StreamPort implements OctetPort {
     void this.#read();
   }
 
-  get onClose(): ((reason: BleError) => void) | undefined {
-    return this.#onClose;
-  }
-  set onClose(handler: ((reason: BleError) => void) | undefined) {
-    this.#onClose = handler;
-    this.#tell();
+  async write(octets: Uint8Array): Promise<void> {
+    this.#throwIfOver();
+    this.#writer.write(octets).catch((error: unknown) => this.#ended(error));
+    await this.#writer.ready.catch((error: unknown) => this.#ended(error));
+    this.#throwIfOver();
   }
 
-  async write(octets: Uint8Array): Promise<void> {
-    if (this.#reason) throw this.#reason;
-    this.#writer.write(octets).catch((error: unknown) => this.#end(error));
-    await this.#writer.ready.catch((error: unknown) => this.#end(error));
-    if (this.#reason) throw this.#reason;
+  #throwIfOver(): void {
+    if (this.reason) throw this.reason;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#told = true;
-    this.#reason ??= new ClosedError(`${this.info.target} was closed`);
-    this.#released ??= this.#release();
+    this.close(new ClosedError(`${this.info.target} was closed`));
     await this.#released;
   }
 
   async #read(): Promise<void> {
     try {
-      while (!this.#reason) {
+      while (!this.reason) {
         const { done, value } = await this.#reader.read();
         if (done) break;
-        if (!this.#reason) callOut(this.#onOctets, octetsOf(value));
+        if (!this.reason) callOut(this.#onOctets, octetsOf(value));
       }
-      this.#end();
+      this.#ended();
     } catch (error) {
-      this.#end(error);
+      this.#ended(error);
     }
   }
 
-  #end(cause?: unknown): void {
-    if (this.#reason) return;
+  #ended(cause?: unknown): void {
     const what = cause === undefined ? "was closed by the other side" : `failed: ${cause instanceof Error ? cause.message : kindOf(cause)}`;
-    this.#reason = new ClosedError(`${this.info.target} ${what}`, cause === undefined ? {} : { cause });
-    this.#released ??= this.#release();
-    this.#tell();
+    this.end(new ClosedError(`${this.info.target} ${what}`, cause === undefined ? {} : { cause }));
   }
 
-  #tell(): void {
-    if (!this.#reason || this.#told || !this.#onClose) return;
-    this.#told = true;
-    callOut(this.#onClose, this.#reason);
+  protected leave(reason: BleError): void {
+    this.#released = this.#release(reason);
   }
 
-  async #release(): Promise<void> {
+  async #release(reason: BleError): Promise<void> {
     const patience = new AbortController();
     const closed = this.#writer.close().catch(() => undefined); // of a stream that failed before
     const tooLong = delay(this.#clock, FLUSH_MS, { signal: patience.signal, name: "flushing a stream" }).then(
       () => {
         // Settles with the write under way, which may never end.
-        this.#writer.abort(this.#reason).catch(() => undefined);
+        this.#writer.abort(reason).catch(() => undefined);
       },
       () => undefined,
     );

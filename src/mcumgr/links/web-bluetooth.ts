@@ -6,6 +6,7 @@ import { checkInteger, checkOperation, checkText, kindOf, optionNames } from "..
 import { ArgumentError, BleError, ClosedError, StateError, UnsupportedError } from "../../core/error.ts";
 import { NotMcumgrServerError } from "../protocol/error.ts";
 import { BleLink, type BleMcumgrPort, MCUMGR_CHARACTERISTIC, MCUMGR_SERVICE } from "./ble.ts";
+import { Ending } from "./ending.ts";
 import type { McumgrLink, OpenMcumgrLink } from "./link.ts";
 
 // As much of Web Bluetooth as is used here; `navigator.bluetooth` fits.
@@ -146,19 +147,17 @@ async function connect(
   return new BleLink(port, { clock });
 }
 
-class WebBluetoothPort implements BleMcumgrPort {
+class WebBluetoothPort extends Ending implements BleMcumgrPort {
   readonly target: string;
   onValue: ((value: Uint8Array) => void) | undefined;
-  #onClose: ((reason: BleError) => void) | undefined;
   readonly #device: WebBluetoothDevice;
   readonly #server: WebBluetoothServer;
   #characteristic: WebBluetoothCharacteristic | undefined;
   readonly #isFixed: boolean;
   #maxWriteLength: number;
-  #reason: BleError | undefined;
-  #told = false;
 
   constructor(device: WebBluetoothDevice, maxWriteLength: number | undefined) {
+    super();
     this.target = labelOf(device);
     this.#device = device;
     if (!device.gatt) throw new UnsupportedError(`${this.target} has no GATT server that the page may use`);
@@ -170,14 +169,6 @@ class WebBluetoothPort implements BleMcumgrPort {
 
   get maxWriteLength(): number {
     return this.#maxWriteLength;
-  }
-
-  get onClose(): ((reason: BleError) => void) | undefined {
-    return this.#onClose;
-  }
-  set onClose(handler: ((reason: BleError) => void) | undefined) {
-    this.#onClose = handler;
-    this.#tell();
   }
 
   async open(): Promise<void> {
@@ -196,9 +187,9 @@ class WebBluetoothPort implements BleMcumgrPort {
       await characteristic.startNotifications();
       this.#throwIfOver();
     } catch (cause) {
-      if (this.#reason) {
+      if (this.reason) {
         this.#server.disconnect(); // a connection that came too late
-        throw this.#reason;
+        throw this.reason;
       }
       if (cause instanceof BleError) throw cause;
       if (nameOf(cause) === "NotFoundError")
@@ -216,23 +207,22 @@ class WebBluetoothPort implements BleMcumgrPort {
       else await characteristic.writeValueWithResponse(octets);
     } catch (cause) {
       // Half of a message has left perhaps. A platform tells of a lost link in this way too, before or after its event.
-      this.#end(
+      this.end(
         new ClosedError(`${this.target} did not take a write: ${cause instanceof Error ? cause.message : kindOf(cause)}`, { cause }),
       );
-      throw this.#reason;
+      throw this.reason;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#told = true;
-    this.#leave(new ClosedError(`the link to ${this.target} was closed`));
+    this.close(new ClosedError(`the link to ${this.target} was closed`));
   }
 
   #throwIfOver(): void {
-    if (this.#reason) throw this.#reason;
+    if (this.reason) throw this.reason;
   }
 
-  readonly #onDisconnected = (): void => this.#end(new ClosedError(`${this.target} has disconnected`));
+  readonly #onDisconnected = (): void => this.end(new ClosedError(`${this.target} has disconnected`));
 
   readonly #onValueChanged = ({ target }: { readonly target: unknown }): void => {
     const view = (target as WebBluetoothCharacteristic | null)?.value;
@@ -242,24 +232,10 @@ class WebBluetoothPort implements BleMcumgrPort {
     callOut(this.onValue, new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice());
   };
 
-  #end(reason: BleError): void {
-    if (this.#reason) return;
-    this.#leave(reason);
-    this.#tell();
-  }
-
-  #leave(reason: BleError): void {
-    if (this.#reason) return;
-    this.#reason = reason;
+  protected leave(): void {
     this.#device.removeEventListener("gattserverdisconnected", this.#onDisconnected);
     this.#characteristic?.removeEventListener("characteristicvaluechanged", this.#onValueChanged);
     this.#server.disconnect(); // ends the notifications too
-  }
-
-  #tell(): void {
-    if (!this.#reason || this.#told || !this.#onClose) return;
-    this.#told = true;
-    callOut(this.#onClose, this.#reason);
   }
 }
 
