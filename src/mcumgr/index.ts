@@ -144,7 +144,7 @@ export { decodeMessage, decodeMessages, encodeMessage, type McumgrMessage, split
 export { type KnownCommand, McumgrRegistry } from "./protocol/registry.ts";
 export type { FileDownloadOptions, FileDownloadResult } from "./transfer/file-download.ts";
 export type { FileTransferResult, FileUploadOptions } from "./transfer/file-upload.ts";
-export type { McumgrFallback, McumgrLimits } from "./transfer/host.ts";
+export type { McumgrFallback, McumgrLimits, TransferOptions } from "./transfer/host.ts";
 export type { ImageUploadOptions, ImageUploadResult } from "./transfer/image-upload.ts";
 export type { TransferProgress } from "./transfer/progress.ts";
 export {

@@ -55,33 +55,15 @@ export interface ResetOptions extends OperationOptions {
 }
 
 const RESET_OPTIONS = optionNames<ResetOptions>({ force: true, bootMode: true, reconnect: true, signal: true, timeoutMs: true });
-const IMAGE_OPTIONS = optionNames<ImageUploadOptions>({
-  image: true,
-  upgrade: true,
-  resumeFrom: true,
-  window: true,
-  alignment: true,
-  onProgress: true,
-  signal: true,
-  timeoutMs: true,
-});
-const FILE_UPLOAD_OPTIONS = optionNames<FileUploadOptions>({
-  resume: true,
-  verify: true,
-  window: true,
-  onProgress: true,
-  signal: true,
-  timeoutMs: true,
-});
+const TRANSFER_NAMES = { window: true, onProgress: true, signal: true, timeoutMs: true } as const;
+const IMAGE_OPTIONS = optionNames<ImageUploadOptions>({ ...TRANSFER_NAMES, image: true, upgrade: true, resumeFrom: true, alignment: true });
+const FILE_UPLOAD_OPTIONS = optionNames<FileUploadOptions>({ ...TRANSFER_NAMES, resume: true, verify: true });
 const FILE_DOWNLOAD_OPTIONS = optionNames<FileDownloadOptions>({
+  ...TRANSFER_NAMES,
   resumeFrom: true,
   verify: true,
   maxLength: true,
-  window: true,
-  onProgress: true,
   onData: true,
-  signal: true,
-  timeoutMs: true,
 });
 
 /** @throws {ArgumentError} */

@@ -6,15 +6,15 @@ import { FilesGroup } from "../protocol/groups/files.ts";
 import { Attempts } from "./attempts.ts";
 import { compareFile, fileLength, isUnsupported } from "./file-hash.ts";
 import type { FileTransferResult } from "./file-upload.ts";
-import { type McumgrLimits, requestOf, type TransferHost } from "./host.ts";
+import { type McumgrLimits, requestOf, type TransferHost, type TransferOptions } from "./host.ts";
 import { Patience } from "./patience.ts";
 import { type Piece, runPipeline } from "./pipeline.ts";
-import { ProgressMeter, type TransferProgress } from "./progress.ts";
-import { limitsOf, slowDown, waitOrReconnect } from "./recovery.ts";
-import { type Trouble, troubleOf } from "./trouble.ts";
+import { ProgressMeter } from "./progress.ts";
+import { limitsOf, recover, troubleFrom } from "./recovery.ts";
+import type { Trouble } from "./trouble.ts";
 import { TransferWindow } from "./window.ts";
 
-export interface FileDownloadOptions {
+export interface FileDownloadOptions extends TransferOptions {
   /**
    * What is here already of the file, from its beginning: only the rest is asked for, where the server's checksum or digest proves that it is
    * the same. Where the server has none, everything is asked for.
@@ -24,14 +24,8 @@ export interface FileDownloadOptions {
   readonly verify?: boolean | undefined;
   /** Longest file, in octets, that is taken; 64 MiB by default. */
   readonly maxLength?: number | undefined;
-  /** At most so many requests outstanding; as many as the server has buffers for by default. */
-  readonly window?: number | undefined;
-  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
   /** Told of each piece that has come, in order and without a gap, beginning behind what is here already: for a file that grows with it. */
   readonly onData?: ((data: Uint8Array, offset: number) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** For the whole, in milliseconds; no limit by default. */
-  readonly timeoutMs?: number | undefined;
 }
 
 export interface FileDownloadResult extends FileTransferResult {
@@ -39,6 +33,8 @@ export interface FileDownloadResult extends FileTransferResult {
 }
 
 const MAX_LENGTH = 64 * 1024 * 1024;
+/** For errors. */
+const WHAT = "files.download";
 const FIRST_TIMEOUT_MS = 5000;
 const { download } = FilesGroup.commands;
 
@@ -83,7 +79,7 @@ class Downloader {
   readonly #maxLength: number;
   readonly #window: TransferWindow;
   readonly #patience: Patience;
-  readonly #attempts = new Attempts("files.download");
+  readonly #attempts = new Attempts(WHAT);
   readonly #onProgress: FileDownloadOptions["onProgress"];
   readonly #onData: FileDownloadOptions["onData"];
   readonly #resumedFrom: number;
@@ -138,10 +134,7 @@ class Downloader {
       this.#take(piece.from, data);
       return undefined;
     } catch (error) {
-      this.#signal?.throwIfAborted();
-      const trouble = troubleOf(error, this.#host.isLost(error));
-      if (trouble === undefined) throw error;
-      return trouble;
+      return troubleFrom(error, this.#host, this.#signal);
     }
   }
 
@@ -203,7 +196,7 @@ class Downloader {
   }
 
   #wrong(path: string, problem: string, payload: CborMap): McumgrResponseError {
-    return new McumgrResponseError({ command: "files.download", path, problem, payload });
+    return new McumgrResponseError({ command: WHAT, path, problem, payload });
   }
 
   #take(from: number, data: Uint8Array): void {
@@ -229,18 +222,13 @@ class Downloader {
     this.#done = end;
   }
 
-  async #recover(first: Trouble): Promise<void> {
-    for (let trouble = first; ; ) {
-      this.#attempts.troubled(this.#done, trouble.cause);
-      slowDown(this.#host, this.#window, trouble, "files.download");
-      try {
-        return await waitOrReconnect(this.#host, this.#window, trouble, this.#attempts.count, this.#signal);
-      } catch (error) {
-        this.#signal?.throwIfAborted();
-        const next = this.#host.isConnected ? troubleOf(error, this.#host.isLost(error)) : undefined;
-        if (next === undefined) throw error;
-        trouble = next;
-      }
-    }
+  #recover(first: Trouble): Promise<void> {
+    const transfer = { what: WHAT, host: this.#host, window: this.#window, attempts: this.#attempts, signal: this.#signal };
+    return recover(
+      transfer,
+      first,
+      () => this.#done,
+      async () => {},
+    );
   }
 }

@@ -5,22 +5,16 @@ import { FilesGroup } from "../protocol/groups/files.ts";
 import { chunkEnd, dataRoom } from "./chunk.ts";
 import type { Chunk, UploadAnswer, UploadDestination } from "./destination.ts";
 import { compareFile, fileLength } from "./file-hash.ts";
-import { requestOf, type TransferHost } from "./host.ts";
-import { ProgressMeter, type TransferProgress } from "./progress.ts";
+import { requestOf, type TransferHost, type TransferOptions } from "./host.ts";
+import { ProgressMeter } from "./progress.ts";
 import { limitsOf } from "./recovery.ts";
 import { Uploader } from "./uploader.ts";
 
-export interface FileUploadOptions {
+export interface FileUploadOptions extends TransferOptions {
   /** Go on where an earlier upload of the same file ended, if the server can compare what it has; true by default. */
   readonly resume?: boolean | undefined;
   /** Compare the file with the server's checksum or digest at the end, where it has one; true by default. */
   readonly verify?: boolean | undefined;
-  /** At most so many requests outstanding. By default as many as the server has buffers for, and one where messages may be lost. */
-  readonly window?: number | undefined;
-  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** For the whole, in milliseconds; no limit by default. */
-  readonly timeoutMs?: number | undefined;
 }
 
 export interface FileTransferResult {

@@ -3,6 +3,7 @@ import type { OperationOptions } from "../../async/pending.ts";
 import type { CborMap } from "../protocol/cbor.ts";
 import type { AnyMcumgrGroup } from "../protocol/declare.ts";
 import type { McumgrErrorNames } from "../protocol/error.ts";
+import type { TransferProgress } from "./progress.ts";
 
 /** What a client has learned of how much the server takes. */
 export interface McumgrLimits {
@@ -71,4 +72,17 @@ export function requestOf(
   payload: CborMap,
 ): TransferRequest {
   return { title: `${group.name}.${command.name}`, group: group.id, command: command.id, op: command.op, payload };
+}
+
+/** What every transfer takes. */
+export interface TransferOptions {
+  /**
+   * At most so many requests outstanding. By default as many as the server has buffers for; one for the upload of a file where messages may be
+   * lost.
+   */
+  readonly window?: number | undefined;
+  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** For the whole, in milliseconds; no limit by default. */
+  readonly timeoutMs?: number | undefined;
 }

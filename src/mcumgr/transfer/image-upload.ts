@@ -6,12 +6,11 @@ import { ImageGroup } from "../protocol/groups/image.ts";
 import { IntercreateGroup } from "../protocol/groups/intercreate.ts";
 import { chunkEnd, dataRoom } from "./chunk.ts";
 import type { Chunk, UploadAnswer, UploadDestination } from "./destination.ts";
-import { type McumgrLimits, requestOf, type TransferHost } from "./host.ts";
-import type { TransferProgress } from "./progress.ts";
+import { type McumgrLimits, requestOf, type TransferHost, type TransferOptions } from "./host.ts";
 import { limitsOf } from "./recovery.ts";
 import { Uploader } from "./uploader.ts";
 
-export interface ImageUploadOptions {
+export interface ImageUploadOptions extends TransferOptions {
   /** Which of several images; see `uploadImageId` of `image.slotInfo`. The server's first by default. */
   readonly image?: number | undefined;
   /** The server is to refuse an image that is not newer than the running one. */
@@ -21,14 +20,8 @@ export interface ImageUploadOptions {
    * recovery), within the same power cycle. What lies before is not sent again.
    */
   readonly resumeFrom?: number | undefined;
-  /** At most so many requests outstanding; as many as the server has buffers for by default. */
-  readonly window?: number | undefined;
   /** Ends of chunks fall on multiples of so many octets; found out by default, where a server cuts chunks. */
   readonly alignment?: number | undefined;
-  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** For the whole, in milliseconds; no limit by default. */
-  readonly timeoutMs?: number | undefined;
 }
 
 export interface ImageUploadResult {

@@ -50,6 +50,52 @@ export async function limitsOf(host: TransferHost, signal: AbortSignal | undefin
   return host.limits(signal);
 }
 
+/** The trouble that an error is. @throws `signal.reason`, and the error itself where it is no such trouble */
+export function troubleFrom(error: unknown, host: TransferHost, signal: AbortSignal | undefined): Trouble {
+  signal?.throwIfAborted();
+  const trouble = troubleOf(error, host.isLost(error));
+  if (trouble === undefined) throw error;
+  return trouble;
+}
+
+/** A transfer that something went wrong with. */
+export interface TroubledTransfer {
+  /** "files.upload". */
+  readonly what: string;
+  readonly host: TransferHost;
+  readonly window: TransferWindow;
+  readonly attempts: Attempts;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Makes ready for going on: slower, over a new link where it is lost. What goes wrong meanwhile is trouble as well.
+ *
+ * @param done octets transferred so far
+ * @param ready finds out what is left to know, over the link that stands
+ * @throws {UploadStalledError} too often without progress · what `reconnect` and `ready` throw · `signal.reason`
+ */
+export async function recover<T>(
+  { what, host, window, attempts, signal }: TroubledTransfer,
+  first: Trouble,
+  done: () => number,
+  ready: (trouble: Trouble) => Promise<T>,
+): Promise<T> {
+  for (let trouble = first; ; ) {
+    attempts.troubled(done(), trouble.cause);
+    slowDown(host, window, trouble, what);
+    try {
+      await waitOrReconnect(host, window, trouble, attempts.count, signal);
+      return await ready(trouble);
+    } catch (error) {
+      const next = troubleFrom(error, host, signal);
+      // Where no new link could be made there is nothing to go on with.
+      if (trouble.kind === "lost" && !host.isConnected) throw error;
+      trouble = next;
+    }
+  }
+}
+
 /** A question that may be asked twice is, when its answer was lost, over a new link where need be. @throws {UploadStalledError} */
 export async function askAgain(host: TransferHost, request: TransferRequest, options: TransferAskOptions): Promise<CborMap> {
   const attempts = new Attempts(request.title, QUESTIONS);
@@ -57,9 +103,7 @@ export async function askAgain(host: TransferHost, request: TransferRequest, opt
     try {
       return await host.ask(request, options);
     } catch (error) {
-      options.signal?.throwIfAborted();
-      const trouble = troubleOf(error, host.isLost(error));
-      if (trouble === undefined) throw error;
+      const trouble = troubleFrom(error, host, options.signal);
       attempts.troubled(0, error);
       await waitOrReconnect(host, undefined, trouble, attempts.count, options.signal);
     }

@@ -3,8 +3,8 @@ import type { TransferHost } from "./host.ts";
 import { Patience } from "./patience.ts";
 import { runPipeline } from "./pipeline.ts";
 import { ProgressMeter, type TransferProgress } from "./progress.ts";
-import { reasonOf, slowDown, waitOrReconnect } from "./recovery.ts";
-import { type Trouble, troubleOf } from "./trouble.ts";
+import { reasonOf, recover, troubleFrom } from "./recovery.ts";
+import type { Trouble } from "./trouble.ts";
 import { UploadState } from "./upload-state.ts";
 import { TransferWindow } from "./window.ts";
 
@@ -93,10 +93,7 @@ export class Uploader {
       this.#tell();
       return undefined;
     } catch (error) {
-      this.#signal?.throwIfAborted();
-      const trouble = troubleOf(error, this.#host.isLost(error));
-      if (trouble === undefined) throw error;
-      return trouble;
+      return troubleFrom(error, this.#host, this.#signal);
     }
   }
 
@@ -129,24 +126,19 @@ export class Uploader {
   }
 
   /** Makes ready for going on. @returns whether a chunk has to ask where the server is */
-  async #recover(first: Trouble): Promise<boolean> {
+  #recover(first: Trouble): Promise<boolean> {
     const { attempts } = this.#state;
-    for (let trouble = first; ; ) {
-      attempts.troubled(this.#state.confirmed, trouble.cause);
-      slowDown(this.#host, this.#window, trouble, this.#destination.what);
-      this.#shorten(trouble);
-      try {
-        await waitOrReconnect(this.#host, this.#window, trouble, attempts.count, this.#signal);
+    const transfer = { what: this.#destination.what, host: this.#host, window: this.#window, attempts, signal: this.#signal };
+    return recover(
+      transfer,
+      first,
+      () => this.#state.confirmed,
+      async (trouble) => {
+        this.#shorten(trouble);
         if (trouble.kind === "lost") this.#limit = Math.min(this.#limit, (await this.#host.limits(this.#signal)).messageLimit);
         return await this.#locate(trouble);
-      } catch (error) {
-        this.#signal?.throwIfAborted();
-        // Where no new link could be made there is nothing to go on with.
-        const next = this.#host.isConnected || trouble.kind !== "lost" ? troubleOf(error, this.#host.isLost(error)) : undefined;
-        if (next === undefined) throw error;
-        trouble = next;
-      }
-    }
+      },
+    );
   }
 
   /** Long messages may be what does not get through. */
