@@ -10,6 +10,7 @@ import { TransportError } from "../hci/transport.ts";
 import { MessageAssembler } from "../mcumgr/links/fragments.ts";
 import type { McumgrLink, OpenMcumgrLink, ServerBuffers } from "../mcumgr/links/link.ts";
 import { LinkBase } from "../mcumgr/links/link-base.ts";
+import { decodeHeader, MCUMGR_HEADER_LENGTH } from "../mcumgr/protocol/header.ts";
 
 /** The port that servers listen on. */
 export const MCUMGR_UDP_PORT = 1337;
@@ -152,7 +153,7 @@ class UdpLink extends LinkBase {
 
   /** A server may spread a long answer over several datagrams. */
   #receive(datagram: Uint8Array): void {
-    // One that is a message by itself follows a loss, where something is held.
+    // One that is whole by itself follows a loss, where something is held.
     if (this.#assembler.pending > 0 && isWhole(datagram)) this.#assembler.reset();
     this.#assembler.push(datagram);
   }
@@ -169,8 +170,11 @@ class UdpLink extends LinkBase {
   }
 }
 
+/** One message or several, and nothing besides. */
 function isWhole(datagram: Uint8Array): boolean {
-  return datagram.length >= 8 && 8 + ((datagram[2]! << 8) | datagram[3]!) === datagram.length;
+  let at = 0;
+  while (at + MCUMGR_HEADER_LENGTH <= datagram.length) at += MCUMGR_HEADER_LENGTH + decodeHeader(datagram, at).length;
+  return at === datagram.length;
 }
 
 function textOf(cause: unknown): string {

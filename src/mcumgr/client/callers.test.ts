@@ -38,7 +38,7 @@ test("two uploads, files, resets and reconnections at once: each has its outcome
 
 test.each(["abort", "close", "cut", "handlers"] as const)("at every moment of all that: %s", async (what) => {
   const uncaught = await uncaughtDuring(async () => {
-    for (let atMs = 0; atMs < 150; atMs += 23) {
+    for (let atMs = 0; atMs < 150; atMs += 41) {
       await using at = await setUp({ processMs: 3 });
       at.server.files.set("/b", FILE);
       const dueMs = at.clock.now() + atMs;

@@ -68,8 +68,8 @@ const WIRES: Record<string, (clock: Clock) => Wire> = {
 test.each(Object.keys(WIRES))(
   "%s: whatever octets come, every operation ends by name, in bounded time, and the client goes on",
   async (kind) => {
-    const data = new Uint8Array(1500).fill(7);
-    for (let seed = 0; seed < 3; seed++) {
+    const data = new Uint8Array(700).fill(7);
+    for (let seed = 0; seed < 2; seed++) {
       const random = new SeededRandom(seed, "hostile line");
       const word = new Uint32Array(1);
       const below = (n: number): number => {
@@ -88,14 +88,14 @@ test.each(Object.keys(WIRES))(
       wire.onRequest = (request) => {
         asked++;
         const header = { ...decodeHeader(request), op: (request[0]! & 7) + 1 };
-        const offsets: CborValue[] = [0, 1, 100, 700, 1500, 1501, -1, 2n ** 60n, 0.5];
+        const offsets: CborValue[] = [0, 1, 100, 300, 700, 701, -1, 2n ** 60n, 0.5];
         const answer = encodeMessage(
           header,
           header.group === 0 && header.command === 0
             ? { r: "x" }
             : {
                 off: offsets[below(offsets.length)],
-                len: 1500,
+                len: 700,
                 data: drawn(below(90)),
                 buf_size: [0, 9, 300, 2 ** 40][below(4)],
                 buf_count: below(9),
