@@ -106,6 +106,9 @@ describe("a download", () => {
     const host = createTestHost((request, i) => serve(i === 0 ? 100 : 40)(request));
     const result = await downloadFile(host, "/a", { window: 1, verify: false });
     expect([result.data, offsets(host)]).toEqual([data, [0, 100, 140, 180, 220, 260]]);
+    const several = createTestHost((request, i) => serve(i === 0 ? 100 : 40)(request));
+    expect((await downloadFile(several, "/a", { window: 3, verify: false })).data).toEqual(data);
+    expect(several.told).toEqual([]); // which is no trouble
   });
 
   test("tells how far it is", async () => {

@@ -138,9 +138,21 @@ describe("a file is written", () => {
     await using at = await setUp();
     at.server.fault = (message) => (isUpload(message) ? { err: { group: 8, rc: 15 } } : undefined);
     await expect(at.client.uploadFile(NAME, data)).rejects.toMatchObject({ rcName: "ReadOnly" });
+    for (const [group, rc, rcName] of [
+      [8, 10, "WriteFailed"],
+      [1, 11, "FlashReadFailed"],
+    ] as const) {
+      at.server.fault = (message) => (isUpload(message) && message.payload.off !== 0 ? { err: { group, rc } } : undefined);
+      await expect(at.client.uploadFile(NAME, data, { resume: false })).rejects.toMatchObject({ rcName });
+    }
+    at.server.files.clear();
     at.server.fault = (message) => (isUpload(message) ? { err: { group: 1, rc: 11 } } : undefined);
     await expect(at.client.uploadFile(NAME, data)).rejects.toMatchObject({ rcName: "FlashReadFailed" });
-    await expect(at.client.uploadFile("/".repeat(1100), data)).rejects.toMatchObject({ code: "ERR_MCUMGR_TOO_LONG", limit: 1024 });
+    await expect(at.client.uploadFile("/".repeat(1100), data)).rejects.toMatchObject({
+      code: "ERR_MCUMGR_TOO_LONG",
+      limit: 1024,
+      length: 8 + 1 + 5 + 4 + 1 + 4 + 3 + 5 + 3 + 1100 + 2, // header, map, data of one octet, off, len, name
+    });
     at.server.fault = (message) => (isUpload(message) ? { rc: 1 } : undefined);
     await expect(at.client.uploadFile(NAME, data)).rejects.toMatchObject({ code: "ERR_MCUMGR", rcName: "Unknown" });
   });
