@@ -12,6 +12,7 @@ export function line({ type, code: _code, ...fields }: BleEvent): string {
 export class Instance {
   readonly ble: BLE;
   readonly controller: Controller;
+  readonly #air: SimulatedAir;
   readonly events: BleEvent[] = [];
   /** Called for each event after it was noted. */
   handle: IrqHandler | undefined;
@@ -20,6 +21,7 @@ export class Instance {
   #taken = 0;
 
   constructor(air: SimulatedAir, name: string, options: Partial<BleOptions> = {}, controller: Omit<ControllerOptions, "air"> = {}) {
+    this.#air = air;
     this.controller = air.addController({ name, ...controller });
     this.ble = new BLE({ controller: this.controller.transport, clock: air.clock, random: air.random(name), ...options });
     this.ble.irq((event) => this.#onEvent(event));
@@ -30,6 +32,11 @@ export class Instance {
   }
   get types(): string[] {
     return this.events.map(({ type }) => type);
+  }
+
+  /** Parameters of the last command of this name that its host sent. */
+  asked(command: string): Readonly<Record<string, unknown>> {
+    return this.#air.trace(command).findLast(({ at }) => at === this.controller.name)!.fields;
   }
 
   /** The next event of this kind that was not given yet; those before it are skipped. */
