@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { main } from "../apps/cli/src/run.ts";
 import { fakeIo, jelling } from "../apps/cli/test/fake-io.ts";
+import { FastClock } from "../apps/cli/test/fast-clock.ts";
 import { McumgrGroups } from "../src/mcumgr/index.ts";
 import { readPage, runProgram } from "./support/documented-programs.ts";
 
@@ -18,6 +19,8 @@ let folder: string;
 let port: number;
 let serving: Promise<number>;
 const server = fakeIo();
+/** Of the device of `-t sim:`. */
+const clock = new FastClock();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "jelling-docs-"));
   serving = main(["mcumgr", "serve", "--udp", "0", "--json", "--fast"], server);
@@ -27,11 +30,12 @@ beforeAll(async () => {
 afterAll(async () => {
   server.stop();
   await serving;
+  clock[Symbol.dispose]();
   await rm(folder, { recursive: true });
 });
 
 test("the page has programs and transcripts", () => {
-  // Those for a serial port and for a page are only compiled, with all others, by documents.test.ts.
+  // That for a serial port is only compiled, with all others, by documents.test.ts; mcumgr-page-programs.test.ts runs those for a page.
   expect(page.split("```ts\n").length - 1 - programs.length).toBe(3);
   expect(programs.length).toBeGreaterThanOrEqual(10);
   expect(transcripts.length).toBeGreaterThanOrEqual(12);
@@ -43,7 +47,7 @@ test.each(programs)("program $number prints what the page says", async ({ code, 
 
 test.each(transcripts)("jelling $command prints what the page says", async ({ command, output }) => {
   const here = (text: string): string => text.replace("app.bin", join(folder, "app.bin")).replace(":1337", `:${port}`);
-  const { out, err } = await jelling(here(command));
+  const { out, err } = await jelling(here(command), { clock, env: { XDG_STATE_HOME: folder } });
   const printed = (out + err).split("\n").filter(Boolean);
   // "…" stands for what is left out: lines, or the rest of one.
   const whole = output.at(-1) === "…" ? output.slice(0, -1) : output;
@@ -55,14 +59,10 @@ test.each(transcripts)("jelling $command prints what the page says", async ({ co
 });
 
 test("an upgrade that is interrupted says what the page says, and the same line goes on", async () => {
-  const device = fakeIo();
-  const slowly = main(["mcumgr", "serve", "--udp", "0", "--json"], device);
-  await device.saw('"serving"');
-  const at = `127.0.0.1:${(JSON.parse(device.out.text.split("\n")[0]!) as { port: number }).port}`;
-  const file = join(folder, "interrupted.bin");
-  await jelling(`mcumgr image create ${file} 2.0.0 --size 40000`);
-  const io = fakeIo({ isTTY: true });
-  const upgrading = main(["mcumgr", "upgrade", file, "--udp", at], io);
+  await jelling("mcumgr renew", { env: { XDG_STATE_HOME: folder } });
+  const line = ["mcumgr", "upgrade", join(folder, "app.bin"), "-t", "sim:"];
+  const io = fakeIo({ isTTY: true, clock, env: { XDG_STATE_HOME: folder } });
+  const upgrading = main(line, io);
   await io.saw("█░", "err");
   io.stop();
   expect(await upgrading).toBe(130);
@@ -70,10 +70,8 @@ test("an upgrade that is interrupted says what the page says, and the same line 
   const withoutShare = (text: string): string | undefined => said.exec(text)?.[0].replace(/\d+ %/, "N %");
   expect(withoutShare(page)).toBeDefined();
   expect(io.err.text.replace(/\d+ %/g, "N %")).toContain(withoutShare(page));
-  const again = await jelling(`mcumgr upgrade ${file} --udp ${at} --no-reset --json`);
+  const again = await jelling([...line, "--no-reset", "--json"], { clock, env: { XDG_STATE_HOME: folder } });
   expect(again.out).toMatch(/"resumedFrom":[1-9]/);
-  device.stop();
-  await slowly;
 });
 
 test.each(Object.entries(McumgrGroups).filter(([, { commands }]) => Object.keys(commands).length > 0))(
@@ -150,4 +148,47 @@ test("every command and option that is set against smpmgr's exists", async () =>
     for (const option of options) if (!(out + common).includes(option)) missing.push(`${asked.join(" ")} ${option}`);
   }
   expect(missing).toEqual([]);
+});
+
+/** smpmgr's commands, as its manual lists them, and what is to be typed here; what is written for the page's "FILE" and "HASH". */
+const SMPMGR = [
+  "upgrade FILE --slot 0 --confirm",
+  "os echo MESSAGE",
+  "os reset",
+  "statistics list",
+  "statistics get smp_svr_stats",
+  "statistics fetch-all",
+  "image state-read",
+  "image state-write HASH",
+  "image state-write --confirm",
+  "image state-write HASH --confirm",
+  "image upload FILE",
+  "image upload FILE --force",
+  "image erase 1",
+  "file upload FILE /lfs1/up.bin",
+  "file download /lfs1/hello.txt DEST",
+  "file read-size /lfs1/hello.txt",
+  "file get-hash /lfs1/hello.txt",
+  "file get-supported-hash-types",
+  "enum get-supported-groups",
+  "enum get-group-details 0 1",
+  "shell kernel version",
+  "upgrade FILE --image 0 --dry-run",
+  "upgrade FILE --image 0 --permanent --no-reset",
+];
+
+test.each(SMPMGR)("jelling mcumgr %s does what smpmgr's does", async (line) => {
+  const options = { clock, env: { XDG_STATE_HOME: join(folder, "smpmgr") } };
+  const file = join(folder, "other.bin");
+  const run = async (words: string) => await jelling(["mcumgr", ...words.split(" "), "-t", "sim:"], options);
+  await jelling(["mcumgr", "renew"], options);
+  await jelling(["mcumgr", "image", "create", file, "2.0.0", "--size", "2000"], options);
+  let hash = "";
+  if (line.includes("HASH")) {
+    await run(`image upload ${file}`);
+    hash = /"version":"2\.0\.0",.*"hash":"([0-9a-f]{64})"/.exec((await run("image state --json")).out)![1]!;
+  }
+  const { status, out, err } = await run(line.replace("FILE", file).replace("HASH", hash).replace("DEST", join(folder, "down.txt")));
+  expect([status, err]).toEqual([0, ""]);
+  expect(out).not.toBe("");
 });

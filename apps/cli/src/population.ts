@@ -68,10 +68,12 @@ export class Population implements AsyncDisposable {
   /** Puts a device into the air; several of one kind get numbers. @throws {UsageError} no such kind */
   async add(word: string): Promise<Inhabitant> {
     if (word === "pump") return this.#addPump();
-    if (word === "mcumgr") return this.#addManaged();
+    if (word === "mcumgr" || word === "mcumgr-paired") return this.#addManaged(word);
     const kind = Object.hasOwn(EXAMPLE_DEVICES, word) ? EXAMPLE_DEVICES[word] : undefined;
     if (!kind)
-      throw new UsageError(`"${word}" is no simulated device: expected one of ${Object.keys(EXAMPLE_DEVICES).join(", ")}, pump, mcumgr`);
+      throw new UsageError(
+        `"${word}" is no simulated device: expected one of ${Object.keys(EXAMPLE_DEVICES).join(", ")}, pump, mcumgr, mcumgr-paired`,
+      );
     const count = this.inhabitants.filter((other) => other.kind === word).length + 1;
     const label = count === 1 ? word : `${word}-${count}`;
     const name = count === 1 ? kind.name : `${kind.name} ${count}`;
@@ -113,25 +115,31 @@ export class Population implements AsyncDisposable {
     return inhabitant;
   }
 
-  /** A device whose firmware can be updated. */
-  async #addManaged(): Promise<Inhabitant> {
-    if (this.inhabitants.some(({ kind }) => kind === "mcumgr")) throw new UsageError("there can be one mcumgr device in an air");
-    const controller = new Controller({ air: this.air, name: "mcumgr" });
+  /** A device whose firmware can be updated; the second kind by those alone that it is paired with. */
+  async #addManaged(kind: "mcumgr" | "mcumgr-paired"): Promise<Inhabitant> {
+    if (this.inhabitants.some((other) => other.kind.startsWith("mcumgr"))) throw new UsageError("there can be one mcumgr device in an air");
+    const isPaired = kind === "mcumgr-paired";
+    const controller = new Controller({ air: this.air, name: kind });
     this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
-    const { logger } = this.#options;
-    const address = Address.from(MCUMGR_ADDRESS);
+    const { logger, folder, tell } = this.#options;
+    const address = Address.from(isPaired ? MCUMGR_PAIRED_ADDRESS : MCUMGR_ADDRESS);
     const host = await Device.open(controller.transport, {
       clock: this.#clock,
       random: systemRandom,
-      irk: randomBytes(new SeededRandom(1, "irk of mcumgr"), 16),
-      logger: logger.child("mcumgr"),
+      irk: randomBytes(new SeededRandom(1, `irk of ${kind}`), 16),
+      logger: logger.child(kind),
       name: "mcumgr",
       address,
+      ...(isPaired && {
+        bonds: new FileBondStore(join(folder, `${kind}.json`)),
+        pairing: { ioCapability: IoCapability.DisplayOnly, mitm: false, allowDowngrade: true, allowEqualReplacement: true },
+        agent: simulatedUser("mcumgr", tell),
+      }),
     });
     this.#parts.push(host);
     const kept = await this.#managedDevice();
-    this.#parts.push(kept, await serveOverGatt(kept.device, host, { name: "mcumgr" }));
-    const inhabitant = { kind: "mcumgr", name: "mcumgr", address };
+    this.#parts.push(kept, await serveOverGatt(kept.device, host, { name: "mcumgr", ...(isPaired && { permissions: PAIRED }) }));
+    const inhabitant = { kind, name: "mcumgr", address };
     this.inhabitants.push(inhabitant);
     return inhabitant;
   }
@@ -160,6 +168,8 @@ export class Population implements AsyncDisposable {
 const PUMP_ADDRESS = "00:23:F7:4A:65:6C";
 
 const MCUMGR_ADDRESS = "C0:4A:65:6C:6C:08/random";
+const MCUMGR_PAIRED_ADDRESS = "C0:4A:65:6C:6C:09/random";
+const PAIRED = { write: "encrypted", subscribe: "encrypted" } as const;
 
 /** Agrees to everything, and says what the device's display shows. */
 function simulatedUser(name: string, tell: (sentence: string) => void): PairingAgent {

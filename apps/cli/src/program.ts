@@ -182,7 +182,7 @@ Examples:
     .option("-c, --controllers <N>", "controllers to serve", parseWhole("controllers", 1, 64), 1)
     .option(
       "-d, --device <KIND>",
-      "a device in the same air: heart-rate, thermometer, battery, echo, pump, mcumgr (repeatable)",
+      "a device in the same air: heart-rate, thermometer, battery, echo, pump, mcumgr, mcumgr-paired (repeatable)",
       collect,
       [],
     )

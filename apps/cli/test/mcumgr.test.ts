@@ -1,9 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { main } from "../src/run.ts";
-import { fakeIo, jelling } from "./fake-io.ts";
+import { type FakeIo, fakeIo, jelling } from "./fake-io.ts";
 import { FastClock } from "./fast-clock.ts";
 
 let folder: string;
@@ -308,4 +309,115 @@ test("over BLE, in a simulated air: found by its service and by its name", async
   const { status, out } = await jelling("mcumgr image state --ble mcumgr -t sim:mcumgr --json", options);
   expect(status).toBe(0);
   expect(objects(out)[0]).toMatchObject({ active: true });
+});
+
+// What needs somebody at the keyboard: the device's shell, and pairing on demand.
+describe("somebody at the keyboard", () => {
+  let clock: FastClock;
+  let count = 0;
+  beforeEach(() => {
+    clock = new FastClock();
+    count++;
+  });
+  afterEach(() => clock[Symbol.dispose]());
+  const env = (): Record<string, string> => ({ XDG_STATE_HOME: join(folder, `person-${count}`) });
+
+  describe("the device's shell", () => {
+    /** Types `lines` at the prompt; a function may stop the command, say. */
+    async function typed(
+      ...lines: (string | undefined | ((io: FakeIo) => undefined))[]
+    ): Promise<{ status: number; out: string; err: string }> {
+      const io = fakeIo({ env: env(), isTTY: true, answers: [], clock });
+      const ask = io.ask as { text: (typeof io.ask)["text"] };
+      const asked: string[] = [];
+      ask.text = (question, check) => {
+        asked.push(question);
+        const line = lines.shift();
+        const answer = typeof line === "function" ? line(io) : line;
+        expect(answer === undefined ? undefined : check(answer)).toBeUndefined(); // the device judges commands
+        return Promise.resolve(answer);
+      };
+      const status = await main(["mcumgr", "shell", "-t", "sim:"], io);
+      expect(lines).toEqual([]);
+      expect(new Set(asked)).toEqual(new Set(["device shell (empty to end)"]));
+      return { status, out: io.out.text, err: stripVTControlCharacters(io.err.text).replaceAll(/\r|connecting …/g, "") };
+    }
+
+    test("asks for commands, shows what each prints, and ends with an empty line", async () => {
+      const { status, out, err } = await typed("kernel version", "  echo   one two ", " ");
+      expect([status, err]).toEqual([0, ""]);
+      expect(out).toMatch(/^Zephyr version [\d.]+\none two\n$/);
+    });
+
+    test("a command that fails is told, and the next is asked for; the end of the input ends it", async () => {
+      const { status, out, err } = await typed("nonsense", "kernel version", undefined);
+      expect([status, err]).toEqual([0, "returned -8\n"]);
+      expect(out).toContain("Zephyr version");
+    });
+
+    test("Ctrl-C at the prompt ends it with status 130 and no word", async () => {
+      const stop = (io: FakeIo): undefined => io.stop() as undefined;
+      expect(await typed("kernel version", stop)).toMatchObject({ status: 130, err: "" });
+    });
+
+    test("one command: its words, its output and its status; a prompt needs a person", async () => {
+      const sim = (line: string) => jelling(`mcumgr ${line} -t sim:`, { env: env(), clock });
+      expect(await sim("shell kernel version")).toMatchObject({ status: 0, out: expect.stringMatching(/^Zephyr version/), err: "" });
+      expect(JSON.parse((await sim("shell kernel version --json")).out)).toMatchObject({ ret: 0 });
+      expect(await sim("shell nonsense")).toMatchObject({
+        status: 1,
+        err: expect.stringMatching(/^jelling: the command returned -8[^\n]*\n$/),
+      });
+      expect(await sim("shell")).toMatchObject({ status: 2, out: "", err: expect.stringContaining("a prompt needs a terminal") });
+    });
+  });
+
+  describe("a device that wants to be paired with", () => {
+    const line = ["mcumgr", "image", "state", "--ble", "mcumgr", "-t", "sim:mcumgr-paired"];
+    const bonds = async () => (await jelling("bonds list -t sim: --json", { env: env(), clock })).out;
+
+    test("is paired with on the way, and known the next time", async () => {
+      const first = await jelling(line, { env: env(), clock });
+      expect(first).toMatchObject({ status: 0, err: "", out: expect.stringContaining("active confirmed") });
+      expect(await bonds()).toContain("C0:4A:65:6C:6C:09");
+      const before = await bonds();
+      expect(await jelling(line, { env: env(), clock })).toMatchObject({ status: 0, err: "" });
+      expect(await bonds()).toBe(before); // the bond was used, and no other made
+    });
+
+    /** Somebody at the keyboard, who reads the passkey off the device, or does something else. */
+    async function withPerson(
+      answer: (shown: string, io: FakeIo) => string | undefined,
+    ): Promise<{ status: number; out: string; err: string }> {
+      const io = fakeIo({ env: env(), isTTY: true, answers: [], clock });
+      const ask = io.ask as { text: (typeof io.ask)["text"] };
+      ask.text = async (question) => {
+        io.err.text += `? ${question}\n`;
+        await io.saw("shows the passkey", "err");
+        return answer(/shows the passkey (\d{6})/.exec(io.err.text)![1]!, io);
+      };
+      return { status: await main(line, io), out: io.out.text, err: io.err.text };
+    }
+
+    test("a person is asked for the passkey that it shows", async () => {
+      const { status, out, err } = await withPerson((shown) => shown);
+      expect(status).toBe(0);
+      expect(err).toContain("? The passkey that C0:4A:65:6C:6C:09/random shows\n");
+      expect(out).toContain("active confirmed");
+    });
+
+    test("a wrong passkey, and none, are one sentence; nothing is kept", async () => {
+      const wrong = await withPerson((shown) => String((Number(shown) + 1) % 1_000_000).padStart(6, "0"));
+      expect([wrong.status, wrong.out]).toEqual([1, ""]);
+      expect(wrong.err.match(/^jelling: .*$/gm)).toHaveLength(1);
+      const none = await withPerson(() => undefined);
+      expect([none.status, none.err.match(/jelling: .*pair.*$/gm)?.length]).toEqual([1, 1]);
+      expect(await bonds()).toBe("");
+    });
+
+    test("Ctrl-C at the question ends it", async () => {
+      const { status, out } = await withPerson((_shown, io) => io.stop() as undefined);
+      expect([status, out]).toEqual([130, ""]);
+    });
+  });
 });

@@ -124,7 +124,7 @@ export function shell(at: Invocation, words: readonly string[]): Promise<void> {
       const line = await context.io.ask.text("device shell (empty to end)", () => undefined, managed.signal);
       if (context.signal.aborted) throw new InterruptedError();
       if (line === undefined || line.trim() === "") return;
-      const ret = await execute(at, managed, [line]);
+      const ret = await execute(at, managed, [line.trim()]);
       if (ret !== 0) context.terminal.note(`returned ${ret}`);
     }
   });
