@@ -14,10 +14,9 @@ export {
   openUdpLink,
   serveMcumgrOverUdp,
   type UdpLinkOptions,
-  type UdpPeer,
-  type UdpServer,
   type UdpServerOptions,
 } from "./mcumgr-udp.ts";
+export type { UdpPeer, UdpServer } from "./mcumgr-udp-links.ts";
 export { FileError, readPrivateFile, withLock, writePrivateFile } from "./private-file.ts";
 export { openPseudoTerminal, type PseudoTerminal } from "./pseudo-terminal.ts";
 export { listSerialPorts, type SerialPortInfo } from "./serial-ports.ts";

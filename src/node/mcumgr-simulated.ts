@@ -1,6 +1,7 @@
 import type { SimulatedMcumgrDevice } from "../testing/mcumgr/device.ts";
 import { type ServeOverLineOptions, serveOverLine } from "../testing/mcumgr/serve-line.ts";
-import { serveMcumgrOverUdp, type UdpServer, type UdpServerOptions } from "./mcumgr-udp.ts";
+import { serveMcumgrOverUdp, type UdpServerOptions } from "./mcumgr-udp.ts";
+import type { UdpServer } from "./mcumgr-udp-links.ts";
 import { openPseudoTerminal } from "./pseudo-terminal.ts";
 
 /**

@@ -3,14 +3,8 @@ import { expect, test } from "vitest";
 import { answerEach, answerTo, message } from "../../test/support/mcumgr-messages.ts";
 import { concat } from "../bytes/hex.ts";
 import type { McumgrLink } from "../mcumgr/links/link.ts";
-import {
-  createUdpOpener,
-  openUdpLink,
-  serveMcumgrOverUdp,
-  type UdpLinkOptions,
-  type UdpServer,
-  type UdpServerOptions,
-} from "./mcumgr-udp.ts";
+import { createUdpOpener, openUdpLink, serveMcumgrOverUdp, type UdpLinkOptions, type UdpServerOptions } from "./mcumgr-udp.ts";
+import type { UdpServer } from "./mcumgr-udp-links.ts";
 
 const echoing = async (options: Partial<UdpServerOptions> = {}): Promise<UdpServer> =>
   await serveMcumgrOverUdp({

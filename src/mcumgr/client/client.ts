@@ -29,7 +29,6 @@ import {
   type McumgrClientOptions,
   type ResetOptions,
 } from "./options.ts";
-import { payloadOf } from "./payload.ts";
 import { McumgrSession } from "./session.ts";
 
 /** A request of numbers, for what is not declared. */
@@ -188,7 +187,7 @@ export class McumgrClient implements AsyncDisposable {
     const answer = await this.#session.exchange({ op, group, command, version }, payload, title, asked);
     const octets = answer.octets.subarray(8);
     if (payload instanceof Uint8Array) return { header: answer.header, payload: undefined, octets };
-    const decoded = payloadOf(answer, title);
+    const decoded = this.#session.read(answer, title);
     const failure = errorOf(decoded);
     if (failure) throw new McumgrError({ command: title, failure, payload: decoded, names: this.#session.names, askedGroup: group });
     const wrong = codeProblem(decoded);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { VirtualClock } from "../../async/virtual-clock.ts";
+import { DisconnectedError } from "../../hci/index.ts";
 import { SimulatedMcumgrDevice } from "../../testing/mcumgr/device.ts";
 import type { SimulatedMcumgrDeviceOptions } from "../../testing/mcumgr/options.ts";
 import type { McumgrLink } from "../links/link.ts";
@@ -116,4 +117,23 @@ test("a link that is lost by the long message that is tried is made again, and s
   expect(at.made).toHaveLength(3);
   expect(client.limits).toMatchObject({ messageLimit: 256, window: 3, why: "a message of 512 octets did not get through" });
   expect(await client.os.echo({ d: "short" })).toMatchObject({ r: "short" });
+});
+
+test.each([
+  { reason: 0x08, opened: 2 }, // Connection Timeout
+  { reason: 0x13, opened: 2 }, // Remote User Terminated Connection, as a device that is reset says
+  { reason: 0x05, opened: 1 }, // Authentication Failure: it would ask the user again
+  { reason: 0x06, opened: 1 },
+  { reason: 0x3d, opened: 1 },
+])("a radio link that an opener loses on the way (reason $reason) is made anew, unless security ended it", async ({ reason, opened }) => {
+  const at = world();
+  let count = 0;
+  const open = async (): Promise<McumgrLink> => {
+    if (++count === 1) throw new DisconnectedError(reason);
+    return await at.open();
+  };
+  const opening = McumgrClient.open(open, { clock: at.clock });
+  if (opened === 1) await expect(opening).rejects.toMatchObject({ code: "ERR_DISCONNECTED", reason });
+  else await (await opening)[Symbol.asyncDispose]();
+  expect(count).toBe(opened);
 });

@@ -1,6 +1,7 @@
 import { type Clock, delay } from "../../async/clock.ts";
 import type { OperationOptions } from "../../async/pending.ts";
 import { ArgumentError, type BleError, ClosedError, TimeoutError, UnsupportedError } from "../../core/error.ts";
+import { DisconnectedError, HciErrorCode } from "../../hci/index.ts";
 
 /** For one attempt to make a link. */
 const OPENING_TIMEOUT_MS = 30_000;
@@ -17,6 +18,18 @@ export function pauseMs(failures: number): number {
 /** No other attempt would come to anything else: the program is wrong, or lacks something. */
 export function isFinal(error: unknown): boolean {
   return error instanceof ArgumentError || error instanceof UnsupportedError;
+}
+
+/** Such an end comes again, and a user may be asked for a passkey each time. */
+const REASONS_OF_SECURITY: readonly number[] = [
+  HciErrorCode.AuthenticationFailure,
+  HciErrorCode.PinOrKeyMissing,
+  HciErrorCode.ConnectionTerminatedDueToMicFailure,
+];
+
+/** An opener had a link over the radio, and lost it before it could be used. */
+export function isLossOnTheWay(error: unknown): boolean {
+  return error instanceof DisconnectedError && !REASONS_OF_SECURITY.includes(error.reason);
 }
 
 /** A session, as far as a new link needs it. */

@@ -178,9 +178,14 @@ export class RequestTable {
   #giveUp(entry: Entry): void {
     this.#sequences.retire(entry.sequence);
     this.#end(entry);
-    // Where others are outstanding, what has come of a message may be theirs.
-    if (this.#outstanding.size === 0) this.#link?.resynchronise();
+    this.doubt();
     this.#pump();
+  }
+
+  /** What has come of a message may not be its beginning: an answer did not come, or was joined of two. */
+  doubt(): void {
+    // Where others are outstanding, it may be theirs.
+    if (this.#outstanding.size === 0) this.#link?.resynchronise();
   }
 
   #end(entry: Entry): void {

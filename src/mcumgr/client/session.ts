@@ -17,7 +17,7 @@ import type { McumgrFallback, McumgrLimits, TransferAskOptions, TransferHost, Tr
 import type { McumgrClientEvents } from "./events.ts";
 import { probe, readBuffers } from "./limits.ts";
 import { payloadOf } from "./payload.ts";
-import { isFinal, openAgain, pauseMs } from "./reconnect.ts";
+import { isFinal, isLossOnTheWay, openAgain, pauseMs } from "./reconnect.ts";
 import { type Answer, RequestTable } from "./requests.ts";
 import { ServerLimits } from "./server-limits.ts";
 import { VersionChoice } from "./version.ts";
@@ -121,18 +121,18 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
    */
   async connect({ signal }: OperationOptions): Promise<void> {
     const options: OperationOptions = signal ? { signal } : {};
-    await this.openLink(options);
+    let wasThere = false;
     for (let opening = 1; ; opening++) {
       try {
-        if (opening > 1) {
-          await delay(this.clock, pauseMs(opening - 1), { ...options, name: "mcumgr opens again" });
-          await this.openLink(options);
-        }
+        if (opening > 1) await delay(this.clock, pauseMs(opening - 1), { ...options, name: "mcumgr opens again" });
+        await this.openLink(options);
+        wasThere = true;
         await this.learn(signal, false);
         return;
       } catch (error) {
         signal?.throwIfAborted();
-        if (this.#closed || opening === OPENINGS || this.#link || isFinal(error)) throw error;
+        wasThere ||= isLossOnTheWay(error);
+        if (!wasThere || this.#closed || opening === OPENINGS || this.#link || isFinal(error)) throw error;
         this.#logger.info(() => `the link was lost while it was opened, and is made again: ${String(error)}`);
       }
     }
@@ -250,12 +250,26 @@ export class McumgrSession implements TransferHost, AsyncDisposable {
   async #ask(request: TransferRequest, options: TransferAskOptions, limit?: number): Promise<CborMap> {
     const { op, group, command, title, payload } = request;
     const version = this.#version.current;
-    const answer = payloadOf(await this.exchange({ op, group, command, version }, payload, title, options, limit), title);
+    const answer = await this.#askOnce({ op, group, command, version }, payload, title, options, limit);
     const other = this.#version.refusedBy(answer, version);
     if (other === undefined) return answer;
     const why = `the server does not take version ${version + 1} of the protocol`;
     this.tell({ what: "version", from: version + 1, to: other + 1, why });
-    return payloadOf(await this.exchange({ op, group, command, version: other }, payload, title, options, limit), title);
+    return await this.#askOnce({ op, group, command, version: other }, payload, title, options, limit);
+  }
+
+  async #askOnce(...[header, payload, title, options, limit]: Parameters<McumgrSession["exchange"]>): Promise<CborMap> {
+    return this.read(await this.exchange(header, payload, title, options, limit), title);
+  }
+
+  /** The payload of an answer. @throws {McumgrResponseError} it is damaged: the link begins anew with the next message */
+  read(answer: Answer, title: string): CborMap {
+    try {
+      return payloadOf(answer, title);
+    } catch (error) {
+      this.table.doubt();
+      throw error;
+    }
   }
 
   /**

@@ -13,7 +13,9 @@ import { SendQueue } from "./send-queue.ts";
 const DEFAULT_BUF_SIZE = 384;
 /** What a header may claim where nobody has said how long a buffer is; more is the midst of a message. */
 const LONGEST_BELIEVED = 8192;
-/** Longer than a server waits for the rest of a message: 3 s in MCUboot. */
+/** A rest that comes later is none: MCUboot waits so long. */
+const REST_MS = 3000;
+/** Longer than a server waits for the rest of a message. */
 const SILENCE_MS = 3500;
 
 export interface RawLinkOptions {
@@ -69,6 +71,7 @@ export class RawLink extends LinkBase {
       onMessage: (message) => this.deliver(message),
       onDropped: onDropped && ((octets) => callOut(onDropped, octets)),
       limit: bufSize ?? LONGEST_BELIEVED,
+      patienceMs: REST_MS,
     });
     port.onOctets = (octets) => {
       if (clock.now() < this.#quietUntilMs) callOut(onDropped, octets.length);

@@ -1,10 +1,10 @@
 import type { OperationOptions } from "../../async/pending.ts";
-import { TimeoutError } from "../../core/error.ts";
 import type { McumgrClient } from "../client/client.ts";
 import { McumgrReturnCode } from "../protocol/codes.ts";
 import type { ResponseOf } from "../protocol/declare.ts";
 import { McumgrError, McumgrResponseError } from "../protocol/error.ts";
 import type { SlotInfo, State } from "../protocol/groups/image.ts";
+import { troubleOf } from "../transfer/trouble.ts";
 
 /** One slot that holds an image, as the server lists it. */
 export type ImageSlotState = ResponseOf<typeof State>["images"][number];
@@ -42,9 +42,12 @@ export async function readUpgradeFacts(
   options: ReadUpgradeFactsOptions = {},
 ): Promise<UpgradeFacts> {
   const { isRecovery, ...operation } = options;
-  const { images: slots } = await client.image.state({}, operation);
-  const mode = await answerOf(client, () => client.os.bootloaderInfo({ query: "mode" }, operation));
-  const sizes = await answerOf(client, () => client.image.slotInfo({}, operation));
+  const look = async (): Promise<readonly ImageSlotState[]> => (await client.image.state({}, operation)).images;
+  await look(); // somebody answers
+  const mode = await answerOf(client, () => client.os.bootloaderInfo({ query: "mode" }, operation), look);
+  const sizes = await answerOf(client, () => client.image.slotInfo({}, operation), look);
+  // Last of all: the device may have started anew meanwhile, and another reset would send back what is on trial.
+  const slots = await look();
   return {
     slots,
     mode: mode?.mode,
@@ -54,16 +57,29 @@ export async function readUpgradeFacts(
   };
 }
 
-/** Undefined where the server does not know the question. */
-async function answerOf<T>(client: Pick<McumgrClient, "isConnected">, ask: () => Promise<T>): Promise<T | undefined> {
+/**
+ * Undefined where the server does not know the question. What could not be answered just then, or was damaged on the way, is no such answer, and
+ * neither is the silence of one that is off: how the bootloader works is not to be guessed from it.
+ *
+ * @param look asks what every server answers
+ */
+async function answerOf<T>(
+  client: Pick<McumgrClient, "isConnected">,
+  ask: () => Promise<T>,
+  look: () => Promise<unknown>,
+): Promise<T | undefined> {
   for (let count = 1; ; count++) {
     try {
       return await ask();
     } catch (error) {
-      if (error instanceof McumgrError || error instanceof McumgrResponseError) return undefined;
-      // A server may be silent about what it does not know; a message may have been lost.
-      if (!(error instanceof TimeoutError) || !client.isConnected) throw error;
-      if (count === QUESTIONS) return undefined;
+      const trouble = troubleOf(error, !client.isConnected);
+      if (trouble === undefined && (error instanceof McumgrError || error instanceof McumgrResponseError)) return undefined;
+      if (trouble === undefined || trouble.kind === "lost") throw error;
+      // A server may be silent about what it does not know, while it answers other questions.
+      if (trouble.kind === "silence") await look();
+      if (count < QUESTIONS) continue;
+      if (trouble.kind === "silence") return undefined;
+      throw error;
     }
   }
 }

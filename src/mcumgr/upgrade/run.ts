@@ -9,6 +9,7 @@ import type { Firmware } from "../image/package.ts";
 import { ImageMismatchError, McumgrError } from "../protocol/error.ts";
 import type { ImageUploadOptions } from "../transfer/image-upload.ts";
 import type { TransferProgress } from "../transfer/progress.ts";
+import { troubleOf } from "../transfer/trouble.ts";
 import { UpgradeError } from "./error.ts";
 import { readUpgradeFacts, type UpgradeFacts } from "./facts.ts";
 import { afterReset, refused, repeated } from "./outcome.ts";
@@ -74,6 +75,12 @@ export interface UpgradeResult {
 const DEFAULT_START_TIMEOUT_MS = 180_000;
 /** So often is a step tried whose answer, or whose link, is lost. */
 const ATTEMPTS = 5;
+/** A device that erases what another program has begun to upload answers nobody meanwhile. */
+const SILENCE_MS = 45_000;
+/** A mark is a few octets of flash memory. Where the answer is lost, things are looked at before it is made again. */
+const MARKING_TIMEOUT_MS = 10_000;
+/** A server that has no buffer just now, or is busy, has one soon. */
+const PAUSE_MS = 500;
 /** So often is the device told to reset, so long apart: it resets a quarter of a second after it was told. */
 const RESETS = 3;
 const AGAIN_AFTER_MS = 2000;
@@ -111,6 +118,8 @@ class UpgradeRun {
   readonly #done = new Set<string>();
   #steps = 0;
   #attempts = 0;
+  /** When something was answered last. */
+  #heardAtMs: number;
   #told = "";
   /** Images that were seen to run on trial. */
   readonly #started = new Set<number>();
@@ -129,6 +138,7 @@ class UpgradeRun {
     this.#clock = clock;
     this.#signal = signal;
     this.#startMs = clock.now();
+    this.#heardAtMs = this.#startMs;
   }
 
   async run(): Promise<UpgradeResult> {
@@ -192,6 +202,7 @@ class UpgradeRun {
   async #do(step: UpgradeStep, plan: UpgradePlan): Promise<void> {
     const client = this.#client;
     const operation = { signal: this.#signal };
+    const marking = { ...operation, timeoutMs: MARKING_TIMEOUT_MS };
     switch (step.kind) {
       case "enter-recovery":
         this.#entries++;
@@ -206,19 +217,30 @@ class UpgradeRun {
         await this.#upload(step);
         return;
       case "test":
-        await client.image.setState({ hash: step.hash, confirm: false }, operation);
+        await client.image.setState({ hash: step.hash, confirm: false }, marking);
         return;
       case "make-permanent":
-        await client.image.setState({ hash: step.hash, confirm: true }, operation);
+        await client.image.setState({ hash: step.hash, confirm: true }, marking);
         return;
       case "confirm-running":
       case "confirm":
-        await client.image.setState({ ...(step.hash !== undefined && { hash: step.hash }), confirm: true }, operation);
+        await client.image.setState({ ...this.#named(step, plan), confirm: true }, marking);
         return;
       case "reset":
         this.#resets++;
         await client.reset({ ...operation, reconnect: false });
     }
+  }
+
+  /**
+   * What runs is confirmed as what runs, where that is clear: by its digest an image that crashes just then, and is no longer the one that runs,
+   * would be made permanent all the same.
+   */
+  #named(
+    { image, hash }: { readonly image: number; readonly hash: Uint8Array | undefined },
+    { images }: UpgradePlan,
+  ): { hash?: Uint8Array } {
+    return hash === undefined || (image === 0 && images.length === 1) ? {} : { hash };
   }
 
   #forget(kind: UpgradeStep["kind"], image: number): void {
@@ -251,6 +273,7 @@ class UpgradeRun {
       signal: this.#signal,
       onProgress: (progress) => {
         this.#attempts = 0;
+        this.#heardAtMs = this.#clock.now();
         this.#tell({ type: "progress", step, progress });
       },
     };
@@ -268,6 +291,7 @@ class UpgradeRun {
     const timeoutMs = this.#options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS;
     try {
       await this.#client.reconnect({ signal: this.#signal, timeoutMs });
+      this.#heardAtMs = this.#clock.now();
       return undefined;
     } catch (error) {
       if (!(error instanceof TimeoutError) || this.#signal.aborted) throw error;
@@ -291,19 +315,24 @@ class UpgradeRun {
       if (!client.isConnected)
         await client.reconnect({ signal: this.#signal, timeoutMs: this.#options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS });
       const value = await act();
+      this.#heardAtMs = this.#clock.now();
       if (step !== undefined) this.#attempts = 0;
       return value;
     } catch (error) {
       this.#signal.throwIfAborted();
       if (error instanceof ArgumentError || error instanceof UpgradeError) throw error;
-      if (error instanceof McumgrError) {
-        if (step === undefined) throw error;
+      const trouble = troubleOf(error, !client.isConnected || error instanceof ClosedError)?.kind;
+      // An application that is busy when it is told to do something refuses.
+      if (error instanceof McumgrError && step !== undefined && (trouble === undefined || trouble === "busy")) {
         this.#refusal = { key: keyOf(step), error: refused(step, error) };
         return undefined;
       }
-      const isLost = error instanceof TimeoutError || error instanceof ClosedError || !client.isConnected;
-      if (!isLost || ++this.#attempts >= ATTEMPTS) throw error;
+      if (trouble === undefined) throw error;
+      const isErasing = step === undefined && trouble === "silence" && this.#clock.now() - this.#heardAtMs < SILENCE_MS;
+      if (++this.#attempts >= ATTEMPTS && !isErasing) throw error;
       this.#tell({ type: "again", step, why: error instanceof Error ? error.message : String(error) });
+      if (trouble === "memory" || trouble === "busy")
+        await delay(this.#clock, PAUSE_MS, { signal: this.#signal, name: "mcumgr upgrade waits for a busy server" });
       return undefined;
     }
   }
