@@ -4,8 +4,9 @@ import { ClosedError, TimeoutError } from "../../core/error.ts";
 import { DisconnectedError } from "../../hci/error.ts";
 import { errorOf, McumgrError, McumgrResponseError } from "../protocol/error.ts";
 import { McumgrRegistry } from "../protocol/registry.ts";
+import { Attempts } from "./attempts.ts";
 import type { McumgrLimits } from "./host.ts";
-import { askAgain, limitsOf, reasonOf, slowDown, waitOrReconnect } from "./recovery.ts";
+import { askAgain, limitsOf, reasonOf, recover, slowDown, waitOrReconnect } from "./recovery.ts";
 import { createTestHost, TEST_LIMITS } from "./test-host.ts";
 import { troubleOf } from "./trouble.ts";
 import { TransferWindow } from "./window.ts";
@@ -80,6 +81,34 @@ describe("after a trouble", () => {
     const window = new TransferWindow(4, false);
     await waitOrReconnect(host, window, { kind: "lost", cause: undefined }, 1, undefined);
     expect([host.reconnects(), window.ceiling]).toEqual([1, 2]);
+  });
+
+  test.each([
+    ["lost", true, "ready"],
+    ["silence", false, "ready"], // the next trouble is the lost link
+    ["lost", false, "the error"], // none could be made
+  ] as const)("%s, and no answer over a link that stands (%s): %s", async (kind, isConnected, outcome) => {
+    const host = createTestHost(() => ({}), { isConnected });
+    const transfer = {
+      what: "files.upload",
+      host,
+      window: new TransferWindow(3, false),
+      attempts: new Attempts("files.upload"),
+      signal: undefined,
+    };
+    let tries = 0;
+    const recovering = recover(
+      transfer,
+      { kind, cause: undefined },
+      () => 0,
+      async () => {
+        if (tries++ === 0) throw silence;
+        return "ready";
+      },
+    );
+    if (outcome === "ready") expect(await recovering).toBe("ready");
+    else await expect(recovering).rejects.toBe(silence);
+    expect(tries).toBe(outcome === "ready" ? 2 : 1);
   });
 
   test("a transfer that begins makes the link where there is none", async () => {
