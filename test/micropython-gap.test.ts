@@ -548,6 +548,24 @@ describe("gapConnect", () => {
   });
 });
 
+test("the device below may be used at the same time: its connections have their events, too", async () => {
+  await using two = await openTwo();
+  const { central, peripheral, air } = two;
+  const third = new Instance(air, "third");
+  await third.ble.active(true);
+  await peripheral.ble.gapAdvertise(20_000);
+  await third.ble.gapAdvertise(20_000);
+  const attempt = central.ble.gapConnect(1, "C0:00:00:00:00:01"); // of which nothing comes
+  const mine = await central.ble.device!.connect(peripheral.ble.device!.identity);
+  expect(await central.next("peripheralConnect")).toMatchObject({ connHandle: mine.handle });
+  await attempt;
+  const mtu = await mine.att.exchangeMtu();
+  expect(await central.next("mtuExchanged")).toMatchObject({ connHandle: mine.handle, mtu });
+  expect(await central.ble.gapDisconnect(mine.handle)).toBe(true);
+  await central.next("peripheralDisconnect");
+  await third.ble.close();
+});
+
 describe("gapDisconnect", () => {
   test.each<[Partial<BleOptions>, boolean]>([
     [{}, true],

@@ -60,7 +60,7 @@ export class ActiveBle implements Activation {
     this.clock = clock;
     this.random = random;
     this.logger = logger;
-    this.links = new Links(this);
+    this.links = new Links(this, { isExpected: (connection) => this.connecting.expects(connection) });
     this.advertising = new GapAdvertise(this);
     this.scanning = new GapScan(this, { isConnecting: () => this.connecting.isPending });
     this.connecting = new GapConnect(this, { stopScan: () => this.scanning.stop() });

@@ -26,6 +26,7 @@ export interface ConnectArguments {
 }
 
 interface Attempt {
+  readonly peer: Address;
   readonly abort: AbortController;
   /** Settles when the outcome has been told. */
   readonly over: Promise<void>;
@@ -48,6 +49,12 @@ export class GapConnect {
     return this.#attempt !== undefined;
   }
 
+  /** Whether this link is made for the attempt. */
+  expects({ peerAddress, peerIdentity }: Connection): boolean {
+    const peer = this.#attempt?.peer;
+    return peer !== undefined && (peerAddress.equals(peer) || peerIdentity.equals(peer));
+  }
+
   /**
    * Resolves when the controller looks for the peer. A scan ends before.
    *
@@ -68,6 +75,7 @@ export class GapConnect {
         accept();
       };
       const attempt: Attempt = {
+        peer: given.peer,
         abort,
         timer: undefined,
         over: this.#connect(given.peer, intervalMs, abort.signal, accepted).then(

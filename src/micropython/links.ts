@@ -28,10 +28,16 @@ export class Links {
   readonly #dispatcher: Dispatcher;
   readonly #errors: OsErrors;
   readonly #logger: Logger;
+  readonly #isExpected: (connection: Connection) => boolean;
   readonly #parts: LinkPart[] = [];
   readonly #entries = new Map<number, Entry>();
 
-  constructor({ dispatcher, errors, logger }: { dispatcher: Dispatcher; errors: OsErrors; logger: Logger }) {
+  /** @param isExpected whether a link is one that `announce` will be called for, if it lasts */
+  constructor(
+    { dispatcher, errors, logger }: { dispatcher: Dispatcher; errors: OsErrors; logger: Logger },
+    { isExpected }: { isExpected: (connection: Connection) => boolean },
+  ) {
+    this.#isExpected = isExpected;
     this.#dispatcher = dispatcher;
     this.#errors = errors;
     this.#logger = logger;
@@ -71,13 +77,17 @@ export class Links {
     return undefined;
   }
 
-  /** A link is there, before anything of the peer is looked at. One that we made is announced when it is known to last. */
+  /**
+   * A link is there, before anything of the peer is looked at. One that `gapConnect` made is announced when it is known to last; one that the
+   * program made with the device itself, at once.
+   */
   onConnection(connection: Connection): void {
     const { handle: connHandle, role } = connection;
     const raise = (event: Parameters<Dispatcher["raise"]>[0]): void => this.#dispatcher.raise(event, connection);
     const entry: Entry = { connection, isAnnounced: false, isLeaving: false };
     this.#entries.set(connHandle, entry);
-    if (role === "central") this.#dispatcher.hold(connection);
+    const isComing = role === "central" && this.#isExpected(connection);
+    if (isComing) this.#dispatcher.hold(connection);
     connection.on("disconnected", (reason) => this.#onEnd(entry, reason));
     connection.on("mtu", (mtu) => raise(createEvent("mtuExchanged", { connHandle, mtu })));
     connection.on("parameters", () => raise(this.#updated(connection, 0)));
@@ -85,9 +95,10 @@ export class Links {
     connection.on("phy", ({ tx, rx }) => raise(createEvent("phyUpdate", { connHandle, txPhy: PHY_NUMBERS[tx], rxPhy: PHY_NUMBERS[rx] })));
     connection.on("dataLength", (lengths) => raise(createEvent("dataLengthUpdate", { connHandle, ...lengths })));
     for (const part of this.#parts) part.onLink?.(connection);
-    if (role === "central") return;
+    if (isComing) return;
     entry.isAnnounced = true;
-    raise(createEvent("centralConnect", { connHandle, ...addressFields(connection.peerIdentity) }));
+    const type = role === "central" ? "peripheralConnect" : "centralConnect";
+    raise(createEvent(type, { connHandle, ...addressFields(connection.peerIdentity) }));
   }
 
   /** The peer of a link that we made has answered. @returns false: the link is gone already */
