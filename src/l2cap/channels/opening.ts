@@ -94,7 +94,7 @@ export class Opening {
       pending.reject(error);
     };
     const answered = (response: Response): boolean => {
-      if (isPending(response.result)) {
+      if (mode === "enhanced" && isPending(response.result)) {
         // Announced: it may take longer now, once.
         if (!isAnnounced && !pending.settled) setTimer(ERTX_MS);
         isAnnounced = true;

@@ -125,7 +125,8 @@ export class ChannelSender implements FrameSource {
       this.#payload = this.#payloadFor(sdu.length);
       offset += 2;
     }
-    const size = Math.min(this.#payload - (offset - PDU_OFFSET), sdu.length - at);
+    // The peer may take less than when the SDU was begun.
+    const size = Math.min(Math.min(this.#payload, this.peerMps) - (offset - PDU_OFFSET), sdu.length - at);
     const frame = allocateFrame(offset + size);
     const length = frame.length - PDU_OFFSET;
     const { handle } = this.#link;
