@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
 export { type RestoredAdapter, type RestoreOptions, restoreLeftBehind } from "../transport/linux/borrow/left-behind.ts";
 export { type KernelModules, type Lack, VHCI_GRANT, whyNoBluetooth, whyNoVhci } from "../transport/linux/kernel-modules.ts";
+export { makePrivateFolder } from "../transport/linux/private-folder.ts";
 export { probeBluetoothSocket } from "./bluetooth-socket.ts";
 export { type CaptureFileOptions, openCaptureFile } from "./capture-file.ts";
 export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";

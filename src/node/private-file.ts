@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { chmod, link, mkdir, open, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { chmod, link, open, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Clock, delay, SystemClock } from "../async/clock.ts";
 import { BleError } from "../core/error.ts";
+import { makePrivateFolder } from "../transport/linux/private-folder.ts";
 
 /** A file of ours cannot be used: unreadable, damaged or locked. It has not been changed. */
 export class FileError extends BleError {
@@ -53,7 +54,7 @@ export async function writePrivateFile(path: string, content: string): Promise<v
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(6).toString("hex")}`);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makePrivateFolder(folder);
     try {
       const file = await open(temporary, "wx", 0o600);
       try {
@@ -97,7 +98,7 @@ export async function withLock<T>(path: string, act: () => Promise<T>, clock: Cl
   const lock = `${path}.lock`;
   const untilMs = clock.now() + LOCK_TIMEOUT_MS;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    makePrivateFolder(dirname(path));
     while (!(await tryLock(lock))) {
       if (clock.now() > untilMs) throw new FileError(path, "locked", `${path} is being written by another process; ${lock} is its lock`);
       if (!(await breakStaleLock(lock))) await delay(clock, LOCK_RETRY_MS, { name: "lock" });

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, renameSync, unlinkSync, writeSync } from "node:fs";
-import { mkdir, open, realpath, rename, stat, unlink } from "node:fs/promises";
+import { open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { makePrivateFolder } from "jelling/node";
 import { UsageError } from "./errors.ts";
 
 /** Names the file in a system's error that does not: what a descriptor is asked for knows no name. */
@@ -49,7 +50,7 @@ export async function writeWhole(path: string, octets: Uint8Array | string): Pro
 
 /** As `writeWhole`; folders that are missing are made. */
 export async function writeState(path: string, octets: Uint8Array | string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  makePrivateFolder(dirname(path));
   await writeWhole(path, octets);
 }
 

@@ -1,6 +1,7 @@
-import { existsSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type LinuxFolders, namesIn, readText } from "../folders.ts";
+import { makePrivateFolder } from "../private-folder.ts";
 
 /** A process, told apart from another one that gets the same number later, and from those before the machine was started. */
 interface ProcessIdentity {
@@ -60,7 +61,7 @@ export class BorrowNotes {
     const path = join(this.#folder, fileName(index));
     const draft = `${path}.${process.pid}`;
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      makePrivateFolder(this.#folder);
       if (!this.#clear(index, path, draft)) return false;
       writeFileSync(draft, serialize({ index, ...this.#self(), before }), { mode: 0o600 });
       linkSync(draft, path); // fails when there is one by now
@@ -129,7 +130,7 @@ export class BorrowNotes {
     const path = join(this.#folder, fileName(note.index));
     const draft = `${path}.${process.pid}`;
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      makePrivateFolder(this.#folder);
       writeFileSync(draft, serialize(note), { mode: 0o600 });
       renameSync(draft, path);
     } catch {
