@@ -28,9 +28,15 @@ test("every program of the documents compiles", async () => {
 }, 120_000);
 
 // docs/mgmt.md and docs/air.md have tests of their own.
-const shown = ["README.md", "docs/pump.md", "docs/transports.md", "docs/security.md", "docs/captures.md", "apps/minimed/README.md"].flatMap(
-  (page) => readPage(page === "README.md" ? "./README.md" : page).programs.map((program) => ({ page, ...program })),
-);
+const shown = [
+  "README.md",
+  "docs/pump.md",
+  "docs/transports.md",
+  "docs/security.md",
+  "docs/captures.md",
+  "docs/micropython.md",
+  "apps/minimed/README.md",
+].flatMap((page) => readPage(page === "README.md" ? "./README.md" : page).programs.map((program) => ({ page, ...program })));
 
 /** A heart beats as it likes in real time. */
 const withoutChance = (text: string): string => text.replace(/\d+ bpm/g, "N bpm");

@@ -58,6 +58,14 @@ test("an unanswered request of ATT is a timeout", () => {
   expect(fixed.of("read", new AttTimeoutError(0x0a))).toMatchObject({ code: "ETIMEDOUT" });
 });
 
+test("an error that has a better name than its status has that one's number, with strict compatibility too", () => {
+  expect(strict.ofStatus(0x0c, "why", { code: "ENOMEM" })).toMatchObject({ code: "ENOMEM", errno: 12, hciStatus: 0x0c });
+  expect(strict.ofStatus(0x0c, "why")).toMatchObject({ code: "EBUSY", errno: -524 });
+  expect(strict.create("EINVAL", "why", { hostCode: 18 })).toMatchObject({ errno: -18 });
+  expect(strict.create("EINVAL", "why")).toMatchObject({ errno: 22 });
+  expect(fixed.create("EINVAL", "why", { hostCode: 18 })).toMatchObject({ errno: 22 });
+});
+
 test("errors of this API stay what they are", () => {
   const own = new BleOsError("ENOENT", "x");
   const argument = new BleArgumentError("ValueError", "x");

@@ -81,10 +81,10 @@ export class OsErrors {
     return new BleOsError(code, message, this.isStrict && hostCode !== undefined ? { ...details, errno: -hostCode } : details);
   }
 
-  /** The controller refuses, or would. @param code what to call it where the status alone does not say */
+  /** The controller refuses, or would. @param code what to call it where the status alone does not say; it has no other number then */
   ofStatus(hciStatus: number, message: string, { code, ...options }: ErrorOptions & { code?: ErrnoName } = {}): BleOsError {
     const name = code ?? OF_STATUS.get(hciStatus) ?? "EIO";
-    return this.create(name, message, { ...options, hciStatus, hostCode: Status.HciBase + hciStatus });
+    return this.create(name, message, { ...options, hciStatus, ...(code === undefined && { hostCode: Status.HciBase + hciStatus }) });
   }
 
   /** An error of the layers below as the program gets it. Errors of this room stay as they are. */
