@@ -57,7 +57,7 @@ test("the channel is told before anything of it is delivered", async () => {
   receive(5, ask(1, 0x60));
   receive(0x40, "010005");
   expect(log).toEqual(["channel", "sdu 5"]);
-  expect(sent()).toEqual([accepted(1, 0x40), "60 010009"]);
+  expect(sent()).toEqual([accepted(1, 0x40), "60 010009", `5 ${signal(0x16, 1, 0x40, 1)}`]);
 });
 
 test("L2CAP/ECFC: one request opens five channels, and the answer names them in order", async () => {

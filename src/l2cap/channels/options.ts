@@ -23,7 +23,7 @@ export interface ChannelOptions {
   /** Longest payload of a K-frame taken, in octets: 23 to 65533, from 64 where the mode may be "enhanced"; 247 by default: one link layer packet. */
   readonly mps?: number | undefined;
   /**
-   * Octets that the peer may have under way, at least one SDU; by default 32 K-frames or two SDUs, whichever is more. It bounds what a channel
+   * Octets that the peer may have under way, at least one SDU; by default 64 K-frames or two SDUs, whichever is more. It bounds what a channel
    * keeps for a reader that is slow, and what a round trip can carry.
    */
   readonly receiveWindow?: number | undefined;
@@ -100,7 +100,8 @@ export const MOST_MPS = 0xfffd;
 const DEFAULT_MPS = 247;
 /** An SDU of this length fills nine such K-frames. */
 const DEFAULT_MTU = 9 * DEFAULT_MPS - 2;
-const DEFAULT_WINDOW_FRAMES = 32;
+/** Both sides sending at once, credits wait behind K-frames on one side, and K-frames behind those on the other: so many keep either going. */
+const DEFAULT_WINDOW_FRAMES = 64;
 const DEFAULT_SEND_QUEUE = 16;
 
 const CHANNEL = { mtu: true, mps: true, receiveWindow: true, credits: true, sendQueue: true } as const;

@@ -173,7 +173,7 @@ export class ChannelReceiver {
     this.#settle();
   }
 
-  /** Gives back what is owed: half the window, or all of it where the peer has none left. */
+  /** Gives back what is owed: a quarter of the window, or all of it where the peer has none left. */
   #settle(): void {
     if (this.#closed) return;
     let owed = this.#window - this.#granted - this.#held;
@@ -181,7 +181,7 @@ export class ChannelReceiver {
       // It made more K-frames of its SDU than it had to, and nothing but the rest of it makes room: it gets what it needs, one at a time.
       if (this.#granted > 0 || this.#partial === undefined || this.#held > this.#partialFrames) return;
       owed = 1;
-    } else if (this.#granted > 0 && owed * 2 < this.#window) return;
+    } else if (this.#granted > 0 && owed * 4 < this.#window) return;
     this.#granted += owed;
     this.#options.onCredits(owed);
   }

@@ -59,7 +59,7 @@ test("what is not given is the greatest of the channels", async () => {
   await growing;
   sent();
   void channels.reconfigure([first, second], {}).catch(() => undefined);
-  expect(sent()).toEqual([`5 ${signal(0x19, 3, 300, 64, 0x40, 0x41)}`]);
+  expect(sent()).toEqual([`5 ${signal(0x19, 4, 300, 64, 0x40, 0x41)}`]);
 });
 
 test.each<[number, string]>([
