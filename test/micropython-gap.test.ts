@@ -146,6 +146,27 @@ describe("gapAdvertise", () => {
     await central.ble.close();
   });
 
+  test("a controller that does not allow it has no room where there is a connection, and is busy where there is none", async () => {
+    await using two = await openTwo();
+    const { central, peripheral } = two;
+    const refusing = (): Disposable =>
+      peripheral.controller.onHciPacket(({ packet }) => {
+        const isEnable = packet[0] === 4 && packet[1] === 0x0e && packet[4] === 0x0a && packet[5] === 0x20; // LE Set Advertising Enable
+        return isEnable ? octets(...packet.subarray(0, 6), 0x0c) : undefined;
+      });
+    const first = refusing();
+    await expect(peripheral.ble.gapAdvertise(20_000)).rejects.toMatchObject({ code: "EBUSY", hciStatus: 0x0c });
+    first[Symbol.dispose]();
+    await delay(two.air.clock, 3000);
+    const { c } = await connect(two);
+    const second = refusing();
+    await expect(peripheral.ble.gapAdvertise(20_000)).rejects.toMatchObject({ code: "ENOMEM", hciStatus: 0x0c });
+    await expect(peripheral.ble.gapAdvertise(20_000, null, { connectable: false })).rejects.toMatchObject({ code: "EBUSY" });
+    second[Symbol.dispose]();
+    expect(await central.ble.gapDisconnect(c)).toBe(true);
+    await peripheral.next("centralDisconnect");
+  });
+
   test("calls at once take effect one after the other", async () => {
     await using two = await openTwo();
     const { ble } = two.peripheral;
@@ -369,6 +390,7 @@ describe("gapConnect", () => {
       [[2000, 12_500], 12.5, 50],
       [[2000, 31_249, 31_250], 30, 31.25],
       [[2000, null, 100_000], 30, 100],
+      [[2000, 7500, 1_278_750], 7.5, 1278.75],
     ] as const) {
       await peripheral.ble.gapAdvertise(20_000);
       await central.ble.gapConnect(...addressOf(peripheral), ...args);
@@ -472,7 +494,8 @@ describe("gapConnect", () => {
       [[0, octets(1, 2, 3, 4, 5, 6), 1, 5000], { code: "EINVAL", hciStatus: 0x12 }],
       [[0, octets(1, 2, 3, 4, 5, 6), 1, 50_000, 30_000], { code: "EINVAL", hciStatus: 0x12 }],
       [[0, octets(1, 2, 3, 4, 5, 6), 1, 60_000], { code: "EINVAL" }],
-      [[0, octets(1, 2, 3, 4, 5, 6), 1, 30_000, 1_280_000], { code: "EINVAL" }],
+      [[0, octets(1, 2, 3, 4, 5, 6), 1, 30_000, 1_280_000], { code: "EINVAL", hciStatus: 0x12 }],
+      [[0, octets(1, 2, 3, 4, 5, 6), 1, 30_000, 4_001_250], { code: "EINVAL", hciStatus: 0x12 }],
     ] as const)
       await expect(central.ble.gapConnect(...(args as unknown as [number, string]))).rejects.toMatchObject(error);
     await delay(air.clock, 100);
@@ -584,6 +607,25 @@ describe("gapDisconnect", () => {
     for (const handle of ["1", null, 1.5])
       await expect(ble.gapDisconnect(handle as never)).rejects.toMatchObject({ pythonName: "TypeError" });
     for (const handle of [-1, 0x10000]) await expect(ble.gapDisconnect(handle)).rejects.toMatchObject({ pythonName: "ValueError" });
+  });
+
+  test("that the controller refuses leaves the connection, which can be ended again", async () => {
+    await using two = await openTwo("central first", { compat: "strict" });
+    const { central, air } = two;
+    const { c } = await connect(two);
+    const hook = central.controller.onHciPacket(({ packet }) =>
+      packet[0] === 4 && packet[1] === 0x0f && packet[5] === 0x06 && packet[6] === 0x04 ? octets(4, 0x0f, 4, 0x1f, 1, 6, 4) : undefined,
+    ); // Command Status of Disconnect
+    const dropped = central.controller.onHciPacket(({ packet }) =>
+      packet[0] === 1 && packet[1] === 0x06 ? octets(1, 6, 4, 3, 0xff, 0, 0x13) : undefined,
+    );
+    expect(await central.ble.gapDisconnect(c)).toBe(true);
+    await delay(air.clock, 100);
+    hook[Symbol.dispose]();
+    dropped[Symbol.dispose]();
+    expect(central.types).not.toContain("peripheralDisconnect");
+    expect(await central.ble.gapDisconnect(c)).toBe(true);
+    await central.next("peripheralDisconnect");
   });
 
   test("a peer out of reach is told of after the supervision timeout, with its reason", async () => {

@@ -160,6 +160,30 @@ describe("active", () => {
     await expect(central.ble.active(true)).rejects.toMatchObject({ code: "EIO" });
   });
 
+  test("what opens the controller opens it again after it was gone", async () => {
+    await using air = new SimulatedAir();
+    const controllers = ["one", "two"].map((name) => air.addController({ name }));
+    let at = 0;
+    await using ble = new BLE({ clock: air.clock, controller: async () => controllers[at]!.transport });
+    await ble.active(true);
+    controllers[at++]!.remove();
+    expect(ble.active()).toBe(false);
+    expect([await ble.active(true), await ble.active(false)]).toEqual([true, false]);
+  });
+
+  test("switched off while it begins to connect, that is ENODEV", async () => {
+    await using two = await openTwo();
+    const { ble } = two.central;
+    const hook = two.central.controller.onHciPacket(({ packet }) => (packet[1] === 0x0d && packet[2] === 0x20 ? "drop" : undefined)); // LE Create Connection
+    const connecting = ble.gapConnect(1, "C0:00:00:00:00:01");
+    const refused = expect(connecting).rejects.toEqual(ENODEV);
+    await delay(two.air.clock, 100);
+    await ble.active(false);
+    await refused;
+    hook[Symbol.dispose]();
+    expect(two.central.types).toEqual([]);
+  });
+
   test("methods of what is not active are ENODEV, and stopping is no error", async () => {
     await using air = new SimulatedAir();
     const { ble } = new Instance(air, "idle");
@@ -177,6 +201,8 @@ describe("active", () => {
     for (const name of ["mac", "mtu", "addrMode"] as const) expect(() => ble.config(name)).toThrow(ENODEV);
     await ble.gapAdvertise(null);
     await ble.gapScan(null);
+    await ble.config({ gapName: "x", bond: true, rxbuf: 20 });
+    expect([ble.config("bond"), ble.config("rxbuf")]).toEqual([true, 20]);
     await ble.close();
   });
 });
@@ -284,6 +310,8 @@ describe("config", () => {
     expect([third, third[0], highest(third[1])]).toEqual([own(), 1, 0b00]);
     await delay(air.clock, 400_000);
     expect(await seen()).toEqual(third);
+    await ble.config({ mtu: 100 });
+    expect(own()).toEqual(third);
     await ble.config({ addrMode: 3 });
     await ble.gapAdvertise(500_000);
     const fourth = await seen();

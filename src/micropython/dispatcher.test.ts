@@ -295,9 +295,11 @@ test("of a connection that is dropped nothing more is told, and who asked has no
   const asked = dispatcher.ask(read(1, 2), connection);
   dispatcher.drop(connection);
   expect([await asked, fake.pauses]).toEqual([undefined, 0]);
+  dispatcher.raise(write(1, 3), connection);
   answers[0]!.resolve(undefined);
   await turn();
-  expect(seen()).toEqual(["1,1"]);
+  dispatcher.raise(write(1, 4), connection);
+  expect([seen(), dispatcher.ask(read(1, 5), connection)]).toEqual([["1,1"], undefined]);
 });
 
 test("closing waits for nobody", async () => {
