@@ -174,6 +174,16 @@ test.each<[string, IrqHandler]>([
     },
   ],
   ["rejects", () => Promise.reject(new Error("a fault of the program"))],
+  [
+    "gives what throws when it is asked",
+    () =>
+      ({
+        // biome-ignore lint/suspicious/noThenProperty: what a program may give
+        then: () => {
+          throw new Error("a fault of the program");
+        },
+      }) as unknown as Promise<void>,
+  ],
 ])("a handler that %s has no answer, and the program hears of it; it is called again", async (_what, handler) => {
   const { dispatcher, failures, link } = create();
   const { fake, connection } = link();
@@ -229,6 +239,13 @@ test("a handler that never answers has 30 s, then it is told of, and what comes 
   answers[0]!.resolve(7); // too late
   await turn();
   expect([failures.length, clock.pending]).toEqual([1, []]);
+});
+
+test("a promise of the program's own kind is kept like any other", async () => {
+  const { dispatcher, link } = create();
+  // biome-ignore lint/suspicious/noThenProperty: what a program may give
+  dispatcher.setHandler(() => ({ then: (kept: (result: number) => void) => kept(5) }) as unknown as Promise<number>);
+  expect(await dispatcher.ask(read(1, 1), link().connection)).toBe(5);
 });
 
 test("an answer in time leaves no timer", async () => {
