@@ -167,6 +167,24 @@ describe("active", () => {
     await expect(central.ble.active(true)).rejects.toMatchObject({ code: "EIO" });
   });
 
+  test("a controller that has fallen silent can be started again at once", async () => {
+    await using two = await openTwo();
+    const { ble, controller } = two.central;
+    const silence = controller.onHciPacket(() => "drop");
+    const again = new Promise<boolean>((resolve) => {
+      ble.device!.on("closed", () => {
+        silence[Symbol.dispose]();
+        expect(ble.active()).toBe(false);
+        resolve(ble.active(true));
+      });
+    });
+    await expect(ble.gapScan()).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    expect(await again).toBe(true);
+    await ble.gapScan();
+    await ble.gapScan(null);
+    expect(two.central.types).toEqual(["scanDone"]);
+  });
+
   test("what opens the controller opens it again after it was gone", async () => {
     await using air = new SimulatedAir();
     const controllers = ["one", "two"].map((name) => air.addController({ name }));

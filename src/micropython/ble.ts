@@ -79,6 +79,8 @@ export class BLE implements AsyncDisposable {
   #lease: TransportLease | undefined;
   /** Why a transport that is kept is of no use any more. */
   #transportEnd: TransportClosed | undefined;
+  /** What is left of an activation that was lost is being given back: the transport is not free before. */
+  #leaving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws {ArgumentError} unknown options, or of another kind */
@@ -293,6 +295,7 @@ export class BLE implements AsyncDisposable {
     try {
       using _turn = await this.#switching.acquire();
       await this.#stop();
+      await this.#leaving;
     } finally {
       this.#context.dispatcher.close();
       if (typeof controller !== "function") await controller[Symbol.asyncDispose]();
@@ -311,6 +314,7 @@ export class BLE implements AsyncDisposable {
     const { errors } = this.#context;
     if (this.#closing) throw errors.create("ENODEV", "this BLE object was closed");
     if (this.#transportEnd) throw errors.create("EIO", this.#transportEnd.message, { cause: this.#transportEnd });
+    await this.#leaving;
     try {
       const activation = await ActiveBle.open((signal) => this.#lend(signal), this.#context);
       activation.onLost = (error) => this.#lost(activation, error);
@@ -347,7 +351,7 @@ export class BLE implements AsyncDisposable {
     this.#activation = undefined;
     if (error instanceof TransportClosed && typeof this.#options.controller !== "function") this.#transportEnd = error;
     this.#context.logger.error(() => `Bluetooth has ended: ${error.message}`);
-    void activation.close();
+    this.#leaving = activation.close();
   }
 
   #running(method: string): ActiveBle {
