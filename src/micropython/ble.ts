@@ -12,6 +12,7 @@ import { Dispatcher, type IrqHandler, type TupleHandler } from "./dispatcher.ts"
 import { BleArgumentError, OsErrors } from "./errors.ts";
 import type { BleEvent } from "./events.ts";
 import { checkAdvertising } from "./gap-advertise.ts";
+import { GattMethods } from "./gatt-methods.ts";
 import { type HciCommandResult, sendHciCommand } from "./hci-command.ts";
 import { type BleConfig, type BleConfigSettable, checkConfigName, Settings } from "./settings.ts";
 import { TransportLease } from "./transport-lease.ts";
@@ -71,7 +72,7 @@ const LONGEST = 0xffff_ffff;
  * A method that talks to the controller or a peer resolves when the request was accepted; what becomes of it is told by an event. Methods
  * throw BleOsError and BleArgumentError; those that return a promise reject with them.
  */
-export class BLE implements AsyncDisposable {
+export class BLE extends GattMethods implements AsyncDisposable {
   readonly #options: BleOptions;
   readonly #context: BleContext;
   readonly #switching: Semaphore;
@@ -85,6 +86,7 @@ export class BLE implements AsyncDisposable {
 
   /** @throws {ArgumentError} unknown options, or of another kind */
   constructor(options: BleOptions) {
+    super();
     checkOptions("BLE", options ?? null, OPTIONS);
     const { controller, compat = "fixed", onHandlerError, bonds, irk, capture } = options;
     const { clock = new SystemClock(), random = systemRandom, logger = Logger.silent } = options;
@@ -352,6 +354,16 @@ export class BLE implements AsyncDisposable {
     if (error instanceof TransportClosed && typeof this.#options.controller !== "function") this.#transportEnd = error;
     this.#context.logger.error(() => `Bluetooth has ended: ${error.message}`);
     this.#leaving = activation.close();
+  }
+
+  /** @internal */
+  protected override get activation(): ActiveBle | undefined {
+    return this.#activation;
+  }
+
+  /** @internal */
+  protected override running(method: string): ActiveBle {
+    return this.#running(method);
   }
 
   #running(method: string): ActiveBle {
