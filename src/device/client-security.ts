@@ -72,6 +72,7 @@ export class ClientSecurity {
   /** Raises the link to what is demanded, by the bond or, where the policy says so, by pairing. */
   async raise({ requirement, refusal }: Demand, options: OperationOptions): Promise<void> {
     const { policy, security } = this.#options;
+    if (refusal && policy.elevate === "never") throw refusal;
     if (this.#options.hasKey() && !security().encrypted) {
       if (this.#failure) throw this.#failure.error;
       await this.#encrypt(options);

@@ -14,6 +14,8 @@ export interface DataLength {
 export type ConnectionEvents = {
   /** The link was encrypted, or its keys got better. */
   security: LinkSecurity;
+  /** The keys of a pairing are exchanged, and the link has what it is to have; what remains is to store them, where there is a bond. */
+  exchanged: PairingReport;
   /** A pairing succeeded, whoever asked for it. */
   paired: PairingReport;
   /** A pairing or an encryption failed, whoever asked for it. */
@@ -32,6 +34,7 @@ export type ConnectionEvents = {
 /** Their names. */
 export const CONNECTION_EVENTS: readonly (keyof ConnectionEvents)[] = [
   "security",
+  "exchanged",
   "paired",
   "securityFailure",
   "parameters",

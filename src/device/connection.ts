@@ -1,3 +1,4 @@
+import { rethrowLater } from "../async/call-out.ts";
 import { type Clock, Emitter, type OperationOptions, Pending } from "../async/index.ts";
 import { setClientDemand, setLinkSecurity } from "../att/bearer.ts";
 import { AttBearer, type LinkSecurity } from "../att/index.ts";
@@ -96,6 +97,7 @@ export class Connection implements AsyncDisposable {
   readonly #peer: LinkPeer;
   readonly #logger: Logger;
   readonly #isPairable: () => boolean;
+  #pairing: Partial<PairingPolicy> | undefined;
   readonly #manager: SecurityManager;
   readonly #procedures: LinkProcedures;
   readonly #phys: PhyUpdates;
@@ -186,6 +188,7 @@ export class Connection implements AsyncDisposable {
         setLinkSecurity(this.att, security);
         this.#events.emit("security", security);
       },
+      onExchanged: (report) => this.#events.emit("exchanged", report),
       onPaired: (report) => this.#events.emit("paired", report),
       onFailure: (error) => this.#events.emit("securityFailure", error),
     });
@@ -207,6 +210,10 @@ export class Connection implements AsyncDisposable {
   }
   get security(): LinkSecurity {
     return this.att.security;
+  }
+  /** A pairing is under way, or its bond is being stored. */
+  get isPairing(): boolean {
+    return this.#manager.isPairing;
   }
   get parameters(): LinkParameters {
     return this.#parameters;
@@ -420,8 +427,14 @@ export class Connection implements AsyncDisposable {
   // --- for the device -------------------------------------------------------------------------------------------------------------
 
   #pairingPolicy(): Partial<PairingPolicy> {
-    const { pairing = {} } = this.policy;
+    const pairing = this.#pairing ?? this.policy.pairing ?? {};
     return { ...pairing, pairable: (pairing.pairable ?? true) && this.#isPairable() };
+  }
+
+  /** How pairings go from the next one on, in place of `policy.pairing`. @internal */
+  set pairing(policy: Partial<PairingPolicy>) {
+    this.#pairing = policy;
+    this.refreshPairable();
   }
 
   /** The device's pairing window opened or closed. @internal */
@@ -451,7 +464,12 @@ export class Connection implements AsyncDisposable {
 
   /** @internal */
   onLongTermKeyRequest(rand: Uint8Array, ediv: number): void {
-    this.#procedures.answerLongTermKeyRequest(this.#manager.onLongTermKeyRequest(rand, ediv));
+    const answer = (): void => {
+      if (!this.#ended) this.#procedures.answerLongTermKeyRequest(this.#manager.onLongTermKeyRequest(rand, ediv));
+    };
+    const { beforeKey } = this.policy;
+    if (!beforeKey || this.#manager.isPairing) answer();
+    else void (async () => await beforeKey(this))().catch(rethrowLater).then(answer);
   }
 
   /** @internal */

@@ -26,6 +26,11 @@ export interface ConnectionPolicy {
   /** Asked for each access of the peer to an own attribute that requires authorization; without it such access is refused. */
   readonly authorize?: ((access: AuthorizationQuestion) => boolean | Promise<boolean>) | undefined;
   /**
+   * Peripheral: called when the central asks to encrypt with a stored key, before it is looked for; may change `device.bonds`, and is waited
+   * for. For stores that others change. @internal
+   */
+  readonly beforeKey?: ((connection: { readonly peerIdentity: Address }) => void | Promise<void>) | undefined;
+  /**
    * Answer to a peer that asks for other connection parameters. Those outside the permitted ranges are refused in any case. "accept" by
    * default.
    */
@@ -57,6 +62,7 @@ const POLICY_OPTIONS = optionNames<ConnectionPolicy>({
   pairing: true,
   agent: true,
   authorize: true,
+  beforeKey: true,
   parameterRequests: true,
   dataLength: true,
   elevate: true,
@@ -69,6 +75,7 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
   for (const policy of [base, over]) {
     checkOptions("policy", policy, POLICY_OPTIONS);
     checkFunction("policy: authorize", policy.authorize);
+    checkFunction("policy: beforeKey", policy.beforeKey);
     for (const part of ["att", "pairing", "agent", "security"] as const)
       if (policy[part] !== undefined && (typeof policy[part] !== "object" || policy[part] === null))
         throw new ArgumentError(`policy: ${part}: expected an object, got ${kindOf(policy[part])}`);
@@ -78,6 +85,7 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
     pairing: { ...base.pairing, ...defined(over.pairing) },
     agent: over.agent ?? base.agent,
     authorize: over.authorize ?? base.authorize,
+    beforeKey: over.beforeKey ?? base.beforeKey,
     parameterRequests: over.parameterRequests ?? base.parameterRequests ?? "accept",
     dataLength: over.dataLength ?? base.dataLength ?? "auto",
     elevate: over.elevate ?? base.elevate ?? "encrypt",

@@ -7,7 +7,6 @@ import type { HciTransport } from "../hci/index.ts";
 import type { BondStore } from "../smp/index.ts";
 import type { Activation } from "./activation.ts";
 import { addressFields } from "./addresses.ts";
-import { GattClientPart } from "./client.ts";
 import { AddrMode } from "./constants.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { OsErrors } from "./errors.ts";
@@ -15,9 +14,9 @@ import { GapAdvertise } from "./gap-advertise.ts";
 import { GapConnect } from "./gap-connect.ts";
 import { GapScan } from "./gap-scan.ts";
 import { Links } from "./links.ts";
-import { GattServices } from "./services.ts";
+import { Pairing } from "./pairing.ts";
+import type { Secrets } from "./secrets.ts";
 import type { BleConfig, Settings } from "./settings.ts";
-import { GattUpdates } from "./updates.ts";
 
 /** How long a controller may take to start, in milliseconds. */
 const START_MS = 15_000;
@@ -34,6 +33,8 @@ export interface BleContext {
   readonly errors: OsErrors;
   readonly bonds: BondStore | undefined;
   readonly irk: Uint8Array | undefined;
+  /** Keys that the program keeps, where `bonds` does not. */
+  readonly secrets: Secrets | undefined;
   readonly capture: Capture | undefined;
 }
 
@@ -50,9 +51,7 @@ export class ActiveBle implements Activation {
   readonly advertising: GapAdvertise;
   readonly scanning: GapScan;
   readonly connecting: GapConnect;
-  readonly client: GattClientPart;
-  readonly services: GattServices;
-  readonly updates: GattUpdates;
+  readonly pairing: Pairing;
   /** The device has ended by itself: its controller is gone. */
   onLost: ((error: BleError) => void) | undefined;
   #isClosed = false;
@@ -70,9 +69,7 @@ export class ActiveBle implements Activation {
     this.advertising = new GapAdvertise(this);
     this.scanning = new GapScan(this, { isConnecting: () => this.connecting.isPending });
     this.connecting = new GapConnect(this, { stopScan: () => this.scanning.stop() });
-    this.client = new GattClientPart(this);
-    this.services = new GattServices(this);
-    this.updates = new GattUpdates(this, this.services);
+    this.pairing = new Pairing(this, context.secrets);
     device.onConnection((connection) => this.links.onConnection(connection));
     device.on("closed", (error) => {
       if (!this.#isClosed) callOut(this.onLost, error);
@@ -84,13 +81,13 @@ export class ActiveBle implements Activation {
    * @throws what Device.open throws · {TimeoutError}
    */
   static async open(open: (signal: AbortSignal) => Promise<HciTransport>, context: BleContext): Promise<ActiveBle> {
-    const { clock, random, logger, settings, bonds, irk, capture } = context;
+    const { clock, random, logger, settings, secrets, bonds, irk = await secrets?.irk(), capture } = context;
     using deadline = new Deadline({ clock, operation: "switching Bluetooth on", timeoutMs: START_MS });
     const device = await Device.open(() => open(deadline.signal), {
       clock,
       random,
       logger,
-      bonds,
+      bonds: bonds ?? secrets,
       irk,
       capture,
       gattServer: "empty",
@@ -119,6 +116,7 @@ export class ActiveBle implements Activation {
       att: { mtu: this.settings.mtu, exchangeMtu: "on-demand" },
       elevate: "never",
       dangerouslyTrustUnencryptedPeer: true,
+      ...this.pairing.policy,
     };
   }
 
@@ -136,6 +134,7 @@ export class ActiveBle implements Activation {
 
   /** Some settings have been changed. */
   onSettings({ addrMode, mtu }: Partial<BleConfig>): void {
+    this.pairing.onSettings();
     if (addrMode === AddrMode.Nrpa) this.device.renewNonResolvableAddress();
     // For the next exchange, also on links that are there and have made none.
     if (mtu !== undefined) for (const { att } of this.device.links) att.setPreferredMtu(mtu);
@@ -144,6 +143,7 @@ export class ActiveBle implements Activation {
   /** Takes everything down. The program hears of the end of a scan, and of nothing else. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.pairing.close();
     this.links.close();
     this.connecting.close();
     await this.scanning.stop().catch((error: unknown) => this.logger.warn(() => `scanning could not be ended: ${String(error)}`));

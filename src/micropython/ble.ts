@@ -7,13 +7,13 @@ import { ActiveBle, type BleContext } from "./active-ble.ts";
 import { parseAddress } from "./addresses.ts";
 import { checkConnHandle, checkInt, checkTruth } from "./arguments.ts";
 import { type Bytes, toOctets } from "./bytes.ts";
-import { AddrType } from "./constants.ts";
+import { AddrType, type PasskeyAction } from "./constants.ts";
 import { Dispatcher, type IrqHandler, type TupleHandler } from "./dispatcher.ts";
 import { BleArgumentError, OsErrors } from "./errors.ts";
 import type { BleEvent } from "./events.ts";
 import { checkAdvertising } from "./gap-advertise.ts";
-import { GattMethods } from "./gatt-methods.ts";
 import { type HciCommandResult, sendHciCommand } from "./hci-command.ts";
+import { Secrets } from "./secrets.ts";
 import { type BleConfig, type BleConfigSettable, checkConfigName, Settings } from "./settings.ts";
 import { TransportLease } from "./transport-lease.ts";
 
@@ -30,7 +30,7 @@ export interface BleOptions {
   readonly compat?: "strict" | "fixed" | undefined;
   /** What the handler throws, rejects with, or does not answer in 30 s. Without it the logger is told. */
   readonly onHandlerError?: ((error: unknown, event: BleEvent) => void) | undefined;
-  /** Where bonds are kept. */
+  /** Where bonds are kept, in place of the program's handler of `getSecret` and `setSecret`. Give `irk`, too. */
   readonly bonds?: BondStore | undefined;
   /** Identity resolving key, 16 octets, most significant first: of the own resolvable private addresses, and of the static random address. */
   readonly irk?: Uint8Array | undefined;
@@ -72,7 +72,7 @@ const LONGEST = 0xffff_ffff;
  * A method that talks to the controller or a peer resolves when the request was accepted; what becomes of it is told by an event. Methods
  * throw BleOsError and BleArgumentError; those that return a promise reject with them.
  */
-export class BLE extends GattMethods implements AsyncDisposable {
+export class BLE implements AsyncDisposable {
   readonly #options: BleOptions;
   readonly #context: BleContext;
   readonly #switching: Semaphore;
@@ -80,13 +80,10 @@ export class BLE extends GattMethods implements AsyncDisposable {
   #lease: TransportLease | undefined;
   /** Why a transport that is kept is of no use any more. */
   #transportEnd: TransportClosed | undefined;
-  /** What is left of an activation that was lost is being given back: the transport is not free before. */
-  #leaving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws {ArgumentError} unknown options, or of another kind */
   constructor(options: BleOptions) {
-    super();
     checkOptions("BLE", options ?? null, OPTIONS);
     const { controller, compat = "fixed", onHandlerError, bonds, irk, capture } = options;
     const { clock = new SystemClock(), random = systemRandom, logger = Logger.silent } = options;
@@ -105,7 +102,8 @@ export class BLE extends GattMethods implements AsyncDisposable {
       onHandlerError,
       rxbuf: () => settings.rxbuf,
     });
-    this.#context = { clock, random, logger: ownLogger, dispatcher, settings, errors, bonds, irk, capture };
+    const secrets = bonds ? undefined : new Secrets({ clock, random, logger: ownLogger, dispatcher });
+    this.#context = { clock, random, logger: ownLogger, dispatcher, settings, errors, bonds, irk, secrets, capture };
     this.#switching = new Semaphore(clock);
   }
 
@@ -280,6 +278,31 @@ export class BLE extends GattMethods implements AsyncDisposable {
     return this.#running("gapDisconnect").links.disconnect(connHandle);
   }
 
+  /**
+   * Begins to pair, or to encrypt with the keys of a bond; `encryptionUpdate` tells of the end. A peripheral asks the central for it.
+   *
+   * @throws {BleOsError} ENODEV · ENOTCONN · EALREADY: a pairing of this connection is under way
+   */
+  async gapPair(connHandle: number): Promise<void> {
+    checkConnHandle(connHandle);
+    this.#running("gapPair").pairing.start(connHandle);
+  }
+
+  /**
+   * Answers a `passkeyAction`, in the handler or later.
+   *
+   * @param action what was asked for: a value of PasskeyAction
+   * @param passkey Input: what the user typed; Display: what the program has chosen and shows; NumericComparison: true where both devices show the
+   *   same number
+   * @throws {BleOsError} ENODEV · ENOTCONN · EINVAL: another action, or more than six digits · ENOENT: no pairing waits · EALREADY: it was answered
+   */
+  async gapPasskey(connHandle: number, action: PasskeyAction, passkey: number | boolean): Promise<void> {
+    checkConnHandle(connHandle);
+    checkInt("gapPasskey: action", action, -LONGEST, LONGEST);
+    const answer = typeof passkey === "boolean" ? Number(passkey) : checkInt("gapPasskey: passkey", passkey, -LONGEST, LONGEST);
+    this.#running("gapPasskey").pairing.answer(connHandle, action, answer);
+  }
+
   // --- life -----------------------------------------------------------------------------------------------------------------------
 
   /** Switches off for good, and closes the transport that was given. */
@@ -297,7 +320,6 @@ export class BLE extends GattMethods implements AsyncDisposable {
     try {
       using _turn = await this.#switching.acquire();
       await this.#stop();
-      await this.#leaving;
     } finally {
       this.#context.dispatcher.close();
       if (typeof controller !== "function") await controller[Symbol.asyncDispose]();
@@ -316,7 +338,6 @@ export class BLE extends GattMethods implements AsyncDisposable {
     const { errors } = this.#context;
     if (this.#closing) throw errors.create("ENODEV", "this BLE object was closed");
     if (this.#transportEnd) throw errors.create("EIO", this.#transportEnd.message, { cause: this.#transportEnd });
-    await this.#leaving;
     try {
       const activation = await ActiveBle.open((signal) => this.#lend(signal), this.#context);
       activation.onLost = (error) => this.#lost(activation, error);
@@ -353,17 +374,7 @@ export class BLE extends GattMethods implements AsyncDisposable {
     this.#activation = undefined;
     if (error instanceof TransportClosed && typeof this.#options.controller !== "function") this.#transportEnd = error;
     this.#context.logger.error(() => `Bluetooth has ended: ${error.message}`);
-    this.#leaving = activation.close();
-  }
-
-  /** @internal */
-  protected override get activation(): ActiveBle | undefined {
-    return this.#activation;
-  }
-
-  /** @internal */
-  protected override running(method: string): ActiveBle {
-    return this.#running(method);
+    void activation.close();
   }
 
   #running(method: string): ActiveBle {

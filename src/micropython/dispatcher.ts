@@ -54,10 +54,12 @@ export class Dispatcher {
   /**
    * Calls the handler now, or when it is done with what came before on this connection. Where it gives a promise, what the peer sends waits
    * until that is kept, for 30 s at most. Events without a connection have an order of their own, in which scan results give way.
+   *
+   * @param onBegun called when the handler has been called, or is not going to be
    */
-  raise(event: BleEvent, connection?: Connection): void {
-    if (connection) this.#queue(connection).post(event);
-    else this.#loose.post(event);
+  raise(event: BleEvent, connection?: Connection, onBegun?: () => void): void {
+    if (connection) this.#queue(connection).post(event, onBegun);
+    else this.#loose.post(event, onBegun);
   }
 
   /**
@@ -130,8 +132,7 @@ export class Dispatcher {
         this.#report(new TimeoutError(`the irq handler (${event.type})`, GUARD_MS), event);
       });
       this.#guards.add(giveUp);
-      // The program's own kind of promise may throw where it is asked.
-      Promise.resolve(answer).then(settle, (error: unknown) => {
+      answer.then(settle, (error: unknown) => {
         settle(undefined);
         this.#failed(handler, error, event);
       });

@@ -7,6 +7,7 @@ export type IrqResult = void | null | undefined | boolean | number | Uint8Array;
 interface Waiting {
   readonly event: BleEvent;
   readonly resolve: ((result: IrqResult) => void) | undefined;
+  readonly onBegun?: (() => void) | undefined;
 }
 
 export interface EventQueueOptions {
@@ -31,14 +32,17 @@ export class EventQueue {
     this.#options = options;
   }
 
-  /** Tells the program now, or when it is done with what came before. */
-  post(event: BleEvent): void {
-    if (this.#sealed) return;
-    if (this.#isBlocked) this.#keep({ event, resolve: undefined });
-    else {
+  /** Tells the program now, or when it is done with what came before. @param onBegun called when it has been told, or is not going to be */
+  post(event: BleEvent, onBegun?: () => void): void {
+    if (!this.#sealed && this.#isBlocked) {
+      this.#keep({ event, resolve: undefined, onBegun });
+      return;
+    }
+    if (!this.#sealed) {
       void this.#tell(event);
       this.#drain();
     }
+    onBegun?.();
   }
 
   /** As `post`, with the program's answer: nothing where the queue has ended. */
@@ -73,7 +77,10 @@ export class EventQueue {
     this.#sealed = true;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { resolve } of waiting) resolve?.(undefined);
+    for (const { resolve, onBegun } of waiting) {
+      resolve?.(undefined);
+      onBegun?.();
+    }
     this.#resume();
   }
 
@@ -82,8 +89,10 @@ export class EventQueue {
   }
 
   #keep(entry: Waiting): void {
-    if (this.#options.admit && !this.#options.admit(this.#waiting, entry.event)) entry.resolve?.(undefined);
-    else this.#waiting.push(entry);
+    if (this.#options.admit && !this.#options.admit(this.#waiting, entry.event)) {
+      entry.resolve?.(undefined);
+      entry.onBegun?.();
+    } else this.#waiting.push(entry);
   }
 
   #tell(event: BleEvent): IrqResult | Promise<IrqResult> {
@@ -109,6 +118,7 @@ export class EventQueue {
       const first = this.#waiting.shift();
       if (!first) break;
       const result = this.#tell(first.event);
+      first.onBegun?.();
       if (result instanceof Promise) void result.then(first.resolve);
       else first.resolve?.(result);
     }

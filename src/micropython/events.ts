@@ -93,6 +93,8 @@ interface Fields {
     keySize: number;
     /** Why a pairing failed: the reason of Pairing Failed. No part of the tuple. */
     reason?: number;
+    /** What the controller said, or why the link ended, where that was it: a value of HciErrorCode. No part of the tuple. */
+    hciStatus?: number;
   };
   getSecret: { secType: number; index: number; key: Uint8Array | null };
   setSecret: { secType: number; key: Uint8Array; value: Uint8Array | null };
@@ -104,11 +106,6 @@ interface Fields {
   dataLengthUpdate: { connHandle: number; txOctets: number; rxOctets: number };
   /** The peer's server says that its attributes from `startHandle` to `endHandle` are no longer those that were found. */
   serviceChanged: { connHandle: number; startHandle: number; endHandle: number };
-  /**
-   * A client writes `data` to what has Flag.WriteAuthorized, before it is stored. A number other than 0 refuses, with that error code of ATT;
-   * a handler that is not called for this event permits.
-   */
-  gattsWriteRequest: { connHandle: number; attrHandle: number; data: Uint8Array };
 }
 
 type EventType = keyof Fields;
@@ -162,7 +159,6 @@ const ORDER: { readonly [T in EventType]: readonly (keyof Fields[T] & string)[] 
   phyUpdate: ["connHandle", "txPhy", "rxPhy"],
   dataLengthUpdate: ["connHandle", "txOctets", "rxOctets"],
   serviceChanged: ["connHandle", "startHandle", "endHandle"],
-  gattsWriteRequest: ["connHandle", "attrHandle", "data"],
 };
 
 const CODES = Object.fromEntries(

@@ -10,7 +10,7 @@ import type { Keyring } from "./keyring.ts";
 import type { SecurityManagerHandlers } from "./options.ts";
 import type { SmpPdu } from "./pdus.ts";
 import type { Outcome } from "./state.ts";
-import type { Bond, PairingReport } from "./types.ts";
+import type { Bond, PairingPolicy, PairingReport } from "./types.ts";
 
 /** The peer's timer: as long as it may have a key before it that it does not take (Vol 3 Part H 3.4). */
 const REFUSAL_MS = 30_000;
@@ -36,6 +36,12 @@ interface Kept {
   readonly atMs: number;
 }
 
+/** Why there is no bond, and whether the pairing has failed by it. */
+export interface KeepingFailure {
+  readonly error: BleError;
+  readonly isFatal: boolean;
+}
+
 /** What becomes of the keys of a pairing after the last one: they are stored, or not; and the peer may refuse them (Vol 3 Part H 3.5.5). */
 export class BondKeeping {
   readonly #options: BondKeepingOptions;
@@ -58,20 +64,25 @@ export class BondKeeping {
     this.#kept = undefined;
   }
 
-  /** Stores what the pairing made. @returns why there is no bond after all; the keys are not used then */
-  async keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
+  /** Stores what the pairing made. @returns why there is no bond after all; the keys are not used then, or, where that is not fatal, for this link alone */
+  async keep(outcome: Outcome, identity: Address, report: PairingReport, policy: PairingPolicy): Promise<KeepingFailure | undefined> {
     const elsewhere = this.#elsewhere(outcome, identity);
     if (elsewhere) return this.#reject(elsewhere);
     this.#isStoring = true;
     this.#refusal = undefined;
     try {
-      return await this.#keep(outcome, identity, report);
+      return await this.#keep(outcome, identity, report, policy);
     } finally {
       this.#isStoring = false; // not before what had to be removed is: its end would be that of the next pairing
     }
   }
 
-  async #keep(outcome: Outcome, identity: Address, report: PairingReport): Promise<BleError | undefined> {
+  async #keep(
+    outcome: Outcome,
+    identity: Address,
+    report: PairingReport,
+    { allowUnstored }: PairingPolicy,
+  ): Promise<KeepingFailure | undefined> {
     const { keyring, clock, isClosed } = this.#options;
     const { replaced } = outcome;
     let bond: Bond;
@@ -79,7 +90,9 @@ export class BondKeeping {
       bond = bondOf(outcome, identity, { localAddress: this.#options.localAddress, previous: await this.#previous(outcome, identity) });
       await this.#store(bond, report, replaced);
     } catch (cause) {
-      return this.#reject(new StateError("the bond could not be stored, so it is not used", { cause }));
+      const error = new StateError("the bond could not be stored, so it is not used", { cause });
+      if (!allowUnstored) return this.#reject(error);
+      return this.#refusal ? fatal(this.#refusal) : { error, isFatal: false };
     }
     this.#kept = { bond, replaced, atMs: clock.now() };
     // The one who has that identity may have come while the store took its time.
@@ -89,7 +102,7 @@ export class BondKeeping {
       return this.#reject(failure ?? late);
     }
     const refusal = this.#refusal;
-    if (refusal) return (await this.#undo()) ?? refusal; // also where the peer has hung up since
+    if (refusal) return fatal((await this.#undo()) ?? refusal); // also where the peer has hung up since
     if (!isClosed()) keyring.keep(bond);
     return undefined;
   }
@@ -155,10 +168,10 @@ export class BondKeeping {
   }
 
   /** The keys are not kept and not used. The peer has them already; told in time it forgets them too. */
-  #reject(error: BleError): BleError {
+  #reject(error: BleError): KeepingFailure {
     this.#options.keyring.putBack();
     this.#options.send({ name: "PairingFailed", reason: PairingFailedReason.KeyRejected });
-    return error;
+    return fatal(error);
   }
 
   /** The bond goes, and what it replaced is back. @returns why it could not be removed */
@@ -178,3 +191,5 @@ export class BondKeeping {
     }
   }
 }
+
+const fatal = (error: BleError): KeepingFailure => ({ error, isFatal: true });

@@ -94,6 +94,11 @@ export function reportOf({ agreement, local, peer }: Outcome, peerIdentity: Addr
   });
 }
 
+/** What there is to say when the bond of a pairing could not be stored, and the pairing stands without it. */
+export function unbonded(report: PairingReport, cause: Error): PairingReport {
+  return Object.freeze({ ...report, bonded: false, refused: [...report.refused, `No bond was kept: ${cause.message}.`] });
+}
+
 function namesOf({ ltk, irk, identity, csrk }: { readonly [K in keyof SideKeys]: unknown }): string[] {
   return [ltk && "ltk", irk && "irk", identity && "identity", csrk && "csrk"].filter((name) => typeof name === "string");
 }

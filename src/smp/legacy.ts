@@ -14,6 +14,7 @@ export function enterLegacy(session: Session, agreement: Agreement): Step {
   const state: Confirming = { at: "legacy-confirm", session, agreement };
   if (agreement.method === "just-works") return withTk(state, new Uint8Array(16));
   if (agreement.passkeyHere === "entered") return [state, [{ do: "ask", question: "passkey" }]];
+  if (session.choosesPasskey) return [state, [{ do: "ask", question: "choose-passkey" }]];
   const { passkey } = session.secrets;
   const [next, effects] = withTk(state, passkeyOctets(passkey));
   return [next, [{ do: "display", passkey }, ...effects]];
@@ -25,7 +26,10 @@ export function stepLegacy(state: Confirming | Revealing, input: Input): Step | 
   }
   if (input.kind === "passkey" && !state.tk) {
     if (!isPasskey(input.passkey))
-      return fail(PairingFailedReason.PasskeyEntryFailed, { detail: "no passkey was entered", cause: input.cause });
+      return fail(PairingFailedReason.PasskeyEntryFailed, {
+        detail: `no passkey was ${state.agreement.passkeyHere === "entered" ? "entered" : "chosen"}`,
+        cause: input.cause,
+      });
     return withTk(state, passkeyOctets(input.passkey));
   }
   if (input.kind !== "pdu" || input.pdu.name !== "PairingConfirm") return undefined;

@@ -33,6 +33,8 @@ export interface SecurityManagerHandlers {
   onBondRefused?: ((bond: Bond, replaced: Bond | undefined) => void | Promise<void>) | undefined;
   /** The link's security changed. Called before anything that the peer sends under the new security. */
   onSecurity?: ((security: LinkSecurity) => void) | undefined;
+  /** The keys of a pairing are exchanged; what remains is to store them, where there is a bond. */
+  onExchanged?: ((report: PairingReport) => void) | undefined;
   /** A pairing succeeded, whoever asked for it. */
   onPaired?: ((report: PairingReport) => void) | undefined;
   /** A pairing or an encryption failed, whoever asked for it. */

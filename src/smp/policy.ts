@@ -35,6 +35,7 @@ const POLICY_NAMES = optionNames<PairingPolicy>({
   peerKeys: true,
   pairable: true,
   allowDowngrade: true,
+  allowUnstored: true,
   allowEqualReplacement: true,
   allowDebugKey: true,
 });
@@ -46,6 +47,7 @@ const SWITCHES = [
   "secureConnectionsOnly",
   "pairable",
   "allowDowngrade",
+  "allowUnstored",
   "allowEqualReplacement",
   "allowDebugKey",
 ] as const satisfies (keyof PairingPolicy)[];
@@ -79,6 +81,7 @@ const AGENT_NAMES = optionNames<PairingAgent>({
   compare: true,
   enterPasskey: true,
   displayPasskey: true,
+  choosePasskey: true,
   replaceBond: true,
 });
 
@@ -98,7 +101,7 @@ export function checkAgent(agent: PairingAgent | undefined, { ioCapability, secu
   const { DisplayOnly, DisplayYesNo, KeyboardOnly, KeyboardDisplay } = IoCapability;
   const isOneOf = (...capabilities: IoCapability[]): boolean => capabilities.includes(ioCapability);
   const needed = [
-    isOneOf(DisplayOnly, DisplayYesNo, KeyboardDisplay) && "displayPasskey",
+    isOneOf(DisplayOnly, DisplayYesNo, KeyboardDisplay) && !agent?.choosePasskey && "displayPasskey",
     isOneOf(KeyboardOnly, KeyboardDisplay) && "enterPasskey",
     isOneOf(DisplayYesNo, KeyboardDisplay) && secureConnections && "compare",
   ] as const;

@@ -45,6 +45,8 @@ async function put(agent: PairingAgent, effect: Question, question: PairingQuest
       return agent.compare?.({ ...question, value: effect.value });
     case "passkey":
       return agent.enterPasskey?.(question);
+    case "choose-passkey":
+      return agent.choosePasskey?.(question);
   }
 }
 
@@ -57,6 +59,7 @@ function inputOf(effect: Question, value: unknown, cause: unknown): Input {
     case "compare":
       return { kind: "compared", equal: value === true, cause };
     case "passkey":
+    case "choose-passkey":
       return { kind: "passkey", passkey: typeof value === "number" ? value : undefined, cause };
   }
 }

@@ -31,7 +31,8 @@ export function judgeReplacement(bond: Bond | undefined, agreement: Agreement, t
   const worse = downgradeOf(bond, agreement, policy);
   if (worse) return { detail: worse, advice };
   if (isProved) return "allowed";
-  if (!agreement.bonding) return { detail: "there is a bond with this peer, and the link is not encrypted with its key", advice };
+  if (!agreement.bonding && !policy.allowDowngrade)
+    return { detail: "there is a bond with this peer, and the link is not encrypted with its key", advice };
   if (!wanted && !policy.allowEqualReplacement && !policy.allowDowngrade && !isBetter(bond, agreement)) {
     const detail = "there is a bond with this peer, the link is not encrypted with its key, and this pairing would be no better protected";
     return { detail, advice };

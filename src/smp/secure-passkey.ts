@@ -14,6 +14,7 @@ export function enterPasskey(shared: Shared): Step {
   const { session, agreement } = shared;
   const state: Waiting = { at: "passkey", ...shared };
   if (agreement.passkeyHere === "entered") return [state, [{ do: "ask", question: "passkey" }]];
+  if (session.choosesPasskey) return [state, [{ do: "ask", question: "choose-passkey" }]];
   const { passkey } = session.secrets;
   const [next, effects] = withPasskey(state, passkey);
   return [next, [{ do: "display", passkey }, ...effects]];
@@ -23,7 +24,10 @@ export function enterPasskey(shared: Shared): Step {
 export function stepPasskey(state: Waiting, input: Input): Step | undefined {
   if (input.kind === "passkey") {
     if (!isPasskey(input.passkey))
-      return fail(PairingFailedReason.PasskeyEntryFailed, { detail: "no passkey was entered", cause: input.cause });
+      return fail(PairingFailedReason.PasskeyEntryFailed, {
+        detail: `no passkey was ${state.agreement.passkeyHere === "entered" ? "entered" : "chosen"}`,
+        cause: input.cause,
+      });
     return withPasskey(state, input.passkey);
   }
   if (input.kind !== "pdu" || input.pdu.name !== "PairingConfirm") return undefined;

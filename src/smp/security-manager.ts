@@ -9,7 +9,7 @@ import { Logger } from "../core/logger.ts";
 import { Agenda } from "./agenda.ts";
 import { PairingAttempts } from "./attempts.ts";
 import { BondKeeping } from "./bond-keeping.ts";
-import { reportOf } from "./bonding.ts";
+import { reportOf, unbonded } from "./bonding.ts";
 import type { KeyPurpose } from "./encryption.ts";
 import { PairingError, PairingFailedReason, PairingTimeoutError, pairingFailedText } from "./error.ts";
 import { Keyring } from "./keyring.ts";
@@ -42,6 +42,8 @@ export class SecurityManager {
   #agent: PairingAgent;
   #run: PairingRun | undefined;
   #timedOut: PairingTimeoutError | undefined;
+  /** A pairing is over, and the program is told so. */
+  #isTelling = false;
   #closed: BleError | undefined;
 
   /** @throws {ArgumentError} a policy or an agent that is not one, or a policy that the agent cannot keep */
@@ -89,7 +91,7 @@ export class SecurityManager {
       attempts: this.#attempts,
       policy: () => this.#policy,
       requested: () => agenda.requested,
-      isIdle: () => !(this.#run || this.#closed || this.#timedOut),
+      isIdle: () => !(this.#run || this.#isTelling || this.#closed || this.#timedOut),
       report,
       initiate: (policy) => this.#initiate(policy, false),
       respond: (request, policy, wanted) => this.#begin(beginAsResponder(this.#session(policy, wanted), request), policy, wanted),
@@ -110,7 +112,7 @@ export class SecurityManager {
     if (!this.#closed) this.#keyring.bond = bond;
   }
   get isPairing(): boolean {
-    return this.#run !== undefined || this.#keeping.isStoring;
+    return this.#run !== undefined || this.#isTelling || this.#keeping.isStoring;
   }
   get policy(): PairingPolicy {
     return this.#policy;
@@ -211,8 +213,20 @@ export class SecurityManager {
   #session(policy: PairingPolicy, wanted: boolean): Session {
     const { localAddress, peerAddress, identity, random } = this.#options;
     const { bond, isProved } = this.#keyring;
+    const choosesPasskey = this.#agent.choosePasskey !== undefined;
     const [initiator, responder] = this.role === "central" ? [localAddress, peerAddress] : [peerAddress, localAddress];
-    return { role: this.role, initiator, responder, identity, policy, secrets: drawSecrets(random), bond, isProved, wanted };
+    return {
+      role: this.role,
+      initiator,
+      responder,
+      identity,
+      policy,
+      secrets: drawSecrets(random),
+      bond,
+      isProved,
+      wanted,
+      choosesPasskey,
+    };
   }
 
   #initiate(policy: PairingPolicy, wanted: boolean): void {
@@ -296,14 +310,19 @@ export class SecurityManager {
     this.#attempts.succeeded();
     this.#keyring.take(outcome); // before anything is awaited: the central may ask for one at once
     const isBonded = agreement.bonding && identity !== undefined;
-    const report = reportOf(outcome, identity ?? this.#options.peerAddress, isBonded);
+    let report = reportOf(outcome, identity ?? this.#options.peerAddress, isBonded);
+    this.#isTelling = true; // nothing may begin in between
+    callOut(this.#options.onExchanged, report);
+    this.#isTelling = false;
+    if (this.#closed) return;
     if (isBonded) {
-      const failure = await this.#keeping.keep(outcome, identity, report);
+      const failure = await this.#keeping.keep(outcome, identity, report, policy);
       if (this.#closed) return;
-      if (failure) {
-        this.#fail(failure, policy);
+      if (failure?.isFatal) {
+        this.#fail(failure.error, policy);
         return;
       }
+      if (failure) report = unbonded(report, failure.error);
     }
     this.#logger.info(() => `paired: ${report.method}, ${report.keySize} octets${report.bonded ? ", bonded" : ""}`);
     this.#agenda.onPaired(report, policy);

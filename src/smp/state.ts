@@ -48,6 +48,8 @@ export interface Session {
   readonly isProved: boolean;
   /** This side asked for the pairing, so a Just Works one needs no consent. */
   readonly wanted: boolean;
+  /** The user chooses the passkey that this side shows. */
+  readonly choosesPasskey?: boolean | undefined;
 }
 
 /** The peer's address on this link. */
@@ -169,7 +171,7 @@ export type Input =
 
 export type Effect =
   | { readonly do: "send"; readonly pdu: SmpPdu }
-  | { readonly do: "ask"; readonly question: "consent" | "passkey" }
+  | { readonly do: "ask"; readonly question: "consent" | "passkey" | "choose-passkey" }
   | { readonly do: "ask"; readonly question: "compare"; readonly value: number }
   | { readonly do: "ask"; readonly question: "replace"; readonly bond: Bond; readonly replacement: BondReplacement }
   | { readonly do: "display"; readonly passkey: number }

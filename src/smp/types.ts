@@ -90,7 +90,7 @@ export interface BondReplacement {
 
 /**
  * The user side of pairing. Every question is a promise; a missing answer, an exception and a rejection are refusals, and so is a callback
- * that is not there. What an IO capability needs must be there: `displayPasskey` for a display, `compare` for a display with LE Secure
+ * that is not there. What an IO capability needs must be there: `displayPasskey` or `choosePasskey` for a display, `compare` for a display with LE Secure
  * Connections and a way to say yes or no, `enterPasskey` for a keyboard.
  */
 export interface PairingAgent {
@@ -102,6 +102,11 @@ export interface PairingAgent {
   enterPasskey?(question: PairingQuestion): Promise<number | undefined>;
   /** Show this number until `signal` aborts; the peer's user types it. */
   displayPasskey?(question: PairingQuestion & { passkey: number }): void;
+  /**
+   * In place of `displayPasskey`: choose the number, 0 to 999,999, and show it. Every number of 20 bits that is not drawn by chance, or is used
+   * twice, can be found out by who listens; `undefined` refuses.
+   */
+  choosePasskey?(question: PairingQuestion): Promise<number | undefined>;
   /**
    * There is a bond with this peer, and the peer has not shown that it has its key: may this pairing replace it? Whoever uses or claims the
    * address of the bonded device can make this question come up, so yes only if the user knows that the device lost its keys.
@@ -127,8 +132,16 @@ export interface PairingPolicy {
   readonly peerKeys: number;
   /** False refuses a peer's Pairing Request (Pairing Not Supported), also of a bonded peer. An own `pair()` is not touched by it. */
   readonly pairable: boolean;
-  /** Let a pairing replace a bond that was better protected: authenticated by unauthenticated, Secure Connections by legacy, longer key by shorter. */
+  /**
+   * Let a pairing replace a bond that was better protected: authenticated by unauthenticated, Secure Connections by legacy, longer key by
+   * shorter; and let the agent be asked also where the pairing would bring no bond at all.
+   */
   readonly allowDowngrade?: boolean;
+  /**
+   * Let a pairing stand whose bond cannot be stored: its keys hold for this link alone, and its report is not `bonded`. Without it such a
+   * pairing fails.
+   */
+  readonly allowUnstored?: boolean;
   /**
    * Let the agent be asked (`replaceBond`) whether a pairing that the peer began may replace a bond that the peer has not proved, also where
    * it is no better protected than the bond. For peers that can do no better and lose their keys; an own `pair()` asks in any case.

@@ -24,6 +24,11 @@ export class Instance {
     this.#air = air;
     this.controller = air.addController({ name, ...controller });
     this.ble = new BLE({ controller: this.controller.transport, clock: air.clock, random: air.random(name), ...options });
+    this.listen();
+  }
+
+  /** Sets the handler. */
+  listen(): void {
     this.ble.irq((event) => this.#onEvent(event));
   }
 
@@ -86,6 +91,7 @@ export async function openTwo(
     const instance = new Instance(air, name, options);
     made.set(name, instance);
     await instance.ble.active(true);
+    instance.clear(); // it was asked for its secrets
   }
   const [central, peripheral] = [made.get("central")!, made.get("peripheral")!];
   return {
