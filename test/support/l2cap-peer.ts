@@ -55,6 +55,10 @@ export async function openL2capPeer(options: { owner?: Partial<LinkOwner>; buffe
         packets.push(...more);
         complete(more.length);
       }
+      for (const packet of packets) {
+        const [acl, l2cap] = [3, 5].map((at) => packet[at]! | (packet[at + 1]! << 8));
+        if (acl !== packet.length - 5 || l2cap !== packet.length - 9) throw new Error(`lengths that lie: ${toHex(packet)}`);
+      }
       return packets.map((packet) => `${packet[7]!.toString(16)} ${toHex(packet.subarray(9))}`);
     },
   };

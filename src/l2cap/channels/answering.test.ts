@@ -270,6 +270,18 @@ test("accept is asked for each channel of an enhanced request; a result that con
   expect(got).toHaveLength(3);
 });
 
+test("some answers may come at once and others later: the request is answered when all are there", async () => {
+  let decide = (_accept: boolean): void => undefined;
+  const { receive, sent, got } = await listening({
+    accept: ({ remoteCid }) => (remoteCid === 0x61 ? new Promise<boolean>((resolve) => (decide = resolve)) : remoteCid === 0x60),
+  });
+  receive(5, askAll(1, [0x60, 0x61, 0x62]));
+  expect(sent()).toEqual([]);
+  decide(true);
+  await expect.poll(() => sent()).toEqual([answered(1, 0x0004, [0x40, 0x41, 0])]);
+  expect(got).toHaveLength(2);
+});
+
 test("what throws is a refusal, and the program's fault", async () => {
   const fault = (): never => {
     throw new Error("undecided");

@@ -156,6 +156,17 @@ test.each<[string, number[], number]>([
   expect(events).toHaveLength(result === 0 ? values.length - 2 : 0);
 });
 
+test("64 octets are enough for the peer", async () => {
+  const { channels, receive, sent } = await open();
+  const opening = channels.connectSeveral(0x80, { count: 1 });
+  receive(5, signal(0x18, 2, 64, 64, 1, 0, 0x62));
+  const [channel] = await opening;
+  sent();
+  receive(5, signal(0x19, 9, 64, 64, 0x62));
+  expect(sent()).toEqual([`5 ${signal(0x1a, 9, 0)}`]);
+  expect(channel).toMatchObject({ peerMtu: 64, peerMps: 64 });
+});
+
 test("L2CAP/ECFC/BI-04-C: a smaller MPS for one channel, and not for several", async () => {
   const { first, second, receive, sent } = await open();
   receive(5, signal(0x19, 9, 264, 120, 0x60, 0x61));

@@ -76,6 +76,14 @@ test.each<[string, (channel: CreditBasedChannel) => Promise<void>]>([
   expect(channel.ended).toMatchObject({ by: "owner" });
 });
 
+test("a writer that writes nothing hears of the end too", async () => {
+  const { channel, receive } = await open();
+  const writer = channel.streams().writable.getWriter();
+  const closed = expect(writer.closed).rejects.toMatchObject({ by: "peer" });
+  receive(5, signal(0x06, 9, 0x40, 0x60));
+  await closed;
+});
+
 test("the end of the channel ends both sides: the peer's as an end of the data, a lost link as an error", async () => {
   const reason = new DisconnectedError(0x08);
   for (const by of ["peer", "link"]) {

@@ -133,6 +133,19 @@ test("trySend takes as much as the queue holds, and keeps the octets", async () 
   expect(frames()).toEqual(["010001", "010002"]);
 });
 
+test("whenWritable is a promise of room, and of nothing once its signal has aborted", async () => {
+  const { channel, clock } = await open({ sendQueue: 1 }, { credits: 0 });
+  await channel.whenWritable();
+  const signal = AbortSignal.abort(new Error("no"));
+  await expect(channel.whenWritable({ signal })).rejects.toThrow("no");
+  channel.trySend(range(1));
+  await expect(channel.whenWritable({ signal })).rejects.toThrow("no");
+  const late = expect(channel.whenWritable({ timeoutMs: 5 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+  await clock.advance(5);
+  await late;
+  expect(clock.pending).toEqual([]);
+});
+
 test("1 MiB waits at most, whatever the number", async () => {
   const { channel } = await open({ sendQueue: 65_536 }, { credits: 0, mtu: 0xffff });
   const sdu = new Uint8Array(0xffff);
@@ -294,6 +307,16 @@ test("L2CAP/LE/CFC/BV-07-C: credits go back when SDUs are read, a quarter of the
     given.push(credits());
   }
   expect(given).toEqual([[], [1], [], [2], [], [2], [], [2], []]); // the first at once, since the peer has none
+});
+
+test("what is owed goes back at once when the peer has none left, though nobody reads", async () => {
+  const { frame, credits, channel } = await open({ mtu: 23, receiveWindow: 8 * 23 });
+  frame("010001");
+  await channel.receive();
+  for (let i = 0; i < 6; i++) frame("010001");
+  expect(credits()).toEqual([]);
+  frame("010001");
+  expect(credits()).toEqual([1]);
 });
 
 test("with a reader that keeps up the peer never runs dry", async () => {
