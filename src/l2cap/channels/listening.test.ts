@@ -52,6 +52,12 @@ test("the backlog is bounded; who waits in a loop makes room", async () => {
   expect(sent().map(result)).toEqual([0, 0, 0, 4]);
   expect((await waiting).value!.remoteCid).toBe(0x60);
   await loop.next();
+  const loops = [loop.next(), loop.next(), loop.next()];
+  await loops[0];
+  receive(5, signal(0x17, 9, 0x80, 70, 64, 1, 0x70, 0x71, 0x72, 0x73, 0x74));
+  expect(sent().map((line) => line.slice(-20))).toEqual(["43004400450046000000"]);
+  await Promise.all(loops);
+  await loop.next();
   receive(5, ask(5, 0x64));
   receive(5, ask(6, 0x65));
   expect(sent().map(result)).toEqual([0, 4]);

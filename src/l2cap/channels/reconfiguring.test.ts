@@ -41,10 +41,11 @@ test("L2CAP/ECFC: what this side takes grows when the peer has agreed, and credi
 });
 
 test("of a single channel the MPS may become less", async () => {
-  const { channels, first, receive, sent } = await open();
+  const { channels, first, second, receive, sent } = await open();
   const bigger = channels.reconfigure([first], { mps: 100 });
   receive(5, signal(0x1a, 2, 0));
   await bigger;
+  await expect(channels.reconfigure([first, second], { mps: 99 })).rejects.toThrow("mps: expected a whole number from 100");
   const smaller = channels.reconfigure([first], { mps: 64 });
   expect(sent()).toContain(`5 ${signal(0x19, 3, 100, 64, 0x40)}`);
   receive(5, signal(0x1a, 3, 0));
