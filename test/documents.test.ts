@@ -34,6 +34,7 @@ const shown = [
   "docs/transports.md",
   "docs/security.md",
   "docs/captures.md",
+  "docs/l2cap.md",
   "docs/micropython.md",
   "apps/minimed/README.md",
 ].flatMap((page) => readPage(page === "README.md" ? "./README.md" : page).programs.map((program) => ({ page, ...program })));

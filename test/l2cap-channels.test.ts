@@ -215,6 +215,19 @@ test("a listener that demands encryption refuses a link without; the client pair
   }
 });
 
+test("several that need the same security at the same time share what it takes", async () => {
+  await using ends = await meet({}, { central: { policy: { elevate: "pair" } } });
+  const paired: unknown[] = [];
+  ends.link.on("paired", (report) => paired.push(report));
+  for (const spsm of [0x80, 0x81]) ends.sensor.l2cap.listen(spsm, { security: { encrypted: true } }).onChannel = () => undefined;
+  const opened = await Promise.all([
+    ends.link.l2cap.connect(0x80),
+    ends.link.l2cap.connect(0x81),
+    ends.link.l2cap.connectSeveral(0x80, { count: 2 }),
+  ]);
+  expect([opened.flat().length, paired.length]).toEqual([4, 1]);
+});
+
 test("a bonded client encrypts before it asks, as peripheral too", async () => {
   await using ends = await meet();
   await ends.link.pair();

@@ -1,8 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { IoCapability, type PairingPolicy, type PairingReport } from "../src/smp/index.ts";
 import { type Sent, SmpLink, user } from "./smp-link.ts";
+import { samples } from "./support/samples.ts";
 
 const { DisplayOnly, DisplayYesNo, KeyboardOnly, NoInputNoOutput } = IoCapability;
+
+/** Of the PDUs of a pairing, all but where it has twenty rounds. */
+const SAMPLES = 24;
 
 const methods: { name: string; central: Partial<PairingPolicy>; peripheral: Partial<PairingPolicy>; bySecurityRequest?: boolean }[] = [
   { name: "legacy Just Works", central: { secureConnections: false }, peripheral: {} },
@@ -63,9 +67,7 @@ describe.each(methods)("$name", (method) => {
   test.each(Object.keys(faults))("any one PDU %s: both sides end, and nothing is left behind", async (name) => {
     const count = await countOfPdus();
     expect(count).toBeGreaterThan(10);
-    for (let index = 0; index < count; index++) {
-      // Of the twenty passkey rounds the first, one in the middle and the last stand for all.
-      if (count > 60 && index > 8 && index < 80 && (index < 40 || index > 43)) continue;
+    for (const index of samples({ of: "PDUs of a pairing, each to be struck", at: `${method.name} ${name}` }, count, SAMPLES)) {
       const { link, begin } = open(method);
       using _ = link;
       link.fault = (sent) => (sent.index === index ? faults[name]!(sent) : [sent.pdu]);
@@ -84,7 +86,7 @@ describe.each(methods)("$name", (method) => {
 
   test("the link lost after any one PDU rejects what waits, and nothing is left behind", async () => {
     const count = await countOfPdus();
-    for (let index = 0; index < count; index++) {
+    for (const index of samples({ of: "PDUs of a pairing, each to be struck", at: `${method.name} link lost` }, count, SAMPLES)) {
       const { link, begin } = open(method);
       using _ = link;
       link.fault = (sent) => {

@@ -50,7 +50,7 @@ export class L2capLink {
   readonly #att: FixedChannel;
   readonly #smp: FixedChannel;
   readonly #signals: FixedChannel;
-  /** ATT PDUs that wait for the event of an encryption. */
+  /** PDUs that wait for the event of an encryption. */
   readonly #held: HeldPdus;
   readonly #gate: LinkGate;
   readonly #channels: LinkChannelsControl;
@@ -68,14 +68,14 @@ export class L2capLink {
     const { channels, control } = openLinkChannels({ acl, signalling: this.signalling, clock, logger, listeners, packetLength });
     this.channels = channels;
     this.#channels = control;
-    const deliverAtt = (pdu: Uint8Array): void => callOut(this.#att.onPdu, pdu, 0, pdu.length);
+    const deliverHeld = (pdu: Uint8Array): void => callOut(this.#receive, pdu, 0, pdu.length);
     this.#held = new HeldPdus(clock, (pdu) => {
-      if (this.#gate.isShut) this.#gate.keepAtt(pdu);
-      else deliverAtt(pdu);
+      if (this.#gate.isShut) this.#gate.keepHeld(pdu);
+      else deliverHeld(pdu);
     });
     this.#gate = new LinkGate({
       deliver: (pdu) => callOut(this.#receiveOrHold, pdu, 0, pdu.length),
-      deliverAtt,
+      deliverHeld,
       onChange: () => this.#route(),
       onOverflow: (problem) => acl.giveUp(problem),
     });
@@ -104,8 +104,9 @@ export class L2capLink {
   }
 
   /**
-   * The peer may send encrypted from now on, while the event that says so is still to come, and may come after what was sent. ATT PDUs wait
-   * for `encryptionSettled`, each for 20 ms at most, so that they are judged by the security that they were sent with.
+   * The peer may send encrypted from now on, while the event that says so is still to come, and may come after what was sent. PDUs wait for
+   * `encryptionSettled`, each for 20 ms at most, so that they are judged by the security that they were sent with; those of the Security Manager
+   * do not.
    *
    * Call it when nothing is sent in the clear any more: as peripheral with the key that the controller asks for, since the central's link
    * layer has paused its data before (Vol 6 Part B 5.1.3.1); as central with LE Enable Encryption.
@@ -145,12 +146,12 @@ export class L2capLink {
   readonly #keep = (bytes: Uint8Array, offset: number, end: number): void => this.#gate.keep(bytes, offset, end);
 
   readonly #receiveOrHold = (bytes: Uint8Array, offset: number, end: number): void => {
-    const channelId = bytes[offset + 2]! | (bytes[offset + 3]! << 8);
-    if (channelId === FixedChannelId.Attribute) {
-      if (this.#held.hold(bytes, offset + HEADER, end)) return;
+    // The Security Manager goes on without: the encryption may be a part of what it does.
+    if ((bytes[offset + 2]! | (bytes[offset + 3]! << 8)) !== FixedChannelId.SecurityManager) {
+      if (this.#held.hold(bytes, offset, end)) return;
       if (this.#gate.isShut) {
         // One of those that were delivered in front of it has closed the gate.
-        this.#gate.keepAtt(bytes.slice(offset + HEADER, end));
+        this.#gate.keepHeld(bytes.slice(offset, end));
         return;
       }
     }

@@ -8,8 +8,8 @@ const MOST_OCTETS = 1024 * 1024;
 export interface LinkGateOptions {
   /** A PDU as it came, basic L2CAP header first. */
   readonly deliver: (pdu: Uint8Array) => void;
-  /** A PDU of the attribute protocol, without a header, that has waited for the event of an encryption already. */
-  readonly deliverAtt: (pdu: Uint8Array) => void;
+  /** The same of one that has waited for the event of an encryption already. */
+  readonly deliverHeld: (pdu: Uint8Array) => void;
   /** Whether PDUs take the way through the gate has changed. */
   readonly onChange: () => void;
   /** More waits than may. */
@@ -23,7 +23,7 @@ export class LinkGate {
   #draining = false;
   #closed = false;
   /** Those that HeldPdus gave back while the gate was closed: they came before everything in `#pdus`. */
-  readonly #att = new FrameQueue();
+  readonly #held = new FrameQueue();
   readonly #pdus = new FrameQueue();
   #octets = 0;
 
@@ -33,7 +33,7 @@ export class LinkGate {
 
   /** What arrives has to be handed to `keep`. */
   get isActive(): boolean {
-    return this.#draining || this.isShut || this.#att.length + this.#pdus.length > 0;
+    return this.#draining || this.isShut || this.#held.length + this.#pdus.length > 0;
   }
 
   /** Nothing is to be delivered now; with a gap in it, never again. */
@@ -61,22 +61,22 @@ export class LinkGate {
     this.#push(this.#pdus, bytes.slice(offset, end));
   }
 
-  /** A PDU of the attribute protocol that came before what is kept. */
-  keepAtt(pdu: Uint8Array): void {
-    this.#push(this.#att, pdu);
+  /** A PDU that has waited for the event of an encryption, and came before what is kept. */
+  keepHeld(pdu: Uint8Array): void {
+    this.#push(this.#held, pdu);
   }
 
   /** The link is gone. */
   close(): void {
     this.#closed = true;
-    this.#att.clear();
+    this.#held.clear();
     this.#pdus.clear();
     this.#octets = 0;
   }
 
   #push(queue: FrameQueue, pdu: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#att.length + this.#pdus.length >= MOST_PDUS || this.#octets + pdu.length > MOST_OCTETS) {
+    if (this.#held.length + this.#pdus.length >= MOST_PDUS || this.#octets + pdu.length > MOST_OCTETS) {
       this.close();
       this.#options.onOverflow("more data waits on a paused link than may wait");
       return;
@@ -89,12 +89,12 @@ export class LinkGate {
     if (this.#draining) return; // a pause that ended inside a delivery: the loop below goes on
     this.#draining = true;
     while (!this.isShut) {
-      const queue = this.#att.first ? this.#att : this.#pdus;
+      const queue = this.#held.first ? this.#held : this.#pdus;
       const pdu = queue.first;
       if (!pdu) break;
       queue.shift();
       this.#octets -= pdu.length;
-      if (queue === this.#att) this.#options.deliverAtt(pdu);
+      if (queue === this.#held) this.#options.deliverHeld(pdu);
       else this.#options.deliver(pdu);
     }
     this.#draining = false;

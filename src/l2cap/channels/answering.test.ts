@@ -383,3 +383,23 @@ test("answers are not held up by flows of one's own on the same link", async () 
   for (let i = 0; i < 20; i++) complete(4);
   expect(controller.acl.filter((packet) => packet[7] === 5)).toHaveLength(1);
 });
+
+test("a request that overtakes the event of its encryption waits for it, and K-frames behind it stay behind", async () => {
+  let security = NO_SECURITY;
+  const { receive, sent, link, listener, got, channels } = await listening(
+    { security: { encrypted: true } },
+    { owner: { security: () => security, hasKey: () => true } },
+  );
+  listener.onChannel = (channel) => void got.push(channel);
+  const opening = channels.connect(0x90, SETTINGS);
+  sent();
+  link.expectEncryption();
+  receive(5, ask(7, 0x60));
+  receive(5, signal(0x15, 1, 0x61, 64, 64, 1, 0));
+  receive(0x40, "0100aa");
+  expect([sent(), got]).toEqual([[], []]);
+  security = ENCRYPTED;
+  link.encryptionSettled();
+  expect(sent()).toEqual([accepted(7, 0x41)]);
+  expect(await (await opening).receive()).toEqual(Uint8Array.of(0xaa));
+});

@@ -88,7 +88,9 @@ export class Opening {
       onSettled: () => timer?.[Symbol.dispose](),
     });
     let abandoned: Abandoned | undefined;
+    let isOver = false;
     const failed = (error: unknown): void => {
+      isOver = true;
       this.#free(cids);
       if (abandoned) this.#abandoned.delete(abandoned);
       pending.reject(error);
@@ -102,6 +104,7 @@ export class Opening {
       }
       try {
         const channels = this.#opened(wanted, cids, response);
+        isOver = true;
         this.#free(cids);
         if (abandoned) this.#abandoned.delete(abandoned);
         if (pending.settled) for (const channel of channels) void channel.close();
@@ -146,7 +149,7 @@ export class Opening {
       return await pending.promise;
     } catch (error) {
       // Given up, and not answered: the question stays, so that what the peer opens all the same is closed again.
-      if (signal.aborted || error instanceof TimeoutError) {
+      if (!isOver) {
         abandoned = { question, cids };
         this.#abandoned.add(abandoned);
       }

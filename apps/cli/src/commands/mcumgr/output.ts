@@ -94,7 +94,7 @@ export class ProgressShow {
 }
 
 /** After these the same command can go on. */
-const CUT_SHORT: readonly unknown[] = ["ERR_TIMEOUT", "ERR_CLOSED", "ERR_DISCONNECTED", "ERR_MCUMGR_STALLED", "ERR_TRANSPORT", "ERR_RADIO"];
+const CUT_SHORT: readonly unknown[] = ["ERR_TIMEOUT", "ERR_CLOSED", "ERR_DISCONNECTED", "ERR_MCUMGR_STALLED", "ERR_TRANSPORT"];
 
 /**
  * What was cut short, with the way on: the user who stopped it is told `sentence` at once, and any other failure says it after its own.
