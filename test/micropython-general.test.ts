@@ -157,7 +157,7 @@ describe("active", () => {
     expect(central.types.toSorted()).toEqual(["peripheralDisconnect", "scanDone"]);
     expect(central.ble.active()).toBe(false);
     await expect(central.ble.gapScan()).rejects.toEqual(ENODEV);
-    await expect(central.ble.active(true)).rejects.toMatchObject({ code: "EIO" });
+    await expect(central.ble.active(true)).rejects.toMatchObject({ code: "EIO", cause: { code: "ERR_TRANSPORT_CLOSED" } });
   });
 
   test("what opens the controller opens it again after it was gone", async () => {

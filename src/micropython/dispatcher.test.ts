@@ -332,6 +332,19 @@ test("scan results that wait are bounded by rxbuf, the newest are lost; everythi
   expect(rest).toEqual(["scanResult 1", "scanDone", "scanDone"]);
 });
 
+test("what fills rxbuf exactly is kept", async () => {
+  const { dispatcher, told, handle, answers } = create({ rxbuf: () => 55 });
+  handle(() => true);
+  dispatcher.raise(DONE);
+  dispatcher.raise(report(31)); // 43 octets
+  dispatcher.raise(DONE); // 12 octets
+  for (let i = 0; i < 3; i++) {
+    answers[i]?.resolve(undefined);
+    await turn();
+  }
+  expect(told.map(({ type }) => type)).toEqual(["scanDone", "scanResult", "scanDone"]);
+});
+
 test("a scan result that is longer than rxbuf may wait alone, and other events beyond it", async () => {
   const { dispatcher, told, handle, answers } = create({ rxbuf: () => 16 });
   handle(() => true);

@@ -41,6 +41,8 @@ test("passes everything on both ways", () => {
   transport.onWritable!();
   expect([transport.sent, received, lease.info.spec, lease.writable]).toEqual([["0200"], ["0401"], "fake", true]);
   expect(told).toEqual([new TransportClosed("gone"), "writable"]);
+  expect([lease.onClose, lease.onWritable]).toEqual([transport.onClose, transport.onWritable]);
+  expect(lease.onClose).toBeTypeOf("function");
   transport.writable = false;
   expect(lease.writable).toBe(false);
   lease.onPacket = undefined;
