@@ -4,7 +4,7 @@ import { type OperationOptions, Pending } from "../async/pending.ts";
 import { ArgumentError, type BleError, StateError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
 import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
-import { AttBearerClosedError, AttError, type AttTimeoutError, InsufficientSecurityError } from "./error.ts";
+import { AttBearerClosedError, AttError, type AttTimeoutError, AttUnsentError, InsufficientSecurityError } from "./error.ts";
 import { AttErrorCode } from "./error-code.ts";
 import { FlowQueue } from "./flow-queue.ts";
 import { IndicationQueue } from "./indication-queue.ts";
@@ -36,12 +36,14 @@ export interface AttBearerOptions {
   readonly clock: Clock;
   readonly logger?: Logger | undefined;
   readonly policy?: AttPolicy | undefined;
+  /** ATT_MTU of an enhanced bearer, which its channel has fixed; without it the bearer is the unenhanced one. */
+  readonly enhancedMtu?: number | undefined;
 }
 
 export type AttBearerEvents = {
   /** The link is gone, or the bearer was closed by its owner. Nothing follows. */
   closed: BleError;
-  /** A transaction timed out: nothing can be sent any more, and only a new link helps (Vol 3 Part F 3.3.3). */
+  /** A transaction timed out: nothing can be sent on this bearer any more (Vol 3 Part F 3.3.3). */
   failed: AttTimeoutError;
   mtu: number;
   security: LinkSecurity;
@@ -55,6 +57,8 @@ export type { AttRequestOptions } from "./request-queue.ts";
 export let setLinkSecurity: (bearer: AttBearer, security: LinkSecurity) => void;
 /** Says what the client side demands of the link: below it no request and no command leaves, and no value is handed up. For the link's owner. */
 export let setClientDemand: (bearer: AttBearer, demand: SecurityRequirement) => void;
+/** The channel of an enhanced bearer was reconfigured. For its owner. */
+export let setEnhancedMtu: (bearer: AttBearer, mtu: number) => void;
 
 const NO_DEMAND: SecurityRequirement = Object.freeze({});
 
@@ -69,6 +73,8 @@ export class AttBearer {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly channel: PduChannel;
+  /** It stands on a channel of its own: its MTU is that channel's, and there is no exchange (Vol 3 Part F 3.2.11, 3.4.2). */
+  readonly isEnhanced: boolean;
   /** Takes notifications and indications; set by GattClient. */
   client: AttClientSide | undefined;
   /** Takes requests and commands; set by GattServer. Without one every request but Exchange MTU is answered Request Not Supported. */
@@ -91,6 +97,8 @@ export class AttBearer {
   #closed: BleError | undefined;
   /** What refuses every sending: `#closed`, or the timeout's AttBearerClosedError. */
   #refusal: BleError | undefined;
+  /** What it refuses new requests and indications with: of an enhanced bearer, that they can be sent on another one. */
+  #unsent: BleError | undefined;
 
   #serverBusy = false;
   /** The request being answered came while our own Exchange MTU Request was on its way. */
@@ -98,11 +106,17 @@ export class AttBearer {
   #pipelined: Uint8Array[] = [];
 
   /** @throws {ArgumentError} a policy that cannot be kept */
-  constructor(channel: PduChannel, { clock, logger = Logger.silent, policy }: AttBearerOptions) {
+  constructor(channel: PduChannel, { clock, logger = Logger.silent, policy, enhancedMtu }: AttBearerOptions) {
     this.channel = channel;
+    this.isEnhanced = enhancedMtu !== undefined;
     this.clock = clock;
     this.logger = logger;
     this.#policy = resolveAttPolicy(policy);
+    if (enhancedMtu !== undefined) {
+      this.#mtuExchanged = true;
+      this.#mtu = enhancedMtu;
+      this.#txLimit = Math.min(enhancedMtu, this.#policy.maxTxPdu);
+    }
     const onTimeout = (error: AttTimeoutError): void => this.#fail(error);
     this.#flow = new FlowQueue(channel, clock, () => this.writable);
     this.#requests = new RequestQueue({ channel, clock, onTimeout, refusal: (security) => this.securityRefusal(security) });
@@ -132,7 +146,7 @@ export class AttBearer {
     return true;
   }
 
-  /** ATT_MTU: 23 until an exchange. The same in both directions. */
+  /** ATT_MTU, the same in both directions: 23 until an exchange; of an enhanced bearer what both sides of its channel take. */
   get mtu(): number {
     return this.#mtu;
   }
@@ -150,6 +164,7 @@ export class AttBearer {
   static {
     setLinkSecurity = (bearer, security) => bearer.#setSecurity(security);
     setClientDemand = (bearer, demand) => bearer.#setDemand(demand);
+    setEnhancedMtu = (bearer, mtu) => bearer.#setMtu(mtu);
   }
 
   /** Security of the link, as its owner knows it. */
@@ -199,6 +214,11 @@ export class AttBearer {
     return this.#requests.size + this.#flow.size + this.#indications.size;
   }
 
+  /** Indications that wait for their turn or for their confirmation. */
+  get unconfirmed(): number {
+    return this.#indications.size;
+  }
+
   on<K extends keyof AttBearerEvents>(event: K, listener: (value: AttBearerEvents[K]) => void): Disposable {
     return this.#events.on(event, listener);
   }
@@ -218,7 +238,7 @@ export class AttBearer {
    * @throws {InsufficientSecurityError} the link is worth less than the connection or `options.security` demands when its turn comes
    */
   request<T>(frame: Uint8Array, parse: ResponseParser<T>, options: AttRequestOptions = {}): Promise<T> {
-    if (this.#refusal) return Promise.reject(this.#refusal);
+    if (this.#unsent) return Promise.reject(this.#unsent);
     return this.#requests.push(frame, parse, options);
   }
 
@@ -272,9 +292,13 @@ export class AttBearer {
     this.#mtuExchanged = true;
     // A value below the default is a mistake and changes nothing (Vol 3 Part F 3.4.2.2).
     if (peerMtu < DEFAULT_ATT_MTU) return;
-    this.#mtu = Math.min(this.policy.mtu, peerMtu);
-    this.#txLimit = Math.min(this.#mtu, this.policy.maxTxPdu);
-    this.#events.emit("mtu", this.#mtu);
+    this.#setMtu(Math.min(this.policy.mtu, peerMtu));
+  }
+
+  #setMtu(mtu: number): void {
+    this.#mtu = mtu;
+    this.#txLimit = Math.min(mtu, this.policy.maxTxPdu);
+    this.#events.emit("mtu", mtu);
   }
 
   /** A notification or command would leave at once. */
@@ -316,7 +340,7 @@ export class AttBearer {
    * @throws {AttTimeoutError} not confirmed within 30 s · {StateError} too many wait
    */
   indicate(frame: Uint8Array, options: OperationOptions = {}, refuse?: Refuse): Promise<void> {
-    if (this.#refusal) return Promise.reject(this.#refusal);
+    if (this.#unsent) return Promise.reject(this.#unsent);
     return this.#indications.push(frame, options, refuse);
   }
 
@@ -380,8 +404,10 @@ export class AttBearer {
   }
 
   #settleAll(error: BleError): void {
-    this.#requests.close(error);
-    this.#indications.close(error);
+    // Another bearer of the link may carry what has not left here.
+    this.#unsent = this.isEnhanced ? new AttUnsentError("the ATT bearer was closed before this was sent", { cause: error }) : error;
+    this.#requests.close(error, this.#unsent);
+    this.#indications.close(error, this.#unsent);
     this.#flow.close(error);
   }
 
@@ -461,8 +487,9 @@ export class AttBearer {
     }
     this.#serverBusy = true;
     this.#defaultMtuResponse = this.#flow.paused && !this.#mtuExchanged;
-    if (opcode === AttOpcode.ExchangeMtuReq) this.#onExchangeMtuReq(bytes, offset, end);
-    else if (!this.server || !attPdu(opcode)) this.respondError(opcode, 0, AttErrorCode.RequestNotSupported);
+    if (opcode === AttOpcode.ExchangeMtuReq && !this.isEnhanced) this.#onExchangeMtuReq(bytes, offset, end);
+    else if (!this.server || !attPdu(opcode) || opcode === AttOpcode.ExchangeMtuReq)
+      this.respondError(opcode, 0, AttErrorCode.RequestNotSupported);
     else this.server.onRequest(opcode, bytes, offset, end);
   }
 

@@ -40,10 +40,16 @@ export class AttTimeoutError extends BleError {
   }
 }
 
-/** Nothing more can be sent on this bearer: an earlier transaction timed out. `cause` tells which. Only a new link helps. */
+/**
+ * Nothing more can be sent on this bearer: an earlier transaction timed out, or its channel was closed. `cause` tells which. Of the bearer
+ * that every link has only a new link brings another.
+ */
 export class AttBearerClosedError extends BleError {
   readonly code = "ERR_ATT_BEARER_CLOSED";
 }
+
+/** It never left an enhanced bearer: it can be sent on another one of the link. */
+export class AttUnsentError extends AttBearerClosedError {}
 
 /** The peer's answer breaks the protocol: malformed, out of order, or not what was asked. */
 export class AttProtocolError extends BleError {

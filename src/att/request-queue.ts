@@ -141,11 +141,12 @@ export class RequestQueue {
       );
   }
 
-  close(error: Error): void {
+  /** @param unsent for those that have not left */
+  close(error: Error, unsent = error): void {
     const current = this.#current;
     this.#current = undefined;
     current?.stopTimer();
-    current?.reject(error);
-    for (const transaction of this.#waiting.splice(0)) transaction.reject(error);
+    current?.reject(current.sent ? error : unsent);
+    for (const transaction of this.#waiting.splice(0)) transaction.reject(unsent);
   }
 }

@@ -37,6 +37,7 @@ import {
 } from "../smp/index.ts";
 import { ClientSecurity } from "./client-security.ts";
 import { CONNECTION_EVENTS, type ConnectionEvents, type DataLength } from "./connection-events.ts";
+import { EnhancedBearers } from "./enhanced-bearers.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
 import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
@@ -64,6 +65,8 @@ export interface ConnectionParts {
   /** Whether the peer of another link has this identity. */
   readonly isOnAnotherLink: (identity: Address) => boolean;
   readonly security: Pick<SecurityManagerOptions, "identity" | "random" | "attempts">;
+  /** The own server: whether it serves on enhanced bearers, and what has it do so. */
+  readonly server: { readonly isServed: () => boolean; readonly serve: (att: AttBearer, bearer: AttBearer, isOwn: boolean) => void };
   /** The link is gone and everything on it is settled. */
   readonly onEnd: (connection: Connection, error: DisconnectedError) => void;
 }
@@ -85,8 +88,10 @@ export class Connection implements AsyncDisposable {
   readonly policy: ConnectionPolicy;
   /** The peer's server. */
   readonly gatt: GattClient;
-  /** The attribute protocol below `gatt` and the own server. */
+  /** The attribute protocol below `gatt` and the own server: the bearer that every link has. */
   readonly att: AttBearer;
+  /** Beside it. @internal */
+  readonly enhancedBearers: EnhancedBearers;
   /** Credit based channels to the peer. */
   readonly l2cap: LinkChannels<Connection>;
   /** Resolves when the link is gone, with the reason; never rejects. */
@@ -159,6 +164,16 @@ export class Connection implements AsyncDisposable {
     });
     setClientDemand(this.att, this.#clientSecurity.demand);
     this.gatt = new GattClient(this.att, { elevate: (demand, options) => this.#clientSecurity.raise(demand, options) });
+    const { isServed, serve } = parts.server;
+    this.enhancedBearers = new EnhancedBearers({
+      clock: hci.clock,
+      logger: this.#logger,
+      policy,
+      att: this.att,
+      gatt: this.gatt,
+      isServed,
+      serve: (bearer, { isOwn }) => serve(this.att, bearer, isOwn),
+    });
     this.#manager = new SecurityManager({
       ...parts.security,
       channel: link.smp,
@@ -184,7 +199,8 @@ export class Connection implements AsyncDisposable {
       },
       onSecurity: (security) => {
         this.#peer.security = security;
-        setClientDemand(this.att, this.#clientSecurity.demand); // a pairing may have made a bond
+        this.#refreshDemand(); // a pairing may have made a bond
+        this.enhancedBearers.security = security;
         setLinkSecurity(this.att, security);
         this.#events.emit("security", security);
       },
@@ -207,6 +223,10 @@ export class Connection implements AsyncDisposable {
   /** Whether there is a bond with this peer. */
   get bonded(): boolean {
     return this.#peer.bond !== undefined;
+  }
+  /** What carries attributes on this link: `att`, and after it the enhanced bearers that are open (Vol 3 Part F 3.2.11). */
+  get bearers(): AttBearer[] {
+    return [this.att, ...this.enhancedBearers.bearers];
   }
   get security(): LinkSecurity {
     return this.att.security;
@@ -445,7 +465,13 @@ export class Connection implements AsyncDisposable {
   /** The bond with this peer is another one now, or gone. @internal */
   onBondChanged(bond: Bond | undefined): void {
     this.#manager.bond = bond;
-    setClientDemand(this.att, this.#clientSecurity.demand);
+    this.#refreshDemand();
+  }
+
+  #refreshDemand(): void {
+    const { demand } = this.#clientSecurity;
+    setClientDemand(this.att, demand);
+    this.enhancedBearers.demand = demand;
   }
 
   /** What happens by itself on a new link. @internal */

@@ -20,7 +20,7 @@ import {
   Scanner,
   type ScanReports,
 } from "../gap/index.ts";
-import { GattServer, gapService, gattService } from "../gatt/index.ts";
+import { GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
 import { ControllerError, DisconnectedError, type Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
 import { L2cap, type L2capListeners } from "../l2cap/index.ts";
 import { type BondStore, PairingAttempts } from "../smp/index.ts";
@@ -28,6 +28,7 @@ import { type Advertising, createAdvertising } from "./advertising.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
+import { acceptBearers } from "./enhanced-bearers.ts";
 import { established, isNotEstablished, notEstablished } from "./establishment.ts";
 import { bindEvents, type NewLink } from "./events.ts";
 import { openStack, type Stack } from "./opening.ts";
@@ -116,8 +117,9 @@ export class Device implements AsyncDisposable {
     this.gattServer = new GattServer();
     if (options.gattServer !== "empty") {
       this.gattServer.addService(gapService({ name: options.name ?? "Jelling", appearance: options.appearance ?? 0 }));
-      this.gattServer.addService(gattService());
+      this.gattServer.addService(gattService({ enhancedBearers: policy.eatt !== "never" }));
     }
+    acceptBearers(this.l2cap, policy);
     hci.onAdvertisingReport = this.#scanner.onReport;
     bonds.onChanged = (identity, bond) => {
       for (const connection of this.#links.values()) if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
@@ -476,6 +478,10 @@ export class Device implements AsyncDisposable {
         identity: { address: this.#own.identity, irk: this.#own.irk },
         random: this.#random,
         attempts: this.#attempts,
+      },
+      server: {
+        isServed: () => this.gattServer.service(GattUuid.GattService) !== undefined,
+        serve: (att, bearer, isOwn) => this.gattServer.sessions.find((session) => session.bearer === att)?.serve(bearer, { isOwn }),
       },
       onEnd: (ended) => this.#onEnd(ended),
     });

@@ -2,7 +2,7 @@ import type { AttPolicy, SecurityRequirement } from "../att/index.ts";
 import { resolveAttPolicy } from "../att/policy.ts";
 import { checkSecurityRequirement } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
-import { checkFunction, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { checkFunction, checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import type { ConnectionParameters } from "../l2cap/index.ts";
 import { checkAgent, completePolicy, type PairingAgent, type PairingPolicy } from "../smp/index.ts";
@@ -55,6 +55,12 @@ export interface ConnectionPolicy {
    * nothing else. `security` holds all the same. False by default.
    */
   readonly dangerouslyTrustUnencryptedPeer?: boolean | undefined;
+  /**
+   * Enhanced ATT bearers (EATT): "accept" (default) takes those that the peer opens on an encrypted link, where the own server has a GATT
+   * service; "never" takes none. A number, 1 to 5, accepts too, and has as many opened by this side once the link is encrypted and the
+   * peer's Server Supported Features say that it takes them.
+   */
+  readonly eatt?: "never" | "accept" | number | undefined;
 }
 
 const POLICY_OPTIONS = optionNames<ConnectionPolicy>({
@@ -68,6 +74,7 @@ const POLICY_OPTIONS = optionNames<ConnectionPolicy>({
   elevate: true,
   security: true,
   dangerouslyTrustUnencryptedPeer: true,
+  eatt: true,
 });
 
 /** `over` where it says something, else `base`; pairing and ATT policies are merged field by field. @throws {ArgumentError} what cannot be kept */
@@ -91,6 +98,7 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
     elevate: over.elevate ?? base.elevate ?? "encrypt",
     security: { ...base.security, ...defined(over.security) },
     dangerouslyTrustUnencryptedPeer: over.dangerouslyTrustUnencryptedPeer ?? base.dangerouslyTrustUnencryptedPeer ?? false,
+    eatt: over.eatt ?? base.eatt ?? "accept",
   };
   const { parameterRequests, dataLength, elevate } = merged;
   if (typeof parameterRequests !== "function" && parameterRequests !== "accept" && parameterRequests !== "refuse")
@@ -100,6 +108,9 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
     throw new ArgumentError(`elevate "${elevate}": expected "encrypt", "pair" or "never"`);
   if (typeof merged.dangerouslyTrustUnencryptedPeer !== "boolean")
     throw new ArgumentError("dangerouslyTrustUnencryptedPeer: expected true or false");
+  if (typeof merged.eatt === "number") checkInteger("eatt", merged.eatt, 1, 5);
+  else if (merged.eatt !== "never" && merged.eatt !== "accept")
+    throw new ArgumentError(`eatt ${kindOf(merged.eatt)}: expected "never", "accept" or a number of bearers, 1 to 5`);
   checkSecurityRequirement("security", over.security);
   checkSecurityRequirement("security", merged.security);
   resolveAttPolicy(merged.att);

@@ -113,7 +113,7 @@ export class AttributeAccess {
       case "client-features":
         return Uint8Array.of(this.#awareness.features);
       case "database-hash":
-        this.#awareness.onHashRead();
+        this.#awareness.onHashRead(this.#bearer);
         return this.#database.hash;
       case "declaration":
       case "value":

@@ -4,16 +4,19 @@ import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
 
 /**
- * Whether a client knows how the database looks now: "change-aware" and "change-unaware" of Vol 3 Part G 2.5.2.1, for a client with one
- * bearer.
+ * Whether a client knows how the database looks now: "change-aware" and "change-unaware" of Vol 3 Part G 2.5.2.1. One state for all of its
+ * bearers; but what shows that an answer has arrived is the next request on the bearer that carried it, since the other bearers' requests may
+ * have been on their way before.
  */
 export class ChangeAwareness {
   /** The client knows the database as it is. */
   aware = true;
   /** First octet of Client Supported Features. */
   features = 0;
-  #errorSent = false;
-  #hashRead = false;
+  /** Bearers on which the client was told by Database Out Of Sync. */
+  readonly #errorSent = new Set<object>();
+  /** Bearers on which it read the Database Hash. */
+  readonly #hashRead = new Set<object>();
   /** Counts changes, to tell whether another one came while Service Changed was on its way. */
   #changes = 0;
 
@@ -33,14 +36,20 @@ export class ChangeAwareness {
 
   onDatabaseChanged(): void {
     this.aware = false;
-    this.#errorSent = false;
-    this.#hashRead = false;
+    this.#errorSent.clear();
+    this.#hashRead.clear();
     this.#changes++;
   }
 
   /** The Database Hash was read; the next request shows that it arrived. */
-  onHashRead(): void {
-    if (!this.aware) this.#hashRead = true;
+  onHashRead(bearer: object): void {
+    if (!this.aware) this.#hashRead.add(bearer);
+  }
+
+  /** One of its bearers is gone. */
+  forget(bearer: object): void {
+    this.#errorSent.delete(bearer);
+    this.#hashRead.delete(bearer);
   }
 
   /** Service Changed was confirmed, `changes` being the count when it was sent. True where the client is aware by that. */
@@ -51,14 +60,18 @@ export class ChangeAwareness {
   }
 
   /** A request came: does it make the client aware, or must it be answered Database Out Of Sync? */
-  onRequest(opcode: number, byType: { start: number; end: number; type: Uuid } | undefined): "proceed" | "became-aware" | "out-of-sync" {
+  onRequest(
+    bearer: object,
+    opcode: number,
+    byType: { start: number; end: number; type: Uuid } | undefined,
+  ): "proceed" | "became-aware" | "out-of-sync" {
     if (this.aware) return "proceed";
-    if (this.#errorSent || this.#hashRead) {
+    if (this.#errorSent.has(bearer) || this.#hashRead.has(bearer)) {
       this.aware = true;
       return "became-aware";
     }
     if (!this.isBlocked || !needsKnowledge(opcode, byType)) return "proceed";
-    this.#errorSent = true;
+    this.#errorSent.add(bearer);
     return "out-of-sync";
   }
 }

@@ -1,8 +1,13 @@
 import { type OperationOptions, Pending } from "../../async/pending.ts";
 import type { AttBearer } from "../../att/bearer.ts";
+import { BearerPool } from "../../att/bearer-pool.ts";
+import { AttUnsentError } from "../../att/error.ts";
 import { AttOpcode } from "../../att/opcode.ts";
 import { type BleError, StateError } from "../../core/error.ts";
+import { ClientFeature } from "../client-feature.ts";
 import { FrameWriter } from "../frame-writer.ts";
+import { GattUuid } from "../uuids.ts";
+import type { ChangeAwareness } from "./caching.ts";
 import type { GattPeer, NotifyOptions } from "./definition.ts";
 import { HeldSends } from "./held-sends.ts";
 import { type LocalCharacteristic, notSubscribed, type Subscriber } from "./local-characteristic.ts";
@@ -16,11 +21,74 @@ const SENT = Promise.resolve();
 export class SessionSender implements Subscriber {
   readonly peer: GattPeer;
   readonly held = new HeldSends();
+  readonly #awareness: ChangeAwareness;
+  /** The unenhanced one: what is sent unasked goes there, except indications while it waits for the confirmation of another one. */
   readonly #bearer: AttBearer;
+  /** While there are enhanced bearers. */
+  #pool: BearerPool<LocalCharacteristic> | undefined;
+  /** Those that this side opened. */
+  readonly #own = new Set<AttBearer>();
 
-  constructor(bearer: AttBearer, peer: GattPeer) {
+  constructor(bearer: AttBearer, peer: GattPeer, awareness: ChangeAwareness) {
     this.#bearer = bearer;
     this.peer = peer;
+    this.#awareness = awareness;
+  }
+
+  add(bearer: AttBearer, isOwn: boolean): void {
+    this.#pool ??= new BearerPool(this.#bearer);
+    this.#pool.add(bearer);
+    if (isOwn) this.#own.add(bearer);
+  }
+
+  remove(bearer: AttBearer): void {
+    this.#own.delete(bearer);
+    this.#pool?.remove(bearer);
+    if (this.#pool?.bearers.length === 1) this.#pool = undefined;
+  }
+
+  /** Where notifications of a characteristic go: behind its indications, where some are under way. */
+  #bearerOf(characteristic: LocalCharacteristic): AttBearer {
+    return this.#pool?.bearerOf(characteristic) ?? this.#bearer;
+  }
+
+  /**
+   * Where an indication goes. Each bearer has one that waits for its confirmation, so a characteristic whose client is slow to confirm does
+   * not keep the others; those of one characteristic stay together, behind its notifications too.
+   */
+  #bearerForIndication(characteristic: LocalCharacteristic, length: number): AttBearer {
+    const unenhanced = this.#bearer;
+    // Service Changed must reach its client whatever becomes of a channel.
+    if (!this.#pool || !unenhanced.writable || characteristic.uuid.short === GattUuid.ServiceChanged) return unenhanced;
+    const known = this.#pool.bearerOf(characteristic);
+    if (known) return known;
+    const isTold = (this.#awareness.features & ClientFeature.EnhancedBearer) !== 0;
+    const suits = (bearer: AttBearer): boolean =>
+      bearer === unenhanced || ((isTold || !this.#own.has(bearer)) && bearer.txLimit >= Math.min(length + 3, unenhanced.txLimit));
+    return this.#pool.leastBusy((bearer) => bearer.unconfirmed, suits);
+  }
+
+  #indicateNow(characteristic: LocalCharacteristic, value: Uint8Array, options: OperationOptions): Promise<void> {
+    if (this.#pool)
+      return this.#indicateOn(this.#bearerForIndication(characteristic, value.length), characteristic, value.slice(), options);
+    const frame = this.#bearer.valueFrame(AttOpcode.HandleValueInd, characteristic.valueHandle, value);
+    return this.#bearer.indicate(frame, options, () => this.#refuseIndication(characteristic));
+  }
+
+  /** Where the bearer is closed before the indication left, it leaves on the unenhanced one. */
+  async #indicateOn(bearer: AttBearer, characteristic: LocalCharacteristic, value: Uint8Array, options: OperationOptions): Promise<void> {
+    const refuse = (): BleError | undefined => this.#refuseIndication(characteristic);
+    const pool = this.#pool;
+    pool?.begin(characteristic, bearer);
+    try {
+      await bearer.indicate(bearer.valueFrame(AttOpcode.HandleValueInd, characteristic.valueHandle, value), options, refuse);
+      return;
+    } catch (error) {
+      if (!(error instanceof AttUnsentError) || this.#bearer.refusal) throw error;
+    } finally {
+      pool?.end(characteristic, bearer);
+    }
+    await this.#indicateOn(this.#bearer, characteristic, value, options);
   }
 
   #mayPass(characteristic: LocalCharacteristic): boolean {
@@ -37,38 +105,41 @@ export class SessionSender implements Subscriber {
 
   // These two run for every notification: `#mayPass` is written out, since V8 inlines only so many calls of one path.
   acceptsNotification(characteristic: LocalCharacteristic): boolean {
-    return this.held.isIdle || !this.held.mustHold(characteristic) ? this.#bearer.writable : !this.held.isFull;
+    if (!this.held.isIdle && this.held.mustHold(characteristic)) return !this.held.isFull;
+    return this.#pool === undefined ? this.#bearer.writable : this.#bearerOf(characteristic).writable;
   }
 
   sendNotification(characteristic: LocalCharacteristic, value: Uint8Array): void {
-    const frame = this.#bearer.valueFrame(AttOpcode.HandleValueNtf, characteristic.valueHandle, value);
-    if (this.held.isIdle || !this.held.mustHold(characteristic)) this.#bearer.sendNow(frame);
-    else this.#hold(characteristic, frame);
+    const bearer = this.#pool === undefined ? this.#bearer : this.#bearerOf(characteristic);
+    const frame = bearer.valueFrame(AttOpcode.HandleValueNtf, characteristic.valueHandle, value);
+    if (this.held.isIdle || !this.held.mustHold(characteristic)) bearer.sendNow(frame);
+    else this.#hold(characteristic, bearer, frame);
   }
 
   notify(characteristic: LocalCharacteristic, value: Uint8Array, { signal, timeoutMs }: NotifyOptions): Promise<void> {
-    const frame = this.#bearer.valueFrame(AttOpcode.HandleValueNtf, characteristic.valueHandle, value);
+    const bearer = this.#pool === undefined ? this.#bearer : this.#bearerOf(characteristic);
+    const frame = bearer.valueFrame(AttOpcode.HandleValueNtf, characteristic.valueHandle, value);
     if (this.#mayPass(characteristic)) {
-      if (!this.#bearer.writable || signal?.aborted)
-        return this.#bearer.sendFlow(frame, { signal, timeoutMs }, () => this.#refuseNotification(characteristic));
-      this.#bearer.sendNow(frame);
+      if (!bearer.writable || signal?.aborted)
+        return bearer.sendFlow(frame, { signal, timeoutMs }, () => this.#refuseNotification(characteristic));
+      bearer.sendNow(frame);
       return SENT;
     }
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.held.isFull) return Promise.reject(new StateError("too many notifications wait for the response to a write"));
     // Resolved at once: the handler that awaits it would wait for its own response.
-    this.#hold(characteristic, frame);
+    this.#hold(characteristic, bearer, frame);
     return Promise.resolve();
   }
 
-  #hold(characteristic: LocalCharacteristic, frame: Uint8Array): void {
+  #hold(characteristic: LocalCharacteristic, bearer: AttBearer, frame: Uint8Array): void {
     const failed = (error: unknown): void => this.#bearer.logger.debug(() => `a notification was not sent: ${String(error)}`);
     this.held.push({
       characteristic,
       send: () => {
         const refusal = this.#refuseNotification(characteristic);
         if (refusal) failed(refusal);
-        else this.#bearer.sendFlow(frame, {}, () => this.#refuseNotification(characteristic)).catch(failed);
+        else bearer.sendFlow(frame, {}, () => this.#refuseNotification(characteristic)).catch(failed);
       },
       drop: failed,
     });
@@ -76,9 +147,8 @@ export class SessionSender implements Subscriber {
 
   indicate(characteristic: LocalCharacteristic, value: Uint8Array, options: NotifyOptions): Promise<void> {
     const { signal, timeoutMs } = options;
-    const frame = this.#bearer.valueFrame(AttOpcode.HandleValueInd, characteristic.valueHandle, value);
-    const refuse = (): BleError | undefined => this.#refuseIndication(characteristic);
-    if (this.#mayPass(characteristic)) return this.#bearer.indicate(frame, { signal, timeoutMs }, refuse);
+    if (this.#mayPass(characteristic)) return this.#indicateNow(characteristic, value, { signal, timeoutMs });
+    const kept = value.slice();
     if (this.held.isFull) return Promise.reject(new StateError("too many indications wait for the response to a write"));
     const left = new AbortController();
     const pending = new Pending<void>({
@@ -92,7 +162,7 @@ export class SessionSender implements Subscriber {
       characteristic,
       send: () => {
         if (pending.settled) return;
-        this.#bearer.indicate(frame, { signal: left.signal }, refuse).then(
+        this.#indicateNow(characteristic, kept, { signal: left.signal }).then(
           () => pending.resolve(),
           (error) => pending.reject(error),
         );

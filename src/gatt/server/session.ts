@@ -1,95 +1,38 @@
 import type { OperationOptions } from "../../async/pending.ts";
-import type { AttBearer, AttServerSide } from "../../att/bearer.ts";
-import { AttError } from "../../att/error.ts";
-import { AttErrorCode } from "../../att/error-code.ts";
-import { AttOpcode, MAX_VALUE_LENGTH } from "../../att/opcode.ts";
+import type { AttBearer } from "../../att/bearer.ts";
+import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
 import { checkOctets } from "../../core/arguments.ts";
-import { type BleError, TimeoutError } from "../../core/error.ts";
-import { Uuid } from "../../core/uuid.ts";
-import { PDU_OFFSET } from "../../l2cap/channel.ts";
+import { ArgumentError, type BleError } from "../../core/error.ts";
 import { ClientFeature } from "../client-feature.ts";
-import { FrameWriter } from "../frame-writer.ts";
-import type { Attribute } from "./attribute.ts";
-import { AttributeAccess, Refusal } from "./attribute-access.ts";
+import { BearerServer, type ServedClient } from "./bearer-server.ts";
 import { ChangeAwareness } from "./caching.ts";
 import { ChangeNotice } from "./change-notice.ts";
 import { ClientConfiguration } from "./client-configuration.ts";
-import { CommandQueue } from "./command-queue.ts";
 import type { AttributeDatabase } from "./database.ts";
 import type { GattPeer } from "./definition.ts";
-import {
-  findByTypeValue,
-  findInformation,
-  type ResponseRoom,
-  readByGroupType,
-  readByTypeResponse,
-  readMultipleResponse,
-} from "./discovery.ts";
 import type { LocalCharacteristic } from "./local-characteristic.ts";
-import { LongRead } from "./long-read.ts";
-import { Operation } from "./operation.ts";
-import { PrepareQueue } from "./prepare-queue.ts";
 import { SessionSender } from "./session-sender.ts";
-import { after, isThenable } from "./thenable.ts";
+import { Turns } from "./turns.ts";
 
-/** A handler that takes longer is answered for: the client gives up, and the bearer with it, at 30 s (Vol 3 Part F 3.3.3). */
-const HANDLER_TIMEOUT_MS = 29_000;
-
-/** The request that is being served. */
-interface Current {
-  readonly opcode: number;
-  readonly handle: number;
-  readonly operation: Operation;
-  timer: Disposable | undefined;
-}
-
-/** Whether `length` is right for a request of this opcode, opcode included. */
-function isWellFormed(opcode: number, length: number): boolean {
-  switch (opcode) {
-    case AttOpcode.FindInformationReq:
-    case AttOpcode.ReadBlobReq:
-      return length === 5;
-    case AttOpcode.FindByTypeValueReq:
-      return length >= 7;
-    case AttOpcode.ReadByTypeReq:
-    case AttOpcode.ReadByGroupTypeReq:
-      return length === 7 || length === 21;
-    case AttOpcode.ReadReq:
-      return length === 3;
-    case AttOpcode.ReadMultipleReq:
-    case AttOpcode.ReadMultipleVariableReq:
-      return length >= 5 && length % 2 === 1;
-    case AttOpcode.WriteReq:
-      return length >= 3;
-    case AttOpcode.PrepareWriteReq:
-      return length >= 5;
-    case AttOpcode.ExecuteWriteReq:
-      return length === 2;
-    default:
-      return false;
-  }
-}
-
-/** The server's side of one connection: answers one client from the database, and sends it what it subscribed to. */
-export class GattServerSession implements AttServerSide {
+/**
+ * The server's side of one connection: answers one client from the database, and sends it what it subscribed to. A client has one bearer, or
+ * enhanced ones beside it: what it configured and what it knows holds on all of them (Vol 3 Part G 2.5.2.1, 3.3.3.3, 7.2).
+ */
+export class GattServerSession {
+  /** The unenhanced one. */
   readonly bearer: AttBearer;
   readonly peer: GattPeer;
-  readonly #database: AttributeDatabase;
   readonly #awareness = new ChangeAwareness();
   readonly #sender: SessionSender;
   readonly #configuration: ClientConfiguration;
-  readonly #access: AttributeAccess;
   readonly #change: ChangeNotice;
-  readonly #prepared = new PrepareQueue();
-  readonly #commands: CommandQueue;
+  readonly #client: ServedClient & { turns: Turns | undefined };
   readonly #listeners: Disposable[];
   readonly #onClosed: (session: GattServerSession) => void;
-  readonly #longRead: LongRead;
-  /** The request that is being served. */
-  #current: Current | undefined;
+  /** The unenhanced one first. */
+  #servers: readonly BearerServer[];
   #paused: boolean;
-  /** The request that came while paused. */
-  #parked: Uint8Array | undefined;
+  #closed: BleError | undefined;
 
   /** Made by the library, for what was found or added. @internal */
   constructor(
@@ -100,17 +43,14 @@ export class GattServerSession implements AttServerSide {
     const awareness = this.#awareness;
     this.bearer = bearer;
     this.peer = peer;
-    this.#database = database;
     this.#paused = at.paused;
     this.#onClosed = at.onClosed;
-    this.#sender = new SessionSender(bearer, peer);
+    this.#sender = new SessionSender(bearer, peer, awareness);
     this.#configuration = new ClientConfiguration({ bearer, peer, database, awareness, subscriber: this.#sender });
     const parts = { bearer, peer, database, awareness, configuration: this.#configuration };
-    this.#access = new AttributeAccess(parts);
     this.#change = new ChangeNotice(parts);
-    this.#commands = new CommandQueue(bearer, HANDLER_TIMEOUT_MS);
-    this.#longRead = new LongRead(bearer.clock);
-    bearer.server = this;
+    this.#client = { ...parts, change: this.#change, held: this.#sender.held, turns: undefined };
+    this.#servers = [new BearerServer(this.#client, { bearer, paused: at.paused })];
     this.#listeners = [bearer.on("closed", (reason) => this.close(reason)), bearer.on("security", () => this.#change.onSecurity())];
     this.#change.onSecurity();
   }
@@ -120,305 +60,28 @@ export class GattServerSession implements AttServerSide {
     return this.#awareness.features;
   }
 
-  onRequest(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
-    if (this.#paused) {
-      this.#parked = bytes.slice(offset, end);
-      return;
-    }
-    if (!isWellFormed(opcode, end - offset)) {
-      this.bearer.respondError(opcode, 0, AttErrorCode.InvalidPdu);
-      return;
-    }
-    const handle = bytes[offset + 1]! | (bytes[offset + 2]! << 8);
-    if (!this.#awareness.aware && this.#isOutOfSync(opcode, handle, bytes, offset, end)) return;
-    switch (opcode) {
-      case AttOpcode.WriteReq:
-        this.#onWrite(handle, bytes.slice(offset + 3, end));
-        return;
-      case AttOpcode.ReadReq:
-        this.#onRead(opcode, handle, 0);
-        return;
-      case AttOpcode.ReadBlobReq:
-        this.#onRead(opcode, handle, bytes[offset + 3]! | (bytes[offset + 4]! << 8));
-        return;
-      case AttOpcode.ReadMultipleReq:
-      case AttOpcode.ReadMultipleVariableReq:
-        this.#onReadMultiple(opcode, bytes.slice(offset + 1, end));
-        return;
-      case AttOpcode.PrepareWriteReq:
-        this.#onPrepareWrite(handle, bytes.slice(offset, end));
-        return;
-      case AttOpcode.ExecuteWriteReq:
-        this.#onExecuteWrite(bytes[offset + 1]!);
-        return;
-      default:
-        this.#onDiscovery(opcode, handle, bytes, offset, end);
-    }
-  }
-
-  #isOutOfSync(opcode: number, handle: number, bytes: Uint8Array, offset: number, end: number): boolean {
-    const byType =
-      opcode === AttOpcode.ReadByTypeReq
-        ? { start: handle, end: bytes[offset + 3]! | (bytes[offset + 4]! << 8), type: Uuid.fromBytes(bytes.subarray(offset + 5, end)) }
-        : undefined;
-    const verdict = this.#awareness.onRequest(opcode, byType);
-    if (verdict === "became-aware") this.#change.onAware();
-    if (verdict !== "out-of-sync") return false;
-    this.bearer.respondError(opcode, handle, AttErrorCode.DatabaseOutOfSync);
-    return true;
-  }
-
-  get #room(): ResponseRoom {
-    return { channel: this.bearer.channel, limit: this.bearer.responseLimit };
-  }
-
-  #onDiscovery(opcode: number, start: number, bytes: Uint8Array, offset: number, pduEnd: number): void {
-    const end = bytes[offset + 3]! | (bytes[offset + 4]! << 8);
-    if (start === 0 || start > end) {
-      this.bearer.respondError(opcode, start, AttErrorCode.InvalidHandle);
-      return;
-    }
-    let answer: Uint8Array | number | undefined;
-    if (opcode === AttOpcode.FindInformationReq) answer = findInformation(this.#database, start, end, this.#room);
-    else if (opcode === AttOpcode.FindByTypeValueReq) {
-      const type = bytes[offset + 5]! | (bytes[offset + 6]! << 8);
-      const value = bytes.subarray(offset + 7, pduEnd);
-      const isReadable = (attribute: Attribute): boolean =>
-        this.#access.readError(attribute) === 0 && !attribute.readRequirement.authorized;
-      answer = findByTypeValue(this.#database, { start, end, type, value }, isReadable, this.#room);
-    } else {
-      const type = Uuid.fromBytes(bytes.subarray(offset + 5, pduEnd));
-      if (opcode === AttOpcode.ReadByTypeReq) {
-        this.#onReadByType(start, end, type);
-        return;
-      }
-      answer = readByGroupType(this.#database, { start, end, type }, this.#room);
-    }
-    answer ??= AttErrorCode.AttributeNotFound;
-    if (typeof answer === "number") this.bearer.respondError(opcode, start, answer);
-    else this.bearer.respond(answer);
-  }
-
-  #onReadByType(start: number, end: number, type: Uuid): void {
-    const opcode = AttOpcode.ReadByTypeReq;
-    const attributes = this.#database.attributes
-      .filter(({ handle }) => handle >= start && handle <= end)
-      .filter((a) => a.type.text === type.text);
-    const [first, ...others] = attributes;
-    const refusal = first ? this.#access.readError(first) : AttErrorCode.AttributeNotFound;
-    if (!first || refusal) {
-      this.bearer.respondError(opcode, first?.handle ?? start, refusal);
-      return;
-    }
-    const access = this.#access;
-    // What follows joins the response as long as it needs no handler and no error: those begin the next one.
-    const more = function* () {
-      for (const attribute of others) {
-        const value = access.readError(attribute) ? undefined : access.immediateValue(attribute);
-        if (!value) return;
-        yield { handle: attribute.handle, value };
-      }
-    };
-    this.#perform(
-      opcode,
-      first.handle,
-      [],
-      (operation) => access.read(operation, first, 0),
-      (value) => {
-        access.judgeRead(first);
-        this.bearer.respond(readByTypeResponse({ handle: first.handle, value }, more(), this.#room));
-      },
-    );
-  }
-
-  #onRead(opcode: number, handle: number, offset: number): void {
-    const attribute = this.#database.get(handle);
-    const refusal = attribute ? this.#access.readError(attribute) : AttErrorCode.InvalidHandle;
-    if (!attribute || refusal) {
-      this.bearer.respondError(opcode, handle, refusal);
-      return;
-    }
-    const known = offset > 0 ? this.#longRead.get(attribute) : undefined;
-    this.#perform(
-      opcode,
-      handle,
-      [],
-      (operation) =>
-        known ? after(this.#access.permitRead(operation, attribute), () => known) : this.#access.read(operation, attribute, offset),
-      (value) => this.#respondValue(opcode, attribute, offset, value),
-    );
-  }
-
-  #respondValue(opcode: number, attribute: Attribute, offset: number, value: Uint8Array): void {
-    this.#access.judgeRead(attribute);
-    if (offset > value.length) throw new AttError(AttErrorCode.InvalidOffset);
-    const room = this.bearer.responseLimit - 1;
-    // A part that fills the PDU is followed by another request, even where nothing is left.
-    if (attribute.read) this.#longRead.onPart(attribute, value, value.length - offset < room);
-    const part = value.subarray(offset, offset + room);
-    const writer = new FrameWriter(this.bearer.channel.allocate(1 + part.length), opcode + 1);
-    writer.bytes(part);
-    this.bearer.respond(writer.frame);
-  }
-
-  #onReadMultiple(opcode: number, set: Uint8Array): void {
-    const attributes: Attribute[] = [];
-    for (let i = 0; i < set.length; i += 2) {
-      const handle = set[i]! | (set[i + 1]! << 8);
-      const attribute = this.#database.get(handle);
-      const refusal = attribute ? this.#access.readError(attribute) : AttErrorCode.InvalidHandle;
-      if (!attribute || refusal) {
-        this.bearer.respondError(opcode, handle, refusal);
-        return;
-      }
-      attributes.push(attribute);
-    }
-    this.#perform(
-      opcode,
-      attributes[0]!.handle,
-      [],
-      (operation) => this.#access.readAll(operation, attributes),
-      (values) => this.bearer.respond(readMultipleResponse(values, opcode === AttOpcode.ReadMultipleVariableReq, this.#room)),
-    );
-  }
-
-  #onWrite(handle: number, value: Uint8Array): void {
-    const attribute = this.#database.get(handle);
-    if (!attribute) {
-      this.bearer.respondError(AttOpcode.WriteReq, handle, AttErrorCode.InvalidHandle);
-      return;
-    }
-    this.#longRead.forget(attribute);
-    this.#perform(
-      AttOpcode.WriteReq,
-      handle,
-      [attribute.serviceHandle],
-      (operation) => this.#access.write(operation, attribute, value, "write"),
-      () => this.#respondEmpty(AttOpcode.WriteRsp),
-    );
-  }
-
-  #respondEmpty(opcode: number): void {
-    const frame = this.bearer.channel.allocate(1);
-    frame[PDU_OFFSET] = opcode;
-    this.bearer.respond(frame);
-  }
-
-  #onPrepareWrite(handle: number, pdu: Uint8Array): void {
-    const attribute = this.#database.get(handle);
-    if (!attribute) {
-      this.bearer.respondError(AttOpcode.PrepareWriteReq, handle, AttErrorCode.InvalidHandle);
-      return;
-    }
-    // Offset and length are judged when the write is executed (Vol 3 Part F 3.4.6.1), and permissions then once more.
-    const part = { offset: pdu[3]! | (pdu[4]! << 8), value: pdu.subarray(5) };
-    const echo = (): void => {
-      if (!this.#prepared.push(attribute, part)) throw new AttError(AttErrorCode.PrepareQueueFull);
-      // Cut where the peer may send longer PDUs than we do; a client that compares then sees that the part is not the one it sent.
-      const length = Math.min(pdu.length, this.bearer.responseLimit);
-      const writer = new FrameWriter(this.bearer.channel.allocate(length), AttOpcode.PrepareWriteRsp);
-      writer.bytes(pdu.subarray(1, length));
-      this.bearer.respond(writer.frame);
-    };
-    this.#perform(AttOpcode.PrepareWriteReq, handle, [], (operation) => this.#access.permitWrite(operation, attribute, "write"), echo);
-  }
-
-  #onExecuteWrite(flags: number): void {
-    if (flags > 1) {
-      this.bearer.respondError(AttOpcode.ExecuteWriteReq, 0, AttErrorCode.InvalidPdu);
-      return;
-    }
-    const writes = this.#prepared.take();
-    for (const { attribute } of writes) this.#longRead.forget(attribute);
-    const services = [...new Set(writes.map(({ attribute }) => attribute.serviceHandle))];
-    this.#perform(
-      AttOpcode.ExecuteWriteReq,
-      0,
-      services,
-      (operation) => (flags === 1 ? this.#access.execute(operation, writes) : undefined),
-      () => this.#respondEmpty(AttOpcode.ExecuteWriteRsp),
-    );
-  }
-
   /**
-   * Calls what may be a handler, and answers: `finish` responds with what it gave. `services` are those whose notifications wait for the
-   * response while the handler runs on.
+   * Serves the same client on an enhanced bearer too, until that bearer or the session is closed.
+   *
+   * @param isOwn this side opened it: nothing is sent there unasked before the client says that it knows such bearers (Vol 3 Part G 7.2)
+   * @throws {ArgumentError} the bearer is served already, or is not an enhanced one @internal
    */
-  #perform<T>(
-    opcode: number,
-    handle: number,
-    services: readonly number[],
-    call: (operation: Operation) => T | Promise<T>,
-    finish: (value: T) => void,
-  ): void {
-    const operation = new Operation();
-    const current: Current = { opcode, handle, operation, timer: undefined };
-    this.#current = current;
-    this.#sender.held.begin();
-    let result: T | Promise<T>;
-    try {
-      result = call(operation);
-      if (operation.isGivenUp) return; // the handler closed the server
-      if (!isThenable(result)) {
-        finish(result);
-        return;
-      }
-    } catch (error) {
-      if (!operation.isGivenUp) this.#refuse(opcode, handle, error);
-      return;
-    }
-    this.#sender.held.continueInBackground(services);
-    this.#await(current, result, finish);
+  serve(bearer: AttBearer, { isOwn }: { isOwn: boolean }): void {
+    if (bearer.server || !bearer.isEnhanced) throw new ArgumentError("expected an enhanced bearer that has no server yet");
+    if (this.#closed || bearer.ended) return;
+    this.#client.turns ??= new Turns();
+    const server = new BearerServer(this.#client, { bearer, paused: this.#paused });
+    this.#servers = [...this.#servers, server];
+    this.#sender.add(bearer, isOwn);
+    bearer.on("closed", (reason) => this.#leave(server, reason));
   }
 
-  #await<T>(current: Current, result: Promise<T>, finish: (value: T) => void): void {
-    const { opcode, handle, operation } = current;
-    const settle = (act: () => void): void => {
-      if (operation.isGivenUp) return;
-      current.timer?.[Symbol.dispose]();
-      try {
-        act();
-      } catch (error) {
-        this.#refuse(opcode, handle, error);
-      }
-    };
-    current.timer = this.bearer.clock.setTimer(HANDLER_TIMEOUT_MS, "GATT handler", () => {
-      const error = new TimeoutError(`handler of attribute ${handle}`, HANDLER_TIMEOUT_MS);
-      operation.giveUp(error);
-      this.#refuse(opcode, handle, error);
-    });
-    result.then(
-      (value) => settle(() => finish(value)),
-      (error) =>
-        settle(() => {
-          throw error;
-        }),
-    );
-  }
-
-  #refuse(opcode: number, handle: number, error: unknown): void {
-    this.bearer.respondError(opcode, error instanceof Refusal ? error.handle : handle, this.#access.errorCode(error));
-  }
-
-  onResponded(): void {
-    const current = this.#current;
-    this.#current = undefined;
-    this.#sender.held.release();
-    current?.operation.onAnswered();
-  }
-
-  onCommand(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
-    // Signed writes need a signing key of the peer, which is not kept here; like all that cannot be served they are dropped.
-    if (opcode !== AttOpcode.WriteCmd || end - offset < 3 || this.#awareness.isBlocked) {
-      this.bearer.logger.debug(() => `ignored a command, opcode 0x${opcode.toString(16)}`);
-      return;
-    }
-    const attribute = this.#database.get(bytes[offset + 1]! | (bytes[offset + 2]! << 8));
-    // Judged here so that what may not be is not queued, and again when its turn comes.
-    if (!attribute || end - offset - 3 > attribute.maxLength || this.#access.writeError(attribute, "command")) return;
-    const value = bytes.slice(offset + 3, end);
-    this.#longRead.forget(attribute);
-    this.#commands.run((operation) => this.#access.write(operation, attribute, value, "command"));
+  #leave(server: BearerServer, reason: BleError): void {
+    if (!this.#servers.includes(server)) return;
+    this.#servers = this.#servers.filter((other) => other !== server);
+    this.#sender.remove(server.bearer);
+    server.close(reason);
+    if (this.#servers.length === 1) this.#client.turns = undefined;
   }
 
   /**
@@ -439,38 +102,26 @@ export class GattServerSession implements AttServerSide {
 
   /** Attributes between these handles came or went (Vol 3 Part G 7.1). */
   onDatabaseChanged(start: number, end: number): void {
-    this.#longRead.clear();
+    for (const server of this.#servers) server.onDatabaseChanged();
     this.#change.onChanged(start, end);
   }
 
   /** While paused, requests are taken and not answered. */
   set paused(paused: boolean) {
     this.#paused = paused;
-    const parked = this.#parked;
-    if (paused || !parked) return;
-    this.#parked = undefined;
-    this.onRequest(parked[0]!, parked, 0, parked.length);
+    for (const server of this.#servers) server.paused = paused;
   }
 
-  /** Ends the session: a request under way is refused, and the bearer answers without a server from then on. */
+  /** Ends the session: requests under way are refused, and its bearers answer without a server from then on. */
   close(reason: BleError): void {
-    if (this.bearer.server === this) this.bearer.server = undefined;
+    if (this.#closed) return;
+    this.#closed = reason;
     for (const listener of this.#listeners.splice(0)) listener[Symbol.dispose]();
     this.#configuration.close();
     this.#sender.held.close(reason);
-    this.#commands.close(reason);
-    this.#prepared.clear();
-    this.#longRead.clear();
-    const parked = this.#parked;
-    const current = this.#current;
-    this.#parked = undefined;
-    this.#current = undefined;
-    current?.timer?.[Symbol.dispose]();
-    current?.operation.giveUp(reason);
+    const servers = this.#servers;
+    this.#servers = [];
+    for (const server of servers) server.close(reason);
     this.#onClosed(this);
-    if (this.bearer.ended) return;
-    // Without an answer the bearer would stay busy with it, and serve nobody any more.
-    if (current) this.bearer.respondError(current.opcode, current.handle, AttErrorCode.UnlikelyError);
-    else if (parked) this.bearer.respondError(parked[0]!, 0, AttErrorCode.UnlikelyError);
   }
 }

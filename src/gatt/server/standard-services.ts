@@ -106,21 +106,34 @@ export interface GattServiceOptions {
   readonly robustCaching?: boolean | undefined;
   /** Server Supported Features, with no feature set; false unless given. */
   readonly serverFeatures?: boolean | undefined;
+  /** Server Supported Features with the bit that says that enhanced bearers are taken; false unless given. */
+  readonly enhancedBearers?: boolean | undefined;
 }
 
-const GATT_OPTIONS = optionNames<GattServiceOptions>({ serviceChanged: true, robustCaching: true, serverFeatures: true });
+/** Bits of the first octet of Server Supported Features, Vol 3 Part G 7.4. */
+const EATT_SUPPORTED = 0x01;
+
+const GATT_OPTIONS = optionNames<GattServiceOptions>({
+  serviceChanged: true,
+  robustCaching: true,
+  serverFeatures: true,
+  enhancedBearers: true,
+});
 
 /** The GATT service, Vol 3 Part G 7. The server keeps its values. @throws {ArgumentError} options of another kind */
 export function gattService(options: GattServiceOptions = {}): ServiceDefinition {
   checkOptions("GATT service", options, GATT_OPTIONS);
   for (const [name, value] of Object.entries(options)) checkBoolean(`GATT service: ${name}`, value);
-  const { serviceChanged = true, robustCaching = true, serverFeatures = false } = options;
+  const { serviceChanged = true, robustCaching = true, enhancedBearers = false, serverFeatures = enhancedBearers } = options;
   const characteristics: CharacteristicDefinition[] = [];
   if (serviceChanged) characteristics.push({ uuid: GattUuid.ServiceChanged, properties: ["indicate"] });
   if (robustCaching) {
     characteristics.push({ uuid: GattUuid.ClientSupportedFeatures, properties: ["read", "write"] });
     characteristics.push({ uuid: GattUuid.DatabaseHash, properties: ["read"] });
   }
-  if (serverFeatures) characteristics.push({ uuid: GattUuid.ServerSupportedFeatures, properties: ["read"], value: Uint8Array.of(0) });
+  if (serverFeatures || enhancedBearers) {
+    const value = Uint8Array.of(enhancedBearers ? EATT_SUPPORTED : 0);
+    characteristics.push({ uuid: GattUuid.ServerSupportedFeatures, properties: ["read"], value });
+  }
   return { uuid: GattUuid.GattService, characteristics };
 }

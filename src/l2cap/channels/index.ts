@@ -1,6 +1,6 @@
 export { type ChannelEvents, CreditBasedChannel } from "./channel.ts";
 export { LinkChannels } from "./link-channels.ts";
-export { L2capListener, L2capListeners } from "./listeners.ts";
+export { EATT_SPSM, L2capListener, L2capListeners, listenForHost } from "./listeners.ts";
 export type {
   ChannelMode,
   ChannelOptions,

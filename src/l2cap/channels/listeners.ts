@@ -26,8 +26,17 @@ export interface ListenerControl {
   deliver(channel: CreditBasedChannel): void;
 }
 
+/** SPSM of the enhanced ATT bearers, which the host takes itself (Vol 3 Part F 3.2.11; Assigned Numbers 2.5). */
+export const EATT_SPSM = 0x27;
+
 /** The side of a listener that links see. */
 export let listenerControl: (listener: L2capListener) => ListenerControl;
+/** As `listen`, for the host: an SPSM that no program may have. */
+export let listenForHost: <Connection>(
+  listeners: L2capListeners<Connection>,
+  spsm: number,
+  options: ListenOptions<Connection>,
+) => L2capListener<Connection>;
 let createListener: <Connection>(
   spsm: number,
   settings: ChannelSettings,
@@ -149,14 +158,27 @@ export class L2capListeners<Connection = unknown> {
   readonly #listeners = new Map<number, L2capListener<Connection>>();
   #closed: BleError | undefined;
 
+  static {
+    listenForHost = (listeners, spsm, options) => listeners.#listen(spsm, options);
+  }
+
   /**
    * Takes channels that peers open.
    *
-   * @param spsm 0x01 to 0x7F for services of the SIG, 0x80 to 0xFF for one's own, or "dynamic" for the lowest of these that is free
+   * @param spsm 0x01 to 0x7F for services of the SIG, 0x80 to 0xFF for one's own, or "dynamic" for the lowest of these that is free; not 0x27,
+   *   whose channels are bearers of the attribute protocol
    * @throws {ArgumentError} an option out of range
    * @throws {StateError} the SPSM is taken, or none is free
    */
   listen(spsm: number | "dynamic", options: ListenOptions<Connection> = {}): L2capListener<Connection> {
+    if (spsm === EATT_SPSM)
+      throw new StateError(
+        "SPSM 0x27 is that of the enhanced ATT bearers, which the host takes itself: the policy's `eatt` says whether it does, and attributes are served by the device's `gattServer`",
+      );
+    return this.#listen(spsm, options);
+  }
+
+  #listen(spsm: number | "dynamic", options: ListenOptions<Connection>): L2capListener<Connection> {
     const settings = checkListen(spsm, options as ListenOptions);
     options.signal?.throwIfAborted();
     if (this.#closed) throw this.#closed;
