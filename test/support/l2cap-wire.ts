@@ -1,5 +1,5 @@
 import { VirtualClock } from "../../src/async/index.ts";
-import { encodeEvent, Hci, NumberOfCompletedPackets } from "../../src/hci/index.ts";
+import { DisconnectedError, encodeEvent, Hci, NumberOfCompletedPackets } from "../../src/hci/index.ts";
 import { L2cap, type L2capLink, type L2capListeners } from "../../src/l2cap/index.ts";
 import { createTransportPair } from "../../src/transport/memory-pipe.ts";
 import { ScriptedController } from "./scripted-hci.ts";
@@ -12,7 +12,8 @@ const PACKET_LENGTH = 251;
 /** What becomes of one ACL data packet. */
 export interface WireFault {
   readonly index: number;
-  readonly kind: "lose" | "double" | "cut" | "swap" | "falsify";
+  /** "end": the link is lost with it. */
+  readonly kind: "lose" | "double" | "cut" | "swap" | "falsify" | "end";
 }
 
 export interface WireEnd {
@@ -65,6 +66,10 @@ export async function openWire(fault?: WireFault): Promise<Wire> {
           encodeEvent(NumberOfCompletedPackets, { handles: [{ connectionHandle: HANDLE, numCompletedPackets: 1 }] }),
         );
         const kind = count++ === fault?.index ? fault.kind : undefined;
+        if (kind === "end") {
+          for (const { link } of ends) link.close(new DisconnectedError(0x08));
+          return;
+        }
         if (kind === "swap") swapped = packet;
         else if (kind !== "lose") deliver(kind ? struck(packet, kind, fault!.index) : packet);
         if (kind === "double") deliver(packet.slice());
