@@ -315,6 +315,31 @@ describe("gapScan", () => {
     expect(central.types.filter((type) => type === "scanDone")).toHaveLength(1);
   });
 
+  test.each([
+    [16, 1, 1], // the one in hand: the end of the scan takes the place of the one that waited
+    [40, 3, 3],
+    [1000, 20, 60],
+  ])("a handler that takes its time is told of what rxbuf holds: %i octets", async (rxbuf, least, most) => {
+    await using two = await openTwo();
+    const { central, peripheral, air } = two;
+    await central.ble.config({ rxbuf });
+    await peripheral.ble.gapAdvertise(20_000);
+    let release: () => void = () => undefined;
+    central.handle = ({ type }) => {
+      if (type === "scanResult" && central.events.length === 1) return new Promise<void>((resolve) => (release = resolve));
+      return undefined;
+    };
+    await central.ble.gapScan(...FAST);
+    await delay(air.clock, 1000);
+    await central.ble.gapScan(null);
+    expect(central.types).toEqual(["scanResult"]);
+    release();
+    await central.next("scanDone");
+    const reports = central.types.filter((type) => type === "scanResult").length;
+    expect(reports).toBeGreaterThanOrEqual(least);
+    expect(reports).toBeLessThanOrEqual(most);
+  });
+
   test("knows a bonded peer behind its private address, and can connect to what it knows", async () => {
     const irk = new Uint8Array(16).fill(5);
     await using air = new SimulatedAir();
@@ -587,6 +612,18 @@ test("the device below may be used at the same time: its connections have their 
   expect(await central.ble.gapDisconnect(mine.handle)).toBe(true);
   await central.next("peripheralDisconnect");
   await third.ble.close();
+});
+
+test("a peer that we look for may connect to us meanwhile, and is told of at once", async () => {
+  await using two = await openTwo();
+  const { central, peripheral } = two;
+  await peripheral.ble.gapConnect(...addressOf(central), 30_000); // it looks for the other, and is found by it
+  await peripheral.ble.gapAdvertise(20_000);
+  await central.ble.gapConnect(...addressOf(peripheral));
+  const [atPeripheral] = await Promise.all([peripheral.next("centralConnect"), central.next("peripheralConnect")]);
+  expect(await peripheral.ble.gapDisconnect(atPeripheral.connHandle)).toBe(true);
+  await central.next("peripheralDisconnect");
+  await peripheral.ble.gapConnect(null);
 });
 
 describe("gapDisconnect", () => {

@@ -124,7 +124,11 @@ describe("active", () => {
     await using air = new SimulatedAir();
     const { clock } = air;
     await using refused = new BLE({ clock, controller: () => Promise.reject(new Error("unplugged")) });
-    await expect(refused.active(true)).rejects.toMatchObject({ code: "EIO", message: "EIO: active: unplugged" });
+    await expect(refused.active(true)).rejects.toMatchObject({
+      code: "EIO",
+      message: "EIO: active: unplugged",
+      cause: new Error("unplugged"),
+    });
     await using hanging = new BLE({ clock, controller: () => new Promise(() => undefined) });
     await expect(hanging.active(true)).rejects.toMatchObject({ code: "ETIMEDOUT", errno: 110 });
     const controller = air.addController({ name: "silent" });
@@ -147,7 +151,9 @@ describe("active", () => {
   });
 
   test("when its controller is gone everything on it ends, with its events, and it is not active any more", async () => {
-    await using two = await openTwo();
+    const lines: string[] = [];
+    const logger = new Logger("", LogLevel.Error, (_level, scope, text) => void lines.push(`${scope}: ${text}`));
+    await using two = await openTwo("central first", { logger });
     const { central } = two;
     await connect(two);
     await central.ble.gapScan();
@@ -155,9 +161,28 @@ describe("active", () => {
     central.controller.remove();
     await delay(two.air.clock, 100);
     expect(central.types.toSorted()).toEqual(["peripheralDisconnect", "scanDone"]);
+    expect(lines).toContain("micropython: Bluetooth has ended: controller central was removed");
     expect(central.ble.active()).toBe(false);
     await expect(central.ble.gapScan()).rejects.toEqual(ENODEV);
     await expect(central.ble.active(true)).rejects.toMatchObject({ code: "EIO", cause: { code: "ERR_TRANSPORT_CLOSED" } });
+  });
+
+  test("a controller that has fallen silent can be started again at once", async () => {
+    await using two = await openTwo();
+    const { ble, controller } = two.central;
+    const silence = controller.onHciPacket(() => "drop");
+    const again = new Promise<boolean>((resolve) => {
+      ble.device!.on("closed", () => {
+        silence[Symbol.dispose]();
+        expect(ble.active()).toBe(false);
+        resolve(ble.active(true));
+      });
+    });
+    await expect(ble.gapScan()).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    expect(await again).toBe(true);
+    await ble.gapScan();
+    await ble.gapScan(null);
+    expect(two.central.types).toEqual(["scanDone"]);
   });
 
   test("what opens the controller opens it again after it was gone", async () => {

@@ -151,6 +151,11 @@ export class AttBearer {
     return this.#mtu;
   }
 
+  /** An exchange was made or refused, whoever asked, or our own is under way: another one cannot be begun. */
+  get mtuExchanged(): boolean {
+    return this.#mtuExchanged || this.#mtuExchange !== undefined;
+  }
+
   /** The longest PDU that is sent: ATT_MTU, or the policy's `maxTxPdu` where that is less. */
   get txLimit(): number {
     return this.#txLimit;

@@ -7,6 +7,7 @@ import type { HciTransport } from "../hci/index.ts";
 import type { BondStore } from "../smp/index.ts";
 import type { Activation } from "./activation.ts";
 import { addressFields } from "./addresses.ts";
+import { GattClientPart } from "./client.ts";
 import { AddrMode } from "./constants.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { OsErrors } from "./errors.ts";
@@ -16,7 +17,9 @@ import { GapScan } from "./gap-scan.ts";
 import { Links } from "./links.ts";
 import { Pairing } from "./pairing.ts";
 import type { Secrets } from "./secrets.ts";
+import { GattServices } from "./services.ts";
 import type { BleConfig, Settings } from "./settings.ts";
+import { GattUpdates } from "./updates.ts";
 
 /** How long a controller may take to start, in milliseconds. */
 const START_MS = 15_000;
@@ -51,6 +54,9 @@ export class ActiveBle implements Activation {
   readonly advertising: GapAdvertise;
   readonly scanning: GapScan;
   readonly connecting: GapConnect;
+  readonly client: GattClientPart;
+  readonly services: GattServices;
+  readonly updates: GattUpdates;
   readonly pairing: Pairing;
   /** The device has ended by itself: its controller is gone. */
   onLost: ((error: BleError) => void) | undefined;
@@ -69,6 +75,9 @@ export class ActiveBle implements Activation {
     this.advertising = new GapAdvertise(this);
     this.scanning = new GapScan(this, { isConnecting: () => this.connecting.isPending });
     this.connecting = new GapConnect(this, { stopScan: () => this.scanning.stop() });
+    this.client = new GattClientPart(this);
+    this.services = new GattServices(this);
+    this.updates = new GattUpdates(this, this.services);
     this.pairing = new Pairing(this, context.secrets);
     device.onConnection((connection) => this.links.onConnection(connection));
     device.on("closed", (error) => {

@@ -12,6 +12,7 @@ import { Dispatcher, type IrqHandler, type TupleHandler } from "./dispatcher.ts"
 import { BleArgumentError, OsErrors } from "./errors.ts";
 import type { BleEvent } from "./events.ts";
 import { checkAdvertising } from "./gap-advertise.ts";
+import { GattMethods } from "./gatt-methods.ts";
 import { type HciCommandResult, sendHciCommand } from "./hci-command.ts";
 import { Secrets } from "./secrets.ts";
 import { type BleConfig, type BleConfigSettable, checkConfigName, Settings } from "./settings.ts";
@@ -72,7 +73,7 @@ const LONGEST = 0xffff_ffff;
  * A method that talks to the controller or a peer resolves when the request was accepted; what becomes of it is told by an event. Methods
  * throw BleOsError and BleArgumentError; those that return a promise reject with them.
  */
-export class BLE implements AsyncDisposable {
+export class BLE extends GattMethods implements AsyncDisposable {
   readonly #options: BleOptions;
   readonly #context: BleContext;
   readonly #switching: Semaphore;
@@ -80,10 +81,13 @@ export class BLE implements AsyncDisposable {
   #lease: TransportLease | undefined;
   /** Why a transport that is kept is of no use any more. */
   #transportEnd: TransportClosed | undefined;
+  /** What is left of an activation that was lost is being given back: the transport is not free before. */
+  #leaving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws {ArgumentError} unknown options, or of another kind */
   constructor(options: BleOptions) {
+    super();
     checkOptions("BLE", options ?? null, OPTIONS);
     const { controller, compat = "fixed", onHandlerError, bonds, irk, capture } = options;
     const { clock = new SystemClock(), random = systemRandom, logger = Logger.silent } = options;
@@ -320,6 +324,7 @@ export class BLE implements AsyncDisposable {
     try {
       using _turn = await this.#switching.acquire();
       await this.#stop();
+      await this.#leaving;
     } finally {
       this.#context.dispatcher.close();
       if (typeof controller !== "function") await controller[Symbol.asyncDispose]();
@@ -338,6 +343,7 @@ export class BLE implements AsyncDisposable {
     const { errors } = this.#context;
     if (this.#closing) throw errors.create("ENODEV", "this BLE object was closed");
     if (this.#transportEnd) throw errors.create("EIO", this.#transportEnd.message, { cause: this.#transportEnd });
+    await this.#leaving;
     try {
       const activation = await ActiveBle.open((signal) => this.#lend(signal), this.#context);
       activation.onLost = (error) => this.#lost(activation, error);
@@ -374,7 +380,17 @@ export class BLE implements AsyncDisposable {
     this.#activation = undefined;
     if (error instanceof TransportClosed && typeof this.#options.controller !== "function") this.#transportEnd = error;
     this.#context.logger.error(() => `Bluetooth has ended: ${error.message}`);
-    void activation.close();
+    this.#leaving = activation.close();
+  }
+
+  /** @internal */
+  protected override get activation(): ActiveBle | undefined {
+    return this.#activation;
+  }
+
+  /** @internal */
+  protected override running(method: string): ActiveBle {
+    return this.#running(method);
   }
 
   #running(method: string): ActiveBle {

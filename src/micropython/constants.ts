@@ -35,6 +35,7 @@ export const Irq = Object.freeze({
   PhyUpdate: 101,
   DataLengthUpdate: 102,
   ServiceChanged: 103,
+  GattsWriteRequest: 104,
 });
 
 /** Flags of characteristics and descriptors, `FLAG_*`. The lower eight are the properties of Vol 3 Part G 3.3.1.1. */

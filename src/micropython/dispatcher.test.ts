@@ -45,6 +45,15 @@ function create(options: Partial<DispatcherOptions> = {}) {
   return { clock, dispatcher, failures, told, answers, handle, link, seen: () => told.map((event) => toTuple(event)[1].join()) };
 }
 
+/** A promise of the program's own kind. */
+function thenable(then: (kept: (result: number) => void) => void): Promise<number> {
+  // oxlint-disable-next-line unicorn/no-thenable -- a program may give it, by mistake or not
+  return { then } as unknown as Promise<number>;
+}
+function fault(): never {
+  throw new Error("a fault of the program");
+}
+
 interface PromiseWithResolvers<T> {
   promise: Promise<T>;
   resolve: (value: T) => void;
@@ -167,13 +176,9 @@ test("a question without a connection waits for nothing, or a handler that asks 
 });
 
 test.each<[string, IrqHandler]>([
-  [
-    "throws",
-    () => {
-      throw new Error("a fault of the program");
-    },
-  ],
+  ["throws", fault],
   ["rejects", () => Promise.reject(new Error("a fault of the program"))],
+  ["gives what throws when it is asked", () => thenable(fault)],
 ])("a handler that %s has no answer, and the program hears of it; it is called again", async (_what, handler) => {
   const { dispatcher, failures, link } = create();
   const { fake, connection } = link();
@@ -229,6 +234,12 @@ test("a handler that never answers has 30 s, then it is told of, and what comes 
   answers[0]!.resolve(7); // too late
   await turn();
   expect([failures.length, clock.pending]).toEqual([1, []]);
+});
+
+test("a promise of the program's own kind is kept like any other", async () => {
+  const { dispatcher, link } = create();
+  dispatcher.setHandler(() => thenable((kept) => kept(5)));
+  expect(await dispatcher.ask(read(1, 1), link().connection)).toBe(5);
 });
 
 test("an answer in time leaves no timer", async () => {

@@ -132,7 +132,8 @@ export class Dispatcher {
         this.#report(new TimeoutError(`the irq handler (${event.type})`, GUARD_MS), event);
       });
       this.#guards.add(giveUp);
-      answer.then(settle, (error: unknown) => {
+      // The program's own kind of promise may throw where it is asked.
+      Promise.resolve(answer).then(settle, (error: unknown) => {
         settle(undefined);
         this.#failed(handler, error, event);
       });

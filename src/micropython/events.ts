@@ -106,6 +106,11 @@ interface Fields {
   dataLengthUpdate: { connHandle: number; txOctets: number; rxOctets: number };
   /** The peer's server says that its attributes from `startHandle` to `endHandle` are no longer those that were found. */
   serviceChanged: { connHandle: number; startHandle: number; endHandle: number };
+  /**
+   * A client writes `data` to what has Flag.WriteAuthorized, before it is stored. A number other than 0 refuses, with that error code of ATT;
+   * a handler that is not called for this event permits.
+   */
+  gattsWriteRequest: { connHandle: number; attrHandle: number; data: Uint8Array };
 }
 
 type EventType = keyof Fields;
@@ -159,6 +164,7 @@ const ORDER: { readonly [T in EventType]: readonly (keyof Fields[T] & string)[] 
   phyUpdate: ["connHandle", "txPhy", "rxPhy"],
   dataLengthUpdate: ["connHandle", "txOctets", "rxOctets"],
   serviceChanged: ["connHandle", "startHandle", "endHandle"],
+  gattsWriteRequest: ["connHandle", "attrHandle", "data"],
 };
 
 const CODES = Object.fromEntries(

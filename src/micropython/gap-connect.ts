@@ -166,8 +166,7 @@ export class GapConnect {
   }
 
   #refusal(error: unknown): Error {
-    const { errors, device, isClosed } = this.#activation;
-    if (isClosed) return errors.create("ENODEV", "gapConnect: Bluetooth was switched off", { cause: error });
+    const { errors, device } = this.#activation;
     const isFull = error instanceof HciError && error.status === HciErrorCode.CommandDisallowed && device.links.length > 0;
     if (isFull) return errors.ofStatus(error.status, "gapConnect: no room for another connection", { code: "ENOMEM", cause: error });
     return errors.of("gapConnect", error);

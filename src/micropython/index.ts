@@ -20,5 +20,6 @@ export { BleArgumentError, BleOsError, type BleOsErrorDetails } from "./errors.t
 export type { IrqResult } from "./event-queue.ts";
 export { type BleEvent, type BleEventOf, toTuple } from "./events.ts";
 export type { HciCommandResult } from "./hci-command.ts";
+export type { CharacteristicDef, DescriptorDef, ServiceDef } from "./service-definition.ts";
 export type { BleConfig, BleConfigSettable } from "./settings.ts";
 export { UUID } from "./uuid.ts";

@@ -51,7 +51,7 @@ const parseInformation = parser(AttFindInformationRsp);
 
 /**
  * The discovery procedures of Vol 3 Part G 4.4 to 4.7. An answer must lie in the range that was asked for and go upwards, so that a peer
- * cannot keep a procedure going round.
+ * cannot keep a procedure going round. Where there is an `onFound`, it is called for each item as it comes.
  */
 export class Discovery {
   readonly #requester: Requester;
@@ -66,6 +66,7 @@ export class Discovery {
     { handle, endHandle }: HandleRange,
     ask: (start: number) => Promise<T[]>,
     rangeOf: (item: T) => { first: number; last: number },
+    onFound?: (item: T) => void,
   ): Promise<T[]> {
     const found: T[] = [];
     let start = handle;
@@ -82,6 +83,7 @@ export class Discovery {
         if (first < start || last < first || first > endHandle)
           throw new AttProtocolError(opcode, `handles ${first} to ${last}, expected from ${start} to ${endHandle}`);
         found.push(item);
+        onFound?.(item);
         start = last + 1;
       }
     }
@@ -89,28 +91,36 @@ export class Discovery {
   }
 
   /** Discover All Primary Services, Vol 3 Part G 4.4.1. */
-  async allPrimaryServices(options: GattOperationOptions): Promise<FoundService[]> {
+  async allPrimaryServices(options: GattOperationOptions, onFound?: (service: FoundService) => void): Promise<FoundService[]> {
     const { bearer } = this.#requester;
+    const services: FoundService[] = [];
     const ask = async (start: number) => {
       const build = (): Uint8Array =>
         rangeRequest(bearer.allocate(7), AttOpcode.ReadByGroupTypeReq, start, 0xffff, Uuid.from(GattUuid.PrimaryService).attBytes);
       return (await this.#requester.send(build, parseGroups, options)).attributeDataList;
     };
-    const groups = await this.#walk(AttOpcode.ReadByGroupTypeReq, { handle: 1, endHandle: 0xffff }, ask, (group) => ({
+    const rangeOf = (group: { attributeHandle: number; endGroupHandle: number }) => ({
       first: group.attributeHandle,
       last: group.endGroupHandle,
-    }));
-    return groups.map(({ attributeHandle, endGroupHandle, attributeValue }) => ({
-      handle: attributeHandle,
-      endHandle: endGroupHandle,
-      uuid: uuidOf(AttOpcode.ReadByGroupTypeReq, attributeValue),
-    }));
+    });
+    await this.#walk(AttOpcode.ReadByGroupTypeReq, { handle: 1, endHandle: 0xffff }, ask, rangeOf, (group) => {
+      const uuid = uuidOf(AttOpcode.ReadByGroupTypeReq, group.attributeValue);
+      const service = { handle: group.attributeHandle, endHandle: group.endGroupHandle, uuid };
+      services.push(service);
+      onFound?.(service);
+    });
+    return services;
   }
 
   /** Discover Primary Service by Service UUID, Vol 3 Part G 4.4.2. */
-  async primaryServicesByUuid(uuid: Uuid, options: GattOperationOptions): Promise<FoundService[]> {
-    const value = uuid.attBytes;
+  async primaryServicesByUuid(
+    uuid: Uuid,
+    options: GattOperationOptions,
+    value = uuid.attBytes,
+    onFound?: (service: FoundService) => void,
+  ): Promise<FoundService[]> {
     const { bearer } = this.#requester;
+    const services: FoundService[] = [];
     const ask = async (start: number) => {
       const build = (): Uint8Array => {
         const writer = new FrameWriter(bearer.allocate(7 + value.length), AttOpcode.FindByTypeValueReq);
@@ -122,11 +132,16 @@ export class Discovery {
       };
       return (await this.#requester.send(build, parseFound, options)).handlesInformationList;
     };
-    const found = await this.#walk(AttOpcode.FindByTypeValueReq, { handle: 1, endHandle: 0xffff }, ask, (range) => ({
+    const rangeOf = (range: { foundAttributeHandle: number; groupEndHandle: number }) => ({
       first: range.foundAttributeHandle,
       last: range.groupEndHandle,
-    }));
-    return found.map(({ foundAttributeHandle, groupEndHandle }) => ({ handle: foundAttributeHandle, endHandle: groupEndHandle, uuid }));
+    });
+    await this.#walk(AttOpcode.FindByTypeValueReq, { handle: 1, endHandle: 0xffff }, ask, rangeOf, (range) => {
+      const service = { handle: range.foundAttributeHandle, endHandle: range.groupEndHandle, uuid };
+      services.push(service);
+      onFound?.(service);
+    });
+    return services;
   }
 
   /** Find Included Services, Vol 3 Part G 4.5.1. A 128-bit UUID is not in the declaration and is read from the included service. */
@@ -169,7 +184,11 @@ export class Discovery {
   }
 
   /** Discover All Characteristic Descriptors, Vol 3 Part G 4.7.1: the handles and types in a range. */
-  async descriptors(range: HandleRange, options: GattOperationOptions): Promise<FoundDescriptor[]> {
+  async descriptors(
+    range: HandleRange,
+    options: GattOperationOptions,
+    onFound?: (descriptor: FoundDescriptor) => void,
+  ): Promise<FoundDescriptor[]> {
     const ask = async (start: number) => {
       const build = (): Uint8Array => {
         const writer = new FrameWriter(this.#requester.bearer.allocate(5), AttOpcode.FindInformationReq);
@@ -179,7 +198,7 @@ export class Discovery {
       };
       return (await this.#requester.send(build, parseInformation, options)).informationData;
     };
-    return this.#walk(AttOpcode.FindInformationReq, range, ask, ({ handle }) => ({ first: handle, last: handle }));
+    return this.#walk(AttOpcode.FindInformationReq, range, ask, ({ handle }) => ({ first: handle, last: handle }), onFound);
   }
 
   /** Read Using Characteristic UUID, Vol 3 Part G 4.8.2, repeated over the range. A value longer than ATT_MTU - 4 comes cut short. */
@@ -188,17 +207,21 @@ export class Discovery {
     type: Uuid,
     options: GattOperationOptions,
     octets: Uint8Array = type.attBytes,
+    onFound?: (value: FoundValue) => void,
   ): Promise<FoundValue[]> {
+    const values: FoundValue[] = [];
     const ask = async (start: number) => {
       const build = (): Uint8Array =>
         rangeRequest(this.#requester.bearer.allocate(5 + octets.length), AttOpcode.ReadByTypeReq, start, range.endHandle, octets);
       return (await this.#requester.send(build, parseValues, options)).attributeDataList;
     };
-    const values = await this.#walk(AttOpcode.ReadByTypeReq, range, ask, ({ attributeHandle }) => ({
-      first: attributeHandle,
-      last: attributeHandle,
-    }));
-    return values.map(({ attributeHandle, attributeValue }) => ({ handle: attributeHandle, value: attributeValue }));
+    const rangeOf = ({ attributeHandle }: { attributeHandle: number }) => ({ first: attributeHandle, last: attributeHandle });
+    await this.#walk(AttOpcode.ReadByTypeReq, range, ask, rangeOf, ({ attributeHandle, attributeValue }) => {
+      const value = { handle: attributeHandle, value: attributeValue };
+      values.push(value);
+      onFound?.(value);
+    });
+    return values;
   }
 
   /**

@@ -123,13 +123,13 @@ export class AttributeAccess {
 
   /** The whole value, for a read from `offset`. It has been judged that the client may read it. */
   read(operation: Operation, attribute: Attribute, offset: number): Uint8Array | Promise<Uint8Array> {
-    return after(this.permitRead(operation, attribute), () => this.#value(operation, attribute, offset));
+    return after(this.permitRead(operation, attribute), () => this.#value(operation, attribute, offset, "read"));
   }
 
-  #value(operation: Operation, attribute: Attribute, offset: number): Uint8Array | Promise<Uint8Array> {
+  #value(operation: Operation, attribute: Attribute, offset: number, kind: GattRequest["operation"]): Uint8Array | Promise<Uint8Array> {
     const own = this.#ownValue(attribute);
     if (own) return own;
-    const given = attribute.read!(this.#begin(operation, attribute, offset, "read"));
+    const given = attribute.read!(this.#begin(operation, attribute, offset, kind));
     return after(given, (value) => checkOctets("what the read handler gave", value, { maxLength: MAX_VALUE_LENGTH }));
   }
 
@@ -158,7 +158,7 @@ export class AttributeAccess {
       attribute.value = merged;
     };
     return after(this.permitWrite(operation, attribute, kind), () => {
-      const merged = this.#merged(operation, attribute, parts);
+      const merged = this.#merged(operation, attribute, parts, kind);
       if (!isThenable(merged)) return put(merged);
       return merged.then((value) => {
         this.#judgeWrite(attribute, kind);
@@ -168,10 +168,15 @@ export class AttributeAccess {
   }
 
   /** What the parts make of the value. Where they leave some of it as it is, a handler that gives the value is asked for it. */
-  #merged(operation: Operation, attribute: Attribute, parts: readonly Part[]): Uint8Array | Promise<Uint8Array> {
+  #merged(
+    operation: Operation,
+    attribute: Attribute,
+    parts: readonly Part[],
+    kind: "write" | "command" | "execute",
+  ): Uint8Array | Promise<Uint8Array> {
     if (!needsBase(attribute, parts)) return mergeParts(attribute, parts);
     if (isStored(attribute)) return mergeParts(attribute, parts, attribute.value);
-    return after(this.#value(operation, attribute, 0), (base) => {
+    return after(this.#value(operation, attribute, 0, kind), (base) => {
       operation.throwIfGivenUp();
       return mergeParts(attribute, parts, base);
     });
@@ -197,7 +202,7 @@ export class AttributeAccess {
     const judgeAndMerge = ({ attribute, parts }: PreparedWrite): void | Promise<void> =>
       this.#about(operation, attribute, () =>
         after(this.permitWrite(operation, attribute, "execute"), () =>
-          after(this.#merged(operation, attribute, parts), (value) => void values.set(attribute, value)),
+          after(this.#merged(operation, attribute, parts, "execute"), (value) => void values.set(attribute, value)),
         ),
       );
     const handOver = ({ attribute }: PreparedWrite): void | Promise<void> =>

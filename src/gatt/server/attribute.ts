@@ -18,6 +18,7 @@ interface AttributeOptions {
   readonly maxLength?: number | undefined;
   readonly fixedLength?: boolean | undefined;
   readonly read?: ReadHandler | undefined;
+  readonly readEachPart?: boolean | undefined;
   readonly write?: WriteHandler | undefined;
 }
 
@@ -44,6 +45,8 @@ export class Attribute {
   readonly maxLength: number;
   readonly fixedLength: boolean;
   readonly read: ReadHandler | undefined;
+  /** `read` is asked for each part of a long read. */
+  readonly readEachPart: boolean;
   readonly write: WriteHandler | undefined;
 
   constructor(handle: number, serviceHandle: number, options: AttributeOptions) {
@@ -61,6 +64,7 @@ export class Attribute {
     this.fixedLength = options.fixedLength ?? false;
     this.maxLength = this.fixedLength ? this.value.length : (options.maxLength ?? MAX_VALUE_LENGTH);
     this.read = options.read;
+    this.readEachPart = options.readEachPart ?? false;
     this.write = options.write;
   }
 

@@ -249,7 +249,7 @@ export class BearerServer implements AttServerSide {
     if (offset > value.length) throw new AttError(AttErrorCode.InvalidOffset);
     const room = this.bearer.responseLimit - 1;
     // A part that fills the PDU is followed by another request, even where nothing is left.
-    if (attribute.read) this.#longRead.onPart(attribute, value, value.length - offset < room);
+    if (attribute.read && !attribute.readEachPart) this.#longRead.onPart(attribute, value, value.length - offset < room);
     const part = value.subarray(offset, offset + room);
     const writer = new FrameWriter(this.bearer.channel.allocate(1 + part.length), opcode + 1);
     writer.bytes(part);

@@ -12,7 +12,8 @@ const type = (value: number): Uuid => Uuid.from(value);
 const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >> 8);
 const joined = (...parts: Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
 
-const isCccd = ({ uuid }: DescriptorDefinition): boolean => Uuid.from(uuid).short === GattUuid.ClientCharacteristicConfiguration;
+const isCccd = ({ uuid, read, write }: DescriptorDefinition): boolean =>
+  !read && !write && Uuid.from(uuid).short === GattUuid.ClientCharacteristicConfiguration;
 const isSubscribable = (bits: number): boolean => hasProperty(bits, "notify") || hasProperty(bits, "indicate");
 
 /** Descriptors in the order of their handles, those that properties ask for included. */
@@ -64,14 +65,16 @@ export function buildService(definition: ServiceDefinition, handle: number): Bui
     const charUuid = Uuid.from(characteristic.uuid);
     const valueHandle = handle + attributes.length + 1;
     const declared = declare(GattUuid.Characteristic, joined(Uint8Array.of(bits & 0xff), u16(valueHandle), charUuid.attBytes));
-    const { permissions } = characteristic;
+    const { permissions, anyWrite } = characteristic;
+    const writable = hasProperty(bits, "write") || hasProperty(bits, "reliable-write");
+    const commandable = hasProperty(bits, "write-without-response");
     const value = add({
       ...valueOptions(characteristic),
       kind: specialKind(uuid, charUuid, characteristic),
       type: charUuid,
       readable: hasProperty(bits, "read"),
-      writable: hasProperty(bits, "write") || hasProperty(bits, "reliable-write"),
-      commandable: hasProperty(bits, "write-without-response"),
+      writable: writable || (anyWrite === true && commandable),
+      commandable: commandable || (anyWrite === true && writable),
     });
     const subscribeRequirement = toRequirement(permissions?.subscribe ?? permissions?.read);
     let cccdHandle: number | undefined;
@@ -86,14 +89,17 @@ export function buildService(definition: ServiceDefinition, handle: number): Bui
           writable: true,
           writeRequirement: subscribeRequirement,
         }).handle;
-      } else
-        add({
-          ...valueOptions(descriptor),
-          kind: "value",
-          type: Uuid.from(descriptor.uuid),
-          readable: true,
-          writable: descriptor.writable ?? descriptor.write !== undefined,
-        });
+        continue;
+      }
+      const isWritable = descriptor.writable ?? descriptor.write !== undefined;
+      add({
+        ...valueOptions(descriptor),
+        kind: "value",
+        type: Uuid.from(descriptor.uuid),
+        readable: descriptor.readable ?? true,
+        writable: isWritable,
+        commandable: isWritable && descriptor.anyWrite === true,
+      });
     }
     const local = new LocalCharacteristic({
       uuid: charUuid,
@@ -113,12 +119,13 @@ export function buildService(definition: ServiceDefinition, handle: number): Bui
 }
 
 function valueOptions(definition: CharacteristicDefinition | DescriptorDefinition) {
-  const { value, maxLength, fixedLength, permissions, read, write } = definition;
+  const { value, maxLength, fixedLength, permissions, read, readEachPart, write } = definition;
   return {
     value,
     maxLength,
     fixedLength,
     read,
+    readEachPart,
     write,
     readRequirement: toRequirement(permissions?.read),
     writeRequirement: toRequirement(permissions?.write),

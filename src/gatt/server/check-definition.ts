@@ -26,7 +26,17 @@ import type {
 // A definition is written by hand, and what is mistyped in it would otherwise be a default: a characteristic that anybody may read, a handler
 // that is never called.
 
-const VALUE = { uuid: true, value: true, maxLength: true, fixedLength: true, permissions: true, read: true, write: true } as const;
+const VALUE = {
+  uuid: true,
+  value: true,
+  maxLength: true,
+  fixedLength: true,
+  permissions: true,
+  anyWrite: true,
+  read: true,
+  readEachPart: true,
+  write: true,
+} as const;
 const SERVICE = optionNames<ServiceDefinition>({ uuid: true, primary: true, includes: true, characteristics: true, handle: true });
 const CHARACTERISTIC = optionNames<CharacteristicDefinition>({
   ...VALUE,
@@ -35,7 +45,7 @@ const CHARACTERISTIC = optionNames<CharacteristicDefinition>({
   description: true,
   descriptors: true,
 });
-const DESCRIPTOR = optionNames<DescriptorDefinition>({ ...VALUE, writable: true });
+const DESCRIPTOR = optionNames<DescriptorDefinition>({ ...VALUE, readable: true, writable: true });
 const LOOSE = optionNames<LooseValueDefinition>({ ...VALUE, properties: true });
 const PERMISSIONS = optionNames<AttributePermissions>({ read: true, write: true, subscribe: true });
 
@@ -73,6 +83,7 @@ function checkCharacteristic(service: string, definition: CharacteristicDefiniti
   for (const descriptor of checkList<DescriptorDefinition>(`${what}: descriptors`, definition.descriptors)) {
     checkNames(`${what}: descriptor`, descriptor, DESCRIPTOR);
     const named = `${what}: descriptor ${Uuid.from(descriptor.uuid)}`;
+    checkBoolean(`${named}: readable`, descriptor.readable);
     checkBoolean(`${named}: writable`, descriptor.writable);
     checkValue(named, descriptor);
   }
@@ -92,6 +103,8 @@ function checkValue(what: string, definition: DescriptorDefinition | Characteris
   const longest = maxLength === undefined ? MAX_VALUE_LENGTH : checkInteger(`${what}: maxLength`, maxLength, 0, MAX_VALUE_LENGTH);
   if (value !== undefined) checkOctets(`${what}: value`, value, { maxLength: longest });
   checkBoolean(`${what}: fixedLength`, fixedLength);
+  checkBoolean(`${what}: anyWrite`, definition.anyWrite);
+  checkBoolean(`${what}: readEachPart`, definition.readEachPart);
   if (fixedLength && value === undefined) throw new ArgumentError(`${what}: fixedLength needs a value, whose length is kept`);
   checkFunction(`${what}: read`, read);
   checkFunction(`${what}: write`, write);

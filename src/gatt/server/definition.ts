@@ -39,7 +39,7 @@ export interface GattRequest {
   readonly handle: number;
   /** For a read, what the client asked for (the handler gives the whole value all the same). 0 for a write: prepared parts were merged. */
   readonly offset: number;
-  /** "command" is not answered; "execute" ends a long or reliable write. */
+  /** "command" is not answered; "execute" ends a long or reliable write. A `read` handler sees it too where it is asked for the rest of the value. */
   readonly operation: "read" | "write" | "command" | "execute";
   /** Aborts when the link is lost or the handler took too long. */
   readonly signal: AbortSignal;
@@ -81,13 +81,19 @@ export interface ValueDefinition {
   /** The value keeps the length of `value`: a shorter write changes its beginning, a longer one is refused. */
   readonly fixedLength?: boolean | undefined;
   readonly permissions?: AttributePermissions | undefined;
+  /** What may be written may be by request and by command alike. By default the properties say how, and a descriptor is written by request. */
+  readonly anyWrite?: boolean | undefined;
   readonly read?: ReadHandler | undefined;
+  /** `read` is asked anew for each part of a long read. By default all parts are of the value that it gave for the first. */
+  readonly readEachPart?: boolean | undefined;
   /** Is handed every write; the stored `value` then changes only where the handler sets it. */
   readonly write?: WriteHandler | undefined;
 }
 
 export interface DescriptorDefinition extends ValueDefinition {
-  /** Whether clients may write it; readable it always is. */
+  /** True unless given. */
+  readonly readable?: boolean | undefined;
+  /** Whether clients may write it; true where there is a `write` handler, unless given. */
   readonly writable?: boolean | undefined;
 }
 
@@ -98,7 +104,8 @@ export interface CharacteristicDefinition extends ValueDefinition {
   readonly description?: string | undefined;
   /**
    * Descriptors in this order. A Client Characteristic Configuration is put before them for "notify" and "indicate", and an Extended
-   * Properties descriptor for "reliable-write" and "writable-auxiliaries"; listing 0x2902 without a value places it elsewhere.
+   * Properties descriptor for "reliable-write" and "writable-auxiliaries"; listing 0x2902 without a value places it elsewhere. With handlers of
+   * its own, of a characteristic that is neither notified nor indicated, it is a descriptor like any other.
    */
   readonly descriptors?: readonly DescriptorDefinition[] | undefined;
 }

@@ -103,6 +103,14 @@ export class LocalCharacteristic {
     return this.#configured.map((subscriber) => subscriber.peer);
   }
 
+  /** What this peer has configured, as far as it may be sent now: not before the link is secure enough, or while the peer has to hear of a change. */
+  configuredBy(peer: GattPeer): { readonly notify: boolean; readonly indicate: boolean } {
+    return {
+      notify: this.#find(this.#notifiable, peer) !== undefined,
+      indicate: this.#find(this.#indicatable, peer) !== undefined,
+    };
+  }
+
   /**
    * Sends a notification to every subscriber; resolves when all of them were handed to their links, in the order of the calls. Each peer
    * gets as much of `value` as its MTU allows. Without a subscriber nothing is sent.
