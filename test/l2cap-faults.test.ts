@@ -105,7 +105,7 @@ test.each(["lose", "double", "cut", "swap", "falsify", "end"] as const)(
   "a packet is struck (%s), one after the other: everything settles, nothing leaks",
   async (kind) => {
     let felt = 0;
-    for (const index of samples({ of: "packets of channels' life, each to be struck", at: kind }, undisturbed.packets, 6)) {
+    for (const index of samples({ of: "packets of channels' life, each to be struck", at: kind }, undisturbed.packets, 4)) {
       const { errors } = await live({ index, kind }).catch((error: unknown) => {
         throw new Error(`packet ${index}: ${error}`, { cause: error });
       });

@@ -33,7 +33,7 @@ export class LinkGate {
 
   /** What arrives has to be handed to `keep`. */
   get isActive(): boolean {
-    return this.#draining || this.isShut || this.#held.length + this.#pdus.length > 0;
+    return this.#draining || this.isShut;
   }
 
   /** Nothing is to be delivered now; with a gap in it, never again. */

@@ -58,7 +58,7 @@ test("random packets are answered or dropped, never thrown, and everything is se
       await Promise.allSettled([...waits, ...channels.channels.map(({ closed }) => closed)]);
       expect([clock.pending, channels.channels, listener.channels, hci.acl.freePackets]).toEqual([[], [], [], 64]);
     }),
-    { numRuns: 30 },
+    { numRuns: 15 },
   );
 });
 
