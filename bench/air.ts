@@ -24,7 +24,7 @@ const KEY = new Uint8Array(16).fill(9);
 const NO_PEER = new Address(new Uint8Array(6), 0);
 
 /** The least of a host: it sends one command after the other without looking at what is answered, counts what it gets, and gives keys when asked. */
-class LeastHost {
+export class LeastHost {
   readonly controller: Controller;
   readonly #transport: Controller["transport"];
   /** The one under way first. */
@@ -59,6 +59,14 @@ class LeastHost {
     packet.set([PacketType.AclData, this.handle & 0xff, this.handle >> 8, octets & 0xff, octets >> 8]);
     this.credits--;
     this.#transport.send(packet);
+  }
+
+  /** Sends packets of so many octets, one more whenever there is room. */
+  fill(octets: number): void {
+    this.onCredit = () => {
+      while (this.credits > 0) this.data(octets);
+    };
+    this.onCredit();
   }
 
   #onPacket(packet: Uint8Array): void {
@@ -99,12 +107,17 @@ function scan(host: LeastHost, intervalMs: number, windowMs: number, filterDupli
   host.send(LeSetScanEnable, { leScanEnable: true, filterDuplicates });
 }
 
-function newAir(options: Partial<AirOptions> = {}): { air: Air; clock: VirtualClock } {
+export function newAir(options: Partial<AirOptions> = {}): { air: Air; clock: VirtualClock } {
   const clock = new VirtualClock();
   return { clock, air: new Air({ clock, seed: 1, traceCapacity: 0, ...options }) };
 }
 
-async function pairs(air: Air, clock: VirtualClock, count: number, { encrypted = false, intervalMs = 30 } = {}): Promise<LeastHost[][]> {
+export async function pairs(
+  air: Air,
+  clock: VirtualClock,
+  count: number,
+  { encrypted = false, intervalMs = 30 } = {},
+): Promise<LeastHost[][]> {
   const made: LeastHost[][] = [];
   for (let i = 0; i < count; i++) {
     const [central, peripheral] = [new LeastHost({ air, name: `central${i}` }), new LeastHost({ air, name: `peripheral${i}` })];
@@ -207,11 +220,7 @@ export const airRows: readonly Row[] = [
   row("air: one link at its limit, 251 octets", async () => {
     const { air, clock } = newAir();
     const [[central]] = (await pairs(air, clock, 1, { intervalMs: 15 })) as [LeastHost[]];
-    const pump = (): void => {
-      while (central!.credits > 0) central!.data(251);
-    };
-    central!.onCredit = pump;
-    pump();
+    central!.fill(251);
     return clock;
   }),
 ];

@@ -8,7 +8,7 @@ import type { Row } from "./harness.ts";
 export const REPORTS_REFERENCE = { "leading JavaScript host": 320_000, "C stack": 7_600_000 };
 export const NOTIFICATIONS_REFERENCE = { "leading JavaScript host": 790_000, "C stack": 8_500_000 };
 
-const HANDLE = 0x40;
+export const HANDLE = 0x40;
 /** Notifications of 20 octets: ATT opcode, handle, value. */
 const PDU_LENGTH = 23;
 

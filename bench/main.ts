@@ -2,8 +2,9 @@ import { airRows } from "./air.ts";
 import { gattRows } from "./gatt.ts";
 import { main } from "./harness.ts";
 import { hciRows } from "./hci.ts";
+import { l2capRows } from "./l2cap.ts";
 import { mcumgrRows } from "./mcumgr.ts";
 import { mgmtRows } from "./mgmt.ts";
 import { stackRows } from "./stack.ts";
 
-await main([...hciRows, ...gattRows, ...stackRows, ...mgmtRows, ...mcumgrRows, ...airRows], import.meta.url);
+await main([...hciRows, ...l2capRows, ...gattRows, ...stackRows, ...mgmtRows, ...mcumgrRows, ...airRows], import.meta.url);
