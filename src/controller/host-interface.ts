@@ -1,6 +1,14 @@
 import { type Air, AirEvent } from "../air/index.ts";
 import { ArgumentError, SeededRandom } from "../core/index.ts";
-import { DataBufferOverflow, EventCode, type EventDeclaration, encodeEvent, HardwareError, PacketType } from "../hci/index.ts";
+import {
+  allocateFrame,
+  DataBufferOverflow,
+  EventCode,
+  type EventDeclaration,
+  encodeEvent,
+  HardwareError,
+  PacketType,
+} from "../hci/index.ts";
 import { type HciFault, HciPath, type HciPathOptions } from "./hci-path.ts";
 import { copyOctets } from "./link/acl-queue.ts";
 
@@ -125,9 +133,13 @@ export class HostInterface {
    * (see `tellCompleted`).
    */
   completed(connectionHandle: number): void {
+    if (this.#air.mode === "instant") {
+      this.send(Uint8Array.of(PacketType.Event, EventCode.NumberOfCompletedPackets, 5, 1, connectionHandle, connectionHandle >> 8, 1, 0));
+      return;
+    }
     const count = (this.#completed.get(connectionHandle) ?? 0) + 1;
     this.#completed.set(connectionHandle, count);
-    if (count >= this.#completedTogether || this.#air.mode === "instant") this.#tellCompleted();
+    if (count >= this.#completedTogether) this.#tellCompleted();
   }
 
   /** What is done is told now; with `mayWait` within a millisecond, together with what other connections have by then. */
@@ -170,7 +182,7 @@ export class HostInterface {
   /** One ACL packet with `bytes` from `offset` to `end` to the host; `start` says whether an L2CAP PDU begins in it. */
   acl(handle: number, start: boolean, bytes: Uint8Array, offset: number, end: number): void {
     const length = end - offset;
-    const packet = new Uint8Array(5 + length);
+    const packet = allocateFrame(5 + length);
     packet[0] = PacketType.AclData;
     packet[1] = handle;
     packet[2] = (handle >> 8) | (start ? 0x20 : 0x10); // PB flag 0b10 or 0b01, Vol 4 Part E 5.4.2

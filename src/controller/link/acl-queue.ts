@@ -1,3 +1,5 @@
+import { allocateFrame } from "../../hci/index.ts";
+
 interface AclPacket {
   /** The H4 packet as the host sent it. */
   readonly bytes: Uint8Array;
@@ -41,7 +43,7 @@ export class AclQueue {
     const head = this.#packets[0];
     if (!head) return undefined;
     const length = Math.min(maxOctets, head.bytes.length - head.at);
-    const pdu = new Uint8Array(HEADER_OCTETS + length);
+    const pdu = allocateFrame(HEADER_OCTETS + length);
     pdu[0] = head.isStart ? 2 : 1;
     pdu[1] = length;
     copyOctets(head.bytes, head.at, length, pdu, HEADER_OCTETS);
