@@ -228,7 +228,8 @@ function stream(near: CreditBasedChannel, far: CreditBasedChannel): (count: numb
   const chunk = new Uint8Array(65_536);
   return async (count) => {
     const sending = (async () => {
-      for (let octets = 0; octets < count; octets += chunk.length) await writer.write(chunk.subarray(0, Math.min(chunk.length, count - octets)));
+      for (let octets = 0; octets < count; octets += chunk.length)
+        await writer.write(chunk.subarray(0, Math.min(chunk.length, count - octets)));
     })();
     for (let octets = 0; octets < count; ) octets += (await reader.read()).value!.length;
     await sending;

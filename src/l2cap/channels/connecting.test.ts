@@ -34,7 +34,7 @@ test("L2CAP/LE/CFC/BV-03-C: a channel is asked for and opened with what both sid
 test("the defaults fill link layer packets, and their credits carry both directions at once", async () => {
   const { channels, sent } = await openL2capPeer();
   void channels.connect(0x25).catch(() => undefined);
-  expect(sent()).toEqual([`5 ${signal(0x14, 1, 0x25, 0x40, 2221, 247, 64)}`]);
+  expect(sent()).toEqual([`5 ${signal(0x14, 1, 0x25, 0x40, 2221, 247, 128)}`]);
   void channels.connect(0x25, { mtu: 65535, mps: 23 }).catch(() => undefined);
   expect(sent()).toEqual([`5 ${signal(0x14, 2, 0x25, 0x41, 65535, 23, 5699)}`]);
   void channels.connect(0x25, { mtu: 1000, mps: 100, receiveWindow: 1 }).catch(() => undefined);

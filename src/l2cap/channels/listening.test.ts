@@ -79,7 +79,7 @@ test("maxChannels counts what is open on all links", async () => {
   expect(sent().map((line) => line.slice(2))).toEqual([
     signal(0x15, 3, 0, 0, 0, 0, 4),
     signal(0x07, 4, 0x40, 0x60),
-    signal(0x15, 5, 0x40, 2221, 247, 64, 0),
+    signal(0x15, 5, 0x40, 2221, 247, 128, 0),
   ]);
   expect(listener.channels.map(({ remoteCid }) => remoteCid)).toEqual([0x61, 0x64]);
 });
