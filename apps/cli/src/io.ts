@@ -3,7 +3,7 @@ import type { Clock } from "jelling/async";
 /** Where a command's words go. */
 export interface TextSink {
   /** False when the sink wants no more until `drained`. */
-  write(text: string): boolean;
+  write(text: string | Uint8Array): boolean;
   readonly isTTY: boolean;
   readonly columns: number | undefined;
   /** Resolves when the sink takes more. */
@@ -18,6 +18,8 @@ export interface Io {
   readonly stderr: TextSink;
   /** Whether somebody sits at the keyboard. */
   readonly stdinIsTTY: boolean;
+  /** What standard input brings, as it comes; read once. @throws `signal.reason` · the system's error */
+  stdin(signal: AbortSignal): AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Asks the person; only called where there is one. */
   readonly ask: Questions;

@@ -71,6 +71,17 @@ function prompts(onInterrupt: () => void): Questions {
   };
 }
 
+async function* standardInput(signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  signal.throwIfAborted();
+  const { addAbortSignal } = await import("node:stream");
+  try {
+    yield* addAbortSignal(signal, process.stdin) as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
 /** The process's own streams and signals. A second signal ends the process at once. */
 export function nodeIo(): Io {
   const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
@@ -92,6 +103,7 @@ export function nodeIo(): Io {
     stdout: sinkOf(process.stdout, stop),
     stderr: sinkOf(process.stderr, () => {}),
     stdinIsTTY: process.stdin.isTTY === true,
+    stdin: standardInput,
     env: process.env,
     ask: prompts(() => stop("interrupted")),
     onStop: (handler) => {

@@ -4,6 +4,7 @@ import { type CommonOptions, Context, LOG_LEVELS } from "./context.ts";
 import { parseDuration, parsePasskey, parseWhole } from "./duration.ts";
 import { UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
+import { l2capCommands } from "./l2cap-program.ts";
 import { mcumgrCommands } from "./mcumgr-program.ts";
 import { mgmtCommands } from "./mgmt-program.ts";
 
@@ -171,6 +172,8 @@ Examples:
     .action(run(() => import("./commands/bonds.ts"), "remove", { capture: NO_PACKETS }));
 
   pumpCommands(program.command("pump").description("MiniMed 700-series pumps: a demonstration, pairing, reading"), run, duration);
+
+  l2capCommands(program.command("l2cap"), run, address);
 
   mgmtCommands(program.command("mgmt"), run);
 

@@ -1,4 +1,4 @@
-import type { Clock } from "jelling/async";
+import { type Clock, onAbort } from "jelling/async";
 import type { Io, StopReason, TextSink } from "../src/io.ts";
 import { main } from "../src/run.ts";
 
@@ -20,15 +20,17 @@ export interface FakeIoOptions {
   answers?: (string | boolean)[];
   /** Of what is simulated, and of `--timeout`. */
   clock?: Clock;
+  /** What standard input brings; nothing where it is not said. */
+  stdin?: AsyncIterable<Uint8Array>;
 }
 
 /** Streams that remember, and signals on demand. */
-export function fakeIo({ env = {}, isTTY = false, columns = 80, answers, clock }: FakeIoOptions = {}): FakeIo {
+export function fakeIo({ env = {}, isTTY = false, columns = 80, answers, clock, stdin }: FakeIoOptions = {}): FakeIo {
   const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
   let watchers: (() => void)[] = [];
   const sink = (store: { text: string }): TextSink => ({
     write: (text) => {
-      store.text += text;
+      store.text += typeof text === "string" ? text : Buffer.from(text).toString("latin1");
       for (const watch of watchers) watch();
       return true;
     },
@@ -45,6 +47,17 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80, answers, clock }
     stdout: sink(out),
     stderr: sink(err),
     stdinIsTTY: answers !== undefined,
+    stdin: async function* (signal) {
+      if (!stdin) return;
+      const chunks = stdin[Symbol.asyncIterator]();
+      const aborted = new Promise<never>((_, reject) => onAbort(signal, () => reject(signal.reason)));
+      aborted.catch(() => undefined);
+      for (;;) {
+        const { done, value } = await Promise.race([chunks.next(), aborted]);
+        if (done) return;
+        yield value;
+      }
+    },
     clock,
     ask: {
       yesNo: (question) => {

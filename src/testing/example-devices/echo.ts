@@ -1,3 +1,4 @@
+import type { CreditBasedChannel } from "../../l2cap/index.ts";
 import { deviceInformation, type ExampleDevice, text } from "./kind.ts";
 
 /** Service and characteristics of the echo device. */
@@ -9,7 +10,15 @@ export const ECHO = Object.freeze({
   long: "7d1a0003-6563-4f68-8c05-6a656c6c7921",
   /** Only on an encrypted link. */
   secret: "7d1a0004-6563-4f68-8c05-6a656c6c7921",
+  /** Credit based channels whose SDUs come back. */
+  spsm: 0x80,
 });
+
+/** Sends back what comes, cut where the peer takes less than it sends; a slow reader at the other end is waited for. */
+async function sendBack(channel: CreditBasedChannel): Promise<void> {
+  for await (const sdu of channel)
+    for (let at = 0; at === 0 || at < sdu.length; at += channel.peerMtu) await channel.send(sdu.subarray(at, at + channel.peerMtu));
+}
 
 /** For trying things: says back what it is told, has a long value and one that needs pairing. */
 export const echo: ExampleDevice = {
@@ -49,5 +58,12 @@ export const echo: ExampleDevice = {
     const characteristic = service.characteristic(ECHO.echo)!;
     deviceInformation(server, "Echo");
     return { [Symbol.dispose]: () => {} };
+  },
+  listen(listeners) {
+    const listener = listeners.listen(ECHO.spsm);
+    listener.onChannel = (channel) => {
+      sendBack(channel).catch(() => undefined); // the channel has ended
+    };
+    return listener;
   },
 };

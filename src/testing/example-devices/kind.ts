@@ -1,7 +1,9 @@
 import type { Clock } from "../../async/index.ts";
 import type { RandomSource } from "../../core/index.ts";
+import type { Connection } from "../../device/index.ts";
 import type { AdvertisingDataFields } from "../../gap/index.ts";
 import type { GattServer, LocalService } from "../../gatt/index.ts";
+import type { L2capListeners } from "../../l2cap/index.ts";
 
 /** What a simulated device lives on. */
 export interface ExampleDeviceBody {
@@ -15,6 +17,8 @@ export interface ExampleDevice {
   readonly advertised: AdvertisingDataFields;
   /** Adds the services, and keeps their values alive until the result is disposed. */
   serve(server: GattServer, body: ExampleDeviceBody): Disposable;
+  /** Takes credit based channels, until the result is disposed. */
+  listen?(listeners: L2capListeners<Connection>): Disposable;
 }
 
 /** Calls `act` every `ms` of the clock's time. */

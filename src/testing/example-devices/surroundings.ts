@@ -108,6 +108,7 @@ export async function startExampleDevice(
   random: SeededRandom,
 ): Promise<AsyncDisposable> {
   const services = kind.serve(device.gattServer, { clock: device.clock, random });
+  const listener = kind.listen?.(device.l2cap);
   const { serviceUuids = [], ...advertised } = kind.advertised;
   const advertising = await device.advertise({
     data: { ...advertised, serviceUuids },
@@ -118,6 +119,7 @@ export async function startExampleDevice(
   return {
     [Symbol.asyncDispose]: async () => {
       services[Symbol.dispose]();
+      listener?.[Symbol.dispose]();
       await advertising[Symbol.asyncDispose]();
     },
   };

@@ -39,6 +39,7 @@ export async function advertise(context: Context, options: Options): Promise<voi
     ),
   );
   using _services = kind.serve(device.gattServer, { clock: device.clock, random: new SeededRandom(1, options.device) });
+  using _listener = kind.listen?.(device.l2cap);
   using deadline = context.deadline(undefined, "advertising");
   await using advertising = await device.advertise({
     data: kind.advertised,
