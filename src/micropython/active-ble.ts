@@ -7,6 +7,7 @@ import type { HciTransport } from "../hci/index.ts";
 import type { BondStore } from "../smp/index.ts";
 import type { Activation } from "./activation.ts";
 import { addressFields } from "./addresses.ts";
+import { Channels } from "./channels.ts";
 import { GattClientPart } from "./client.ts";
 import { AddrMode } from "./constants.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -58,6 +59,7 @@ export class ActiveBle implements Activation {
   readonly services: GattServices;
   readonly updates: GattUpdates;
   readonly pairing: Pairing;
+  readonly channels: Channels;
   /** The device has ended by itself: its controller is gone. */
   onLost: ((error: BleError) => void) | undefined;
   #isClosed = false;
@@ -79,6 +81,7 @@ export class ActiveBle implements Activation {
     this.services = new GattServices(this);
     this.updates = new GattUpdates(this, this.services);
     this.pairing = new Pairing(this, context.secrets);
+    this.channels = new Channels(this);
     device.onConnection((connection) => this.links.onConnection(connection));
     device.on("closed", (error) => {
       if (!this.#isClosed) callOut(this.onLost, error);

@@ -20,3 +20,8 @@ export function checkTruth(what: string, value: unknown): boolean {
 export function checkConnHandle(value: unknown): number {
   return checkInt("connHandle", value, 0, 0xffff);
 }
+
+/** An own channel identifier. Whether there is such a channel is another question. @throws {BleArgumentError} */
+export function checkCid(value: unknown): number {
+  return checkInt("cid", value, 0, 0xffff);
+}

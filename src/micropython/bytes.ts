@@ -15,3 +15,11 @@ export function toOctets(what: string, value: Bytes): Uint8Array {
     return (value as { toLittleEndian(): Uint8Array }).toLittleEndian();
   throw new BleArgumentError("TypeError", `${what}: expected octets, text or a UUID, got ${kindOf(value)}`);
 }
+
+/** The memory of a buffer, to write to. @throws {BleArgumentError} TypeError: nothing that can be written to */
+export function toWritable(what: string, value: ArrayBufferLike | ArrayBufferView): Uint8Array {
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof ArrayBuffer || (typeof SharedArrayBuffer === "function" && value instanceof SharedArrayBuffer))
+    return new Uint8Array(value);
+  throw new BleArgumentError("TypeError", `${what}: expected octets to write to, got ${kindOf(value)}`);
+}

@@ -58,11 +58,7 @@ export class ChannelReceiver {
   }
   set onSdu(onSdu: ((sdu: Uint8Array) => void) | undefined) {
     this.#onSdu = onSdu;
-    while (this.#onSdu && this.#sdus.length > 0) {
-      const frames = this.#frames.shift()!;
-      callOut(this.#onSdu, this.#sdus.shift()!);
-      this.#handedOut(frames);
-    }
+    while (this.#onSdu && this.#sdus.length > 0) this.#handOut(this.#onSdu, this.#sdus.shift()!, this.#frames.shift()!);
   }
 
   /** A K-frame's payload in `bytes[offset, end)`. @returns what is wrong with it; the channel is then to be closed (10.1) */
@@ -152,8 +148,11 @@ export class ChannelReceiver {
   }
 
   #deliver(sdu: Uint8Array, frames: number): void {
-    if (this.#onSdu) callOut(this.#onSdu, sdu);
-    else if (this.#readers.length > 0) this.#readers.shift()!.resolve(sdu);
+    if (this.#onSdu) {
+      this.#handOut(this.#onSdu, sdu, frames);
+      return;
+    }
+    if (this.#readers.length > 0) this.#readers.shift()!.resolve(sdu);
     else {
       this.#sdus.push(sdu);
       this.#frames.push(frames);
@@ -161,6 +160,14 @@ export class ChannelReceiver {
       return;
     }
     this.#handedOut(frames);
+  }
+
+  /** With manual credits the SDU counts as handed out within the call: its reader may be done with it there. */
+  #handOut(onSdu: (sdu: Uint8Array) => void, sdu: Uint8Array, frames: number): void {
+    const { isManual } = this.#options;
+    if (isManual) this.#unconsumed.push(frames);
+    callOut(onSdu, sdu);
+    if (!isManual) this.#release(frames);
   }
 
   #handedOut(frames: number): void {

@@ -375,6 +375,15 @@ test('credits: "manual": they go back when the program says so', async () => {
   expect(() => channel.consumed(-1)).toThrow("consumed: sdus");
 });
 
+test('credits: "manual": a callback may be done with its SDU within the call', async () => {
+  const { channel, frame, credits } = await open({ mtu: 23, receiveWindow: 2 * 23, credits: "manual" });
+  frame("010001"); // waits
+  channel.onSdu = () => channel.consumed();
+  expect(credits()).toEqual([1]);
+  frame("010002");
+  expect(credits()).toEqual([1]);
+});
+
 test("L2CAP/COS: a peer that makes short K-frames and has no credit in the middle of an SDU gets what it needs, one at a time", async () => {
   const { channel, frame, credits } = await open({ mtu: 23, mps: 23, receiveWindow: 2 * 23 });
   frame("0800");
