@@ -65,12 +65,21 @@ export type {
   ManufacturerData,
   OnAdvertisement,
   OwnAddressKind,
+  PackedAdvertisingData,
+  PackOptions,
   ResolveAddress,
   ScanOptions,
   ScanReports,
   ServiceData,
 } from "./gap/index.ts";
-export { Advertisement, AdvertisingData, type AdvertisingDataFields, type AdvertisingDataLike, MemoryBondStore } from "./gap/index.ts";
+export {
+  Advertisement,
+  AdvertisingData,
+  type AdvertisingDataFields,
+  type AdvertisingDataLike,
+  MemoryBondStore,
+  packAdvertisingData,
+} from "./gap/index.ts";
 export type {
   Access,
   AccessRequirement,

@@ -1,14 +1,14 @@
 import { Broadcast, type Clock, type Flow, type OperationOptions, onAbort, Pending } from "../async/index.ts";
 import type { Address } from "../core/address.ts";
 import { checkOperation, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
-import { StateError } from "../core/error.ts";
-import { type Advertiser, AdvertisingData, type AdvertisingDataLike, type AdvertisingSession } from "../gap/index.ts";
+import { StateError, TimeoutError } from "../core/error.ts";
+import { type Advertiser, type AdvertisingDataFields, type AdvertisingDataLike, type AdvertisingSession, givenData } from "../gap/index.ts";
 import type { Connection } from "./connection.ts";
 
 /** Connections kept for a loop that has not begun; more are still connected and served, but not handed out here. */
 const BACKLOG = 16;
 const SIGNAL_OPTION = optionNames<{ signal?: AbortSignal | undefined }>({ signal: true });
-const UPDATE_OPTIONS = optionNames<AdvertisingUpdate>({ data: true, scanResponse: true });
+const UPDATE_OPTIONS = optionNames<AdvertisingUpdate>({ data: true, scanResponse: true, payload: true });
 
 /** What of an advertisement can change while it is on the air. */
 export interface AdvertisingUpdate {
@@ -16,6 +16,8 @@ export interface AdvertisingUpdate {
   readonly data?: AdvertisingDataLike | undefined;
   /** At most 31 octets. */
   readonly scanResponse?: AdvertisingDataLike | undefined;
+  /** In place of both: one description, divided over them (see `packAdvertisingData`). */
+  readonly payload?: AdvertisingDataFields | undefined;
 }
 
 interface AdvertisingParts {
@@ -23,6 +25,7 @@ interface AdvertisingParts {
   readonly session: AdvertisingSession;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Made by `Device.advertise`, and by nobody else. */
@@ -38,6 +41,7 @@ export class Advertising implements AsyncDisposable {
   /** Callers of `connection`, in the order of their calls. */
   readonly #waiting = new Set<Pending<Connection>>();
   readonly #listener: Disposable;
+  readonly #timer: Disposable | undefined;
   #isOver: { readonly error: unknown } | undefined;
 
   static {
@@ -49,6 +53,11 @@ export class Advertising implements AsyncDisposable {
     this.#session = at.session;
     this.#clock = at.clock;
     this.#listener = onAbort(at.signal, () => at.advertiser.abandon(at.session, at.signal?.reason));
+    const { timeoutMs = Number.POSITIVE_INFINITY } = at;
+    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      const error = new TimeoutError("advertising", timeoutMs);
+      this.#timer = at.clock.setTimer(timeoutMs, "end of advertising", () => at.advertiser.abandon(at.session, error));
+    }
     at.session.onEnd = (error) => this.#end(error);
     if (at.session.ended) this.#end(at.session.ended.error);
   }
@@ -64,7 +73,7 @@ export class Advertising implements AsyncDisposable {
 
   /**
    * The connections this advertisement leads to, those made before the first call and still there included. The loop ends when advertising does; with
-   * `signal.reason` if a signal ended it, with an error if the controller did. Several loops see the same connections.
+   * `signal.reason` if a signal ended it, with a TimeoutError if its time was over, with an error if the controller did. Several loops see the same connections.
    */
   connections(options: { signal?: AbortSignal | undefined } = {}): Flow<Connection> {
     checkOptions("connections", options, SIGNAL_OPTION);
@@ -79,7 +88,7 @@ export class Advertising implements AsyncDisposable {
    * The next connection. Each goes to one caller: who asked first.
    *
    * @throws {StateError} advertising was stopped
-   * @throws {TimeoutError} none came in `timeoutMs`
+   * @throws {TimeoutError} none came in `timeoutMs`, this one or that of `advertise`
    */
   async connection(options: OperationOptions = {}): Promise<Connection> {
     checkOperation("connection", options);
@@ -108,11 +117,9 @@ export class Advertising implements AsyncDisposable {
    */
   async update(change: AdvertisingUpdate): Promise<void> {
     checkOptions("update", change ?? null, UPDATE_OPTIONS);
-    const { data, scanResponse } = change;
-    await this.#advertiser.setData(this.#session, {
-      ...(data !== undefined && { data: AdvertisingData.from(data) }),
-      ...(scanResponse !== undefined && { scanResponse: AdvertisingData.from(scanResponse) }),
-    });
+    // What was begun without a scan response cannot get one: its type of advertisement says that scan requests are not answered.
+    const { isScannable } = this.#session;
+    await this.#advertiser.setData(this.#session, givenData("update", change, { scanResponse: isScannable }));
   }
 
   /**
@@ -153,6 +160,7 @@ export class Advertising implements AsyncDisposable {
 
   #end(error: unknown): void {
     this.#listener[Symbol.dispose]();
+    this.#timer?.[Symbol.dispose]();
     // In a later turn of the promises: a connection that ends advertising is handed out first.
     queueMicrotask(() => {
       this.#isOver = { error };

@@ -40,12 +40,10 @@ const DEVICE_OPTIONS = optionNames<DeviceOptions>({
 });
 
 /** What a device adds to the options of the room below. */
-const POLICY = optionNames<Omit<DeviceAdvertiseOptions, keyof AdvertiseOptions> & Omit<DeviceConnectOptions, keyof ConnectOptions>>({
-  policy: true,
-});
-const DEVICE_ADVERTISE_OPTIONS = new Set([...ADVERTISE_OPTIONS, ...POLICY]);
-
-const DEVICE_CONNECT_OPTIONS = new Set([...CONNECT_OPTIONS, ...POLICY]);
+const OF_ADVERTISE = optionNames<Omit<DeviceAdvertiseOptions, keyof AdvertiseOptions>>({ policy: true, timeoutMs: true });
+const OF_CONNECT = optionNames<Omit<DeviceConnectOptions, keyof ConnectOptions>>({ policy: true });
+const DEVICE_ADVERTISE_OPTIONS = new Set([...ADVERTISE_OPTIONS, ...OF_ADVERTISE]);
+const DEVICE_CONNECT_OPTIONS = new Set([...CONNECT_OPTIONS, ...OF_CONNECT]);
 
 /** An object of the program that has these methods, or nothing. */
 function checkMethods(what: string, value: unknown, methods: readonly string[]): void {
@@ -85,6 +83,7 @@ export function checkDeviceOptions(controller: unknown, options: DeviceOptions):
 /** @throws {ArgumentError} */
 export function checkDeviceAdvertiseOptions(options: unknown): void {
   checkOptions("advertise", options, DEVICE_ADVERTISE_OPTIONS);
+  checkTimeout("advertise: timeoutMs", (options as DeviceAdvertiseOptions | undefined)?.timeoutMs);
 }
 
 /** @throws {ArgumentError} */

@@ -111,6 +111,8 @@ export class Connection implements AsyncDisposable {
   readonly #onEnd: ConnectionParts["onEnd"];
   #resolveClosed!: (error: DisconnectedError) => void;
   #ended: DisconnectedError | undefined;
+  /** Made when it is first asked for. */
+  #lost: AbortController | undefined;
   #parameters: LinkParameters;
   #dataLength = INITIAL_DATA_LENGTH;
   #disconnecting: Promise<void> | undefined;
@@ -248,6 +250,15 @@ export class Connection implements AsyncDisposable {
   /** Why the link is gone; `undefined` while it is there. */
   get ended(): DisconnectedError | undefined {
     return this.#ended;
+  }
+
+  /** Aborts when the link is gone, with the reason: ends what else a program does for the sake of this link. */
+  get signal(): AbortSignal {
+    if (!this.#lost) {
+      this.#lost = new AbortController();
+      if (this.#ended) this.#lost.abort(this.#ended);
+    }
+    return this.#lost.signal;
   }
 
   on<K extends keyof ConnectionEvents>(event: K, listener: (value: ConnectionEvents[K]) => void): Disposable {
@@ -544,6 +555,7 @@ export class Connection implements AsyncDisposable {
     this.#manager.close(error);
     this.#link.close(error); // closes the bearer, and with it client and server
     this.#resolveClosed(error);
+    this.#lost?.abort(error);
     this.#onEnd(this, error);
     this.#events.emit("disconnected", error);
   }

@@ -20,7 +20,7 @@ import {
   Scanner,
   type ScanReports,
 } from "../gap/index.ts";
-import { GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
+import { type GattPeer, GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
 import { ControllerError, DisconnectedError, type Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
 import { L2cap, type L2capListeners } from "../l2cap/index.ts";
 import { type BondStore, PairingAttempts } from "../smp/index.ts";
@@ -51,6 +51,8 @@ const CONNECT_PAUSE_MS = [20, 640] as const;
 /** Connection handles, Vol 4 Part E 5.3. */
 const LAST_HANDLE = 0x0eff;
 const EVENTS: readonly (keyof DeviceEvents)[] = ["connection", "closed"];
+const isGattPeer = (peer: AddressLike | GattPeer): peer is GattPeer =>
+  typeof peer === "object" && peer !== null && typeof (peer as Partial<GattPeer>).id === "string";
 const SIGNAL_OPTION = optionNames<{ signal?: AbortSignal | undefined }>({ signal: true });
 
 export type DeviceEvents = {
@@ -204,6 +206,17 @@ export class Device implements AsyncDisposable {
   get links(): Connection[] {
     return [...this.#links.values()];
   }
+  /**
+   * The link to a device: by its identity, or the address it uses on the link, or as handlers of the own server know it (GattPeer); `undefined`
+   * where there is none. `device.linkTo(peer) ?? (await device.connect(peer))` connects where that is needed.
+   *
+   * @throws {ArgumentError} not an address
+   */
+  linkTo(peer: AddressLike | GattPeer): Connection | undefined {
+    if (isGattPeer(peer)) return this.links.find(({ gattPeer }) => gattPeer === peer || gattPeer.id === peer.id);
+    const address = Address.from(peer);
+    return this.links.find(({ peerAddress, peerIdentity }) => peerAddress.equals(address) || peerIdentity.equals(address));
+  }
   /** Why the device is closed; `undefined` while it is open. */
   get ended(): BleError | undefined {
     return this.#closed;
@@ -245,14 +258,16 @@ export class Device implements AsyncDisposable {
    * @throws {ArgumentError} what cannot be advertised
    * @throws {StateError} something is being advertised already
    * @throws {HciError} the controller refuses
+   * @throws {TimeoutError} it was not on the air in `timeoutMs`
    */
   async advertise(options: DeviceAdvertiseOptions = {}): Promise<Advertising> {
     checkDeviceAdvertiseOptions(options);
     this.#throwIfClosed();
-    const { policy: ownPolicy, ...advertise } = options;
+    const { policy: ownPolicy, timeoutMs, ...advertise } = options;
     const policy = mergePolicies(this.#policy, ownPolicy);
+    const { signal } = options;
     const session = await this.#advertiser.advertise(advertise, (created) => {
-      const advertising = createAdvertising({ advertiser: this.#advertiser, session: created, clock: this.clock, signal: options.signal });
+      const advertising = createAdvertising({ advertiser: this.#advertiser, session: created, clock: this.clock, signal, timeoutMs });
       this.#advertisings.set(created, { policy, advertising });
     });
     return this.#advertisings.get(session)!.advertising;
@@ -338,8 +353,7 @@ export class Device implements AsyncDisposable {
 
   async #connectOnce(peer: Address, options: ConnectOptions & { signal: AbortSignal }, policy: ConnectionPolicy): Promise<Connection> {
     const check = (): void => {
-      const known = this.links.some(({ peerAddress, peerIdentity }) => peerAddress.equals(peer) || peerIdentity.equals(peer));
-      if (known) throw new StateError(`there is a link to ${peer} already`);
+      if (this.linkTo(peer)) throw new StateError(`there is a link to ${peer} already`);
     };
     check();
     const bond = this.#bonds.get(peer);

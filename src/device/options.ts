@@ -71,6 +71,8 @@ export interface DeviceOptions {
 }
 
 export interface DeviceAdvertiseOptions extends AdvertiseOptions {
+  /** Stops advertising after so many milliseconds, with a TimeoutError for who waits for a connection; never by default. */
+  readonly timeoutMs?: number | undefined;
   /** Of the connections that answer this advertisement. */
   readonly policy?: ConnectionPolicy | undefined;
 }

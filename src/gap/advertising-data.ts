@@ -180,7 +180,7 @@ export class AdvertisingData {
 }
 
 /** Fields, and no view of octets or other object whose content would go unnoticed. */
-function isPlainObject(value: unknown): boolean {
+export function isPlainObject(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -2,8 +2,10 @@ import { Address } from "../core/address.ts";
 import { checkBoolean, checkChoice, checkMilliseconds, checkOptions, checkSignal, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import type { LeSetAdvertisingParameters } from "../hci/commands/le-advertising.ts";
+import type { AdvertisingDataFields } from "./ad-fields.ts";
 import { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
 import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
+import { type PackOptions, packAdvertisingData } from "./packing.ts";
 import type { ParametersOf } from "./radio.ts";
 
 /** Milliseconds, one value or a range in which the controller chooses. 20 to 10,240 ms in steps of 0.625 ms. */
@@ -14,11 +16,13 @@ export interface AdvertiseOptions {
   readonly data?: AdvertisingDataLike | undefined;
   /** At most 31 octets; without it scan requests are answered with nothing. */
   readonly scanResponse?: AdvertisingDataLike | undefined;
+  /** In place of both: one description, divided over them (see `packAdvertisingData`). */
+  readonly payload?: AdvertisingDataFields | undefined;
   /** 100 ms by default. */
   readonly intervalMs?: IntervalMs | undefined;
   /** By default the identity address. */
   readonly ownAddress?: OwnAddressKind | undefined;
-  /** True by default. Otherwise scannable when there is a scan response, else neither. */
+  /** True by default. Otherwise scannable when there is a scan response, or a payload that needs one, else neither. */
   readonly connectable?: boolean | undefined;
   /** Advertise to one device alone (ADV_DIRECT_IND), without data. High duty: every 3.75 ms, for 1.28 s. */
   readonly direct?: { readonly peer: Address; readonly highDutyCycle?: boolean | undefined } | undefined;
@@ -37,6 +41,7 @@ export interface AdvertiseOptions {
 export const ADVERTISE_OPTIONS = optionNames<AdvertiseOptions>({
   data: true,
   scanResponse: true,
+  payload: true,
   intervalMs: true,
   ownAddress: true,
   connectable: true,
@@ -50,7 +55,6 @@ const DIRECT_OPTIONS = optionNames<NonNullable<AdvertiseOptions["direct"]>>({ pe
 const DEFAULT_INTERVAL_MS = 100;
 const AdvertisingType = { Connectable: 0, DirectHighDuty: 1, Scannable: 2, NonConnectable: 3, DirectLowDuty: 4 } as const;
 const NO_PEER = new Address(new Uint8Array(6), 0);
-const NO_DATA = new Uint8Array(0);
 
 /** Kinds and names of the options; their ranges are checked where they are used. @throws {ArgumentError} */
 export function checkAdvertiseOptions(options: AdvertiseOptions): void {
@@ -99,6 +103,28 @@ export interface AdvertisedData {
   readonly scanResponse: AdvertisingData;
 }
 
+/**
+ * What of the two parts is given, as it was given or as its division makes it. Divided, both are given.
+ *
+ * @throws {ArgumentError} a payload beside one of the two, or what does not fit
+ */
+export function givenData(
+  what: string,
+  { data, scanResponse, payload }: Pick<AdvertiseOptions, "data" | "scanResponse" | "payload">,
+  options?: PackOptions,
+): Partial<AdvertisedData> {
+  if (payload !== undefined) {
+    if (data !== undefined || scanResponse !== undefined)
+      throw new ArgumentError(`${what}: "payload" stands in place of "data" and "scanResponse"`);
+    const packed = packAdvertisingData(payload, options);
+    return { data: packed.data, scanResponse: packed.scanResponse ?? AdvertisingData.empty };
+  }
+  return {
+    ...(data !== undefined && { data: AdvertisingData.from(data) }),
+    ...(scanResponse !== undefined && { scanResponse: AdvertisingData.from(scanResponse) }),
+  };
+}
+
 /** One advertisement, from its start until it is stopped, refused, or ended by a connection. */
 export class AdvertisingSession {
   readonly parameters: ParametersOf<typeof LeSetAdvertisingParameters>;
@@ -123,8 +149,8 @@ export class AdvertisingSession {
 
   /** @throws {ArgumentError} what cannot be advertised */
   constructor(options: AdvertiseOptions, ownAddress: OwnAddressKind) {
-    const { data = NO_DATA, scanResponse, connectable = true, direct, channels = [37, 38, 39], restart = "never" } = options;
-    this.content = { data: AdvertisingData.from(data), scanResponse: AdvertisingData.from(scanResponse ?? NO_DATA) };
+    const { scanResponse, payload, connectable = true, direct, channels = [37, 38, 39], restart = "never" } = options;
+    this.content = { data: AdvertisingData.empty, scanResponse: AdvertisingData.empty, ...givenData("advertise", options) };
     this.ownAddress = ownAddress;
     this.restart = restart;
     this.directedTo = direct?.peer;
@@ -134,7 +160,7 @@ export class AdvertisingSession {
     const [min, max] = intervalUnits(options.intervalMs ?? DEFAULT_INTERVAL_MS);
     let advertisingType: number = connectable
       ? AdvertisingType.Connectable
-      : scanResponse
+      : scanResponse || (payload && this.content.scanResponse.bytes.length > 0)
         ? AdvertisingType.Scannable
         : AdvertisingType.NonConnectable;
     if (direct) advertisingType = direct.highDutyCycle ? AdvertisingType.DirectHighDuty : AdvertisingType.DirectLowDuty;
@@ -149,6 +175,11 @@ export class AdvertisingSession {
     };
   }
 
+  /** Whether scan requests are answered. */
+  get isScannable(): boolean {
+    const { advertisingType } = this.parameters;
+    return advertisingType === AdvertisingType.Connectable || advertisingType === AdvertisingType.Scannable;
+  }
   get isDirected(): boolean {
     return this.directedTo !== undefined;
   }

@@ -12,7 +12,7 @@ export {
 } from "./advertisement.ts";
 export { Advertiser } from "./advertiser.ts";
 export { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
-export { type AdvertiseOptions, AdvertisingSession, type IntervalMs } from "./advertising-session.ts";
+export { type AdvertiseOptions, AdvertisingSession, givenData, type IntervalMs } from "./advertising-session.ts";
 export { BondBook, DEFAULT_MAX_BONDS, MemoryBondStore } from "./bonds.ts";
 export {
   type ConnectionParameterOptions,
@@ -34,6 +34,7 @@ export {
   type OwnAddressKind,
   PRIVATE_ADDRESS_INTERVAL_MS,
 } from "./own-addresses.ts";
+export { type PackedAdvertisingData, type PackOptions, packAdvertisingData } from "./packing.ts";
 export { type CommandPort, Radio, type RadioActivity } from "./radio.ts";
 export { type OnAdvertisement, Scan, type ScanOptions } from "./scan.ts";
 export { ScanReports } from "./scan-reports.ts";

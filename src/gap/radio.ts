@@ -74,7 +74,7 @@ const RETRY_MS = 500;
  */
 export class Radio {
   readonly #port: CommandPort;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #logger: Logger;
   readonly #own: OwnAddresses;
   readonly #activities: RadioActivity[] = [];
@@ -95,7 +95,7 @@ export class Radio {
 
   constructor({ port, clock, logger, own }: { port: CommandPort; clock: Clock; logger: Logger; own: OwnAddresses }) {
     this.#port = port;
-    this.#clock = clock;
+    this.clock = clock;
     this.#logger = logger;
     this.#own = own;
   }
@@ -118,7 +118,7 @@ export class Radio {
   updateFor(signal: AbortSignal | undefined): Promise<void> {
     const updated = this.update();
     if (!signal) return updated;
-    const pending = new Pending<void>({ clock: this.#clock, operation: "update", signal });
+    const pending = new Pending<void>({ clock: this.clock, operation: "update", signal });
     void updated.then(() => pending.resolve());
     return pending.promise;
   }
@@ -203,7 +203,7 @@ export class Radio {
       return;
     }
     const failures = Math.max(...left.map((activity) => this.#failures.get(activity) ?? 0));
-    this.#retry = this.#clock.setTimer(RETRY_MS * 2 ** Math.max(0, failures - 1), "switching off", () => void this.update());
+    this.#retry = this.clock.setTimer(RETRY_MS * 2 ** Math.max(0, failures - 1), "switching off", () => void this.update());
   }
 
   /** The random address that the first in line needs; `undefined`: any, or none. */
@@ -341,6 +341,6 @@ export class Radio {
     if (this.#closed || !this.#showsPrivateAddress) return;
     const dueInMs = this.#own.rotationDueInMs;
     if (dueInMs <= 0) return; // held back by a link or an attempt; their end calls `update`
-    this.#rotation = this.#clock.setTimer(dueInMs, "private address", () => void this.update());
+    this.#rotation = this.clock.setTimer(dueInMs, "private address", () => void this.update());
   }
 }

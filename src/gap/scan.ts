@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkSignal,
   checkText,
+  checkTimeout,
   kindOf,
   optionNames,
 } from "../core/arguments.ts";
@@ -29,6 +30,14 @@ export interface ScanOptions {
    * What `filter` refused, or a slow loop lost, counts as not reported.
    */
   readonly duplicates?: "filter" | "once" | "report" | undefined;
+  /**
+   * One report for what a device advertises and answers: the advertisement of a device that answers scan requests waits for its scan response, or
+   * until it is heard once more without one. Again when one of the two changes. False by default: each comes at once, the later one with the earlier.
+   * Not with `active: false`, nor with `duplicates: "report"`.
+   */
+  readonly merge?: boolean | undefined;
+  /** The scan ends by itself after so many milliseconds, and its loop without an error; never by default. */
+  readonly durationMs?: number | undefined;
   /** Only devices that list one of these services. */
   readonly services?: readonly UuidLike[] | undefined;
   /** Only devices of exactly this name (see `Advertisement.name`): the complete one where advertisement or scan response has it. */
@@ -48,6 +57,8 @@ const SCAN_OPTIONS = optionNames<ScanOptions & { signal?: AbortSignal | undefine
   intervalMs: true,
   windowMs: true,
   duplicates: true,
+  merge: true,
+  durationMs: true,
   services: true,
   name: true,
   filter: true,
@@ -61,6 +72,11 @@ export function checkScanOptions(options: ScanOptions & { signal?: AbortSignal |
   checkSignal("scan: signal", options.signal);
   checkBoolean("scan: active", options.active);
   if (options.duplicates !== undefined) checkChoice("scan: duplicates", options.duplicates, ["filter", "once", "report"]);
+  checkBoolean("scan: merge", options.merge);
+  if (options.merge && options.active === false) throw new ArgumentError("scan: merge: a passive scan hears no scan responses");
+  if (options.merge && options.duplicates === "report")
+    throw new ArgumentError('scan: merge: expected duplicates "filter" or "once", since "report" reports all');
+  checkTimeout("scan: durationMs", options.durationMs);
   if (options.ownAddress !== undefined) checkChoice("scan: ownAddress", options.ownAddress, OWN_ADDRESS_KINDS);
   if (options.name !== undefined) checkText("scan: name", options.name);
   checkFunction("scan: filter", options.filter);
@@ -81,6 +97,9 @@ function units(what: string, ms: number): number {
   return Math.round(checkMilliseconds(what, ms, 2.5, 10_240) / 0.625);
 }
 
+/** Advertisements that wait for their scan response; of more the oldest is reported without. */
+const HELD_CAPACITY = 1024;
+
 /** One scan of an application; several share the controller. */
 export class Scan {
   readonly parameters: ScanParameters;
@@ -97,6 +116,9 @@ export class Scan {
   readonly #services: readonly string[] | undefined;
   readonly #name: string | undefined;
   readonly #filter: ((advertisement: Advertisement) => boolean) | undefined;
+  /** Advertisements that wait for their scan response, by the number of their address. */
+  readonly #held: Map<number, Advertisement> | undefined;
+  #timer: Disposable | undefined;
   /** Nothing to check: every report goes straight to the application. */
   readonly takesAll: boolean;
 
@@ -113,7 +135,7 @@ export class Scan {
       throw new ArgumentError(`scan window ${windowMs} ms: expected at most the interval of ${intervalMs} ms`);
     // A controller's filter remembers what it sent, not what was delivered: with it, what is refused or lost here would not come again.
     const isSelective = filter !== undefined || options.name !== undefined || options.services !== undefined;
-    const filterDuplicates = duplicates === "once" && !isSelective && !isLossy;
+    const filterDuplicates = duplicates === "once" && !isSelective && !isLossy && !options.merge;
     this.parameters = { leScanType: active ? 1 : 0, leScanInterval, leScanWindow, ownAddress, filterDuplicates };
     this.isAddressChosen = options.ownAddress !== undefined;
     this.#onAdvertisement = onAdvertisement;
@@ -122,6 +144,7 @@ export class Scan {
     this.#services = options.services?.map((uuid) => Uuid.from(uuid).text);
     this.#name = options.name;
     this.#filter = filter;
+    this.#held = options.merge ? new Map() : undefined;
     this.takesAll = !this.#duplicates && !this.#services && this.#name === undefined && !this.#filter;
   }
 
@@ -132,6 +155,25 @@ export class Scan {
 
   /** Delivers a report that is not known yet, if it is what is looked for. */
   offer(advertisement: Advertisement): void {
+    if (this.#held && this.#holds(this.#held, advertisement)) return;
+    this.#offer(advertisement);
+  }
+
+  /** Whether the report waits. One that was held already has been heard again, and nobody answered in between. */
+  #holds(held: Map<number, Advertisement>, advertisement: Advertisement): boolean {
+    const key = advertisement.addressKey;
+    const isAnswerable = advertisement.scannable && !advertisement.isScanResponse && !advertisement.scanResponseData;
+    if (held.delete(key) || !isAnswerable) return false;
+    if (held.size >= HELD_CAPACITY) {
+      const [oldestKey, oldest] = held.entries().next().value!;
+      held.delete(oldestKey);
+      this.#offer(oldest);
+    }
+    held.set(key, advertisement.keep());
+    return true;
+  }
+
+  #offer(advertisement: Advertisement): void {
     const isWanted = this.#matches(advertisement);
     if (isWanted) {
       if (this.#duplicates) advertisement.note(this.#duplicates, this.#byData);
@@ -168,9 +210,22 @@ export class Scan {
     callOut(this.#onAdvertisement, advertisement);
   }
 
+  /** Ends by itself when `timer` fires. */
+  endBy(timer: Disposable): void {
+    this.#timer = timer;
+  }
+
+  /** Its time is over: what still waits for a scan response is reported without. */
+  flush(): void {
+    const held = [...(this.#held?.values() ?? [])];
+    this.#held?.clear();
+    for (const advertisement of held) this.#offer(advertisement);
+  }
+
   end(error?: unknown): void {
     if (this.ended) return;
     this.ended = { error };
+    this.#timer?.[Symbol.dispose]();
     this.onEnd?.(error);
   }
 }

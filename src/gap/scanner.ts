@@ -78,7 +78,17 @@ export class Scanner implements RadioActivity {
       throw reason;
     }
     if (scan.ended?.error !== undefined) throw scan.ended.error;
+    this.#limit(scan, options.durationMs);
     return scan;
+  }
+
+  #limit(scan: Scan, durationMs = Number.POSITIVE_INFINITY): void {
+    if (scan.ended || durationMs === Number.POSITIVE_INFINITY) return;
+    const timer = this.#radio.clock.setTimer(durationMs, "end of a scan", () => {
+      scan.flush();
+      this.abandon(scan);
+    });
+    scan.endBy(timer);
   }
 
   /**

@@ -1,0 +1,172 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { VirtualClock } from "../async/virtual-clock.ts";
+import { Address } from "../core/address.ts";
+import { Logger } from "../core/logger.ts";
+import { SeededRandom } from "../core/random.ts";
+import { type Advertisement, AdvertisingEventType } from "./advertisement.ts";
+import { AdvertisingData } from "./advertising-data.ts";
+import { OwnAddresses } from "./own-addresses.ts";
+import { type CommandPort, Radio } from "./radio.ts";
+import { Scanner } from "./scanner.ts";
+
+let clock: VirtualClock;
+let scanner: Scanner;
+let sent: [name: string, parameters: Record<string, unknown>][];
+
+beforeEach(() => {
+  clock = new VirtualClock({ auto: false });
+  sent = [];
+  const port = {
+    send: (declaration: { name: string }, parameters: Record<string, unknown>) => {
+      sent.push([declaration.name, parameters]);
+      return Promise.resolve({ status: 0 });
+    },
+  } as unknown as CommandPort;
+  const own = new OwnAddresses({ clock, random: new SeededRandom(1), publicAddress: Address.from("00:11:22:33:44:55") });
+  const radio = new Radio({ port, clock, logger: Logger.silent, own });
+  scanner = new Scanner({ port, radio, resolve: () => undefined });
+  radio.add(scanner);
+});
+
+/** A report as the controller sends it, from device `n`. */
+function report(n: number, type: number, fields: object): void {
+  const address = Address.from(`C0:00:00:00:${(n >> 8).toString(16).padStart(2, "0")}:${(n & 255).toString(16).padStart(2, "0")}/random`);
+  const data = AdvertisingData.from(fields).bytes;
+  const octets = Uint8Array.of(type, address.type, ...address.bytes, data.length, ...data, 0xc4);
+  scanner.onReport(octets, 0, octets.length);
+}
+const advertisement = (name: string, n = 1) => report(n, AdvertisingEventType.ConnectableUndirected, { shortenedName: name });
+const response = (txPowerDbm: number, n = 1) => report(n, AdvertisingEventType.ScanResponse, { txPowerDbm });
+const line = ({ name, txPowerDbm, connectable }: Advertisement) => `${name} ${txPowerDbm} ${connectable}`;
+
+describe("merge: one report for what a device advertises and answers", () => {
+  const seen: string[] = [];
+  const scan = (options = {}) => scanner.scan({ merge: true, ...options }, (each) => seen.push(line(each)));
+  beforeEach(() => {
+    seen.length = 0;
+  });
+
+  test("the advertisement waits for its scan response", async () => {
+    await scan();
+    advertisement("a");
+    expect(seen).toEqual([]);
+    response(4);
+    expect(seen).toEqual(["a 4 true"]);
+    advertisement("a");
+    response(4);
+    expect(seen).toHaveLength(1);
+  });
+
+  test("again when one of the two changes, at once and complete", async () => {
+    await scan();
+    advertisement("a");
+    response(4);
+    advertisement("b");
+    response(5);
+    expect(seen).toEqual(["a 4 true", "b 4 true", "b 5 true"]);
+  });
+
+  test("without an answer it waits until it is heard once more", async () => {
+    await scan();
+    advertisement("a");
+    advertisement("a");
+    expect(seen).toEqual(["a undefined true"]);
+    response(4); // late
+    expect(seen).toEqual(["a undefined true", "a 4 true"]);
+  });
+
+  test("nothing waits that is not answered: beacons, directed advertisements", async () => {
+    await scan();
+    report(1, AdvertisingEventType.NonConnectableUndirected, { shortenedName: "a" });
+    report(2, AdvertisingEventType.ConnectableDirected, {});
+    expect(seen).toEqual(["a undefined false", "undefined undefined true"]);
+    report(3, AdvertisingEventType.ScannableUndirected, { shortenedName: "c" });
+    expect(seen).toHaveLength(2);
+  });
+
+  test("filters see both parts, and another scan beside it sees each at once", async () => {
+    await scan({ filter: ({ txPowerDbm }: Advertisement) => txPowerDbm === 4 });
+    const beside: string[] = [];
+    await scanner.scan({}, (each) => beside.push(line(each)));
+    advertisement("a");
+    response(4);
+    advertisement("b", 2);
+    response(5, 2);
+    expect(seen).toEqual(["a 4 true"]);
+    expect(beside).toEqual(["a undefined true", "a 4 true", "b undefined true", "b 5 true"]);
+  });
+
+  test('"once" is once for each device, and the controller does not hide the second hearing', async () => {
+    await scan({ duplicates: "once" });
+    expect(sent.find(([name]) => name === "LeSetScanEnable")![1]).toMatchObject({ filterDuplicates: false });
+    advertisement("a");
+    response(4);
+    advertisement("b");
+    response(5);
+    expect(seen).toEqual(["a 4 true"]);
+  });
+
+  test("1024 wait; of more the oldest is reported without its scan response", async () => {
+    await scan();
+    for (let n = 1; n <= 1025; n++) advertisement(`n${n}`, n);
+    expect(seen).toEqual(["n1 undefined true"]);
+    response(4, 2);
+    expect(seen).toEqual(["n1 undefined true", "n2 4 true"]);
+  });
+
+  test("what still waits when the time is over is reported", async () => {
+    await scan({ durationMs: 1000 });
+    advertisement("a");
+    await clock.advance(999);
+    expect(seen).toEqual([]);
+    await clock.advance(1);
+    expect(seen).toEqual(["a undefined true"]);
+    advertisement("b");
+    advertisement("b");
+    expect(seen).toHaveLength(1);
+  });
+
+  test("what it contradicts is refused", async () => {
+    await expect(scan({ active: false })).rejects.toThrow("scan: merge: a passive scan hears no scan responses");
+    await expect(scan({ duplicates: "report" })).rejects.toThrow('scan: merge: expected duplicates "filter" or "once"');
+    await expect(scan({ merge: 1 })).rejects.toThrow("scan: merge: expected true or false");
+  });
+});
+
+describe("durationMs", () => {
+  test("ends the loop without an error when what came was taken, and the scan", async () => {
+    const loop = scanner.reports({ durationMs: 100 });
+    const first = loop.next();
+    await clock.advance(0);
+    advertisement("a");
+    advertisement("b", 2);
+    expect((await first).value?.name).toBe("a");
+    await clock.advance(100);
+    expect(scanner.scanCount).toBe(0);
+    expect((await loop.next()).value?.name).toBe("b");
+    expect(await loop.next()).toEqual({ value: undefined, done: true });
+    expect(clock.pending).toEqual([]);
+    expect(sent.at(-1)).toEqual(["LeSetScanEnable", { leScanEnable: false, filterDuplicates: false }]);
+  });
+
+  test("a loop that is left before takes its timer along", async () => {
+    const loop = scanner.reports({ durationMs: 100 });
+    const first = loop.next();
+    await clock.advance(0);
+    advertisement("a");
+    await first;
+    expect(clock.pending).toEqual(["end of a scan"]);
+    await loop.return();
+    expect(clock.pending).toEqual([]);
+  });
+
+  test("one scan's end is not another's", async () => {
+    const seen: string[] = [];
+    await scanner.scan({ durationMs: 100 }, () => seen.push("short"));
+    await scanner.scan({ durationMs: Number.POSITIVE_INFINITY }, () => seen.push("long"));
+    await clock.advance(100);
+    advertisement("a");
+    expect(seen).toEqual(["long"]);
+    await expect(scanner.scan({ durationMs: -1 }, () => {})).rejects.toThrow("scan: durationMs: expected milliseconds from 0");
+  });
+});
