@@ -19,6 +19,7 @@ export async function sendFlow(
   value: Uint8Array,
   { errors, logger }: Activation,
 ): Promise<void> {
+  if (att.refusal) throw errors.create("ENOTCONN", `${what}: ${att.refusal.message}`, { cause: att.refusal });
   const isFlowing = att.writable || !att.channel.writable;
   if (!att.writable && att.pending >= MOST_WAITING) throw errors.create("ENOMEM", `${what}: ${MOST_WAITING} packets wait for the link`);
   const sent = att.sendFlow(att.valueFrame(opcode, handle, value));

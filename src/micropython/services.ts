@@ -1,3 +1,4 @@
+import { onAbort } from "../async/index.ts";
 import { AttError } from "../att/error.ts";
 import { AttErrorCode } from "../att/error-code.ts";
 import { MAX_VALUE_LENGTH } from "../att/opcode.ts";
@@ -33,11 +34,18 @@ import {
 } from "./service-definition.ts";
 import { Values } from "./values.ts";
 
+const LAST_HANDLE = 0xffff;
 /**
  * How long a client's request waits for the program. The client gives up at 30 s (Vol 3 Part F 3.3.3), and the server answers for a handler
  * at 29.
  */
 const ANSWER_MS = 28_000;
+
+/** Whose access it is. */
+interface Client {
+  readonly connection: Connection;
+  readonly request: GattRequest;
+}
 
 /** The own services with their values, and what clients do with them. */
 export class GattServices {
@@ -69,12 +77,12 @@ export class GattServices {
     const { device, errors } = this.#activation;
     this.#clear();
     const services = parseServices(definition, errors);
-    // While somebody is connected no handle gets another meaning: the new ones come behind all that there ever were.
-    const isAlone = device.links.length === 0;
     let handle = Math.max(0, ...device.gattServer.services.map(({ endHandle }) => endHandle)) + 1;
+    // While somebody is connected no handle gets another meaning: the new ones come behind all that there ever were.
+    const isReused = device.links.length === 0 && handle + mostHandles(services) <= LAST_HANDLE;
     try {
       return services.map((service) => {
-        const added = this.#add(service, isAlone ? handle : undefined);
+        const added = this.#add(service, isReused ? handle : undefined);
         handle = added.endHandle + 1;
         return this.#enlist(service, added);
       });
@@ -162,16 +170,20 @@ export class GattServices {
    *
    * @returns 0, or the error code of ATT to refuse with
    */
-  askRead(attrHandle: number, connection?: Connection): number | Promise<number> {
-    const connHandle = connection?.handle ?? NO_CONNECTION;
-    return after(this.#ask(createEvent("gattsReadRequest", { connHandle, attrHandle }), connection), refusalOf);
+  askRead(attrHandle: number, client?: Client): number | Promise<number> {
+    const connHandle = client?.connection.handle ?? NO_CONNECTION;
+    return after(this.#ask(createEvent("gattsReadRequest", { connHandle, attrHandle }), client), refusalOf);
   }
 
-  /** Asks the program. One that takes too long has no answer, while the client still waits for ours. */
-  #ask(event: BleEvent, connection: Connection | undefined): IrqResult | Promise<IrqResult> {
+  /**
+   * Asks the program. One that takes too long has no answer, while the client still waits for ours; and what the client sends is not looked at
+   * before it has that.
+   */
+  #ask(event: BleEvent, client: Client | undefined): IrqResult | Promise<IrqResult> {
     const { dispatcher, clock } = this.#activation;
-    const answer = dispatcher.ask(event, connection);
+    const answer = dispatcher.ask(event, client?.connection);
     if (!(answer instanceof Promise)) return answer;
+    if (client) holdUntilAnswered(client);
     return new Promise((resolve) => {
       const timer = clock.setTimer(ANSWER_MS, "an answer for a GATT client", () => resolve(undefined));
       void answer.then((result) => {
@@ -181,25 +193,30 @@ export class GattServices {
     });
   }
 
-  #onRead({ handle, operation, peer }: GattRequest): Uint8Array | Promise<Uint8Array> {
+  #client(request: GattRequest): Client {
+    return { connection: this.#connections.get(request.peer)!, request };
+  }
+
+  #onRead(request: GattRequest): Uint8Array | Promise<Uint8Array> {
+    const { handle, operation } = request;
     if (operation !== "read") return this.values.base(handle);
-    return after(this.askRead(handle, this.#connections.get(peer)), (refusal) => {
+    return after(this.askRead(handle, this.#client(request)), (refusal) => {
       throwWhere(refusal);
       return this.values.get(handle).subarray(0, MAX_VALUE_LENGTH);
     });
   }
 
   /** The response leaves when the program is done with it. */
-  #onWrite(data: Uint8Array, { handle: attrHandle, peer }: GattRequest, isAuthorized: boolean): void | Promise<void> {
-    const connection = this.#connections.get(peer)!;
-    const { handle: connHandle } = connection;
+  #onWrite(data: Uint8Array, request: GattRequest, isAuthorized: boolean): void | Promise<void> {
+    const { handle: attrHandle } = request;
+    const client = this.#client(request);
+    const { handle: connHandle } = client.connection;
     const store = (): void | Promise<void> => {
       if (!this.values.writeByClient(attrHandle, data)) return;
-      return after(this.#ask(createEvent("gattsWrite", { connHandle, attrHandle }), connection), () => undefined);
+      return after(this.#ask(createEvent("gattsWrite", { connHandle, attrHandle }), client), () => undefined);
     };
     if (!isAuthorized) return store();
-    const event = createEvent("gattsWriteRequest", { connHandle, attrHandle, data: data.slice() });
-    return after(this.#ask(event, connection), (answer) => {
+    return after(this.#ask(createEvent("gattsWriteRequest", { connHandle, attrHandle, data: data.slice() }), client), (answer) => {
       throwWhere(refusalOf(answer));
       return store();
     });
@@ -210,6 +227,25 @@ export class GattServices {
     const { handle: connHandle } = connection;
     this.#activation.dispatcher.raise(createEvent("gattsSubscribe", { connHandle, valueHandle, notify, indicate }), connection);
   }
+}
+
+/** Handles that services take, or some more. */
+function mostHandles(services: readonly ParsedService[]): number {
+  let handles = services.length;
+  for (const { characteristics } of services) for (const { descriptors } of characteristics) handles += 4 + descriptors.length;
+  return handles;
+}
+
+/** Nothing that the client sends is looked at until this access is answered, or given up. */
+function holdUntilAnswered({ connection, request }: Client): void {
+  const pause = connection.pause();
+  const release = (): void => {
+    givenUp[Symbol.dispose]();
+    pause[Symbol.dispose]();
+  };
+  const givenUp = onAbort(request.signal, release);
+  // In a turn of its own: within this one the server is not done with the response.
+  request.afterResponse(() => queueMicrotask(release));
 }
 
 /** What a program's answer refuses an access with; anything but a number other than 0 permits it. */
