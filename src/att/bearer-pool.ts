@@ -5,6 +5,11 @@ interface UnderWay {
   count: number;
 }
 
+/** Nothing is unanswered or waits, and nothing that was sent waits for credits. */
+function isQuiet({ pending, isEnhanced, channel }: AttBearer): boolean {
+  return pending === 0 && !(isEnhanced && channel.waiting > 0);
+}
+
 /**
  * Several bearers of one link, and what is under way on them by key. No order holds between two bearers (Vol 3 Part F 3.3.2), so what belongs
  * to one key stays on the bearer where something of it is under way.
@@ -35,7 +40,7 @@ export class BearerPool<Key> {
   bearerOf(key: Key): AttBearer | undefined {
     const underWay = this.#underWay.get(key);
     // Who asked may have left; what was sent is on its way until the bearer has nothing pending.
-    if (!underWay || underWay.count > 0 || underWay.bearer.pending > 0) return underWay?.bearer;
+    if (!underWay || underWay.count > 0 || !isQuiet(underWay.bearer)) return underWay?.bearer;
     this.#underWay.delete(key);
     return undefined;
   }
@@ -51,7 +56,7 @@ export class BearerPool<Key> {
     const underWay = this.#underWay.get(key);
     if (underWay?.bearer !== bearer) return;
     underWay.count--;
-    if (underWay.count === 0 && bearer.pending === 0) this.#underWay.delete(key);
+    if (underWay.count === 0 && isQuiet(bearer)) this.#underWay.delete(key);
   }
 
   /** The least busy bearer of those that `suits`, the first of several; the unenhanced one where none does. */

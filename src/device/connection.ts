@@ -173,6 +173,10 @@ export class Connection implements AsyncDisposable {
       policy,
       att: this.att,
       gatt: this.gatt,
+      role,
+      channels: link.channels,
+      parameters: () => this.#parameters,
+      random: parts.security.random,
       isServed,
       serve: (bearer, { isOwn }) => serve(this.att, bearer, isOwn),
     });

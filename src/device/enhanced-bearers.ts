@@ -1,12 +1,22 @@
-import type { Clock } from "../async/index.ts";
+import { type Clock, delay } from "../async/index.ts";
 import { setClientDemand, setEnhancedMtu, setLinkSecurity } from "../att/bearer.ts";
 import { EnhancedChannel } from "../att/enhanced-channel.ts";
-import { AttBearer, type LinkSecurity, type SecurityRequirement } from "../att/index.ts";
+import { AttBearer, AttError, type LinkSecurity, type SecurityRequirement } from "../att/index.ts";
 import { ClosedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import type { GattClient } from "../gatt/index.ts";
-import { EATT_SPSM, listenForHost } from "../l2cap/channels/index.ts";
-import { type ChannelOptions, ConnectionResult, type CreditBasedChannel, type L2capListeners } from "../l2cap/index.ts";
+import type { RandomSource } from "../core/random.ts";
+import type { LinkParameters } from "../gap/index.ts";
+import { ClientFeature, type GattClient, GattUuid } from "../gatt/index.ts";
+import { EATT_SUPPORTED } from "../gatt/server/standard-services.ts";
+import { connectForHost, EATT_SPSM, listenForHost } from "../l2cap/channels/index.ts";
+import {
+  type ChannelOptions,
+  ConnectionResult,
+  type CreditBasedChannel,
+  type L2capListeners,
+  L2capRefusedError,
+  type LinkChannels,
+} from "../l2cap/index.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
 /** Bearers that a peer may open on one link: what one request can ask for, and no more. */
@@ -16,6 +26,8 @@ const MOST_CHANNELS = 4096;
 /** Least MTU of an enhanced channel, Vol 3 Part A 4.25. */
 const LEAST_MTU = 64;
 const DEFAULT_MTU = 247;
+/** How often bearers that the peer had no room for are asked for. */
+const ATTEMPTS = 3;
 
 /** One PDU as long as the MTU is one K-frame. */
 export function bearerChannelOptions({ att }: ConnectionPolicy): ChannelOptions {
@@ -46,6 +58,10 @@ export interface EnhancedBearersOptions {
   /** The unenhanced bearer. */
   readonly att: AttBearer;
   readonly gatt: GattClient;
+  readonly role: "central" | "peripheral";
+  readonly channels: LinkChannels;
+  readonly parameters: () => LinkParameters;
+  readonly random: RandomSource;
   /** Has the own server answer on a bearer; false where there is none with a GATT service. */
   readonly isServed: () => boolean;
   readonly serve: (bearer: AttBearer, at: { isOwn: boolean }) => void;
@@ -57,9 +73,14 @@ export class EnhancedBearers {
   readonly #channels = new Map<AttBearer, CreditBasedChannel>();
   /** Of the request at hand. */
   #promised = 0;
+  /** The peer's Server Supported Features say that it answers on such bearers. */
+  #peerServes = false;
+  #isBegun = false;
+  readonly #gone = new AbortController();
 
   constructor(options: EnhancedBearersOptions) {
     this.#options = options;
+    options.att.on("closed", (reason) => this.#gone.abort(reason));
   }
 
   get bearers(): AttBearer[] {
@@ -67,6 +88,10 @@ export class EnhancedBearers {
   }
 
   set security(security: LinkSecurity) {
+    if (security.encrypted && typeof this.#options.policy.eatt === "number" && !this.#isBegun) {
+      this.#isBegun = true;
+      void this.#open(this.#options.policy.eatt);
+    }
     for (const [bearer, channel] of this.#channels) {
       setLinkSecurity(bearer, security);
       // No such bearer stays on a link in the clear.
@@ -107,6 +132,7 @@ export class EnhancedBearers {
     this.#channels.set(bearer, channel);
     const isOwn = channel.role === "initiator";
     serve(bearer, { isOwn });
+    if (isOwn || this.#peerServes) gatt.addBearer(bearer);
     channel.on("reconfigured", () => setEnhancedMtu(bearer, mtu()));
     bearer.on("failed", () => this.#close(bearer, channel));
     bearer.on("closed", (reason) => {
@@ -116,6 +142,70 @@ export class EnhancedBearers {
     });
     logger.info(() => `an enhanced ATT bearer is open, ATT_MTU ${mtu()}`);
     pdus.begin();
+  }
+
+  /** Has so many bearers on the link, whoever opened them. What stands in the way leaves the link as it is. */
+  async #open(wanted: number): Promise<void> {
+    const { logger, policy, role, channels, att } = this.#options;
+    const { signal } = this.#gone;
+    try {
+      // What both sides ask for at once may be refused on both (Vol 3 Part G 5.4): the peripheral lets the central go first.
+      await this.#pause(role === "central" ? 0 : 1);
+      if (!att.permits()) {
+        this.#isBegun = false; // for its sake nothing more is secured
+        return;
+      }
+      if (!(await this.#prepare(signal))) return;
+      for (let attempt = 1; attempt <= ATTEMPTS && this.#channels.size < wanted; attempt++) {
+        if (attempt > 1) await this.#pause(attempt);
+        const count = wanted - this.#channels.size;
+        if (count <= 0) return;
+        try {
+          for (const channel of await connectForHost(channels, EATT_SPSM, { ...bearerChannelOptions(policy), count, signal }))
+            this.add(channel);
+        } catch (error) {
+          if (!(error instanceof L2capRefusedError && error.result === ConnectionResult.NoResources)) throw error;
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) logger.info(() => `no enhanced ATT bearers: ${String(error)}`);
+    }
+  }
+
+  /** A time that is another one each time, so that two sides do not meet again: two to four of the events that both are awake at. */
+  async #pause(times: number): Promise<void> {
+    const { clock, random, parameters } = this.#options;
+    const octet = new Uint8Array(1);
+    if (times > 0) random.fill(octet);
+    const { intervalMs, latency } = parameters();
+    const ms = times * (2 + octet[0]! / 128) * intervalMs * (latency + 1);
+    await delay(clock, ms, { signal: this.#gone.signal, name: "another try to open ATT bearers" });
+  }
+
+  /** Asks the peer whether it takes such bearers, and says that this side knows them (Vol 3 Part G 7.2, 7.4). */
+  async #prepare(signal: AbortSignal): Promise<boolean> {
+    const { gatt } = this.#options;
+    const [server] = await this.#valuesOf(GattUuid.ServerSupportedFeatures, signal);
+    if (!server || (server.value[0]! & EATT_SUPPORTED) === 0) return false;
+    const [client] = await this.#valuesOf(GattUuid.ClientSupportedFeatures, signal);
+    if (client && ((client.value[0] ?? 0) & ClientFeature.EnhancedBearer) === 0) {
+      const value = Uint8Array.from(client.value.length > 0 ? client.value : [0]);
+      value[0]! |= ClientFeature.EnhancedBearer;
+      await gatt.write(client.handle, value, { signal });
+    }
+    this.#peerServes = true;
+    for (const bearer of this.#channels.keys()) gatt.addBearer(bearer);
+    return true;
+  }
+
+  /** Nothing where the peer has no such characteristic. */
+  async #valuesOf(uuid: number, signal: AbortSignal): Promise<readonly { handle: number; value: Uint8Array }[]> {
+    try {
+      return await this.#options.gatt.readByUuid(uuid, { signal });
+    } catch (error) {
+      if (error instanceof AttError) return [];
+      throw error;
+    }
   }
 
   /** Ends one bearer; the others go on. */

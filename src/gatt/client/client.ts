@@ -10,14 +10,15 @@ import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
-import { Discovery, type FoundService, type FoundValue } from "./discovery.ts";
+import type { FoundService, FoundValue } from "./discovery.ts";
 import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
+import { Lanes } from "./lanes.ts";
 import { bounded, checkOperation, type GattOperationOptions, requireFunction, SECURITY } from "./options.ts";
 import type { RemoteCharacteristic } from "./remote-characteristic.ts";
 import { RemoteService } from "./remote-service.ts";
-import { Requester } from "./requester.ts";
-import { type ReliableWrite, ValueAccess } from "./values.ts";
+import { SpreadDiscovery, SpreadValues } from "./spread-access.ts";
+import type { ReliableWrite } from "./values.ts";
 
 export interface GattClientOptions {
   /**
@@ -71,7 +72,9 @@ const DISCOVERY_ATTEMPTS = 3;
  * the link ends or the peer says that its services changed.
  */
 export class GattClient implements AttClientSide {
+  /** The one that every link has; what an enhanced one carries is asked and answered there in the same way. */
   readonly bearer: AttBearer;
+  readonly #lanes: Lanes;
   readonly #context: ClientContext;
   readonly #events = new Emitter<{ serviceChanged: ServiceChange; value: HandleValue }>();
   readonly #sinks = new Map<number, ValueSink>();
@@ -89,11 +92,12 @@ export class GattClient implements AttClientSide {
 
   constructor(bearer: AttBearer, { elevate }: GattClientOptions = {}) {
     this.bearer = bearer;
-    const requester = new Requester(bearer, elevate, () => this.#invalidate(0x0001, 0xffff));
+    const lanes = new Lanes(bearer, elevate, () => this.#invalidate(0x0001, 0xffff));
+    this.#lanes = lanes;
     this.#context = {
-      requester,
-      discovery: new Discovery(requester),
-      values: new ValueAccess(requester),
+      requester: lanes.first.requester,
+      discovery: new SpreadDiscovery(lanes),
+      values: new SpreadValues(lanes),
       discoveryLock: new Semaphore(bearer.clock),
       setSink: (handle, sink) => {
         this.#sinks.set(handle, sink);
@@ -111,6 +115,11 @@ export class GattClient implements AttClientSide {
     bearer.on("closed", (reason) => {
       for (const sink of this.#sinks.values()) sink.end(reason);
     });
+  }
+
+  /** Asks on an enhanced bearer too, until it is closed. What is asked for alone goes on as before. @internal */
+  addBearer(bearer: AttBearer): void {
+    this.#lanes.add(bearer);
   }
 
   /** ATT_MTU as negotiated. */

@@ -1,8 +1,8 @@
 import type { Semaphore } from "../../async/semaphore.ts";
 import type { Uuid } from "../../core/uuid.ts";
-import type { Discovery, HandleRange } from "./discovery.ts";
+import type { HandleRange } from "./discovery.ts";
 import type { Requester } from "./requester.ts";
-import type { ValueAccess } from "./values.ts";
+import type { SpreadDiscovery, SpreadValues } from "./spread-access.ts";
 
 /** Takes the notifications and indications of one handle. The value is `bytes[offset, end)`. */
 export interface ValueSink {
@@ -13,9 +13,10 @@ export interface ValueSink {
 
 /** What remote services and characteristics need of their client. */
 export interface ClientContext {
+  /** Of the unenhanced bearer. */
   readonly requester: Requester;
-  readonly discovery: Discovery;
-  readonly values: ValueAccess;
+  readonly discovery: SpreadDiscovery;
+  readonly values: SpreadValues;
   /** One discovery at a time, so that two callers who ask the same share the answer. */
   readonly discoveryLock: Semaphore;
   setSink(valueHandle: number, sink: ValueSink): void;

@@ -3,7 +3,7 @@ import { AttError, AttTimeoutError, InsufficientSecurityError } from "../../att/
 import { AttErrorCode } from "../../att/error-code.ts";
 import { bothRequirements, type LinkSecurity, type SecurityRequirement } from "../../att/security.ts";
 import type { ResponseParser } from "../../att/transaction.ts";
-import { type Elevate, Elevation } from "./elevation.ts";
+import type { Elevation } from "./elevation.ts";
 import type { GattOperationOptions, InternalOptions } from "./options.ts";
 
 /** A request is made again after the link was encrypted, and once more after it was paired. */
@@ -17,11 +17,11 @@ export class Requester {
   /** An exchange is not to be begun here any more: it was made, or the policy leaves it to others. */
   #mtuSettled: boolean;
 
-  constructor(bearer: AttBearer, elevate: Elevate | undefined, onOutOfSync: () => void) {
+  constructor(bearer: AttBearer, elevation: Elevation | undefined, onOutOfSync: () => void) {
     this.bearer = bearer;
-    this.#elevation = elevate && new Elevation(bearer, elevate);
+    this.#elevation = elevation;
     this.#onOutOfSync = onOutOfSync;
-    this.#mtuSettled = bearer.policy.exchangeMtu === "never" || bearer.policy.exchangeMtu === "on-demand";
+    this.#mtuSettled = bearer.isEnhanced || bearer.policy.exchangeMtu === "never" || bearer.policy.exchangeMtu === "on-demand";
   }
 
   /** What has to be waited for before something may leave; `undefined` where there is nothing. */

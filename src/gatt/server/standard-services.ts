@@ -111,7 +111,7 @@ export interface GattServiceOptions {
 }
 
 /** Bits of the first octet of Server Supported Features, Vol 3 Part G 7.4. */
-const EATT_SUPPORTED = 0x01;
+export const EATT_SUPPORTED = 0x01;
 
 const GATT_OPTIONS = optionNames<GattServiceOptions>({
   serviceChanged: true,

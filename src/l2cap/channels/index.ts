@@ -1,5 +1,5 @@
 export { type ChannelEvents, CreditBasedChannel } from "./channel.ts";
-export { LinkChannels } from "./link-channels.ts";
+export { connectForHost, LinkChannels } from "./link-channels.ts";
 export { EATT_SPSM, L2capListener, L2capListeners, listenForHost } from "./listeners.ts";
 export type {
   ChannelMode,

@@ -52,6 +52,13 @@ export interface LinkChannelsControl {
 
 let createLinkChannels: (options: LinkChannelsOptions) => { channels: LinkChannels; control: LinkChannelsControl };
 
+/** As `connectSeveral`, for the host itself: nothing is secured, nor a user asked, for its sake. */
+export let connectForHost: <Connection>(
+  channels: LinkChannels<Connection>,
+  spsm: number,
+  options: ConnectSeveralOptions,
+) => Promise<CreditBasedChannel<Connection>[]>;
+
 /** Channels and their link's side. */
 export function openLinkChannels(options: LinkChannelsOptions): { channels: LinkChannels; control: LinkChannelsControl } {
   return createLinkChannels(options);
@@ -70,6 +77,7 @@ export class LinkChannels<Connection = unknown> {
   readonly #disconnections = new Map<ChannelControl, { readonly question: Disposable; readonly timer: Disposable }>();
 
   static {
+    connectForHost = (channels, spsm, options) => channels.#connectSeveral(spsm, options, true);
     createLinkChannels = (options) => {
       const channels = new LinkChannels(options);
       return { channels, control: channels.#createControl() };
@@ -131,9 +139,13 @@ export class LinkChannels<Connection = unknown> {
    * @returns those that opened, at least one
    * @throws as `connect`
    */
-  async connectSeveral(spsm: number, options: ConnectSeveralOptions): Promise<CreditBasedChannel<Connection>[]> {
+  connectSeveral(spsm: number, options: ConnectSeveralOptions): Promise<CreditBasedChannel<Connection>[]> {
+    return this.#connectSeveral(spsm, options, false);
+  }
+
+  async #connectSeveral(spsm: number, options: ConnectSeveralOptions, isUnattended: boolean): Promise<CreditBasedChannel<Connection>[]> {
     const settings = checkConnectSeveral(spsm, options);
-    const channels = await this.#opening.open({ spsm, mode: "enhanced", count: options.count, settings }, options);
+    const channels = await this.#opening.open({ spsm, mode: "enhanced", count: options.count, settings }, options, isUnattended);
     return channels as CreditBasedChannel<Connection>[];
   }
 

@@ -54,13 +54,21 @@ export class Opening {
     this.#options = options;
   }
 
-  /** What opened, at least one. A refusal for want of security raises the link's and asks once more. */
-  async open(wanted: Wanted, { security, signal, timeoutMs }: Pick<ConnectChannelOptions, "security" | keyof OperationOptions>) {
+  /**
+   * What opened, at least one. A refusal for want of security raises the link's and asks once more; not where nobody waits for it
+   * (`isUnattended`).
+   */
+  async open(
+    wanted: Wanted,
+    { security, signal, timeoutMs }: Pick<ConnectChannelOptions, "security" | keyof OperationOptions>,
+    isUnattended = false,
+  ) {
     signal?.throwIfAborted();
     const { host, owner } = this.#options;
     using deadline = new Deadline({ clock: host.clock, operation: "opening a channel", signal, timeoutMs });
     const options = { signal: deadline.signal };
     const demand = bothRequirements(owner().demand(), security);
+    if (isUnattended) return await this.#ask(wanted, deadline.signal);
     if (!meets(owner().security(), demand)) await owner().elevate({ requirement: demand, refusal: undefined }, options);
     try {
       return await this.#ask(wanted, deadline.signal);
