@@ -86,6 +86,8 @@ export type {
   AttributePermissions,
   CharacteristicDefinition,
   CharacteristicProperty,
+  CharacteristicWrite,
+  CharacteristicWriteOptions,
   DescriptorDefinition,
   DiscoverOptions,
   Elevate,
@@ -121,8 +123,12 @@ export type {
   ValueFlow,
   ValueFlowOptions,
   ValueSubscription,
+  WriteFlow,
   WriteHandler,
   WriteLongOptions,
+  WriteSink,
+  WriteSource,
+  WritesOptions,
 } from "./gatt/index.ts";
 export { GattNotFoundError } from "./gatt/index.ts";
 export type { AclLink, AclManager, CommandDeclaration, ControllerInfo, EventDeclaration, Hci, HciOptions } from "./hci/index.ts";

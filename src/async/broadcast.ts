@@ -1,8 +1,14 @@
 import { onAbort } from "./on-abort.ts";
+import { Pending, type PendingOptions } from "./pending.ts";
 
 /** A flow for one loop, which keeps a bounded number of items for it. `dropped` counts those it lost because it was slow. */
 export interface Flow<T> extends AsyncIterableIterator<T> {
   readonly dropped: number;
+}
+
+interface Reader<T> {
+  readonly resolve: (result: IteratorResult<T>) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** One reader's bounded queue on a Broadcast. A reader that falls behind loses the oldest items; `dropped` counts them. */
@@ -13,7 +19,7 @@ export class Subscription<T> implements AsyncIterableIterator<T>, Disposable {
   #ring: (T | undefined)[] = [];
   #head = 0;
   #size = 0;
-  #waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void }[] = [];
+  #waiting: Reader<T>[] = [];
   #ended: { error: unknown } | undefined;
   readonly #listener: Disposable | undefined;
   readonly #leave: (subscription: Subscription<T>) => void;
@@ -74,6 +80,20 @@ export class Subscription<T> implements AsyncIterableIterator<T>, Disposable {
       return error === undefined ? Promise.resolve({ value: undefined, done: true }) : Promise.reject(error);
     }
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  /** As `next`, waited for no longer than the options say. What comes after that is for the next call. */
+  take(options: Omit<PendingOptions, "onSettled">): Promise<IteratorResult<T>> {
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
+    if (this.#size > 0 || this.#ended) return this.next();
+    const leave = (): void => {
+      const at = this.#waiting.indexOf(reader);
+      if (at >= 0) this.#waiting.splice(at, 1);
+    };
+    const pending = new Pending<IteratorResult<T>>({ ...options, onSettled: leave });
+    const reader: Reader<T> = { resolve: (result) => pending.resolve(result), reject: (error) => pending.reject(error) };
+    this.#waiting.push(reader);
+    return pending.promise;
   }
 
   return(): Promise<IteratorResult<T>> {

@@ -116,7 +116,7 @@ export class Device implements AsyncDisposable {
     this.#connector = new Connector<Connection, ConnectionPolicy>({ port: hci, radio, clock: hci.clock, scanner: this.#scanner, resolve });
     this.#advertiser = new Advertiser({ port: hci, radio, resolve });
     for (const activity of [this.#connector, this.#advertiser, this.#scanner]) radio.add(activity);
-    this.gattServer = new GattServer();
+    this.gattServer = new GattServer({ clock: hci.clock });
     if (options.gattServer !== "empty") {
       this.gattServer.addService(gapService({ name: options.name ?? "Jelling", appearance: options.appearance ?? 0 }));
       this.gattServer.addService(gattService({ enhancedBearers: policy.eatt !== "never" }));
@@ -445,6 +445,7 @@ export class Device implements AsyncDisposable {
       connection.end(new DisconnectedError(status, { cause: reason }));
     }
     this.#arrivals.close(isOwn ? undefined : reason);
+    this.gattServer.endWrites(isOwn ? undefined : reason);
     this.#l2cap.listeners.close(reason, isOwn ? undefined : reason);
     this.#events.emit("closed", reason);
   }

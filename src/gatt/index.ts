@@ -13,7 +13,12 @@ export type { FoundValue, HandleRange } from "./client/discovery.ts";
 export type { Elevate, ElevationDemand } from "./client/elevation.ts";
 export { GattNotFoundError } from "./client/error.ts";
 export type { GattOperationOptions } from "./client/options.ts";
-export { RemoteCharacteristic, type SubscribeOptions, type ValueSubscription } from "./client/remote-characteristic.ts";
+export {
+  type CharacteristicWriteOptions,
+  RemoteCharacteristic,
+  type SubscribeOptions,
+  type ValueSubscription,
+} from "./client/remote-characteristic.ts";
 export { RemoteDescriptor } from "./client/remote-descriptor.ts";
 export { RemoteService } from "./client/remote-service.ts";
 export { ValueFlow, type ValueFlowOptions } from "./client/value-flow.ts";
@@ -37,9 +42,10 @@ export type {
   ValueDefinition,
   WriteHandler,
 } from "./server/definition.ts";
-export { LocalCharacteristic } from "./server/local-characteristic.ts";
+export { type CharacteristicWrite, LocalCharacteristic } from "./server/local-characteristic.ts";
 export { LocalService } from "./server/local-service.ts";
 export { GattServer } from "./server/server.ts";
 export { GattServerSession } from "./server/session.ts";
 export { type GapServiceOptions, type GattServiceOptions, gapService, gattService } from "./server/standard-services.ts";
+export { WriteFlow, type WriteSink, type WriteSource, type WritesOptions } from "./server/writes.ts";
 export { GattUuid } from "./uuids.ts";

@@ -1,5 +1,5 @@
 import type { SecurityRequirement } from "../../att/security.ts";
-import { checkChoice, checkFunction, optionNames } from "../../core/arguments.ts";
+import { checkBoolean, checkChoice, checkFunction, optionNames } from "../../core/arguments.ts";
 import { type BleError, UnsupportedError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { type CharacteristicProperty, checkProperty, hasProperty, propertyNames } from "../properties.ts";
@@ -34,7 +34,13 @@ export interface SubscribeOptions extends GattOperationOptions {
   readonly onEnd?: ((reason: unknown) => void) | undefined;
 }
 
+export interface CharacteristicWriteOptions extends GattOperationOptions {
+  /** Whether an answer is asked for. By default it is, unless the properties have "write-without-response" and not "write". */
+  readonly response?: boolean | undefined;
+}
+
 const operation = { signal: true, timeoutMs: true, security: true } as const;
+const WRITE = optionNames<CharacteristicWriteOptions>({ ...operation, response: true });
 const SUBSCRIBE = optionNames<SubscribeOptions>({ ...operation, kind: true, onEnd: true });
 
 /** A characteristic of the peer. */
@@ -85,11 +91,21 @@ export class RemoteCharacteristic {
     return await this.#bounded("reading a value", options, (bound) => this.#context.values.read(this.valueHandle, bound));
   }
 
-  /** Writes and waits for the answer; a value that does not fit one PDU is written in parts. @throws {AttError} the peer refuses */
-  async write(value: Uint8Array, options: GattOperationOptions = {}): Promise<void> {
-    checkOperation("write", options);
+  /**
+   * Writes and waits for the answer; a value that does not fit one PDU is written in parts. A characteristic that can be written without
+   * response only is written so, since its peer would refuse anything else.
+   *
+   * @throws {AttError} the peer refuses · {ArgumentError} without response: longer than one PDU holds
+   */
+  async write(value: Uint8Array, options: CharacteristicWriteOptions = {}): Promise<void> {
+    checkOperation("write", options, WRITE);
+    const { response = this.has("write") || !this.has("write-without-response"), ...rest } = options;
+    checkBoolean("write: response", response);
     this.#check();
-    await this.#bounded("writing a value", options, (bound) => this.#context.values.write(this.valueHandle, value, bound));
+    const { values } = this.#context;
+    await this.#bounded("writing a value", rest, (bound) =>
+      response ? values.write(this.valueHandle, value, bound) : values.writeWithoutResponse(this.valueHandle, value, bound),
+    );
   }
 
   /**
@@ -164,6 +180,7 @@ export class RemoteCharacteristic {
 
   #flow(kind: "notify" | "indicate", options: ValueFlowOptions): ValueFlow {
     const source = {
+      clock: this.#context.requester.bearer.clock,
       subscriptions: this.#subscriptions,
       listener: (deliver: (value: Uint8Array) => void, end: (error: unknown) => void, security?: SecurityRequirement) =>
         this.#listener(kind, deliver, end, security),

@@ -1,21 +1,31 @@
 import { Subscription } from "../../async/broadcast.ts";
+import type { Clock } from "../../async/clock.ts";
+import { Deadline } from "../../async/deadline.ts";
+import { type OperationOptions, Pending } from "../../async/pending.ts";
 import type { SecurityRequirement } from "../../att/security.ts";
-import { checkInteger, optionNames } from "../../core/arguments.ts";
+import { checkChoice, checkInteger, checkOperation as checkOperationTerms, optionNames } from "../../core/arguments.ts";
+import { ArgumentError, StateError } from "../../core/error.ts";
 import { checkOperation } from "./options.ts";
 import type { CharacteristicSubscriptions, ValueListener } from "./subscriptions.ts";
 
 export interface ValueFlowOptions {
   readonly signal?: AbortSignal | undefined;
+  /**
+   * What becomes of a value that was not taken yet when the next one comes: "all" (default) keeps both, up to `capacity`; "latest" keeps the newer
+   * one, for who wants to know how things stand and not how they came to.
+   */
+  readonly queue?: "all" | "latest" | undefined;
   /** Values kept for a loop that is behind, 256 by default; of more the oldest are lost. */
   readonly capacity?: number | undefined;
   /** What the link must have for the subscription and for each value, beyond what the connection demands. */
   readonly security?: SecurityRequirement | undefined;
 }
 
-const FLOW = optionNames<ValueFlowOptions>({ signal: true, capacity: true, security: true });
+const FLOW = optionNames<ValueFlowOptions>({ signal: true, queue: true, capacity: true, security: true });
 
 /** What a flow needs of its characteristic; both may throw. */
 export interface ValueFlowSource {
+  readonly clock: Clock;
   readonly subscriptions: CharacteristicSubscriptions;
   /** @throws {UnsupportedError} it cannot send such values · {StateError} it is no longer there */
   listener(deliver: (value: Uint8Array) => void, end: (error: unknown) => void, security?: SecurityRequirement): ValueListener;
@@ -51,6 +61,36 @@ export class ValueFlow implements AsyncIterableIterator<Uint8Array, void>, Async
     return this.#beginAndNext();
   }
 
+  /**
+   * The next value; subscribes where that was not done yet. One that comes after `timeoutMs` or `signal` is for the next call, so that nothing
+   * is lost between two of them.
+   *
+   * @throws as `next` · {TimeoutError} none came in `timeoutMs` · {StateError} the loop is over
+   */
+  async take(options: OperationOptions = {}): Promise<Uint8Array> {
+    checkOperationTerms("take", options);
+    options.signal?.throwIfAborted();
+    const operation = "waiting for a value";
+    const { clock } = this.#source;
+    using deadline = new Deadline({ clock, operation, ...options });
+    const { signal } = deadline;
+    if (!this.#isOpen && !this.#isOver) {
+      const begun = new Pending<void>({ clock, operation, signal });
+      this.#beginning ??= this.#begin();
+      this.#beginning.then(
+        () => begun.resolve(),
+        (error: unknown) => {
+          this.#isOver = true;
+          begun.reject(error);
+        },
+      );
+      await begun.promise;
+    }
+    const next = this.#isOpen ? await this.#queue!.take({ clock, operation, signal }) : undefined;
+    if (!next || next.done) throw new StateError("no more values come: the loop is over");
+    return next.value;
+  }
+
   async #beginAndNext(): Promise<IteratorResult<Uint8Array, void>> {
     const isFirst = this.#beginning === undefined;
     this.#beginning ??= this.#begin();
@@ -64,8 +104,12 @@ export class ValueFlow implements AsyncIterableIterator<Uint8Array, void>, Async
   }
 
   async #begin(): Promise<void> {
-    const { signal, capacity = 256, security } = this.#options;
     checkOperation("notifications", this.#options, FLOW);
+    const { signal, queue: kept = "all", security } = this.#options;
+    const isLatest = checkChoice("notifications: queue", kept, ["all", "latest"]) === "latest";
+    if (isLatest && this.#options.capacity !== undefined)
+      throw new ArgumentError('notifications: capacity: expected none, since "latest" keeps one value');
+    const { capacity = isLatest ? 1 : 256 } = this.#options;
     checkInteger("capacity", capacity, 1, Number.MAX_SAFE_INTEGER);
     signal?.throwIfAborted();
     const { subscriptions } = this.#source;

@@ -154,8 +154,12 @@ export class AttributeAccess {
   write(operation: Operation, attribute: Attribute, value: Uint8Array, kind: "write" | "command"): void | Promise<void> {
     const parts = [{ offset: 0, value }];
     const put = (merged: Uint8Array): void | Promise<void> => {
-      if (!isStored(attribute)) return this.#hand(operation, attribute, merged, kind);
+      if (!isStored(attribute)) {
+        const handed = this.#hand(operation, attribute, merged, kind);
+        return attribute.onWritten ? after(handed, () => this.#tell(operation, attribute, merged, kind)) : handed;
+      }
       attribute.value = merged;
+      this.#tell(operation, attribute, merged, kind);
     };
     return after(this.permitWrite(operation, attribute, kind), () => {
       const merged = this.#merged(operation, attribute, parts, kind);
@@ -213,7 +217,18 @@ export class AttributeAccess {
       });
     const handled = writes.filter(({ attribute }) => !isStored(attribute));
     const stored = writes.filter(({ attribute }) => isStored(attribute));
-    return after(inTurn(writes, judgeAndMerge), () => after(inTurn(handled, handOver), () => this.#store(operation, stored)));
+    return after(inTurn(writes, judgeAndMerge), () =>
+      after(inTurn(handled, handOver), () => {
+        this.#store(operation, stored);
+        for (const { attribute } of writes)
+          this.#tell(operation, attribute, isStored(attribute) ? attribute.value : values.get(attribute)!, "execute");
+      }),
+    );
+  }
+
+  /** Tells who listens of a write that has taken effect. What a handler did after it was answered for has none. */
+  #tell(operation: Operation, attribute: Attribute, value: Uint8Array, kind: "write" | "command" | "execute"): void {
+    if (attribute.onWritten && !operation.isGivenUp) attribute.onWritten(value, this.#peer, kind);
   }
 
   /** Merges once more: while handlers ran, somebody else may have written. */

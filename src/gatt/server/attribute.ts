@@ -1,7 +1,7 @@
 import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
 import type { Uuid } from "../../core/uuid.ts";
 import { type AccessRequirement, OPEN } from "./access.ts";
-import type { ReadHandler, WriteHandler } from "./definition.ts";
+import type { GattPeer, ReadHandler, WriteHandler } from "./definition.ts";
 
 /** What an attribute's value is: the same for all, or one for each client, which the client's session holds. */
 export type AttributeKind = "declaration" | "value" | "cccd" | "client-features" | "database-hash";
@@ -48,6 +48,8 @@ export class Attribute {
   /** `read` is asked for each part of a long read. */
   readonly readEachPart: boolean;
   readonly write: WriteHandler | undefined;
+  /** Told of each write by a client that has taken effect, while somebody listens. */
+  onWritten: ((value: Uint8Array, peer: GattPeer, operation: "write" | "command" | "execute") => void) | undefined;
 
   constructor(handle: number, serviceHandle: number, options: AttributeOptions) {
     this.handle = handle;

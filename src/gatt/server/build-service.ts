@@ -1,3 +1,4 @@
+import type { Clock } from "../../async/clock.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { Uuid } from "../../core/uuid.ts";
 import { hasProperty, propertyBits } from "../properties.ts";
@@ -43,7 +44,7 @@ export interface BuiltService {
 }
 
 /** Makes the attributes of a service, Vol 3 Part G 3.1 to 3.3. @throws {ArgumentError} a definition that contradicts itself */
-export function buildService(definition: ServiceDefinition, handle: number): BuiltService {
+export function buildService(definition: ServiceDefinition, handle: number, clock: Clock): BuiltService {
   const uuid = Uuid.from(definition.uuid);
   const primary = definition.primary ?? true;
   const attributes: Attribute[] = [];
@@ -109,6 +110,7 @@ export function buildService(definition: ServiceDefinition, handle: number): Bui
       propertyBits: bits,
       subscribeRequirement,
       onSubscription: characteristic.onSubscription,
+      clock,
     });
     if (cccdHandle !== undefined) cccds.set(cccdHandle, local);
     return local;

@@ -1,3 +1,4 @@
+import type { Clock } from "../../async/clock.ts";
 import { toHex } from "../../bytes/hex.ts";
 import { Writer } from "../../bytes/writer.ts";
 import { ArgumentError, StateError } from "../../core/error.ts";
@@ -54,6 +55,13 @@ export class AttributeDatabase {
   readonly #past = new Map<string, number>();
   #hash: Uint8Array | undefined;
 
+  readonly #clock: Clock;
+
+  /** @param clock of the time limits of those who wait for a client */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
   /** In order of their handles. */
   get attributes(): readonly Attribute[] {
     return this.#attributes;
@@ -93,7 +101,7 @@ export class AttributeDatabase {
     for (const { handle, endHandle } of definition.includes ?? [])
       if (!this.#services.some((service) => service.handle === handle && service.endHandle === endHandle))
         throw new ArgumentError(`included service at handle ${handle} is not in the database`);
-    const built = buildService(definition, this.#place(handleCount(definition), definition.handle));
+    const built = buildService(definition, this.#place(handleCount(definition), definition.handle), this.#clock);
     this.#built.set(built.service, built);
     for (const attribute of built.attributes) this.#byHandle.set(attribute.handle, attribute);
     for (const [handle, characteristic] of built.cccds) this.#cccds.set(handle, characteristic);

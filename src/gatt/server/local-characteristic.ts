@@ -1,3 +1,4 @@
+import type { Clock } from "../../async/clock.ts";
 import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
 import { checkFunction, checkOctets, checkOptions, optionNames } from "../../core/arguments.ts";
 import { StateError } from "../../core/error.ts";
@@ -5,7 +6,8 @@ import type { Uuid } from "../../core/uuid.ts";
 import { type CharacteristicProperty, hasProperty, propertyNames } from "../properties.ts";
 import type { AccessRequirement } from "./access.ts";
 import type { Attribute } from "./attribute.ts";
-import type { GattPeer, NotifyOptions, SubscriptionHandler } from "./definition.ts";
+import type { GattPeer, GattRequest, NotifyOptions, SubscriptionHandler } from "./definition.ts";
+import { WriteFlow, type WriteSink, type WriteSource, type WritesOptions } from "./writes.ts";
 
 /** One client's session, as a characteristic that sends to it sees it. */
 export interface Subscriber {
@@ -21,6 +23,8 @@ const DONE = Promise.resolve();
 const NO_OPTIONS: NotifyOptions = Object.freeze({});
 const OPTIONS = optionNames<NotifyOptions>({ to: true, signal: true, timeoutMs: true });
 
+const UPDATE_OPTIONS = optionNames<Omit<NotifyOptions, "to">>({ signal: true, timeoutMs: true });
+
 const isValue = (value: unknown): boolean => value instanceof Uint8Array && value.length <= MAX_VALUE_LENGTH;
 const checkValue = (operation: string, value: unknown): unknown =>
   checkOctets(`${operation}: value`, value, { maxLength: MAX_VALUE_LENGTH });
@@ -29,8 +33,17 @@ export function notSubscribed({ uuid }: LocalCharacteristic, what: string): Stat
   return new StateError(`the peer has not enabled ${what} of characteristic ${uuid}, or its link is not secure enough`);
 }
 
+/** A value that a client wrote. */
+export interface CharacteristicWrite {
+  readonly characteristic: LocalCharacteristic;
+  readonly peer: GattPeer;
+  /** A copy of the whole value, parts of a long write merged. */
+  readonly value: Uint8Array;
+  readonly operation: Exclude<GattRequest["operation"], "read">;
+}
+
 /** A characteristic of our own database. */
-export class LocalCharacteristic {
+export class LocalCharacteristic implements WriteSource<CharacteristicWrite> {
   readonly uuid: Uuid;
   /** Handle of the declaration. */
   readonly handle: number;
@@ -47,6 +60,9 @@ export class LocalCharacteristic {
   #configured: Subscriber[] = [];
   #notifiable: Subscriber[] = [];
   #indicatable: Subscriber[] = [];
+  readonly #clock: Clock;
+  #sinks: readonly WriteSink<CharacteristicWrite>[] = [];
+  #ended: { readonly error: unknown } | undefined;
 
   /** Made by the library, for what was found or added. @internal */
   constructor(at: {
@@ -57,7 +73,9 @@ export class LocalCharacteristic {
     propertyBits: number;
     subscribeRequirement: AccessRequirement;
     onSubscription: SubscriptionHandler | undefined;
+    clock: Clock;
   }) {
+    this.#clock = at.clock;
     this.uuid = at.uuid;
     this.handle = at.handle;
     this.valueHandle = at.attribute.handle;
@@ -155,6 +173,55 @@ export class LocalCharacteristic {
       return subscriber ? subscriber.indicate(this, value, options) : this.#notSubscribed("indications");
     }
     return settleAll(this.#indicatable.map((subscriber) => subscriber.indicate(this, value, options)));
+  }
+
+  /**
+   * Sets the value and tells every subscriber of it: with a notification where those are enabled, else with an indication. Resolves when
+   * notifications were handed to their links and indications confirmed.
+   *
+   * @throws {ArgumentError} another length than the characteristic has; nothing is set then · as `notify` and `indicate`
+   */
+  async update(value: Uint8Array, options: Omit<NotifyOptions, "to"> = {}): Promise<void> {
+    checkOptions("update", options, UPDATE_OPTIONS);
+    this.value = value;
+    const told = this.value; // a copy, which nobody changes
+    const notified = this.#notifiable.map((subscriber) => subscriber.notify(this, told, options));
+    const indicated = this.#indicatable
+      .filter((subscriber) => !this.#notifiable.includes(subscriber))
+      .map((subscriber) => subscriber.indicate(this, told, options));
+    await settleAll([...notified, ...indicated]);
+  }
+
+  /** What clients write to this characteristic, from now on, as a loop. `gattServer.writes` makes one of several characteristics. */
+  writes(options: WritesOptions = {}): WriteFlow<CharacteristicWrite> {
+    return new WriteFlow([this], this.#clock, options);
+  }
+
+  /** @internal */
+  addSink(sink: WriteSink<CharacteristicWrite>): void {
+    if (this.#ended) {
+      sink.onEnd(this, this.#ended.error);
+      return;
+    }
+    this.#sinks = [...this.#sinks, sink];
+    this.#attribute.onWritten = (value, peer, operation) => {
+      for (const each of this.#sinks) each.push({ characteristic: this, peer, value: value.slice(), operation });
+    };
+  }
+
+  /** @internal */
+  removeSink(sink: WriteSink<CharacteristicWrite>): void {
+    this.#sinks = this.#sinks.filter((other) => other !== sink);
+    if (this.#sinks.length === 0) this.#attribute.onWritten = undefined;
+  }
+
+  /** For the server: nobody writes it any more. @internal */
+  endWrites(error: unknown): void {
+    this.#ended ??= { error };
+    const sinks = this.#sinks;
+    this.#sinks = [];
+    this.#attribute.onWritten = undefined;
+    for (const sink of sinks) sink.onEnd(this, error);
   }
 
   #find(subscribers: Subscriber[], peer: GattPeer): Subscriber | undefined {

@@ -1,13 +1,16 @@
+import { type Clock, SystemClock } from "../../async/clock.ts";
 import type { AttBearer } from "../../att/bearer.ts";
-import { ArgumentError, ClosedError } from "../../core/error.ts";
+import { kindOf } from "../../core/arguments.ts";
+import { ArgumentError, ClosedError, StateError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import type { CharacteristicProperty } from "../properties.ts";
 import { checkLoose, checkService } from "./check-definition.ts";
 import { AttributeDatabase } from "./database.ts";
 import type { GattPeer, LooseValueDefinition, ServiceDefinition } from "./definition.ts";
-import type { LocalCharacteristic } from "./local-characteristic.ts";
+import type { CharacteristicWrite, LocalCharacteristic } from "./local-characteristic.ts";
 import type { LocalService } from "./local-service.ts";
 import { GattServerSession } from "./session.ts";
+import { WriteFlow, type WritesOptions } from "./writes.ts";
 
 /** Service that `add` puts a value into which was given without one. */
 const LOOSE_SERVICE = Uuid.from("7a9d5f10-6c1e-4d2b-9f53-0e8f6a3b41c7");
@@ -17,9 +20,16 @@ const LOOSE_SERVICE = Uuid.from("7a9d5f10-6c1e-4d2b-9f53-0e8f6a3b41c7");
  * `gapService` and `gattService` make the services that most devices have (Vol 3 Part G).
  */
 export class GattServer {
-  readonly #database = new AttributeDatabase();
+  readonly #clock: Clock;
+  readonly #database: AttributeDatabase;
   #sessions: GattServerSession[] = [];
   #paused = false;
+
+  /** @param options.clock of the time limits of what waits for a client; real time by default */
+  constructor({ clock = new SystemClock() }: { clock?: Clock | undefined } = {}) {
+    this.#clock = clock;
+    this.#database = new AttributeDatabase(clock);
+  }
 
   /** In order of their handles. */
   get services(): readonly LocalService[] {
@@ -83,7 +93,28 @@ export class GattServer {
    */
   removeService(service: LocalService): void {
     this.#database.remove(service);
+    for (const characteristic of service.characteristics)
+      characteristic.endWrites(new StateError(`service ${service.uuid} was removed from the server`));
     this.#changed(service);
+  }
+
+  /**
+   * What clients write to any of these characteristics, from now on, as one loop in the order in which it took effect.
+   *
+   * @throws {ArgumentError} none, or one that is not of this server
+   */
+  writes(characteristics: readonly LocalCharacteristic[], options: WritesOptions = {}): WriteFlow<CharacteristicWrite> {
+    if (!Array.isArray(characteristics) || characteristics.length === 0)
+      throw new ArgumentError(`writes: expected an array of characteristics, got ${kindOf(characteristics)}`);
+    for (const characteristic of new Set(characteristics))
+      if (!this.services.some((service) => service.characteristics.includes(characteristic)))
+        throw new ArgumentError("writes: expected characteristics that are in this server");
+    return new WriteFlow<CharacteristicWrite>([...new Set(characteristics)], this.#clock, options);
+  }
+
+  /** For the device: no client will write any more. @internal */
+  endWrites(error: unknown): void {
+    for (const { characteristics } of this.services) for (const characteristic of characteristics) characteristic.endWrites(error);
   }
 
   #changed({ handle, endHandle }: LocalService): void {
