@@ -1,4 +1,3 @@
-import type { RemoteInfo, Socket } from "node:dgram";
 import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/clock.ts";
 import { type OperationOptions, Pending } from "../async/pending.ts";
@@ -14,17 +13,35 @@ export const LONGEST_DATAGRAM = 65_507;
 /** Servers over UDP are built with buffers of 2048 octets; half of it is a cautious beginning. */
 const PROVEN_LIMIT = 1024;
 
+/** Where a datagram came from, as Node tells it. */
+export interface DatagramSender {
+  readonly address: string;
+  readonly port: number;
+  readonly family: "IPv4" | "IPv6";
+}
+
+/** What is used of one of Node's sockets; described here, so that programs need not have Node's types to compile. */
+export interface DatagramSocket {
+  on(event: "message", listener: (datagram: Uint8Array, from: DatagramSender) => void): unknown;
+  on(event: "error", listener: (cause: Error) => void): unknown;
+  /** On a connected socket. */
+  send(message: Uint8Array, sent: (cause: Error | null) => void): void;
+  send(message: Uint8Array, port: number, address: string, sent: (cause: Error | null) => void): void;
+  address(): { readonly port: number };
+  close(closed?: () => void): unknown;
+}
+
 /** A client's end, on a connected socket. */
 export class UdpLink extends LinkBase {
   readonly isLossy = true;
   readonly provenLimit: number;
-  readonly #socket: Socket;
+  readonly #socket: DatagramSocket;
   readonly #limit: number;
   readonly #clock: Clock;
   readonly #assembler: MessageAssembler;
   readonly #sending = new Set<Pending<void>>();
 
-  constructor(socket: Socket, target: string, limit: number, clock: Clock) {
+  constructor(socket: DatagramSocket, target: string, limit: number, clock: Clock) {
     super({ kind: "udp", target });
     this.#socket = socket;
     this.#limit = limit;
@@ -113,12 +130,12 @@ export class UdpSocketServer implements UdpServer {
   readonly host: string;
   readonly port: number;
   onClose: ((reason: BleError) => void) | undefined;
-  readonly #socket: Socket;
+  readonly #socket: DatagramSocket;
   /** By address and port, whoever sent last at the end. */
   readonly #links = new Map<string, UdpPeerLink>();
   #closing: Promise<void> | undefined;
 
-  constructor(socket: Socket, host: string, onLink: (link: McumgrLink, peer: UdpPeer) => void, maxPeers: number) {
+  constructor(socket: DatagramSocket, host: string, onLink: (link: McumgrLink, peer: UdpPeer) => void, maxPeers: number) {
     this.host = host;
     this.port = socket.address().port;
     this.#socket = socket;
@@ -158,11 +175,11 @@ export class UdpSocketServer implements UdpServer {
 class UdpPeerLink extends LinkBase {
   readonly isLossy = true;
   readonly provenLimit = LONGEST_DATAGRAM;
-  readonly #socket: Socket;
-  readonly #to: RemoteInfo;
+  readonly #socket: DatagramSocket;
+  readonly #to: DatagramSender;
   readonly #onEnd: () => void;
 
-  constructor(socket: Socket, to: RemoteInfo, onEnd: () => void) {
+  constructor(socket: DatagramSocket, to: DatagramSender, onEnd: () => void) {
     super({ kind: "udp", target: `${to.address}, port ${to.port}` });
     this.#socket = socket;
     this.#to = to;

@@ -1,8 +1,8 @@
-import type { Socket } from "node:dgram";
 import { EventEmitter } from "node:events";
 import type { Clock } from "../../src/async/index.ts";
 import { type BleError, ClosedError } from "../../src/core/index.ts";
 import type { OctetPort } from "../../src/mcumgr/links/octet-port.ts";
+import type { DatagramSocket } from "../../src/node/mcumgr-udp-links.ts";
 
 /** Where a packet goes. */
 export type Towards = "device" | "client";
@@ -159,7 +159,7 @@ const SERVER_PORT = 1337;
 
 /** A net of datagrams with one server in it. */
 export class DatagramNet {
-  readonly server: Socket;
+  readonly server: DatagramSocket;
   readonly #sockets = new Map<number, MemorySocket>();
   readonly #toDevice: Way;
   #nextPort = 50_000;
@@ -171,7 +171,7 @@ export class DatagramNet {
     this.#clock = clock;
     this.#loses = loses;
     const server = new MemorySocket(SERVER_PORT, (datagram, port) => this.#toClient(datagram, port));
-    this.server = server as unknown as Socket;
+    this.server = server;
     this.#toDevice = new Way(
       clock,
       () => loses("device"),
@@ -183,7 +183,7 @@ export class DatagramNet {
   }
 
   /** A program's socket, connected to the server. */
-  open(): Socket {
+  open(): DatagramSocket {
     const port = this.#nextPort++;
     const socket = new MemorySocket(port, (datagram) => {
       const packet = new Uint8Array(datagram.length + 2);
@@ -193,7 +193,7 @@ export class DatagramNet {
     });
     this.#sockets.set(port, socket);
     this.#client = socket;
-    return socket as unknown as Socket;
+    return socket;
   }
 
   #toClient(datagram: Uint8Array, port: number | undefined): void {
