@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { delay } from "../src/async/index.ts";
 import { MemoryBondStore } from "../src/gap/index.ts";
-import { type BleEvent, type BleEventOf, IoCapability, type IrqResult, PasskeyAction } from "../src/micropython/index.ts";
+import { BLE, type BleEvent, type BleEventOf, IoCapability, type IrqResult, PasskeyAction } from "../src/micropython/index.ts";
 import { connect, type Instance, ORDERS, openTwo, type Two } from "./support/micropython.ts";
 
 const text = (octets: Uint8Array | null): string => (octets ? Buffer.from(octets).toString("hex") : "-");
@@ -66,10 +66,8 @@ const settle = ({ air }: Two): Promise<void> => delay(air.clock, 2000);
 
 describe.each(ORDERS)("pairing (%s)", (order) => {
   test.each([
-    { bond: false, mitm: false, leSecure: false, by: "central", result: "1 0 0" },
     { bond: false, mitm: true, leSecure: true, by: "central", result: "1 0 0" },
     { bond: true, mitm: true, leSecure: true, by: "central", result: "1 0 1" },
-    { bond: true, mitm: false, leSecure: false, by: "central", result: "1 0 1" },
     { bond: false, mitm: true, leSecure: true, by: "peripheral", result: "1 0 0" },
     { bond: true, mitm: true, leSecure: false, by: "peripheral", result: "1 0 1" },
   ] as const)("$by begins, bond=$bond mitm=$mitm le_secure=$leSecure: $result on both sides", async ({ by, result, ...features }) => {
@@ -298,6 +296,39 @@ describe("gapPair", () => {
     await two.central.ble.active(false);
     await expect(two.central.ble.gapPair(c)).rejects.toMatchObject({ code: "ENODEV", errno: 19 });
     await expect(two.central.ble.gapPasskey(c, PasskeyAction.Input, 1)).rejects.toMatchObject({ code: "ENODEV" });
+  });
+
+  test("LE Secure Connections are an offer, and a demand where the program says so", async () => {
+    for (const [secureConnectionsOnly, result] of [
+      [false, "1 0 0"],
+      [true, "0 0 0"],
+    ] as const) {
+      await using two = await openTwo("central first", { secureConnectionsOnly });
+      await using other = new BLE({ controller: two.air.addController({ name: "legacy" }).transport, clock: two.air.clock });
+      await other.active(true);
+      const told = new Promise<string>((resolve) => {
+        other.irq((event) => {
+          if (event.type === "centralConnect") void other.gapPair(event.connHandle);
+          if (event.type === "encryptionUpdate") resolve(`${flags(event)} ${event.reason}`);
+        });
+      });
+      await other.gapAdvertise(20_000);
+      const { addrType, addr } = other.config("mac");
+      await two.central.ble.gapConnect(addrType, addr, 5000);
+      expect(await told).toBe(`${result} ${secureConnectionsOnly ? 3 : undefined}`);
+    }
+  });
+
+  test("on a link that is encrypted already: protection that cannot be had is not missed", async () => {
+    await using two = await openTwo();
+    await configure(two, { mitm: true });
+    await two.central.ble.config({ io: IoCapability.KeyboardDisplay });
+    const handles = await connect(two);
+    expect(await pair(two, "central", handles)).toEqual(["1 0 0", "1 0 0"]);
+    for (const by of ["central", "peripheral"] as const) {
+      expect(await pair(two, by, handles)).toEqual(["1 0 0", "1 0 0"]);
+      await settle(two);
+    }
   });
 
   test("both at once is one pairing", async () => {

@@ -39,6 +39,7 @@ export interface BleContext {
   readonly irk: Uint8Array | undefined;
   /** Keys that the program keeps, where `bonds` does not. */
   readonly secrets: Secrets | undefined;
+  readonly secureConnectionsOnly: boolean;
   readonly capture: Capture | undefined;
 }
 
@@ -80,7 +81,7 @@ export class ActiveBle implements Activation {
     this.client = new GattClientPart(this);
     this.services = new GattServices(this);
     this.updates = new GattUpdates(this, this.services);
-    this.pairing = new Pairing(this, context.secrets);
+    this.pairing = new Pairing(this, context);
     this.channels = new Channels(this);
     device.onConnection((connection) => this.links.onConnection(connection));
     device.on("closed", (error) => {

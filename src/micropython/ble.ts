@@ -35,6 +35,8 @@ export interface BleOptions {
   readonly bonds?: BondStore | undefined;
   /** Identity resolving key, 16 octets, most significant first: of the own resolvable private addresses, and of the static random address. */
   readonly irk?: Uint8Array | undefined;
+  /** Pairs with LE Secure Connections or not at all, whatever `leSecure` is; false by default, as `leSecure` demands nothing of the peer. */
+  readonly secureConnectionsOnly?: boolean | undefined;
   /** Real time by default. */
   readonly clock?: Clock | undefined;
   /** The platform's generator by default. */
@@ -50,6 +52,7 @@ const OPTIONS = optionNames<BleOptions>({
   onHandlerError: true,
   bonds: true,
   irk: true,
+  secureConnectionsOnly: true,
   clock: true,
   random: true,
   logger: true,
@@ -95,6 +98,7 @@ export class BLE extends GattMethods implements AsyncDisposable {
       throw new BleArgumentError("TypeError", `BLE: controller: expected a transport or what opens one, got ${kindOf(controller)}`);
     checkChoice("BLE: compat", compat, ["strict", "fixed"]);
     checkFunction("BLE: onHandlerError", onHandlerError);
+    const secureConnectionsOnly = checkTruth("BLE: secureConnectionsOnly", options.secureConnectionsOnly ?? false);
     this.#options = options;
     const errors = new OsErrors(compat === "strict");
     const settings = new Settings(errors);
@@ -107,7 +111,7 @@ export class BLE extends GattMethods implements AsyncDisposable {
       rxbuf: () => settings.rxbuf,
     });
     const secrets = bonds ? undefined : new Secrets({ clock, random, logger: ownLogger, dispatcher });
-    this.#context = { clock, random, logger: ownLogger, dispatcher, settings, errors, bonds, irk, secrets, capture };
+    this.#context = { clock, random, logger: ownLogger, dispatcher, settings, errors, bonds, irk, secrets, secureConnectionsOnly, capture };
     this.#switching = new Semaphore(clock);
   }
 

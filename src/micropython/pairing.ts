@@ -52,11 +52,16 @@ export class Pairing implements LinkPart {
   readonly #activation: Activation;
   /** Where the program keeps its keys; nothing where another store does. */
   readonly #secrets: Secrets | undefined;
+  readonly #secureConnectionsOnly: boolean;
   readonly #links = new Map<Connection, LinkState>();
   readonly #agent: PairingAgent;
 
-  constructor(activation: Activation, secrets: Secrets | undefined) {
+  constructor(
+    activation: Activation,
+    { secrets, secureConnectionsOnly }: { secrets: Secrets | undefined; secureConnectionsOnly: boolean },
+  ) {
     this.#activation = activation;
+    this.#secureConnectionsOnly = secureConnectionsOnly;
     this.#secrets = secrets;
     this.#agent = {
       confirm: () => Promise.resolve(true),
@@ -89,7 +94,9 @@ export class Pairing implements LinkPart {
       ioCapability: io as PairingPolicy["ioCapability"],
       bonding: bond,
       mitm,
-      secureConnections: leSecure,
+      requireAuthentication: false,
+      secureConnections: leSecure || this.#secureConnectionsOnly,
+      secureConnectionsOnly: this.#secureConnectionsOnly,
       minKeySize: LEAST_KEY_OCTETS,
       maxKeySize: MOST_KEY_OCTETS,
       localKeys: EVERY_KEY,

@@ -171,7 +171,9 @@ export class Agenda {
       this.#origin = wanted;
       // On a link that is encrypted already the protection that is missing is what it is about.
       const policy =
-        security.encrypted && isMitmMissing(security.authenticated, wanted) ? { ...wanted, requireAuthentication: true } : wanted;
+        security.encrypted && wanted.requireAuthentication !== false && isMitmMissing(security.authenticated, wanted)
+          ? { ...wanted, requireAuthentication: true }
+          : wanted;
       const pauseMs = this.#quietUntilMs - clock.now();
       if (role === "peripheral") this.#sendSecurityRequest(policy);
       else if (pauseMs <= 0) initiate(policy);

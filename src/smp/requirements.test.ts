@@ -135,6 +135,16 @@ describe("what a Security Request calls for (Vol 3 Part H 2.4.6)", () => {
     expect(answerTo(Mitm, at({ security: { ...plain, authenticated: true } }))).toEqual({ act: "nothing", requireAuthentication: false });
   });
 
+  test("where no pairing insists, what is missing is asked for and not demanded", () => {
+    const lenient = policy({ ...capable, requireAuthentication: false });
+    const plain = { encrypted: true, authenticated: false, secureConnections: true, keySize: 16, bonded: true };
+    expect(answerTo(Mitm, at({ policy: lenient, security: plain }))).toEqual({ act: "pair", requireAuthentication: false });
+    expect(answerTo(Mitm, at({ policy: lenient, keys: keys({ authenticated: false }) }))).toEqual({
+      act: "encrypt",
+      requireAuthentication: false,
+    });
+  });
+
   test("with a key that is good enough its use, and a pairing after it where more is asked for", () => {
     expect(answerTo(0, at({ keys: keys() }))).toEqual({ act: "encrypt", requireAuthentication: false });
     expect(answerTo(Mitm, at({ keys: keys() }))).toEqual({ act: "encrypt", requireAuthentication: false });

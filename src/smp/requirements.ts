@@ -87,12 +87,13 @@ export function answerTo(
 ): RequestAnswer {
   const { security, keys, policy, isBondLost } = at;
   const asked = { ...policy, mitm: (authReq & AuthReq.Mitm) !== 0 };
+  const isInsisting = policy.requireAuthentication !== false;
   if (security.encrypted) {
-    const requireAuthentication = isMitmMissing(security.authenticated, asked);
-    return { act: requireAuthentication ? "pair" : "nothing", requireAuthentication };
+    const isMissing = isMitmMissing(security.authenticated, asked);
+    return { act: isMissing ? "pair" : "nothing", requireAuthentication: isMissing && isInsisting };
   }
   const isFit = keys !== undefined && !unfit(keys, keys.peerLtk, policy);
-  const requireAuthentication = keys !== undefined && isMitmMissing(keys.authenticated, asked);
+  const requireAuthentication = keys !== undefined && isInsisting && isMitmMissing(keys.authenticated, asked);
   if (isFit && !isBondLost) return { act: "encrypt", requireAuthentication };
   return { act: isFit && !requireAuthentication ? "refuse" : "pair", requireAuthentication };
 }

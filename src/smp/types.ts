@@ -120,7 +120,10 @@ export interface PairingPolicy {
   readonly bonding: boolean;
   /** Ask for protection against man in the middle. Where it is impossible pairing goes on without, unless `requireAuthentication`. */
   readonly mitm: boolean;
-  /** Fail with Authentication Requirements rather than end with unauthenticated keys. Implies `mitm`. */
+  /**
+   * Fail with Authentication Requirements rather than end with unauthenticated keys. Implies `mitm`. By default that holds for a pairing which is
+   * begun since a key or a link lacks protection against man in the middle; false: for none.
+   */
   readonly requireAuthentication?: boolean;
   /** Offer LE Secure Connections; legacy stays possible unless `secureConnectionsOnly`. */
   readonly secureConnections: boolean;
