@@ -820,10 +820,121 @@ test("descriptors: user description, extended properties, a CCCD where it is wan
   expect(ask(pair, "12080005", "0a0800", "12050005", "1207000100")).toEqual(["13", "0b05", "0112050003", "13"]);
 });
 
+test("what may be written any way is written by request and by command, whichever of them the properties name", () => {
+  const written: string[] = [];
+  const write = (value: Uint8Array, { handle, operation }: GattRequest): void =>
+    void written.push(`${handle} ${operation} ${toHex(value)}`);
+  using pair = raw(
+    serverWith(
+      { uuid: 0x2a19, properties: ["write"], anyWrite: true, write },
+      { uuid: 0x2a19, properties: ["write-without-response"], anyWrite: true, write },
+      {
+        uuid: 0x2a19,
+        properties: ["read"],
+        anyWrite: true,
+        write,
+        descriptors: [
+          { uuid: 0x2910, anyWrite: true, write },
+          { uuid: 0x2911, write },
+        ],
+      },
+      { uuid: 0x2a19, properties: ["write"], write },
+    ),
+  );
+  // Handles of the values: 3, 5, 7 with descriptors 8 and 9, 11.
+  expect(ask(pair, "12030001", "52030002", "12050003", "52050004")).toEqual(["13", "13"]);
+  expect(ask(pair, "12070005", "52070006", "12080007", "52080008")).toEqual(["0112070003", "13"]);
+  expect(ask(pair, "12090009", "5209000a", "120b000b", "520b000c")).toEqual(["13", "13"]);
+  expect(written).toEqual([
+    "3 write 01",
+    "3 command 02",
+    "5 write 03",
+    "5 command 04",
+    "8 write 07",
+    "8 command 08",
+    "9 write 09",
+    "11 write 0b",
+  ]);
+});
+
+test("a descriptor may be one that cannot be read", () => {
+  using pair = raw(
+    serverWith({ uuid: 0x2a19, properties: ["read"], descriptors: [{ uuid: 0x2910, value: hex("01"), readable: false, writable: true }] }),
+  );
+  expect(ask(pair, "0a0400", "12040002", "0a0400")).toEqual(["010a040002", "13", "010a040002"]);
+});
+
+test("0x2902 with handlers of its own is a descriptor like any other", () => {
+  const written: string[] = [];
+  using pair = raw(
+    serverWith({
+      uuid: 0x2a19,
+      properties: ["read"],
+      descriptors: [{ uuid: 0x2902, read: () => hex("0100"), write: (value) => void written.push(toHex(value)) }],
+    }),
+  );
+  expect(ask(pair, "0a0400", "1204000500")).toEqual(["0b0100", "13"]);
+  expect(written).toEqual(["0500"]);
+});
+
+test("a handler is asked for each part of a long read where it wants to be, else once", () => {
+  const asked: number[] = [];
+  const read = ({ offset }: GattRequest): Uint8Array => {
+    asked.push(offset);
+    return new Uint8Array(50).fill(asked.length);
+  };
+  using pair = raw(
+    serverWith({ uuid: 0x2a19, properties: ["read"], read, readEachPart: true }, { uuid: 0x2a19, properties: ["read"], read }),
+  );
+  expect(ask(pair, "0a0300", "0c03001600", "0c03002c00")).toEqual([`0b${"01".repeat(22)}`, `0d${"02".repeat(22)}`, `0d${"03".repeat(6)}`]);
+  expect(ask(pair, "0a0500", "0c05001600", "0c05002c00")).toEqual([`0b${"04".repeat(22)}`, `0d${"04".repeat(22)}`, `0d${"04".repeat(6)}`]);
+  expect(asked).toEqual([0, 22, 44, 0]);
+});
+
+test("a read handler that is asked for the rest of a value sees for which write", () => {
+  const asked: string[] = [];
+  using pair = raw(
+    serverWith({
+      uuid: 0x2a19,
+      properties: ["read", "write"],
+      read: ({ operation }) => {
+        asked.push(operation);
+        return hex("0102");
+      },
+      write: (value) => void asked.push(toHex(value)),
+    }),
+  );
+  expect(ask(pair, "160300010009", "1801")).toEqual(["170300010009", "19"]);
+  expect(asked).toEqual(["execute", "0109"]);
+});
+
+test("what a peer has configured can be asked for", () => {
+  const server = serverWith({ uuid: 0x2a19, properties: ["notify", "indicate"] });
+  using pair = raw(server);
+  const [characteristic] = server.services[0]!.characteristics;
+  const { peer } = pair.session;
+  for (const [bits, expected] of [
+    ["0000", { notify: false, indicate: false }],
+    ["0100", { notify: true, indicate: false }],
+    ["0200", { notify: false, indicate: true }],
+    ["0300", { notify: true, indicate: true }],
+  ] as const) {
+    expect(ask(pair, `120400${bits}`)).toEqual(["13"]);
+    expect(characteristic!.configuredBy(peer)).toEqual(expected);
+  }
+  expect(characteristic!.configuredBy({ ...peer, id: "another" })).toEqual({ notify: false, indicate: false });
+});
+
 test("definitions that contradict themselves are refused", () => {
   const server = new GattServer();
   expect(() => serverWith({ uuid: 0x2a19, properties: ["read"], descriptors: [{ uuid: 0x2902 }] })).toThrow(/CCCD/);
   expect(() => serverWith({ uuid: 0x2a19, properties: ["read"], maxLength: 513 })).toThrow(/maxLength: .*513/);
+  for (const [name, definition] of [
+    ["anyWrite", { anyWrite: 1 }],
+    ["readEachPart", { readEachPart: "yes" }],
+    ["readable", { descriptors: [{ uuid: 0x2910, readable: 1 }] }],
+  ] as const)
+    expect(() => serverWith({ uuid: 0x2a19, properties: ["read"], ...(definition as object) })).toThrow(new RegExp(name));
   server.addService({ uuid: 0x1810, handle: 10, characteristics: [] });
   expect(() => server.addService({ uuid: 0x1810, handle: 10, characteristics: [] })).toThrow(/taken/);
   expect(() => server.addService({ uuid: 0x1810, handle: 0x10000, characteristics: [] })).toThrow(/expected 1 to/);

@@ -205,15 +205,17 @@ test("the preferred MTU can be changed until an exchange is made or asked for, w
   const { bearer, channel, sent } = create({ mtu: 100, exchangeMtu: "on-demand" });
   expect(() => bearer.setPreferredMtu(22)).toThrow(/23 to 65535/);
   expect([bearer.setPreferredMtu(200), bearer.policy.mtu, bearer.policy.exchangeMtu]).toEqual([true, 200, "on-demand"]);
+  expect(bearer.mtuExchanged).toBe(false);
   const exchange = bearer.exchangeMtu();
   expect(sent()).toEqual(["02c800"]);
-  expect([bearer.setPreferredMtu(300), bearer.policy.mtu]).toEqual([false, 200]);
+  expect([bearer.setPreferredMtu(300), bearer.policy.mtu, bearer.mtuExchanged]).toEqual([false, 200, true]);
   channel.receive(hex("032c01"));
   expect([await exchange, bearer.setPreferredMtu(300)]).toEqual([200, false]);
   const asked = create({ mtu: 100 });
   asked.bearer.setPreferredMtu(64);
   asked.channel.receive(hex("022c01"));
   expect([asked.sent(), asked.bearer.mtu, asked.bearer.setPreferredMtu(100)]).toEqual([["034000"], 64, false]);
+  expect(asked.bearer.mtuExchanged).toBe(true);
 });
 
 test("an MTU exchange that fails is not made again, and is told", async () => {
