@@ -76,6 +76,19 @@ describe("discovery", () => {
     expect((await central.next("gattcCharacteristicResult")).uuid.size).toBe(16);
   });
 
+  test("a type of 32 bits stands for the 128 that attributes have", async () => {
+    await using two = await openTwo();
+    const { central, peripheral } = two;
+    const long = UUID.parse("12345678-0000-1000-8000-00805f9b34fb");
+    const short = UUID.fromLittleEndian(octets(0x78, 0x56, 0x34, 0x12));
+    const [[value]] = (await peripheral.ble.gattsRegisterServices([[long, [[long, Flag.Read]]]])) as [[number]];
+    const { c } = await connect(two);
+    await central.ble.gattcDiscoverServices(c, short);
+    expect((await central.next("gattcServiceResult")).uuid).toEqual(short);
+    await central.ble.gattcDiscoverCharacteristics(c, 1, 0xffff, short);
+    expect(await central.next("gattcCharacteristicResult")).toMatchObject({ valueHandle: value, uuid: short });
+  });
+
   test("a peer that does not find by type is asked for all of them", async () => {
     await using two = await openTwo();
     const { central, peripheral } = two;
