@@ -266,7 +266,10 @@ describe("flags", () => {
   test("AuxWrite makes an Extended Properties descriptor, unless the program has its own", async () => {
     await using two = await openTwo();
     const extended = new UUID(0x2900);
-    const { host, handle, c } = await connected(two, Flag.Read | Flag.AuxWrite);
+    const { host, handle, handles, c, ble } = await connected(two, Flag.Read | Flag.AuxWrite, [[OTHER, Flag.Read]]);
+    expect(handles).toEqual([handle, handle + 2]); // behind the one that is made
+    ble.gattsWrite(handle + 2, "other");
+    expect(await host.gatt.read(handle + 2)).toEqual(new TextEncoder().encode("other"));
     await two.central.ble.gattcDiscoverDescriptors(c, handle, 0xffff);
     const { descHandle, uuid } = await two.central.next("gattcDescriptorResult");
     expect([descHandle, uuid.toString()]).toEqual([handle + 1, extended.toString()]);
