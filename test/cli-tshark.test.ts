@@ -172,11 +172,19 @@ test("captures of whole commands hold nothing that tshark calls malformed", { sk
     ["pair", address],
     ["gatt", "write", address, "7d1a0003-6563-4f68-8c05-6a656c6c7921", "--hex", "ab".repeat(300)],
     ["gatt", "subscribe", "C0:4A:65:6C:6C:01/random", "2a37", "--count", "2"],
+    ["l2cap", "connect", address, "--measure", "--count", "10"],
   ];
   for (const [i, command] of commands.entries()) {
     const file = join(folder, `${i}.${i % 2 ? "pcapng" : "btsnoop"}`);
     const { status, err } = await jelling([...command, "-t", "sim:", "--capture", file], { env: { XDG_STATE_HOME: folder } });
     expect([status, err], command.join(" ")).toEqual([0, expect.stringContaining("packets captured")]);
     expect(malformed(file), command.join(" ")).toBe("");
+    if (command[0] !== "l2cap") continue;
+    // K-frames are put together to SDUs; without values their lengths stay, and so does what tshark makes of them.
+    const anonymous = join(folder, "channel-anonymous.pcapng");
+    expect((await jelling(["decode", file, "--anonymous", "--capture", anonymous])).status).toBe(0);
+    const told = (which: string): string[] => fields(which, "btl2cap.cid", "btl2cap.le_sdu_length", "_ws.malformed");
+    expect(told(file).filter((line) => line.startsWith("0x0040\t2221\t")).length).toBeGreaterThanOrEqual(10);
+    expect(told(anonymous)).toEqual(told(file));
   }
 });

@@ -1,6 +1,6 @@
 import { AttOpcode } from "../att/opcode.ts";
 import { Uuid } from "../core/uuid.ts";
-import type { CaptureDirection } from "./record.ts";
+import { type CaptureDirection, opposite } from "./record.ts";
 
 /** Attributes remembered per server; a capture that names more is read without the names. */
 const MOST_ATTRIBUTES = 4096;
@@ -14,12 +14,19 @@ interface Server {
   handle: number | undefined;
 }
 
-/** What discovery told about the two attribute servers of a link: which type lies behind a handle. */
+/** What discovery told about the two attribute servers of a link: which type lies behind a handle. One for each bearer. */
 export class AttContext {
-  readonly #servers: Readonly<Record<CaptureDirection, Server>> = {
-    "host-to-controller": { types: new Map(), requested: undefined, handle: undefined },
-    "controller-to-host": { types: new Map(), requested: undefined, handle: undefined },
-  };
+  readonly #servers: Readonly<Record<CaptureDirection, Server>>;
+
+  /** @param bearer another one of the same link, with the same attributes */
+  constructor(bearer?: AttContext) {
+    const server = (direction: CaptureDirection): Server => ({
+      types: bearer ? bearer.#servers[direction].types : new Map(),
+      requested: undefined,
+      handle: undefined,
+    });
+    this.#servers = { "host-to-controller": server("host-to-controller"), "controller-to-host": server("controller-to-host") };
+  }
 
   /**
    * Takes a PDU in; learns from it, and says which attribute it is about.
@@ -71,10 +78,6 @@ export class AttContext {
   requestedOf(direction: CaptureDirection): Uuid | undefined {
     return this.#servers[direction].requested;
   }
-}
-
-function opposite(direction: CaptureDirection): CaptureDirection {
-  return direction === "host-to-controller" ? "controller-to-host" : "host-to-controller";
 }
 
 /** Requests, commands and the confirmation come from the client; their opcodes are the even ones (Vol 3 Part F 3.4.8). */

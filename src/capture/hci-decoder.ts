@@ -1,25 +1,18 @@
-import { decodeAttPdu } from "../att/pdu.ts";
-import { type Codec, DecodeError, decode, Reader } from "../bytes/index.ts";
+import { DecodeError, Reader } from "../bytes/index.ts";
 import { Address } from "../core/address.ts";
 import { BleError } from "../core/error.ts";
-import { Uuid } from "../core/uuid.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
 import { decodeCommand, decodeEvent, PacketType } from "../hci/index.ts";
-import { smpPdus } from "../smp/pdus.ts";
-import { AttContext } from "./att-context.ts";
 import type { DecodedContent, DecodedPacket } from "./decoded-packet.ts";
+import { FrameDecoder, layerOf, raw } from "./frame-decoder.ts";
 import { Reassembler } from "./reassembly.ts";
 import type { CaptureDirection, CaptureRecord } from "./record.ts";
-import { signallingHeader, signallingPdus } from "./signalling.ts";
 
 interface Link {
   peer: Address | undefined;
-  readonly att: AttContext;
+  readonly frames: FrameDecoder;
 }
 
-const ATT_CID = 0x0004;
-const LE_SIGNALLING_CID = 0x0005;
-const SMP_CID = 0x0006;
 /** Connection handles have 12 bits; links a capture never closes are forgotten oldest first. */
 const MOST_LINKS = 256;
 
@@ -91,7 +84,7 @@ export class HciDecoder {
   #link(handle: number): Link {
     let link = this.#links.get(handle);
     if (!link) {
-      link = { peer: undefined, att: new AttContext() };
+      link = { peer: undefined, frames: new FrameDecoder() };
       this.#links.set(handle, link);
       if (this.#links.size > MOST_LINKS) this.#links.delete(this.#links.keys().next().value!);
     }
@@ -121,35 +114,12 @@ export class HciDecoder {
         ...link,
       };
     try {
-      return { ...this.#frame(direction, connectionHandle, result.cid, result.payload), ...late, ...link };
+      return { ...this.#link(connectionHandle).frames.decode(direction, result.cid, result.payload), ...late, ...link };
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      const layer = result.cid === ATT_CID ? "att" : result.cid === SMP_CID ? "smp" : "l2cap";
-      return { ...raw(layer, result.payload, 0, error.message), ...link };
+      return { ...raw(layerOf(result.cid), result.payload, 0, error.message), ...link };
     }
   }
-
-  #frame(direction: CaptureDirection, handle: number, cid: number, payload: Uint8Array): DecodedContent {
-    if (cid === ATT_CID) return this.#att(direction, handle, payload);
-    if (cid === SMP_CID) return securityManager(payload);
-    if (cid === LE_SIGNALLING_CID) return signalling(payload);
-    return { layer: "l2cap", name: "L2capFrame", fields: { cid, raw: payload } };
-  }
-
-  #att(direction: CaptureDirection, handle: number, payload: Uint8Array): DecodedContent {
-    const { name, opcode, parameters } = decodeAttPdu(payload);
-    if (parameters instanceof Uint8Array) return { layer: "att", name, fields: { raw: parameters } };
-    const context = this.#link(handle).att;
-    const about = context.follow(direction, opcode, parameters as Record<string, unknown>);
-    const fields = withDeclarations(parameters as Record<string, unknown>, context.requestedOf(direction));
-    // Answers that do not name their attribute are told with the one that was asked for.
-    const answered = about && !("attributeHandle" in fields || "attributeHandleInError" in fields);
-    return { layer: "att", name, fields: answered ? { attributeHandle: about.handle, ...fields } : fields, attributeType: about?.type };
-  }
-}
-
-function raw(layer: DecodedPacket["layer"], packet: Uint8Array, offset: number, malformed: string): DecodedContent {
-  return { layer, name: "Malformed", fields: { raw: packet.slice(offset) }, malformed };
 }
 
 /** Values of a declaration that is known, else the octets. */
@@ -200,58 +170,4 @@ function withAddresses(value: Record<string, unknown>): Record<string, unknown> 
     else fields[name] = field;
   }
   return fields;
-}
-
-/** An unknown code passes through raw. @throws {DecodeError} */
-function securityManager(payload: Uint8Array): DecodedContent {
-  const code = payload[0];
-  if (code === undefined) return raw("smp", payload, 0, "a PDU without a code");
-  const declaration = smpPdus.get(code);
-  if (!declaration) return { layer: "smp", name: `Smp 0x${code.toString(16).padStart(2, "0")}`, fields: { raw: payload.slice(1) } };
-  return { layer: "smp", name: declaration.name, fields: parametersOf(declaration, payload, 1) };
-}
-
-/** @throws {DecodeError} */
-function parametersOf(
-  { name, parameters }: { name: string; parameters: Codec<unknown> },
-  bytes: Uint8Array,
-  offset: number,
-): Record<string, unknown> {
-  return decode(parameters, bytes, { name, offset }) as Record<string, unknown>;
-}
-
-function signalling(payload: Uint8Array): DecodedContent {
-  const reader = new Reader(payload, { name: "L2capSignalling" });
-  const { code, identifier, length } = signallingHeader.decode(reader);
-  if (length !== reader.remaining) reader.fail(`length ${length}, has ${reader.remaining} octets`);
-  const declaration = signallingPdus.get(code);
-  if (!declaration) {
-    const name = `L2capSignalling 0x${code.toString(16).padStart(2, "0")}`;
-    return { layer: "l2cap", name, fields: { identifier, raw: reader.rest() } };
-  }
-  return { layer: "l2cap", name: declaration.name, fields: { identifier, ...parametersOf(declaration, payload, 4) } };
-}
-
-const PRIMARY_SERVICE = 0x2800;
-const SECONDARY_SERVICE = 0x2801;
-const CHARACTERISTIC = 0x2803;
-
-/** In answers of discovery, says what the values declare: a service, or a characteristic with its properties. */
-function withDeclarations(fields: Readonly<Record<string, unknown>>, requested: Uuid | undefined): Record<string, unknown> {
-  const list = fields.attributeDataList;
-  if (!Array.isArray(list) || requested?.short === undefined) return { ...fields };
-  const isService = requested.short === PRIMARY_SERVICE || requested.short === SECONDARY_SERVICE;
-  const read = (entry: { attributeHandle: number; attributeValue: Uint8Array }): unknown => {
-    const { attributeValue: value, ...rest } = entry;
-    if (isService && (value.length === 2 || value.length === 16)) return { ...rest, service: Uuid.fromBytes(value) };
-    if (requested.short === CHARACTERISTIC && (value.length === 5 || value.length === 19))
-      return {
-        ...rest,
-        properties: value[0],
-        valueHandle: value[1]! | (value[2]! << 8),
-        characteristic: Uuid.fromBytes(value.subarray(3)),
-      };
-    return entry;
-  };
-  return { ...fields, attributeDataList: list.map(read) };
 }

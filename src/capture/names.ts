@@ -31,6 +31,26 @@ const ownAddress = oneOf("public", "random", "resolvable or public", "resolvable
 const channels = bits("37", "38", "39");
 const keys = bits("enc", "id", "sign", "link");
 
+/** Of 4.23 and 4.26 of Vol 3 Part A. */
+const connectionResult = oneOf(
+  "success",
+  "",
+  "SPSM not supported",
+  "",
+  "no resources",
+  "insufficient authentication",
+  "insufficient authorization",
+  "encryption key size too short",
+  "insufficient encryption",
+  "invalid source CID",
+  "source CID already allocated",
+  "unacceptable parameters",
+  "invalid parameters",
+  "pending",
+  "authentication pending",
+  "authorization pending",
+);
+
 /** How a number is written, by the name of its field; where a name means two things, by "Packet.name". */
 const FORMATS: Readonly<Record<string, (value: number) => string>> = {
   status: hciErrorText,
@@ -43,6 +63,17 @@ const FORMATS: Readonly<Record<string, (value: number) => string>> = {
   commandOpcode: opcode,
   requestOpcodeInError: octet,
   cid: handle,
+  sourceCids: handle,
+  destinationCids: handle,
+  "L2capLeCreditBasedConnectionRsp.result": connectionResult,
+  "L2capCreditBasedConnectionRsp.result": connectionResult,
+  "L2capCreditBasedReconfigureRsp.result": oneOf(
+    "success",
+    "MTU reduced",
+    "MPS of several channels reduced",
+    "invalid destination CID",
+    "unacceptable parameters",
+  ),
   sourceCid: handle,
   destinationCid: handle,
   spsm: handle,

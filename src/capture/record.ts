@@ -3,6 +3,10 @@ import { PacketType } from "../hci/transport.ts";
 
 export type CaptureDirection = HciDirection;
 
+export function opposite(direction: CaptureDirection): CaptureDirection {
+  return direction === "host-to-controller" ? "controller-to-host" : "host-to-controller";
+}
+
 /** What every record of a capture has, whatever it holds. */
 interface Stamped {
   /** Milliseconds since 1970-01-01 UTC; files keep microseconds. */

@@ -1,4 +1,8 @@
+import { DecodeError } from "../../bytes/index.ts";
 import type { HciDirection } from "../../hci/index.ts";
+import { type Channel, type ChannelEnd, ChannelTable, EATT_SPSM, followKFrame } from "../channel-table.ts";
+import { opposite } from "../record.ts";
+import { decodeSignal } from "../signalling.ts";
 import { AttPduFilter, type AttServerKnowledge, attServerKnowledge } from "./att-pdu.ts";
 import type { Pseudonyms } from "./pseudonyms.ts";
 
@@ -7,6 +11,8 @@ const LE_SIGNALLING_CID = 0x0005;
 const SECURITY_MANAGER_CIDS: ReadonlySet<number> = new Set([0x0006, 0x0007]);
 const IDENTITY_ADDRESS_INFORMATION = 0x09;
 const FRAME_HEADER = 4;
+/** Longest signalling packet that says something of channels: a Command Reject may be longer, and says nothing. */
+const LONGEST_SIGNAL = 64;
 /** Links are forgotten oldest first. */
 const MOST_LINKS = 256;
 
@@ -17,6 +23,12 @@ interface Frame {
   /** Of a Security Manager PDU: its code, and whether its address has a pseudonym. */
   code: number;
   isPseudonym: boolean;
+  /** Of a signalling packet: what has come of it. */
+  signal: number[] | undefined;
+  /** Of a K-frame: the end that it goes to, and the length of the SDU that begins with it. */
+  end: ChannelEnd | undefined;
+  begins: boolean;
+  sduLength: number;
 }
 
 interface Link {
@@ -24,9 +36,13 @@ interface Link {
   readonly frames: Record<HciDirection, Frame | undefined>;
   /** By the direction in which the server sends. */
   readonly servers: Record<HciDirection, AttServerKnowledge>;
+  readonly channels: ChannelTable;
+  /** Of enhanced bearers: what is asked for on them, and the PDU on its way to an end. */
+  readonly bearers: WeakMap<Channel, Record<HciDirection, AttServerKnowledge>>;
+  readonly pdus: WeakMap<ChannelEnd, { readonly length: number; filter: AttPduFilter | undefined }>;
 }
 
-/** Takes values out of the ACL packets of one controller, frame by frame however they are cut. Channels of the application keep nothing. */
+/** Takes values out of the ACL packets of one controller, frame by frame however they are cut. SDUs of the application keep their lengths. */
 export class AclAnonymizer {
   readonly #pseudonyms: Pseudonyms;
   readonly #links = new Map<number, Link>();
@@ -47,7 +63,17 @@ export class AclAnonymizer {
     const flags = packet[1]! | (packet[2]! << 8);
     const link = this.#linkOf(flags & 0x0fff);
     if (((flags >> 12) & 0b11) !== 0b01)
-      link.frames[direction] = { at: 0, head: new Uint8Array(FRAME_HEADER), att: undefined, code: 0, isPseudonym: false };
+      link.frames[direction] = {
+        at: 0,
+        head: new Uint8Array(FRAME_HEADER),
+        att: undefined,
+        code: 0,
+        isPseudonym: false,
+        signal: undefined,
+        end: undefined,
+        begins: false,
+        sduLength: 0,
+      };
     const frame = link.frames[direction];
     if (!frame) return copy.fill(0, 5); // a continuation of what is not in the capture
     for (let i = 5; i < copy.length; i++) if (!this.#keeps(frame, direction, link, copy, i)) copy[i] = 0;
@@ -58,7 +84,8 @@ export class AclAnonymizer {
     let link = this.#links.get(handle);
     if (!link) {
       const servers = { "host-to-controller": attServerKnowledge(), "controller-to-host": attServerKnowledge() };
-      link = { frames: { "host-to-controller": undefined, "controller-to-host": undefined }, servers };
+      const frames = { "host-to-controller": undefined, "controller-to-host": undefined };
+      link = { frames, servers, channels: new ChannelTable(), bearers: new WeakMap(), pdus: new WeakMap() };
       this.#links.set(handle, link);
       if (this.#links.size > MOST_LINKS) this.#links.delete(this.#links.keys().next().value!);
     }
@@ -73,15 +100,30 @@ export class AclAnonymizer {
       return true;
     }
     const cid = frame.head[2]! | (frame.head[3]! << 8);
-    if (cid === LE_SIGNALLING_CID) return true;
+    if (cid === LE_SIGNALLING_CID) {
+      this.#followSignal(frame, direction, link, octet);
+      return true;
+    }
     if (SECURITY_MANAGER_CIDS.has(cid)) return this.#keepsOfSecurityManager(frame, at - FRAME_HEADER, packet, i);
-    if (cid !== ATT_CID) return false;
+    if (cid !== ATT_CID) return keepsOfChannel(frame, cid, direction, link, at - FRAME_HEADER, octet);
     if (at === FRAME_HEADER) {
-      // Opcodes of clients are even, and they speak of the other side's attributes (Vol 3 Part F 3.4.8).
-      const server = octet % 2 === 0 ? opposite(direction) : direction;
-      frame.att = new AttPduFilter(link.servers[server], frame.head[0]! | (frame.head[1]! << 8));
+      frame.att = new AttPduFilter(link.servers[serverOf(direction, octet)], frame.head[0]! | (frame.head[1]! << 8));
     }
     return frame.att!.keeps(octet);
+  }
+
+  #followSignal(frame: Frame, direction: HciDirection, link: Link, octet: number): void {
+    const length = frame.head[0]! | (frame.head[1]! << 8);
+    if (length > LONGEST_SIGNAL) return;
+    frame.signal ??= [];
+    frame.signal.push(octet);
+    if (frame.signal.length !== length) return;
+    try {
+      const { code, identifier, parameters } = decodeSignal(Uint8Array.from(frame.signal));
+      link.channels.follow(direction, code, identifier, parameters);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error; // of no channel
+    }
   }
 
   /** An identity address that is cut goes whole: a part of it has no pseudonym. */
@@ -96,6 +138,47 @@ export class AclAnonymizer {
   }
 }
 
-function opposite(direction: HciDirection): HciDirection {
-  return direction === "host-to-controller" ? "controller-to-host" : "host-to-controller";
+/**
+ * The length of an SDU stays, so that one sees where it begins and ends; of what it holds nothing but the structure of the attribute protocol.
+ */
+function keepsOfChannel(frame: Frame, cid: number, direction: HciDirection, link: Link, at: number, octet: number): boolean {
+  if (at === 0) {
+    frame.end = link.channels.endOf(direction, cid);
+    frame.begins = frame.end !== undefined && frame.end.sdu === undefined;
+  }
+  const { end, begins } = frame;
+  if (!end) return false; // its opening is not in the capture
+  const size = frame.head[0]! | (frame.head[1]! << 8);
+  if (!begins) {
+    if (at === 0) followKFrame(end, size, undefined);
+  } else if (at < 2) {
+    frame.sduLength |= octet << (8 * at);
+    if (at === 1) {
+      link.pdus.set(end, { length: frame.sduLength, filter: undefined });
+      followKFrame(end, size, frame.sduLength);
+    }
+    return true;
+  }
+  return end.channel.spsm === EATT_SPSM && keepsOfBearer(end, direction, link, octet);
+}
+
+/** An octet of an SDU that is a PDU of the attribute protocol. */
+function keepsOfBearer(end: ChannelEnd, direction: HciDirection, link: Link, octet: number): boolean {
+  const pdu = link.pdus.get(end);
+  if (!pdu) return false;
+  if (!pdu.filter) {
+    let bearer = link.bearers.get(end.channel);
+    if (!bearer) {
+      const of = (which: HciDirection): AttServerKnowledge => ({ ...link.servers[which], requestedType: 0 });
+      bearer = { "host-to-controller": of("host-to-controller"), "controller-to-host": of("controller-to-host") };
+      link.bearers.set(end.channel, bearer);
+    }
+    pdu.filter = new AttPduFilter(bearer[serverOf(direction, octet)], pdu.length);
+  }
+  return pdu.filter.keeps(octet);
+}
+
+/** Opcodes of clients are even, and they speak of the other side's attributes (Vol 3 Part F 3.4.8). */
+function serverOf(direction: HciDirection, opcode: number): HciDirection {
+  return opcode % 2 === 0 ? opposite(direction) : direction;
 }
