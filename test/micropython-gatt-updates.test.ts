@@ -265,6 +265,25 @@ describe("gattsWrite with sendUpdate", () => {
     expect(of(peripheral, "gattsIndicateDone")).toMatchObject([{ valueHandle: a, status: 0 }]);
   });
 
+  test("one that waits when the link is lost was promised to nobody", async () => {
+    await using two = await openTwo();
+    const { central, peripheral } = two;
+    const { handles, c, p, ble } = await connected(two, Flag.Indicate, Flag.Indicate);
+    const [a, b] = handles as [number, number];
+    await subscribe(two, c, a, 2);
+    await subscribe(two, c, b, 2);
+    using _silent = hostLink(central).pause();
+    ble.gattsWrite(a, octets(1), true); // leaves
+    ble.gattsWrite(b, octets(2), true); // waits
+    await ble.gattsIndicate(p, b, octets(3));
+    await hostLink(central).disconnect();
+    await peripheral.next("centralDisconnect");
+    expect(of(peripheral, "gattsIndicateDone")).toMatchObject([
+      { valueHandle: a, status: 7 },
+      { valueHandle: b, status: 7 },
+    ]);
+  });
+
   test("each connection has its own configuration; a new one has none", async () => {
     await using air = new SimulatedAir({ seed: 5 });
     const peripheral = new Instance(air, "peripheral");
