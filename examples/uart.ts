@@ -44,10 +44,10 @@ if (transport) {
     const tx = await connection.gatt.characteristic(SERVICE, TX);
     await connection.gatt.exchangeMtu();
     await using answers = tx.notifications();
-    const first = answers.take({ timeoutMs: 1000 }); // subscribes
-    for (const [i, line] of ["hello", "a line that is longer than the twenty octets of a small packet"].entries()) {
+    await answers.begin(); // before anything is asked
+    for (const line of ["hello", "a line that is longer than the twenty octets of a small packet"]) {
       await rx.write(encode(line));
-      console.log(`central: ${decode(await (i === 0 ? first : answers.take({ timeoutMs: 1000 })))}`);
+      console.log(`central: ${decode(await answers.take({ timeoutMs: 1000 }))}`);
     }
     break;
   }

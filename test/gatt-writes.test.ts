@@ -297,6 +297,29 @@ describe("a client's values", () => {
     await expect(values.take()).rejects.toMatchObject({ code: "ERR_STATE" });
   });
 
+  test("begin subscribes before anything is asked, once; values that come then are kept", async () => {
+    const values = (await remote(VALUE)).notifications();
+    await values.begin();
+    expect(local(VALUE).subscribers).toHaveLength(1);
+    const sent = pair.clientChannel.sent.length;
+    await values.begin();
+    await notify(1);
+    await delay(clock, 10);
+    expect(await values.next()).toEqual({ value: octets(1), done: false });
+    expect(pair.clientChannel.sent).toHaveLength(sent);
+    await values.return();
+    await values.begin(); // it is over, and stays so
+    expect(await values.next()).toEqual({ value: undefined, done: true });
+    const late = (await remote(VALUE)).notifications();
+    server.pause();
+    await expect(late.begin({ timeoutMs: 100 })).rejects.toMatchObject({ ...timedOut, operation: "subscribing" });
+    server.resume();
+    await late.begin();
+    await late.return();
+    await expect((await remote(FIRST)).notifications().begin()).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+    await expect(late.begin({ timeout: 1 } as object)).rejects.toThrow('did you mean "timeoutMs"?');
+  });
+
   test("a wait that ends while it subscribes leaves the subscription to the next", async () => {
     const values = (await remote(VALUE)).notifications();
     server.pause();

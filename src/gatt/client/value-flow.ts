@@ -62,6 +62,28 @@ export class ValueFlow implements AsyncIterableIterator<Uint8Array, void>, Async
   }
 
   /**
+   * Subscribes now, and resolves when the peer has answered: for who has to be subscribed before it asks for what is notified. Values that come
+   * from then on wait for the first turn of the loop.
+   *
+   * @throws what `subscribe` throws · {TimeoutError} not in `timeoutMs`; the subscribing goes on, and the next call joins it
+   */
+  async begin(options: OperationOptions = {}): Promise<void> {
+    checkOperationTerms("begin", options);
+    options.signal?.throwIfAborted();
+    if (this.#isOpen || this.#isOver) return;
+    const begun = new Pending<void>({ clock: this.#source.clock, operation: "subscribing", ...options });
+    this.#beginning ??= this.#begin();
+    this.#beginning.then(
+      () => begun.resolve(),
+      (error: unknown) => {
+        this.#isOver = true;
+        begun.reject(error);
+      },
+    );
+    await begun.promise;
+  }
+
+  /**
    * The next value; subscribes where that was not done yet. One that comes after `timeoutMs` or `signal` is for the next call, so that nothing
    * is lost between two of them.
    *
@@ -74,18 +96,7 @@ export class ValueFlow implements AsyncIterableIterator<Uint8Array, void>, Async
     const { clock } = this.#source;
     using deadline = new Deadline({ clock, operation, ...options });
     const { signal } = deadline;
-    if (!this.#isOpen && !this.#isOver) {
-      const begun = new Pending<void>({ clock, operation, signal });
-      this.#beginning ??= this.#begin();
-      this.#beginning.then(
-        () => begun.resolve(),
-        (error: unknown) => {
-          this.#isOver = true;
-          begun.reject(error);
-        },
-      );
-      await begun.promise;
-    }
+    await this.begin({ signal });
     const next = this.#isOpen ? await this.#queue!.take({ clock, operation, signal }) : undefined;
     if (!next || next.done) throw new StateError("no more values come: the loop is over");
     return next.value;
