@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fromHex, toHex } from "jelling/bytes";
 import { BLE, type BleEventOf, Flag, type IrqResult, UUID } from "jelling/micropython";
 import { SimulatedAir } from "jelling/testing";
 
@@ -32,20 +33,19 @@ class Secrets {
 
   get({ secType, index, key }: BleEventOf<"getSecret">): IrqResult {
     const ofType = this.#values.filter((each) => each.secType === secType);
-    const found = key === null ? ofType[index] : ofType.find((each) => each.key === base64(key));
-    return found ? new Uint8Array(Buffer.from(found.value, "base64")) : null;
+    const found = key === null ? ofType[index] : ofType.find((each) => each.key === toHex(key));
+    return found ? fromHex(found.value) : null;
   }
 
   /** False where there was nothing to delete: it is asked until nothing is left. */
   set({ secType, key, value }: BleEventOf<"setSecret">): boolean {
-    const others = this.#values.filter((each) => each.secType !== secType || each.key !== base64(key));
+    const others = this.#values.filter((each) => each.secType !== secType || each.key !== toHex(key));
     if (value === null && others.length === this.#values.length) return false;
-    this.#values = value === null ? others : [...others, { secType, key: base64(key), value: base64(value) }];
+    this.#values = value === null ? others : [...others, { secType, key: toHex(key), value: toHex(value) }];
     writeFileSync(this.#file, JSON.stringify(this.#values), { mode: 0o600 });
     return true;
   }
 }
-const base64 = (octets: Uint8Array): string => Buffer.from(octets).toString("base64");
 
 const LOCK = new UUID(0x1815);
 const STATE = new UUID(0x2a56);
