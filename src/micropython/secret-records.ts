@@ -71,6 +71,7 @@ function fieldsOf(record: Uint8Array | undefined): object {
   return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(record.subarray(1))) as object;
 }
 
-export function isSameRecord(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
-  return one?.length === other?.length && (one?.every((octet, i) => octet === other![i]) ?? true);
+/** @param known what is known of it, if anything */
+export function isSameRecord(known: Uint8Array | undefined, record: Uint8Array): boolean {
+  return known?.length === record.length && known.every((octet, i) => octet === record[i]);
 }

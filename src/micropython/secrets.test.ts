@@ -107,6 +107,14 @@ describe("at the start", () => {
     expect(kept.log).toEqual(["get 10 0 69726b"]);
   });
 
+  test("what the program gives is copied", async () => {
+    const given = octets(16, 5);
+    const { secrets } = secretsWith(() => given);
+    const irk = await secrets.irk();
+    given.fill(0);
+    expect(irk).toEqual(octets(16, 5));
+  });
+
   test.each([
     ["there is no handler", undefined],
     ["it is not kept", () => false],
@@ -242,6 +250,9 @@ describe("what the program has now", () => {
     await secrets.refresh(bond.identity, port, "ours");
     await secrets.refresh(bond.identity, port, "peers");
     expect(saves).toHaveLength(1);
+    bonds[0] = createBond({ ...bond, peerIrk: octets(16, 77) }); // as long as before
+    await secrets.refresh(bond.identity, port, "peers");
+    expect(saves[1]?.peerIrk).toEqual(octets(16, 77));
     bonds.length = 0;
     await secrets.refresh(bond.identity, port, "peers");
     expect(book.size).toBe(0);

@@ -170,7 +170,7 @@ export class Secrets implements BondStore {
     const [type, otherType] = first === "ours" ? [SecretType.OurKeys, SecretType.PeerKeys] : [SecretType.PeerKeys, SecretType.OurKeys];
     const record = await this.#get(type, 0, key, deadline.signal);
     const known = this.#known.get(toText(key));
-    if (record && isSameRecord(record, known?.[first])) return;
+    if (record && isSameRecord(known?.[first], record)) return;
     const other = record && (await this.#get(otherType, 0, key, deadline.signal));
     const bond = record && this.#take(identity, first === "ours" ? { ours: record, peers: other } : { ours: other, peers: record });
     if (bond) await bonds.save(bond);
