@@ -1,9 +1,10 @@
-import { SystemClock } from "../src/async/index.ts";
+import { SystemClock, VirtualClock } from "../src/async/index.ts";
 import { AttBearer } from "../src/att/index.ts";
 import { Address } from "../src/core/index.ts";
 import { GattClient, GattServer } from "../src/gatt/index.ts";
 import { PDU_OFFSET, type PduChannel } from "../src/l2cap/index.ts";
-import type { Row } from "./harness.ts";
+import { SimulatedAir } from "../src/testing/index.ts";
+import type { Row, Simulated } from "./harness.ts";
 import { NOTIFICATIONS_REFERENCE } from "./hci.ts";
 
 /** A channel whose frames go straight to its peer, or nowhere: what is measured is the Attribute Protocol alone. */
@@ -49,6 +50,41 @@ async function openPair() {
   server.attach(new AttBearer(far, { clock }), { id: "bench", address: Address.from("C0:00:00:00:00:01/random") });
   const remote = await client.characteristic(0x180d, 0x2a37);
   return { near, far, remote, local: server.characteristic(0x180d, 0x2a37)! };
+}
+
+const INTERVAL_MS = 30;
+const BEARERS = 5;
+const SIMULATED_MS = 10_000;
+
+/** Octets of an encrypted packet on LE 1M beside its payload, and of L2CAP's headers in that; each packet waits 150 µs. */
+const packetUs = (octets: number): number => (14 + 6 + octets) * 8 + 150;
+/** Requests of 3 octets and answers of 1 + VALUE, packet upon packet. */
+const READS_LIMIT = 1e6 / (packetUs(3) + packetUs(1 + VALUE.length));
+
+/** Reads a second of simulated time, always twelve under way, with so many enhanced bearers beside the one that every link has. */
+async function readsOnAir(eatt: number | "accept"): Promise<number> {
+  const clock = new VirtualClock();
+  await using air = new SimulatedAir({ seed: 1, clock, traceCapacity: 0 });
+  const { central, peripheral } = await air.connectedPair({ central: { policy: { eatt } }, connect: { intervalMs: INTERVAL_MS } });
+  const service = peripheral.device.gattServer.addService({
+    uuid: 0x180d,
+    characteristics: Array.from({ length: 12 }, (_, i) => ({ uuid: 0xff00 + i, properties: ["read"] as const, value: VALUE })),
+  });
+  await central.connection.pair();
+  await clock.advance(2000); // the bearers are open
+  let reads = 0;
+  const isOver = new AbortController();
+  const again = async (handle: number): Promise<void> => {
+    for (; !isOver.signal.aborted; reads++) await central.gatt.read(handle);
+  };
+  const loops = service.characteristics.map(({ valueHandle }) => again(valueHandle));
+  await clock.advance(1000);
+  reads = 0;
+  await clock.advance(SIMULATED_MS);
+  const rate = (reads * 1000) / SIMULATED_MS;
+  isOver.abort();
+  await Promise.all(loops);
+  return rate;
 }
 
 /** The Attribute Protocol and GATT on a channel of nothing. */
@@ -118,6 +154,16 @@ export const gattRows: readonly Row[] = [
       return async (count) => {
         for (let i = 0; i < count; i++) seen.octets += (await remote.read())[0]!;
       };
+    },
+  },
+  {
+    name: `gatt: reads over ${BEARERS} enhanced bearers, ${INTERVAL_MS} ms`,
+    unit: "reads",
+    simulate: async (): Promise<Simulated> => {
+      const start = process.cpuUsage();
+      const rate = await readsOnAir(BEARERS);
+      const { user, system } = process.cpuUsage(start);
+      return { rate, oneAtATime: await readsOnAir("accept"), limit: READS_LIMIT, cpuSeconds: (user + system) / 1e6 };
     },
   },
 ];
