@@ -66,9 +66,11 @@ test("refused: a link in the clear, the other mode, a policy that says never, a 
   await expect(open(empty, 1)).rejects.toMatchObject({ resultName: "SpsmNotSupported" });
 });
 
-test("Server Supported Features says so (Vol 3 Part G 7.4)", async () => {
-  await using p = await raw();
+test("Server Supported Features says so on an encrypted link, and asks nobody to pair for it (Vol 3 Part G 7.4)", async () => {
+  await using p = await raw({ isPaired: false });
   expect(p.gattServer.characteristic(0x1801, 0x2b3a)?.value).toEqual(Uint8Array.of(1));
+  expect(await p.central.gatt.readByUuid(0x2b3a)).toMatchObject([{ value: Uint8Array.of(0) }]);
+  await p.central.connection.pair();
   expect(await p.central.gatt.readByUuid(0x2b3a)).toMatchObject([{ value: Uint8Array.of(1) }]);
 });
 
