@@ -60,7 +60,8 @@ export async function prepareKernel() {
     await run("dpkg", ["-x", join(cache, `${name}.deb`), tree]);
     const release = (await readdir(join(tree, "lib/modules")))[0] ?? "";
     await writeFile(join(scratch, "initramfs"), await createInitramfs(join(tree, "lib/modules", release), init));
-    for (const old of (await readdir(cache)).filter((file) => file.endsWith(".initramfs"))) await rm(join(cache, old), { force: true });
+    for (const file of await readdir(cache))
+      if (file.startsWith(`${name}.`) && file.endsWith(".initramfs")) await rm(join(cache, file), { force: true });
     const files = { kernel: join(cache, `${name}.kernel`), initramfs: join(cache, `${name}.${key}.initramfs`) };
     await unpackKernel(join(tree, "boot", `vmlinuz-${release}`), join(scratch, "kernel"));
     await rename(join(scratch, "kernel"), files.kernel);
@@ -80,7 +81,7 @@ export async function hasKernel() {
  * Kernels that the scenarios have been tried on, the best first. The one that linux-image-amd64 stands for may be 6.1.192-3, in which closing an
  * L2CAP socket after its link was lost is a kernel BUG, and what touches Bluetooth afterwards hangs.
  */
-const soundImages = [/^linux-image-6\.1\.0-47-amd64/, /^linux-image-6\.12\.\d+\+deb12-amd64/];
+const soundImages = [/^linux-image-6\.1\.0-47-amd64(_|$)/, /^linux-image-6\.12\.\d+\+deb12-amd64(_|$)/];
 
 /** The best in the cache; one that is not known to be sound only where nothing else can be had. @param {string} cache */
 async function bestPackage(cache, { anyKernel = false } = {}) {
