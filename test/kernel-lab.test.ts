@@ -116,12 +116,13 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
   });
 
   describe("with BlueZ", () => {
-    /** Each scenario with how many ATT packets its captures have at least. */
+    /** Each scenario with how many packets of ATT or of L2CAP channels its captures have at least. */
     const scenarios = {
       peripheral: { "peripheral-jelling": 40, "peripheral-bluez": 40 },
       central: { "central-jelling": 30, "central-bluez": 30 },
       vhci: { "vhci-secure": 20, "vhci-legacy": 20, "vhci-bluez0": 20, "vhci-bluez1": 20 },
       pump: { "pump-jelling": 30, "pump-jelling-again": 2, "pump-bluez": 30 },
+      l2cap: { "l2cap-jelling": 100, "l2cap-bluez": 100 },
     };
     const kept = process.env.JELLING_CAPTURES;
     let captures: string;
@@ -142,6 +143,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
       ["peripheral", "is found, connected, paired, listed, read, written and notified as BlueZ's peripheral"],
       ["central", "scans, connects, pairs, discovers, reads, writes and takes indications as BlueZ's central"],
       ["vhci", "gives the kernel controllers, through which BlueZ pairs and reads in the simulated air"],
+      ["l2cap", "has channels with l2test and the kernel's own sockets, opened by either side in both modes"],
       ["pump", "is taken for a phone by BlueZ in the pump's place, up to the SAKE wake-up"],
     ])("%s: Jelling %s", (name) => {
       expect(verdictOf(outcome, name), outcome.output).toMatch(/^ok /);
@@ -158,7 +160,9 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
       const fields = ["-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info", "-e", "_ws.expert.message"];
       const faults = await tshark("-r", file, "-Y", '_ws.expert.group == "Malformed"', ...fields);
       expect(faults).toEqual([]);
-      expect((await tshark("-r", file, "-Y", "btatt", ...fields)).length).toBeGreaterThanOrEqual(least);
+      expect((await tshark("-r", file, "-Y", name.startsWith("l2cap") ? "btl2cap" : "btatt", ...fields)).length).toBeGreaterThanOrEqual(
+        least,
+      );
     });
   });
 });

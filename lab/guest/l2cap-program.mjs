@@ -21,6 +21,10 @@ const BT_RCVMTU = 13;
 const BT_MODE = 15;
 const BT_MODE_EXT_FLOWCTL = 4;
 const LE_PUBLIC = 1;
+const POLLIN = 1;
+const POLLOUT = 4;
+const SO_ERROR = 4;
+const EINPROGRESS = 115;
 const OWN_MTU = 600;
 const RECONFIGURED_MTU = 900;
 const CONNECT_TIMEOUT_S = 20;
@@ -35,6 +39,7 @@ const calls = {
   setsockopt: libc.func("setsockopt", "int", ["int", "int", "int", "void *", "int"]),
   getsockopt: libc.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]),
   read: libc.func("read", "int", ["int", "void *", "int"]),
+  poll: libc.func("poll", "int", ["void *", "ulong", "int"]),
   write: libc.func("write", "int", ["int", "void *", "int"]),
   close: libc.func("close", "int", ["int"]),
 };
@@ -76,6 +81,20 @@ function open(adapter, psm, mode) {
   return fd;
 }
 
+/** @param {number} fd @param {number} event */
+function wait(fd, event) {
+  const asked = Buffer.alloc(8);
+  asked.writeInt32LE(fd, 0);
+  asked.writeInt16LE(event, 4);
+  while (checked("poll", calls.poll(asked, 1, 200)) === 0);
+}
+
+/** The next SDU into `into`; 0 octets: the channel is closed. Asked again and again, since a wait in `read` was seen to oversleep what had come. @param {number} fd @param {Buffer} into */
+function receive(fd, into) {
+  wait(fd, POLLIN);
+  return checked("read", calls.read(fd, into, into.length));
+}
+
 /** @param {number} fd */
 function sendMtu(fd) {
   const value = Buffer.alloc(2);
@@ -96,7 +115,7 @@ if (action === "listen") {
     const into = Buffer.alloc(65_536);
     let sdus = 0;
     for (;;) {
-      const length = checked("read", calls.read(channel, into, into.length));
+      const length = receive(channel, into);
       if (length === 0) break;
       sdus++;
       checked("write", calls.write(channel, into.subarray(0, length), length));
@@ -116,7 +135,17 @@ if (action === "listen") {
     if (i < Number(count) - 1) set(fd, BT_DEFER_SETUP, integer(1, 4));
     channels.push(fd);
   }
-  for (const fd of channels) checked("connect", calls.connect(fd, socketAddress(peer, psm), 14));
+  for (const fd of channels) {
+    // Those that wait for the last one say so; with it all of them are asked for.
+    if (calls.connect(fd, socketAddress(peer, psm), 14) < 0 && koffi.errno() !== EINPROGRESS)
+      throw new Error(`connect: errno ${koffi.errno()}`);
+  }
+  for (const fd of channels) {
+    wait(fd, POLLOUT);
+    const failure = Buffer.alloc(4);
+    checked("getsockopt SO_ERROR", calls.getsockopt(fd, SOL_SOCKET, SO_ERROR, failure, integer(4, 4)));
+    if (failure.readInt32LE(0) !== 0) throw new Error(`connect: errno ${failure.readInt32LE(0)}`);
+  }
   say({ connected: channels.length, sendMtu: channels.map(sendMtu) });
   const into = Buffer.alloc(65_536);
   let sdus = 0;
@@ -124,7 +153,7 @@ if (action === "listen") {
     for (const [i, fd] of channels.entries()) {
       const sdu = Buffer.from(Array.from({ length }, (_, at) => (at * 7 + i + length) & 0xff));
       checked("write", calls.write(fd, sdu, length));
-      const got = checked("read", calls.read(fd, into, into.length));
+      const got = receive(fd, into);
       if (!into.subarray(0, got).equals(sdu)) throw new Error(`an SDU of ${length} octets came back as ${got}, or changed`);
       sdus++;
     }

@@ -16,6 +16,14 @@ const own = "00:AA:01:01:00:01";
 const program = fileURLToPath(new URL("../guest/l2cap-program.mjs", import.meta.url));
 const octets = (/** @type {number} */ length) => Uint8Array.from({ length }, (_, i) => (i * 7 + length) & 0xff);
 
+/** As l2test fills and checks its SDUs: a number, the length, and one octet over and over. */
+function numbered(/** @type {number} */ number, /** @type {number} */ length) {
+  const sdu = new Uint8Array(length).fill(0x7f);
+  new DataView(sdu.buffer).setUint32(0, number, true);
+  new DataView(sdu.buffer).setUint16(4, length, true);
+  return sdu;
+}
+
 await runScenario("l2cap", async ({ use, step, capturePath, capture }) => {
   use(await startEmulator({ leOnly: true }));
   // Off by default in Linux 6.1.
@@ -46,11 +54,12 @@ await runScenario("l2cap", async ({ use, step, capturePath, capture }) => {
     const connection = await connect();
     const channel = await connection.l2cap.connect(129);
     assert.deepEqual([channel.mode, channel.peerMtu], ["credit", 500]);
-    for (let i = 0; i < 20; i++) await channel.send(octets(500 - i));
+    for (let i = 0; i < 20; i++) await channel.send(numbered(i, 500 - i));
     await l2test.expect(/Connected to/);
     await channel.close();
-    await connection.disconnect();
     await l2test.expect(/Disconnect/);
+    assert.doesNotMatch(l2test.output, /mismatch/);
+    await connection.disconnect();
   });
 
   await step("LE flow control: Jelling takes what l2test sends", async () => {
@@ -60,6 +69,7 @@ await runScenario("l2cap", async ({ use, step, capturePath, capture }) => {
     const channel = await first(listener);
     let sdus = 0;
     for await (const sdu of channel) {
+      assert.deepEqual(sdu.subarray(0, 6), numbered(sdus, 400).subarray(0, 6));
       assert.equal(sdu.length, 400);
       if (++sdus === 20) break;
     }
