@@ -174,6 +174,7 @@ export class Connection implements AsyncDisposable {
       att: this.att,
       gatt: this.gatt,
       role,
+      hasKey: () => this.bonded,
       channels: link.channels,
       parameters: () => this.#parameters,
       random: parts.security.random,

@@ -43,7 +43,6 @@ export function acceptBearers<Connection extends { readonly enhancedBearers: Enh
   const listener = listenForHost(listeners, EATT_SPSM, {
     ...bearerChannelOptions(policy),
     mode: "enhanced",
-    security: { encrypted: true },
     maxChannels: MOST_CHANNELS,
     authorize: ({ connection }) => connection.enhancedBearers.onRequest(),
     accept: ({ connection }) => connection.enhancedBearers.accept(),
@@ -59,6 +58,8 @@ export interface EnhancedBearersOptions {
   readonly att: AttBearer;
   readonly gatt: GattClient;
   readonly role: "central" | "peripheral";
+  /** There is a bond, with which the peer can encrypt. */
+  readonly hasKey: () => boolean;
   readonly channels: LinkChannels;
   readonly parameters: () => LinkParameters;
   readonly random: RandomSource;
@@ -111,8 +112,11 @@ export class EnhancedBearers {
 
   /** The answer for one of them: true, or why not. */
   accept(): true | number {
-    const { policy, isServed } = this.#options;
+    const { policy, isServed, att, hasKey } = this.#options;
     if (policy.eatt === "never" || !isServed()) return ConnectionResult.SpsmNotSupported;
+    // Linux asks in the clear as soon as it has seen the bit, and pairs where it is told that authentication is missing (Vol 3 Part C 10.3.1):
+    // everybody who connects would be asked to pair. It asks again on the next encrypted link.
+    if (!att.security.encrypted) return hasKey() ? ConnectionResult.InsufficientEncryption : ConnectionResult.NoResources;
     const open = [...this.#channels.values()].filter(({ role }) => role === "acceptor").length;
     if (open + this.#promised >= MOST_ACCEPTED) return ConnectionResult.NoResources;
     this.#promised++;

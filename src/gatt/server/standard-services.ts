@@ -3,7 +3,7 @@ import { AttErrorCode } from "../../att/error-code.ts";
 import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, optionNames } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { GattUuid } from "../uuids.ts";
-import type { CharacteristicDefinition, GattRequest, ServiceDefinition } from "./definition.ts";
+import type { CharacteristicDefinition, ServiceDefinition } from "./definition.ts";
 
 export interface GapServiceOptions {
   /** Device Name, up to 248 octets of UTF-8; a function is asked at every read, and may give the octets. */
@@ -131,16 +131,9 @@ export function gattService(options: GattServiceOptions = {}): ServiceDefinition
     characteristics.push({ uuid: GattUuid.ClientSupportedFeatures, properties: ["read", "write"] });
     characteristics.push({ uuid: GattUuid.DatabaseHash, properties: ["read"] });
   }
-  if (serverFeatures || enhancedBearers) characteristics.push(serverSupportedFeatures(enhancedBearers));
+  if (serverFeatures || enhancedBearers) {
+    const value = Uint8Array.of(enhancedBearers ? EATT_SUPPORTED : 0);
+    characteristics.push({ uuid: GattUuid.ServerSupportedFeatures, properties: ["read"], value });
+  }
   return { uuid: GattUuid.GattService, characteristics };
-}
-
-/**
- * The bit is shown on encrypted links only, where such bearers can be had. Linux asks for them as soon as it has seen the bit, and pairs
- * where that is refused for want of security: everybody who connects would be asked to pair.
- */
-function serverSupportedFeatures(enhancedBearers: boolean): CharacteristicDefinition {
-  const value = Uint8Array.of(enhancedBearers ? EATT_SUPPORTED : 0);
-  const read = ({ security }: GattRequest): Uint8Array => (security.encrypted ? value : Uint8Array.of(0));
-  return { uuid: GattUuid.ServerSupportedFeatures, properties: ["read"], value, ...(enhancedBearers && { read }) };
 }
