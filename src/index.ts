@@ -126,8 +126,6 @@ export type {
   WriteFlow,
   WriteHandler,
   WriteLongOptions,
-  WriteSink,
-  WriteSource,
   WritesOptions,
 } from "./gatt/index.ts";
 export { GattNotFoundError } from "./gatt/index.ts";

@@ -47,5 +47,5 @@ export { LocalService } from "./server/local-service.ts";
 export { GattServer } from "./server/server.ts";
 export { GattServerSession } from "./server/session.ts";
 export { type GapServiceOptions, type GattServiceOptions, gapService, gattService } from "./server/standard-services.ts";
-export { WriteFlow, type WriteSink, type WriteSource, type WritesOptions } from "./server/writes.ts";
+export { WriteFlow, type WritesOptions } from "./server/writes.ts";
 export { GattUuid } from "./uuids.ts";

@@ -7,7 +7,7 @@ import { type CharacteristicProperty, hasProperty, propertyNames } from "../prop
 import type { AccessRequirement } from "./access.ts";
 import type { Attribute } from "./attribute.ts";
 import type { GattPeer, GattRequest, NotifyOptions, SubscriptionHandler } from "./definition.ts";
-import { WriteFlow, type WriteSink, type WriteSource, type WritesOptions } from "./writes.ts";
+import { WriteFlow, type WriteSink, type WritesOptions } from "./writes.ts";
 
 /** One client's session, as a characteristic that sends to it sees it. */
 export interface Subscriber {
@@ -43,7 +43,7 @@ export interface CharacteristicWrite {
 }
 
 /** A characteristic of our own database. */
-export class LocalCharacteristic implements WriteSource<CharacteristicWrite> {
+export class LocalCharacteristic {
   readonly uuid: Uuid;
   /** Handle of the declaration. */
   readonly handle: number;

@@ -30,7 +30,7 @@ export interface WriteSink<Write> {
  * value has changed or the `write` handler has agreed, and before the response leaves. It begins when it is made; leave it by `break`, its
  * signal or its disposal. `dropped` counts what a loop that is behind has lost.
  */
-export class WriteFlow<Write> implements Flow<Write>, WriteSink<Write>, AsyncDisposable {
+export class WriteFlow<Write> implements Flow<Write>, AsyncDisposable {
   readonly #clock: Clock;
   readonly #queue: Subscription<Write>;
   /** Those that may still tell something. */
@@ -43,13 +43,19 @@ export class WriteFlow<Write> implements Flow<Write>, WriteSink<Write>, AsyncDis
     checkSignal("writes: signal", signal);
     checkInteger("writes: capacity", capacity, 1, Number.MAX_SAFE_INTEGER);
     this.#clock = clock;
+    const sink: WriteSink<Write> = {
+      push: (write) => this.#queue.push(write),
+      onEnd: (source, error) => {
+        if (this.#open.delete(source) && this.#open.size === 0) this.#queue.end(error);
+      },
+    };
     const leave = (): void => {
-      for (const characteristic of this.#open) characteristic.removeSink(this);
+      for (const characteristic of this.#open) characteristic.removeSink(sink);
     };
     this.#queue = new Subscription<Write>({ capacity, signal, leave });
     if (signal?.aborted) return;
     for (const characteristic of characteristics) this.#open.add(characteristic);
-    for (const characteristic of characteristics) characteristic.addSink(this);
+    for (const characteristic of characteristics) characteristic.addSink(sink);
   }
 
   get dropped(): number {
@@ -83,15 +89,5 @@ export class WriteFlow<Write> implements Flow<Write>, WriteSink<Write>, AsyncDis
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
-  }
-
-  /** @internal */
-  push(write: Write): void {
-    this.#queue.push(write);
-  }
-
-  /** @internal */
-  onEnd(source: WriteSource<Write>, error: unknown): void {
-    if (this.#open.delete(source) && this.#open.size === 0) this.#queue.end(error);
   }
 }
