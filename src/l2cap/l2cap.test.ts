@@ -289,6 +289,16 @@ test("a peer that asks and asks without taking the answers gets no more of them"
   expect(hci.acl.freePackets).toBe(4);
 });
 
+test.each([["7f 09 0000"], ["16 09 0200 4000"], [`16 09 1400 ${"00".repeat(20)}`], ["16 09 0400 4000"]])(
+  "rejects of %s are bounded too where nobody takes them",
+  async (pdu) => {
+    const { receive, controller } = await open("central");
+    for (let i = 0; i < 2000; i++) receive(5, pdu);
+    for (let i = 0; i < 20; i++) controller.send(completed(4));
+    expect(controller.acl).toHaveLength(36);
+  },
+);
+
 test("random signalling packets are answered or dropped, never thrown", async () => {
   const { link, receive, sent } = await open("central");
   link.parameterUpdate.onRequest = (parameters) => connectionParametersProblem(parameters) === undefined;

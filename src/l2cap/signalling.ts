@@ -147,28 +147,28 @@ export class Signalling {
     // A peer that asks without taking the answers gets no more of them; answers to our own requests, and credits, are still read.
     if (!answers && code !== FlowControlCreditInd.code && this.#isFlooded) return;
     if (size > SIGNALLING_MTU) {
-      if (!answers) this.reject(identifier, CommandRejectReason.SignallingMtuExceeded, SIGNALLING_MTU);
+      if (!answers) this.#rejectCommand(identifier, code, CommandRejectReason.SignallingMtuExceeded, SIGNALLING_MTU);
       return;
     }
     // One command a packet on LE (Vol 3 Part A 4), so a length that is not all of it is wrong.
     if ((bytes[offset + 2]! | (bytes[offset + 3]! << 8)) !== size - SIGNALLING_HEADER) {
-      if (!answers) this.#rejectUnknown(identifier, code);
+      if (!answers) this.#rejectCommand(identifier, code, CommandRejectReason.CommandNotUnderstood);
       return;
     }
     if (answers) this.#answer(code, identifier, bytes, offset + SIGNALLING_HEADER, end);
     else this.#request(code, identifier, bytes, offset + SIGNALLING_HEADER, end);
   }
 
-  #rejectUnknown(identifier: number, code: number): void {
+  #rejectCommand(identifier: number, code: number, reason: number, ...values: number[]): void {
     // Where credits flow unseen, so would the rejects.
     if (code === FlowControlCreditInd.code && this.#isFlooded) return;
-    this.reject(identifier, CommandRejectReason.CommandNotUnderstood);
+    this.reject(identifier, reason, ...values);
   }
 
   #request(code: number, identifier: number, bytes: Uint8Array, offset: number, end: number): void {
     const handler = this.#handlers.get(code);
     const value = handler && this.#decode(handler.packet, bytes, offset, end);
-    if (value === undefined) this.#rejectUnknown(identifier, code);
+    if (value === undefined) this.#rejectCommand(identifier, code, CommandRejectReason.CommandNotUnderstood);
     else handler!.handle(value as never, identifier);
   }
 

@@ -64,6 +64,8 @@ export interface ChannelControl {
   addCredits(credits: number): void;
   /** What this side takes, or what the peer takes, has changed. */
   reconfigure(own: boolean, mtu: number, mps: number): void;
+  /** The peer broke a rule: the channel is closed. */
+  violate(problem: string): void;
   /** The end, with its reason where there was none yet. */
   gone(reason: BleError): void;
   close(): Promise<void>;
@@ -285,8 +287,8 @@ export class CreditBasedChannel<Connection = unknown> implements AsyncDisposable
 
   /**
    * The channel as a stream of octets both ways: what is written is cut into SDUs as long as the peer takes, and boundaries are not kept.
-   * Closing `writable` closes the channel when everything has gone; cancelling `readable` or aborting `writable` closes it too. In place of
-   * `receive`.
+   * Closing `writable` closes the channel when everything has gone; cancelling `readable` or aborting `writable` closes it too, without
+   * waiting for the peer. In place of `receive`.
    */
   streams(): ChannelStreams {
     return createStreams(this);
@@ -371,6 +373,7 @@ export class CreditBasedChannel<Connection = unknown> implements AsyncDisposable
         }
         this.#events.emit("reconfigured", { mtu: this.mtu, mps: this.mps, peerMtu: this.peerMtu, peerMps: this.peerMps });
       },
+      violate: (problem) => this.#violate(problem),
       gone: (reason) => {
         if (this.#state === "closed") return;
         this.#state = "closed";

@@ -228,3 +228,21 @@ test("a listener that is disposed hears nothing; one that throws harms nobody", 
   receive(5, signal(0x06, 9, 0x40, 0x60));
   expect(events).toHaveLength(1);
 });
+
+test("a peer that answers within the call leaves no timer behind, which would end the next channel with these CIDs", async () => {
+  const peer = await open();
+  const { channel, channels, receive, controller, clock } = peer;
+  const next = controller.transport.onPacket!;
+  controller.transport.onPacket = (packet) => {
+    next(packet);
+    if (packet[7] === 5 && packet[9] === 0x06) receive(5, signal(0x07, packet[10]!, 0x60, 0x40));
+  };
+  await channel.close();
+  expect(clock.pending).toEqual([]);
+  controller.transport.onPacket = next;
+  const opening = channels.connect(0x80, { mtu: 100, mps: 23 });
+  receive(5, signal(0x15, 3, 0x60, 100, 30, 1, 0));
+  const another = await opening;
+  await clock.advance(60_000);
+  expect([another.localCid, another.ended, channels.channels]).toEqual([0x40, undefined, [another]]);
+});

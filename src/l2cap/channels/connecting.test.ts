@@ -289,15 +289,6 @@ test.each<[string, number, number[], [number, number][]]>([
       [0x42, 0x52],
     ],
   ],
-  [
-    "success with a CID twice",
-    0x0000,
-    [0x50, 0x50, 0x52],
-    [
-      [0x40, 0x50],
-      [0x42, 0x52],
-    ],
-  ],
   ["success with CIDs that no channel has", 0x0000, [0x3f, 0x80, 0x52], [[0x42, 0x52]]],
   [
     "more CIDs than asked for",
@@ -326,12 +317,52 @@ test.each<[string, number, number[]]>([
   ["all refused, no CID named", 0x0006, []],
   ["invalid parameters", 0x000c, [0, 0]],
   ["each refused for want of resources", 0x0004, [0, 0]],
+  // What concerns all concerns those that are named too.
+  ...[0x0002, 0x0005, 0x0006, 0x0007, 0x0008, 0x000b, 0x000c].map(
+    (result) => [`all refused with 0x${result.toString(16)}, and CIDs of channels`, result, [0x50, 0x51]] as [string, number, number[]],
+  ),
 ])("%s", async (_name, result, destinationCids) => {
   const { channels, receive } = await openL2capPeer();
   const opening = channels.connectSeveral(0x80, { ...enhanced, count: 2 });
   receive(5, signal(0x18, 1, 0, 0, 0, result, ...destinationCids));
   await expect(opening).rejects.toMatchObject({ code: "ERR_L2CAP_REFUSED", result });
   expect(channels.channels).toEqual([]);
+});
+
+test.each<[string, number[]]>([
+  ["no CID", []],
+  ["a CID of 0", [0]],
+])("success with %s is no channel, and no refusal", async (_name, destinationCids) => {
+  const { channels, receive, sent, clock } = await openL2capPeer();
+  const opening = channels.connectSeveral(0x80, { ...enhanced, count: 1 });
+  sent();
+  receive(5, signal(0x18, 1, 100, 64, 1, 0, ...destinationCids));
+  await expect(opening).rejects.toMatchObject({ by: "violation" });
+  expect([sent(), channels.channels, clock.pending]).toEqual([[], [], []]);
+});
+
+test("a CID twice in an enhanced response: neither of these channels is used, the others are (4.26)", async () => {
+  const { channels, receive, sent } = await openL2capPeer();
+  const opening = channels.connectSeveral(0x80, { ...enhanced, count: 3 });
+  sent();
+  receive(5, signal(0x18, 1, 100, 64, 1, 0, 0x50, 0x50, 0x52));
+  expect(await opening).toMatchObject([{ localCid: 0x42, remoteCid: 0x52 }]);
+  expect(sent()).toEqual([`5 ${signal(0x06, 2, 0x50, 0x40)}`]);
+  receive(0x40, "010001"); // discarded
+  expect(channels.channels).toHaveLength(1);
+});
+
+test("an enhanced response with the CID of another channel ends that one too, since nobody knows whose K-frames come (4.26)", async () => {
+  const { channels, receive, sent } = await openL2capPeer();
+  const first = channels.connectSeveral(0x80, { ...enhanced, count: 1 });
+  receive(5, signal(0x18, 1, 100, 64, 1, 0, 0x50));
+  const [channel] = await first;
+  const second = channels.connectSeveral(0x80, { ...enhanced, count: 1 });
+  sent();
+  receive(5, signal(0x18, 2, 100, 64, 1, 0, 0x50));
+  await expect(second).rejects.toMatchObject({ by: "violation" });
+  expect(channel!.ended).toMatchObject({ by: "violation", problem: "CID 0x50, which another channel has" });
+  expect([sent(), channels.channels]).toEqual([[`5 ${signal(0x06, 3, 0x50, 0x40)}`], []]);
 });
 
 test("an enhanced response with an MTU below 64 is no channel, and those of the peer are closed", async () => {

@@ -74,7 +74,7 @@ export class LinkChannels<Connection = unknown> {
   readonly #gone = new AbortController();
   #owner = NOBODY;
   /** Disconnection Requests under way. */
-  readonly #disconnections = new Map<ChannelControl, { readonly question: Disposable; readonly timer: Disposable }>();
+  readonly #disconnections = new Map<ChannelControl, { question: Disposable | undefined; readonly timer: Disposable }>();
 
   static {
     connectForHost = (channels, spsm, options) => channels.#connectSeveral(spsm, options, true);
@@ -168,8 +168,12 @@ export class LinkChannels<Connection = unknown> {
       this.#forget(channel);
       return true;
     };
+    // Noted first: a peer in the same process may answer inside `ask`.
+    const timer = clock.setTimer(RTX_MS, DisconnectionRequest.name, gone);
+    const disconnection: { question: Disposable | undefined; readonly timer: Disposable } = { question: undefined, timer };
+    this.#disconnections.set(channel, disconnection);
     try {
-      const question = signalling.ask(
+      disconnection.question = signalling.ask(
         DisconnectionRequest,
         { destinationCid: remoteCid, sourceCid: localCid },
         {
@@ -180,8 +184,6 @@ export class LinkChannels<Connection = unknown> {
           onClose: () => undefined, // all channels end with the link
         },
       );
-      const timer = clock.setTimer(RTX_MS, DisconnectionRequest.name, gone);
-      this.#disconnections.set(channel, { question, timer });
     } catch {
       gone(); // the link is gone, or nothing is answered on it
     }
@@ -204,7 +206,7 @@ export class LinkChannels<Connection = unknown> {
   #forget(channel: ChannelControl): void {
     const disconnection = this.#disconnections.get(channel);
     this.#disconnections.delete(channel);
-    disconnection?.question[Symbol.dispose]();
+    disconnection?.question?.[Symbol.dispose]();
     disconnection?.timer[Symbol.dispose]();
     this.#table.remove(channel);
     channel.gone(new ChannelClosedError("peer"));

@@ -54,7 +54,9 @@ export class L2capListener<Connection = unknown> implements Disposable, AsyncIte
   readonly #signal: Disposable;
   readonly #open = new Set<CreditBasedChannel>();
   readonly #backlog: CreditBasedChannel<Connection>[] = [];
-  readonly #loops: {
+  #loops: {
+    /** Stands for the loop it is of. */
+    owner: object;
     resolve: (result: IteratorResult<CreditBasedChannel<Connection>, undefined>) => void;
     reject: (error: unknown) => void;
   }[] = [];
@@ -104,14 +106,24 @@ export class L2capListener<Connection = unknown> implements Disposable, AsyncIte
 
   /** Channels until the listener ends; leaving the loop does not end it. Each channel goes to one loop. */
   [Symbol.asyncIterator](): AsyncIterator<CreditBasedChannel<Connection>, undefined> {
+    let isLeft = false;
+    const owner = {};
     return {
       next: () => {
+        if (isLeft) return Promise.resolve({ value: undefined, done: true });
         const channel = this.#backlog.shift();
         if (channel) return Promise.resolve({ value: channel, done: false });
-        if (!this.#ended) return new Promise((resolve, reject) => this.#loops.push({ resolve, reject }));
+        if (!this.#ended) return new Promise((resolve, reject) => this.#loops.push({ owner, resolve, reject }));
         return this.#ended.error ? Promise.reject(this.#ended.error) : Promise.resolve({ value: undefined, done: true });
       },
-      return: () => Promise.resolve({ value: undefined, done: true }),
+      return: () => {
+        isLeft = true;
+        // Who asked for a channel before it left must not take one that nobody would look at.
+        const left = this.#loops.filter((loop) => loop.owner === owner);
+        this.#loops = this.#loops.filter((loop) => loop.owner !== owner);
+        for (const { resolve } of left) resolve({ value: undefined, done: true });
+        return Promise.resolve({ value: undefined, done: true });
+      },
     };
   }
 
@@ -131,6 +143,11 @@ export class L2capListener<Connection = unknown> implements Disposable, AsyncIte
 
   #deliver(channel: CreditBasedChannel<Connection>): void {
     this.#admitted--;
+    if (this.#ended) {
+      // By who got another channel of the same request.
+      void channel.close();
+      return;
+    }
     if (!channel.ended) {
       this.#open.add(channel);
       channel.on("closed", () => this.#open.delete(channel));

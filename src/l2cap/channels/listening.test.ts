@@ -28,6 +28,31 @@ test("channels come by a loop, in order, each to one loop; leaving it ends nothi
   expect((await Promise.all(loops)).map(({ value }) => value!.remoteCid)).toEqual([0x62, 0x63]);
 });
 
+test("a loop that is left while it waits takes no channel with it", async () => {
+  const { listener, receive, sent } = await listening({ backlog: 1 });
+  const [left, other] = [listener[Symbol.asyncIterator](), listener[Symbol.asyncIterator]()];
+  const [waiting, taken] = [left.next(), other.next()];
+  expect(await left.return!()).toEqual({ done: true, value: undefined });
+  expect(await waiting).toEqual({ done: true, value: undefined });
+  for (let i = 0; i < 3; i++) receive(5, ask(1 + i, 0x60 + i));
+  expect((await taken).value!.remoteCid).toBe(0x60);
+  expect(sent().map(result)).toEqual([0, 0, 4]); // who has left makes no room
+  expect(await left.next()).toEqual({ done: true, value: undefined });
+  expect((await other.next()).value!.remoteCid).toBe(0x61);
+});
+
+test("who ends the listener at the first channel of a request gets no more of them: they are closed", async () => {
+  const { listener, receive, sent, channels } = await listening();
+  const got: CreditBasedChannel[] = [];
+  listener.onChannel = (channel) => {
+    got.push(channel);
+    listener[Symbol.dispose]();
+  };
+  receive(5, signal(0x17, 9, 0x80, 70, 64, 1, 0x70, 0x71, 0x72));
+  expect(sent().slice(1)).toEqual([`5 ${signal(0x06, 1, 0x71, 0x41)}`, `5 ${signal(0x06, 2, 0x72, 0x42)}`]);
+  expect([channels.channels, listener.channels]).toEqual([got, got]);
+});
+
 test("onChannel gets those that wait when it is set; what it throws is the program's fault", async () => {
   const { listener, receive, sent } = await listening();
   receive(5, ask(1, 0x60));

@@ -12,7 +12,7 @@ import {
 import { type ChannelHost, type CreditBasedChannel, createChannel } from "./channel.ts";
 import { type ChannelMode, type ChannelSettings, type ConnectChannelOptions, LEAST, MOST_MPS } from "./options.ts";
 import { type LinkOwner, requirementOf } from "./owner.ts";
-import { ChannelClosedError, ConnectionResult, isPending, L2capRefusedError } from "./results.ts";
+import { ChannelClosedError, ConnectionResult, isPending, L2capRefusedError, refusesAll } from "./results.ts";
 import { type ChannelTable, isDynamicCid } from "./table.ts";
 
 export interface OpeningOptions {
@@ -193,16 +193,21 @@ export class Opening {
     const { result, mtu, mps, initialCredits } = response;
     const isSuccess = result === ConnectionResult.Success;
     // Of a refusal that concerns some channels the others are open; LE credit based requests have one channel.
-    const destinationCids = isSuccess || mode === "enhanced" ? response.destinationCids : [];
+    const isRefused = mode === "credit" ? !isSuccess : refusesAll(result);
+    const destinationCids = isRefused ? [] : response.destinationCids;
     const refusal = new L2capRefusedError({ request: "connection", result, spsm });
-    const channels: CreditBasedChannel[] = [];
+    let channels: CreditBasedChannel[] = [];
     let problem: string | undefined;
     for (const [i, localCid] of cids.entries()) {
       const remoteCid = destinationCids[i] ?? 0;
       if (remoteCid === 0 && !(isSuccess && mode === "credit")) continue;
       if (!isDynamicCid(remoteCid)) problem = `CID 0x${remoteCid.toString(16)}, which no channel has`;
-      else if (table.isRemoteTaken(remoteCid)) problem = `CID 0x${remoteCid.toString(16)}, which another channel has`;
-      else {
+      else if (table.isRemoteTaken(remoteCid)) {
+        problem = `CID 0x${remoteCid.toString(16)}, which another channel has`;
+        // Nobody knows any more whose K-frames those of this CID are: neither channel is used from here on, 4.26.
+        if (mode === "enhanced") table.byRemote(remoteCid)?.violate(problem);
+        channels = channels.filter(({ ended }) => ended === undefined);
+      } else {
         const channel = createChannel({
           host,
           connection: owner().connection,
@@ -225,6 +230,7 @@ export class Opening {
       for (const channel of channels.splice(0)) void channel.close(); // it is open at the peer
       throw new ChannelClosedError("violation", `a connection response with ${problem}`);
     }
+    if (isSuccess && channels.length === 0) problem ??= "success, and no channel";
     if (problem !== undefined) host.logger.warn(() => `the peer sent a connection response with ${problem}`);
     if (channels.length === 0)
       throw problem === undefined ? refusal : new ChannelClosedError("violation", `a connection response with ${problem}`);

@@ -4,7 +4,7 @@ import { ArgumentError, type BleError, StateError } from "../../core/error.ts";
 import { CommandRejectedError, CommandRejectReason } from "../error.ts";
 import { RTX_MS, type Signalling } from "../signalling.ts";
 import { CreditBasedReconfigureRequest, CreditBasedReconfigureResponse } from "../signalling-packets.ts";
-import { type ChannelHost, type CreditBasedChannel, controlOf } from "./channel.ts";
+import { type ChannelHost, CreditBasedChannel, controlOf } from "./channel.ts";
 import { LEAST, MOST_MPS, MOST_MTU } from "./options.ts";
 import { L2capRefusedError, ReconfigureResult } from "./results.ts";
 import type { ChannelTable } from "./table.ts";
@@ -91,7 +91,8 @@ export class Reconfiguring {
     const { signalling, table } = this.#options;
     if (signalling.closed) throw signalling.closed;
     for (const channel of channels) {
-      if (!table.channels.has(channel) && !channel.ended) throw new ArgumentError(`${what}: expected channels of this link`);
+      if (!(channel instanceof CreditBasedChannel) || (!table.channels.has(channel) && !channel.ended))
+        throw new ArgumentError(`${what}: expected channels of this link`);
       if (channel.mode !== "enhanced") throw new ArgumentError(`${what}: expected channels of mode "enhanced", got "${channel.mode}"`);
       if (channel.ended) throw channel.ended;
       if (this.#busy.has(channel)) throw new StateError("this channel is being reconfigured already");

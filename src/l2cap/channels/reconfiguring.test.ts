@@ -121,13 +121,15 @@ test("what may not be asked for is not asked", async () => {
     [[first, first], { mtu: 200 }, "different channels"],
     [[first, second, first, second, first, second], { mtu: 200 }, "1 to 5"],
     [undefined, { mtu: 200 }, "expected an array"],
+    [[undefined, null], { mtu: 200 }, "expected channels of this link"],
+    [[{ ended: true, mode: "enhanced" }], { mtu: 200 }, "expected channels of this link"],
     [[plain], { mtu: 3000 }, 'expected channels of mode "enhanced", got "credit"'],
     [[other.first], { mtu: 200 }, "expected channels of this link"],
     [[first], { mtu: 99 }, "mtu: expected a whole number from 100 to 65535, got 99"],
     [[first], { mps: 63 }, "mps: expected a whole number from 64"],
     [[first], { mps: 65534 }, "mps"],
     [[first], { window: 1 }, 'unknown option "window"'],
-  ] as [CreditBasedChannel[], object, string][])
+  ] as [never, object, string][])
     await expect(channels.reconfigure(list, to)).rejects.toMatchObject({
       code: "ERR_ARGUMENT",
       message: expect.stringContaining(message) as string,

@@ -100,3 +100,72 @@ test("the end of the channel ends both sides: the peer's as an end of the data, 
     );
   }
 });
+
+test.each<[string, (channel: CreditBasedChannel) => Promise<void>]>([
+  ["cancels the readable", (channel) => channel.streams().readable.cancel()],
+  [
+    "leaves a loop over the readable",
+    async (channel) => {
+      for await (const _chunk of channel.streams().readable) break;
+    },
+  ],
+  ["aborts the writable", (channel) => channel.streams().writable.abort()],
+  [
+    "aborts the writable with chunks under way, for which the peer gives no credits",
+    async (channel) => {
+      const writer = channel.streams().writable.getWriter();
+      const outcomes = Promise.allSettled([writer.write(range(70)), writer.write(range(1)), writer.closed]);
+      await expect.poll(() => channel.waiting).toBe(1);
+      await writer.abort(new Error("enough"));
+      expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    },
+  ],
+])("who %s does not wait for the peer", async (_name, act) => {
+  const { channel, receive, clock } = await open(0);
+  receive(0x40, "0100 01");
+  await act(channel);
+  await clock.advance(1000);
+  expect(channel.ended).toMatchObject({ by: "owner" });
+});
+
+test("cancelling the readable ends the writable, though nobody writes", async () => {
+  const { channel } = await open();
+  const { readable, writable } = channel.streams();
+  const { closed } = writable.getWriter();
+  await Promise.all([expect(closed).rejects.toMatchObject({ by: "owner" }), readable.cancel()]);
+});
+
+test.each<[string, number]>([
+  ["that reads nothing", 0],
+  ["that reads what was received before", 2],
+])("a reader %s hears of the end too", async (_name, sdus) => {
+  const reason = new DisconnectedError(0x08);
+  for (const by of ["peer", "link"]) {
+    const { channel, receive, link } = await open();
+    const reader = channel.streams().readable.getReader();
+    let isClosed = false;
+    const closed = reader.closed.finally(() => (isClosed = true));
+    for (let i = 0; i < sdus; i++) receive(0x40, "0100 01");
+    if (by === "peer") receive(5, signal(0x06, 9, 0x40, 0x60));
+    else link.close(reason);
+    for (let i = 0; i < sdus; i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(isClosed).toBe(false);
+      expect((await reader.read()).value).toEqual(Uint8Array.of(1));
+    }
+    if (by === "peer") await closed;
+    else await expect(closed).rejects.toBe(reason);
+  }
+});
+
+test.each<[unknown]>([["text"], [5], [new ArrayBuffer(4)], [new DataView(new ArrayBuffer(4))], [Uint16Array.of(1)], [null]])(
+  "a chunk that is no Uint8Array (%o) is an error, not nothing",
+  async (chunk) => {
+    const { channel, sent } = await open();
+    const writer = channel.streams().writable.getWriter();
+    const closed = expect(writer.closed).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    await expect(writer.write(chunk as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    await closed;
+    expect(sent()).toEqual([]);
+  },
+);
