@@ -11,6 +11,7 @@ import koffi from "koffi";
 
 const AF_BLUETOOTH = 31;
 const SOCK_SEQPACKET = 5;
+const SOCK_NONBLOCK = 0o4000;
 const BTPROTO_L2CAP = 0;
 const SOL_SOCKET = 1;
 const SO_SNDTIMEO = 21;
@@ -73,8 +74,8 @@ function integer(value, size) {
 const set = (fd, option, value) => checked(`setsockopt ${option}`, calls.setsockopt(fd, SOL_BLUETOOTH, option, value, value.length));
 
 /** A socket that is bound, with its mode and MTU. @param {string} adapter @param {number} psm @param {string} mode */
-function open(adapter, psm, mode) {
-  const fd = checked("socket", calls.socket(AF_BLUETOOTH, SOCK_SEQPACKET, BTPROTO_L2CAP));
+function open(adapter, psm, mode, flags = 0) {
+  const fd = checked("socket", calls.socket(AF_BLUETOOTH, SOCK_SEQPACKET | flags, BTPROTO_L2CAP));
   checked("bind", calls.bind(fd, socketAddress(adapter, psm), 14));
   if (mode === "enhanced") set(fd, BT_MODE, integer(BT_MODE_EXT_FLOWCTL, 1));
   set(fd, BT_RCVMTU, integer(OWN_MTU, 2));
@@ -127,7 +128,7 @@ if (action === "listen") {
   /** @type {number[]} */
   const channels = [];
   for (let i = 0; i < Number(count); i++) {
-    const fd = open(adapter, 0, mode);
+    const fd = open(adapter, 0, mode, SOCK_NONBLOCK);
     const limit = Buffer.alloc(16);
     limit.writeBigInt64LE(BigInt(CONNECT_TIMEOUT_S), 0);
     checked("SO_SNDTIMEO", calls.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit, 16));
@@ -136,7 +137,7 @@ if (action === "listen") {
     channels.push(fd);
   }
   for (const fd of channels) {
-    // Those that wait for the last one say so; with it all of them are asked for.
+    // Those that wait for the last one would block; with it all of them are asked for.
     if (calls.connect(fd, socketAddress(peer, psm), 14) < 0 && koffi.errno() !== EINPROGRESS)
       throw new Error(`connect: errno ${koffi.errno()}`);
   }
