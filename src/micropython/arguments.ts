@@ -1,4 +1,5 @@
 import { kindOf } from "../core/arguments.ts";
+import { type Bytes, toOctets } from "./bytes.ts";
 import { BleArgumentError } from "./errors.ts";
 
 /** A number of a program that MicroPython would take for an int. @throws {BleArgumentError} TypeError or ValueError */
@@ -24,4 +25,9 @@ export function checkConnHandle(value: unknown): number {
 /** An own channel identifier. Whether there is such a channel is another question. @throws {BleArgumentError} */
 export function checkCid(value: unknown): number {
   return checkInt("cid", value, 0, 0xffff);
+}
+
+/** Octets, or nothing. @throws {BleArgumentError} */
+export function optionalOctets(what: string, data: Bytes | null | undefined): Uint8Array | undefined {
+  return data === null || data === undefined ? undefined : toOctets(what, data);
 }

@@ -4,15 +4,12 @@ import type { Capture, Device, OpenController } from "../device/index.ts";
 import { type HciTransport, TransportClosed } from "../hci/index.ts";
 import type { BondStore } from "../smp/index.ts";
 import { ActiveBle, type BleContext } from "./active-ble.ts";
-import { parseAddress } from "./addresses.ts";
-import { checkCid, checkConnHandle, checkInt, checkTruth } from "./arguments.ts";
-import { type Bytes, toOctets, toWritable } from "./bytes.ts";
-import { AddrType, type PasskeyAction } from "./constants.ts";
+import { checkInt, checkTruth } from "./arguments.ts";
+import { type Bytes, toOctets } from "./bytes.ts";
+import { ChannelMethods } from "./channel-methods.ts";
 import { Dispatcher, type IrqHandler, type TupleHandler } from "./dispatcher.ts";
 import { BleArgumentError, OsErrors } from "./errors.ts";
 import type { BleEvent } from "./events.ts";
-import { checkAdvertising } from "./gap-advertise.ts";
-import { GattMethods } from "./gatt-methods.ts";
 import { type HciCommandResult, sendHciCommand } from "./hci-command.ts";
 import { Secrets } from "./secrets.ts";
 import { type BleConfig, type BleConfigSettable, checkConfigName, Settings } from "./settings.ts";
@@ -59,24 +56,13 @@ const OPTIONS = optionNames<BleOptions>({
   capture: true,
 });
 
-export interface GapAdvertiseOptions {
-  /** Scan response: at most 31 octets; nothing: what was given before. */
-  readonly respData?: Bytes | null | undefined;
-  /** True by default; otherwise scannable (ADV_SCAN_IND). */
-  readonly connectable?: boolean | number | undefined;
-}
-
-const ADVERTISE_OPTIONS = optionNames<GapAdvertiseOptions>({ respData: true, connectable: true });
-
-const LONGEST = 0xffff_ffff;
-
 /**
  * MicroPython's `bluetooth.BLE` on one controller: connections, attributes and channels by their numbers, and one handler of events.
  *
  * A method that talks to the controller or a peer resolves when the request was accepted; what becomes of it is told by an event. Methods
  * throw BleOsError and BleArgumentError; those that return a promise reject with them.
  */
-export class BLE extends GattMethods implements AsyncDisposable {
+export class BLE extends ChannelMethods implements AsyncDisposable {
   readonly #options: BleOptions;
   readonly #context: BleContext;
   readonly #switching: Semaphore;
@@ -182,7 +168,7 @@ export class BLE extends GattMethods implements AsyncDisposable {
   async hciCmd(ogf: number, ocf: number, params: Bytes, maxLen = 255): Promise<HciCommandResult> {
     checkInt("hciCmd: ogf", ogf, 0, 0x3f);
     checkInt("hciCmd: ocf", ocf, 0, 0x3ff);
-    checkInt("hciCmd: maxLen", maxLen, 0, LONGEST);
+    checkInt("hciCmd: maxLen", maxLen, 0, 0xffff_ffff);
     const parameters = toOctets("hciCmd: params", params);
     if (parameters.length > 255)
       throw new BleArgumentError("ValueError", `hciCmd: ${parameters.length} octets of parameters: at most 255 fit`);
@@ -193,192 +179,6 @@ export class BLE extends GattMethods implements AsyncDisposable {
     } catch (error) {
       throw errors.of("hciCmd", error);
     }
-  }
-
-  // --- GAP ------------------------------------------------------------------------------------------------------------------------
-
-  /**
-   * Advertises; what was advertised before is replaced. A connection ends it.
-   *
-   * @param intervalUs microseconds, 20,000 to 10,240,000; 500,000 by default; 0 leaves it to the host; null stops, and is never an error
-   * @param advData at most 31 octets; null or nothing: what was given before
-   * @throws {BleOsError} ENODEV · EINVAL · ENOMEM: no room for the connection that could come of it
-   */
-  async gapAdvertise(intervalUs: number | null = 500_000, advData: Bytes | null = null, options: GapAdvertiseOptions = {}): Promise<void> {
-    checkNamed("gapAdvertise", options, ADVERTISE_OPTIONS);
-    if (intervalUs === null) {
-      await this.#activation?.advertising.stop();
-      return;
-    }
-    checkInt("gapAdvertise: intervalUs", intervalUs, 0, LONGEST);
-    const { respData, connectable = true } = options;
-    const given = {
-      intervalUs,
-      data: toOptionalOctets("gapAdvertise: advData", advData),
-      respData: toOptionalOctets("gapAdvertise: respData", respData),
-      connectable: checkTruth("gapAdvertise: connectable", connectable),
-    };
-    const { advertising, errors } = this.#running("gapAdvertise");
-    checkAdvertising(given, errors);
-    await advertising.start(given);
-  }
-
-  /**
-   * Scans: a `scanResult` for each report, and a `scanDone` at the end.
-   *
-   * @param durationMs milliseconds; 0 (default) until it is stopped; null stops, and raises `scanDone` before it resolves
-   * @param intervalUs microseconds, 1,280,000 by default @param windowUs microseconds, 11,250 by default; both are held within 2.5 ms to 10.24 s
-   * @param active asks for scan responses, which are reported by themselves; false by default
-   * @throws {BleOsError} ENODEV · EALREADY: scanning · EBUSY: connecting · EINVAL: a window longer than the interval
-   */
-  async gapScan(durationMs: number | null = 0, intervalUs = 1_280_000, windowUs = 11_250, active: boolean | number = false): Promise<void> {
-    if (durationMs === null) {
-      await this.#activation?.scanning.stop();
-      return;
-    }
-    checkInt("gapScan: durationMs", durationMs, 0, LONGEST);
-    checkInt("gapScan: intervalUs", intervalUs, 0, LONGEST);
-    checkInt("gapScan: windowUs", windowUs, 0, LONGEST);
-    const isActive = checkTruth("gapScan: active", active);
-    await this.#running("gapScan").scanning.start({ durationMs, intervalUs, windowUs, active: isActive });
-  }
-
-  /** Gives up connecting; `peripheralDisconnect` of connection 0xFFFF tells. @throws {BleOsError} ENODEV · EALREADY: nothing to give up */
-  gapConnect(cancel: null): Promise<void>;
-  /**
-   * Connects: `peripheralConnect` tells of the connection, `peripheralDisconnect` of connection 0xFFFF that none came about.
-   *
-   * @param addrType see AddrType; 2 and 3 are identities that a scan result had
-   * @param addr six octets, most significant first, or "C0:11:22:33:44:55"
-   * @param scanDurationMs how long to look for the peer, milliseconds; 2000 by default; 0 is 30 s
-   * @param minUs @param maxUs bounds of the connection interval, microseconds; 30,000 and 50,000 by default
-   * @throws {BleOsError} ENODEV · EALREADY: connecting, or connected to this peer · ENOMEM: no room for another connection · EINVAL
-   */
-  gapConnect(addrType: number, addr: Bytes, scanDurationMs?: number | null, minUs?: number | null, maxUs?: number | null): Promise<void>;
-  async gapConnect(
-    addrType: number | null,
-    addr?: Bytes,
-    scanDurationMs?: number | null,
-    minUs?: number | null,
-    maxUs?: number | null,
-  ): Promise<void> {
-    if (addrType === null && addr === undefined) {
-      await this.#running("gapConnect").connecting.cancel();
-      return;
-    }
-    if (addr === undefined || addrType === null) throw new BleArgumentError("TypeError", "gapConnect: expected addrType and addr, or null");
-    checkInt("gapConnect: addrType", addrType, 0, 0xff);
-    const peer = parseAddress(addrType, addr);
-    const given = {
-      peer,
-      scanDurationMs: checkInt("gapConnect: scanDurationMs", scanDurationMs ?? 2000, 0, LONGEST),
-      minUs: checkInt("gapConnect: minUs", minUs ?? 0, 0, LONGEST),
-      maxUs: checkInt("gapConnect: maxUs", maxUs ?? 0, 0, LONGEST),
-    };
-    const { connecting, errors } = this.#running("gapConnect");
-    if (addrType > AddrType.RandomIdentity) throw errors.create("EINVAL", `gapConnect: addrType ${addrType}: expected 0 to 3`);
-    await connecting.start(given);
-  }
-
-  /** Begins to end a connection; its event tells when it is over. @returns false: there is no such connection @throws {BleOsError} ENODEV */
-  async gapDisconnect(connHandle: number): Promise<boolean> {
-    checkConnHandle(connHandle);
-    return this.#running("gapDisconnect").links.disconnect(connHandle);
-  }
-
-  /**
-   * Begins to pair, or to encrypt with the keys of a bond; `encryptionUpdate` tells of the end. A peripheral asks the central for it.
-   *
-   * @throws {BleOsError} ENODEV · ENOTCONN · EALREADY: a pairing of this connection is under way
-   */
-  async gapPair(connHandle: number): Promise<void> {
-    checkConnHandle(connHandle);
-    this.#running("gapPair").pairing.start(connHandle);
-  }
-
-  /**
-   * Answers a `passkeyAction`, in the handler or later.
-   *
-   * @param action what was asked for: a value of PasskeyAction
-   * @param passkey Input: what the user typed; Display: what the program has chosen and shows; NumericComparison: true where both devices show the
-   *   same number
-   * @throws {BleOsError} ENODEV · ENOTCONN · EINVAL: another action, or more than six digits · ENOENT: no pairing waits · EALREADY: it was answered
-   */
-  async gapPasskey(connHandle: number, action: PasskeyAction, passkey: number | boolean): Promise<void> {
-    checkConnHandle(connHandle);
-    checkInt("gapPasskey: action", action, -LONGEST, LONGEST);
-    const answer = typeof passkey === "boolean" ? Number(passkey) : checkInt("gapPasskey: passkey", passkey, -LONGEST, LONGEST);
-    this.#running("gapPasskey").pairing.answer(connHandle, action, answer);
-  }
-
-  // --- L2CAP ----------------------------------------------------------------------------------------------------------------------
-
-  /**
-   * Takes channels that peers open, until `l2capUnlisten` or `active(false)`: an `l2capAccept` for each, whose answer may refuse it with a number
-   * that is not zero, and an `l2capConnect`.
-   *
-   * @param psm 1 to 255
-   * @param mtu longest SDU that is taken, octets; held within 32 to 65535
-   * @throws {BleOsError} ENODEV · EALREADY: listening to this PSM · EINVAL
-   */
-  async l2capListen(psm: number, mtu: number): Promise<void> {
-    checkInt("l2capListen: psm", psm, -LONGEST, LONGEST);
-    checkInt("l2capListen: mtu", mtu, -LONGEST, LONGEST);
-    this.#running("l2capListen").channels.listen(psm, mtu);
-  }
-
-  /** Takes no more channels of this PSM; those that are open stay. @throws {BleOsError} ENODEV · EINVAL: not listening to it */
-  async l2capUnlisten(psm: number): Promise<void> {
-    checkInt("l2capUnlisten: psm", psm, -LONGEST, LONGEST);
-    this.#running("l2capUnlisten").channels.unlisten(psm);
-  }
-
-  /**
-   * Opens a channel: `l2capConnect` tells of it, `l2capDisconnect` with a status that none came about.
-   *
-   * @throws {BleOsError} ENODEV · ENOTCONN · EINVAL · ENOMEM: all channels of the connection are in use
-   */
-  async l2capConnect(connHandle: number, psm: number, mtu: number): Promise<void> {
-    checkConnHandle(connHandle);
-    checkInt("l2capConnect: psm", psm, -LONGEST, LONGEST);
-    checkInt("l2capConnect: mtu", mtu, -LONGEST, LONGEST);
-    this.#running("l2capConnect").channels.connect(connHandle, psm, mtu);
-  }
-
-  /** Begins to close a channel; `l2capDisconnect` tells when it is over. @throws {BleOsError} ENODEV · EINVAL: no such channel */
-  async l2capDisconnect(connHandle: number, cid: number): Promise<void> {
-    checkConnHandle(connHandle);
-    checkCid(cid);
-    this.#running("l2capDisconnect").channels.disconnect(connHandle, cid);
-  }
-
-  /**
-   * Sends an SDU.
-   *
-   * @param data octets, copied
-   * @returns true: it has gone completely; false: it goes when the peer and the controller have room, and nothing more can be sent until
-   *   `l2capSendReady`
-   * @throws {BleOsError} ENODEV · EINVAL: no such channel, or longer than the peer takes · EBUSY: until `l2capSendReady`
-   */
-  l2capSend(connHandle: number, cid: number, data: Bytes): boolean {
-    checkConnHandle(connHandle);
-    checkCid(cid);
-    const sdu = toOctets("l2capSend: data", data);
-    return this.#running("l2capSend").channels.send(connHandle, cid, sdu);
-  }
-
-  /**
-   * Reads what was received, as a stream of octets. The peer may send more when there is nothing left, and the handler of `l2capRecv` is done.
-   *
-   * @param into where to copy to; null asks how much there is
-   * @returns octets copied, or available
-   * @throws {BleOsError} ENODEV · EINVAL: no such channel
-   */
-  l2capRecvInto(connHandle: number, cid: number, into: Uint8Array | ArrayBufferLike | ArrayBufferView | null): number {
-    checkConnHandle(connHandle);
-    checkCid(cid);
-    const target = into === null ? undefined : toWritable("l2capRecvInto: into", into);
-    return this.#running("l2capRecvInto").channels.receive(connHandle, cid, target);
   }
 
   // --- life -----------------------------------------------------------------------------------------------------------------------
@@ -494,17 +294,4 @@ export class BLE extends GattMethods implements AsyncDisposable {
 function checkHandler(handler: unknown): void {
   if (handler !== null && typeof handler !== "function")
     throw new BleArgumentError("ValueError", `invalid handler: expected a function or null, got ${kindOf(handler)}`);
-}
-
-function toOptionalOctets(what: string, value: Bytes | null | undefined): Uint8Array | undefined {
-  return value === null || value === undefined ? undefined : toOctets(what, value);
-}
-
-/** Named arguments. @throws {BleArgumentError} TypeError: an unknown one */
-function checkNamed(what: string, options: unknown, names: ReadonlySet<string>): void {
-  try {
-    checkOptions(what, options ?? null, names);
-  } catch (error) {
-    throw new BleArgumentError("TypeError", (error as Error).message, { cause: error });
-  }
 }

@@ -1,6 +1,6 @@
 import { kindOf } from "../core/arguments.ts";
 import type { ActiveBle } from "./active-ble.ts";
-import { checkConnHandle, checkInt, checkTruth } from "./arguments.ts";
+import { checkConnHandle, checkInt, checkTruth, optionalOctets } from "./arguments.ts";
 import { type Bytes, toOctets } from "./bytes.ts";
 import { BleArgumentError } from "./errors.ts";
 import type { ServiceDef } from "./service-definition.ts";
@@ -10,10 +10,6 @@ const HIGHEST_HANDLE = 0xffff;
 
 function checkHandle(what: string, handle: unknown): number {
   return checkInt(what, handle, 0, HIGHEST_HANDLE);
-}
-
-function optionalOctets(what: string, data: Bytes | null | undefined): Uint8Array | undefined {
-  return data === null || data === undefined ? undefined : toOctets(what, data);
 }
 
 function optionalUuid(method: string, uuid: unknown): UUID | undefined {
