@@ -1,5 +1,5 @@
 import { rethrowLater } from "../async/call-out.ts";
-import { type Clock, Emitter, type OperationOptions, Pending } from "../async/index.ts";
+import { Emitter, type OperationOptions } from "../async/index.ts";
 import { setClientDemand, setLinkSecurity } from "../att/bearer.ts";
 import { AttBearer, type LinkSecurity } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
@@ -17,8 +17,7 @@ import { GattClient, type GattPeer } from "../gatt/index.ts";
 import {
   ControllerError,
   DISCONNECT_REASONS,
-  Disconnect,
-  DisconnectedError,
+  type DisconnectedError,
   type Hci,
   HciError,
   HciErrorCode,
@@ -38,15 +37,12 @@ import {
 import { ClientSecurity } from "./client-security.ts";
 import { CONNECTION_EVENTS, type ConnectionEvents, type DataLength } from "./connection-events.ts";
 import { EnhancedBearers } from "./enhanced-bearers.ts";
+import { LinkDisconnection } from "./link-disconnection.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
 import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
-/** How a controller refuses to disconnect a link that is going already. */
-const GOING: readonly number[] = [HciErrorCode.UnknownConnectionIdentifier, HciErrorCode.CommandDisallowed];
-/** How long a disconnection waits for what is still to be sent. */
-const FLUSH_MS = 1000;
 /** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
 const INITIAL_DATA_LENGTH: DataLength = Object.freeze({ txOctets: 27, rxOctets: 27 });
 /** What the device gives a connection to work with. */
@@ -97,7 +93,6 @@ export class Connection implements AsyncDisposable {
   /** Resolves when the link is gone, with the reason; never rejects. */
   readonly closed: Promise<DisconnectedError>;
   readonly #hci: Hci;
-  readonly #clock: Clock;
   readonly #link: L2capLink;
   readonly #peer: LinkPeer;
   readonly #logger: Logger;
@@ -106,6 +101,7 @@ export class Connection implements AsyncDisposable {
   readonly #manager: SecurityManager;
   readonly #procedures: LinkProcedures;
   readonly #phys: PhyUpdates;
+  readonly #disconnection: LinkDisconnection;
   readonly #clientSecurity: ClientSecurity;
   readonly #events = new Emitter<ConnectionEvents>();
   readonly #onEnd: ConnectionParts["onEnd"];
@@ -115,9 +111,6 @@ export class Connection implements AsyncDisposable {
   #lost: AbortController | undefined;
   #parameters: LinkParameters;
   #dataLength = INITIAL_DATA_LENGTH;
-  #disconnecting: Promise<void> | undefined;
-  /** The Disconnect command was sent, or is about to be. */
-  #disconnection: Pending<void> | undefined;
 
   static {
     createConnection = (parts) => new Connection(parts);
@@ -132,7 +125,6 @@ export class Connection implements AsyncDisposable {
     this.peerAddress = peerAddress;
     this.policy = policy;
     this.#hci = hci;
-    this.#clock = hci.clock;
     this.#link = link;
     this.#logger = parts.logger.child(`link${link.handle}`);
     this.#isPairable = parts.isPairable;
@@ -140,6 +132,15 @@ export class Connection implements AsyncDisposable {
     this.#parameters = parts.parameters;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
+    });
+    this.#disconnection = new LinkDisconnection({
+      hci,
+      link,
+      logger: this.#logger,
+      closed: this.closed,
+      isEnded: () => this.#ended !== undefined,
+      supervisionTimeoutMs: () => this.#parameters.supervisionTimeoutMs,
+      onUnknown: (error) => this.end(error),
     });
     // Who it is must be known before the first request of the peer is answered.
     const { authorize } = policy;
@@ -395,45 +396,7 @@ export class Connection implements AsyncDisposable {
         `disconnect: reason ${kindOf(reason)}: expected one of ${DISCONNECT_REASONS.map((code) => hciErrorText(code)).join(", ")}`,
       );
     if (this.#ended) return;
-    this.#disconnecting ??= this.#disconnect(reason).finally(() => {
-      this.#disconnecting = undefined;
-      this.#disconnection = undefined;
-    });
-    await this.#disconnecting;
-  }
-
-  async #disconnect(reason: number): Promise<void> {
-    try {
-      // A disconnection drops what the controller has not sent: the last keys of a pairing, a write without response.
-      await this.#link.att.whenSent({ timeoutMs: FLUSH_MS });
-    } catch {
-      this.#logger.debug("disconnecting although not everything could be sent");
-    }
-    if (this.#ended) return;
-    const timeoutMs = this.#parameters.supervisionTimeoutMs + 2000;
-    const ended = new Pending<void>({ clock: this.#clock, operation: "disconnection", timeoutMs });
-    this.#disconnection = ended;
-    void this.closed.then(() => ended.resolve());
-    ended.promise.catch(() => undefined); // it is awaited below, after the command
-    let isUnknown = false;
-    try {
-      await this.#hci.send(Disconnect, { connectionHandle: this.handle, reason });
-    } catch (error) {
-      // The link is being lost by itself, and its event is on the way.
-      const isGone = error instanceof HciError && GOING.includes(error.status);
-      if (!isGone && !this.#ended) {
-        ended.reject(error);
-        throw error;
-      }
-      isUnknown = error instanceof HciError && error.status === HciErrorCode.UnknownConnectionIdentifier;
-    }
-    try {
-      await ended.promise;
-    } catch (error) {
-      // The controller has said that it knows no such link: what was lost is the event.
-      if (isUnknown) this.end(new DisconnectedError(HciErrorCode.ConnectionTerminatedByLocalHost, { cause: error }));
-      else throw error;
-    }
+    await this.#disconnection.run(reason);
   }
 
   /** Disconnects; a controller that refuses is not an error of the scope that is left. */
@@ -548,7 +511,7 @@ export class Connection implements AsyncDisposable {
 
   /** A Disconnection Complete event says that the link is still there. @internal */
   onDisconnectFailed(error: HciError): void {
-    this.#disconnection?.reject(error);
+    this.#disconnection.refused(error);
   }
 
   /** The link is gone: settles everything, then tells. @internal */
