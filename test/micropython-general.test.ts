@@ -368,6 +368,20 @@ describe("config", () => {
 const hex = (octets: Uint8Array): string => Buffer.from(octets).toString("hex");
 
 describe("irq", () => {
+  test("options of a handler of tuples that are none are a TypeError, and the handler before stays", async () => {
+    await using two = await openTwo();
+    const { ble } = two.central;
+    const told: unknown[] = [];
+    ble.irqTuple((...event) => void told.push(event), { own: 0 });
+    for (const options of [null, 1, "own", [], { owns: true }, { own: "yes" }])
+      expect(() => ble.irqTuple(() => undefined, options as never), JSON.stringify(options)).toThrow(
+        expect.objectContaining({ pythonName: "TypeError" }),
+      );
+    await ble.gapScan();
+    await ble.gapScan(null);
+    expect(told).toEqual([[6, []]]);
+  });
+
   test("the newest handler is the one; none drops events", async () => {
     await using two = await openTwo();
     const { ble } = two.central;

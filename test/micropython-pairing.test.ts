@@ -354,6 +354,25 @@ describe("gapPair", () => {
     }
   });
 
+  test("a link that ends while numbers are asked for ends the pairing on both sides, with one update each, whoever began", async () => {
+    for (const by of ["central", "peripheral"] as const) {
+      await using two = await openTwo();
+      const { central, peripheral } = two;
+      await configure(two, { mitm: true, leSecure: true });
+      await central.ble.config({ io: IoCapability.KeyboardOnly });
+      await peripheral.ble.config({ io: IoCapability.DisplayOnly });
+      const { c, p } = await connect(two);
+      await two[by].ble.gapPair(by === "central" ? c : p);
+      await Promise.all([central.next("passkeyAction"), peripheral.next("passkeyAction")]);
+      for (const instance of [central, peripheral]) instance.clear();
+      await two[by].ble.gapDisconnect(by === "central" ? c : p);
+      await Promise.all([central.next("peripheralDisconnect"), peripheral.next("centralDisconnect")]);
+      expect(central.types).toEqual(["encryptionUpdate", "peripheralDisconnect"]);
+      expect(peripheral.types).toEqual(["encryptionUpdate", "centralDisconnect"]);
+      await expect(central.ble.gapPasskey(c, PasskeyAction.Input, 1)).rejects.toMatchObject({ code: "ENOTCONN" });
+    }
+  });
+
   test("features are those that are configured when it begins, whoever begins", async () => {
     await using two = await openTwo();
     keepSecrets(two);

@@ -1,4 +1,4 @@
-import { kindOf } from "../core/arguments.ts";
+import { checkOptions, kindOf } from "../core/arguments.ts";
 import { type Bytes, toOctets } from "./bytes.ts";
 import { BleArgumentError } from "./errors.ts";
 
@@ -30,4 +30,13 @@ export function checkCid(value: unknown): number {
 /** Octets, or nothing. @throws {BleArgumentError} */
 export function optionalOctets(what: string, data: Bytes | null | undefined): Uint8Array | undefined {
   return data === null || data === undefined ? undefined : toOctets(what, data);
+}
+
+/** Named arguments. @throws {BleArgumentError} TypeError: an unknown one */
+export function checkNamed(what: string, options: unknown, names: ReadonlySet<string>): void {
+  try {
+    checkOptions(what, options ?? null, names);
+  } catch (error) {
+    throw new BleArgumentError("TypeError", (error as Error).message, { cause: error });
+  }
 }

@@ -4,7 +4,7 @@ import type { Capture, Device, OpenController } from "../device/index.ts";
 import { type HciTransport, TransportClosed } from "../hci/index.ts";
 import type { BondStore } from "../smp/index.ts";
 import { ActiveBle, type BleContext } from "./active-ble.ts";
-import { checkInt, checkTruth } from "./arguments.ts";
+import { checkInt, checkNamed, checkTruth } from "./arguments.ts";
 import { type Bytes, toOctets } from "./bytes.ts";
 import { ChannelMethods } from "./channel-methods.ts";
 import { Dispatcher, type IrqHandler, type TupleHandler } from "./dispatcher.ts";
@@ -55,6 +55,13 @@ const OPTIONS = optionNames<BleOptions>({
   logger: true,
   capture: true,
 });
+
+interface IrqTupleOptions {
+  /** Also Jelling's own events, of number 100 and above; false by default. */
+  readonly own?: boolean | number | undefined;
+}
+
+const TUPLE_OPTIONS = optionNames<IrqTupleOptions>({ own: true });
 
 /**
  * MicroPython's `bluetooth.BLE` on one controller: connections, attributes and channels by their numbers, and one handler of events.
@@ -150,11 +157,13 @@ export class BLE extends ChannelMethods implements AsyncDisposable {
   /**
    * As `irq`, for a handler in MicroPython's form: a number and a tuple.
    *
-   * @param options.own also Jelling's own events, of number 100 and above; false by default
+   * @throws {BleArgumentError} ValueError: no function · TypeError: unknown options, or of another kind
    */
-  irqTuple(handler: TupleHandler | null, { own = false }: { readonly own?: boolean } = {}): void {
+  irqTuple(handler: TupleHandler | null, options: IrqTupleOptions = {}): void {
     checkHandler(handler);
-    if (handler) this.#context.dispatcher.setTupleHandler(handler, own);
+    checkNamed("irqTuple", options, TUPLE_OPTIONS);
+    const withOwn = checkTruth("irqTuple: own", options.own ?? false);
+    if (handler) this.#context.dispatcher.setTupleHandler(handler, withOwn);
     else this.#context.dispatcher.setHandler(undefined);
   }
 

@@ -1,6 +1,6 @@
-import { checkOptions, optionNames } from "../core/index.ts";
+import { optionNames } from "../core/index.ts";
 import { parseAddress } from "./addresses.ts";
-import { checkConnHandle, checkInt, checkTruth, optionalOctets } from "./arguments.ts";
+import { checkConnHandle, checkInt, checkNamed, checkTruth, optionalOctets } from "./arguments.ts";
 import type { Bytes } from "./bytes.ts";
 import { AddrType, type PasskeyAction } from "./constants.ts";
 import { BleArgumentError } from "./errors.ts";
@@ -17,15 +17,6 @@ export interface GapAdvertiseOptions {
 const ADVERTISE_OPTIONS = optionNames<GapAdvertiseOptions>({ respData: true, connectable: true });
 
 const LONGEST = 0xffff_ffff;
-
-/** Named arguments. @throws {BleArgumentError} TypeError: an unknown one */
-function checkNamed(what: string, options: unknown, names: ReadonlySet<string>): void {
-  try {
-    checkOptions(what, options ?? null, names);
-  } catch (error) {
-    throw new BleArgumentError("TypeError", (error as Error).message, { cause: error });
-  }
-}
 
 /** `gap_*` of `BLE`, pairing among them. */
 export abstract class GapMethods extends GattMethods {
