@@ -130,7 +130,7 @@ await runScenario("mgmt-command-line", async ({ use, step, capturePath }) => {
     // The emulator advertises by its own clock, and in ten seconds of a busy machine it may not come to it.
     await until("the advertiser heard", async () => /"Heart"/.test(await run(process.execPath, [example("mgmt-find"), "1"])), 140_000);
     advertiser.kill("SIGINT"); // takes what it added with it
-    assert.equal(await advertiser.ended(), 0);
+    assert.equal(await advertiser.ended(), 0, advertiser.output);
     const printed = await run(process.execPath, [example("mgmt-advertise"), "0", "1"]);
     assert.match(printed, /lost: duration\n.*every 100 to 150 ms, not connectable\nlost: duration\n/);
   });
