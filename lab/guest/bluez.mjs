@@ -138,7 +138,8 @@ export class Program {
         }
         const failed = failure?.exec(unread);
         if (failed) throw new Error(`${this.#name} said "${failed[0]}" instead of ${pattern}`);
-        if (this.#status !== undefined) throw new Error(`${this.#name} ended with status ${this.#status} before it said ${pattern}`);
+        if (this.#status !== undefined)
+          throw new Error(`${this.#name} ended with status ${this.#status} before it said ${pattern}: ${unread.slice(-1000)}`);
         return undefined;
       },
       timeoutMs,
