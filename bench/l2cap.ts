@@ -116,6 +116,15 @@ async function wiredHosts(): Promise<{ near: LinkChannels; far: L2cap }> {
   return { near: links[0]!.channels, far: l2caps[1]! };
 }
 
+/** Both ends of a channel between two hosts that are wired to each other. */
+async function wiredChannel(): Promise<[near: CreditBasedChannel, far: CreditBasedChannel]> {
+  const { near, far } = await wiredHosts();
+  const accepted = new Promise<CreditBasedChannel>((resolve) => {
+    far.listeners.listen(SPSM).onChannel = resolve;
+  });
+  return [await near.connect(SPSM), await accepted];
+}
+
 const CEILING = "ceiling: K-frames from one host to another";
 
 export const l2capRows: readonly Row[] = [
@@ -148,37 +157,19 @@ export const l2capRows: readonly Row[] = [
     name: "l2cap: channel between two hosts, no radio",
     unit: "octets",
     ceiling: CEILING,
-    prepare: async () => {
-      const { near, far } = await wiredHosts();
-      const accepted = new Promise<CreditBasedChannel>((resolve) => {
-        far.listeners.listen(SPSM).onChannel = resolve;
-      });
-      return transfer(await near.connect(SPSM), await accepted);
-    },
+    prepare: async () => transfer(...(await wiredChannel())),
   },
   {
     name: "l2cap: channel between two hosts, awaited",
     unit: "octets",
     ceiling: CEILING,
-    prepare: async () => {
-      const { near, far } = await wiredHosts();
-      const accepted = new Promise<CreditBasedChannel>((resolve) => {
-        far.listeners.listen(SPSM).onChannel = resolve;
-      });
-      return exchange(await near.connect(SPSM), await accepted);
-    },
+    prepare: async () => exchange(...(await wiredChannel())),
   },
   {
     name: "l2cap: channel between two hosts, streams",
     unit: "octets",
     ceiling: CEILING,
-    prepare: async () => {
-      const { near, far } = await wiredHosts();
-      const accepted = new Promise<CreditBasedChannel>((resolve) => {
-        far.listeners.listen(SPSM).onChannel = resolve;
-      });
-      return stream(await near.connect(SPSM), await accepted);
-    },
+    prepare: async () => stream(...(await wiredChannel())),
   },
   {
     name: "l2cap: channel, two virtual controllers, no radio",
