@@ -2,6 +2,8 @@ import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const LAB = "test/kernel-lab.test.ts";
+/** Those that load the files of other tests once more, or other modules in place of some: each in a process of its own. */
+const AFRESH = ["test/device-air-addresses.test.ts", "test/hci-skew.test.ts"];
 // A test that waits for ever has to end; one on a machine that has better things to do has to pass.
 const PATIENCE_MS = 180_000;
 
@@ -17,8 +19,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "tests", include: ["src/**/*.test.ts", "apps/**/*.test.ts", "test/**/*.test.ts"], exclude: [LAB] },
+        test: {
+          name: "tests",
+          include: ["src/**/*.test.ts", "apps/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: [LAB, ...AFRESH],
+          isolate: false, // to load every module for every file takes longer than the tests do
+        },
       },
+      { extends: true, test: { name: "afresh", include: AFRESH } },
       // An emulated machine needs the whole computer: after the others, and not beside them.
       { extends: true, test: { name: "lab", include: [LAB], sequence: { groupOrder: 1 } } },
     ],

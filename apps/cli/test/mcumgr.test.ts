@@ -152,7 +152,7 @@ test.each([
   ["image state --udp 127.0.0.1:9", 1, "nobody listens there"],
   ["image state --udp no-such-host.invalid", 1, "jelling: the name no-such-host.invalid "],
   ["image state --udp 127.0.0.1:9 --framing raw", 2, "--framing is for --serial"],
-  ["image state --serial /dev/nothing --timeout 300ms", 1, "there is no /dev/nothing"],
+  ["image state --serial /dev/nothing", 1, "there is no /dev/nothing"],
   ["image state --serial /dev/nothing@0", 2, "expected PORT or PORT@BAUD"],
   ["image state --ble Attic -t sim:mcumgr --timeout 500ms", 1, "no connection to Attic within 500 ms"],
   ["image state -t sim:nothing --ble x", 2, '"nothing" is no simulated device'],
