@@ -1,5 +1,6 @@
 import type { Air, Position, Radio } from "../air/index.ts";
 import { DecodeError, decode } from "../bytes/index.ts";
+import { checkChoice } from "../core/arguments.ts";
 import { Address, ArgumentError, SeededRandom, StateError } from "../core/index.ts";
 import {
   type CommandDeclaration,
@@ -70,6 +71,7 @@ export class Controller implements Disposable {
       sleepClockAccuracyPpm = 50,
       txPowerDbm = 0,
       pathSkewMs = 0,
+      connectionHandles = "next",
     } = options;
     check("filterAcceptListSize", filterAcceptListSize, 1, 255);
     check("maxConnections", maxConnections, 1, 255);
@@ -79,6 +81,7 @@ export class Controller implements Disposable {
     check("keyGenerationMs", keyGenerationMs, 0, 10_000);
     check("txPowerDbm", txPowerDbm, -30, 20);
     check("pathSkewMs", pathSkewMs, 0, 1000);
+    checkChoice("Controller: connectionHandles", connectionHandles, ["next", "lowest"]);
     this.air = air;
     const radio = air.addRadio({
       name: options.name ?? "controller",
@@ -109,6 +112,7 @@ export class Controller implements Disposable {
       features,
       filterAcceptListSize,
       maxConnections,
+      connectionHandles,
       totalNumLeAclDataPackets,
       leAclDataPacketLength,
       keyGenerationUs: keyGenerationMs * 1000,

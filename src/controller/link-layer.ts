@@ -26,6 +26,7 @@ export interface LinkLayerSetup {
   readonly features: bigint;
   readonly filterAcceptListSize: number;
   readonly maxConnections: number;
+  readonly connectionHandles: "next" | "lowest";
   readonly totalNumLeAclDataPackets: number;
   readonly leAclDataPacketLength: number;
   /** How long elliptic curves take. */
@@ -59,6 +60,7 @@ export class LinkLayer implements LinkLayerContext {
   defaultTxPhys: number;
   defaultRxPhys: number;
   readonly #maxConnections: number;
+  readonly #givesLowest: boolean;
   readonly #keyGenerationUs: number;
   #keyWork: AirEvent | undefined;
   #lastHandle = 0;
@@ -75,6 +77,7 @@ export class LinkLayer implements LinkLayerContext {
     this.leAclDataPacketLength = setup.leAclDataPacketLength;
     this.filterAcceptList = new FilterAcceptList(setup.filterAcceptListSize);
     this.#maxConnections = setup.maxConnections;
+    this.#givesLowest = setup.connectionHandles === "lowest";
     this.#keyGenerationUs = setup.keyGenerationUs;
     this.defaultTxPhys = this.supportedPhys;
     this.defaultRxPhys = this.supportedPhys;
@@ -227,8 +230,8 @@ export class LinkLayer implements LinkLayerContext {
     });
   }
 
-  /** Handles go round, so that a host that uses an old one is found out. */
   #freeHandle(): number {
+    if (this.#givesLowest) this.#lastHandle = 0;
     do this.#lastHandle = this.#lastHandle >= HIGHEST_HANDLE ? 1 : this.#lastHandle + 1;
     while (this.connections.has(this.#lastHandle));
     return this.#lastHandle;

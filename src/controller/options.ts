@@ -30,6 +30,8 @@ export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">
   filterAcceptListSize?: number;
   /** Links at a time. Default 32. */
   maxConnections?: number;
+  /** Which handle a new link has: the next one, so that a host that uses an old one is found out, or the lowest that is free. Default "next". */
+  connectionHandles?: "next" | "lowest";
   /**
    * Every packet between host and controller takes 0 to so many milliseconds, drawn from the seed, whole, 0 to 1000. Commands, events and
    * ACL data each way keep their own order and no common one, as on USB: data may arrive before the event of its link, or after the one of

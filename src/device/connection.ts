@@ -106,6 +106,8 @@ export class Connection implements AsyncDisposable {
   readonly #events = new Emitter<ConnectionEvents>();
   readonly #onEnd: ConnectionParts["onEnd"];
   #resolveClosed!: (error: DisconnectedError) => void;
+  /** What the controller said of the end, which is told when all that had arrived is dealt with. */
+  #gone: DisconnectedError | undefined;
   #ended: DisconnectedError | undefined;
   /** Made when it is first asked for. */
   #lost: AbortController | undefined;
@@ -140,7 +142,7 @@ export class Connection implements AsyncDisposable {
       closed: this.closed,
       isEnded: () => this.#ended !== undefined,
       supervisionTimeoutMs: () => this.#parameters.supervisionTimeoutMs,
-      onUnknown: (error) => this.end(error),
+      onGone: (error) => this.end(error),
     });
     // Who it is must be known before the first request of the peer is answered.
     const { authorize } = policy;
@@ -302,7 +304,9 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Nothing that the peer sends is looked at until the result is disposed; then all of it is, in order. Several pauses add up. For who has to
-   * finish with one packet before the next. A link on which more than 1 MiB or 1024 packets wait is disconnected.
+   * finish with one packet before the next. A link on which more than 1 MiB or 1024 packets wait is disconnected. Where the peer ends the
+   * link, or it is lost, what waits comes first and "disconnected" after it, 30 s later at the latest; where this side ends it, what waits is
+   * dropped.
    */
   pause(): Disposable {
     return this.#link.pause();
@@ -405,7 +409,8 @@ export class Connection implements AsyncDisposable {
   }
 
   #throwIfEnded(): void {
-    if (this.#ended) throw this.#ended;
+    const ended = this.#ended ?? this.#gone;
+    if (ended) throw ended;
   }
 
   /** An answer about another link answers nothing that was asked here. */
@@ -419,7 +424,7 @@ export class Connection implements AsyncDisposable {
     try {
       return await promise;
     } catch (error) {
-      throw this.#ended ?? error;
+      throw this.#ended ?? this.#gone ?? error;
     }
   }
 
@@ -512,6 +517,15 @@ export class Connection implements AsyncDisposable {
   /** A Disconnection Complete event says that the link is still there. @internal */
   onDisconnectFailed(error: HciError): void {
     this.#disconnection.refused(error);
+  }
+
+  /** The controller says that the link is gone. What had arrived is looked at before the end is told. @internal */
+  onGone(error: DisconnectedError): void {
+    // Nothing more is asked of the controller: the handle may be another link's by now.
+    this.#gone = error;
+    this.#procedures.close(error);
+    this.#phys.close(error);
+    this.#link.afterRest(() => this.end(error));
   }
 
   /** The link is gone: settles everything, then tells. @internal */

@@ -86,6 +86,8 @@ export class Device implements AsyncDisposable {
   readonly #events = new Emitter<DeviceEvents>();
   readonly #arrivals = new Broadcast<Connection>();
   readonly #links = new Map<number, Connection>();
+  /** Links that are gone, with packets of theirs that are still to be looked at. */
+  readonly #leaving = new Set<Connection>();
   /** What is to be known when an advertisement is answered. */
   readonly #advertisings = new WeakMap<AdvertisingSession, { readonly policy: ConnectionPolicy; readonly advertising: Advertising }>();
   /** The advertisement that a link answers. */
@@ -124,14 +126,15 @@ export class Device implements AsyncDisposable {
     acceptBearers(this.l2cap, policy);
     hci.onAdvertisingReport = this.#scanner.onReport;
     bonds.onChanged = (identity, bond) => {
-      for (const connection of this.#links.values()) if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
+      for (const connection of [...this.#links.values(), ...this.#leaving])
+        if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
     };
     bindEvents(hci, {
       onLink: (link) => this.#onLink(link),
       onNoLink: (status, peer) => this.#onNoLink(status, peer),
       onGone: (handle, error) => {
         this.#discarded.onGone(handle);
-        this.#links.get(handle)?.end(error);
+        this.#onGone(handle, error);
       },
       onDisconnectFailed: (handle, error) => {
         this.#discarded.onDisconnectFailed(handle, error);
@@ -440,7 +443,7 @@ export class Device implements AsyncDisposable {
     this.#connector.close(reason);
     this.#radio.close(isOwn ? undefined : reason);
     this.#discarded.close();
-    for (const connection of this.links) {
+    for (const connection of [...this.links, ...this.#leaving]) {
       const status = isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure;
       connection.end(new DisconnectedError(status, { cause: reason }));
     }
@@ -509,7 +512,16 @@ export class Device implements AsyncDisposable {
     return connection;
   }
 
+  #onGone(handle: number, error: DisconnectedError): void {
+    const connection = this.#links.get(handle);
+    if (!connection) return;
+    this.#links.delete(handle); // the controller may give it to another link
+    this.#leaving.add(connection);
+    connection.onGone(error);
+  }
+
   #onEnd(connection: Connection): void {
+    this.#leaving.delete(connection);
     if (this.#links.get(connection.handle) === connection) this.#links.delete(connection.handle);
     this.#logger.info(() => `disconnected from ${connection.peerAddress}: ${connection.ended!.message}`);
     const session = this.#answered.get(connection);

@@ -18,8 +18,8 @@ export interface LinkDisconnectionParts {
   readonly closed: Promise<unknown>;
   readonly isEnded: () => boolean;
   readonly supervisionTimeoutMs: () => number;
-  /** The controller knows no such link: the event of its end is lost. */
-  readonly onUnknown: (error: DisconnectedError) => void;
+  /** The link is known to be gone, and nothing else is going to end it here in time. */
+  readonly onGone: (error: DisconnectedError) => void;
 }
 
 /** Ends one link: what waits is sent, the controller is told, and its event awaited. Callers beside the first join it. */
@@ -48,7 +48,7 @@ export class LinkDisconnection {
   }
 
   async #disconnect(reason: number): Promise<void> {
-    const { hci, link, logger, closed, isEnded, supervisionTimeoutMs, onUnknown } = this.#parts;
+    const { hci, link, logger, closed, isEnded, supervisionTimeoutMs, onGone } = this.#parts;
     try {
       // A disconnection drops what the controller has not sent: the last keys of a pairing, a write without response.
       await link.att.whenSent({ timeoutMs: FLUSH_MS });
@@ -56,6 +56,10 @@ export class LinkDisconnection {
       logger.debug("disconnecting although not everything could be sent");
     }
     if (isEnded()) return;
+    if (link.ended instanceof DisconnectedError) {
+      onGone(link.ended); // its end waits for what had arrived; the handle may be another link's by now
+      return;
+    }
     const outcome = new Pending<void>({ clock: hci.clock, operation: "disconnection", timeoutMs: supervisionTimeoutMs() + ANSWER_MS });
     this.#outcome = outcome;
     void closed.then(() => outcome.resolve());
@@ -76,7 +80,7 @@ export class LinkDisconnection {
       await outcome.promise;
     } catch (error) {
       // The controller has said that it knows no such link: what was lost is the event.
-      if (isUnknown) onUnknown(new DisconnectedError(HciErrorCode.ConnectionTerminatedByLocalHost, { cause: error }));
+      if (isUnknown) onGone(new DisconnectedError(HciErrorCode.ConnectionTerminatedByLocalHost, { cause: error }));
       else throw error;
     }
   }

@@ -2,7 +2,7 @@ import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/index.ts";
 import { checkChoice, checkInteger, checkOptions, optionNames } from "../core/arguments.ts";
 import type { BleError, Logger } from "../core/index.ts";
-import type { AclLink, Hci } from "../hci/index.ts";
+import { type AclLink, DisconnectedError, type Hci, HciErrorCode } from "../hci/index.ts";
 import type { PduChannel } from "./channel.ts";
 import { type LinkChannels, type LinkChannelsControl, openLinkChannels } from "./channels/link-channels.ts";
 import { L2capListeners } from "./channels/listeners.ts";
@@ -14,6 +14,8 @@ import { ParameterUpdate } from "./parameter-update.ts";
 import { Signalling } from "./signalling.ts";
 
 const HEADER = 4;
+/** How long those who have paused a link may keep its end from being told: the limit of an ATT transaction (Vol 3 Part F 3.3.3). */
+const REST_MS = 30_000;
 
 export interface L2capLinkOptions {
   /** Connection_Handle of the connection complete event. */
@@ -54,11 +56,16 @@ export class L2capLink {
   readonly #held: HeldPdus;
   readonly #gate: LinkGate;
   readonly #channels: LinkChannelsControl;
+  readonly #clock: Clock;
+  #finished = false;
+  /** Who waits for the last of what had arrived. */
+  #rest: { readonly timer: Disposable; readonly act: () => void } | undefined;
 
   constructor(acl: AclLink, { handle, role, clock, logger, listeners, packetLength }: L2capLinkOptions & LinkParts) {
     this.handle = handle;
     this.role = role;
     this.#acl = acl;
+    this.#clock = clock;
     this.#logger = logger;
     this.att = this.#att = new FixedChannel(acl, FixedChannelId.Attribute);
     this.smp = this.#smp = new FixedChannel(acl, FixedChannelId.SecurityManager);
@@ -76,15 +83,13 @@ export class L2capLink {
     this.#gate = new LinkGate({
       deliver: (pdu) => callOut(this.#receiveOrHold, pdu, 0, pdu.length),
       deliverHeld,
-      onChange: () => this.#route(),
+      onChange: () => this.#onGateChange(),
       onOverflow: (problem) => acl.giveUp(problem),
     });
     this.#route();
     acl.onClose = (reason) => {
       this.#held.clear();
-      this.#gate.close();
-      for (const channel of [this.#att, this.#smp, this.#signals]) callOut(() => channel.close(reason));
-      control.close(reason);
+      if (!this.#gate.hasWaiting || isOwn(reason)) this.#finish(reason);
     };
   }
 
@@ -125,15 +130,51 @@ export class L2capLink {
 
   /**
    * Nothing of the peer is delivered on any channel until the result is disposed; then all of it is, in order. Several pauses add up. For who
-   * has to finish with one PDU before it can look at the next. A link on which more than 1 MiB or 1024 PDUs wait is disconnected.
+   * has to finish with one PDU before it can look at the next. A link on which more than 1 MiB or 1024 PDUs wait is disconnected. What waits
+   * when the link is lost, or ended by the peer, is still delivered, and the channels end after it (`afterRest`).
    */
   pause(): Disposable {
     return this.#gate.pause();
   }
 
+  /**
+   * The controller has said that the link is gone: calls `act` when everything that had arrived is delivered, which is now unless the link
+   * is paused. Who keeps it paused has 30 s; then the rest is dropped. Where this side ended the link nothing is waited for.
+   */
+  afterRest(act: () => void): void {
+    if (!this.#gate.hasWaiting) {
+      act();
+      return;
+    }
+    const timer = this.#clock.setTimer(REST_MS, "what had arrived on a link that is gone", () => this.#takeRest()?.act());
+    this.#rest = { timer, act };
+  }
+
   /** Ends all channels with `reason`; the connection itself is ended by HCI Disconnect. A disconnection closes by itself. */
   close(reason: BleError): void {
     this.#acl.close(reason);
+    this.#finish(reason);
+  }
+
+  #finish(reason: BleError): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#takeRest();
+    this.#gate.close();
+    for (const channel of [this.#att, this.#smp, this.#signals]) callOut(() => channel.close(reason));
+    this.#channels.close(reason);
+  }
+
+  #onGateChange(): void {
+    this.#route();
+    if (!this.#gate.hasWaiting) this.#takeRest()?.act();
+  }
+
+  #takeRest(): { readonly act: () => void } | undefined {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    rest?.timer[Symbol.dispose]();
+    return rest;
   }
 
   /** Sets where PDUs go from here, so that one asks whether it has to wait only while some may have to. */
@@ -178,6 +219,11 @@ export class L2capLink {
       }
     }
   };
+}
+
+/** This side has ended the link, or the whole controller. */
+function isOwn(reason: BleError): boolean {
+  return !(reason instanceof DisconnectedError) || reason.reason === HciErrorCode.ConnectionTerminatedByLocalHost;
 }
 
 /** L2CAP of one controller. */

@@ -174,6 +174,88 @@ test.each<[string, number, number]>([
   expect([got.length, controller.commands.length]).toEqual([0, 1]);
 });
 
+/** The controller says that the link is gone. */
+const disconnected = (reason: number): Uint8Array => Uint8Array.of(4, 5, 4, 0, 0x40, 0, reason);
+
+test("what arrived before the peer ended the link is delivered as the pauses allow, and the channels end after it", async () => {
+  const { link, got, receive, controller, clock } = await open();
+  link.att.onClose = ({ code }) => void got.push(code);
+  let pause: Disposable | undefined;
+  const { onPdu } = link.att;
+  link.att.onPdu = (...pdu) => {
+    onPdu!(...pdu);
+    pause = link.pause(); // busy with each
+  };
+  receive(4, "01");
+  receive(4, "02");
+  receive(4, "03");
+  controller.send(disconnected(0x13));
+  link.afterRest(() => {
+    got.push("rest");
+    link.close(link.ended!);
+  });
+  receive(4, "04"); // comes too late: the handle is another link's
+  expect([link.ended?.code, got]).toEqual(["ERR_DISCONNECTED", ["att 01"]]);
+  pause![Symbol.dispose]();
+  expect(got).toEqual(["att 01", "att 02"]);
+  pause![Symbol.dispose]();
+  expect(got).toEqual(["att 01", "att 02", "att 03", "rest", "ERR_DISCONNECTED"]);
+  expect(clock.pending).toEqual([]);
+});
+
+test("the end waits for nobody where nothing waits for it", async () => {
+  const { link, got, controller, clock } = await open();
+  link.att.onClose = ({ code }) => void got.push(code);
+  link.pause();
+  controller.send(disconnected(8));
+  link.afterRest(() => got.push("rest"));
+  expect(got).toEqual(["ERR_DISCONNECTED", "rest"]);
+  expect(clock.pending).toEqual([]);
+});
+
+test("who never ends a pause keeps the end of a link back for 30 s, and the rest is dropped then", async () => {
+  const { link, got, receive, controller, clock } = await open();
+  const pause = link.pause();
+  receive(4, "01");
+  controller.send(disconnected(8));
+  link.afterRest(() => {
+    got.push("over");
+    link.close(link.ended!);
+  });
+  await clock.advance(29_999);
+  expect(got).toEqual([]);
+  await clock.advance(1);
+  pause[Symbol.dispose]();
+  expect(got).toEqual(["over"]);
+  expect(clock.pending).toEqual([]);
+});
+
+test.each<[string, (opened: Awaited<ReturnType<typeof open>>) => void]>([
+  ["this side ends the link", ({ controller }) => controller.send(disconnected(0x16))],
+  ["the controller is taken away", ({ hci }) => hci.acl.close(new DisconnectedError(0x16))],
+  [
+    "its owner closes it after the peer has",
+    ({ controller, link }) => {
+      controller.send(disconnected(0x13));
+      link.afterRest(() => {
+        throw new Error("nobody waits for it any more");
+      });
+      link.close(new DisconnectedError(0x13));
+    },
+  ],
+])("what waits is dropped where %s", async (_name, end) => {
+  const opened = await open();
+  const { link, got, receive, clock } = opened;
+  link.att.onClose = ({ code }) => void got.push(code);
+  const pause = link.pause();
+  receive(4, "01");
+  end(opened);
+  expect(got).toEqual(["ERR_DISCONNECTED"]);
+  pause[Symbol.dispose]();
+  expect(got).toEqual(["ERR_DISCONNECTED"]);
+  expect(clock.pending).toEqual([]);
+});
+
 test("with the link all that waits is gone", async () => {
   const { link, got, receive } = await open();
   const pause = link.pause();

@@ -66,7 +66,12 @@ export class LinkGate {
     this.#push(this.#held, pdu);
   }
 
-  /** The link is gone. */
+  /** Something waits that arrived, or is being delivered. */
+  get hasWaiting(): boolean {
+    return this.#draining || this.#held.length + this.#pdus.length > 0;
+  }
+
+  /** The link is gone. What waits is dropped. */
   close(): void {
     this.#closed = true;
     this.#held.clear();

@@ -85,6 +85,11 @@ export class Dispatcher {
     this.#queue(connection).seal();
   }
 
+  /** Calls `act` when the program is done with the last event of this connection. */
+  whenDone(connection: Connection, act: () => void): void {
+    this.#queue(connection).whenDone(act);
+  }
+
   /** The program hears nothing more of this connection. */
   drop(connection: Connection): void {
     this.#queue(connection).drop();

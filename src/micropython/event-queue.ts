@@ -27,6 +27,7 @@ export class EventQueue {
   #held = false;
   #sealed = false;
   #pause: Disposable | undefined;
+  readonly #onDone: (() => void)[] = [];
 
   constructor(options: EventQueueOptions) {
     this.#options = options;
@@ -70,11 +71,19 @@ export class EventQueue {
   /** Nothing more is taken; what waits is still told. */
   seal(): void {
     this.#sealed = true;
+    this.#drain();
+  }
+
+  /** Calls `act` when the queue is sealed and the program is done with its last event, or the queue is dropped. */
+  whenDone(act: () => void): void {
+    this.#onDone.push(act);
+    this.#drain();
   }
 
   /** Nothing more is told. Who waits for an answer has none. */
   drop(): void {
     this.#sealed = true;
+    this.#held = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { resolve, onBegun } of waiting) {
@@ -82,6 +91,7 @@ export class EventQueue {
       onBegun?.();
     }
     this.#resume();
+    this.#drain();
   }
 
   get #isBlocked(): boolean {
@@ -122,7 +132,10 @@ export class EventQueue {
       if (result instanceof Promise) void result.then(first.resolve);
       else first.resolve?.(result);
     }
-    if (!this.#isBlocked) this.#resume();
+    if (this.#isBlocked) return;
+    this.#resume();
+    if (!this.#sealed || this.#isBlocked) return; // what was kept back may have brought the program more
+    for (const act of this.#onDone.splice(0)) act();
   }
 
   #resume(): void {

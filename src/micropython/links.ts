@@ -18,6 +18,8 @@ interface Entry {
   readonly connection: Connection;
   /** The program knows of it. */
   isAnnounced: boolean;
+  /** The program is going to hear of it: of an earlier link with its handle it has not heard all yet. */
+  isWaiting: boolean;
   isLeaving: boolean;
 }
 
@@ -31,6 +33,9 @@ export class Links {
   readonly #isExpected: (connection: Connection) => boolean;
   readonly #parts: LinkPart[] = [];
   readonly #entries = new Map<number, Entry>();
+  /** Those that are gone, and of whose end the program has still to hear. */
+  readonly #farewells = new Map<number, Connection>();
+  #closed = false;
 
   /** @param isExpected whether a link is one that `announce` will be called for, if it lasts */
   constructor(
@@ -84,10 +89,13 @@ export class Links {
   onConnection(connection: Connection): void {
     const { handle: connHandle, role } = connection;
     const raise = (event: Parameters<Dispatcher["raise"]>[0]): void => this.#dispatcher.raise(event, connection);
-    const entry: Entry = { connection, isAnnounced: false, isLeaving: false };
+    // A link that is gone keeps its end back until the program has heard of what came before.
+    const leaving = this.#entries.get(connHandle);
+    if (leaving) this.#farewell(leaving.connection);
+    const entry: Entry = { connection, isAnnounced: false, isWaiting: false, isLeaving: false };
     this.#entries.set(connHandle, entry);
     const isComing = role === "central" && this.#isExpected(connection);
-    if (isComing) this.#dispatcher.hold(connection);
+    if (isComing || this.#farewells.has(connHandle)) this.#dispatcher.hold(connection);
     connection.on("disconnected", (reason) => this.#onEnd(entry, reason));
     connection.on("mtu", (mtu) => raise(createEvent("mtuExchanged", { connHandle, mtu })));
     connection.on("parameters", () => raise(this.#updated(connection, 0)));
@@ -95,19 +103,30 @@ export class Links {
     connection.on("phy", ({ tx, rx }) => raise(createEvent("phyUpdate", { connHandle, txPhy: PHY_NUMBERS[tx], rxPhy: PHY_NUMBERS[rx] })));
     connection.on("dataLength", (lengths) => raise(createEvent("dataLengthUpdate", { connHandle, ...lengths })));
     for (const part of this.#parts) part.onLink?.(connection);
-    if (isComing) return;
-    entry.isAnnounced = true;
-    const type = role === "central" ? "peripheralConnect" : "centralConnect";
-    raise(createEvent(type, { connHandle, ...addressFields(connection.peerIdentity) }));
+    if (!isComing) this.announce(connection);
   }
 
-  /** The peer of a link that we made has answered. @returns false: the link is gone already */
+  /**
+   * The link is to be known to the program: now, or when it has heard the last of an earlier one with the same handle.
+   *
+   * @returns false: the link is gone already
+   */
   announce(connection: Connection): boolean {
-    const entry = this.#entries.get(connection.handle);
+    const { handle: connHandle, peerIdentity, role } = connection;
+    const entry = this.#entries.get(connHandle);
     if (entry?.connection !== connection) return false;
-    entry.isAnnounced = true;
-    const { handle: connHandle, peerIdentity } = connection;
-    this.#dispatcher.open(connection, createEvent("peripheralConnect", { connHandle, ...addressFields(peerIdentity) }));
+    const type = role === "central" ? "peripheralConnect" : "centralConnect";
+    const event = createEvent(type, { connHandle, ...addressFields(peerIdentity) });
+    const tell = (): void => {
+      if (this.#closed) return;
+      entry.isWaiting = false;
+      entry.isAnnounced = true;
+      this.#dispatcher.open(connection, event);
+    };
+    const earlier = this.#farewells.get(connHandle);
+    entry.isWaiting = earlier !== undefined;
+    if (earlier) this.#dispatcher.whenDone(earlier, tell);
+    else tell();
     return true;
   }
 
@@ -133,8 +152,11 @@ export class Links {
 
   /** The program ends everything: it hears nothing more of any link. */
   close(): void {
+    this.#closed = true;
     for (const { connection } of this.#entries.values()) this.#dispatcher.drop(connection);
+    for (const connection of this.#farewells.values()) this.#dispatcher.drop(connection);
     this.#entries.clear();
+    this.#farewells.clear();
   }
 
   #updated(connection: Connection, hciStatus: number) {
@@ -152,9 +174,10 @@ export class Links {
   #onEnd(entry: Entry, error: DisconnectedError): void {
     const { connection } = entry;
     const { handle: connHandle } = connection;
-    if (this.#entries.get(connHandle) !== entry) return;
-    this.#entries.delete(connHandle);
-    if (!entry.isAnnounced) {
+    if (this.#closed) return;
+    const isLast = this.#entries.get(connHandle) === entry;
+    if (isLast) this.#entries.delete(connHandle);
+    if (!entry.isAnnounced && !entry.isWaiting) {
       this.#dispatcher.drop(connection);
       return;
     }
@@ -162,5 +185,15 @@ export class Links {
     const type = connection.role === "central" ? "peripheralDisconnect" : "centralDisconnect";
     this.#dispatcher.raise(createEvent(type, { connHandle, ...addressFields(connection.peerIdentity), reason: error.reason }), connection);
     this.#dispatcher.seal(connection);
+    if (isLast) this.#farewell(connection);
+  }
+
+  /** The next link with this handle is announced after the last event of this one. */
+  #farewell(connection: Connection): void {
+    const { handle } = connection;
+    this.#farewells.set(handle, connection);
+    this.#dispatcher.whenDone(connection, () => {
+      if (this.#farewells.get(handle) === connection) this.#farewells.delete(handle);
+    });
   }
 }

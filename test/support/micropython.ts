@@ -82,13 +82,13 @@ export const ORDERS: readonly Order[] = ["central first", "peripheral first"];
 /** Both are active. */
 export async function openTwo(
   order: Order = "central first",
-  { seed = 1, ...options }: Partial<BleOptions> & { seed?: number } = {},
+  { seed = 1, radio, ...options }: Partial<BleOptions> & { seed?: number; radio?: Omit<ControllerOptions, "air"> } = {},
 ): Promise<Two> {
   const air = new SimulatedAir({ seed });
   const names = order === "central first" ? ["central", "peripheral"] : ["peripheral", "central"];
   const made = new Map<string, Instance>();
   for (const name of names) {
-    const instance = new Instance(air, name, options);
+    const instance = new Instance(air, name, options, radio);
     made.set(name, instance);
     await instance.ble.active(true);
     instance.clear(); // it was asked for its secrets
