@@ -3,8 +3,8 @@ import { Emitter, type OperationOptions } from "../async/index.ts";
 import { setClientDemand, setLinkSecurity } from "../att/bearer.ts";
 import { AttBearer, type LinkSecurity } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
-import { checkChoice, checkFunction, checkInteger, checkOperation, kindOf } from "../core/arguments.ts";
-import { ArgumentError, UnsupportedError } from "../core/error.ts";
+import { checkChoice, checkFunction, checkInteger, checkOperation } from "../core/arguments.ts";
+import { UnsupportedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import {
   type BondBook,
@@ -14,17 +14,7 @@ import {
   type LinkParameters,
 } from "../gap/index.ts";
 import { GattClient, type GattPeer } from "../gatt/index.ts";
-import {
-  ControllerError,
-  DISCONNECT_REASONS,
-  type DisconnectedError,
-  type Hci,
-  HciError,
-  HciErrorCode,
-  hciErrorText,
-  LeSetDataLength,
-  ReadRssi,
-} from "../hci/index.ts";
+import { type DisconnectedError, type Hci, HciError, HciErrorCode, LeSetDataLength } from "../hci/index.ts";
 import type { L2capLink, LinkChannels } from "../l2cap/index.ts";
 import {
   type Bond,
@@ -37,7 +27,8 @@ import {
 import { ClientSecurity } from "./client-security.ts";
 import { CONNECTION_EVENTS, type ConnectionEvents, type DataLength } from "./connection-events.ts";
 import { EnhancedBearers } from "./enhanced-bearers.ts";
-import { LinkDisconnection } from "./link-disconnection.ts";
+import { LinkCommands } from "./link-commands.ts";
+import { checkDisconnectReason, LinkDisconnection } from "./link-disconnection.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
 import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
@@ -99,6 +90,7 @@ export class Connection implements AsyncDisposable {
   readonly #isPairable: () => boolean;
   #pairing: Partial<PairingPolicy> | undefined;
   readonly #manager: SecurityManager;
+  readonly #commands: LinkCommands;
   readonly #procedures: LinkProcedures;
   readonly #phys: PhyUpdates;
   readonly #disconnection: LinkDisconnection;
@@ -135,6 +127,7 @@ export class Connection implements AsyncDisposable {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
+    this.#commands = new LinkCommands({ hci, handle: link.handle, ended: () => this.#ended ?? this.#gone });
     this.#disconnection = new LinkDisconnection({
       hci,
       link,
@@ -331,7 +324,8 @@ export class Connection implements AsyncDisposable {
     checkParameterNames(parameters);
     const wanted = connectionParameters(parameters ?? {});
     checkOperation("updateParameters", options);
-    this.#throwIfEnded();
+    const ended = this.#ended ?? this.#gone;
+    if (ended) throw ended;
     const inForce = await this.#procedures.updateParameters(wanted, options);
     if (!inForce) throw new UnsupportedError("the central refuses these connection parameters");
     return inForce;
@@ -340,10 +334,7 @@ export class Connection implements AsyncDisposable {
   /** Signal strength of the last packet; `undefined` where the controller does not know. @throws {DisconnectedError} the link is lost */
   async rssi(options: OperationOptions = {}): Promise<number | undefined> {
     checkOperation("rssi", options);
-    this.#throwIfEnded();
-    const { handle, rssi } = await this.#settled(this.#hci.send(ReadRssi, { handle: this.handle }, options));
-    this.#checkAnswer("ReadRssi", handle);
-    return rssi === 127 ? undefined : rssi;
+    return await this.#commands.rssi(options);
   }
 
   /** LE features of the peer's controller, bits as in LeFeature. @throws {DisconnectedError} the link is lost */
@@ -356,13 +347,7 @@ export class Connection implements AsyncDisposable {
   async setDataLength(txOctets: number, options: OperationOptions = {}): Promise<void> {
     checkInteger("setDataLength: txOctets", txOctets, 27, 251);
     checkOperation("setDataLength", options);
-    this.#throwIfEnded();
-    // Time of such a packet on LE 1M with a MIC; the controller takes what it can.
-    const txTime = (txOctets + 14) * 8;
-    const { connectionHandle } = await this.#settled(
-      this.#hci.send(LeSetDataLength, { connectionHandle: this.handle, txOctets, txTime }, options),
-    );
-    this.#checkAnswer("LeSetDataLength", connectionHandle);
+    await this.#commands.setDataLength(txOctets, options);
   }
 
   /**
@@ -395,10 +380,7 @@ export class Connection implements AsyncDisposable {
    * @throws {TimeoutError} the controller does not say in the supervision timeout and 2 s what became of the link
    */
   async disconnect(reason: number = HciErrorCode.RemoteUserTerminatedConnection): Promise<void> {
-    if (!DISCONNECT_REASONS.includes(reason))
-      throw new ArgumentError(
-        `disconnect: reason ${kindOf(reason)}: expected one of ${DISCONNECT_REASONS.map((code) => hciErrorText(code)).join(", ")}`,
-      );
+    checkDisconnectReason(reason);
     if (this.#ended) return;
     await this.#disconnection.run(reason);
   }
@@ -406,26 +388,6 @@ export class Connection implements AsyncDisposable {
   /** Disconnects; a controller that refuses is not an error of the scope that is left. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect().catch((error: unknown) => this.#logger.warn(() => `could not be disconnected: ${String(error)}`));
-  }
-
-  #throwIfEnded(): void {
-    const ended = this.#ended ?? this.#gone;
-    if (ended) throw ended;
-  }
-
-  /** An answer about another link answers nothing that was asked here. */
-  #checkAnswer(command: string, handle: number): void {
-    if (handle !== this.handle)
-      throw new ControllerError(`the controller answered ${command} about handle ${handle}, and was asked about ${this.handle}`);
-  }
-
-  /** A command about this link that fails because the link is gone fails with that. */
-  async #settled<T>(promise: Promise<T>): Promise<T> {
-    try {
-      return await promise;
-    } catch (error) {
-      throw this.#ended ?? this.#gone ?? error;
-    }
   }
 
   // --- for the device -------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-import { Broadcast, type Clock, Deadline, delay, Emitter, type Flow, onAbort, Pending } from "../async/index.ts";
+import { Broadcast, type Clock, Emitter, type Flow, onAbort, Pending } from "../async/index.ts";
 import { Address, type AddressLike } from "../core/address.ts";
 import { checkChoice, checkFunction, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
 import { type BleError, ClosedError, StateError } from "../core/error.ts";
@@ -27,9 +27,10 @@ import { type BondStore, PairingAttempts } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
 import { type Connection, createConnection } from "./connection.ts";
+import { DeviceLinks } from "./device-links.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
 import { acceptBearers } from "./enhanced-bearers.ts";
-import { established, isNotEstablished, notEstablished } from "./establishment.ts";
+import { established, untilEstablished } from "./establishment.ts";
 import { bindEvents, type NewLink } from "./events.ts";
 import { openStack, type Stack } from "./opening.ts";
 import type {
@@ -46,13 +47,9 @@ import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 const FAREWELL_MS = 2000;
 /** How long closing waits for bonds to reach their store and for the transport to close. */
 const RELEASE_MS = 5000;
-/** Pause before another try to connect where the peer did not answer its first events; twice as long each time, up to the second number. */
-const CONNECT_PAUSE_MS = [20, 640] as const;
 /** Connection handles, Vol 4 Part E 5.3. */
 const LAST_HANDLE = 0x0eff;
 const EVENTS: readonly (keyof DeviceEvents)[] = ["connection", "closed"];
-const isGattPeer = (peer: AddressLike | GattPeer): peer is GattPeer =>
-  typeof peer === "object" && peer !== null && typeof (peer as Partial<GattPeer>).id === "string";
 const SIGNAL_OPTION = optionNames<{ signal?: AbortSignal | undefined }>({ signal: true });
 
 export type DeviceEvents = {
@@ -85,9 +82,7 @@ export class Device implements AsyncDisposable {
   readonly #attempts: PairingAttempts;
   readonly #events = new Emitter<DeviceEvents>();
   readonly #arrivals = new Broadcast<Connection>();
-  readonly #links = new Map<number, Connection>();
-  /** Links that are gone, with packets of theirs that are still to be looked at. */
-  readonly #leaving = new Set<Connection>();
+  readonly #links = new DeviceLinks();
   /** What is to be known when an advertisement is answered. */
   readonly #advertisings = new WeakMap<AdvertisingSession, { readonly policy: ConnectionPolicy; readonly advertising: Advertising }>();
   /** The advertisement that a link answers. */
@@ -111,7 +106,7 @@ export class Device implements AsyncDisposable {
     const onLost = (error: ControllerError): void => this.#lose(error);
     this.#discarded = new DiscardedLinks({ hci, logger, onStuck: onLost });
     const radio = new Radio({ port: hci, clock: hci.clock, logger, own });
-    radio.hasPrivateLink = () => [...this.#links.values()].some(({ localAddress }) => !localAddress.isIdentity);
+    radio.hasPrivateLink = () => this.links.some(({ localAddress }) => !localAddress.isIdentity);
     radio.onLost = onLost;
     this.#radio = radio;
     this.#scanner = new Scanner({ port: hci, radio, resolve });
@@ -126,15 +121,14 @@ export class Device implements AsyncDisposable {
     acceptBearers(this.l2cap, policy);
     hci.onAdvertisingReport = this.#scanner.onReport;
     bonds.onChanged = (identity, bond) => {
-      for (const connection of [...this.#links.values(), ...this.#leaving])
-        if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
+      for (const connection of this.#links.all) if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
     };
     bindEvents(hci, {
       onLink: (link) => this.#onLink(link),
       onNoLink: (status, peer) => this.#onNoLink(status, peer),
       onGone: (handle, error) => {
         this.#discarded.onGone(handle);
-        this.#onGone(handle, error);
+        this.#links.onGone(handle, error);
       },
       onDisconnectFailed: (handle, error) => {
         this.#discarded.onDisconnectFailed(handle, error);
@@ -207,7 +201,7 @@ export class Device implements AsyncDisposable {
   }
   /** Links that are there. */
   get links(): Connection[] {
-    return [...this.#links.values()];
+    return this.#links.present;
   }
   /**
    * The link to a device: by its identity, or the address it uses on the link, or as handlers of the own server know it (GattPeer); `undefined`
@@ -216,9 +210,7 @@ export class Device implements AsyncDisposable {
    * @throws {ArgumentError} not an address
    */
   linkTo(peer: AddressLike | GattPeer): Connection | undefined {
-    if (isGattPeer(peer)) return this.links.find(({ gattPeer }) => gattPeer === peer || gattPeer.id === peer.id);
-    const address = Address.from(peer);
-    return this.links.find(({ peerAddress, peerIdentity }) => peerAddress.equals(address) || peerIdentity.equals(address));
+    return this.#links.find(peer);
   }
   /** Why the device is closed; `undefined` while it is open. */
   get ended(): BleError | undefined {
@@ -234,7 +226,7 @@ export class Device implements AsyncDisposable {
   }
   set pairable(pairable: boolean) {
     this.#pairable = pairable;
-    for (const connection of this.#links.values()) connection.refreshPairable();
+    for (const connection of this.links) connection.refreshPairable();
   }
 
   on<K extends keyof DeviceEvents>(event: K, listener: (value: DeviceEvents[K]) => void): Disposable {
@@ -331,27 +323,10 @@ export class Device implements AsyncDisposable {
     const policy = mergePolicies(this.#policy, ownPolicy);
     const { timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, signal } = options;
     signal?.throwIfAborted();
-    using deadline = new Deadline({ clock: this.clock, operation: `connecting to ${peer}`, signal, timeoutMs });
-    let unanswered: unknown;
-    let pauseMs: number = CONNECT_PAUSE_MS[0];
-    for (;;) {
-      try {
-        return await this.#connectOnce(peer, { ...connect, signal: deadline.signal, timeoutMs: Number.POSITIVE_INFINITY }, policy);
-      } catch (error) {
-        if (isNotEstablished(error)) unanswered = error;
-        else throw this.#isOver(deadline, signal) && unanswered ? notEstablished(error) : error;
-      }
-      await delay(this.clock, pauseMs, { signal: deadline.signal, name: "another try to connect" }).catch((error: unknown) => {
-        throw this.#isOver(deadline, signal) ? notEstablished(error) : error;
-      });
-      this.#throwIfClosed();
-      pauseMs = Math.min(2 * pauseMs, CONNECT_PAUSE_MS[1]);
-    }
-  }
-
-  /** The time is over, and it was not the caller who ended it. */
-  #isOver(deadline: Deadline, signal: AbortSignal | undefined): boolean {
-    return deadline.signal.aborted && !signal?.aborted;
+    const once = (within: AbortSignal): Promise<Connection> =>
+      this.#connectOnce(peer, { ...connect, signal: within, timeoutMs: Number.POSITIVE_INFINITY }, policy);
+    const bounds = { clock: this.clock, operation: `connecting to ${peer}`, signal, timeoutMs };
+    return await untilEstablished(once, bounds, () => this.#throwIfClosed());
   }
 
   async #connectOnce(peer: Address, options: ConnectOptions & { signal: AbortSignal }, policy: ConnectionPolicy): Promise<Connection> {
@@ -443,7 +418,7 @@ export class Device implements AsyncDisposable {
     this.#connector.close(reason);
     this.#radio.close(isOwn ? undefined : reason);
     this.#discarded.close();
-    for (const connection of [...this.links, ...this.#leaving]) {
+    for (const connection of this.#links.all) {
       const status = isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure;
       connection.end(new DisconnectedError(status, { cause: reason }));
     }
@@ -491,7 +466,7 @@ export class Device implements AsyncDisposable {
       localAddress,
       peerAddress,
       isPairable: () => this.#pairable,
-      isOnAnotherLink: (identity) => this.links.some((other) => other.handle !== handle && other.peerIdentity.equals(identity)),
+      isOnAnotherLink: (identity) => this.#links.isOnAnother(handle, identity),
       security: {
         identity: { address: this.#own.identity, irk: this.#own.irk },
         random: this.#random,
@@ -503,7 +478,7 @@ export class Device implements AsyncDisposable {
       },
       onEnd: (ended) => this.#onEnd(ended),
     });
-    this.#links.set(handle, connection);
+    this.#links.add(connection);
     this.gattServer.attach(connection.att, connection.gattPeer);
     this.#logger.info(() => `connected as ${role} to ${peerAddress}`);
     this.#events.emit("connection", connection);
@@ -512,17 +487,8 @@ export class Device implements AsyncDisposable {
     return connection;
   }
 
-  #onGone(handle: number, error: DisconnectedError): void {
-    const connection = this.#links.get(handle);
-    if (!connection) return;
-    this.#links.delete(handle); // the controller may give it to another link
-    this.#leaving.add(connection);
-    connection.onGone(error);
-  }
-
   #onEnd(connection: Connection): void {
-    this.#leaving.delete(connection);
-    if (this.#links.get(connection.handle) === connection) this.#links.delete(connection.handle);
+    this.#links.delete(connection);
     this.#logger.info(() => `disconnected from ${connection.peerAddress}: ${connection.ended!.message}`);
     const session = this.#answered.get(connection);
     if (session) this.#advertiser.disconnected(session);

@@ -1,4 +1,4 @@
-import { type Clock, Pending } from "../async/index.ts";
+import { type Clock, Deadline, delay, Pending } from "../async/index.ts";
 import { DisconnectedError, HciError, HciErrorCode } from "../hci/index.ts";
 import type { Connection } from "./connection.ts";
 
@@ -6,16 +6,49 @@ import type { Connection } from "./connection.ts";
 const EVENTS_TO_ESTABLISH = 6;
 /** For the way of the last event's news through controller and transport. */
 const MARGIN_MS = 50;
+/** Pause before another try to connect; twice as long each time, up to the second number. */
+const PAUSE_MS = [20, 640] as const;
 
 /** Whether this says that the peer never answered on the new link: an ordinary collision on the air, worth another try. */
-export function isNotEstablished(error: unknown): boolean {
+function isNotEstablished(error: unknown): boolean {
   if (error instanceof HciError)
     return error.command === "LeCreateConnection" && error.status === HciErrorCode.ConnectionFailedToBeEstablished;
   return error instanceof DisconnectedError && error.reason === HciErrorCode.ConnectionFailedToBeEstablished;
 }
 
+/**
+ * Connects, again and again while the peer does not answer the first events of a link, until the time is over.
+ *
+ * @param once connects; ends when the signal aborts
+ * @param check throws where another try is in vain
+ * @throws {HciError} the time is over, and the peer was last heard of by its silence
+ */
+export async function untilEstablished(
+  once: (signal: AbortSignal) => Promise<Connection>,
+  { clock, operation, signal, timeoutMs }: { clock: Clock; operation: string; signal: AbortSignal | undefined; timeoutMs: number },
+  check: () => void,
+): Promise<Connection> {
+  using deadline = new Deadline({ clock, operation, signal, timeoutMs });
+  const isOver = (): boolean => deadline.signal.aborted && !signal?.aborted; // and it was not the caller who ended it
+  let unanswered: unknown;
+  let pauseMs: number = PAUSE_MS[0];
+  for (;;) {
+    try {
+      return await once(deadline.signal);
+    } catch (error) {
+      if (isNotEstablished(error)) unanswered = error;
+      else throw isOver() && unanswered ? notEstablished(error) : error;
+    }
+    await delay(clock, pauseMs, { signal: deadline.signal, name: "another try to connect" }).catch((error: unknown) => {
+      throw isOver() ? notEstablished(error) : error;
+    });
+    check();
+    pauseMs = Math.min(2 * pauseMs, PAUSE_MS[1]);
+  }
+}
+
 /** What `connect` says when the time is over and the peer was last heard of by its silence. */
-export function notEstablished(cause: unknown): HciError {
+function notEstablished(cause: unknown): HciError {
   return new HciError({ status: HciErrorCode.ConnectionFailedToBeEstablished, command: "LeCreateConnection" }, { cause });
 }
 

@@ -1,6 +1,8 @@
 import { Pending } from "../async/index.ts";
+import { kindOf } from "../core/arguments.ts";
+import { ArgumentError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import { Disconnect, DisconnectedError, type Hci, HciError, HciErrorCode } from "../hci/index.ts";
+import { DISCONNECT_REASONS, Disconnect, DisconnectedError, type Hci, HciError, HciErrorCode, hciErrorText } from "../hci/index.ts";
 import type { L2capLink } from "../l2cap/index.ts";
 
 /** How a controller refuses to disconnect a link that is going already. */
@@ -9,6 +11,13 @@ const GOING: readonly number[] = [HciErrorCode.UnknownConnectionIdentifier, HciE
 const FLUSH_MS = 1000;
 /** What the controller may take beyond the supervision timeout to say what became of the link. */
 const ANSWER_MS = 2000;
+
+/** @throws {ArgumentError} no reason that a host may give, Vol 4 Part E 7.1.6 */
+export function checkDisconnectReason(reason: number): void {
+  if (DISCONNECT_REASONS.includes(reason)) return;
+  const permitted = DISCONNECT_REASONS.map((code) => hciErrorText(code)).join(", ");
+  throw new ArgumentError(`disconnect: reason ${kindOf(reason)}: expected one of ${permitted}`);
+}
 
 export interface LinkDisconnectionParts {
   readonly hci: Hci;
