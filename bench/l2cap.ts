@@ -12,6 +12,8 @@ const SPSM = 0x80;
 /** Of a link layer packet on LE 2M; a K-frame of 247 octets and its header fill one. */
 const TX_OCTETS = 251;
 const MPS = TX_OCTETS - 4;
+/** K-frames of an SDU. */
+const FRAMES = 9;
 const SIMULATED_MS = 6000; // whole connection events of every interval below
 
 /** Where receivers put an octet, so that the compiler cannot drop their work. */
@@ -138,18 +140,26 @@ export const l2capRows: readonly Row[] = [
     prepare: async () => {
       const [[near, out], [back, far]] = [createTransportPair(), createTransportPair()];
       out.onPacket = (packet) => back.send(packet);
-      let whole = new Uint8Array(0);
+      // One copy of each octet on either side, and nothing that makes a channel of it: no credits, no checks, no queue.
+      const length = FRAMES * MPS;
+      let sdu = new Uint8Array(length);
+      let at = 0;
       far.onPacket = (packet) => {
-        whole = packet.slice(PDU_OFFSET);
+        sdu.set(packet.subarray(PDU_OFFSET), at);
+        at += MPS;
+        if (at < length) return;
+        sink.octets += sdu.length;
+        sdu = new Uint8Array(length);
+        at = 0;
       };
-      const payload = new Uint8Array(MPS);
+      const source = new Uint8Array(length);
       return (count) => {
-        for (let octets = 0; octets < count; octets += MPS) {
-          const frame = allocateFrame(PDU_OFFSET + MPS);
-          frame.set(payload, PDU_OFFSET);
-          near.send(frame);
-        }
-        sink.octets += whole.length;
+        for (let octets = 0; octets < count; octets += length)
+          for (let from = 0; from < length; from += MPS) {
+            const frame = allocateFrame(PDU_OFFSET + MPS);
+            frame.set(source.subarray(from, from + MPS), PDU_OFFSET);
+            near.send(frame);
+          }
       };
     },
   },
