@@ -432,8 +432,9 @@ test("a whole client in its handler: exchange, discovery, descriptors, reads and
           if (event.type === "gattsWrite") {
             print("write", text(ble.gattsRead(event.attrHandle)));
             ble.gattsWrite(event.attrHandle, "answer");
-            void ble.gattsNotify(event.connHandle, event.attrHandle);
+            return ble.gattsNotify(event.connHandle, event.attrHandle); // asks for the value first: done when the notification has gone
           }
+          return undefined;
         };
         await advertise(program);
         await program.wait("centralDisconnect");

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { delay } from "../../src/async/index.ts";
+import { delay, Pending } from "../../src/async/index.ts";
 import type { BLE, BleEvent, IrqHandler } from "../../src/micropython/index.ts";
 import { SimulatedAir } from "../../src/testing/index.ts";
 import { Instance, ORDERS, type Order } from "./micropython.ts";
@@ -41,21 +41,37 @@ class Mailbox {
   }
 }
 
-/** Runs two programs side by side, in both orders, and compares what they print. Both are switched on before, and off afterwards. */
+/** How long a pair may take, in simulated time. */
+const PATIENCE_MS = 120_000;
+/** Handlers that answer at once, and such as stand at the far end of a line: within a link's interval of 30 ms, and beyond it. */
+const HANDLERS_MS = [0, 1, 40];
+
+/**
+ * Runs two programs side by side, in both orders and with quick and slow handlers, and compares what they print. Both are switched on before,
+ * and off afterwards.
+ *
+ * @throws {Error} they are not done in time: what each of them waits for, and what was printed
+ */
 export async function runPair({ instance0, instance1 }: Pair, expected: readonly (readonly string[])[]): Promise<void> {
-  for (const order of ORDERS) {
-    const printed = await runOnce([instance0, instance1], order);
-    expect([order, ...printed]).toEqual([order, ...expected]);
-  }
+  for (const order of ORDERS)
+    for (const handlerMs of HANDLERS_MS) {
+      const how = `${order}, handlers of ${handlerMs} ms`;
+      const printed = await runOnce([instance0, instance1], { order, handlerMs, how });
+      expect([how, ...printed]).toEqual([how, ...expected]);
+    }
 }
 
-async function runOnce(programs: ((program: Program) => Promise<void>)[], order: Order): Promise<string[][]> {
+async function runOnce(
+  programs: ((program: Program) => Promise<void>)[],
+  { order, handlerMs, how }: { order: Order; handlerMs: number; how: string },
+): Promise<string[][]> {
   await using air = new SimulatedAir({ seed: 3 });
   const names = order === "central first" ? [1, 0] : [0, 1];
   const instances: Instance[] = [];
   for (const i of names) {
     instances[i] = new Instance(air, `instance${i}`);
     await instances[i]!.ble.active(true);
+    instances[i]!.handlerMs = handlerMs;
   }
   const meetings = [new Mailbox(), new Mailbox()];
   const letters = [new Mailbox(), new Mailbox()];
@@ -78,8 +94,18 @@ async function runOnce(programs: ((program: Program) => Promise<void>)[], order:
     instance.handle = (event) => program.onEvent?.(event);
     await programs[i]!(program);
   };
-  await Promise.all(names.map(run));
-  for (const i of names) await instances[i]!.ble.close();
+  const late = new Pending<never>({ clock: air.clock, operation: "two programs" });
+  using _limit = air.clock.setTimer(PATIENCE_MS, "two programs", () => {
+    const states = instances.map(({ awaited, lines }, i) =>
+      [`instance${i} waits for ${awaited.join(", ") || "no event"}; it printed`, ...printed[i]!, "and was told", ...lines].join("\n  "),
+    );
+    late.reject(new Error([`two programs are not done (${how})`, ...states].join("\n")));
+  });
+  try {
+    await Promise.race([Promise.all(names.map(run)), late.promise]);
+  } finally {
+    for (const i of names) await instances[i]!.ble.close();
+  }
   return printed;
 }
 

@@ -1,5 +1,6 @@
+import { delay } from "../../src/async/index.ts";
 import type { Controller, ControllerOptions } from "../../src/controller/index.ts";
-import { BLE, type BleEvent, type BleOptions, type IrqHandler } from "../../src/micropython/index.ts";
+import { BLE, type BleEvent, type BleOptions, type IrqHandler, type IrqResult } from "../../src/micropython/index.ts";
 import { SimulatedAir } from "../../src/testing/index.ts";
 
 /** An event in one line: its name and its tuple, octets as hexadecimal, for comparison with what a script would print. */
@@ -7,6 +8,8 @@ export function line({ type, code: _code, ...fields }: BleEvent): string {
   const shown = Object.values(fields).map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : String(value)));
   return [type, ...shown].join(" ");
 }
+
+const WAKE_MS = 0.01;
 
 /** A BLE with its controller, and what it told. */
 export class Instance {
@@ -16,6 +19,8 @@ export class Instance {
   readonly events: BleEvent[] = [];
   /** Called for each event after it was noted. */
   handle: IrqHandler | undefined;
+  /** Milliseconds until an event is noted, as where a program stands at the far end of a line: 0 is within the call. */
+  handlerMs = 0;
   #waiting: { readonly type: string; readonly resolve: (event: BleEvent) => void }[] = [];
   /** How many of `events` `next` has given. */
   #taken = 0;
@@ -29,7 +34,12 @@ export class Instance {
 
   /** Sets the handler. */
   listen(): void {
-    this.ble.irq((event) => this.#onEvent(event));
+    this.ble.irq((event) => (this.handlerMs === 0 ? this.#onEvent(event) : this.#onEventLater(event)));
+  }
+
+  /** What `next` waits for. */
+  get awaited(): string[] {
+    return this.#waiting.map(({ type }) => type);
   }
 
   get lines(): string[] {
@@ -59,11 +69,22 @@ export class Instance {
     this.#taken = 0;
   }
 
+  async #onEventLater(event: BleEvent): Promise<IrqResult> {
+    await delay(this.#air.clock, this.handlerMs);
+    return this.#onEvent(event);
+  }
+
+  /** A program that waits goes on when its handler is done: at the far end of a line that is when the answer has gone. */
+  #wake(resolve: (event: BleEvent) => void, event: BleEvent): void {
+    if (this.handlerMs === 0) resolve(event);
+    else void delay(this.#air.clock, WAKE_MS).then(() => resolve(event));
+  }
+
   #onEvent(event: BleEvent): ReturnType<IrqHandler> {
     this.events.push(event);
     if (this.#waiting[0]) {
       this.#taken = this.events.length;
-      if (this.#waiting[0].type === event.type) this.#waiting.shift()!.resolve(event);
+      if (this.#waiting[0].type === event.type) this.#wake(this.#waiting.shift()!.resolve, event);
     }
     return this.handle?.(event);
   }
