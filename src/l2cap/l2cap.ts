@@ -229,12 +229,13 @@ function isOwn(reason: BleError): boolean {
 /** L2CAP of one controller. */
 export class L2cap {
   /** What is listened to, on all links. */
-  readonly listeners = new L2capListeners();
+  readonly listeners: L2capListeners;
   readonly #hci: Hci;
   readonly #logger: Logger;
 
   constructor(hci: Hci, { logger = hci.logger }: { logger?: Logger } = {}) {
     this.#hci = hci;
+    this.listeners = new L2capListeners(hci.clock);
     this.#logger = logger.child("l2cap");
   }
 

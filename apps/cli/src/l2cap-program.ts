@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { parseWhole } from "./duration.ts";
+import { parseDuration, parseWhole } from "./duration.ts";
 
 type Run = (load: () => Promise<{ readonly [name: string]: unknown }>, name: string) => (...args: unknown[]) => Promise<void>;
 
@@ -37,6 +37,9 @@ export function l2capCommands(l2cap: Command, run: Run, address: string): void {
         new Option("--at-end <ACT>", "what the end of standard input means")
           .choices(["close", "stay"])
           .default(command === connect ? "close" : "stay"),
+      )
+      .option("--linger <TIME>", "with --at-end close: close when nothing has come for so long (default: 1s)", (text) =>
+        parseDuration(text),
       );
   }
   connect

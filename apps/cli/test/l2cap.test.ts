@@ -85,6 +85,28 @@ test("standard input goes out and what comes back goes to standard output, longe
   expect(io.listeners).toBe(0);
 });
 
+test("behind the end of standard input the rest of an answer is waited for, however long it is", async () => {
+  const long = "0123456789".repeat(5000);
+  const stdin = (async function* () {
+    yield octets(long);
+  })();
+  const { status, out } = await run(`connect ${ECHO}`, { stdin });
+  expect([status, out.length, out === long]).toEqual([0, long.length, true]);
+});
+
+test.each([
+  ["", 1000],
+  [" --linger 5s", 5000],
+  [" --linger 20ms", 20],
+])("connect%s closes when nothing has come for so long", async (options, ms) => {
+  const silent = (async function* (): AsyncGenerator<Uint8Array> {})();
+  const { io, done } = started(`connect ${ECHO}${options}`, { stdin: silent });
+  await io.saw("channel ", "err");
+  const startMs = clock.now();
+  expect(await done).toBe(0);
+  expect(clock.now() - startMs).toBeGreaterThanOrEqual(ms);
+});
+
 test("with --json SDUs are objects; the channel is asked for as the options say", async () => {
   const { io, done } = started(`connect ${ECHO} --json --mode enhanced --mtu 500 --mps 100 --window 1000 --at-end stay`, {
     stdin: (async function* () {
@@ -207,6 +229,8 @@ test("what a device refuses is one sentence, with the way out where there is one
   ]);
   for (const [options, sentence] of [
     ["--size 10", "--size is of SDUs of --measure"],
+    ["--echo --linger 1s", "--linger is of standard input, which --echo and --measure do not read"],
+    ["--at-end stay --linger 1s", "--linger is of --at-end close"],
     ["--measure --size 3000", "--size 3000: the peer takes 2221 octets at most"],
     ["--spsm 0x100", 'SPSM "0x100": expected a whole number from 1 to 255'],
     ["--mode enhanced --mtu 30", "--mtu 30: the enhanced mode has 64 at least; --mode credit takes it"],

@@ -1,6 +1,6 @@
 import { callOut } from "../../async/call-out.ts";
-import { onAbort } from "../../async/index.ts";
-import { checkFunction } from "../../core/arguments.ts";
+import { type Clock, type OperationOptions, onAbort, Pending } from "../../async/index.ts";
+import { checkFunction, checkOperation } from "../../core/arguments.ts";
 import { type BleError, StateError } from "../../core/error.ts";
 import type { CreditBasedChannel } from "./channel.ts";
 import { type ChannelMode, type ChannelSettings, checkListen, type ListenOptions } from "./options.ts";
@@ -37,11 +37,23 @@ export let listenForHost: <Connection>(
   spsm: number,
   options: ListenOptions<Connection>,
 ) => L2capListener<Connection>;
+/** Who waits for a channel. */
+interface Loop<Connection> {
+  /** Stands for the loop it is of. */
+  readonly owner: object;
+  readonly resolve: (result: IteratorResult<CreditBasedChannel<Connection>, undefined>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface ListenerParts {
+  readonly clock: Clock;
+  readonly onEnd: () => void;
+}
 let createListener: <Connection>(
   spsm: number,
   settings: ChannelSettings,
   options: ListenOptions<Connection>,
-  onEnd: () => void,
+  parts: ListenerParts,
 ) => L2capListener<Connection>;
 let endListener: (listener: L2capListener, reason: BleError | undefined) => void;
 
@@ -50,28 +62,25 @@ export class L2capListener<Connection = unknown> implements Disposable, AsyncIte
   readonly spsm: number;
   readonly #options: ListenOptions<Connection>;
   readonly #control: ListenerControl;
+  readonly #clock: Clock;
   readonly #onEnd: () => void;
   readonly #signal: Disposable;
   readonly #open = new Set<CreditBasedChannel>();
   readonly #backlog: CreditBasedChannel<Connection>[] = [];
-  #loops: {
-    /** Stands for the loop it is of. */
-    owner: object;
-    resolve: (result: IteratorResult<CreditBasedChannel<Connection>, undefined>) => void;
-    reject: (error: unknown) => void;
-  }[] = [];
+  #loops: Loop<Connection>[] = [];
   /** Being decided on. */
   #admitted = 0;
   #onChannel: ((channel: CreditBasedChannel<Connection>) => void) | undefined;
   #ended: { readonly error: BleError | undefined } | undefined;
 
   static {
-    createListener = (spsm, settings, options, onEnd) => new L2capListener(spsm, settings, options, onEnd);
+    createListener = (spsm, settings, options, parts) => new L2capListener(spsm, settings, options, parts);
     listenerControl = (listener) => listener.#control;
     endListener = (listener, reason) => listener.#end(reason);
   }
 
-  private constructor(spsm: number, settings: ChannelSettings, options: ListenOptions<Connection>, onEnd: () => void) {
+  private constructor(spsm: number, settings: ChannelSettings, options: ListenOptions<Connection>, { clock, onEnd }: ListenerParts) {
+    this.#clock = clock;
     this.spsm = spsm;
     this.#options = options;
     this.#onEnd = onEnd;
@@ -111,20 +120,52 @@ export class L2capListener<Connection = unknown> implements Disposable, AsyncIte
     return {
       next: () => {
         if (isLeft) return Promise.resolve({ value: undefined, done: true });
-        const channel = this.#backlog.shift();
-        if (channel) return Promise.resolve({ value: channel, done: false });
-        if (!this.#ended) return new Promise((resolve, reject) => this.#loops.push({ owner, resolve, reject }));
-        return this.#ended.error ? Promise.reject(this.#ended.error) : Promise.resolve({ value: undefined, done: true });
+        return new Promise((resolve, reject) => this.#wait({ owner, resolve, reject }));
       },
       return: () => {
         isLeft = true;
-        // Who asked for a channel before it left must not take one that nobody would look at.
-        const left = this.#loops.filter((loop) => loop.owner === owner);
-        this.#loops = this.#loops.filter((loop) => loop.owner !== owner);
-        for (const { resolve } of left) resolve({ value: undefined, done: true });
+        this.#leave(owner);
         return Promise.resolve({ value: undefined, done: true });
       },
     };
+  }
+
+  /**
+   * The next channel. One that comes after `timeoutMs` or `signal` is for who asks next.
+   *
+   * @throws {TimeoutError} none came in `timeoutMs` · `signal.reason` once `signal` aborts · {StateError} the listener has ended · why the
+   *   device is closed, where it was not its owner
+   */
+  async take(options: OperationOptions = {}): Promise<CreditBasedChannel<Connection>> {
+    checkOperation("take", options);
+    options.signal?.throwIfAborted();
+    const owner = {};
+    const taken = new Pending<IteratorResult<CreditBasedChannel<Connection>, undefined>>({
+      clock: this.#clock,
+      operation: "waiting for a channel",
+      ...options,
+      onSettled: () => this.#leave(owner),
+    });
+    // Settled in the turn in which the channel comes: none can be given to who has left.
+    this.#wait({ owner, resolve: (next) => taken.resolve(next), reject: (error) => taken.reject(error) });
+    const next = await taken.promise;
+    if (next.done) throw new StateError(`no more channels come: nothing listens to SPSM 0x${this.spsm.toString(16)} any more`);
+    return next.value;
+  }
+
+  #wait(loop: Loop<Connection>): void {
+    const channel = this.#backlog.shift();
+    if (channel) loop.resolve({ value: channel, done: false });
+    else if (!this.#ended) this.#loops.push(loop);
+    else if (this.#ended.error) loop.reject(this.#ended.error);
+    else loop.resolve({ value: undefined, done: true });
+  }
+
+  /** Who asked for a channel before it left must not take one that nobody would look at. */
+  #leave(owner: object): void {
+    const left = this.#loops.filter((loop) => loop.owner === owner);
+    this.#loops = this.#loops.filter((loop) => loop.owner !== owner);
+    for (const { resolve } of left) resolve({ value: undefined, done: true });
   }
 
   /** Listens no more. Channels that nobody has taken are closed. */
@@ -172,11 +213,16 @@ export class L2capListener<Connection = unknown> implements Disposable, AsyncIte
 
 /** What a device listens to, on all of its links. */
 export class L2capListeners<Connection = unknown> {
+  readonly #clock: Clock;
   readonly #listeners = new Map<number, L2capListener<Connection>>();
   #closed: BleError | undefined;
 
   static {
     listenForHost = (listeners, spsm, options) => listeners.#listen(spsm, options);
+  }
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /**
@@ -201,7 +247,7 @@ export class L2capListeners<Connection = unknown> {
     if (this.#closed) throw this.#closed;
     const at = spsm === "dynamic" ? this.#lowestFree() : spsm;
     if (this.#listeners.has(at)) throw new StateError(`SPSM 0x${at.toString(16).padStart(2, "0")} is listened to already`);
-    const listener = createListener(at, settings, options, () => this.#listeners.delete(at));
+    const listener = createListener(at, settings, options, { clock: this.#clock, onEnd: () => this.#listeners.delete(at) });
     this.#listeners.set(at, listener);
     return listener;
   }

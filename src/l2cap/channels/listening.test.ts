@@ -41,6 +41,52 @@ test("a loop that is left while it waits takes no channel with it", async () => 
   expect((await other.next()).value!.remoteCid).toBe(0x61);
 });
 
+test("take gives one channel, which came before or comes in time; each goes to one taker", async () => {
+  const { listener, receive, clock } = await listening();
+  receive(5, ask(1, 0x60));
+  expect((await listener.take({ timeoutMs: 1 })).remoteCid).toBe(0x60);
+  const [first, second] = [listener.take(), listener.take({ timeoutMs: 1000 })];
+  receive(5, ask(2, 0x61));
+  receive(5, ask(3, 0x62));
+  expect([(await first).remoteCid, (await second).remoteCid]).toEqual([0x61, 0x62]);
+  expect(clock.pending).toEqual([]);
+});
+
+test("who gives up taking takes no channel with it, at the last moment either", async () => {
+  const { listener, receive, clock } = await listening();
+  const abort = new AbortController();
+  const late = listener.take({ timeoutMs: 1000 });
+  const given = listener.take({ signal: abort.signal });
+  const outcomes = Promise.all([
+    expect(late).rejects.toMatchObject({ code: "ERR_TIMEOUT", message: "waiting for a channel did not finish within 1000 ms" }),
+    expect(given).rejects.toThrow("given up"),
+  ]);
+  await clock.advance(1000);
+  abort.abort(new Error("given up"));
+  receive(5, ask(1, 0x60));
+  await outcomes;
+  expect((await listener.take()).remoteCid).toBe(0x60);
+  const other = new AbortController();
+  const inTime = listener.take({ signal: other.signal });
+  receive(5, ask(2, 0x61));
+  other.abort(new Error("too late"));
+  expect((await inTime).remoteCid).toBe(0x61);
+  await expect(listener.take({ signal: AbortSignal.abort(new Error("before")) })).rejects.toThrow("before");
+  await expect(listener.take({ timeoutMs: -1 })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+  await expect(listener.take({ timeout: 1 } as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+});
+
+test("take fails with the end of the listener, before it and after", async () => {
+  const { listener } = await listening();
+  const waiting = expect(listener.take()).rejects.toMatchObject({
+    code: "ERR_STATE",
+    message: "no more channels come: nothing listens to SPSM 0x80 any more",
+  });
+  listener[Symbol.dispose]();
+  await waiting;
+  await expect(listener.take()).rejects.toMatchObject({ code: "ERR_STATE" });
+});
+
 test("who ends the listener at the first channel of a request gets no more of them: they are closed", async () => {
   const { listener, receive, sent, channels } = await listening();
   const got: CreditBasedChannel[] = [];

@@ -10,6 +10,8 @@ export interface Use {
   readonly signal: AbortSignal;
   /** What the end of standard input means. */
   readonly atEnd: "close" | "stay";
+  /** Milliseconds in which nothing may have come before that end closes the channel: a peer may still be answering. */
+  readonly lingerMs: number;
   readonly measurement: Measurement | undefined;
 }
 
@@ -63,11 +65,12 @@ export async function flood(channel: CreditBasedChannel, use: Use, { size, count
 export async function pipe(context: Context, channel: CreditBasedChannel, use: Use): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([use.signal, stop.signal]);
-  const sending = send(context, channel, { ...use, signal });
+  const last: Activity = { ms: context.now() };
+  const sending = send(context, channel, { ...use, signal }, last);
   // When one way fails, the other is over; which of them says why is told below.
   sending.catch((error: unknown) => stop.abort(error));
   try {
-    await print(context, channel, signal);
+    await print(context, channel, signal, last);
   } finally {
     stop.abort(new ChannelOver());
   }
@@ -76,10 +79,15 @@ export async function pipe(context: Context, channel: CreditBasedChannel, use: U
   });
 }
 
+/** When the last octet came, or had been written out. */
+interface Activity {
+  ms: number;
+}
+
 /** The channel is over, and nothing is to be read for it any more. */
 class ChannelOver extends Error {}
 
-async function send(context: Context, channel: CreditBasedChannel, { signal, atEnd }: Use): Promise<void> {
+async function send(context: Context, channel: CreditBasedChannel, { signal, atEnd, lingerMs }: Use, last: Activity): Promise<void> {
   for await (const chunk of context.io.stdin(signal)) {
     // Read anew for each: a reconfiguration may come between.
     for (let at = 0; at < chunk.length; ) {
@@ -88,10 +96,28 @@ async function send(context: Context, channel: CreditBasedChannel, { signal, atE
       at += part.length;
     }
   }
-  if (atEnd === "close") await channel.close({ signal });
+  if (atEnd === "stay") return;
+  last.ms = context.now();
+  for (;;) {
+    const restMs = channel.available > 0 ? lingerMs : last.ms + lingerMs - context.now(); // what waits for its reader is no silence
+    if (restMs <= 0) break;
+    await pause(context, restMs, signal);
+  }
+  await channel.close({ signal });
 }
 
-async function print(context: Context, channel: CreditBasedChannel, signal: AbortSignal): Promise<void> {
+async function pause(context: Context, ms: number, signal: AbortSignal): Promise<void> {
+  const held: Disposable[] = [];
+  const over = new Promise<void>((resolve, reject) => {
+    held.push(context.timer(ms, "the silence of the peer", resolve));
+    held.push(onAbort(signal, () => reject(signal.reason)));
+  });
+  await over.finally(() => {
+    for (const item of held) item[Symbol.dispose]();
+  });
+}
+
+async function print(context: Context, channel: CreditBasedChannel, signal: AbortSignal, last: Activity): Promise<void> {
   const { terminal, io } = context;
   let end: Disposable | undefined;
   const aborted = new Promise<never>((_, reject) => {
@@ -107,6 +133,7 @@ async function print(context: Context, channel: CreditBasedChannel, signal: Abor
       terminal.object({ event: "sdu", octets: sdu.length, value: toHex(sdu) });
       await Promise.race([terminal.flush(), aborted]);
     } else if (!io.stdout.write(sdu)) await Promise.race([io.stdout.drained(), aborted]);
+    last.ms = context.now();
   }
 }
 

@@ -5,7 +5,7 @@ import { CommandError, codeOf, UsageError } from "../../errors.ts";
 import { withConnection } from "../../link.ts";
 import { echo, flood, pipe } from "./carry.ts";
 import { Measurement } from "./measure.ts";
-import { type ChannelCommandOptions, channelOptions, spsmText } from "./options.ts";
+import { type ChannelCommandOptions, channelOptions, lingerOf, spsmText } from "./options.ts";
 import { tellClosed, tellOpened } from "./told.ts";
 
 interface Options extends ChannelCommandOptions {
@@ -21,6 +21,7 @@ export async function connect(context: Context, address: string, options: Option
   for (const [name, value] of Object.entries({ size, count }))
     if (value !== undefined && !measure) throw new UsageError(`--${name} is of SDUs of --measure`);
   const settings = channelOptions(options);
+  const lingerMs = lingerOf(options);
   const isPiped = !measure && !options.echo;
   await withConnection(context, address, options, async (connection) => {
     using deadline = context.deadline(undefined, "the channel");
@@ -31,7 +32,7 @@ export async function connect(context: Context, address: string, options: Option
     tellOpened(context, channel, isPiped);
     using measurement = measure ? new Measurement(context) : undefined;
     measurement?.start();
-    const use = { signal, atEnd: options.atEnd, measurement };
+    const use = { signal, atEnd: options.atEnd, lingerMs, measurement };
     try {
       if (measure) await flood(channel, use, { size: size ?? peerMtu, count: count ?? Number.POSITIVE_INFINITY });
       else if (options.echo) await echo(channel, use);

@@ -8,7 +8,7 @@ import { openSession } from "../../session.ts";
 import { untilAborted } from "../../wait.ts";
 import { drain, echo, pipe, type Use } from "./carry.ts";
 import { Measurement } from "./measure.ts";
-import { type ChannelCommandOptions, channelOptions, spsmText } from "./options.ts";
+import { type ChannelCommandOptions, channelOptions, lingerOf, spsmText } from "./options.ts";
 import { tell, tellClosed, tellOpened } from "./told.ts";
 
 interface Options extends ChannelCommandOptions {
@@ -28,6 +28,7 @@ export async function listen(context: Context, options: Options): Promise<void> 
   if (octets > MAX_NAME_OCTETS)
     throw new UsageError(`name "${name}": ${octets} octets, and at most ${MAX_NAME_OCTETS} fit into a scan response`);
   const settings = channelOptions(options);
+  const lingerMs = lingerOf(options);
   const isPiped = !options.echo && !options.measure;
   await using session = await openSession(context, {
     name,
@@ -52,7 +53,7 @@ export async function listen(context: Context, options: Options): Promise<void> 
   tell(context, isPiped, "listening", { address, name, spsm, mode }, `listening    ${address}  ${name}, ${spsmText(spsm)}`);
   terminal.status("listening, Ctrl-C ends …");
   using measurement = options.measure ? new Measurement(context) : undefined;
-  const use: Use = { signal: deadline.signal, atEnd: options.atEnd, measurement };
+  const use: Use = { signal: deadline.signal, atEnd: options.atEnd, lingerMs, measurement };
   try {
     await served(context, device, listener, { use, isPiped, isOnce: isPiped || options.once === true, isEcho: options.echo === true });
   } catch (error) {

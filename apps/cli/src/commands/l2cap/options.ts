@@ -13,10 +13,21 @@ export interface ChannelCommandOptions {
   echo?: boolean;
   measure?: boolean;
   atEnd: "close" | "stay";
+  linger?: number;
 }
 
 /** An MTU or MPS of the enhanced mode, Vol 3 Part A 4.25. */
 const LEAST_ENHANCED = 64;
+
+const LINGER_MS = 1000;
+
+/** How long the channel is kept behind the end of standard input while nothing comes. @throws {UsageError} there is no such time */
+export function lingerOf({ linger, atEnd, echo, measure }: ChannelCommandOptions): number {
+  if (linger !== undefined && (echo || measure))
+    throw new UsageError("--linger is of standard input, which --echo and --measure do not read");
+  if (linger !== undefined && atEnd === "stay") throw new UsageError("--linger is of --at-end close");
+  return linger ?? LINGER_MS;
+}
 
 /** As the library takes them. @throws {UsageError} what does not go together */
 export function channelOptions(options: ChannelCommandOptions) {
