@@ -386,3 +386,24 @@ test("a handler of tuples gets numbers and tuples, and Jelling's own events wher
     [101, [1, 1, 2]],
   ]);
 });
+
+test("what is thrown may refuse to be text: it is logged by its kind, and the next event comes", async () => {
+  const lines: string[] = [];
+  const logger = new Logger("", LogLevel.Error, (_level, _scope, message) => void lines.push(message));
+  const { dispatcher, link } = create({ logger, onHandlerError: undefined });
+  const { fake, connection } = link();
+  const bad: unknown[] = [Object.create(null), { toString: fault }, Symbol("s")];
+  for (const error of bad) {
+    dispatcher.setHandler(() => {
+      throw error;
+    });
+    expect(dispatcher.ask(read(1, 2), connection)).toBe(undefined);
+    dispatcher.setHandler(() => Promise.reject(error));
+    expect(await dispatcher.ask(read(1, 2), connection)).toBe(undefined);
+    await turn();
+  }
+  expect(lines).toHaveLength(2 * bad.length);
+  expect(fake.pauses).toBe(0);
+  dispatcher.setHandler(() => 7);
+  expect(dispatcher.ask(read(1, 2), connection)).toBe(7);
+});

@@ -1,6 +1,6 @@
 import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/index.ts";
-import { type Logger, TimeoutError } from "../core/index.ts";
+import { kindOf, type Logger, TimeoutError } from "../core/index.ts";
 import type { Connection } from "../device/index.ts";
 import { EventQueue, type IrqResult } from "./event-queue.ts";
 import { type BleEvent, FIRST_OWN_CODE, toTuple } from "./events.ts";
@@ -153,7 +153,7 @@ export class Dispatcher {
   #report(error: unknown, event: BleEvent): void {
     const { onHandlerError, logger } = this.#options;
     if (onHandlerError) callOut(onHandlerError, error, event);
-    else logger.error(() => `unhandled exception in the irq handler (${event.type}): ${String(error)}`);
+    else logger.error(() => `unhandled exception in the irq handler (${event.type}): ${textOf(error)}`);
   }
 
   /** Scan results that wait are bounded, and give way to everything else. */
@@ -177,4 +177,13 @@ function sizeOf(event: BleEvent): number {
 
 function isThenable(value: unknown): value is PromiseLike<IrqResult> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+}
+
+/** What a program threw may be anything, also what refuses to be text. */
+function textOf(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return kindOf(error);
+  }
 }
