@@ -28,7 +28,7 @@ export interface BleOptions {
   readonly compat?: "strict" | "fixed" | undefined;
   /** What the handler throws, rejects with, or does not answer in 30 s. Without it the logger is told. */
   readonly onHandlerError?: ((error: unknown, event: BleEvent) => void) | undefined;
-  /** Where bonds are kept, in place of the program's handler of `getSecret` and `setSecret`. Give `irk`, too. */
+  /** Where bonds are kept, in place of the program's handler of `getSecret` and `setSecret`. Give `irk`, too: without it every start has a new one, and bonded peers no longer resolve our private addresses. */
   readonly bonds?: BondStore | undefined;
   /** Identity resolving key, 16 octets, most significant first: of the own resolvable private addresses, and of the static random address. */
   readonly irk?: Uint8Array | undefined;
