@@ -123,6 +123,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
       vhci: { "vhci-secure": 20, "vhci-legacy": 20, "vhci-bluez0": 20, "vhci-bluez1": 20 },
       pump: { "pump-jelling": 30, "pump-jelling-again": 2, "pump-bluez": 30 },
       l2cap: { "l2cap-jelling": 100, "l2cap-bluez": 100 },
+      eatt: { "eatt-jelling": 40, "eatt-bluez": 40 },
     };
     const kept = process.env.JELLING_CAPTURES;
     let captures: string;
@@ -144,6 +145,7 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
       ["central", "scans, connects, pairs, discovers, reads, writes and takes indications as BlueZ's central"],
       ["vhci", "gives the kernel controllers, through which BlueZ pairs and reads in the simulated air"],
       ["l2cap", "has channels with l2test and the kernel's own sockets, opened by either side in both modes"],
+      ["eatt", "opens enhanced bearers to bluetoothd, and takes its own"],
       ["pump", "is taken for a phone by BlueZ in the pump's place, up to the SAKE wake-up"],
     ])("%s: Jelling %s", (name) => {
       expect(verdictOf(outcome, name), outcome.output).toMatch(/^ok /);
