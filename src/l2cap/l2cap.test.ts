@@ -207,6 +207,38 @@ test("the central's user decides, at once or later; parameters out of range are 
   expect(sent()).toEqual(["5 130502000000"]);
 });
 
+test("an update request that is sent again while the user decides is answered once, with the decision", async () => {
+  const { link, receive, sent } = await open("central");
+  const decisions: ((accepted: boolean) => void)[] = [];
+  link.parameterUpdate.onRequest = () => new Promise((resolve) => decisions.push(resolve));
+  receive(5, UPDATE_REQUEST);
+  receive(5, UPDATE_REQUEST);
+  expect([sent(), decisions.length]).toEqual([[], 1]);
+  decisions[0]!(true);
+  await Promise.resolve();
+  expect(sent()).toEqual(["5 130502000000"]);
+  receive(5, UPDATE_REQUEST); // the identifier is free again
+  expect(decisions).toHaveLength(2);
+});
+
+test.each([
+  ["least", "0600 0600 0000 0a00", true],
+  ["most", "800c 800c 0000 800c", true],
+  ["the most latency", "0600 0600 f301 800c", true],
+  ["an interval of 5", "0500 0600 0000 0a00", false],
+  ["an interval of 3201", "0600 810c 0000 800c", false],
+  ["a latency of 500", "0600 0600 f401 800c", false],
+  ["a timeout of 9", "0600 0600 0000 0900", false],
+  ["a timeout of 3201", "0600 0600 0000 810c", false],
+  ["a timeout of twice the interval", "0600 2800 0000 0a00", false],
+  ["a timeout of 2.05 intervals", "0600 2700 0000 0a00", true],
+])("L2CAP/LE/CPU/BI: %s", async (_name, parameters, isTaken) => {
+  const { link, receive, sent } = await open("central");
+  link.parameterUpdate.onRequest = () => true;
+  receive(5, `12 07 0800 ${parameters}`);
+  expect(sent()).toEqual([isTaken ? "5 130702000000" : "5 130702000100"]);
+});
+
 test("a decision that fails is a refusal, and the fault is the program's", async () => {
   const uncaught: unknown[] = [];
   const listeners = process.listeners("uncaughtException");

@@ -23,7 +23,8 @@ export class ParameterUpdate {
   readonly #clock: Clock;
   readonly #logger: Logger;
   #pending: Pending<boolean> | undefined;
-  #isDeciding = false;
+  /** Identifier of the request that is being decided on. */
+  #deciding: number | undefined;
 
   constructor(signalling: Signalling, { role, clock, logger }: { role: "central" | "peripheral"; clock: Clock; logger: Logger }) {
     this.#signalling = signalling;
@@ -91,16 +92,17 @@ export class ParameterUpdate {
   }
 
   #decide(identifier: number, parameters: ConnectionParameters): void {
+    if (identifier === this.#deciding) return; // sent again; the one answer is for both
     const problem = connectionParametersProblem(parameters);
     const ask = this.onRequest;
-    if (problem || !ask || this.#isDeciding) {
+    if (problem || !ask || this.#deciding !== undefined) {
       this.#logger.debug(() => `the peripheral's connection parameters were refused: ${problem ?? "not asked for"}`);
       this.#answer(identifier, false);
       return;
     }
-    this.#isDeciding = true;
+    this.#deciding = identifier;
     const decided = (accepted: boolean): void => {
-      this.#isDeciding = false;
+      this.#deciding = undefined;
       this.#answer(identifier, accepted);
     };
     try {

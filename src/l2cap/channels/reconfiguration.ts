@@ -32,6 +32,8 @@ export class Reconfiguring {
   readonly #options: ReconfiguringOptions;
   /** Channels of a request of ours that is under way. */
   readonly #busy = new Set<CreditBasedChannel>();
+  /** Requests of ours that are not answered, and what they are about. */
+  readonly #unanswered = new Map<Disposable, readonly CreditBasedChannel[]>();
 
   constructor(options: ReconfiguringOptions) {
     this.#options = options;
@@ -47,14 +49,19 @@ export class Reconfiguring {
     const { signal, timeoutMs = RTX_MS } = options;
     signal?.throwIfAborted();
     const { signalling, host } = this.#options;
+    this.#forget();
     const what = CreditBasedReconfigureRequest.name;
     const pending = new Pending<void>({ clock: host.clock, operation: what, signal, timeoutMs });
+    let question: Disposable | undefined;
+    let isOver = false;
     const done = (): void => {
+      isOver = true;
       for (const channel of channels) this.#busy.delete(channel);
+      if (question) this.#unanswered.delete(question);
     };
     for (const channel of channels) this.#busy.add(channel);
     try {
-      signalling.ask(
+      question = signalling.ask(
         CreditBasedReconfigureRequest,
         { mtu, mps, destinationCids: channels.map(({ localCid }) => localCid) },
         {
@@ -75,11 +82,23 @@ export class Reconfiguring {
           onClose: (reason: BleError) => pending.reject(reason),
         },
       );
+      // A peer in the same process may have answered inside `ask`.
+      if (!isOver) this.#unanswered.set(question, [...channels]);
     } catch (error) {
       done();
       pending.reject(error);
     }
     await pending.promise;
+  }
+
+  /** Gives up requests whose channels are all gone: a peer that answers none would have every identifier of the link in the end. */
+  #forget(): void {
+    for (const [question, channels] of this.#unanswered) {
+      if (channels.some(({ ended }) => !ended)) continue;
+      question[Symbol.dispose]();
+      this.#unanswered.delete(question);
+      for (const channel of channels) this.#busy.delete(channel);
+    }
   }
 
   #check(channels: readonly CreditBasedChannel[], to: Reconfiguration, options: OperationOptions): { mtu: number; mps: number } {

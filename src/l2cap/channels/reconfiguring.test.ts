@@ -94,6 +94,24 @@ test("a peer that does not know it, or does not answer; an answer that comes lat
   expect([first.mtu, clock.pending]).toEqual([1000, []]);
 });
 
+test("a peer that answers no reconfiguration has not all identifiers in the end: with the channels the requests are given up", async () => {
+  const { channels, listeners, receive, sent, clock } = await openL2capPeer();
+  const got: CreditBasedChannel[] = [];
+  const listener = listeners.listen(0x80, { mtu: 100, mps: 64 });
+  listener.onChannel = (channel) => void got.push(channel);
+  for (let i = 0; i < 300; i++) {
+    receive(5, signal(0x17, 1, 0x80, 64, 64, 1, 0x60));
+    const asking = expect(channels.reconfigure([got.at(-1)!], { mtu: 200 }, { timeoutMs: 1000 })).rejects.toMatchObject({
+      code: "ERR_TIMEOUT",
+    });
+    await clock.advance(1000);
+    await asking;
+    expect(sent().at(-1)).toMatch(/^5 19/);
+    receive(5, signal(0x06, 2, 0x40, 0x60));
+    sent();
+  }
+});
+
 test("the link or the channel goes meanwhile", async () => {
   const { channels, first, second, receive, link } = await open();
   const changing = channels.reconfigure([first, second], { mtu: 1000 });

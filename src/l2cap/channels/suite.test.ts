@@ -219,6 +219,36 @@ const CASES: readonly (readonly [name: string, steps: readonly Step[], open: num
     [OPEN_TWO, [5, signal(0x06, 2, 0x40, 0x60), five(0x07, 2, 0x40, 0x60)], [5, signal(0x19, 3, 100, 64, 0x60, 0x61), five(0x1a, 3, 3)]],
     1,
   ],
+  // What else a request of the tester may be.
+  ["an SDU without octets", [OPEN, [0x40, "0000", five(0x16, 1, 0x40, 1)]], 1],
+  ["a first K-frame with nothing in it", [OPEN, [0x40, "", five(0x06, 1, 0x60, 0x40)]], 0],
+  ["a first K-frame with half a length", [OPEN, [0x40, "01", five(0x06, 1, 0x60, 0x40)]], 0],
+  ["a Disconnection Request with the CIDs swapped", [OPEN, [5, signal(0x06, 2, 0x60, 0x40), five(0x01, 2, 2, 0x60, 0x40)]], 1],
+  ["a Disconnection Request with another source CID", [OPEN, [5, signal(0x06, 2, 0x40, 0x61)]], 1],
+  ["a Disconnection Request with an octet more", [OPEN, [5, "06 02 0500 4000 6000 00", notUnderstood(2)]], 1],
+  [
+    "a Disconnection Response with another CID is none",
+    [
+      OPEN,
+      ["close", five(0x06, 1, 0x60, 0x40)],
+      [5, signal(0x07, 1, 0x40, 0x60)],
+      [5, signal(0x14, 2, 0x80, 0x60, 50, 30, 3), five(0x15, 2, 0, 0, 0, 0, 0x000a)],
+    ],
+    0,
+  ],
+  ["an answer with another identifier", [CONNECT, [5, signal(0x15, 2, 0x60, 50, 30, 3, 0)]], 0],
+  [
+    "an answer one octet short is none; the whole one is",
+    [CONNECT, [5, "15 01 0900 6000 3200 1e00 0300 00"], [5, signal(0x15, 1, 0x60, 50, 30, 3, 0)]],
+    1,
+  ],
+  ["a reconfiguration with half a CID", [OPEN_TWO, [5, "19 02 0500 6400 5000 60", notUnderstood(2)]], 2],
+  ["a reconfiguration of no channel", [OPEN_TWO, [5, signal(0x19, 2, 100, 80), notUnderstood(2)]], 2],
+  [
+    "a refused reconfiguration of two leaves both as they were",
+    [OPEN_TWO, [5, signal(0x19, 2, 200, 80, 0x60, 0x7f), five(0x1a, 2, 3)], [5, signal(0x19, 3, 64, 64, 0x60, 0x61), five(0x1a, 3, 0)]],
+    2,
+  ],
 ];
 
 interface Tested extends L2capPeer {
