@@ -158,6 +158,25 @@ test("two commands: what one is given arrives at the other whole, and both end w
   ]);
 });
 
+test("what goes to a listener with --echo comes back whole, and a listener with --at-end close waits for its answer, too", async () => {
+  await using air = await served();
+  const [near, far] = air.specs as [string, string];
+  const sent = "0123456789".repeat(2000);
+  const stdin = async function* (): AsyncGenerator<Uint8Array> {
+    yield octets(sent);
+  };
+  const echoing = started("listen --echo --once", { env: { JELLING_TRANSPORT: near } });
+  await echoing.io.saw("listening ");
+  const piped = await run(`connect ${LISTENER}`, { env: { JELLING_TRANSPORT: far }, stdin: stdin() });
+  expect([piped.status, piped.out === sent]).toEqual([0, true]);
+  expect(await echoing.done).toBe(0);
+  const listening = started("listen --at-end close", { env: { JELLING_TRANSPORT: near }, stdin: stdin() });
+  await listening.io.saw("listening ", "err");
+  const back = started(`connect ${LISTENER} --echo`, { env: { JELLING_TRANSPORT: far } });
+  expect([await listening.done, await back.done]).toEqual([0, 0]);
+  expect(listening.io.out.text).toBe(sent);
+});
+
 test("measuring tells the rate every second and at the end; an echo at the other side brings both directions", async () => {
   await using air = await served();
   const [near, far] = air.specs as [string, string];
