@@ -25,9 +25,43 @@ export {
 export { type RunPumpConnectorOptions, runPumpConnector } from "./connector/run.ts";
 export { PumpDataError, type PumpDataProblem } from "./data/error.ts";
 export { formatTrend, toMmolPerLitre, toMmolPerLitreConventional, trendArrows } from "./data/glucose.ts";
+export type { Named } from "./data/named.ts";
 export { type PumpDemoOptions, type PumpDemoResult, runPumpDemo } from "./demo/demo.ts";
 export { type Actor, formatTimelineEvent, type TimelineEvent } from "./demo/timeline.ts";
 export { PumpError, type PumpErrorCode } from "./error.ts";
+export {
+  ANNUNCIATIONS,
+  type Annunciation,
+} from "./history/annunciation.ts";
+export type { BolusAmounts, HistoryData, HistoryEventName, SampleGlucose } from "./history/events.ts";
+export { decodeHistoryRecord, eventNameOf, type HistoryRecord } from "./history/record.ts";
+export {
+  decodeHistoryAccessResponse,
+  HistoryAccessOpcode,
+  type HistoryAccessResponse,
+  HistoryFilter,
+  HistoryOperator,
+  rangeOperand,
+  recordsOperand,
+} from "./history/record-access.ts";
+export { type HistoryTime, HistoryTimeline } from "./history/timeline.ts";
+export { type AnnunciationStatus, decodeAnnunciationStatus } from "./idd/annunciation-status.ts";
+export { CommandReadOpcode, type CommandReadResponse, decodeCommandRead, type HighLowSettings, SettingsType } from "./idd/command-reads.ts";
+export { decodeIddFeatures, type IddFeatureName, type IddFeatures } from "./idd/features.ts";
+export type { IddProtection } from "./idd/protection.ts";
+export { decodeIddStatus, type IddStatus } from "./idd/status.ts";
+export { decodeIddStatusChanged, type IddStatusChanged, type StatusChange } from "./idd/status-changed.ts";
+export {
+  type ActiveBasalRate,
+  type ActiveBolus,
+  type DisplayFormat,
+  decodeStatusReaderResponse,
+  type InsulinOnBoard,
+  StatusReaderOpcode,
+  type StatusReaderResponse,
+  type TherapyAlgorithmStates,
+  type TimeInRange,
+} from "./idd/status-reader.ts";
 export {
   buildKeyDatabase,
   KeyDatabaseError,

@@ -1,5 +1,5 @@
 import type { Reader } from "jelling/bytes";
-import { PumpDataError } from "./error.ts";
+import { PumpDataError, type PumpDataProblem } from "./error.ts";
 
 /** Wall-clock time as the pump's display shows it: it knows of no time zones. */
 export interface LocalDateTime {
@@ -54,12 +54,20 @@ export function secondsBetween(from: LocalDateTime, to: LocalDateTime): number {
 /**
  * Date Time, 7 octets. undefined when year, month or day is 0, which means unknown.
  *
- * @throws {PumpDataError} "value" for a day or an hour that does not exist
+ * @param fault told of a day or an hour that does not exist, which is then undefined
+ * @throws {PumpDataError} "value" the same, where nobody is told
  */
-export function readDateTime(name: string, reader: Reader): LocalDateTime | undefined {
+export function readDateTime(
+  name: string,
+  reader: Reader,
+  fault?: (problem: PumpDataProblem, message: string) => void,
+): LocalDateTime | undefined {
   const [year, month, day, hour, minute, second] = [reader.u16(), reader.u8(), reader.u8(), reader.u8(), reader.u8(), reader.u8()];
   if (year === 0 || month === 0 || day === 0) return undefined;
-  return checked(name, { year, month, day, hour, minute, second });
+  const time = { year, month, day, hour, minute, second };
+  if (!fault || exists(time)) return checked(name, time);
+  fault("value", `${name}: no such date or time`);
+  return undefined;
 }
 
 export function dateTimeBytes(time: LocalDateTime): Uint8Array {
@@ -67,11 +75,13 @@ export function dateTimeBytes(time: LocalDateTime): Uint8Array {
 }
 
 function checked(name: string, time: LocalDateTime): LocalDateTime {
-  // The calendar itself decides: a day that does not exist comes back as another one.
-  const back = addSeconds(time, 0);
-  if (time.year < 1582 || time.year > 9999 || formatLocal(back) !== formatLocal(time))
-    throw new PumpDataError("value", `${name}: no such date or time`);
+  if (!exists(time)) throw new PumpDataError("value", `${name}: no such date or time`);
   return time;
+}
+
+/** The calendar itself decides: a day that does not exist comes back as another one. */
+function exists(time: LocalDateTime): boolean {
+  return time.year >= 1582 && time.year <= 9999 && formatLocal(addSeconds(time, 0)) === formatLocal(time);
 }
 
 /** Offset from UTC in minutes: quarters of an hour, −48 to 56; −128 (and anything else) is unknown. */

@@ -1,8 +1,11 @@
 import { DecodeError, Reader } from "jelling/bytes";
 import { BleError } from "jelling/core";
 
-/** What is wrong with a value of the pump: its checksum, too few octets, too many, another operation code, or a field that cannot be. */
-export type PumpDataProblem = "crc" | "length" | "trailing" | "opcode" | "value";
+/**
+ * What is wrong with a value of the pump: its checksum, too few octets, too many, another operation code, a type of alarm that is none of the
+ * pump's, or a field that cannot be.
+ */
+export type PumpDataProblem = "crc" | "length" | "trailing" | "opcode" | "annunciation_type" | "value";
 
 /** A value of the pump that is not what its format says. Holds no octet of it. */
 export class PumpDataError extends BleError {
