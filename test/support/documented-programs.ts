@@ -25,7 +25,15 @@ export function readPage(name: string): { page: string; programs: DocumentedProg
 }
 
 /** Runs a program that imports the library by its public names, and returns what it prints. */
-export async function runProgram(code: string): Promise<string> {
+export function runProgram(code: string): Promise<string> {
+  return withProgram(code, (file) => {
+    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8", timeout: 300_000 });
+    return stdout + stderr;
+  });
+}
+
+/** Makes one file that Node can run of a program that imports the library by its public names. */
+export async function withProgram<T>(code: string, use: (file: string) => T | Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "jelling-docs-"));
   try {
     const input = join(folder, "example.ts");
@@ -50,8 +58,7 @@ export async function runProgram(code: string): Promise<string> {
     const file = join(folder, "example.mjs");
     await bundle.write({ file, format: "esm", codeSplitting: false });
     await bundle.close();
-    const { stdout, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8", timeout: 300_000 });
-    return stdout + stderr;
+    return await use(file);
   } finally {
     rmSync(folder, { recursive: true });
   }
