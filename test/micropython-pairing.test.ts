@@ -204,6 +204,95 @@ describe("passkeys", () => {
     }
   });
 
+  /** Vol 3 Part H Table 2.8, by what the central (row) and the peripheral (column) can do: Just Works, a passkey (who shows it), a comparison. */
+  const [J, N, SHOWS, TYPES, BOTH] = ["-", "4 4", "3 2", "2 3", "2 2"] as const;
+  const METHODS = {
+    legacy: [
+      [J, J, SHOWS, J, SHOWS],
+      [J, J, SHOWS, J, SHOWS],
+      [TYPES, TYPES, BOTH, J, TYPES],
+      [J, J, J, J, J],
+      [TYPES, TYPES, SHOWS, J, SHOWS],
+    ],
+    secure: [
+      [J, J, SHOWS, J, SHOWS],
+      [J, N, SHOWS, J, N],
+      [TYPES, TYPES, BOTH, J, TYPES],
+      [J, J, J, J, J],
+      [TYPES, N, SHOWS, J, N],
+    ],
+  } as const;
+
+  test.each(["legacy", "secure"] as const)(
+    "every capability with every other (%s): who is asked for what, and what it is worth",
+    async (kind) => {
+      const found: string[][] = [];
+      await using two = await openTwo();
+      const { central, peripheral } = two;
+      await configure(two, { mitm: true, leSecure: kind === "secure" });
+      const asked: Partial<Record<string, number>> = {};
+      for (const [name, { ble }] of Object.entries({ central, peripheral }))
+        two[name as "central" | "peripheral"].handle = (event) => {
+          if (event.type !== "passkeyAction") return;
+          asked[name] = event.action;
+          const { connHandle, action } = event;
+          void ble.gapPasskey(connHandle, action as PasskeyAction, action === PasskeyAction.NumericComparison ? 1 : 0); // six zeros
+        };
+      for (let io = 0; io < 5; io++) {
+        found.push([]);
+        for (let peer = 0; peer < 5; peer++) {
+          await central.ble.config({ io });
+          await peripheral.ble.config({ io: peer });
+          [asked.central, asked.peripheral] = [undefined, undefined];
+          const handles = await connect(two);
+          const by = peer % 2 === 0 ? "central" : "peripheral";
+          const told = await pair(two, by, handles);
+          const method = asked.central === undefined && asked.peripheral === undefined ? J : `${asked.central} ${asked.peripheral}`;
+          expect([io, peer, ...told]).toEqual([io, peer, ...Array(2).fill(method === J ? "1 0 0" : "1 1 0")]);
+          found.at(-1)!.push(method);
+          await part(two, handles);
+          await delay(two.air.clock, 300_000); // who pairs again and again is made to wait
+        }
+      }
+      expect(found).toEqual(METHODS[kind]);
+    },
+  );
+
+  test.each(["central", "peripheral"] as const)(
+    "the %s types a wrong number, and then the right one: the second pairing stands",
+    async (typist) => {
+      for (const leSecure of [true, false]) {
+        await using two = await openTwo();
+        const shower = typist === "central" ? "peripheral" : "central";
+        const io = { [typist]: KeyboardOnly, [shower]: DisplayOnly } as Record<"central" | "peripheral", number>;
+        const handles = await withIo(two, io.central, io.peripheral, leSecure);
+        let guess = 999_999;
+        for (const name of ["central", "peripheral"] as const)
+          two[name].handle = (event) => {
+            if (event.type !== "passkeyAction") return;
+            const number = name === typist ? guess : 0;
+            void two[name].ble.gapPasskey(event.connHandle, event.action as PasskeyAction, number);
+          };
+        expect(await pair(two, "central", handles)).toEqual(["0 0 0", "0 0 0"]);
+        const told = two.central.events.findLast(({ type }) => type === "encryptionUpdate") as BleEventOf<"encryptionUpdate">;
+        expect(told.reason).toBe(0x04);
+        guess = 0;
+        await delay(two.air.clock, 10_000); // who guesses is made to wait
+        expect(await pair(two, "central", handles)).toEqual(["1 1 0", "1 1 0"]);
+      }
+    },
+  );
+
+  test("nobody answers: 30 s later the pairing has failed on both sides, and an answer has nothing to answer", async () => {
+    await using two = await openTwo();
+    const { c, p } = await withIo(two, KeyboardOnly, DisplayOnly, true);
+    expect(await pair(two, "central", { c, p })).toEqual(["0 0 0", "0 0 0"]);
+    await expect(two.central.ble.gapPasskey(c, PasskeyAction.Input, 1)).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(two.peripheral.ble.gapPasskey(p, PasskeyAction.Display, 1)).rejects.toMatchObject({ code: "ENOENT" });
+    await settle(two);
+    for (const { types } of [two.central, two.peripheral]) expect(types.filter((type) => type === "encryptionUpdate")).toHaveLength(1);
+  });
+
   test.each(["central", "peripheral"] as const)("numbers that differ end it, as does the %s that says nothing", async (silent) => {
     for (const guess of [4712, undefined]) {
       await using two = await openTwo();
@@ -472,6 +561,100 @@ describe("secrets", () => {
     atPeripheral.log.length = 0;
     expect(await pair(two, "central", await connect(two))).toEqual(["1 0 1", "1 0 1"]);
     expect([...atCentral.log, ...atPeripheral.log].map((entry) => entry.slice(0, 7))).toEqual(["get 2 0", "get 1 0", "get 1 0", "get 2 0"]);
+  });
+
+  /** A peripheral asks for security; what both hear, and what was asked of the central's program. */
+  async function askedFor(two: Two, atCentral: Dictionary): Promise<{ heard: string[]; asked: string[]; types: (readonly string[])[] }> {
+    const handles = await connect(two);
+    atCentral.log.length = 0;
+    for (const instance of [two.central, two.peripheral]) instance.clear();
+    const heard = await pair(two, "peripheral", handles);
+    await settle(two);
+    return {
+      heard,
+      asked: atCentral.log.map((entry) => entry.replace(/ 0\w{13}/, "")),
+      types: [two.central, two.peripheral].map((instance) => instance.types.filter((type) => !type.endsWith("Secret"))),
+    };
+  }
+
+  test("a peripheral asks a central that has the key: it is asked for, and one update each", async () => {
+    await using two = await openTwo();
+    const { atCentral } = await bonded(two);
+    await configure(two, { io: IoCapability.KeyboardDisplay });
+    const { heard, asked, types } = await askedFor(two, atCentral);
+    expect(heard).toEqual(["1 0 1", "1 0 1"]);
+    expect(asked).toEqual(["get 2 0"]);
+    expect(types).toEqual([["encryptionUpdate"], ["encryptionUpdate"]]);
+  });
+
+  test("a peripheral asks a central whose program has forgotten the keys: they are not used, and it pairs", async () => {
+    await using two = await openTwo();
+    const { atCentral } = await bonded(two);
+    const before = new Map(atCentral.values);
+    for (const key of atCentral.of(1, 2)) atCentral.values.delete(key);
+    const { heard, asked, types } = await askedFor(two, atCentral);
+    expect(heard).toEqual(["1 0 1", "1 0 1"]);
+    expect(asked).toEqual(["get 2 0", "set 1", "set 2"]);
+    expect(types).toEqual([["encryptionUpdate"], ["encryptionUpdate"]]);
+    for (const key of atCentral.of(2)) expect(atCentral.values.get(key)).not.toEqual(before.get(key));
+  });
+
+  test("a peripheral asks a central whose program was not there at the start: its key is used, and not replaced", async () => {
+    await using two = await openTwo();
+    const { atCentral } = await bonded(two);
+    const { central } = two;
+    await central.ble.active(false);
+    central.ble.irq(null);
+    await central.ble.active(true);
+    central.listen();
+    const before = new Map(atCentral.values);
+    const { heard, asked } = await askedFor(two, atCentral);
+    expect(heard).toEqual(["1 0 1", "1 0 1"]);
+    expect(asked).toEqual(["get 2 0", "get 1 0"]);
+    expect(atCentral.values).toEqual(before);
+  });
+
+  test.each([
+    ["is slow", (answer: () => IrqResult, wait: () => Promise<void>) => wait().then(answer)],
+    ["refuses", () => Promise.reject(new Error("out of flash"))],
+    ["gives garbage", () => Uint8Array.of(1, 2, 3)],
+  ] as const)("a peripheral asks, and asks again, while the central's program %s: one outcome", async (_, give) => {
+    await using two = await openTwo("central first", { onHandlerError: () => undefined });
+    const { atCentral } = await bonded(two);
+    const { central, peripheral } = two;
+    const handles = await connect(two);
+    for (const instance of [central, peripheral]) instance.clear();
+    let questions = 0;
+    central.handle = (event) => {
+      if (event.type !== "getSecret") return atCentral.answer(event);
+      if (event.secType === 2) questions++;
+      return give(
+        () => atCentral.answer(event) as IrqResult,
+        () => delay(two.air.clock, 500),
+      );
+    };
+    const heard = [central.next("encryptionUpdate"), peripheral.next("encryptionUpdate")];
+    await peripheral.ble.gapPair(handles.p);
+    await expect(peripheral.ble.gapPair(handles.p)).rejects.toMatchObject({ code: "EALREADY" });
+    expect((await Promise.all(heard)).map(flags)).toEqual(["1 0 1", "1 0 1"]);
+    await settle(two);
+    expect(questions).toBe(1);
+    for (const { types } of [central, peripheral]) expect(types.filter((type) => type === "encryptionUpdate")).toHaveLength(1);
+  });
+
+  test("the link ends while the central's program thinks about a key: nothing comes after the end", async () => {
+    await using two = await openTwo();
+    const { atCentral } = await bonded(two);
+    const { central, peripheral } = two;
+    const handles = await connect(two);
+    central.handle = (event) => (event.type === "getSecret" ? delay(two.air.clock, 1000).then(() => atCentral.answer(event)) : undefined);
+    for (const instance of [central, peripheral]) instance.clear();
+    await peripheral.ble.gapPair(handles.p);
+    await central.next("getSecret");
+    await part(two, handles);
+    await settle(two);
+    expect(central.types.filter((type) => !type.endsWith("Secret"))).toEqual(["peripheralDisconnect"]);
+    expect(peripheral.types).toEqual(["encryptionUpdate", "centralDisconnect"]);
   });
 
   test("a store in place of the program's secrets", async () => {

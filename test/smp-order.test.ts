@@ -219,6 +219,109 @@ describe("while the link is being encrypted with the bond", () => {
     }
   });
 
+  describe("a Security Request while the store of the key is asked", () => {
+    /** A central whose store answers when it is told to. */
+    async function asked(known: "before" | "then", mitm = false) {
+      const { central, peripheral } = await bonds();
+      let questions = 0;
+      let answer: (() => void) | undefined;
+      const beforeKey = (): Promise<void> => {
+        questions++;
+        return new Promise((resolve) => (answer = resolve));
+      };
+      const policy = { ioCapability: mitm ? IoCapability.KeyboardDisplay : IoCapability.NoInputNoOutput };
+      const ofCentral = { policy, more: { beforeKey }, ...(known === "before" && { bond: central }) };
+      const ofPeripheral = { bond: peripheral, policy: { allowEqualReplacement: true }, agent: { replaceBond: async () => true } };
+      const link = new SmpLink({ central: ofCentral, peripheral: ofPeripheral, seed: 2 });
+      return { link, central, answer: () => answer?.(), questions: () => questions };
+    }
+
+    test("nothing is answered before; then the key that came meanwhile is used", async () => {
+      const { link, central, answer } = await asked("then");
+      using _ = link;
+      link.deliver("central", fromHex("0b01"));
+      await link.settle();
+      expect(link.codes()).toBe("");
+      link.central.manager.bond = central;
+      answer();
+      await link.settle();
+      expect(link.codes()).toBe("");
+      expect(link.central.security).toMatchObject({ encrypted: true, bonded: true });
+    });
+
+    test("a key that is gone meanwhile is not used: it pairs", async () => {
+      const { link, answer } = await asked("before");
+      using _ = link;
+      link.deliver("central", fromHex("0b01"));
+      link.central.forget();
+      answer();
+      await link.settle();
+      expect(link.codes()).toMatch(/^>01 /);
+      expect(link.central.bonds).toHaveLength(1);
+    });
+
+    test("the last of several counts, and one question is asked", async () => {
+      const { link, answer, questions } = await asked("before", true);
+      using _ = link;
+      for (const request of ["0b01", "0b01", "0b05"]) link.deliver("central", fromHex(request));
+      answer();
+      await link.settle();
+      expect(questions()).toBe(1);
+      expect(link.codes()).toBe(">01 <02 >05"); // with the key first; then protection is asked for, which the other cannot give
+    });
+
+    test("what this side begins meanwhile is not disturbed, nor what it has done", async () => {
+      for (const late of [false, true]) {
+        const { link, answer, questions } = await asked("before");
+        using _ = link;
+        link.deliver("central", fromHex("0b01"));
+        const encrypting = link.central.manager.encrypt();
+        if (!late) answer();
+        await encrypting;
+        answer();
+        await link.settle();
+        expect(link.codes()).toBe("");
+        expect(link.central.securities.filter(({ encrypted }) => encrypted)).toHaveLength(1);
+        link.deliver("central", fromHex("0b01"));
+        expect(questions()).toBe(1); // the link is encrypted: no key is about to be used
+      }
+    });
+
+    test("a pairing that was begun and has ended meanwhile has answered it", async () => {
+      const { link, answer } = await asked("then");
+      using _ = link;
+      link.deliver("central", fromHex("0b01"));
+      await link.central.manager.pair();
+      await link.settle();
+      const codes = link.codes();
+      answer();
+      await link.settle();
+      expect(link.codes()).toBe(codes);
+    });
+
+    test("a link that is lost meanwhile stays silent, and leaves nothing", async () => {
+      const { link, answer } = await asked("before");
+      using _ = link;
+      link.deliver("central", fromHex("0b01"));
+      link.disconnect(0x13);
+      answer();
+      await link.settle();
+      expect(link.codes()).toBe("");
+      expect(link.clock.pending).toEqual([]);
+    });
+
+    test("a peripheral refuses it without a question", async () => {
+      let isAsked = false;
+      const beforeKey = async (): Promise<void> => {
+        isAsked = true;
+      };
+      using link = new SmpLink({ peripheral: { more: { beforeKey } } });
+      link.deliver("peripheral", fromHex("0b01"));
+      await link.settle();
+      expect([isAsked, link.codes()]).toEqual([false, "<05"]);
+    });
+  });
+
   test("the central's own pairing waits, and then needs no question", async () => {
     const { central, peripheral } = await bonds();
     using link = new SmpLink({ central: { bond: central }, peripheral: { bond: peripheral }, seed: 2 });

@@ -189,6 +189,7 @@ export class Connection implements AsyncDisposable {
       ...(policy.agent && { agent: policy.agent }),
       link: { startEncryption: (key, rand, ediv) => this.#procedures.startEncryption(key, rand, ediv) },
       bond: bonds.find(peerAddress),
+      beforeKey: policy.beforeKey && (() => this.#beforeKey()),
       findBond: (identity) => bonds.get(identity),
       findIrkHolder: (peerIrk, identity) => bonds.holderOf(peerIrk, identity),
       isOnAnotherLink: parts.isOnAnotherLink,
@@ -439,9 +440,16 @@ export class Connection implements AsyncDisposable {
     const answer = (): void => {
       if (!this.#ended) this.#procedures.answerLongTermKeyRequest(this.#manager.onLongTermKeyRequest(rand, ediv));
     };
-    const { beforeKey } = this.policy;
-    if (!beforeKey || this.#manager.isPairing) answer();
-    else void (async () => await beforeKey(this))().catch(rethrowLater).then(answer);
+    if (!this.policy.beforeKey || this.#manager.isPairing) answer();
+    else void this.#beforeKey().then(answer);
+  }
+
+  async #beforeKey(): Promise<void> {
+    try {
+      await this.policy.beforeKey?.(this);
+    } catch (error) {
+      rethrowLater(error);
+    }
   }
 
   /** @internal */

@@ -26,10 +26,12 @@ export interface ConnectionPolicy {
   /** Asked for each access of the peer to an own attribute that requires authorization; without it such access is refused. */
   readonly authorize?: ((access: AuthorizationQuestion) => boolean | Promise<boolean>) | undefined;
   /**
-   * Peripheral: called when the central asks to encrypt with a stored key, before it is looked for; may change `device.bonds`, and is waited
-   * for. For stores that others change. @internal
+   * Called when the peer wants a stored key to be used, before it is looked for: as peripheral when the central encrypts, as central on a
+   * Security Request. May change `device.bonds`, and is waited for. For stores that others change. @internal
    */
-  readonly beforeKey?: ((connection: { readonly peerIdentity: Address }) => void | Promise<void>) | undefined;
+  readonly beforeKey?:
+    | ((connection: { readonly peerIdentity: Address; readonly role: "central" | "peripheral" }) => void | Promise<void>)
+    | undefined;
   /**
    * Answer to a peer that asks for other connection parameters. Those outside the permitted ranges are refused in any case. "accept" by
    * default.

@@ -79,7 +79,8 @@ export class Pairing implements LinkPart {
 
   /** How a connection that is made now pairs. */
   get policy(): Pick<ConnectionPolicy, "pairing" | "agent" | "beforeKey"> {
-    const beforeKey = ({ peerIdentity }: { readonly peerIdentity: Address }): Promise<void> => this.#refresh(peerIdentity, "ours");
+    const beforeKey: ConnectionPolicy["beforeKey"] = ({ peerIdentity, role }) =>
+      this.#refresh(peerIdentity, role === "central" ? "peers" : "ours");
     return { pairing: this.#features, agent: this.#agent, ...(this.#secrets && { beforeKey }) };
   }
 

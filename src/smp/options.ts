@@ -58,6 +58,11 @@ export interface SecurityManagerOptions extends SecurityManagerHandlers {
   link: EncryptingLink;
   /** The stored bond of this peer. */
   bond?: Bond | undefined;
+  /**
+   * Central: waited for before a Security Request on a link that is not encrypted is answered; may set `bond`. For stores that others change.
+   * Must settle, and not reject.
+   */
+  beforeKey?: (() => Promise<void>) | undefined;
   /** Counts failures over all links of a device; without it this link counts for itself. */
   attempts?: PairingAttempts | undefined;
 }

@@ -26,6 +26,8 @@ export interface PeerRequestsOptions {
   readonly policy: () => PairingPolicy;
   /** The policy of a Security Request that the peer has not answered yet. */
   readonly requested: () => PairingPolicy | undefined;
+  /** Central: waited for before a Security Request is judged by the keys of the peer. It does not reject. */
+  readonly beforeKey?: (() => Promise<void>) | undefined;
   /** Whether nothing is under way, so that a PDU that was held may still begin something. */
   readonly isIdle: () => boolean;
   readonly send: (pdu: SmpPdu) => void;
@@ -45,6 +47,8 @@ export interface PeerRequestsOptions {
 export class PeerRequests {
   readonly #options: PeerRequestsOptions;
   readonly #held: HeldPdu;
+  /** The Security Request that waits for `beforeKey`: the last one counts. */
+  #asking: { pdu: SmpPdu } | undefined;
 
   constructor(options: PeerRequestsOptions) {
     this.#options = options;
@@ -59,9 +63,10 @@ export class PeerRequests {
         this.#onPairingFailed(pdu.reason);
         return;
       case "PairingRequest":
+        this.#judge(pdu);
+        return;
       case "SecurityRequest":
-        if (this.#options.keyring.isStarting) this.#held.hold(pdu, HOLD_MS);
-        else this.#answer(pdu);
+        this.#prepare(pdu);
         return;
       default:
         this.#options.logger.debug(`${pdu.name} outside a pairing was ignored`);
@@ -81,6 +86,33 @@ export class PeerRequests {
   /** What waits is not looked at any more. */
   drop(): void {
     this.#held.drop();
+    this.#asking = undefined;
+  }
+
+  /** The key that a Security Request may put to use is brought up to date first. */
+  #prepare(pdu: SmpPdu): void {
+    const { role, keyring, keeping, beforeKey } = this.#options;
+    if (this.#asking) {
+      this.#asking.pdu = pdu;
+      return;
+    }
+    if (!beforeKey || role === "peripheral" || keyring.security.encrypted || keyring.isStarting || keeping.isStoring) {
+      this.#judge(pdu);
+      return;
+    }
+    const asking = { pdu };
+    this.#asking = asking;
+    void beforeKey().then(() => {
+      if (this.#asking !== asking) return;
+      this.#asking = undefined;
+      if (this.#options.isIdle()) this.#judge(asking.pdu);
+    });
+  }
+
+  /** What may have overtaken the news that the link is encrypted waits for them. */
+  #judge(pdu: SmpPdu): void {
+    if (this.#options.keyring.isStarting) this.#held.hold(pdu, HOLD_MS);
+    else this.#answer(pdu);
   }
 
   #answer(pdu: SmpPdu): void {

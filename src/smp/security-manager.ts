@@ -90,6 +90,7 @@ export class SecurityManager {
       logger: this.#logger,
       attempts: this.#attempts,
       policy: () => this.#policy,
+      beforeKey: options.beforeKey,
       requested: () => agenda.requested,
       isIdle: () => !(this.#run || this.#isTelling || this.#closed || this.#timedOut),
       report,
