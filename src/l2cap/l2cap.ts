@@ -56,16 +56,16 @@ export class L2capLink {
   readonly #held: HeldPdus;
   readonly #gate: LinkGate;
   readonly #channels: LinkChannelsControl;
-  readonly #clock: Clock;
   #finished = false;
-  /** Who waits for the last of what had arrived. */
-  #rest: { readonly timer: Disposable; readonly act: () => void } | undefined;
+  /** The link is gone, and what had arrived is still being delivered: the time for it. */
+  #leaving: Disposable | undefined;
+  /** Who waits for the last of it. */
+  #onRest: (() => void) | undefined;
 
   constructor(acl: AclLink, { handle, role, clock, logger, listeners, packetLength }: L2capLinkOptions & LinkParts) {
     this.handle = handle;
     this.role = role;
     this.#acl = acl;
-    this.#clock = clock;
     this.#logger = logger;
     this.att = this.#att = new FixedChannel(acl, FixedChannelId.Attribute);
     this.smp = this.#smp = new FixedChannel(acl, FixedChannelId.SecurityManager);
@@ -90,6 +90,7 @@ export class L2capLink {
     acl.onClose = (reason) => {
       this.#held.clear();
       if (!this.#gate.hasWaiting || isOwn(reason)) this.#finish(reason);
+      else this.#leaving = clock.setTimer(REST_MS, "what had arrived on a link that is gone", () => this.#leave(reason));
     };
   }
 
@@ -142,12 +143,8 @@ export class L2capLink {
    * is paused. Who keeps it paused has 30 s; then the rest is dropped. Where this side ended the link nothing is waited for.
    */
   afterRest(act: () => void): void {
-    if (!this.#gate.hasWaiting) {
-      act();
-      return;
-    }
-    const timer = this.#clock.setTimer(REST_MS, "what had arrived on a link that is gone", () => this.#takeRest()?.act());
-    this.#rest = { timer, act };
+    if (this.#leaving) this.#onRest = act;
+    else act();
   }
 
   /** Ends all channels with `reason`; the connection itself is ended by HCI Disconnect. A disconnection closes by itself. */
@@ -159,7 +156,9 @@ export class L2capLink {
   #finish(reason: BleError): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.#takeRest();
+    this.#leaving?.[Symbol.dispose]();
+    this.#leaving = undefined;
+    this.#onRest = undefined;
     this.#gate.close();
     for (const channel of [this.#att, this.#smp, this.#signals]) callOut(() => channel.close(reason));
     this.#channels.close(reason);
@@ -167,14 +166,15 @@ export class L2capLink {
 
   #onGateChange(): void {
     this.#route();
-    if (!this.#gate.hasWaiting) this.#takeRest()?.act();
+    if (this.#leaving && !this.#gate.hasWaiting) this.#leave(this.ended!);
   }
 
-  #takeRest(): { readonly act: () => void } | undefined {
-    const rest = this.#rest;
-    this.#rest = undefined;
-    rest?.timer[Symbol.dispose]();
-    return rest;
+  /** All that had arrived is delivered, or its time is over. */
+  #leave(reason: BleError): void {
+    const onRest = this.#onRest;
+    this.#onRest = undefined;
+    onRest?.();
+    this.#finish(reason);
   }
 
   /** Sets where PDUs go from here, so that one asks whether it has to wait only while some may have to. */

@@ -230,6 +230,21 @@ test("who never ends a pause keeps the end of a link back for 30 s, and the rest
   expect(clock.pending).toEqual([]);
 });
 
+test.each([
+  ["when the last of it is delivered", 0, ["att 01", "ERR_DISCONNECTED"]],
+  ["after 30 s", 30_000, ["ERR_DISCONNECTED"]],
+] as const)("the channels of a link that nobody looks after end by themselves, %s", async (_name, pauseMs, expected) => {
+  const { link, got, receive, controller, clock } = await open();
+  link.att.onClose = ({ code }) => void got.push(code);
+  const pause = link.pause();
+  receive(4, "01");
+  controller.send(disconnected(0x13));
+  await clock.advance(pauseMs);
+  pause[Symbol.dispose]();
+  expect(got).toEqual(expected);
+  expect(clock.pending).toEqual([]);
+});
+
 test.each<[string, (opened: Awaited<ReturnType<typeof open>>) => void]>([
   ["this side ends the link", ({ controller }) => controller.send(disconnected(0x16))],
   ["the controller is taken away", ({ hci }) => hci.acl.close(new DisconnectedError(0x16))],
