@@ -146,7 +146,7 @@ test("pairing keeps a bond that later commands use, and that is shown and remove
     err: `jelling: the device wants to be paired with for this: jelling pair ${ECHO_ADDRESS}, or --pair\n`,
   });
   const paired = await run(`pair ${ECHO_ADDRESS} --json`);
-  expect(paired.status).toBe(0);
+  expect(paired.status, paired.err).toBe(0);
   expect(objects(paired.out)[0]).toMatchObject({
     event: "paired",
     method: "just-works",
