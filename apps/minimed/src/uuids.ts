@@ -13,6 +13,8 @@ export const ServiceUuid = Object.freeze({
   DeviceInformation: Uuid.from(0x180a),
   Battery: Uuid.from(0x180f),
   ContinuousGlucoseMonitoring: Uuid.from(0x181f),
+  /** The pump's own; it has not that of the SIG. */
+  InsulinDelivery: vendorUuid(0x0100),
   /** On the SIG base, its characteristic on the vendor's. */
   Sake: Uuid.from(0xfe82),
   /** What a pump looks for in a phone; a phone with the standard service alone is refused. */
@@ -43,5 +45,15 @@ export const CharacteristicUuid = Object.freeze({
   CgmSessionStartTime: Uuid.from(0x2aaa),
   CgmSessionRunTime: Uuid.from(0x2aab),
   CgmSpecificOpsControlPoint: Uuid.from(0x2aac),
+  IddStatusChanged: vendorUuid(0x0101),
+  IddStatus: vendorUuid(0x0102),
+  IddAnnunciationStatus: vendorUuid(0x0103),
+  IddFeatures: vendorUuid(0x0104),
+  IddStatusReaderControlPoint: vendorUuid(0x0105),
+  IddCommandControlPoint: vendorUuid(0x0106),
+  IddCommandData: vendorUuid(0x0107),
+  IddHistoryData: vendorUuid(0x0108),
+  /** Of the glucose sensor's transmitter. */
+  TransmitterBatteryLevel: vendorUuid(0x0400),
   SakePort: vendorUuid(0xfe82),
 });

@@ -6,11 +6,12 @@ import type { HandleValue } from "jelling/gatt";
 import { attRequest } from "../att-request.ts";
 import { PumpDataError } from "../data/error.ts";
 import { PumpError } from "../error.ts";
+import { decodeIddStatusChanged, type IddStatusChanged } from "../idd/status-changed.ts";
 import { SakeFrameError, type SakeSession } from "../sake/session.ts";
 import { ControlPoint } from "./control-point.ts";
 import { PumpHandles, type PumpPlace, type PumpValueName } from "./pump-handles.ts";
 import { PumpWriter } from "./pump-writer.ts";
-import { type ControlPointName, RequestEncoder, SUBSCRIBED_NAMES } from "./requests.ts";
+import { type ControlPointName, PERMITTED_WRITES, RequestEncoder, SUBSCRIBED_NAMES, type SubscribedName } from "./requests.ts";
 import type { WriteGate } from "./write-gate.ts";
 
 /** Between the handshake and the first request, as the pump likes it. */
@@ -55,6 +56,12 @@ export class PumpChannel {
   #ended: PumpError | undefined;
   /** Takes a CGM Measurement, decrypted, while its packet is handled. Set once. */
   onMeasurement: ((plaintext: Uint8Array) => void) | undefined;
+  /** A fragment of a history record, decrypted. */
+  onHistoryData: ((plaintext: Uint8Array) => void) | undefined;
+  /** What the command control point was asked for, decrypted. */
+  onCommandData: ((plaintext: Uint8Array) => void) | undefined;
+  /** What the pump says has changed. It is silent from then on until that is reset. */
+  onStatusChanged: ((changed: IddStatusChanged) => void) | undefined;
 
   constructor({ connection, sake, gate, clock, logger, hangUp }: PumpChannelOptions) {
     this.identity = connection.peerIdentity;
@@ -75,6 +82,9 @@ export class PumpChannel {
     this.#controlPoints = {
       cgmRecordAccess: controlPoint("cgmRecordAccess", "CGM record access"),
       cgmSpecificOps: controlPoint("cgmSpecificOps", "CGM specific ops"),
+      iddStatusReader: controlPoint("iddStatusReader", "status reader"),
+      iddCommand: controlPoint("iddCommand", "command"),
+      iddRecordAccess: controlPoint("iddRecordAccess", "history record access"),
     };
     sake.onFramesLost = (count) => logger.warn(`${count} frames of the pump were lost`);
     this.#listeners.push(connection.gatt.onValue((value) => this.#onValue(value)));
@@ -242,26 +252,56 @@ export class PumpChannel {
       this.fail(new StateError("the pump says that its services changed"));
       return;
     }
-    const is = (name: PumpValueName): boolean => handles.has(name) && handles.of(name).value === handle;
-    if (is("cgmRecordAccess")) {
-      this.#controlPoints.cgmRecordAccess.receive(value);
+    const name = handles.senderAt(handle);
+    if (!name) return;
+    if (!PERMITTED_WRITES[name].encrypted && isControlPoint(name)) {
+      this.#controlPoints[name].receive(value);
       return;
     }
-    const isMeasurement = is("cgmMeasurement");
-    if (!isMeasurement && !is("cgmSpecificOps")) return;
     let plaintext: Uint8Array;
     try {
       plaintext = this.#sake.decrypt(value);
     } catch (error) {
       if (!(error instanceof SakeFrameError)) throw error;
-      this.logger.warn(() => `${isMeasurement ? "measurement" : "indication"} of ${value.length} octets: ${error.message}`);
+      this.logger.warn(() => `${indication ? "indication" : "notification"} of ${name}, ${value.length} octets: ${error.message}`);
       if (error.final) this.fail(error);
       return;
     }
-    if (!isMeasurement) this.#controlPoints.cgmSpecificOps.receive(plaintext);
-    else if (this.onMeasurement) {
-      this.#controlPoints.cgmRecordAccess.progress();
-      this.onMeasurement(plaintext);
+    this.#onSent(name, plaintext);
+  }
+
+  /** What the pump sends, decrypted. Data of a transfer are progress of the control point that was asked for them. */
+  #onSent(name: SubscribedName, plaintext: Uint8Array): void {
+    switch (name) {
+      case "cgmMeasurement":
+        if (!this.onMeasurement) return;
+        this.#controlPoints.cgmRecordAccess.progress();
+        this.onMeasurement(plaintext);
+        return;
+      case "iddHistoryData":
+        this.#controlPoints.iddRecordAccess.progress();
+        this.onHistoryData?.(plaintext);
+        return;
+      case "iddCommandData":
+        this.#controlPoints.iddCommand.progress();
+        this.onCommandData?.(plaintext);
+        return;
+      case "iddStatusChanged":
+        this.#onStatusChanged(plaintext);
+        return;
+      default:
+        this.#controlPoints[name].receive(plaintext);
+    }
+  }
+
+  #onStatusChanged(plaintext: Uint8Array): void {
+    try {
+      const changed = decodeIddStatusChanged(plaintext, { e2e: false });
+      this.#encoder.onPushed(changed.bits);
+      this.onStatusChanged?.(changed);
+    } catch (error) {
+      if (!(error instanceof PumpDataError)) throw error;
+      this.logger.warn(() => `what the pump pushed was dropped: ${error.message}`);
     }
   }
 
@@ -309,4 +349,8 @@ export class PumpChannel {
     for (const controlPoint of Object.values(this.#controlPoints)) controlPoint.fail(ended);
     this.#events.emit("ended", ended);
   }
+}
+
+function isControlPoint(name: SubscribedName): name is ControlPointName {
+  return Object.keys(PERMITTED_WRITES[name].requests).length > 0;
 }

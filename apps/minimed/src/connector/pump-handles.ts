@@ -3,7 +3,7 @@ import type { Uuid } from "jelling/core";
 import type { GattClient, RemoteService } from "jelling/gatt";
 import { PumpError } from "../error.ts";
 import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
-import { PERMITTED_WRITES, type SubscribedName } from "./requests.ts";
+import { PERMITTED_WRITES, SUBSCRIBED_NAMES, type SubscribedName } from "./requests.ts";
 
 /** What is read from a pump, by service and type: one type occurs in several of its services with different meanings. */
 const VALUES = {
@@ -21,6 +21,17 @@ const VALUES = {
   cgmSessionRunTime: [ServiceUuid.ContinuousGlucoseMonitoring, CharacteristicUuid.CgmSessionRunTime],
   cgmRecordAccess: [ServiceUuid.ContinuousGlucoseMonitoring, CharacteristicUuid.RecordAccessControlPoint],
   cgmSpecificOps: [ServiceUuid.ContinuousGlucoseMonitoring, CharacteristicUuid.CgmSpecificOpsControlPoint],
+  cgmStatus: [ServiceUuid.ContinuousGlucoseMonitoring, CharacteristicUuid.CgmStatus],
+  iddFeatures: [ServiceUuid.InsulinDelivery, CharacteristicUuid.IddFeatures],
+  iddStatus: [ServiceUuid.InsulinDelivery, CharacteristicUuid.IddStatus],
+  iddAnnunciationStatus: [ServiceUuid.InsulinDelivery, CharacteristicUuid.IddAnnunciationStatus],
+  iddStatusReader: [ServiceUuid.InsulinDelivery, CharacteristicUuid.IddStatusReaderControlPoint],
+  iddCommand: [ServiceUuid.InsulinDelivery, CharacteristicUuid.IddCommandControlPoint],
+  iddCommandData: [ServiceUuid.InsulinDelivery, CharacteristicUuid.IddCommandData],
+  iddRecordAccess: [ServiceUuid.InsulinDelivery, CharacteristicUuid.RecordAccessControlPoint],
+  iddHistoryData: [ServiceUuid.InsulinDelivery, CharacteristicUuid.IddHistoryData],
+  iddStatusChanged: [ServiceUuid.InsulinDelivery, CharacteristicUuid.IddStatusChanged],
+  transmitterBattery: [ServiceUuid.InsulinDelivery, CharacteristicUuid.TransmitterBatteryLevel],
 } as const satisfies Record<string, readonly [service: Uuid, characteristic: Uuid]>;
 export type PumpValueName = keyof typeof VALUES;
 
@@ -71,6 +82,11 @@ export class PumpHandles {
       });
     }
     return new PumpHandles(services, places);
+  }
+
+  /** What sends from this value handle; `undefined` for what is not subscribed to. */
+  senderAt(handle: number): SubscribedName | undefined {
+    return SUBSCRIBED_NAMES.find((name) => this.#places.get(name)?.value === handle);
   }
 
   has(name: PumpValueName): boolean {

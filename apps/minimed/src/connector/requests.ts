@@ -2,17 +2,27 @@ import type { Logger, Uuid } from "jelling/core";
 import { FILTER_TIME_OFFSET, RecordAccessOpcode, RecordAccessOperator } from "../cgm/record-access.ts";
 import { SpecificOpsOpcode } from "../cgm/specific-ops.ts";
 import { appendE2eCrc } from "../data/e2e-crc.ts";
+import { PumpDataError } from "../data/error.ts";
 import { PumpError } from "../error.ts";
+import { HistoryAccessOpcode, HistoryFilter, HistoryOperator } from "../history/record-access.ts";
+import { CommandReadOpcode, SettingsType } from "../idd/command-reads.ts";
+import { decodeIddStatusChanged } from "../idd/status-changed.ts";
+import { COUNTER_SELECTIONS, COUNTER_TYPES, StatusReaderOpcode } from "../idd/status-reader.ts";
 import type { SakeSession } from "../sake/session.ts";
 import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
 
 /** The control points of the pump that we write, by the names used here. */
-export type ControlPointName = "cgmRecordAccess" | "cgmSpecificOps";
+export type ControlPointName = "cgmRecordAccess" | "cgmSpecificOps" | "iddStatusReader" | "iddCommand" | "iddRecordAccess";
 /** The characteristics whose Client Characteristic Configuration we write. */
-export type SubscribedName = ControlPointName | "cgmMeasurement";
+export type SubscribedName = ControlPointName | "cgmMeasurement" | "iddHistoryData" | "iddCommandData" | "iddStatusChanged";
 
+/** What a session knows that a request may depend on. */
+interface SessionFacts {
+  /** Bits of IDD Status Changed that the pump has pushed and nobody has reset. */
+  readonly pushed: ReadonlySet<number>;
+}
 /** What may follow an operation code. */
-type OperandCheck = (operand: Uint8Array) => boolean;
+type OperandCheck = (operand: Uint8Array, facts: SessionFacts) => boolean;
 
 const nothing: OperandCheck = (operand) => operand.length === 0;
 const octets =
@@ -28,6 +38,33 @@ const records: OperandCheck = ([operator, filter, ...offsets]) => {
   return operator === Range && offsets.length === 4;
 };
 
+const anyOf =
+  (...choices: readonly (readonly number[])[]): OperandCheck =>
+  (operand) =>
+    choices.some((choice) => choice.length === operand.length && choice.every((octet, i) => octet === operand[i]));
+/** Identifier of a bolus, and which of its amounts. */
+const bolus: OperandCheck = (operand) => operand.length === 3 && [0x0f, 0x33, 0x3c].includes(operand[2]!);
+const counter: OperandCheck = (operand) =>
+  operand.length === 2 && Object.hasOwn(COUNTER_TYPES, operand[0]!) && Object.hasOwn(COUNTER_SELECTIONS, operand[1]!);
+/** Only what the pump has pushed is reset: bits that nobody has seen would be lost. */
+const pushedBits: OperandCheck = (operand, { pushed }) => {
+  try {
+    const { bits } = decodeIddStatusChanged(operand, { e2e: false });
+    return bits.length > 0 && bits.every((bit) => pushed.has(bit));
+  } catch (error) {
+    if (error instanceof PumpDataError) return false;
+    throw error;
+  }
+};
+/** Operator and filter, and the numbers of a range. */
+const historyRecords: OperandCheck = ([operator, filter, ...numbers]) => {
+  const { All, First, Last, GreaterOrEqual, LessOrEqual, Range } = HistoryOperator;
+  if (!(Object.values(HistoryFilter) as unknown[]).includes(filter)) return false;
+  if (operator === All || operator === First || operator === Last) return numbers.length === 0;
+  if (operator === GreaterOrEqual || operator === LessOrEqual) return numbers.length === 4;
+  return operator === Range && numbers.length === 8;
+};
+
 /** What may be written to one characteristic and to its configuration. */
 interface PermittedWrites {
   /** Both types must be found at the handles when the write is made: one characteristic type occurs in several services of the pump. */
@@ -35,6 +72,8 @@ interface PermittedWrites {
   readonly characteristic: Uuid;
   readonly subscription: "notify" | "indicate";
   readonly encrypted: boolean;
+  /** Width of its operation codes, least significant octet first. */
+  readonly opcodeOctets: 1 | 2;
   readonly requests: Readonly<Record<number, OperandCheck>>;
 }
 
@@ -48,6 +87,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     characteristic: CharacteristicUuid.CgmMeasurement,
     subscription: "notify",
     encrypted: false,
+    opcodeOctets: 1,
     requests: Object.freeze({}),
   }),
   cgmRecordAccess: Object.freeze({
@@ -55,6 +95,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     characteristic: CharacteristicUuid.RecordAccessControlPoint,
     subscription: "indicate",
     encrypted: false,
+    opcodeOctets: 1,
     requests: Object.freeze({
       [RecordAccessOpcode.Report]: records,
       [RecordAccessOpcode.Abort]: (operand: Uint8Array) => operand.length === 1 && operand[0] === RecordAccessOperator.Null,
@@ -66,6 +107,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     characteristic: CharacteristicUuid.CgmSpecificOpsControlPoint,
     subscription: "indicate",
     encrypted: true,
+    opcodeOctets: 1,
     requests: Object.freeze({
       [SpecificOpsOpcode.GetCommunicationInterval]: nothing,
       [SpecificOpsOpcode.GetCalibrationValue]: octets(2),
@@ -81,8 +123,90 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
       [SpecificOpsOpcode.GetSensorDetails]: nothing,
     }),
   }),
+  iddStatusReader: Object.freeze({
+    service: ServiceUuid.InsulinDelivery,
+    characteristic: CharacteristicUuid.IddStatusReaderControlPoint,
+    subscription: "indicate",
+    encrypted: true,
+    opcodeOctets: 2,
+    requests: Object.freeze({
+      [StatusReaderOpcode.ResetStatus]: pushedBits,
+      [StatusReaderOpcode.GetActiveBolusIds]: nothing,
+      [StatusReaderOpcode.GetActiveBolusDelivery]: bolus,
+      [StatusReaderOpcode.GetActiveBasalRateDelivery]: nothing,
+      [StatusReaderOpcode.GetTotalDailyInsulin]: nothing,
+      [StatusReaderOpcode.GetCounter]: counter,
+      [StatusReaderOpcode.GetDeliveredInsulin]: nothing,
+      [StatusReaderOpcode.GetInsulinOnBoard]: nothing,
+      [StatusReaderOpcode.GetTherapyAlgorithmStates]: nothing,
+      [StatusReaderOpcode.GetDisplayFormat]: nothing,
+      [StatusReaderOpcode.GetTimeInRange]: nothing,
+      [StatusReaderOpcode.GetSensorWarmUpRemaining]: nothing,
+      [StatusReaderOpcode.GetCalibrationIcon]: nothing,
+      [StatusReaderOpcode.GetEarlyCalibrationTime]: nothing,
+    }),
+  }),
+  // Two of its many operation codes read. The others set, start, stop or cancel therapy: they have no name in this program.
+  iddCommand: Object.freeze({
+    service: ServiceUuid.InsulinDelivery,
+    characteristic: CharacteristicUuid.IddCommandControlPoint,
+    subscription: "indicate",
+    encrypted: true,
+    opcodeOctets: 2,
+    requests: Object.freeze({
+      [CommandReadOpcode.GetHighLowSettings]: anyOf([SettingsType.Low], [SettingsType.High]),
+      [CommandReadOpcode.GetMaximumBolus]: nothing,
+    }),
+  }),
+  iddRecordAccess: Object.freeze({
+    service: ServiceUuid.InsulinDelivery,
+    characteristic: CharacteristicUuid.RecordAccessControlPoint,
+    subscription: "indicate",
+    encrypted: false,
+    opcodeOctets: 1,
+    requests: Object.freeze({
+      [HistoryAccessOpcode.Report]: historyRecords,
+      [HistoryAccessOpcode.Abort]: anyOf([HistoryOperator.Null]),
+      [HistoryAccessOpcode.Count]: historyRecords,
+    }),
+  }),
+  iddHistoryData: Object.freeze({
+    service: ServiceUuid.InsulinDelivery,
+    characteristic: CharacteristicUuid.IddHistoryData,
+    subscription: "notify",
+    encrypted: true,
+    opcodeOctets: 1,
+    requests: Object.freeze({}),
+  }),
+  iddCommandData: Object.freeze({
+    service: ServiceUuid.InsulinDelivery,
+    characteristic: CharacteristicUuid.IddCommandData,
+    subscription: "notify",
+    encrypted: true,
+    opcodeOctets: 1,
+    requests: Object.freeze({}),
+  }),
+  iddStatusChanged: Object.freeze({
+    service: ServiceUuid.InsulinDelivery,
+    characteristic: CharacteristicUuid.IddStatusChanged,
+    subscription: "indicate",
+    encrypted: true,
+    opcodeOctets: 1,
+    requests: Object.freeze({}),
+  }),
 });
-export const SUBSCRIBED_NAMES: readonly SubscribedName[] = Object.freeze(["cgmMeasurement", "cgmRecordAccess", "cgmSpecificOps"] as const);
+/** In the order in which they are subscribed to: the last one sends as soon as it is. */
+export const SUBSCRIBED_NAMES: readonly SubscribedName[] = Object.freeze([
+  "cgmMeasurement",
+  "cgmRecordAccess",
+  "cgmSpecificOps",
+  "iddStatusReader",
+  "iddRecordAccess",
+  "iddHistoryData",
+  "iddCommand",
+  "iddCommandData",
+  "iddStatusChanged",
+] as const);
 
 const making = Symbol("only the table makes writes");
 
@@ -131,10 +255,16 @@ export class PumpWrite {
 export class RequestEncoder {
   readonly #session: SakeSession;
   readonly #logger: Logger;
+  readonly #pushed = new Set<number>();
 
   constructor(session: SakeSession, logger: Logger) {
     this.#session = session;
     this.#logger = logger;
+  }
+
+  /** The pump has pushed these bits of IDD Status Changed: they may be reset, once. */
+  onPushed(bits: readonly number[]): void {
+    for (const bit of bits) this.#pushed.add(bit);
   }
 
   /**
@@ -144,12 +274,14 @@ export class RequestEncoder {
   encode(name: ControlPointName, opcode: number, operand: Uint8Array, { e2eCrc }: { e2eCrc: boolean }): PumpWrite {
     const permitted = Object.hasOwn(PERMITTED_WRITES, name) ? PERMITTED_WRITES[name] : undefined;
     const text = requestText(name, opcode);
-    if (!permitted || !Object.hasOwn(permitted.requests, opcode) || !permitted.requests[opcode]!(operand))
+    if (!permitted || !Object.hasOwn(permitted.requests, opcode) || !permitted.requests[opcode]!(operand, { pushed: this.#pushed }))
       throw new PumpError("ERR_PUMP_FORBIDDEN", `The request ${text} with ${operand.length} octets is not one this program may send.`);
     this.#throwIfClosed();
     this.#logger.info(`request ${text}`);
-    const content = Uint8Array.of(opcode, ...operand);
-    const { encrypted } = permitted;
+    const { encrypted, opcodeOctets } = permitted;
+    if (name === "iddStatusReader" && opcode === StatusReaderOpcode.ResetStatus)
+      for (const bit of decodeIddStatusChanged(operand, { e2e: false }).bits) this.#pushed.delete(bit);
+    const content = Uint8Array.of(...[opcode & 0xff, opcode >> 8].slice(0, opcodeOctets), ...operand);
     return new PumpWrite(making, {
       name,
       opcode,
