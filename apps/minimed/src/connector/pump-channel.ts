@@ -152,6 +152,11 @@ export class PumpChannel {
     return await pending.promise;
   }
 
+  /** Whether the pump has declared it. */
+  has(name: PumpValueName): boolean {
+    return this.#handles?.has(name) ?? false;
+  }
+
   // --- reading, within an operation ---------------------------------------------------------------------------------------------
 
   async readPlain(name: PumpValueName): Promise<Uint8Array> {
