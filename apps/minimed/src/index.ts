@@ -8,6 +8,7 @@ export {
   reconnectAdvertisement,
 } from "./connector/advertising.ts";
 export { redactPumpCapture } from "./connector/capture.ts";
+export type { BolusUnderWay } from "./connector/delivery-reader.ts";
 export { describePumpEvent, type PumpEvent, type PumpMode } from "./connector/events.ts";
 export { DEFAULT_MOBILE_NAME, type PumpConnectorOptions } from "./connector/options.ts";
 export type { PhoneInformation } from "./connector/phone-database.ts";
@@ -44,6 +45,7 @@ export {
   rangeOperand,
   recordsOperand,
 } from "./history/record-access.ts";
+export type { HistoryBounds, HistoryPage, HistoryRange, HistorySource, ReceivedRecord } from "./history/source.ts";
 export { type HistoryTime, HistoryTimeline } from "./history/timeline.ts";
 export { type AnnunciationStatus, decodeAnnunciationStatus } from "./idd/annunciation-status.ts";
 export { CommandReadOpcode, type CommandReadResponse, decodeCommandRead, type HighLowSettings, SettingsType } from "./idd/command-reads.ts";
@@ -62,6 +64,7 @@ export {
   type TherapyAlgorithmStates,
   type TimeInRange,
 } from "./idd/status-reader.ts";
+export type { PumpLinkState, PumpState, PumpValueName, PumpValues, Told } from "./live/state.ts";
 export {
   buildKeyDatabase,
   KeyDatabaseError,
@@ -79,3 +82,23 @@ export {
 } from "./sake/index.ts";
 export { type InventedKeys, inventKeys } from "./simulator/keys.ts";
 export { SimulatedPump, type SimulatedPumpEvent, type SimulatedPumpOptions } from "./simulator/simulated-pump.ts";
+export { NO_GLUCOSE_CAUSES, type NoGlucoseCause } from "./store/causes.ts";
+export type {
+  AlertEvent,
+  BasalChange,
+  BloodGlucose,
+  BolusEvent,
+  ClockChange,
+  EventTime,
+  GlucosePoint,
+  LoopTransitionEvent,
+  MealEvent,
+  MicroBolus,
+  RecordRef,
+  SensorStart,
+  SequenceGap,
+  StatusPoint,
+  Suspension,
+  TherapyView,
+  TimeRange,
+} from "./store/view.ts";
