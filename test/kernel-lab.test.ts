@@ -36,7 +36,7 @@ function run(program: string, args: string[]): Promise<Outcome> {
 
 const runInLab = (...args: string[]): Promise<Outcome> => run(process.execPath, ["lab/run.mjs", ...args]);
 
-/** Once more where the emulated kernel crashed (125), which it does now and then whatever runs on it; a failure of the command is final. */
+/** Once more where the emulated kernel or the emulator of controllers crashed (125), which they do now and then; a failure of the command is final. */
 async function runInSoundLab(...args: string[]): Promise<Outcome> {
   const outcome = await runInLab(...args);
   return outcome.status === 125 ? await runInLab(...args) : outcome;

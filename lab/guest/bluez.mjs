@@ -65,6 +65,9 @@ export async function scope(body) {
   return /** @type {T} */ (result);
 }
 
+/** The emulator ended by itself: a failure of the lab, not of what uses it. */
+export class EmulatorCrash extends Error {}
+
 /** A program in the background whose output can be waited for. */
 export class Program {
   /** @type {import("node:child_process").ChildProcessWithoutNullStreams} */
@@ -74,6 +77,7 @@ export class Program {
   #read = 0;
   /** @type {number | undefined} */
   #status;
+  #signal = "";
 
   /**
    * @param {string} command
@@ -101,12 +105,18 @@ export class Program {
     this.#process.once("error", (error) => reader()(`${error.message}\n`));
     this.#process.once("close", (code, signal) => {
       this.#status = code ?? (signal === null ? 1 : 128);
+      this.#signal = signal ?? "";
     });
   }
 
   /** Everything it has said so far, without colours. */
   get output() {
     return this.#output;
+  }
+
+  /** How it ended, in words; undefined while it runs. */
+  get end() {
+    return this.#status === undefined ? undefined : this.#signal || `status ${this.#status}`;
   }
 
   /** @param {NodeJS.Signals} signal */
@@ -177,7 +187,8 @@ export class Program {
 }
 
 /**
- * Starts the emulator with two linked controllers, hci0 and hci1; they are gone once the result is disposed of.
+ * Starts the emulator with two linked controllers, hci0 and hci1; they are gone once the result is disposed of, which throws `EmulatorCrash`
+ * where the emulator has ended before.
  *
  * @param {{ leOnly?: boolean }} [options] leOnly: without BR/EDR and without the extended commands, so that the kernel scans with the legacy
  *   ones. The emulator hands a legacy advertisement to an extended scanner only in the moment in which advertising is enabled.
@@ -187,8 +198,12 @@ export async function startEmulator({ leOnly = false } = {}) {
   const emulator = new Program("btvirt", [...(leOnly ? ["-L"] : []), "-l2"]);
   await adapterPresent(0);
   await adapterPresent(1);
+  let disposed = false;
   return {
     [Symbol.asyncDispose]: async () => {
+      if (disposed) return;
+      disposed = true;
+      if (emulator.end !== undefined) throw new EmulatorCrash(`btvirt ended by itself: ${emulator.end}`);
       await emulator[Symbol.asyncDispose]();
       await until("the end of hci0 and hci1", () => ![0, 1].some((index) => existsSync(`/sys/class/bluetooth/hci${index}`)));
     },

@@ -4,10 +4,12 @@ import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCaptureFile } from "jelling/node";
-import { forgetBonds, scope } from "./bluez.mjs";
+import { EmulatorCrash, forgetBonds, scope } from "./bluez.mjs";
 
 // A limit for what hangs: a loaded machine takes its time, and starting a program takes the emulated one some seconds.
 const stepLimitMs = 180_000;
+/** Exit status where the lab itself failed, as lab/run.mjs has it. */
+const LAB_FAILED = 125;
 /** Time for sockets, workers and timers to be gone after the last step. */
 const graceMs = 5_000;
 
@@ -29,7 +31,8 @@ export function anotherComes() {
 
 /**
  * Runs a scenario on a BlueZ that remembers nothing. The exit status of the process is 0 only when every step of every scenario has been taken
- * and the process ends by itself, so nothing is left running.
+ * and the process ends by itself, so nothing is left running;
+ * it is 125 where nothing went wrong but scenarios whose emulator crashed.
  *
  * @param {string} name also the beginning of its captures' names
  * @param {(scenario: Scenario) => Promise<void>} body
@@ -40,9 +43,10 @@ export async function runScenario(name, body) {
   mkdirSync(folder, { recursive: true });
   const capturePath = (/** @type {string} */ who) => join(folder, `${name}-${who}.btsnoop`);
   const started = performance.now();
-  const fail = (/** @type {string} */ why) => {
+  const fail = (/** @type {string} */ why, status = 1) => {
     process.stdout.write(`not ok ${name}: ${why}\n`);
-    process.exitCode = 1;
+    // What failed by itself is not made good by the lab's failing as well.
+    if (process.exitCode !== 1) process.exitCode = status;
   };
   try {
     await forgetBonds();
@@ -55,7 +59,11 @@ export async function runScenario(name, body) {
     });
     process.stdout.write(`ok ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)\n`);
   } catch (error) {
-    fail(error instanceof Error ? `${error.stack}` : String(error));
+    const errors = error instanceof AggregateError ? error.errors : [error];
+    fail(
+      errors.map((each) => (each instanceof Error ? `${each.stack}` : String(each))).join("\nand then "),
+      errors.some((each) => each instanceof EmulatorCrash) ? LAB_FAILED : 1,
+    );
   }
   grace = setTimeout(() => {
     fail(`left running: ${process.getActiveResourcesInfo().join(", ")}`);
