@@ -64,7 +64,7 @@ export {
   type TherapyAlgorithmStates,
   type TimeInRange,
 } from "./idd/status-reader.ts";
-export type { PumpLinkState, PumpState, PumpValueName, PumpValues, Told } from "./live/state.ts";
+export type { PumpLinkState, PumpState, PumpValueName, PumpValues, Told, WallClock } from "./live/state.ts";
 export {
   buildKeyDatabase,
   KeyDatabaseError,

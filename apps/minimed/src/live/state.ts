@@ -51,8 +51,19 @@ export type PumpLinkState =
   | { readonly kind: "ready"; readonly sinceMs: number }
   | { readonly kind: "ended"; readonly sinceMs: number; readonly reason: string };
 
+/**
+ * Milliseconds since 1970 (UTC), as `Date.now` tells them; in tests those of a simulated world. Unlike a `Clock` it may jump: what is kept or sent
+ * is dated by it, and nothing is timed by it.
+ */
+export type WallClock = () => number;
+
 /** What is known of a pump at one moment. Immutable: every change makes another. */
 export interface PumpState {
+  /**
+   * To be added to any time in here for milliseconds since 1970 (UTC). Measured for every state: the system's clock is set now and then, and
+   * the other one may stand still while the computer sleeps.
+   */
+  readonly epochMs: number;
   readonly link: PumpLinkState;
   /** When anything came from the pump for the last time. */
   readonly heardAtMs: number | undefined;
