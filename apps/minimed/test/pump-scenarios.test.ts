@@ -29,7 +29,7 @@ describe("coming back", () => {
       "resolvable",
       true,
     ]);
-    expect(scenario.of("services").map(({ count }) => count)).toEqual([5, 5, 5]); // asked for at every connection
+    expect(scenario.of("services").map(({ count }) => count)).toEqual([6, 6, 6]); // asked for at every connection
   });
 
   test("it is found within a minute or two at our intervals, and practically never at one second", async () => {

@@ -31,6 +31,7 @@ export const RecordAccessCode = Object.freeze({
   OperatorNotSupported: 4,
   InvalidOperand: 5,
   NoRecordsFound: 6,
+  NotCompleted: 8,
   OperandNotSupported: 9,
 });
 export type RecordAccessResult = (typeof RESPONSE_CODES)[keyof typeof RESPONSE_CODES] | `code_0x${string}`;

@@ -1,5 +1,6 @@
 import { Reader } from "jelling/bytes";
 import { encodeCgmMeasurement } from "../cgm/measurement.ts";
+import type { CgmOctets } from "../cgm/octets.ts";
 import { FILTER_TIME_OFFSET, RecordAccessOperator } from "../cgm/record-access.ts";
 import { addSeconds, type LocalDateTime, secondsBetween } from "../data/date-time.ts";
 import { HIGHEST_DISPLAYED_MGDL, LOWEST_DISPLAYED_MGDL } from "../data/glucose.ts";
@@ -9,6 +10,10 @@ export const READING_INTERVAL_MIN = 5;
 /** Seven days and the warm-up. */
 const RUN_TIME_HOURS = 170;
 const WARM_UP_MIN = 120;
+/** The alert levels of the pump's user. */
+const LOW_MGDL = 70;
+const HIGH_MGDL = 250;
+const Warning = Object.freeze({ BelowPatientLow: 1, AbovePatientHigh: 2 });
 
 export interface SensorOptions {
   readonly seed: number;
@@ -67,6 +72,13 @@ export class SimulatedSensor {
       },
       options,
     );
+  }
+
+  /** What CGM Status says of a record. */
+  octetsAt(timeOffsetMin: number): CgmOctets {
+    const mgdl = this.glucoseAt(timeOffsetMin);
+    const warning = (mgdl > 0 && mgdl < LOW_MGDL ? Warning.BelowPatientLow : 0) | (mgdl > HIGH_MGDL ? Warning.AbovePatientHigh : 0);
+    return { status: 0, calibration: 0, warning };
   }
 
   /** Offsets of the records that a record access request asks for, or undefined when its operand is not understood. */

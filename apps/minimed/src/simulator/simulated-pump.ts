@@ -11,10 +11,14 @@ import { decodeInformationString } from "../data/standard.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import { CharacteristicUuid } from "../uuids.ts";
 import { AttTap } from "./att-tap.ts";
+import { SimulatedPumpFaults } from "./faults.ts";
+import { Outbox } from "./outbox.ts";
 import { discoverPhone, type PhoneHandles } from "./phone-discovery.ts";
 import { PumpServer } from "./pump-server.ts";
 import { SakeLink } from "./sake-link.ts";
 import { SimulatedSensor } from "./sensor.ts";
+import { ServedSession } from "./served-session.ts";
+import { SteadyDelivery } from "./steady-delivery.ts";
 
 /** Longest ATT PDU a pump can take before it has authenticated the phone. */
 const LONGEST_PDU = 23;
@@ -65,6 +69,10 @@ export interface SimulatedPumpOptions {
   readonly startLocal?: LocalDateTime | undefined;
   /** False: no sensor session runs. A function gives mg/dL by time offset in place of the curve. */
   readonly sensor?: boolean | ((timeOffsetMin: number) => number) | undefined;
+  /** False: an older pump, which has no insulin delivery service. */
+  readonly insulinDelivery?: boolean | undefined;
+  /** Values of the insulin delivery service end with a counter and a CRC, which no pump was seen to do; false by default. */
+  readonly e2eProtection?: boolean | undefined;
   /** Whether it writes the subscription of the SAKE characteristic again when it reconnects; true by default. */
   readonly writesSubscriptionAgain?: boolean | undefined;
   readonly logger?: Logger | undefined;
@@ -94,6 +102,9 @@ export class SimulatedPump implements AsyncDisposable {
   readonly #device: Device;
   readonly #tap: AttTap;
   readonly #server: PumpServer;
+  readonly #served: ServedSession;
+  /** What goes wrong, on command. */
+  readonly faults = new SimulatedPumpFaults();
   readonly #closing = new AbortController();
   readonly #startMs: number;
   readonly #startLocal: LocalDateTime;
@@ -117,14 +128,26 @@ export class SimulatedPump implements AsyncDisposable {
     this.#startMs = options.clock.now();
     this.#startLocal = options.startLocal ?? parseLocal("2031-03-02T09:00:00");
     if (options.sensor !== false) this.startSensor(addSeconds(this.#startLocal, -SENSOR_AGE_S));
+    this.#served = new ServedSession({
+      session: () => this.#sake?.session,
+      outbox: new Outbox({ att: () => this.#connection?.att }),
+      faults: this.faults,
+      largestNotification: () => (this.#connection?.att.mtu ?? LONGEST_PDU) - 3,
+    });
+    const { insulinDelivery = true, e2eProtection = false } = options;
     this.#server = new PumpServer({
       server: device.gattServer,
+      clock: options.clock,
       identity: this.identity,
+      served: this.#served,
       sensor: () => this.#sensor,
-      clock: () => this.now,
+      calibrations: () => [],
+      now: () => this.now,
       batteryPercent: () => this.batteryPercent,
-      session: () => this.#sake?.session,
-      largestNotification: () => (this.#connection?.att.mtu ?? LONGEST_PDU) - 3,
+      transmitterBatteryPercent: () => 75,
+      firmware: () => "6.7.1",
+      delivery: insulinDelivery ? new SteadyDelivery({ hasSensor: () => this.#sensor !== undefined, now: this.now }) : undefined,
+      e2e: e2eProtection,
     });
   }
 
@@ -161,7 +184,7 @@ export class SimulatedPump implements AsyncDisposable {
   }
   /** Writes that would have changed something, had they been allowed. */
   get forbiddenWrites(): number {
-    return this.#server.forbiddenWrites;
+    return this.#served.forbiddenWrites;
   }
   /** The link to the phone, for faults in tests. */
   get connection(): Connection | undefined {
