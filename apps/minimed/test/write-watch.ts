@@ -4,16 +4,54 @@ import type { Controller } from "jelling/controller";
 import type { GattServer } from "jelling/gatt";
 
 const ATT_CID = 0x0004;
-const CGM = 0x181f;
-const MEASUREMENT = 0x2aa7;
-const RECORD_ACCESS = 0x2a52;
-const SPECIFIC_OPS = 0x2aac;
 /** Of the ATT PDUs of a client, those that only read, and the confirmation. */
 const HARMLESS: ReadonlySet<number> = new Set([0x04, 0x06, 0x08, 0x0a, 0x0c, 0x10, 0x1e]);
-/** Operation code, CRC, and what a SAKE frame has around it. */
-const SEALED_REQUEST_OCTETS = [1 + 2 + 3, 3 + 2 + 3];
-/** Report and count, with the time offsets that the operator wants; abort. */
-const CGM_REQUEST = /^(?:0[14](?:0[156]|0[23]01.{4}|0401.{8})|0300)$/;
+const FRAME = 3;
+const CRC = 2;
+const PROTECTION = 3;
+
+const vendor = (short: string): string => `0000${short}-0000-1000-0000-009132591325`;
+const CGM = 0x181f;
+const INSULIN_DELIVERY = vendor("0100");
+
+interface Permitted {
+  readonly service: number | string;
+  readonly characteristic: number | string;
+  /** What its configuration may be set to. */
+  readonly configuration: "0100" | "0200";
+  /** Whether it is a value that may be written. What is inside a frame is the simulated pump's to judge: it counts what it forbids. */
+  readonly value?: (hex: string, octets: number) => boolean;
+}
+
+const sealed =
+  (...octets: number[]) =>
+  (_hex: string, length: number): boolean =>
+    octets.includes(length);
+/** Octets of a frame with a request of so many octets, with or without the protection of the service. */
+const framed = (...octets: number[]): number[] => octets.flatMap((length) => [length + FRAME, length + FRAME + PROTECTION]);
+
+/** The closed table, written down once more. */
+const TABLE: readonly Permitted[] = [
+  { service: CGM, characteristic: 0x2aa7, configuration: "0100" },
+  {
+    service: CGM,
+    characteristic: 0x2a52,
+    configuration: "0200",
+    value: (hex) => /^(0300|0[14]0[156]|0[14]0[23]01.{4}|0[14]0401.{8})$/.test(hex),
+  },
+  { service: CGM, characteristic: 0x2aac, configuration: "0200", value: sealed(1 + CRC + FRAME, 3 + CRC + FRAME) },
+  { service: INSULIN_DELIVERY, characteristic: vendor("0101"), configuration: "0200" },
+  { service: INSULIN_DELIVERY, characteristic: vendor("0105"), configuration: "0200", value: sealed(...framed(2, 4, 5, 6, 8)) },
+  { service: INSULIN_DELIVERY, characteristic: vendor("0106"), configuration: "0200", value: sealed(...framed(2, 3)) },
+  { service: INSULIN_DELIVERY, characteristic: vendor("0107"), configuration: "0100" },
+  { service: INSULIN_DELIVERY, characteristic: vendor("0108"), configuration: "0100" },
+  {
+    service: INSULIN_DELIVERY,
+    characteristic: 0x2a52,
+    configuration: "0200",
+    value: (hex) => /^(550f|(33|5a)(33|66|69)(0f|33|3c)|(33|5a)(3c|55)(0f|33|3c).{8}|(33|5a)5a(0f|33|3c).{16})$/.test(hex),
+  },
+];
 
 /**
  * Watches what the phone's host hands to its controller, which is what goes on the air, and collects every PDU of an ATT client that is
@@ -49,49 +87,11 @@ export class WriteWatch {
   }
 }
 
-/** Of the insulin delivery service: what may be written to the configuration behind a value. */
-const IDD_CONFIGURATIONS: Readonly<Record<string, string>> = {
-  [vendor(0x0101)]: "0200",
-  [vendor(0x0105)]: "0200",
-  [vendor(0x0106)]: "0200",
-  [vendor(0x0107)]: "0100",
-  [vendor(0x0108)]: "0100",
-  "2a52": "0200",
-};
-const IDD_STATUS_READER = vendor(0x0105);
-const IDD_COMMAND = vendor(0x0106);
-/** Operation code, operand, counter and CRC, and what a SAKE frame has around it. */
-const IDD_SEALED_OCTETS = { shortest: 2 + 3, longest: 2 + 6 + 3 + 3 };
-/** Report and count, with a filter and the numbers that the operator wants; abort. */
-const HISTORY_REQUEST = /^(?:(?:33|5a)(?:(?:33|66|69)(?:0f|33|3c)|(?:3c|55)(?:0f|33|3c).{8}|5a(?:0f|33|3c).{16})|550f)$/;
-
-function vendor(short: number): string {
-  return `${short.toString(16).padStart(8, "0")}-0000-1000-0000-009132591325`;
-}
-
-function isPermittedDelivery(server: GattServer, handle: number, value: Uint8Array): boolean {
-  const service = server.service(vendor(0x0100));
-  if (!service) return false;
-  const hex = toHex(value);
-  for (const { uuid, valueHandle } of service.characteristics) {
-    if (handle === valueHandle + 1) return IDD_CONFIGURATIONS[uuid.text] === hex;
-    if (handle !== valueHandle) continue;
-    if (uuid.text === "2a52") return HISTORY_REQUEST.test(hex);
-    const { shortest, longest } = IDD_SEALED_OCTETS;
-    return (uuid.text === IDD_STATUS_READER || uuid.text === IDD_COMMAND) && value.length >= shortest && value.length <= longest;
-  }
-  return false;
-}
-
 function isPermitted(server: GattServer, handle: number, value: Uint8Array): boolean {
   const hex = toHex(value);
-  const place = (uuid: number): number => server.characteristic(CGM, uuid)?.valueHandle ?? 0;
-  const [measurement, recordAccess, specificOps] = [place(MEASUREMENT), place(RECORD_ACCESS), place(SPECIFIC_OPS)];
-  if (measurement === 0) return false;
-  if (isPermittedDelivery(server, handle, value)) return true;
-  if (handle === measurement + 1) return hex === "0100";
-  if (handle === recordAccess + 1 || handle === specificOps + 1) return hex === "0200";
-  if (handle === recordAccess) return CGM_REQUEST.test(hex);
-  // What is inside is the simulated pump's to judge: it counts what it forbids.
-  return handle === specificOps && SEALED_REQUEST_OCTETS.includes(value.length);
+  return TABLE.some(({ service, characteristic, configuration, value: isGood }) => {
+    const place = server.characteristic(service, characteristic)?.valueHandle;
+    if (place === undefined) return false;
+    return (handle === place && (isGood?.(hex, value.length) ?? false)) || (handle === place + 1 && hex === configuration);
+  });
 }

@@ -1,4 +1,4 @@
-import { type Clock, type OperationOptions, Pending } from "jelling/async";
+import { type Clock, type OperationOptions, onAbort, Pending } from "jelling/async";
 import { type Logger, TimeoutError } from "jelling/core";
 import type { PumpWrite } from "./requests.ts";
 
@@ -12,6 +12,10 @@ export interface ControlPointExchange<T> {
   readonly request: PumpWrite;
   /** Reads an indication: the result, or undefined when it answers something else. What it throws fails the exchange. */
   readonly onResponse: (plaintext: Uint8Array) => T | undefined;
+  /** Ends it, once the write is answered: a write that is given up half way would leave the link waiting for its response. */
+  readonly signal?: AbortSignal | undefined;
+  /** False: what arrives meanwhile does not prolong it. */
+  readonly prolonged?: boolean | undefined;
 }
 
 /** One control point of the pump: a request is written, an indication answers. One exchange at a time; its owner sees to that. */
@@ -45,19 +49,19 @@ export class ControlPoint {
     this.#current?.fail(error);
   }
 
-  /** @throws {TimeoutError} 10 s without progress · what the write or `onResponse` throws */
-  async exchange<T>({ request, onResponse }: ControlPointExchange<T>): Promise<T> {
+  /** @throws {TimeoutError} 10 s without progress · what the write or `onResponse` throws · `signal.reason` */
+  async exchange<T>({ request, onResponse, signal, prolonged = true }: ControlPointExchange<T>): Promise<T> {
     const operation = `request ${request.text}`;
     const pending = new Pending<T>({ clock: this.#clock, operation });
     const giveUp = new AbortController();
     pending.promise.catch((error: unknown) => giveUp.abort(error)); // awaited below, maybe after the write has failed already
     let timer: Disposable | undefined;
-    const progress = (): void => {
+    const begin = (): void => {
       timer?.[Symbol.dispose]();
       timer = this.#clock.setTimer(EXCHANGE_TIMEOUT_MS, operation, () => pending.reject(new TimeoutError(operation, EXCHANGE_TIMEOUT_MS)));
     };
     this.#current = {
-      progress,
+      progress: prolonged ? begin : () => undefined,
       receive: (plaintext) => {
         try {
           const result = onResponse(plaintext);
@@ -69,10 +73,12 @@ export class ControlPoint {
       },
       fail: (error) => pending.reject(error),
     };
-    progress();
+    begin();
     try {
       // The answer may overtake the write's own response, so both are waited for.
       await this.#write(request, { signal: giveUp.signal });
+      using _ = onAbort(signal, () => pending.reject(signal?.reason));
+      if (signal?.aborted) pending.reject(signal.reason);
       return await pending.promise;
     } finally {
       timer?.[Symbol.dispose]();

@@ -6,12 +6,16 @@ import type { HandleValue } from "jelling/gatt";
 import { attRequest } from "../att-request.ts";
 import { PumpDataError } from "../data/error.ts";
 import { PumpError } from "../error.ts";
-import { decodeIddStatusChanged, type IddStatusChanged } from "../idd/status-changed.ts";
+import { decodeIddStatusChanged } from "../idd/status-changed.ts";
+import { FRAME_OVERHEAD } from "../sake/frame.ts";
 import { SakeFrameError, type SakeSession } from "../sake/session.ts";
-import { ControlPoint } from "./control-point.ts";
+import { ControlPoint, type ControlPointExchange } from "./control-point.ts";
+import { DeliveryProtection } from "./delivery-protection.ts";
 import { PumpHandles, type PumpPlace, type PumpValueName } from "./pump-handles.ts";
 import { PumpWriter } from "./pump-writer.ts";
 import { type ControlPointName, PERMITTED_WRITES, RequestEncoder, SUBSCRIBED_NAMES, type SubscribedName } from "./requests.ts";
+import { SilenceWatch } from "./silence-watch.ts";
+import { StatusPush } from "./status-push.ts";
 import type { WriteGate } from "./write-gate.ts";
 
 /** Between the handshake and the first request, as the pump likes it. */
@@ -19,8 +23,8 @@ const SETTLE_MS = 250;
 /** Between two exchanges with control points. */
 const PACE_MS = 200;
 const READ_TIMEOUT_MS = 10_000;
-/** After so long without anything from the pump it is asked for something small; one that does not answer is gone, whatever the controller says. */
-const PROBE_AFTER_MS = 5 * 60_000;
+/** Of a notification or indication: operation code and handle. */
+const VALUE_HEADER_OCTETS = 3;
 
 export interface PumpChannelOptions {
   readonly connection: Connection;
@@ -51,7 +55,12 @@ export class PumpChannel {
   readonly #events = new Emitter<{ ended: PumpError }>();
   readonly #ending = new AbortController();
   readonly #listeners: Disposable[] = [];
-  #silence: Disposable | undefined;
+  readonly #silence: SilenceWatch;
+  /** What the pump pushes. */
+  readonly push = new StatusPush();
+  /** Of what the insulin delivery service sends. */
+  readonly delivery = new DeliveryProtection();
+  #lastExchangeMs = Number.NEGATIVE_INFINITY;
   #handles: PumpHandles | undefined;
   #ended: PumpError | undefined;
   /** Takes a CGM Measurement, decrypted, while its packet is handled. Set once. */
@@ -60,8 +69,8 @@ export class PumpChannel {
   onHistoryData: ((plaintext: Uint8Array) => void) | undefined;
   /** What the command control point was asked for, decrypted. */
   onCommandData: ((plaintext: Uint8Array) => void) | undefined;
-  /** What the pump says has changed. It is silent from then on until that is reset. */
-  onStatusChanged: ((changed: IddStatusChanged) => void) | undefined;
+  /** Something that the pump sent was lost, or could not be opened: what comes in parts is not whole. */
+  onLoss: (() => void) | undefined;
 
   constructor({ connection, sake, gate, clock, logger, hangUp }: PumpChannelOptions) {
     this.identity = connection.peerIdentity;
@@ -86,11 +95,23 @@ export class PumpChannel {
       iddCommand: controlPoint("iddCommand", "command"),
       iddRecordAccess: controlPoint("iddRecordAccess", "history record access"),
     };
-    sake.onFramesLost = (count) => logger.warn(`${count} frames of the pump were lost`);
+    sake.onFramesLost = (count) => {
+      logger.warn(`${count} frames of the pump were lost`);
+      this.onLoss?.();
+    };
     this.#listeners.push(connection.gatt.onValue((value) => this.#onValue(value)));
     this.#listeners.push(connection.gatt.onServiceChanged(() => this.fail(new StateError("the pump says that its services changed"))));
     this.#listeners.push(connection.on("disconnected", (reason) => this.end(reason)));
-    this.#onActivity();
+    this.#silence = new SilenceWatch({
+      clock,
+      // A read that is not answered in its time ends the session.
+      probe: () => {
+        this.exclusively("asking whether the pump is there", {}, () => this.readPlain("cgmFeature")).catch((error: unknown) =>
+          this.logger.info(() => `the pump was silent: ${String(error)}`),
+        );
+      },
+      onSilent: () => this.fail(new StateError("nothing has come from the pump for 15 minutes")),
+    });
     if (connection.ended) this.end(connection.ended);
   }
 
@@ -102,6 +123,14 @@ export class PumpChannel {
   get signal(): AbortSignal {
     return this.#ending.signal;
   }
+  /** When anything came from the pump for the last time, on the program's clock. */
+  get heardAtMs(): number {
+    return this.#silence.heardAtMs;
+  }
+  /** Most octets of plaintext that one notification can bring. One that is shorter is the last of what it is a part of. */
+  get largestPlaintext(): number {
+    return this.#connection.att.mtu - VALUE_HEADER_OCTETS - FRAME_OVERHEAD;
+  }
   /** How many services the pump has, once it was asked. */
   get services(): number {
     return this.#handles?.services ?? 0;
@@ -112,19 +141,30 @@ export class PumpChannel {
     return this.#events.on("ended", listener);
   }
 
-  /** Learns from the pump's declarations where its values are, calls `first`, and subscribes to what the pump sends. */
+  /**
+   * Learns from the pump's declarations where its values are, calls `first`, and subscribes to what the pump sends; but not to its changes of
+   * state, which it begins to send as soon as it is asked to.
+   */
   async prepare(first: () => Promise<void>): Promise<void> {
     await this.exclusively("preparing the session", {}, async () => {
       await delay(this.clock, SETTLE_MS, { signal: this.#ending.signal });
       this.#handles = await PumpHandles.discover(this.#connection.gatt, { signal: this.#ending.signal });
       this.#onActivity();
       await first();
-      for (const name of SUBSCRIBED_NAMES) {
-        if (!this.#handles.has(name) || !this.#handles.of(name).sends) continue;
-        await this.#write(() => this.#writer.subscribe(this.#encoder.subscription(name), this.#of(name), this.#reading()));
-        this.#onActivity();
-      }
+      for (const name of SUBSCRIBED_NAMES) if (name !== "iddStatusChanged") await this.#subscribe(name);
     });
+  }
+
+  /** Subscribes to the pump's changes of state. @returns whether the pump sends them */
+  followChanges(options: OperationOptions = {}): Promise<boolean> {
+    return this.exclusively("following the pump's changes", options, () => this.#subscribe("iddStatusChanged"));
+  }
+
+  async #subscribe(name: SubscribedName): Promise<boolean> {
+    if (!this.#handles?.has(name) || !this.#of(name).sends) return false;
+    const isDone = await this.#write(() => this.#writer.subscribe(this.#encoder.subscription(name), this.#of(name), this.#reading()));
+    this.#onActivity();
+    return isDone;
   }
 
   /**
@@ -206,15 +246,22 @@ export class PumpChannel {
    * A request to a control point, and the indication that answers it.
    *
    * @param onResponse reads an indication: the result, or undefined when it answers something else. What it throws fails the exchange
-   * @throws {PumpError} ERR_PUMP_FORBIDDEN: not in the table
+   * @throws {PumpError} ERR_PUMP_FORBIDDEN: not in the table · {TimeoutError} 10 s without progress · `signal.reason`
    */
   async exchange<T>(
     name: ControlPointName,
     { opcode, operand, e2eCrc }: { opcode: number; operand: Uint8Array; e2eCrc: boolean },
     onResponse: (plaintext: Uint8Array) => T | undefined,
+    how: Pick<ControlPointExchange<T>, "signal" | "prolonged"> = {},
   ): Promise<T> {
+    const sinceLastMs = this.clock.now() - this.#lastExchangeMs;
+    if (sinceLastMs < PACE_MS) await delay(this.clock, PACE_MS - sinceLastMs, { signal: this.#ending.signal });
     const request = this.#encoder.encode(name, opcode, operand, { e2eCrc });
-    return await this.#write(() => this.#controlPoints[name].exchange({ request, onResponse }));
+    try {
+      return await this.#write(() => this.#controlPoints[name].exchange({ request, onResponse, ...how }));
+    } finally {
+      this.#lastExchangeMs = this.clock.now();
+    }
   }
 
   /** A pump whose attributes are not where it had them is met afresh: nothing that is known of it holds. */
@@ -270,6 +317,7 @@ export class PumpChannel {
       if (!(error instanceof SakeFrameError)) throw error;
       this.logger.warn(() => `${indication ? "indication" : "notification"} of ${name}, ${value.length} octets: ${error.message}`);
       if (error.final) this.fail(error);
+      else this.onLoss?.();
       return;
     }
     this.#onSent(name, plaintext);
@@ -301,9 +349,9 @@ export class PumpChannel {
 
   #onStatusChanged(plaintext: Uint8Array): void {
     try {
-      const changed = decodeIddStatusChanged(plaintext, { e2e: false });
+      const changed = decodeIddStatusChanged(this.delivery.open("iddStatusChanged", plaintext), { e2e: false });
       this.#encoder.onPushed(changed.bits);
-      this.onStatusChanged?.(changed);
+      this.push.receive(changed);
     } catch (error) {
       if (!(error instanceof PumpDataError)) throw error;
       this.logger.warn(() => `what the pump pushed was dropped: ${error.message}`);
@@ -313,15 +361,7 @@ export class PumpChannel {
   // --- life ---------------------------------------------------------------------------------------------------------------------
 
   #onActivity(): void {
-    this.#silence?.[Symbol.dispose]();
-    if (this.#ended) return;
-    this.#silence = this.clock.setTimer(PROBE_AFTER_MS, "silence of the pump", () => {
-      // A read that is not answered in its time ends the session; one that is makes this timer start again.
-      this.exclusively("asking whether the pump is there", {}, async () => {
-        this.#onActivity();
-        await this.readPlain("cgmFeature");
-      }).catch((error: unknown) => this.logger.info(() => `the pump was silent: ${String(error)}`));
-    });
+    this.#silence.onHeard();
   }
 
   /** Ends it and the link, at the user's wish. @throws the controller does not take the link down */
@@ -346,7 +386,7 @@ export class PumpChannel {
             cause: reason,
           });
     this.#ended = ended;
-    this.#silence?.[Symbol.dispose]();
+    this.#silence[Symbol.dispose]();
     this.#sake[Symbol.dispose]();
     for (const listener of this.#listeners.splice(0)) listener[Symbol.dispose]();
     this.#ending.abort(ended);

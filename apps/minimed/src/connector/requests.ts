@@ -6,8 +6,9 @@ import { PumpDataError } from "../data/error.ts";
 import { PumpError } from "../error.ts";
 import { HistoryAccessOpcode, HistoryFilter, HistoryOperator } from "../history/record-access.ts";
 import { CommandReadOpcode, SettingsType } from "../idd/command-reads.ts";
+import { nextE2eCounter, protect } from "../idd/protection.ts";
 import { decodeIddStatusChanged } from "../idd/status-changed.ts";
-import { COUNTER_SELECTIONS, COUNTER_TYPES, StatusReaderOpcode } from "../idd/status-reader.ts";
+import { StatusReaderOpcode } from "../idd/status-reader.ts";
 import type { SakeSession } from "../sake/session.ts";
 import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
 
@@ -44,8 +45,9 @@ const anyOf =
     choices.some((choice) => choice.length === operand.length && choice.every((octet, i) => octet === operand[i]));
 /** Identifier of a bolus, and which of its amounts. */
 const bolus: OperandCheck = (operand) => operand.length === 3 && [0x0f, 0x33, 0x3c].includes(operand[2]!);
+/** Lifetime, warranty, loaner or reservoir; remaining or elapsed. Spelled out here: nothing that another file lists opens this table. */
 const counter: OperandCheck = (operand) =>
-  operand.length === 2 && Object.hasOwn(COUNTER_TYPES, operand[0]!) && Object.hasOwn(COUNTER_SELECTIONS, operand[1]!);
+  operand.length === 2 && [0x0f, 0x33, 0x3c, 0x55].includes(operand[0]!) && [0x0f, 0x33].includes(operand[1]!);
 /** Only what the pump has pushed is reset: bits that nobody has seen would be lost. */
 const pushedBits: OperandCheck = (operand, { pushed }) => {
   try {
@@ -74,6 +76,8 @@ interface PermittedWrites {
   readonly encrypted: boolean;
   /** Width of its operation codes, least significant octet first. */
   readonly opcodeOctets: 1 | 2;
+  /** What stands behind a request where the service's features say that it is protected. */
+  readonly e2e: "none" | "crc" | "counter and crc";
   readonly requests: Readonly<Record<number, OperandCheck>>;
 }
 
@@ -88,6 +92,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "notify",
     encrypted: false,
     opcodeOctets: 1,
+    e2e: "none",
     requests: Object.freeze({}),
   }),
   cgmRecordAccess: Object.freeze({
@@ -96,6 +101,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "indicate",
     encrypted: false,
     opcodeOctets: 1,
+    e2e: "none",
     requests: Object.freeze({
       [RecordAccessOpcode.Report]: records,
       [RecordAccessOpcode.Abort]: (operand: Uint8Array) => operand.length === 1 && operand[0] === RecordAccessOperator.Null,
@@ -108,6 +114,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "indicate",
     encrypted: true,
     opcodeOctets: 1,
+    e2e: "crc",
     requests: Object.freeze({
       [SpecificOpsOpcode.GetCommunicationInterval]: nothing,
       [SpecificOpsOpcode.GetCalibrationValue]: octets(2),
@@ -129,6 +136,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "indicate",
     encrypted: true,
     opcodeOctets: 2,
+    e2e: "counter and crc",
     requests: Object.freeze({
       [StatusReaderOpcode.ResetStatus]: pushedBits,
       [StatusReaderOpcode.GetActiveBolusIds]: nothing,
@@ -153,6 +161,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "indicate",
     encrypted: true,
     opcodeOctets: 2,
+    e2e: "counter and crc",
     requests: Object.freeze({
       [CommandReadOpcode.GetHighLowSettings]: anyOf([SettingsType.Low], [SettingsType.High]),
       [CommandReadOpcode.GetMaximumBolus]: nothing,
@@ -164,6 +173,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "indicate",
     encrypted: false,
     opcodeOctets: 1,
+    e2e: "none",
     requests: Object.freeze({
       [HistoryAccessOpcode.Report]: historyRecords,
       [HistoryAccessOpcode.Abort]: anyOf([HistoryOperator.Null]),
@@ -176,6 +186,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "notify",
     encrypted: true,
     opcodeOctets: 1,
+    e2e: "none",
     requests: Object.freeze({}),
   }),
   iddCommandData: Object.freeze({
@@ -184,6 +195,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "notify",
     encrypted: true,
     opcodeOctets: 1,
+    e2e: "none",
     requests: Object.freeze({}),
   }),
   iddStatusChanged: Object.freeze({
@@ -192,6 +204,7 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     subscription: "indicate",
     encrypted: true,
     opcodeOctets: 1,
+    e2e: "none",
     requests: Object.freeze({}),
   }),
 });
@@ -256,6 +269,8 @@ export class RequestEncoder {
   readonly #session: SakeSession;
   readonly #logger: Logger;
   readonly #pushed = new Set<number>();
+  /** E2E counter of the last request to each characteristic (1 to 255, then 1 again). */
+  readonly #counters = new Map<ControlPointName, number>();
 
   constructor(session: SakeSession, logger: Logger) {
     this.#session = session;
@@ -268,26 +283,37 @@ export class RequestEncoder {
   }
 
   /**
-   * @param e2eCrc whether the service's values end with a CRC; never so at a record access control point
+   * @param e2eCrc whether the service is protected: its requests end with a CRC then, those of the insulin delivery service with a counter
+   * before it; never so at a record access control point
    * @throws {PumpError} ERR_PUMP_FORBIDDEN for anything outside the table, ERR_PUMP_SESSION_ENDED without an authenticated session
    */
   encode(name: ControlPointName, opcode: number, operand: Uint8Array, { e2eCrc }: { e2eCrc: boolean }): PumpWrite {
     const permitted = Object.hasOwn(PERMITTED_WRITES, name) ? PERMITTED_WRITES[name] : undefined;
-    const text = requestText(name, opcode);
-    if (!permitted || !Object.hasOwn(permitted.requests, opcode) || !permitted.requests[opcode]!(operand, { pushed: this.#pushed }))
-      throw new PumpError("ERR_PUMP_FORBIDDEN", `The request ${text} with ${operand.length} octets is not one this program may send.`);
+    // What is judged is what is sent: a copy, and a number that is one.
+    const octets = Uint8Array.from(operand);
+    const isListed = permitted !== undefined && Number.isInteger(opcode) && Object.hasOwn(permitted.requests, opcode);
+    if (!isListed || !permitted.requests[opcode]!(octets, { pushed: this.#pushed }))
+      throw new PumpError(
+        "ERR_PUMP_FORBIDDEN",
+        `The request ${requestText(String(name), Number(opcode))} with ${octets.length} octets is not one this program may send.`,
+      );
     this.#throwIfClosed();
-    this.#logger.info(`request ${text}`);
-    const { encrypted, opcodeOctets } = permitted;
+    this.#logger.info(`request ${requestText(name, opcode)}`);
+    // Once asked for, however it ends: a reset that is sent again could take bits that were set in between.
     if (name === "iddStatusReader" && opcode === StatusReaderOpcode.ResetStatus)
-      for (const bit of decodeIddStatusChanged(operand, { e2e: false }).bits) this.#pushed.delete(bit);
-    const content = Uint8Array.of(...[opcode & 0xff, opcode >> 8].slice(0, opcodeOctets), ...operand);
-    return new PumpWrite(making, {
-      name,
-      opcode,
-      plaintext: e2eCrc && encrypted ? appendE2eCrc(content) : content,
-      seal: encrypted ? (plaintext) => this.#session.encrypt(plaintext) : undefined,
-    });
+      for (const bit of decodeIddStatusChanged(octets, { e2e: false }).bits) this.#pushed.delete(bit);
+    const { encrypted, opcodeOctets, e2e } = permitted;
+    const plaintext = Uint8Array.of(...[opcode & 0xff, opcode >> 8].slice(0, opcodeOctets), ...octets);
+    const protectedAs = e2eCrc ? e2e : "none";
+    const seal = (content: Uint8Array): Uint8Array => {
+      if (protectedAs === "none") return this.#session.encrypt(content);
+      if (protectedAs === "crc") return this.#session.encrypt(appendE2eCrc(content));
+      const counter = nextE2eCounter(this.#counters.get(name));
+      const frame = this.#session.encrypt(protect(content, counter));
+      this.#counters.set(name, counter); // only of what was made: a counter that is left out would be missed by the pump
+      return frame;
+    };
+    return new PumpWrite(making, { name, opcode, plaintext, seal: encrypted ? seal : undefined });
   }
 
   /** @throws {PumpError} ERR_PUMP_SESSION_ENDED without an authenticated session */

@@ -2,10 +2,10 @@ import { DecodeError, Reader } from "jelling/bytes";
 import { BleError } from "jelling/core";
 
 /**
- * What is wrong with a value of the pump: its checksum, too few octets, too many, another operation code, a type of alarm that is none of the
- * pump's, or a field that cannot be.
+ * What is wrong with a value of the pump: its checksum, the counter before it, too few octets, too many, another operation code, a type of alarm
+ * that is none of the pump's, or a field that cannot be.
  */
-export type PumpDataProblem = "crc" | "length" | "trailing" | "opcode" | "annunciation_type" | "value";
+export type PumpDataProblem = "crc" | "counter" | "length" | "trailing" | "opcode" | "annunciation_type" | "value";
 
 /** A value of the pump that is not what its format says. Holds no octet of it. */
 export class PumpDataError extends BleError {
