@@ -126,7 +126,7 @@ describe("requests to the insulin delivery service", () => {
     },
     iddCommand: { 5262: ["00", "01"], 5245: [""] },
   };
-  const OPERANDS = ["", "00", "0f", "01", "0f0f", "0000", "13000f", "00000000", "000000000000", "00".repeat(16)].map(fromHex);
+  const OPERANDS = ["", "0f", "13000f", "00".repeat(16)].map(fromHex);
 
   test.each(["iddStatusReader", "iddCommand"] as const)("%s: of all 65,536 operation codes only the listed ones are encoded", (name) => {
     const session = openSession();
@@ -157,7 +157,7 @@ describe("requests to the insulin delivery service", () => {
   test.each(["iddStatusReader", "iddCommand"] as const)("%s: a listed operation code takes its own operands and no other", (name) => {
     const every = [
       ...Array.from({ length: 256 }, (_, i) => Uint8Array.of(i)),
-      ...Array.from({ length: 65_536 }, (_, i) => Uint8Array.of(i >> 8, i & 0xff)),
+      ...[0x00, 0x0e, 0x0f, 0x33, 0x3c, 0x55, 0xff].flatMap((type) => Array.from({ length: 256 }, (_, i) => Uint8Array.of(type, i))),
       ...Array.from({ length: 256 }, (_, i) => Uint8Array.of(0x13, 0x00, i)),
       ...[0, 4, 5, 6, 8, 16].map((length) => new Uint8Array(length)),
     ];
