@@ -126,7 +126,7 @@ describe("requests to the insulin delivery service", () => {
     },
     iddCommand: { 5262: ["00", "01"], 5245: [""] },
   };
-  const OPERANDS = ["", "0f", "13000f", "00".repeat(16)].map(fromHex);
+  const OPERANDS = ["", "00", "0f0f", "13000f", "00".repeat(16)].map(fromHex);
 
   test.each(["iddStatusReader", "iddCommand"] as const)("%s: of all 65,536 operation codes only the listed ones are encoded", (name) => {
     const session = openSession();
