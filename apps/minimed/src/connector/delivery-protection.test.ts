@@ -35,7 +35,9 @@ describe("values of the insulin delivery service", () => {
     protection.isOn = true;
     const damaged = protect(content, 1);
     damaged[3] = damaged[3]! ^ 1;
+    protection.open("iddStatus", protect(content, 7));
     expect(() => protection.open("iddStatus", damaged)).toThrow(expect.objectContaining({ problem: "crc" }));
+    expect(protection.open("iddStatus", protect(content, 9))).toEqual(content); // the damaged one had the counter between
     expect(() => protection.open("iddStatus", fromHex("ffff"))).toThrow(expect.objectContaining({ problem: "length" }));
     expect(() => protection.open("iddStatus", fromHex("01"))).toThrow(expect.objectContaining({ problem: "length" }));
     expect(() => new DeliveryProtection().open("iddStatus", fromHex("01"))).not.toThrow();

@@ -6,8 +6,6 @@ export interface IddProtection {
   readonly e2e: boolean;
 }
 
-/** Counter and CRC. */
-export const PROTECTION_OCTETS = 3;
 const LAST_COUNTER = 255;
 
 /** The counter that follows: it begins at 1, and 1 follows 255. */
