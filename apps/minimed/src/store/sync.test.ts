@@ -1,0 +1,347 @@
+import { toHex } from "jelling/bytes";
+import { describe, expect, test } from "vitest";
+import { HistoryMaker, MadeSource } from "../../test/made-history.ts";
+import { keptOctets, NOW_MS, openStore, SERIAL, TemporaryFolder } from "../../test/temporary-store.ts";
+import { addSeconds, formatLocal, parseLocal } from "../data/date-time.ts";
+import type { ReceivedRecord } from "../history/source.ts";
+import { HistoryTimeline } from "../history/timeline.ts";
+import { syncHistory } from "./sync.ts";
+
+const octets = (records: readonly ReceivedRecord[]): [number, string][] =>
+  records.map(({ bytes, record }) => [record.sequenceNumber, toHex(bytes)]);
+/** The pump's display is an hour ahead of UTC. */
+const CLOCK = { differenceS: 3600, atMs: NOW_MS };
+const utc = (local: string): number => Date.parse(`${local}Z`) - 3_600_000;
+
+describe("a sync", () => {
+  test("brings every record, newest page first, and asks for nothing twice", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker().days(1000);
+    const source = new MadeSource(records);
+    const progress: number[] = [];
+    const result = await syncHistory(history, source, { onProgress: ({ left }) => progress.push(left) });
+    expect(keptOctets(history)).toEqual(octets(records));
+    expect(result).toMatchObject({ records: records.length, segment: 0, restarted: false });
+    expect(source.asked.map(({ last }) => last)).toEqual([records.length, records.length - 400, records.length - 800]);
+    expect(progress).toEqual([records.length - 400, records.length - 800, 0]);
+    source.asked.length = 0;
+    expect(await syncHistory(history, source)).toMatchObject({ records: 0, pages: 0 });
+    // One record, by which to see that the numbers still mean the same.
+    expect(source.asked).toHaveLength(1);
+    expect(source.asked[0]!.first).toBe(source.asked[0]!.last);
+    expect(history.gaps()).toEqual([]);
+  });
+
+  test("goes on after an interruption with what is missing, and keeps what came", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker({ first: 5000 }).days(1000);
+    const source = new MadeSource(records, { pageSize: 100 });
+    source.onTransfer = (_first, _last, transfers) => {
+      if (transfers === 3) throw new Error("the link was lost");
+    };
+    await expect(syncHistory(history, source)).rejects.toThrow("the link was lost");
+    expect(keptOctets(history)).toEqual(octets(records.slice(-300)));
+    expect(history.gaps()).toEqual([{ segment: 0, first: 5000, last: 5000 + records.length - 301, gone: false }]);
+    source.onTransfer = undefined;
+    source.asked.length = 0;
+    expect(await syncHistory(history, source, { order: "oldest" })).toMatchObject({ records: records.length - 300 });
+    expect(source.asked.slice(1).map(({ first }) => first)).toEqual(source.asked.slice(1).map((_, i) => 5000 + 100 * i));
+    expect(keptOctets(history)).toEqual(octets(records));
+  });
+
+  test("tells of numbers that the pump no longer has, and does not ask for them again", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const maker = new HistoryMaker().days(50);
+    const gone = maker.next;
+    const { records } = maker.skip(3).days(100);
+    const source = new MadeSource(records, { pageSize: 20 });
+    await syncHistory(history, source);
+    expect(history.gaps()).toEqual([{ segment: 0, first: gone, last: gone + 2, gone: true }]);
+    source.asked.length = 0;
+    await syncHistory(history, source);
+    expect(source.asked).toHaveLength(1);
+    // What the pump has overwritten meanwhile was never asked for, and is gone too.
+    const later = new HistoryMaker({ first: maker.next + 1000 }).days(20).records;
+    await syncHistory(history, new MadeSource(later));
+    expect(history.gaps()).toEqual([
+      { segment: 0, first: gone, last: gone + 2, gone: true },
+      { segment: 0, first: maker.next, last: maker.next + 999, gone: true },
+    ]);
+  });
+
+  test("of a pump that has nothing brings nothing", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    expect(await syncHistory(history, new MadeSource([]))).toEqual({
+      pages: 0,
+      records: 0,
+      bounds: undefined,
+      segment: undefined,
+      restarted: false,
+    });
+    expect(history.gaps()).toEqual([]);
+    expect(history.newestMs).toBeUndefined();
+  });
+
+  test("beside another of the same pump is refused, and one of another pump is not", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker().days(100);
+    const source = new MadeSource(records);
+    let refused: unknown;
+    source.onTransfer = async () => {
+      refused = await syncHistory(store.pump(SERIAL), new MadeSource(records)).catch((error: unknown) => error);
+      await syncHistory(store.pump("NG7654321H"), new MadeSource(records));
+    };
+    await syncHistory(history, source);
+    expect(refused).toMatchObject({ code: "ERR_PUMP_STORE_SYNCING" });
+    expect(keptOctets(history)).toEqual(octets(records));
+    expect(keptOctets(store.pump("NG7654321H"))).toEqual(octets(records));
+    await expect(syncHistory(history, new MadeSource(records))).resolves.toMatchObject({ records: 0 });
+  });
+
+  test("ends with the reason of its signal, between two pages", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker().days(100);
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const source = new MadeSource(records, { pageSize: 30 });
+    const onProgress = (): void => controller.abort(reason);
+    await expect(syncHistory(history, source, { signal: controller.signal, onProgress })).rejects.toBe(reason);
+    expect(keptOctets(history)).toEqual(octets(records.slice(-30)));
+    await expect(syncHistory(history, source, { signal: controller.signal })).rejects.toBe(reason);
+    await syncHistory(history, source);
+    expect(keptOctets(history)).toEqual(octets(records));
+  });
+
+  test("keeps a record that nobody can read", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker()
+      .record(0x7777, [1, 2, 3])
+      .record(0xf005, [1])
+      .record(0xf00e, [0x3c, 0, 0, 0, 0, 0, 0, 0])
+      .meal(5);
+    await syncHistory(history, new MadeSource(records));
+    expect(keptOctets(history)).toEqual(octets(records));
+    expect([...history.records()].map(({ record }) => record.problem?.problem)).toEqual([undefined, "length", undefined, undefined]);
+  });
+
+  test.each([
+    [{ order: "first" }, "order"],
+    [{ pageSize: 0 }, "pageSize"],
+    [{ pageSize: 1001 }, "pageSize"],
+    [{ onProgress: 1 }, "onProgress"],
+    [{ pagesize: 5 }, 'did you mean "pageSize"'],
+    [{ clockDifference: 5 }, "clockDifference"],
+    [{ clockDifference: { differenceS: Number.NaN, atMs: 0 } }, "differenceS"],
+  ])("refuses %o", async (options, words) => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const sync = syncHistory(store.pump(SERIAL), new MadeSource([]), options as never);
+    await expect(sync).rejects.toMatchObject({ code: "ERR_ARGUMENT", message: expect.stringContaining(words) as string });
+  });
+
+  test.each([
+    { count: 1, first: 5, last: 4 },
+    { count: 1, first: -1, last: 4 },
+    { count: 1, first: 0, last: 2 ** 32 },
+    { count: 1, first: 0.5, last: 4 },
+    { count: 1, first: Number.NaN, last: Number.NaN },
+  ])("bounds %o are the pump's fault", async (bounds) => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const source = new MadeSource([]);
+    source.historyBounds = () => Promise.resolve(bounds);
+    await expect(syncHistory(store.pump(SERIAL), source)).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+  });
+});
+
+describe("numbers that begin anew", () => {
+  const old = new HistoryMaker().days(300).records;
+  const anew = new HistoryMaker({ local: "2031-03-05T10:00:00" }).days(900).records;
+
+  test.each([
+    ["fewer than before", 100],
+    ["as many as before", 300],
+    ["more than before", 800],
+  ])("are another segment: %s", async (_, count) => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    await syncHistory(history, new MadeSource(old));
+    const now = anew.slice(0, count === 300 ? old.length : count);
+    expect(await syncHistory(history, new MadeSource(now))).toMatchObject({ segment: 1, restarted: true, records: now.length });
+    expect(keptOctets(history, 0)).toEqual(octets(old));
+    expect(keptOctets(history, 1)).toEqual(octets(now));
+    expect(await syncHistory(history, new MadeSource(anew))).toMatchObject({ segment: 1, restarted: false });
+    expect(keptOctets(history, 1)).toEqual(octets(anew));
+  });
+
+  test.each([1, 2, 3, 4, 5, 6, 7])("in the middle of a sync, at transfer %i, lose nothing and mix nothing", async (at) => {
+    for (const order of ["newest", "oldest"] as const) {
+      using folder = new TemporaryFolder();
+      using store = await openStore(folder.join("pump.sqlite"));
+      const history = store.pump(SERIAL);
+      const source = new MadeSource(old, { pageSize: 40 });
+      source.onTransfer = (_first, _last, transfers) => {
+        if (transfers === at) source.records = anew.slice(0, 120);
+      };
+      await syncHistory(history, source, { order });
+      await syncHistory(history, source, { order });
+      const oldOctets = new Map(octets(old));
+      // What came before is the old numbering's, and all of the new one is there.
+      expect(keptOctets(history, 0).every(([seq, bytes]) => oldOctets.get(seq) === bytes)).toBe(true);
+      expect(keptOctets(history, 1)).toEqual(octets(anew.slice(0, 120)));
+      expect(keptOctets(history, 0).length).toBeGreaterThanOrEqual(40 * at);
+    }
+  });
+
+  test("without end are the pump's fault", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const source = new MadeSource(old, { pageSize: 40 });
+    source.onTransfer = (_first, _last, transfers) => {
+      source.records = anew.slice(0, 300 - 10 * transfers);
+    };
+    await expect(syncHistory(store.pump(SERIAL), source)).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+  });
+});
+
+describe("times", () => {
+  /** What the store says of each record, by number. */
+  const kept = async (records: readonly ReceivedRecord[], steps: readonly (readonly [number, number])[] = [[0, records.length]]) => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    for (const [from, to] of steps) {
+      const source = new MadeSource(records.slice(from, to), { pageSize: 37 });
+      // The clock is read in the end: in the middle it may have been another one.
+      const clockDifference = to >= records.length ? CLOCK : undefined;
+      await syncHistory(history, source, { clockDifference, order: from % 2 ? "oldest" : "newest" });
+    }
+    return [...history.records()].map(({ ref, atMs, local }) => ({ seq: ref.sequenceNumber, atMs, local }));
+  };
+  const expected = (records: readonly ReceivedRecord[]) => {
+    const timeline = new HistoryTimeline();
+    return records.map(({ record }) => {
+      const { local, sampleLocal, isLost } = timeline.push(record);
+      const shown = sampleLocal ?? local;
+      return { seq: record.sequenceNumber, local: shown && !isLost ? formatLocal(shown) : undefined };
+    });
+  };
+
+  test("are those of the timeline, whichever page comes first", async () => {
+    const maker = new HistoryMaker().meal(10).glucose(100).days(120).meal(10);
+    const { records } = maker;
+    const all = await kept(records);
+    expect(all.map(({ seq, local }) => ({ seq, local }))).toEqual(expected(records));
+    for (const { atMs, local } of all) expect(atMs).toBe(local && utc(local));
+    expect(
+      await kept(records, [
+        [60, 90],
+        [30, 120],
+        [0, records.length],
+      ]),
+    ).toEqual(all);
+  });
+
+  test("of old events stay where they were when the user sets the clock, and the elapsed time runs on", async () => {
+    const maker = new HistoryMaker().hour().hour();
+    maker.setClock("2031-03-02T01:00:00").hour(); // it was 2:00
+    const { records } = maker;
+    const all = await kept(records);
+    const at = all.map(({ atMs }) => atMs!);
+    // Glucose every five minutes, without a jump.
+    const glucose = all.filter((_, i) => records[i]!.record.eventType === 0xf00c).map(({ atMs }) => atMs!);
+    expect(glucose.slice(1).every((ms, i) => ms - glucose[i]! === 300_000)).toBe(true);
+    expect(at.at(-1)).toBe(utc(all.at(-1)!.local!)); // what was measured is the clock as it is now
+    expect(all.map(({ seq, local }) => ({ seq, local }))).toEqual(expected(records));
+  });
+
+  test("of a lost clock are told as instants only, and by its user's next setting", async () => {
+    const maker = new HistoryMaker().hour().hour();
+    maker.loseClock().pass(600).glucose(90).pass(3000).reference().pass(60).meal(7).setClock("2031-03-02T05:00:00").hour();
+    const { records } = maker;
+    const all = await kept(records);
+    expect(all.map(({ seq, local }) => ({ seq, local }))).toEqual(expected(records));
+    const meal = all.find((_, i) => records[i]!.record.eventType === 0xf005)!;
+    expect(meal).toEqual({ seq: meal.seq, local: undefined, atMs: utc("2031-03-02T05:00:00") });
+    expect(all[0]).toEqual({ seq: 1, local: "2031-03-02T00:00:00", atMs: utc("2031-03-02T00:00:00") });
+    for (const steps of [
+      [
+        [20, 40],
+        [0, 50],
+      ],
+      [
+        [32, 33],
+        [28, 36],
+        [0, 50],
+      ],
+      [
+        [35, 50],
+        [10, 50],
+        [0, 50],
+      ],
+    ] as [number, number][][])
+      expect(await kept(records, steps)).toEqual(all);
+  });
+
+  test("that were computed stay, though the clock drifts, and newer ones follow it", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const maker = new HistoryMaker().days(60);
+    const sync = (differenceS: number) =>
+      syncHistory(history, new MadeSource(maker.records), { clockDifference: { differenceS, atMs: NOW_MS } });
+    const instants = () => [...history.records()].map(({ atMs, local }) => (local ? Date.parse(`${local}Z`) - atMs! : undefined));
+    await sync(3610);
+    expect(new Set(instants())).toEqual(new Set([3_600_000]));
+    const before = instants();
+    maker.hour();
+    await sync(3655); // less than a minute from what was used
+    expect(new Set(instants())).toEqual(new Set([3_600_000]));
+    maker.hour();
+    await sync(3665);
+    expect(instants().slice(0, before.length)).toEqual(before);
+    expect(instants().at(-1)).toBe(3_660_000);
+  });
+
+  test("come as soon as the clock is known", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker().days(120);
+    await syncHistory(history, new MadeSource(records));
+    expect([...history.records()].every(({ atMs, local }) => atMs === undefined && local !== undefined)).toBe(true);
+    history.recordClock(CLOCK);
+    await syncHistory(history, new MadeSource(records));
+    for (const { atMs, local } of history.records()) expect(atMs).toBe(utc(local!));
+  });
+
+  test("a measurement from before the user set the clock is not taken for one of after", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const maker = new HistoryMaker().hour().hour();
+    const atMs = utc(maker.local);
+    await syncHistory(history, new MadeSource(maker.records), { clockDifference: { differenceS: 3600, atMs } });
+    maker
+      .pass(60)
+      .setClock(formatLocal(addSeconds(parseLocal(maker.local), 1800)))
+      .hour();
+    await syncHistory(history, new MadeSource(maker.records), { clockDifference: { differenceS: 3600, atMs } });
+    expect([...history.records()].at(-1)!.atMs).toBe(utc("2031-03-02T03:00:00"));
+  });
+});

@@ -1,0 +1,212 @@
+import { callOut, type OperationOptions } from "jelling/async";
+import { toHex } from "jelling/bytes";
+import { checkChoice, checkFunction, checkInteger, checkOperation, optionNames } from "jelling/core";
+import { PumpError } from "../error.ts";
+import type { HistoryBounds, HistoryPage, HistorySource } from "../history/source.ts";
+import { PumpStoreError } from "./error.ts";
+import type { PumpHistory } from "./pump-history.ts";
+import type { NumberRange } from "./ranges.ts";
+import { NumberingRestarted } from "./record-writer.ts";
+import { type ClockMeasurement, checkMeasurement } from "./times.ts";
+
+/** How far a sync is. */
+export interface SyncProgress {
+  /** Pages that came, and records in them that were new. */
+  readonly pages: number;
+  readonly records: number;
+  /** Numbers that the pump holds and that were not asked for yet. */
+  readonly left: number;
+}
+
+/** What a sync has brought. */
+export interface SyncResult {
+  readonly pages: number;
+  readonly records: number;
+  /** What the pump holds; undefined: nothing. */
+  readonly bounds: HistoryBounds | undefined;
+  /** Segment that its numbers belong to; undefined where it holds nothing. */
+  readonly segment: number | undefined;
+  /** The pump was found to count anew. */
+  readonly restarted: boolean;
+}
+
+export interface SyncOptions extends OperationOptions {
+  /** "newest" (default) begins with the newest page, for who looks at it meanwhile. */
+  readonly order?: "newest" | "oldest" | undefined;
+  /** How many numbers one transfer asks for: 1 to 1000. By default the source's own. */
+  readonly pageSize?: number | undefined;
+  readonly onProgress?: ((progress: SyncProgress) => void) | undefined;
+  /** By default what `recordClock` or `recordStatus` kept last. */
+  readonly clockDifference?: ClockMeasurement | undefined;
+}
+
+const OPTION_NAMES = optionNames<SyncOptions>({
+  order: true,
+  pageSize: true,
+  onProgress: true,
+  clockDifference: true,
+  signal: true,
+  timeoutMs: true,
+});
+/** A pump that counts anew more often than that while it is read is no pump. */
+const RESTARTS = 8;
+const LARGEST_NUMBER = 0xffff_ffff;
+
+/**
+ * Brings a pump's history into the store: asks for what is not there, and for nothing else but one record by which to see that the numbers still
+ * mean the same. Each page is kept as a whole as soon as it is there, so that a sync can be stopped at any point and gone on with at any time.
+ *
+ * @throws {PumpStoreError} "ERR_PUMP_STORE_SYNCING" another sync of the same pump is under way; or the store does not take what came
+ * @throws what the source throws; pages that came before stay
+ * @throws `signal.reason`
+ */
+export async function syncHistory(history: PumpHistory, source: HistorySource, options: SyncOptions = {}): Promise<SyncResult> {
+  checkOperation("syncHistory", options, OPTION_NAMES);
+  if (options.order !== undefined) checkChoice("syncHistory: order", options.order, ["newest", "oldest"]);
+  if (options.pageSize !== undefined) checkInteger("syncHistory: pageSize", options.pageSize, 1, 1000);
+  checkFunction("syncHistory: onProgress", options.onProgress);
+  if (options.clockDifference !== undefined) checkMeasurement("syncHistory: clockDifference", options.clockDifference);
+  options.signal?.throwIfAborted();
+  if (!history.beginSync())
+    throw new PumpStoreError("ERR_PUMP_STORE_SYNCING", history.path, "The history of this pump is being synchronized already.");
+  try {
+    const run = history.beginRun();
+    let result = "done";
+    try {
+      return await new Sync(history, source, options, run).run();
+    } catch (error) {
+      result = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : "failed";
+      throw error;
+    } finally {
+      endRun(history, run, result);
+    }
+  } finally {
+    history.endSync();
+  }
+}
+
+/** Why a sync ended counts for more than that it could not be noted. */
+function endRun(history: PumpHistory, run: number, result: string): void {
+  try {
+    history.endRun(run, result);
+  } catch {
+    // its row says that it never ended
+  }
+}
+
+class Sync {
+  readonly #history: PumpHistory;
+  readonly #source: HistorySource;
+  readonly #options: SyncOptions;
+  readonly #operation: OperationOptions;
+  readonly #run: number;
+  readonly #measurement: ClockMeasurement | undefined;
+  #pages = 0;
+  #records = 0;
+  /** Highest number that the pump was seen to have in this segment. */
+  #newest = 0;
+
+  constructor(history: PumpHistory, source: HistorySource, options: SyncOptions, run: number) {
+    this.#history = history;
+    this.#source = source;
+    this.#options = options;
+    this.#operation = { signal: options.signal, timeoutMs: options.timeoutMs };
+    this.#run = run;
+    this.#measurement = options.clockDifference ?? history.measurement();
+  }
+
+  async run(): Promise<SyncResult> {
+    let bounds = await this.#bounds();
+    let restarts = 0;
+    /** Segments of this sync that the pump turned out to have left. */
+    const left: { readonly segment: number; readonly pages: readonly NumberRange[] }[] = [];
+    while (bounds) {
+      const restarted: boolean = left.length > restarts || (await this.#countsAnew(bounds));
+      restarts = left.length;
+      const segment = this.#history.enterSegment(this.#run, bounds, restarted);
+      if (restarted) this.#newest = 0;
+      this.#newest = Math.max(this.#newest, bounds.last);
+      if (this.#measurement) this.#history.applyClock(segment, this.#measurement);
+      const pages: NumberRange[] = [];
+      const again = await this.#fetch(segment, bounds, pages);
+      // What came while the pump began to count anew shows only now. One page was seen to follow from what was known.
+      const now: HistoryBounds | undefined = again || pages.length > 1 ? await this.#bounds() : bounds;
+      if (!again && (now === undefined || now.last >= this.#newest)) {
+        for (const old of left) this.#history.dropTwins(old.segment, segment, old.pages);
+        return this.#result(bounds, segment, restarts > 0 || restarted);
+      }
+      left.push({ segment, pages });
+      if (left.length > RESTARTS) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump's history begins to count anew again and again.");
+      bounds = now;
+    }
+    return this.#result(undefined, undefined, left.length > 0);
+  }
+
+  #result(bounds: HistoryBounds | undefined, segment: number | undefined, restarted: boolean): SyncResult {
+    return { pages: this.#pages, records: this.#records, bounds, segment, restarted };
+  }
+
+  async #bounds(): Promise<HistoryBounds | undefined> {
+    const bounds = await this.#source.historyBounds(this.#operation);
+    this.#options.signal?.throwIfAborted();
+    const isRange =
+      bounds &&
+      Number.isInteger(bounds.first) &&
+      Number.isInteger(bounds.last) &&
+      bounds.first >= 0 &&
+      bounds.first <= bounds.last &&
+      bounds.last <= LARGEST_NUMBER;
+    if (bounds && !isRange) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump's history has bounds that are no range.");
+    return bounds;
+  }
+
+  /** Whether the pump's numbers mean other records than the newest segment's. */
+  async #countsAnew(bounds: HistoryBounds): Promise<boolean> {
+    const segment = this.#history.currentSegment();
+    const highest = segment === undefined ? undefined : this.#history.highest(segment);
+    if (segment === undefined || highest === undefined) return false;
+    if (bounds.last < highest) return true;
+    const witness = this.#history.witness(segment, bounds);
+    if (!witness) return false;
+    const { seq } = witness;
+    for await (const page of this.#source.history({ ...this.#operation, first: seq, last: seq, pageSize: 1 }))
+      for (const { bytes, record } of page.records) if (record.sequenceNumber === seq) return toHex(bytes) !== toHex(witness.raw);
+    return false; // the pump has it no longer, which proves nothing
+  }
+
+  /** Asks for all that is missing. True: the pump counts anew. @param pages gets the ranges that were stored */
+  async #fetch(segment: number, bounds: HistoryBounds, pages: NumberRange[]): Promise<boolean> {
+    const { order = "newest", pageSize, signal } = this.#options;
+    const ranges = this.#history.missing(segment, bounds);
+    let left = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+    if (order === "newest") ranges.reverse();
+    for (const { first, last } of ranges)
+      for await (const page of this.#source.history({ ...this.#operation, first, last, order, ...(pageSize && { pageSize }) })) {
+        if (await this.#isDoubtful(page)) return true;
+        signal?.throwIfAborted();
+        try {
+          const newest = Math.max(this.#newest, ...page.records.slice(-1).map(({ record }) => record.sequenceNumber));
+          const added = this.#history.addPage(segment, this.#run, page, { measurement: this.#measurement, newest: bounds.last });
+          this.#newest = newest;
+          this.#pages++;
+          pages.push({ first: page.first, last: page.last });
+          this.#records += added;
+        } catch (error) {
+          if (error instanceof NumberingRestarted) return true;
+          throw error;
+        }
+        left -= page.last - page.first + 1;
+        callOut(this.#options.onProgress, { pages: this.#pages, records: this.#records, left: Math.max(0, left) });
+        signal?.throwIfAborted();
+      }
+    return false;
+  }
+
+  /** A page with fewer records than were asked for: the pump no longer has them, or has begun to count anew. */
+  async #isDoubtful({ first, last, records }: HistoryPage): Promise<boolean> {
+    const there = records.filter(({ record }) => record.sequenceNumber >= first && record.sequenceNumber <= last);
+    if (there.length > last - first) return false;
+    const now = await this.#bounds();
+    return now === undefined || now.last < this.#newest;
+  }
+}
