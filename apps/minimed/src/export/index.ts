@@ -2,4 +2,22 @@
 export { exportCsv } from "./csv.ts";
 export { EXPORT_KINDS, type ExportEvent, type ExportKind, type ExportOptions } from "./events.ts";
 export { exportJsonLines } from "./json-lines.ts";
+export { type LedgerProgress, type LedgerRow, type LedgerStatus, MemoryNightscoutLedger, type NightscoutLedger } from "./ledger.ts";
+export type { NightscoutCollection, NightscoutRequest, SiteFacts } from "./nightscout/api.ts";
+export { type DeviceStatusTimes, type NightscoutDeviceStatus, nightscoutDeviceStatus } from "./nightscout/device-status.ts";
+export { type NightscoutDocuments, nightscoutDocuments } from "./nightscout/documents.ts";
+export { NightscoutError, type NightscoutErrorCode, type NightscoutErrorFacts } from "./nightscout/error.ts";
+export type { Fetch } from "./nightscout/http.ts";
+export type { NightscoutDocument } from "./nightscout/items.ts";
+export type { NightscoutDocumentOptions, NightscoutMapping } from "./nightscout/options.ts";
+export type { NightscoutSiteOptions } from "./nightscout/site.ts";
+export {
+  type NightscoutCheck,
+  type NightscoutReport,
+  type NightscoutRunOptions,
+  NightscoutUploader,
+  type NightscoutUploadOptions,
+  type NightscoutWarning,
+} from "./nightscout/uploader.ts";
+export type { NightscoutUploaderOptions } from "./nightscout/uploader-options.ts";
 export { EXPORT_COLUMNS, type ExportCell, type ExportColumn, type ExportRow } from "./rows.ts";

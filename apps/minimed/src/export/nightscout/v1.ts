@@ -1,0 +1,167 @@
+import { isoUtc } from "../rows.ts";
+import {
+  epochOf,
+  foreignDevicesOf,
+  HOUR_MS,
+  type NightscoutApi,
+  type NightscoutCollection,
+  type NightscoutRequest,
+  type SentDocument,
+  type SiteFacts,
+  textOf,
+} from "./api.ts";
+import { NightscoutError } from "./error.ts";
+import type { HttpClient } from "./http.ts";
+import { DEVICE } from "./options.ts";
+
+const MINUTE_MS = 60_000;
+/** Nocturne takes a value for the same within so long of an equal one, both ends included. */
+const NOCTURNE_SAME_MS = 5 * MINUTE_MS;
+/** A reading that was moved to be kept is found within this. */
+const NOCTURNE_MOVED_MS = MINUTE_MS;
+
+/** API v1: arrays. What every site has. */
+export class NightscoutV1 implements NightscoutApi {
+  readonly name = "v1";
+  /** Sites have failed at a thousand where a hundred passed. */
+  readonly largestBatch = 50;
+  readonly #http: HttpClient;
+  readonly #now: () => number;
+  #isNocturne = false;
+
+  constructor(http: HttpClient, now: () => number) {
+    this.#http = http;
+    this.#now = now;
+  }
+
+  async #get(path: string, signal: AbortSignal | undefined): Promise<unknown> {
+    const headers = { accept: "application/json", "api-secret": this.#http.site.apiSecret };
+    return (await this.#http.request({ method: "GET", path, headers, signal })).json;
+  }
+
+  async #post(path: string, body: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+    const headers = {
+      accept: "application/json",
+      "content-type": "application/json",
+      "api-secret": this.#http.site.apiSecret,
+    };
+    return (await this.#http.request({ method: "POST", path, headers, body: JSON.stringify(body), signal })).json;
+  }
+
+  async look(signal: AbortSignal | undefined): Promise<SiteFacts> {
+    const status = (await this.#get("/api/v1/status.json", signal)) as Record<string, unknown> | null;
+    const answeredMs = this.#now();
+    const name = textOf(status?.name);
+    const version = textOf(status?.version);
+    this.#isNocturne = /nocturne/i.test(`${name ?? ""} ${version ?? ""}`);
+    const siteMs = epochOf(status?.serverTimeEpoch);
+    const mayWrite = await this.#mayWrite(signal);
+    const treatments = status?.careportalEnabled === false ? false : mayWrite ? true : undefined;
+    return {
+      server: this.#isNocturne ? "nocturne" : "nightscout",
+      name,
+      version,
+      clockAheadMs: siteMs === undefined ? undefined : siteMs - answeredMs,
+      canWrite: { entries: true, treatments, devicestatus: mayWrite ? true : undefined },
+      canUpdate: true, // whoever may create may replace
+      foreignDevices: await this.#foreignDevices(answeredMs, signal),
+    };
+  }
+
+  /** True for who may do everything. A narrow token is told false: it is asked whether it may create entries, which stores nothing. */
+  async #mayWrite(signal: AbortSignal | undefined): Promise<boolean> {
+    const verified = (await this.#get("/api/v1/verifyauth", signal)) as { message?: { canWrite?: unknown } } | null;
+    if (verified?.message?.canWrite === true) return true;
+    const date = this.#now();
+    try {
+      await this.#post("/api/v1/entries/preview", [{ type: "sgv", sgv: 100, date, dateString: isoUtc(date), device: DEVICE }], signal);
+    } catch (error) {
+      if (!(error instanceof NightscoutError && error.status === 404)) throw error; // a server without it shows when it is written to
+    }
+    return false;
+  }
+
+  async #foreignDevices(nowMs: number, signal: AbortSignal | undefined): Promise<string[]> {
+    const query = `find[type]=sgv&find[date][$gte]=${nowMs - HOUR_MS}&count=50`;
+    return foreignDevicesOf(await this.#get(`/api/v1/entries.json?${query}`, signal), DEVICE);
+  }
+
+  requestOf(collection: NightscoutCollection, documents: readonly SentDocument[]): NightscoutRequest {
+    return { method: "POST", path: `/api/v1/${collection}`, body: documents.map(({ document }) => document) };
+  }
+
+  async send(collection: NightscoutCollection, documents: readonly SentDocument[], signal: AbortSignal | undefined): Promise<void> {
+    const { path, body } = this.requestOf(collection, documents);
+    const answer = await this.#post(path, body, signal);
+    const stored = Array.isArray(answer) ? answer.length : undefined;
+    if (stored === documents.length) return;
+    if (this.#isNocturne && collection === "entries" && stored !== undefined) return await this.#sendSkipped(documents, signal);
+    throw new NightscoutError(
+      "ERR_NIGHTSCOUT_ANSWER",
+      `POST ${path}: ${documents.length} documents were sent, and the answer has ${stored ?? "no list of them"}`,
+      { isUnclear: true },
+    );
+  }
+
+  /**
+   * Nocturne takes equal values five minutes apart for one, and leaves the later one out: a flat curve would have holes. What is not there is sent
+   * again a millisecond later than that rule reaches.
+   */
+  async #sendSkipped(documents: readonly SentDocument[], signal: AbortSignal | undefined): Promise<void> {
+    const entries = documents as readonly (SentDocument & { readonly document: { readonly sgv?: number; readonly date: number } })[];
+    const first = Math.min(...entries.map(({ document }) => document.date));
+    const last = Math.max(...entries.map(({ document }) => document.date));
+    const stored = await this.#storedEntries(first - NOCTURNE_SAME_MS, last + NOCTURNE_SAME_MS, signal);
+    for (const { identifier, document } of entries.toSorted((a, b) => a.document.date - b.document.date)) {
+      if (isStored(stored, identifier, document)) continue;
+      const equal = stored.filter(({ sgv, date }) => sgv === document.sgv && Math.abs(date - document.date) <= NOCTURNE_SAME_MS);
+      const date = Math.max(...equal.map((one) => one.date + NOCTURNE_SAME_MS + 1));
+      if (equal.length === 0 || date - document.date >= NOCTURNE_MOVED_MS) continue; // the value that is there stands for it
+      await this.#post("/api/v1/entries", [{ ...document, date, dateString: isoUtc(date) }], signal);
+      stored.push({ identifier, sgv: document.sgv, date, device: DEVICE });
+    }
+  }
+
+  async #storedEntries(fromMs: number, toMs: number, signal: AbortSignal | undefined): Promise<StoredEntry[]> {
+    const query = `find[date][$gte]=${fromMs}&find[date][$lte]=${toMs}&count=1000`;
+    const answer = await this.#get(`/api/v1/entries.json?${query}`, signal);
+    return Array.isArray(answer)
+      ? answer.filter((one): one is StoredEntry => epochOf((one as StoredEntry | null)?.date) !== undefined)
+      : [];
+  }
+
+  async present(
+    collection: "entries" | "treatments",
+    documents: readonly SentDocument[],
+    signal: AbortSignal | undefined,
+  ): Promise<ReadonlySet<string>> {
+    const fromMs = Math.min(...documents.map(({ atMs }) => atMs)) - NOCTURNE_MOVED_MS;
+    const toMs = Math.max(...documents.map(({ atMs }) => atMs)) + NOCTURNE_MOVED_MS;
+    const [field, from, to] = collection === "entries" ? ["date", fromMs, toMs] : ["created_at", isoUtc(fromMs), isoUtc(toMs)];
+    const query = `find[${field}][$gte]=${from}&find[${field}][$lte]=${to}&count=1000`;
+    const answer = await this.#get(`/api/v1/${collection}.json?${query}`, signal);
+    const known = new Set<unknown>();
+    for (const one of Array.isArray(answer) ? answer : []) {
+      const { identifier, syncIdentifier } = (one ?? {}) as { identifier?: unknown; syncIdentifier?: unknown };
+      known.add(identifier).add(syncIdentifier);
+    }
+    return new Set(documents.map(({ identifier }) => identifier).filter((identifier) => known.has(identifier)));
+  }
+}
+
+interface StoredEntry {
+  readonly identifier?: unknown;
+  readonly device?: unknown;
+  readonly sgv?: number | undefined;
+  readonly date: number;
+}
+
+function isStored(
+  stored: readonly StoredEntry[],
+  identifier: string,
+  { sgv, date }: { readonly sgv?: number; readonly date: number },
+): boolean {
+  return stored.some(
+    (one) => one.identifier === identifier || (one.device === DEVICE && one.sgv === sgv && Math.abs(one.date - date) < NOCTURNE_MOVED_MS),
+  );
+}
