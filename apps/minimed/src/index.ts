@@ -8,12 +8,13 @@ export {
   reconnectAdvertisement,
 } from "./connector/advertising.ts";
 export { redactPumpCapture } from "./connector/capture.ts";
-export type { BolusUnderWay } from "./connector/delivery-reader.ts";
 export { describePumpEvent, type PumpEvent, type PumpMode } from "./connector/events.ts";
 export { DEFAULT_MOBILE_NAME, type PumpConnectorOptions } from "./connector/options.ts";
 export type { PhoneInformation } from "./connector/phone-database.ts";
 export { PumpConnector, type ReadySession } from "./connector/pump-connector.ts";
 export type { PumpInformation, PumpSession, PumpSnapshot, SensorSession } from "./connector/pump-session.ts";
+export type { BolusUnderWay, CounterSelection, CounterType, InsulinAmounts } from "./connector/readers/delivery.ts";
+export type { AlertLevels, ReadingRange, SensorCalibration } from "./connector/readers/glucose.ts";
 export {
   ageMs,
   formatGlucose,
@@ -24,6 +25,7 @@ export {
   STALE_AFTER_MS,
 } from "./connector/reading.ts";
 export { type RunPumpConnectorOptions, runPumpConnector } from "./connector/run.ts";
+export type { LocalDateTime } from "./data/date-time.ts";
 export { PumpDataError, type PumpDataProblem } from "./data/error.ts";
 export { formatTrend, toMmolPerLitre, toMmolPerLitreConventional, trendArrows } from "./data/glucose.ts";
 export type { Named } from "./data/named.ts";

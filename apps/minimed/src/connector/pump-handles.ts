@@ -13,6 +13,7 @@ const VALUES = {
   hardware: [ServiceUuid.DeviceInformation, CharacteristicUuid.HardwareRevision],
   firmware: [ServiceUuid.DeviceInformation, CharacteristicUuid.FirmwareRevision],
   software: [ServiceUuid.DeviceInformation, CharacteristicUuid.SoftwareRevision],
+  pnpId: [ServiceUuid.DeviceInformation, CharacteristicUuid.PnpId],
   batteryLevel: [ServiceUuid.Battery, CharacteristicUuid.BatteryLevel],
   currentTime: [ServiceUuid.CurrentTime, CharacteristicUuid.CurrentTime],
   cgmMeasurement: [ServiceUuid.ContinuousGlucoseMonitoring, CharacteristicUuid.CgmMeasurement],

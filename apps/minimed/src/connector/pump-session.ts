@@ -1,44 +1,38 @@
-import { Deadline, delay, type OperationOptions, Pending } from "jelling/async";
-import type { Address } from "jelling/core";
+import { Deadline, delay, type OperationOptions, onAbort } from "jelling/async";
+import { type Address, checkChoice, checkInteger, checkOptions, optionNames } from "jelling/core";
 import { type CgmFeature, decodeCgmFeature } from "../cgm/feature.ts";
-import { MeasurementAssembler } from "../cgm/fragments.ts";
-import { type CgmMeasurement, decodeCgmMeasurement } from "../cgm/measurement.ts";
-import { decodeRecordAccessResponse, RecordAccessOpcode, RecordAccessOperator, type RecordAccessResponse } from "../cgm/record-access.ts";
-import { decodeSessionRunTime, decodeSessionStartTime, remainingSessionSeconds, type SessionStartTime } from "../cgm/session.ts";
-import { decodeSpecificOpsResponse, type SensorDetails, SpecificOpsOpcode, type SpecificOpsResponse } from "../cgm/specific-ops.ts";
+import type { CgmStatus } from "../cgm/session.ts";
+import type { SensorDetails } from "../cgm/specific-ops.ts";
 import type { LocalDateTime } from "../data/date-time.ts";
-import { PumpDataError } from "../data/error.ts";
-import { decodeBatteryLevel, decodeCurrentTime, decodeInformationString } from "../data/standard.ts";
-import { PumpError } from "../error.ts";
+import type { PnpId } from "../data/standard.ts";
+import type { PumpError } from "../error.ts";
+import type { HistoryBounds, HistoryPage, HistoryRange, HistorySource } from "../history/source.ts";
+import type { AnnunciationStatus } from "../idd/annunciation-status.ts";
+import type { HighLowSettings } from "../idd/command-reads.ts";
+import type { IddFeatures } from "../idd/features.ts";
+import type { IddStatus } from "../idd/status.ts";
+import type { ActiveBasalRate, DisplayFormat, InsulinOnBoard, TherapyAlgorithmStates, TimeInRange } from "../idd/status-reader.ts";
 import type { PumpChannel } from "./pump-channel.ts";
-import type { PumpValueName } from "./pump-handles.ts";
-import { type LatestGlucose, readingOf } from "./reading.ts";
+import { type BolusUnderWay, type CounterSelection, type CounterType, DeliveryReader, type InsulinAmounts } from "./readers/delivery.ts";
+import { DeviceReader, type PumpInformation } from "./readers/device.ts";
+import { type AlertLevels, GlucoseReader, type ReadingRange, type SensorCalibration, type SensorSession } from "./readers/glucose.ts";
+import { DEFAULT_PAGE_SIZE, HistoryReader, LARGEST_PAGE_SIZE, LARGEST_SEQUENCE_NUMBER } from "./readers/history.ts";
+import type { GlucoseReading, LatestGlucose, NoGlucoseValue } from "./reading.ts";
+import { registerChanges } from "./session-changes.ts";
 
-/** A record may come behind the response that ends its transfer. */
-const LATE_RECORD_MS = 1000;
+export type { PumpInformation } from "./readers/device.ts";
+export type { SensorSession } from "./readers/glucose.ts";
+
 const DEFAULT_POLL_MS = 60_000;
-/** Clocks are read to the second; more than that is another session. */
-const FUTURE_MS = 60_000;
-const LATEST_RECORD = Uint8Array.of(RecordAccessOperator.Last);
-const SPECIFIC_OPS_RESPONSE_OFFSET = 1;
+const LARGEST_OFFSET_MIN = 0xffff;
 
-/** Texts of the pump's device information; absent ones are undefined. `serial` names a person's device: redact it in logs. */
-export interface PumpInformation {
-  readonly manufacturer: string | undefined;
-  readonly model: string | undefined;
-  readonly serial: string | undefined;
-  readonly hardware: string | undefined;
-  readonly firmware: string | undefined;
-  readonly software: string | undefined;
-}
-
-/** Times of the sensor's session; all undefined while none runs. */
-export interface SensorSession {
-  readonly start: SessionStartTime | undefined;
-  readonly runTimeHours: number | undefined;
-  /** Negative after its end; undefined without the pump's clock. */
-  readonly remainingMs: number | undefined;
-}
+const HISTORY_OPTIONS = optionNames<HistoryRange>({ first: true, last: true, pageSize: true, order: true, signal: true, timeoutMs: true });
+const RANGE_OPTIONS = optionNames<ReadingRange & OperationOptions>({
+  fromOffsetMin: true,
+  toOffsetMin: true,
+  signal: true,
+  timeoutMs: true,
+});
 
 /** What the first reads of a session bring. */
 export interface PumpSnapshot {
@@ -52,30 +46,37 @@ export interface PumpSnapshot {
 /**
  * An authenticated pump. Everything here reads; nothing of the link, its attributes or its handles is to be had. Operations run one after the
  * other, and all of them fail once the session ends: with the link, with eight bad frames in a row, or when the pump no longer answers.
+ *
+ * What a pump has not, does not give at present (no sensor), or refuses to tell is undefined, which is no error. Numbers of unknown meaning
+ * stay numbers. A malformed answer is a `PumpDataError`.
  */
-export class PumpSession {
+export class PumpSession implements HistorySource {
   /** Identity of the pump; it names a person's device. */
   readonly identity: Address;
   readonly #channel: PumpChannel;
-  readonly #feature: CgmFeature;
-  readonly #assembler = new MeasurementAssembler();
-  #records: CgmMeasurement[] = [];
-  #onRecord: (() => void) | undefined;
-  #pumpClock: { readonly local: LocalDateTime; readonly atMs: number } | undefined;
-  #sensorStart: LocalDateTime | undefined;
-  #lastOffsetMin = 0;
+  readonly #device: DeviceReader;
+  readonly #glucose: GlucoseReader;
+  readonly #delivery: DeliveryReader;
+  readonly #history: HistoryReader;
 
   /** Made by the connector, by `prepareSession`. */
-  constructor(channel: PumpChannel, feature: CgmFeature) {
+  constructor(channel: PumpChannel, feature: CgmFeature, delivery: DeliveryReader = new DeliveryReader(channel)) {
     this.identity = channel.identity;
     this.#channel = channel;
-    this.#feature = feature;
-    channel.onMeasurement = (plaintext) => this.#onMeasurement(plaintext);
+    this.#device = new DeviceReader(channel);
+    this.#glucose = new GlucoseReader(channel, this.#device, feature);
+    this.#delivery = delivery;
+    this.#history = new HistoryReader(channel, delivery);
+    registerChanges(this, channel, delivery);
   }
 
   /** Why it is over; `undefined` while it is up. */
   get ended(): PumpError | undefined {
     return this.#channel.ended;
+  }
+  /** When anything came from the pump for the last time, on the connector's clock. */
+  get heardAtMs(): number {
+    return this.#channel.heardAtMs;
   }
 
   /** Calls `listener` once, when the session is over. */
@@ -83,53 +84,173 @@ export class PumpSession {
     return this.#channel.onEnded(listener);
   }
 
+  // --- the device ---------------------------------------------------------------------------------------------------------------
+
   /** Device information; values the pump lacks are undefined. */
   readInformation(options: OperationOptions = {}): Promise<PumpInformation> {
-    return this.#channel.exclusively("reading the device information", options, async () => {
-      const text = async (name: PumpValueName): Promise<string | undefined> => {
-        const value = await this.#channel.optional(name, () => this.#channel.readPlain(name));
-        return value && decodeInformationString(value);
-      };
-      return {
-        manufacturer: await text("manufacturer"),
-        model: await text("model"),
-        serial: await text("serial"),
-        hardware: await text("hardware"),
-        firmware: await text("firmware"),
-        software: await text("software"),
-      };
-    });
+    return this.#read("reading the device information", options, () => this.#device.information());
   }
-
+  readPnpId(options: OperationOptions = {}): Promise<PnpId | undefined> {
+    return this.#read("reading the PnP ID", options, () => this.#device.pnpId());
+  }
   /** Charge of the pump's battery in percent, in coarse steps. */
   readBattery(options: OperationOptions = {}): Promise<number | undefined> {
-    return this.#channel.exclusively("reading the battery", options, () =>
-      this.#channel.optional("batteryLevel", async () => decodeBatteryLevel(await this.#channel.readPlain("batteryLevel"))),
-    );
+    return this.#read("reading the battery", options, () => this.#device.battery());
   }
-
+  /** Charge of the glucose sensor's transmitter in percent; undefined without one. */
+  readTransmitterBattery(options: OperationOptions = {}): Promise<number | undefined> {
+    return this.#read("reading the transmitter's battery", options, () => this.#device.transmitterBattery());
+  }
   /** What the pump's display shows as date and time; undefined where it has no clock to read. Ages of readings rest on it. */
   readClock(options: OperationOptions = {}): Promise<LocalDateTime | undefined> {
-    return this.#channel.exclusively("reading the pump's clock", options, () => this.#readClock());
+    return this.#read("reading the pump's clock", options, () => this.#device.clock());
   }
 
+  // --- glucose ------------------------------------------------------------------------------------------------------------------
+
+  /** Start and run time, and what remains by the pump's clock, which is read as well. */
   readSensorSession(options: OperationOptions = {}): Promise<SensorSession> {
-    return this.#channel.exclusively("reading the sensor session", options, () => this.#readSensorSession());
+    return this.#read("reading the sensor session", options, () => this.#glucose.sensorSession());
   }
-
   /** The newest record, with trend and age. @throws {PumpError} ERR_PUMP_REFUSED the pump does not give it */
   readLatest(options: OperationOptions = {}): Promise<LatestGlucose> {
-    return this.#channel.exclusively("reading the latest glucose", options, () => this.#readLatest());
+    return this.#read("reading the latest glucose", options, () => this.#glucose.latest());
+  }
+  /**
+   * Records of the running sensor session, by time offset, ascending; empty where there are none, undefined where the pump does not give
+   * ranges.
+   *
+   * @throws {ArgumentError} an offset that is not 0 to 65,535 · {PumpError} ERR_PUMP_PROTOCOL: too many came, or not all
+   */
+  async readReadings(options: ReadingRange & OperationOptions = {}): Promise<readonly (GlucoseReading | NoGlucoseValue)[] | undefined> {
+    const { fromOffsetMin, toOffsetMin, ...terms } = options;
+    checkOptions("readReadings", options, RANGE_OPTIONS);
+    if (fromOffsetMin !== undefined) checkInteger("readReadings: fromOffsetMin", fromOffsetMin, 0, toOffsetMin ?? LARGEST_OFFSET_MIN);
+    if (toOffsetMin !== undefined) checkInteger("readReadings: toOffsetMin", toOffsetMin, 0, LARGEST_OFFSET_MIN);
+    return await this.#read("reading a range of glucose", terms, () => this.#glucose.readings({ fromOffsetMin, toOffsetMin }));
+  }
+  /** CGM Status: the sensor's state at a time offset. */
+  readCgmStatus(options: OperationOptions = {}): Promise<CgmStatus | undefined> {
+    return this.#read("reading the CGM status", options, () => this.#glucose.status());
+  }
+  /** What the CGM service can do; it was read when the session began. */
+  get cgmFeature(): CgmFeature {
+    return this.#glucose.feature;
+  }
+  /** What the sensor is, as far as the pump says. */
+  readSensorDetails(options: OperationOptions = {}): Promise<SensorDetails | undefined> {
+    return this.#read("reading the sensor details", options, () => this.#glucose.sensorDetails());
+  }
+  /** Levels of the CGM service's own alerts. Those of the pump are its high and low settings. */
+  readAlertLevels(options: OperationOptions = {}): Promise<AlertLevels | undefined> {
+    return this.#read("reading the alert levels", options, () => this.#glucose.alertLevels());
+  }
+  /** The latest calibration. */
+  readCalibration(options: OperationOptions = {}): Promise<SensorCalibration | undefined> {
+    return this.#read("reading the calibration", options, () => this.#glucose.calibration());
+  }
+  /** Minutes between two readings. */
+  readCommunicationInterval(options: OperationOptions = {}): Promise<number | undefined> {
+    return this.#read("reading the communication interval", options, () => this.#glucose.communicationIntervalMin());
+  }
+  readCgmSessionId(options: OperationOptions = {}): Promise<number | undefined> {
+    return this.#read("reading the sensor session's number", options, () => this.#glucose.sessionId());
   }
 
-  /** What the sensor is, as far as the pump says. @throws {PumpError} ERR_PUMP_REFUSED as without a sensor */
-  readSensorDetails(options: OperationOptions = {}): Promise<SensorDetails> {
-    return this.#channel.exclusively("reading the sensor details", options, async () => {
-      const response = await this.#specificOps(SpecificOpsOpcode.GetSensorDetails);
-      if (response.kind === "sensor_details") return response;
-      throw refused("sensor details", response.kind === "response_code" ? response.code : response.kind);
-    });
+  // --- insulin delivery ---------------------------------------------------------------------------------------------------------
+
+  /** What the pump can do. It does not change, and is read once. */
+  readFeatures(options: OperationOptions = {}): Promise<IddFeatures | undefined> {
+    return this.#read("reading the pump's features", options, () => this.#delivery.features());
   }
+  readStatus(options: OperationOptions = {}): Promise<IddStatus | undefined> {
+    return this.#read("reading the pump's status", options, () => this.#delivery.status());
+  }
+  /** What the pump shows as an alarm; undefined: nothing. */
+  readAnnunciation(options: OperationOptions = {}): Promise<AnnunciationStatus | undefined> {
+    return this.#read("reading the annunciation", options, () => this.#delivery.annunciation());
+  }
+  readInsulinOnBoard(options: OperationOptions = {}): Promise<InsulinOnBoard | undefined> {
+    return this.#read("reading the insulin on board", options, () => this.#delivery.insulinOnBoard());
+  }
+  readTimeInRange(options: OperationOptions = {}): Promise<TimeInRange | undefined> {
+    return this.#read("reading the time in range", options, () => this.#delivery.timeInRange());
+  }
+  /** What closed loop and the suspensions before and on low are at. */
+  readTherapy(options: OperationOptions = {}): Promise<TherapyAlgorithmStates | undefined> {
+    return this.#read("reading the therapy algorithm's states", options, () => this.#delivery.therapyAlgorithmStates());
+  }
+  readBasalRate(options: OperationOptions = {}): Promise<ActiveBasalRate | undefined> {
+    return this.#read("reading the basal rate", options, () => this.#delivery.basalRate());
+  }
+  /** Boluses that are being delivered; empty: none. */
+  readBoluses(options: OperationOptions = {}): Promise<readonly BolusUnderWay[] | undefined> {
+    return this.#read("reading the active boluses", options, () => this.#delivery.boluses());
+  }
+  readDisplayFormat(options: OperationOptions = {}): Promise<DisplayFormat | undefined> {
+    return this.#read("reading the display format", options, () => this.#delivery.displayFormat());
+  }
+  /** Limits of the pump's high or low alerts through the day. @throws {ArgumentError} another type */
+  async readHighLowSettings(type: "high" | "low", options: OperationOptions = {}): Promise<HighLowSettings | undefined> {
+    checkChoice("readHighLowSettings", type, ["high", "low"]);
+    return await this.#read(`reading the ${type} settings`, options, () => this.#delivery.highLowSettings(type));
+  }
+  /** IU of the day so far. */
+  readTotalDailyInsulin(options: OperationOptions = {}): Promise<(InsulinAmounts & { readonly sumIu: number | undefined }) | undefined> {
+    return this.#read("reading the total daily insulin", options, () => this.#delivery.totalDailyInsulin());
+  }
+  /** IU of the pump's life. */
+  readDeliveredInsulin(options: OperationOptions = {}): Promise<InsulinAmounts | undefined> {
+    return this.#read("reading the delivered insulin", options, () => this.#delivery.deliveredInsulin());
+  }
+  /** Minutes that one of the pump's counters has run, or has left. @throws {ArgumentError} another counter */
+  async readCounter(type: CounterType, selection: CounterSelection, options: OperationOptions = {}): Promise<number | undefined> {
+    checkChoice("readCounter: type", type, ["lifetime", "warranty", "loaner", "reservoir"]);
+    checkChoice("readCounter: selection", selection, ["remaining", "elapsed"]);
+    return await this.#read("reading a counter", options, () => this.#delivery.counter(type, selection));
+  }
+  /** IU. */
+  readMaximumBolus(options: OperationOptions = {}): Promise<number | undefined> {
+    return this.#read("reading the maximum bolus", options, () => this.#delivery.maximumBolusIu());
+  }
+  /** Hours until a new sensor gives readings; a 780G does not tell. */
+  readSensorWarmUp(options: OperationOptions = {}): Promise<number | undefined> {
+    return this.#read("reading the warm-up time", options, () => this.#delivery.sensorWarmUpHours());
+  }
+  /** Which calibration icon the pump shows, as a number; a 780G does not tell. */
+  readCalibrationIcon(options: OperationOptions = {}): Promise<number | undefined> {
+    return this.#read("reading the calibration icon", options, () => this.#delivery.calibrationIcon());
+  }
+  /** Minutes; a 780G does not tell. */
+  readEarlyCalibrationTime(options: OperationOptions = {}): Promise<number | undefined> {
+    return this.#read("reading the early calibration time", options, () => this.#delivery.earlyCalibrationMin());
+  }
+
+  // --- history ------------------------------------------------------------------------------------------------------------------
+
+  historyBounds(options: OperationOptions = {}): Promise<HistoryBounds | undefined> {
+    return this.#read("asking for the history's bounds", options, () => this.#history.bounds());
+  }
+
+  /**
+   * Pages of a range; other reads get their turn between two of them. None where the pump has no history. A transfer that is cut short gives
+   * the part of its page that is whole, then throws.
+   *
+   * @throws {ArgumentError} · {TimeoutError} nothing came for 10 s in the middle of a transfer, which was aborted; the session goes on, unless the
+   * pump does not answer that either · {PumpError} ERR_PUMP_PROTOCOL: a part was lost, or more came than was asked for · ERR_PUMP_REFUSED ·
+   * ERR_PUMP_SESSION_ENDED · `signal.reason`, the pump being told to stop behind the caller's back
+   */
+  history(range: HistoryRange): AsyncGenerator<HistoryPage, void> {
+    checkOptions("history", range ?? null, HISTORY_OPTIONS);
+    const { first, last, pageSize = DEFAULT_PAGE_SIZE, order = "newest" } = range;
+    checkInteger("history: last", last, 0, LARGEST_SEQUENCE_NUMBER);
+    checkInteger("history: first", first, 0, last);
+    checkInteger("history: pageSize", pageSize, 1, LARGEST_PAGE_SIZE);
+    checkChoice("history: order", order, ["newest", "oldest"]);
+    return this.#history.pages({ ...range, pageSize, order });
+  }
+
+  // --- several of them ----------------------------------------------------------------------------------------------------------
 
   /** The first reads: device information, battery, sensor session, latest glucose. The limit is for all of them. */
   async readSnapshot(options: OperationOptions = {}): Promise<PumpSnapshot> {
@@ -139,7 +260,7 @@ export class PumpSession {
     const batteryPercent = await this.readBattery({ signal });
     const sensor = await this.readSensorSession({ signal });
     const latest = await this.readLatest({ signal });
-    return { information, batteryPercent, feature: this.#feature, sensor, latest };
+    return { information, batteryPercent, feature: this.#glucose.feature, sensor, latest };
   }
 
   /**
@@ -155,13 +276,17 @@ export class PumpSession {
     pollMs?: number | undefined;
   } = {}): AsyncGenerator<LatestGlucose, void> {
     const { clock, signal: ending } = this.#channel;
+    const over = new AbortController();
+    using _user = onAbort(signal, () => over.abort(signal?.reason));
+    using _end = onAbort(ending, () => over.abort(ending.reason));
     let last = "";
     for (;;) {
       const latest = await this.readLatest({ signal });
       const key = latest.kind === "no-sensor" ? latest.kind : `${latest.kind} ${latest.timeOffsetMin}`;
       if (key !== last) yield latest;
       last = key;
-      await delay(clock, pollMs, { signal: signal ? AbortSignal.any([signal, ending]) : ending });
+      signal?.throwIfAborted();
+      await delay(clock, pollMs, { signal: over.signal });
     }
   }
 
@@ -170,108 +295,18 @@ export class PumpSession {
     return this.#channel.disconnect();
   }
 
-  // --- within an operation ------------------------------------------------------------------------------------------------------
-
-  async #readClock(): Promise<LocalDateTime | undefined> {
-    const time = await this.#channel.optional("currentTime", async () => decodeCurrentTime(await this.#channel.readPlain("currentTime")));
-    if (time?.local) this.#pumpClock = { local: time.local, atMs: this.#channel.clock.now() - (time.fractions256 / 256) * 1000 };
-    return time?.local;
-  }
-
-  async #readSensorSession(): Promise<SensorSession> {
-    const { e2eCrc } = this.#feature;
-    if (!this.#pumpClock) await this.#readClock();
-    const start = await this.#channel.optional("cgmSessionStartTime", async () =>
-      decodeSessionStartTime(await this.#channel.readSealed("cgmSessionStartTime"), { e2eCrc }),
-    );
-    this.#sensorStart = start?.local;
-    const runTimeHours = await this.#channel.optional("cgmSessionRunTime", async () =>
-      decodeSessionRunTime(await this.#channel.readPlain("cgmSessionRunTime"), { e2eCrc }),
-    );
-    const clock = this.#pumpClock;
-    const remainingMs =
-      clock && start?.local && runTimeHours !== undefined
-        ? 1000 * remainingSessionSeconds(start.local, runTimeHours, clock.local) - (this.#channel.clock.now() - clock.atMs)
-        : undefined;
-    return { start, runTimeHours, remainingMs };
-  }
-
-  async #readLatest(): Promise<LatestGlucose> {
-    if (!this.#sensorStart) await this.#readSensorSession();
-    this.#assembler.reset();
-    this.#records = [];
-    const response = await this.#recordAccess(RecordAccessOpcode.Report, LATEST_RECORD);
-    const receivedAtMs = this.#channel.clock.now();
-    const code = response.kind === "response_code" ? response.code : response.kind;
-    if (code === "no_records_found") return { kind: "no-sensor", receivedAtMs };
-    if (code !== "success") throw refused("the latest glucose", code);
-    if (this.#records.length === 0) await this.#lateRecord();
-    const record = this.#records.at(-1);
-    if (!record) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump said it sent its latest record, but none came that could be read.");
-    const read = () => readingOf(record, { receivedAtMs, sessionStart: this.#sensorStart, pumpClock: this.#pumpClock });
-    // A smaller offset than before, or one in the future, is another sensor session's: its start is not the one we know.
-    const isOther = record.timeOffsetMin < this.#lastOffsetMin || (read().takenAtMs ?? 0) > receivedAtMs + FUTURE_MS;
-    this.#lastOffsetMin = record.timeOffsetMin;
-    if (isOther) await this.#readSensorSession();
-    return read();
-  }
-
-  async #lateRecord(): Promise<void> {
-    const came = new Pending<void>({
-      clock: this.#channel.clock,
-      operation: "a record",
-      timeoutMs: LATE_RECORD_MS,
-      signal: this.#channel.signal,
-    });
-    this.#onRecord = () => came.resolve();
-    try {
-      await came.promise;
-    } catch (error) {
-      if (this.#channel.ended) throw error;
-    } finally {
-      this.#onRecord = undefined;
-    }
-  }
-
-  #recordAccess(opcode: number, operand: Uint8Array): Promise<RecordAccessResponse> {
-    return this.#channel.exchange("cgmRecordAccess", { opcode, operand, e2eCrc: false }, (plaintext) => {
-      const response = decodeRecordAccessResponse(plaintext);
-      const answers = response.kind === "response_code" ? response.requestOpcode : RecordAccessOpcode.Count;
-      return answers === opcode ? response : undefined;
-    });
-  }
-
-  #specificOps(opcode: number, operand: Uint8Array = new Uint8Array()): Promise<SpecificOpsResponse> {
-    const { e2eCrc } = this.#feature;
-    return this.#channel.exchange("cgmSpecificOps", { opcode, operand, e2eCrc }, (plaintext) => {
-      const response = decodeSpecificOpsResponse(plaintext, { e2eCrc, expected: opcode + SPECIFIC_OPS_RESPONSE_OFFSET });
-      return response.kind === "response_code" && response.requestOpcode !== opcode ? undefined : response;
-    });
-  }
-
-  #onMeasurement(plaintext: Uint8Array): void {
-    try {
-      for (const record of this.#assembler.push(plaintext)) this.#records.push(decodeCgmMeasurement(record, this.#feature));
-    } catch (error) {
-      if (!(error instanceof PumpDataError)) throw error;
-      this.#channel.logger.warn(() => `a record was dropped: ${error.message}`);
-      return;
-    }
-    // Only the newest is of interest; a pump that sends on and on must not fill memory.
-    this.#records.splice(0, this.#records.length - 1);
-    if (this.#records.length > 0) this.#onRecord?.();
+  #read<T>(operation: string, options: OperationOptions, run: () => Promise<T>): Promise<T> {
+    return this.#channel.exclusively(operation, options, run);
   }
 }
 
-/** Gets an authenticated link ready for reading: where its values are, what its CGM service can do, and its subscriptions. */
+/** Gets an authenticated link ready for reading: where its values are, what its services can do, and its subscriptions. */
 export async function prepareSession(channel: PumpChannel): Promise<PumpSession> {
   let feature: CgmFeature | undefined;
+  const delivery = new DeliveryReader(channel);
   await channel.prepare(async () => {
     feature = decodeCgmFeature(await channel.readPlain("cgmFeature"));
+    await delivery.features();
   });
-  return new PumpSession(channel, feature!);
-}
-
-function refused(what: string, code: string): PumpError {
-  return new PumpError("ERR_PUMP_REFUSED", `The pump does not give ${what}: ${code.replaceAll("_", " ")}.`);
+  return new PumpSession(channel, feature!, delivery);
 }

@@ -1,7 +1,7 @@
 import type { SensorDetails } from "../cgm/specific-ops.ts";
-import type { BolusUnderWay } from "../connector/delivery-reader.ts";
 import type { PumpMode } from "../connector/events.ts";
 import type { PumpInformation, SensorSession } from "../connector/pump-session.ts";
+import type { BolusUnderWay } from "../connector/readers/delivery.ts";
 import type { LatestGlucose } from "../connector/reading.ts";
 import type { LocalDateTime } from "../data/date-time.ts";
 import type { AnnunciationStatus } from "../idd/annunciation-status.ts";

@@ -1,0 +1,297 @@
+import { Pending } from "jelling/async";
+import type { CgmFeature } from "../../cgm/feature.ts";
+import { MeasurementAssembler } from "../../cgm/fragments.ts";
+import { type CgmMeasurement, decodeCgmMeasurement } from "../../cgm/measurement.ts";
+import {
+  decodeRecordAccessResponse,
+  FILTER_TIME_OFFSET,
+  RecordAccessOpcode,
+  RecordAccessOperator,
+  type RecordAccessResponse,
+} from "../../cgm/record-access.ts";
+import {
+  type CgmStatus,
+  decodeCgmStatus,
+  decodeSessionRunTime,
+  decodeSessionStartTime,
+  remainingSessionSeconds,
+  type SessionStartTime,
+} from "../../cgm/session.ts";
+import {
+  type CalibrationValue,
+  decodeSpecificOpsResponse,
+  type SensorDetails,
+  SpecificOpsOpcode,
+  type SpecificOpsResponse,
+} from "../../cgm/specific-ops.ts";
+import type { LocalDateTime } from "../../data/date-time.ts";
+import { PumpDataError } from "../../data/error.ts";
+import { PumpError } from "../../error.ts";
+import type { PumpChannel } from "../pump-channel.ts";
+import { type GlucoseReading, type LatestGlucose, type NoGlucoseValue, readingOf } from "../reading.ts";
+import type { DeviceReader } from "./device.ts";
+import { orNone, refused } from "./refusal.ts";
+import { transfer } from "./transfer.ts";
+
+/** A record may come behind the response that ends its transfer. */
+const LATE_RECORD_MS = 1000;
+/** Clocks are read to the second; more than that is another session. */
+const FUTURE_MS = 60_000;
+/** One record was asked for. A pump that sends on and on is stopped. */
+const MOST_LATEST = 16;
+/** Beyond one a minute of the range that was asked for. */
+const MOST_EXTRA = 16;
+const LATEST_RECORD = Uint8Array.of(RecordAccessOperator.Last);
+/** Which calibration record: the latest. */
+const LATEST_CALIBRATION = Uint8Array.of(0xff, 0xff);
+const ABORT = { opcode: RecordAccessOpcode.Abort, operand: Uint8Array.of(RecordAccessOperator.Null) };
+const SPECIFIC_OPS_RESPONSE_OFFSET = 1;
+const LARGEST_OFFSET_MIN = 0xffff;
+
+/** Times of the sensor's session; all undefined while none runs. */
+export interface SensorSession {
+  readonly start: SessionStartTime | undefined;
+  readonly runTimeHours: number | undefined;
+  /** By the pump's clock. Negative after its end; undefined without that clock. */
+  readonly remainingMs: number | undefined;
+}
+
+/** Levels at which the CGM service alerts; each undefined where the pump does not give it. */
+export interface AlertLevels {
+  readonly patientHighMgdl: number | undefined;
+  readonly patientLowMgdl: number | undefined;
+  readonly hypoMgdl: number | undefined;
+  readonly hyperMgdl: number | undefined;
+  /** mg/dL a minute. */
+  readonly rateOfDecrease: number | undefined;
+  /** mg/dL a minute. */
+  readonly rateOfIncrease: number | undefined;
+}
+
+/** The latest calibration, and what the sensor makes of it; either undefined where the pump does not give it. */
+export interface SensorCalibration {
+  readonly value: CalibrationValue | undefined;
+  readonly context:
+    | { readonly changeSensorNeeded: boolean; readonly noFurtherCalibrations: boolean; readonly calibrationFactor: number }
+    | undefined;
+}
+
+/** Minutes since the sensor's session began, both included; without one of them the range is open on that side. */
+export interface ReadingRange {
+  readonly fromOffsetMin?: number | undefined;
+  readonly toOffsetMin?: number | undefined;
+}
+
+/** Reads the CGM service of a pump. What the pump has not, or does not give at present, is undefined. Within an operation of the channel. */
+export class GlucoseReader {
+  readonly feature: CgmFeature;
+  readonly #channel: PumpChannel;
+  readonly #device: DeviceReader;
+  readonly #assembler = new MeasurementAssembler();
+  #records: CgmMeasurement[] = [];
+  #onRecord: (() => void) | undefined;
+  #sensorStart: LocalDateTime | undefined;
+  #lastOffsetMin = 0;
+
+  constructor(channel: PumpChannel, device: DeviceReader, feature: CgmFeature) {
+    this.#channel = channel;
+    this.#device = device;
+    this.feature = feature;
+    channel.onMeasurement = (plaintext) => this.#onMeasurement(plaintext);
+  }
+
+  async sensorSession(): Promise<SensorSession> {
+    const { e2eCrc } = this.feature;
+    // Its user may have set it since: what is left of a session is counted on it.
+    await this.#device.clock();
+    const start = await this.#channel.optional("cgmSessionStartTime", async () =>
+      decodeSessionStartTime(await this.#channel.readSealed("cgmSessionStartTime"), { e2eCrc }),
+    );
+    this.#sensorStart = start?.local;
+    const runTimeHours = await this.#channel.optional("cgmSessionRunTime", async () =>
+      decodeSessionRunTime(await this.#channel.readPlain("cgmSessionRunTime"), { e2eCrc }),
+    );
+    const clock = this.#device.lastClock;
+    const remainingMs =
+      clock && start?.local && runTimeHours !== undefined
+        ? 1000 * remainingSessionSeconds(start.local, runTimeHours, clock.local) - (this.#channel.clock.now() - clock.atMs)
+        : undefined;
+    return { start, runTimeHours, remainingMs };
+  }
+
+  /** @throws {PumpError} ERR_PUMP_REFUSED, ERR_PUMP_PROTOCOL */
+  async latest(): Promise<LatestGlucose> {
+    if (!this.#sensorStart) await this.sensorSession();
+    const response = await this.#report(LATEST_RECORD, MOST_LATEST);
+    const receivedAtMs = this.#channel.clock.now();
+    if (response === "no_records_found") return { kind: "no-sensor", receivedAtMs };
+    if (response !== "success") throw refused("the latest glucose", response);
+    if (this.#records.length === 0) await this.#lateRecord();
+    const record = this.#records.at(-1);
+    if (!record) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump said it sent its latest record, but none came that could be read.");
+    const read = () => this.#readingOf(record, receivedAtMs);
+    // A smaller offset than before, or one in the future, is another sensor session's: its start is not the one we know.
+    const isOther = record.timeOffsetMin < this.#lastOffsetMin || (read().takenAtMs ?? 0) > receivedAtMs + FUTURE_MS;
+    this.#lastOffsetMin = record.timeOffsetMin;
+    if (isOther) await this.sensorSession();
+    return read();
+  }
+
+  /** By time offset, ascending; undefined where the pump does not give ranges. @throws {PumpError} ERR_PUMP_PROTOCOL */
+  async readings({ fromOffsetMin, toOffsetMin }: ReadingRange): Promise<(GlucoseReading | NoGlucoseValue)[] | undefined> {
+    if (!this.#sensorStart) await this.sensorSession();
+    const last = toOffsetMin ?? LARGEST_OFFSET_MIN;
+    const response = await this.#report(rangeOf(fromOffsetMin, toOffsetMin), last - (fromOffsetMin ?? 0) + 1 + MOST_EXTRA);
+    const receivedAtMs = this.#channel.clock.now();
+    if (response === "no_records_found") return [];
+    if (response !== "success") {
+      this.#channel.logger.info(() => `the pump does not give a range of readings: ${response}`);
+      return undefined;
+    }
+    if (this.#records.length === 0) await this.#lateRecord();
+    return this.#records.map((record) => this.#readingOf(record, receivedAtMs)).sort((a, b) => a.timeOffsetMin - b.timeOffsetMin);
+  }
+
+  status(): Promise<CgmStatus | undefined> {
+    return this.#channel.optional("cgmStatus", async () => decodeCgmStatus(await this.#channel.readSealed("cgmStatus"), this.feature));
+  }
+
+  sensorDetails(): Promise<SensorDetails | undefined> {
+    return this.#ask(SpecificOpsOpcode.GetSensorDetails, "sensor_details");
+  }
+
+  async communicationIntervalMin(): Promise<number | undefined> {
+    return (await this.#ask(SpecificOpsOpcode.GetCommunicationInterval, "communication_interval"))?.minutes;
+  }
+
+  async sessionId(): Promise<number | undefined> {
+    return (await this.#ask(SpecificOpsOpcode.ReadCurrentSessionId, "session_id"))?.sessionId;
+  }
+
+  async calibration(): Promise<SensorCalibration | undefined> {
+    const value = await this.#ask(SpecificOpsOpcode.GetCalibrationValue, "calibration_value", LATEST_CALIBRATION);
+    const context = await this.#ask(SpecificOpsOpcode.GetCalibrationContext, "calibration_context", LATEST_CALIBRATION);
+    return value || context ? { value, context } : undefined;
+  }
+
+  async alertLevels(): Promise<AlertLevels | undefined> {
+    const level = async (opcode: number): Promise<number | undefined> => (await this.#ask(opcode, "alert_level"))?.level;
+    const levels: AlertLevels = {
+      patientHighMgdl: await level(SpecificOpsOpcode.GetPatientHighAlertLevel),
+      patientLowMgdl: await level(SpecificOpsOpcode.GetPatientLowAlertLevel),
+      hypoMgdl: await level(SpecificOpsOpcode.GetHypoAlertLevel),
+      hyperMgdl: await level(SpecificOpsOpcode.GetHyperAlertLevel),
+      rateOfDecrease: await level(SpecificOpsOpcode.GetRateOfDecreaseAlertLevel),
+      rateOfIncrease: await level(SpecificOpsOpcode.GetRateOfIncreaseAlertLevel),
+    };
+    return Object.values(levels).some((value) => value !== undefined) ? levels : undefined;
+  }
+
+  #readingOf(record: CgmMeasurement, receivedAtMs: number): GlucoseReading | NoGlucoseValue {
+    return readingOf(record, { receivedAtMs, sessionStart: this.#sensorStart, pumpClock: this.#device.lastClock });
+  }
+
+  // --- records ------------------------------------------------------------------------------------------------------------------
+
+  #mostRecords = MOST_LATEST;
+  #stop: AbortController | undefined;
+
+  /** Has records sent. @returns the code that ended it @throws {PumpError} ERR_PUMP_PROTOCOL too many, or not all of them · why it stopped */
+  async #report(operand: Uint8Array, mostRecords: number): Promise<string> {
+    const isRange = operand.length > 1;
+    const stop = new AbortController();
+    this.#assembler.reset();
+    this.#records = [];
+    this.#mostRecords = mostRecords;
+    this.#stop = stop;
+    if (isRange)
+      this.#channel.onLoss = () => stop.abort(new PumpError("ERR_PUMP_PROTOCOL", "Readings were lost on their way: read them again."));
+    try {
+      const end = await transfer<RecordAccessResponse>(this.#channel, {
+        name: "cgmRecordAccess",
+        opcode: RecordAccessOpcode.Report,
+        operand,
+        abort: ABORT,
+        read: (plaintext, opcode) => {
+          const response = decodeRecordAccessResponse(plaintext);
+          return response.kind === "response_code" && response.requestOpcode === opcode ? response : undefined;
+        },
+        signal: stop.signal,
+      });
+      if (end.kind === "stopped") throw new PumpError("ERR_PUMP_PROTOCOL", reasonOf(end.error), { cause: end.error });
+      return end.response.kind === "response_code" ? end.response.code : end.response.kind;
+    } finally {
+      this.#stop = undefined;
+      if (isRange) this.#channel.onLoss = undefined;
+    }
+  }
+
+  async #lateRecord(): Promise<void> {
+    const came = new Pending<void>({
+      clock: this.#channel.clock,
+      operation: "a record",
+      timeoutMs: LATE_RECORD_MS,
+      signal: this.#channel.signal,
+    });
+    this.#onRecord = () => came.resolve();
+    try {
+      await came.promise;
+    } catch (error) {
+      if (this.#channel.ended) throw error;
+    } finally {
+      this.#onRecord = undefined;
+    }
+  }
+
+  #onMeasurement(plaintext: Uint8Array): void {
+    try {
+      for (const record of this.#assembler.push(plaintext)) this.#records.push(decodeCgmMeasurement(record, this.feature));
+    } catch (error) {
+      if (!(error instanceof PumpDataError)) throw error;
+      this.#channel.logger.warn(() => `a record was dropped: ${error.message}`);
+      return;
+    }
+    // A pump that sends on and on fills no memory, and holds nothing up for ever.
+    if (this.#records.length > this.#mostRecords) {
+      this.#records.splice(0, this.#records.length - this.#mostRecords);
+      this.#stop?.abort(new PumpError("ERR_PUMP_PROTOCOL", "The pump sends more readings than it was asked for."));
+    }
+    if (this.#records.length > 0) this.#onRecord?.();
+  }
+
+  // --- specific operations ------------------------------------------------------------------------------------------------------
+
+  /** undefined where the pump refuses it. */
+  async #ask<Kind extends SpecificOpsResponse["kind"]>(
+    opcode: number,
+    kind: Kind,
+    operand: Uint8Array = new Uint8Array(),
+  ): Promise<Extract<SpecificOpsResponse, { kind: Kind }> | undefined> {
+    if (!this.#channel.has("cgmSpecificOps")) return undefined;
+    const { e2eCrc } = this.feature;
+    const response = await orNone(this.#channel, kind, () =>
+      this.#channel.exchange("cgmSpecificOps", { opcode, operand, e2eCrc }, (plaintext) => {
+        const answer = decodeSpecificOpsResponse(plaintext, { e2eCrc, expected: opcode + SPECIFIC_OPS_RESPONSE_OFFSET });
+        return answer.kind === "response_code" && answer.requestOpcode !== opcode ? undefined : answer;
+      }),
+    );
+    if (response?.kind === kind) return response as Extract<SpecificOpsResponse, { kind: Kind }>;
+    if (response?.kind === "response_code") this.#channel.logger.info(() => `the pump does not give ${kind}: ${response.code}`);
+    return undefined;
+  }
+}
+
+function rangeOf(from: number | undefined, to: number | undefined): Uint8Array {
+  const { All, GreaterOrEqual, LessOrEqual, Range } = RecordAccessOperator;
+  const offset = (minutes: number): number[] => [minutes & 0xff, minutes >> 8];
+  if (from !== undefined && to !== undefined) return Uint8Array.of(Range, FILTER_TIME_OFFSET, ...offset(from), ...offset(to));
+  if (from !== undefined) return Uint8Array.of(GreaterOrEqual, FILTER_TIME_OFFSET, ...offset(from));
+  if (to !== undefined) return Uint8Array.of(LessOrEqual, FILTER_TIME_OFFSET, ...offset(to));
+  return Uint8Array.of(All);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof PumpError
+    ? error.message
+    : `The transfer of readings was stopped: ${error instanceof Error ? error.message : String(error)}.`;
+}
