@@ -25,6 +25,7 @@ export {
   STALE_AFTER_MS,
 } from "./connector/reading.ts";
 export { type RunPumpConnectorOptions, runPumpConnector } from "./connector/run.ts";
+export type { PumpStanding } from "./connector/standing.ts";
 export type { LocalDateTime } from "./data/date-time.ts";
 export { PumpDataError, type PumpDataProblem } from "./data/error.ts";
 export { formatTrend, toMmolPerLitre, toMmolPerLitreConventional, trendArrows } from "./data/glucose.ts";
@@ -66,6 +67,7 @@ export {
   type TherapyAlgorithmStates,
   type TimeInRange,
 } from "./idd/status-reader.ts";
+export { PumpMonitor, type PumpMonitorOptions } from "./live/monitor.ts";
 export type { PumpLinkState, PumpState, PumpValueName, PumpValues, Told, WallClock } from "./live/state.ts";
 export {
   buildKeyDatabase,

@@ -58,6 +58,7 @@ describe("no caller and no plug-in reaches the pump's attributes", () => {
       "openPairingWindow",
       "pairingWindowOpen",
       "session",
+      "standing",
     ]);
     expect(methodsOf(session)).toEqual([
       "cgmFeature",

@@ -16,6 +16,8 @@ export interface ControlPointExchange<T> {
   readonly signal?: AbortSignal | undefined;
   /** False: what arrives meanwhile does not prolong it. */
   readonly prolonged?: boolean | undefined;
+  /** Called when the pump has taken the request. */
+  readonly onTaken?: (() => void) | undefined;
 }
 
 /** One control point of the pump: a request is written, an indication answers. One exchange at a time; its owner sees to that. */
@@ -50,7 +52,7 @@ export class ControlPoint {
   }
 
   /** @throws {TimeoutError} 10 s without progress · what the write or `onResponse` throws · `signal.reason` */
-  async exchange<T>({ request, onResponse, signal, prolonged = true }: ControlPointExchange<T>): Promise<T> {
+  async exchange<T>({ request, onResponse, signal, prolonged = true, onTaken }: ControlPointExchange<T>): Promise<T> {
     const operation = `request ${request.text}`;
     const pending = new Pending<T>({ clock: this.#clock, operation });
     const giveUp = new AbortController();
@@ -77,6 +79,7 @@ export class ControlPoint {
     try {
       // The answer may overtake the write's own response, so both are waited for.
       await this.#write(request, { signal: giveUp.signal });
+      onTaken?.();
       using _ = onAbort(signal, () => pending.reject(signal?.reason));
       if (signal?.aborted) pending.reject(signal.reason);
       return await pending.promise;

@@ -252,7 +252,7 @@ export class PumpChannel {
     name: ControlPointName,
     { opcode, operand, e2eCrc }: { opcode: number; operand: Uint8Array; e2eCrc: boolean },
     onResponse: (plaintext: Uint8Array) => T | undefined,
-    how: Pick<ControlPointExchange<T>, "signal" | "prolonged"> = {},
+    how: Pick<ControlPointExchange<T>, "signal" | "prolonged" | "onTaken"> = {},
   ): Promise<T> {
     const sinceLastMs = this.clock.now() - this.#lastExchangeMs;
     if (sinceLastMs < PACE_MS) await delay(this.clock, PACE_MS - sinceLastMs, { signal: this.#ending.signal });

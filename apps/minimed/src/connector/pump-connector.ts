@@ -4,7 +4,7 @@ import { type Advertising, type Connection, type ConnectionPolicy, Device } from
 import { MemoryBondStore } from "jelling/gap";
 import { IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
 import { PumpError } from "../error.ts";
-import { redactAddress, redactingLogger, redactName } from "../redact.ts";
+import { redactAddress, redactingLogger, redactName, redactText } from "../redact.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import { type AdvertisingForm, careLinkAdvertisement, pairAdvertisement, reconnectAdvertisement } from "./advertising.ts";
 import { redactPumpCapture } from "./capture.ts";
@@ -16,6 +16,7 @@ import { PumpBonds } from "./pump-bonds.ts";
 import type { PumpChannel } from "./pump-channel.ts";
 import { PumpLink } from "./pump-link.ts";
 import { type PumpSession, type PumpSnapshot, prepareSession } from "./pump-session.ts";
+import { type PumpStanding, StandingKeeper } from "./standing.ts";
 import { LARGEST_PDU, WriteGate } from "./write-gate.ts";
 
 /** Advertising intervals: while the pump is expected at once, and for as long as it is wanted back. Beyond 150 ms it hardly finds us. */
@@ -59,6 +60,7 @@ export class PumpConnector implements AsyncDisposable {
   readonly #listeners = new Set<(event: PumpEvent) => void>();
   readonly #waiting = new Set<Pending<ReadySession>>();
   readonly #abortListener: Disposable;
+  readonly #standing: StandingKeeper;
   #windowEndsMs: number;
   /** Ends the present advertisement, for another mode. */
   #rethink = new AbortController();
@@ -88,6 +90,7 @@ export class PumpConnector implements AsyncDisposable {
     this.#keyDatabase = keyDatabase;
     this.#mode = mode;
     this.#name = name;
+    this.#standing = new StandingKeeper({ mode, bonded: bonds.find(options.pump) !== undefined, nowMs: this.#clock.now() });
     this.#windowEndsMs = mode === "reconnect" ? Number.NEGATIVE_INFINITY : this.#clock.now() + pairingWindowMs;
     const careLink = mode === "carelink";
     this.#server = new PhoneServer(
@@ -211,6 +214,11 @@ export class PumpConnector implements AsyncDisposable {
     return this.#clock.now() < this.#windowEndsMs;
   }
 
+  /** Where it stands with its pump, and what its user can do where it does not come about by itself. */
+  get standing(): PumpStanding {
+    return this.#standing.standing;
+  }
+
   /** Why it waits no longer; `undefined` while it does. */
   get ended(): unknown {
     return this.#closing.signal.aborted ? this.#reason : undefined;
@@ -234,6 +242,7 @@ export class PumpConnector implements AsyncDisposable {
   #stop(reason: unknown): void {
     if (this.#closing.signal.aborted) return;
     this.#reason = reason;
+    this.#standing.onEnded(this.#clock.now(), reason instanceof Error ? redactText(reason.message) : "it was told to");
     this.#closing.abort(reason);
     for (const pending of [...this.#waiting]) pending.reject(reason);
   }
@@ -432,6 +441,7 @@ export class PumpConnector implements AsyncDisposable {
       this.#emit({ type: "sensor", start: sensor.start?.local, runTimeHours: sensor.runTimeHours, remainingMs: sensor.remainingMs });
       this.#emit({ type: "reading", latest });
       this.#ready = { session, snapshot };
+      this.#standing.onReady(this.#clock.now());
       for (const pending of [...this.#waiting]) pending.resolve(this.#ready);
     } catch (error) {
       if (!(error instanceof BleError)) this.#stop(error); // no fault of the pump: whoever waits for a session is to hear of it
@@ -449,6 +459,7 @@ export class PumpConnector implements AsyncDisposable {
 
   #emit(detail: PumpEventDetail): void {
     const event = { timeMs: this.#clock.now(), ...detail } as PumpEvent;
+    this.#standing.onEvent(event);
     for (const listener of [...this.#listeners]) callOut(listener, event);
     this.#events.publish(event);
   }

@@ -1,4 +1,3 @@
-import { AttError } from "jelling/att";
 import { TimeoutError } from "jelling/core";
 import type { PumpChannel } from "../pump-channel.ts";
 import type { ControlPointName } from "../requests.ts";
@@ -24,17 +23,25 @@ export type TransferEnd<Response> =
  * Runs a transfer within an operation of the channel. One that makes no progress for 10 s, or is stopped, is aborted, and the pump's answer to
  * that is waited for: what comes of it later could be taken for the next one's.
  *
- * @throws {TimeoutError} the pump does not answer the abort either · {AttError} it does not take the request · why the session ended
+ * @throws {TimeoutError} the pump does not take the request, or does not answer the abort · {AttError} it refuses · why the session ended
  */
 export async function transfer<Response>(
   channel: PumpChannel,
   { name, opcode, operand, abort, read, signal }: Transfer<Response>,
 ): Promise<TransferEnd<Response>> {
+  let isTaken = false;
+  const onTaken = (): void => {
+    isTaken = true;
+  };
   try {
-    const response = await channel.exchange(name, { opcode, operand, e2eCrc: false }, (plaintext) => read(plaintext, opcode), { signal });
+    const response = await channel.exchange(name, { opcode, operand, e2eCrc: false }, (plaintext) => read(plaintext, opcode), {
+      signal,
+      onTaken,
+    });
     return { kind: "answered", response };
   } catch (error) {
-    if (channel.ended || error instanceof AttError || !(signal.aborted || error instanceof TimeoutError || isOfData(error))) throw error;
+    // A pump that has not even taken the request takes no other one either.
+    if (channel.ended || !isTaken || !(signal.aborted || error instanceof TimeoutError || isOfData(error))) throw error;
     channel.logger.info(() => `the transfer is aborted: ${error instanceof Error ? error.message : String(error)}`);
     // Records that go on coming do not prolong it.
     await channel.exchange(name, { ...abort, e2eCrc: false }, (plaintext) => answerTo(read, plaintext, abort.opcode), { prolonged: false });

@@ -1,0 +1,295 @@
+import { Broadcast, type Clock, callOut, onAbort, rethrowLater } from "jelling/async";
+import { BleError, ClosedError, checkFunction, checkMilliseconds, checkOptions, Logger, optionNames } from "jelling/core";
+import type { PumpConnectorOptions } from "../connector/options.ts";
+import { PumpConnector } from "../connector/pump-connector.ts";
+import type { PumpSession, PumpSnapshot } from "../connector/pump-session.ts";
+import { changesOf } from "../connector/session-changes.ts";
+import { redactingLogger, redactText } from "../redact.ts";
+import { SessionFollower } from "./session-follower.ts";
+import type { PumpState, PumpValueName, PumpValues, Told, WallClock } from "./state.ts";
+
+const DEFAULT_POLL_MS = 60_000;
+const SHORTEST_POLL_MS = 1000;
+const LONGEST_POLL_MS = 3600_000;
+/** A pump that is near comes within a minute or two. */
+const LONG_WAIT_MS = 5 * 60_000;
+const LONG_WAIT_HINT =
+  "The pump has not come for minutes. Is it near, and is no other phone paired with it? Where it does not list this device any more, or lists it and does not come: remove it there and pair again.";
+
+export interface PumpMonitorOptions {
+  /** How often the pump is asked until it pushes what has changed, in ms: a minute by default. */
+  readonly pollMs?: number | undefined;
+  /** Of what goes wrong while reading. Lines have no full address, name or serial number. */
+  readonly logger?: Logger | undefined;
+  /**
+   * Keeps the history: called when the first reads of a session are done, and when the pump says that it has recorded something; never again before
+   * what it returned has settled. The signal aborts with the session. What it throws is reported as the program's, and harms nothing.
+   */
+  readonly history?: ((session: PumpSession, signal: AbortSignal) => void | Promise<void>) | undefined;
+  /** Dates the state: `Date.now` by default. */
+  readonly wall?: WallClock | undefined;
+}
+
+const OPTIONS = optionNames<PumpMonitorOptions>({ pollMs: true, logger: true, history: true, wall: true });
+
+/**
+ * What a pump shows, kept up to date for as long as its connector lives: what it pushes as changed is read again, what it does not push is asked
+ * for, and values outlive their connection with their age. For information only: no dose may be based on it.
+ */
+export class PumpMonitor implements AsyncDisposable {
+  readonly #connector: PumpConnector;
+  readonly #ownsConnector: boolean;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #pollMs: number;
+  readonly #wall: WallClock;
+  readonly #history: PumpMonitorOptions["history"];
+  readonly #closing = new AbortController();
+  readonly #listeners = new Set<(state: PumpState) => void>();
+  readonly #sessionListeners = new Set<(session: PumpSession) => void>();
+  readonly #changes = new Broadcast<PumpState>();
+  readonly #subscription: Disposable;
+  readonly #running: Promise<void>;
+  #state!: PumpState;
+  #values: PumpState["values"] = Object.freeze({});
+  #heardAtMs: number | undefined;
+  #session: PumpSession | undefined;
+  /** Of the pump whose values these are. */
+  #identity: string | undefined;
+  #longWait: Disposable | undefined;
+  #isLongWait = false;
+  #ended: string | undefined;
+  #endedAtMs = 0;
+
+  /**
+   * Follows a connector, which stays its owner's.
+   *
+   * @throws {ArgumentError} an unknown option, or a value of a wrong kind
+   */
+  constructor(
+    connector: PumpConnector,
+    options: PumpMonitorOptions = {},
+    { ownsConnector = false }: { readonly ownsConnector?: boolean } = {},
+  ) {
+    checkMonitorOptions(options);
+    const { pollMs = DEFAULT_POLL_MS, logger = Logger.silent, history, wall = Date.now } = options;
+    this.#connector = connector;
+    this.#ownsConnector = ownsConnector;
+    this.#clock = connector.clock;
+    this.#logger = redactingLogger(logger).child("monitor");
+    this.#pollMs = pollMs;
+    this.#history = history;
+    this.#wall = wall;
+    this.#change();
+    this.#subscription = connector.on((event) => {
+      if (event.type === "connected") this.#heardAtMs = event.timeMs;
+      this.#change();
+    });
+    this.#running = this.#run();
+  }
+
+  /**
+   * Opens a connector, follows it, and closes it at its own end.
+   *
+   * @throws what `PumpConnector.open` throws
+   */
+  static async open({ pollMs, logger, history, wall, ...options }: PumpConnectorOptions & PumpMonitorOptions): Promise<PumpMonitor> {
+    const own = { pollMs, logger, history, wall };
+    checkMonitorOptions(own);
+    return new PumpMonitor(await PumpConnector.open({ ...options, logger }), own, { ownsConnector: true });
+  }
+
+  /** What is known now. */
+  get state(): PumpState {
+    return this.#state;
+  }
+  /** The session that is up. Its operations take turns with those of the monitor. */
+  get session(): PumpSession | undefined {
+    return this.#session;
+  }
+  get connector(): PumpConnector {
+    return this.#connector;
+  }
+
+  /**
+   * The present state, then the newest after every change; who is slow misses those in between. Ends with the monitor.
+   *
+   * @throws `signal.reason`
+   */
+  changes({ signal }: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PumpState> {
+    const subscription = this.#changes.subscribe({ capacity: 1, signal });
+    subscription.push(this.#state);
+    return subscription;
+  }
+
+  /** Calls `listener` with every change; dispose the result to stop. What it throws is the program's, and harms nothing. */
+  on(listener: (state: PumpState) => void): Disposable {
+    checkFunction("PumpMonitor.on", listener);
+    const entry = (state: PumpState): void => listener(state); // so that a function given twice is two
+    this.#listeners.add(entry);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };
+  }
+
+  /** Calls `listener` with every session that is ready, and at once with the one that is. */
+  onSession(listener: (session: PumpSession) => void): Disposable {
+    checkFunction("PumpMonitor.onSession", listener);
+    const entry = (session: PumpSession): void => listener(session);
+    this.#sessionListeners.add(entry);
+    if (this.#session) callOut(entry, this.#session);
+    return { [Symbol.dispose]: () => void this.#sessionListeners.delete(entry) };
+  }
+
+  /** Resolves when it has ended: it was closed, or its connector was. Never rejects. */
+  get closed(): Promise<void> {
+    return this.#running;
+  }
+
+  /** Stops following. A connector that it has opened is closed, another one goes on. */
+  async close(): Promise<void> {
+    this.#closing.abort(new ClosedError("the pump monitor was closed"));
+    await this.#running;
+    if (this.#ownsConnector) await this.#connector.close();
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // --- sessions -----------------------------------------------------------------------------------------------------------------
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      for (;;) {
+        const { session, snapshot } = await this.#connector.session({ signal });
+        await this.#follow(session, snapshot);
+      }
+    } catch (error) {
+      this.#ended =
+        signal.aborted || !(error instanceof BleError)
+          ? signal.aborted
+            ? "the monitor was closed"
+            : "an error of the program"
+          : redactText(error.message);
+      if (!signal.aborted && !(error instanceof BleError)) rethrowLater(error);
+      this.#endedAtMs = this.#clock.now();
+    } finally {
+      this.#session = undefined;
+      this.#subscription[Symbol.dispose]();
+      this.#change();
+      this.#longWait?.[Symbol.dispose]();
+      this.#listeners.clear();
+      this.#sessionListeners.clear();
+      this.#changes.close();
+    }
+  }
+
+  async #follow(session: PumpSession, { information, batteryPercent, sensor, latest }: PumpSnapshot): Promise<void> {
+    const identity = session.identity.toHex();
+    // Another pump's values are not this one's.
+    if (this.#identity !== identity) this.#values = Object.freeze({});
+    this.#identity = identity;
+    this.#session = session;
+    const nowMs = this.#clock.now();
+    const told = <T>(value: T | undefined): Told<T> => Object.freeze({ value, atMs: nowMs });
+    this.#values = Object.freeze({
+      ...this.#values,
+      information: told(information),
+      battery: told(batteryPercent),
+      sensorSession: told(sensor),
+      glucose: told(latest),
+    });
+    this.#change();
+    for (const listener of [...this.#sessionListeners]) callOut(listener, session);
+    const over = new AbortController();
+    using _closing = onAbort(this.#closing.signal, () => over.abort(this.#closing.signal.reason));
+    using _ended = session.onEnded((reason) => over.abort(reason));
+    const follower = new SessionFollower({
+      session,
+      changes: changesOf(session),
+      clock: this.#clock,
+      logger: this.#logger,
+      pollMs: this.#pollMs,
+      tell: (name, value) => this.#tell(name, value),
+      last: (name) => this.#values[name]?.value as never,
+      onHistory: this.#historyKeeper(session, over.signal),
+      signal: this.#closing.signal,
+    });
+    try {
+      await follower.run();
+    } finally {
+      this.#session = undefined;
+      this.#heardAtMs = session.heardAtMs;
+      this.#change();
+    }
+  }
+
+  /** Calls `history` when it is wanted, once more when it was wanted meanwhile. */
+  #historyKeeper(session: PumpSession, signal: AbortSignal): () => void {
+    const history = this.#history;
+    let isRunning = false;
+    let isWanted = false;
+    const run = async (): Promise<void> => {
+      isRunning = true;
+      while (isWanted && !signal.aborted) {
+        isWanted = false;
+        try {
+          await history?.(session, signal);
+        } catch (error) {
+          if (error instanceof BleError) this.#logger.warn(() => `keeping the history: ${error.message}`);
+          else if (!signal.aborted || error !== signal.reason) rethrowLater(error);
+        }
+      }
+      isRunning = false;
+    };
+    return () => {
+      isWanted = history !== undefined;
+      if (isWanted && !isRunning) void run();
+    };
+  }
+
+  // --- the state ----------------------------------------------------------------------------------------------------------------
+
+  #tell<Name extends PumpValueName>(name: Name, value: PumpValues[Name] | undefined): void {
+    this.#values = Object.freeze({ ...this.#values, [name]: Object.freeze({ value, atMs: this.#clock.now() }) });
+    this.#change();
+  }
+
+  #change(): void {
+    const { link, hint } = this.#connector.standing;
+    if (this.#session) this.#heardAtMs = this.#session.heardAtMs;
+    this.#watchWait(link);
+    const nowMs = this.#clock.now();
+    this.#state = Object.freeze({
+      epochMs: this.#wall() - nowMs,
+      link: this.#ended === undefined ? link : Object.freeze({ kind: "ended", sinceMs: this.#endedAtMs, reason: this.#ended }),
+      heardAtMs: this.#heardAtMs,
+      hint: hint ?? (this.#isLongWait ? LONG_WAIT_HINT : undefined),
+      values: this.#values,
+    });
+    for (const listener of [...this.#listeners]) callOut(listener, this.#state);
+    this.#changes.publish(this.#state);
+  }
+
+  /** A pump that is waited for and does not come for long: its user can do something. */
+  #watchWait(link: PumpState["link"]): void {
+    const isWaiting = link.kind === "advertising" && link.mode === "reconnect" && !this.#ended;
+    if (isWaiting) {
+      this.#longWait ??= this.#clock.setTimer(LONG_WAIT_MS, "a pump that does not come", () => {
+        this.#isLongWait = true;
+        this.#change();
+      });
+      return;
+    }
+    this.#longWait?.[Symbol.dispose]();
+    this.#longWait = undefined;
+    this.#isLongWait = false;
+  }
+}
+
+/** @throws {ArgumentError} */
+function checkMonitorOptions(options: PumpMonitorOptions): void {
+  const what = "PumpMonitor";
+  checkOptions(what, options ?? null, OPTIONS);
+  if (options.pollMs !== undefined) checkMilliseconds(`${what}: pollMs`, options.pollMs, SHORTEST_POLL_MS, LONGEST_POLL_MS);
+  for (const name of ["history", "wall"] as const) checkFunction(`${what}: ${name}`, options[name]);
+}
