@@ -27,10 +27,10 @@ export interface PumpMonitorOptions {
    */
   readonly history?: ((session: PumpSession, signal: AbortSignal) => void | Promise<void>) | undefined;
   /** Dates the state: `Date.now` by default. */
-  readonly wall?: WallClock | undefined;
+  readonly wallClock?: WallClock | undefined;
 }
 
-const OPTIONS = optionNames<PumpMonitorOptions>({ pollMs: true, logger: true, history: true, wall: true });
+const OPTIONS = optionNames<PumpMonitorOptions>({ pollMs: true, logger: true, history: true, wallClock: true });
 
 /**
  * What a pump shows, kept up to date for as long as its connector lives: what it pushes as changed is read again, what it does not push is asked
@@ -42,7 +42,7 @@ export class PumpMonitor implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #pollMs: number;
-  readonly #wall: WallClock;
+  readonly #wallClock: WallClock;
   readonly #history: PumpMonitorOptions["history"];
   readonly #closing = new AbortController();
   readonly #listeners = new Set<(state: PumpState) => void>();
@@ -72,14 +72,14 @@ export class PumpMonitor implements AsyncDisposable {
     { ownsConnector = false }: { readonly ownsConnector?: boolean } = {},
   ) {
     checkMonitorOptions(options);
-    const { pollMs = DEFAULT_POLL_MS, logger = Logger.silent, history, wall = Date.now } = options;
+    const { pollMs = DEFAULT_POLL_MS, logger = Logger.silent, history, wallClock = Date.now } = options;
     this.#connector = connector;
     this.#ownsConnector = ownsConnector;
     this.#clock = connector.clock;
     this.#logger = redactingLogger(logger).child("monitor");
     this.#pollMs = pollMs;
     this.#history = history;
-    this.#wall = wall;
+    this.#wallClock = wallClock;
     this.#change();
     this.#subscription = connector.on((event) => {
       if (event.type === "connected") this.#heardAtMs = event.timeMs;
@@ -93,8 +93,8 @@ export class PumpMonitor implements AsyncDisposable {
    *
    * @throws what `PumpConnector.open` throws
    */
-  static async open({ pollMs, logger, history, wall, ...options }: PumpConnectorOptions & PumpMonitorOptions): Promise<PumpMonitor> {
-    const own = { pollMs, logger, history, wall };
+  static async open({ pollMs, logger, history, wallClock, ...options }: PumpConnectorOptions & PumpMonitorOptions): Promise<PumpMonitor> {
+    const own = { pollMs, logger, history, wallClock };
     checkMonitorOptions(own);
     return new PumpMonitor(await PumpConnector.open({ ...options, logger }), own, { ownsConnector: true });
   }
@@ -260,7 +260,7 @@ export class PumpMonitor implements AsyncDisposable {
     this.#watchWait(link);
     const nowMs = this.#clock.now();
     this.#state = Object.freeze({
-      epochMs: this.#wall() - nowMs,
+      epochMs: this.#wallClock() - nowMs,
       link: this.#ended === undefined ? link : Object.freeze({ kind: "ended", sinceMs: this.#endedAtMs, reason: this.#ended }),
       heardAtMs: this.#heardAtMs,
       hint: hint ?? (this.#isLongWait ? LONG_WAIT_HINT : undefined),
@@ -291,5 +291,5 @@ function checkMonitorOptions(options: PumpMonitorOptions): void {
   const what = "PumpMonitor";
   checkOptions(what, options ?? null, OPTIONS);
   if (options.pollMs !== undefined) checkMilliseconds(`${what}: pollMs`, options.pollMs, SHORTEST_POLL_MS, LONGEST_POLL_MS);
-  for (const name of ["history", "wall"] as const) checkFunction(`${what}: ${name}`, options[name]);
+  for (const name of ["history", "wallClock"] as const) checkFunction(`${what}: ${name}`, options[name]);
 }
