@@ -169,7 +169,7 @@ export class HomeAssistant {
     if (typeof uniqueId !== "string" || uniqueId === "") complain("no unique_id");
     for (const key of ["command_topic", "object_id", "json_attributes_topic"]) if (config[key] !== undefined) complain(`has ${key}`);
     if (typeof entityId === "string" && !entityId.startsWith(`${String(platform)}.`)) complain("default_entity_id without its domain");
-    if (category !== undefined && category !== "diagnostic") complain(`entity_category ${String(category)}`);
+    if (category !== undefined && category !== "diagnostic") complain(`entity_category ${JSON.stringify(category)}`);
     if (typeof config["state_topic"] !== "string") complain("no state_topic");
     const deviceClass = config["device_class"] as string | undefined;
     if (platform === "binary_sensor") {
@@ -211,7 +211,15 @@ export class HomeAssistant {
       return undefined;
     }
     const value = json[member];
-    return value === null ? "None" : value === true ? "True" : value === false ? "False" : String(value);
+    return value === null
+      ? "None"
+      : value === true
+        ? "True"
+        : value === false
+          ? "False"
+          : typeof value === "string"
+            ? value
+            : JSON.stringify(value);
   }
 
   #faultOf({ platform, config }: SeenEntity, text: string): string | undefined {
