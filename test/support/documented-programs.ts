@@ -47,7 +47,8 @@ export async function withProgram<T>(code: string, use: (file: string) => T | Pr
           name: "the library's own sources",
           resolveId: (id) => {
             if (/^jelling(\/|$)/.test(id)) return join(root, "src", id.slice("jelling".length), "index.ts");
-            return id === "@jelling/minimed" ? join(root, "apps/minimed/src/index.ts") : undefined;
+            const minimed = /^@jelling\/minimed(\/.+)?$/.exec(id);
+            return minimed ? join(root, "apps/minimed/src", minimed[1] ?? "", "index.ts") : undefined;
           },
         },
       ],
@@ -91,6 +92,7 @@ export async function checkTypes(programs: ReadonlyMap<string, string>): Promise
         jelling: [join(root, "src/index.ts")],
         "jelling/*": [join(root, "src/*/index.ts")],
         "@jelling/minimed": [join(root, "apps/minimed/src/index.ts")],
+        "@jelling/minimed/*": [join(root, "apps/minimed/src/*/index.ts")],
       },
       strict: true,
       noEmit: true,
