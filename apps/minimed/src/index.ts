@@ -84,7 +84,10 @@ export {
   SakeServer,
   SakeSession,
 } from "./sake/index.ts";
+export type { DeliverySource, HistoryMemory } from "./simulator/delivery-source.ts";
+export { type CountedFault, SimulatedPumpFaults } from "./simulator/faults.ts";
 export { type InventedKeys, inventKeys } from "./simulator/keys.ts";
+export { SimulatedHistory, type SimulatedHistoryOptions } from "./simulator/simulated-history.ts";
 export { SimulatedPump, type SimulatedPumpEvent, type SimulatedPumpOptions } from "./simulator/simulated-pump.ts";
 export { NO_GLUCOSE_CAUSES, type NoGlucoseCause } from "./store/causes.ts";
 export type {

@@ -1,4 +1,6 @@
+import { toHex } from "jelling/bytes";
 import { describe, expect, test } from "vitest";
+import { rangeOperand } from "../src/history/record-access.ts";
 import { decodeIddFeatures } from "../src/idd/features.ts";
 import { decodeIddStatus } from "../src/idd/status.ts";
 import { decodeStatusReaderResponse } from "../src/idd/status-reader.ts";
@@ -101,9 +103,13 @@ describe("the insulin delivery service of a simulated pump", () => {
     expect(count).toMatch(/^recordAccess 660f/);
     expect((await ask("33660f")).at(-1)).toBe("recordAccess 0f0f33f0");
     expect(await ask("33690f")).toHaveLength(2);
-    expect(await ask("335a0fea030000ec030000")).toHaveLength(4);
+    const first = scenario.pump.history.first!;
+    const range = (from: number, to: number): string => toHex(Uint8Array.of(0x33, ...rangeOperand(first + from, first + to)));
+    expect(await ask(range(2, 4))).toHaveLength(4);
     expect(await ask("335a0f0000000001000000")).toEqual(["recordAccess 0f0f3306"]);
-    expect(await ask("333333")).toHaveLength(2); // the reference time
+    const references = await client.ask("recordAccess", "333333", 20_000);
+    expect(references.length).toBeGreaterThan(50);
+    expect(references.slice(0, -1).every((text) => text.startsWith("historyData 0ef0"))).toBe(true);
     expect(await ask("5a333c")).not.toEqual([count]);
     expect(await ask("3333")).toEqual(["recordAccess 0f0f3309"]);
     expect(await ask("3333aa")).toEqual(["recordAccess 0f0f3309"]);

@@ -8,6 +8,8 @@ import type { HciTransport } from "jelling/transport";
 
 /** Of name, keys and glucose: the same every time, so that files of an earlier run still fit. */
 const SEED = 1;
+/** How far back its history goes. */
+const HISTORY_DAYS = 30;
 /** The user of the pump tries again after a while. */
 const NEXT_ATTEMPT_MS = 5000;
 
@@ -32,6 +34,7 @@ export async function startPump(options: PumpOptions): Promise<{ pump: Simulated
     random: systemRandom,
     seed: SEED,
     keyDatabase: keys.pump,
+    historyDays: HISTORY_DAYS,
     logger: logger.child("pump"),
     onEvent: ({ text }) => tell(`pump: ${text}`),
   });

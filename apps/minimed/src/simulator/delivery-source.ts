@@ -40,6 +40,10 @@ export interface DeliverySource {
   readonly maximumBolusIu: number;
   readonly history: HistoryMemory;
   readonly latch: StatusLatch;
+  /** Brings everything up to date. */
+  advance(): void;
+  /** While somebody listens, what changes is told as it changes. */
+  listen(listening: boolean): void;
   status(): IddStatusWords;
   annunciation(): AnnunciationWords | undefined;
   boluses(): readonly BolusInProgress[];

@@ -15,7 +15,8 @@ const LAST_NUMBER = 0xffff_ffff;
 
 export interface HistoryServerOptions {
   readonly served: ServedSession;
-  readonly memory: HistoryMemory;
+  /** It may take a moment to look back, so not before it is asked for. */
+  readonly memory: () => HistoryMemory;
   readonly controlPoints: ServedControlPoints;
   /** Counter and CRC behind a record, where they are in use. */
   readonly protect: (record: Uint8Array) => Uint8Array;
@@ -36,12 +37,14 @@ interface Selection {
 export class HistoryServer {
   readonly #options: HistoryServerOptions;
   readonly #served: ServedSession;
-  readonly #memory: HistoryMemory;
 
   constructor(options: HistoryServerOptions) {
     this.#options = options;
     this.#served = options.served;
-    this.#memory = options.memory;
+  }
+
+  get #memory(): HistoryMemory {
+    return this.#options.memory();
   }
 
   /** A write to the control point, which is plain. */

@@ -64,28 +64,27 @@ export class IddServer {
     this.#controlPoints = new ServedControlPoints(options.served.faults);
     this.#history = new HistoryServer({
       served: options.served,
-      memory: options.source.history,
+      memory: () => options.source.history,
       controlPoints: this.#controlPoints,
       protect: (record) => this.#protect(CharacteristicUuid.IddHistoryData.text, record),
       recordAccess: () => this.#recordAccess,
       historyData: () => this.#historyData,
     });
     options.source.latch.onRaised = () => this.#push();
-    this.add(undefined);
+    this.#add(undefined);
   }
 
-  get service(): LocalService {
-    return this.#service;
-  }
-
-  add(handle: number | undefined): void {
+  #add(handle: number | undefined): void {
     const { server } = this.#options;
+    const source = this.#source;
     const sealed = (uuid: (typeof CharacteristicUuid)[keyof typeof CharacteristicUuid], make: () => Uint8Array) => ({
       uuid,
       properties: ["read"] as const,
-      read: () => this.#served.seal(this.#protect(uuid.text, make())),
+      read: () => {
+        source.advance();
+        return this.#served.seal(this.#protect(uuid.text, make()));
+      },
     });
-    const source = this.#source;
     const service = server.addService({
       uuid: ServiceUuid.InsulinDelivery,
       ...(handle !== undefined && { handle }),
@@ -135,22 +134,16 @@ export class IddServer {
   /** Puts it elsewhere, without a word to the phone. */
   move(handle: number): void {
     this.#options.server.removeService(this.#service);
-    this.add(handle);
+    this.#add(handle);
   }
 
   /** Another connection, or none. */
   reset(): void {
     this.#controlPoints.stop();
     this.#firstPush?.[Symbol.dispose]();
-    this.#listener = undefined;
-    this.#told = undefined;
+    this.#hear(undefined);
     this.#sent.clear();
     this.#received.clear();
-  }
-
-  /** Whether somebody would hear of a change. */
-  get hasListener(): boolean {
-    return this.#listener !== undefined;
   }
 
   // --- protection ---------------------------------------------------------------------------------------------------------------
@@ -195,10 +188,16 @@ export class IddServer {
   /** What an earlier connection left counts for nothing: a phone that does not subscribe again may not know where its handles are. */
   #onSubscription(peer: GattPeer, indicate: boolean, restored: boolean): void {
     this.#firstPush?.[Symbol.dispose]();
-    this.#listener = indicate && !restored ? peer : undefined;
-    this.#told = undefined;
+    this.#source.advance();
+    this.#hear(indicate && !restored ? peer : undefined);
     if (!this.#listener) return;
     this.#firstPush = this.#options.clock.setTimer(FIRST_PUSH_MS, "the first push of a pump", () => this.#push());
+  }
+
+  #hear(listener: GattPeer | undefined): void {
+    this.#listener = listener;
+    this.#told = undefined;
+    this.#source.listen(listener !== undefined);
   }
 
   #push(): void {
@@ -228,6 +227,7 @@ export class IddServer {
 
   #onStatusReader(value: Uint8Array, request: GattRequest): void {
     const content = this.#request(this.#statusReader, value);
+    this.#source.advance();
     this.#controlPoints.begin(this.#statusReader, request, async () => {
       await this.#indicate(this.#statusReader, this.#statusReaderAnswer(content), request);
       this.#push(); // what came while the last ones were not reset
@@ -246,6 +246,7 @@ export class IddServer {
 
   #onCommand(value: Uint8Array, request: GattRequest): void {
     const content = this.#request(this.#command, value);
+    this.#source.advance();
     this.#controlPoints.begin(this.#command, request, async () => {
       const reader = new Reader(content);
       const opcode = content.length < 2 ? 0 : reader.u16();

@@ -118,11 +118,6 @@ export class PumpServer {
     this.#idd?.reset();
   }
 
-  /** Whether the phone would hear of a change. */
-  get hasListener(): boolean {
-    return this.#idd?.hasListener ?? false;
-  }
-
   #currentTime(): Uint8Array {
     return encodeCurrentTime({ local: this.#options.now(), dayOfWeek: 0, fractions256: 0, adjustReason: 0 });
   }

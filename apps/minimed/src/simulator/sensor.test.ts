@@ -1,21 +1,29 @@
 import { fromHex } from "jelling/bytes";
 import { describe, expect, test } from "vitest";
 import { decodeCgmMeasurement, glucoseOf, trendOf } from "../cgm/measurement.ts";
-import { addSeconds, formatLocal, parseLocal } from "../data/date-time.ts";
+import { formatLocal, parseLocal } from "../data/date-time.ts";
 import { GlucoseCurve } from "./glucose-curve.ts";
 import { SimulatedSensor } from "./sensor.ts";
 
 const start = parseLocal("2031-03-02T09:30:00");
-const sensorAt = (minutes: number, glucose?: (timeOffsetMin: number) => number) =>
-  new SimulatedSensor({ seed: 4, start, now: () => addSeconds(start, minutes * 60), glucose });
+const curve = new GlucoseCurve(4);
+const FROM_MIN = 9 * 60 + 30;
+/** A sensor of an age, with a warm-up, and a gap where its transmitter was not heard. */
+const sensorAt = (minutes: number, words: Readonly<Record<number, number | undefined>> = {}) =>
+  new SimulatedSensor({
+    start,
+    ageMin: () => minutes,
+    wordAt: (offset) => (offset in words ? words[offset] : offset < 120 ? 0x301 : Math.round(curve.at(FROM_MIN + offset))),
+    trendAt: (offset) => curve.trendAt(FROM_MIN + offset),
+  });
 
 describe("the simulated sensor", () => {
   test("its curve is the same for the same seed, plausible, and smooth", () => {
     for (const seed of [1, 2, 3, 4, 5]) {
       const curve = new GlucoseCurve(seed);
       const values = Array.from({ length: 3 * 288 }, (_, i) => curve.at(5 * i));
-      expect(Math.min(...values)).toBeGreaterThan(60);
-      expect(Math.max(...values)).toBeLessThan(360);
+      expect(Math.min(...values)).toBeGreaterThan(40);
+      expect(Math.max(...values)).toBeLessThan(460);
       expect(Math.max(...values)).toBeGreaterThan(150);
       values.slice(1).forEach((value, i) => {
         expect(Math.abs(value - values[i]!)).toBeLessThan(45);
@@ -36,14 +44,20 @@ describe("the simulated sensor", () => {
   });
 
   test("while warming up and outside the display's range it sends 0 without a trend", () => {
-    for (const record of [sensorAt(1000).record(60, { e2eCrc: false }), sensorAt(1000, () => 45).record(500, { e2eCrc: false })]) {
+    for (const record of [sensorAt(1000).record(60, { e2eCrc: false }), sensorAt(1000, { 500: 0x30d }).record(500, { e2eCrc: false })]) {
       expect(glucoseOf(decodeCgmMeasurement(record, { e2eCrc: false }))).toBeUndefined();
       expect(trendOf(decodeCgmMeasurement(record, { e2eCrc: false }))).toBeUndefined();
     }
   });
 
+  test("CGM Status warns of what is low, high, or out of range", () => {
+    const words = { 125: 60, 130: 120, 135: 260, 140: 0x308, 145: 0x30d };
+    const sensor = sensorAt(200, words);
+    expect(Object.keys(words).map((offset) => sensor.octetsAt(Number(offset)).warning)).toEqual([1, 0, 2, 0x80, 0x40]);
+  });
+
   test("records are selected as the record access control point asks", () => {
-    const sensor = sensorAt(22);
+    const sensor = sensorAt(22, { 5: 100, 10: 110 });
     const select = (operand: string) => sensor.select(fromHex(operand));
     expect(select("06")).toEqual([20]);
     expect(select("05")).toEqual([0]);
@@ -52,6 +66,8 @@ describe("the simulated sensor", () => {
     expect(select("02010b00")).toEqual([0, 5, 10]);
     expect(select("040105000a00")).toEqual([5, 10]);
     expect(select("0301ff00")).toEqual([]);
+    const silent = sensorAt(42, { 30: undefined, 35: undefined, 40: undefined });
+    expect([silent.latestOffsetMin, silent.word, silent.select(fromHex("03011900"))]).toEqual([25, undefined, [25]]);
     for (const operand of ["", "00", "0601", "03", "0302ff00", "04010500", "07"]) expect(select(operand)).toBeUndefined();
   });
 });

@@ -2,50 +2,42 @@ import { Reader } from "jelling/bytes";
 import { encodeCgmMeasurement } from "../cgm/measurement.ts";
 import type { CgmOctets } from "../cgm/octets.ts";
 import { FILTER_TIME_OFFSET, RecordAccessOperator } from "../cgm/record-access.ts";
-import { addSeconds, type LocalDateTime, secondsBetween } from "../data/date-time.ts";
-import { HIGHEST_DISPLAYED_MGDL, LOWEST_DISPLAYED_MGDL } from "../data/glucose.ts";
-import { GlucoseCurve } from "./glucose-curve.ts";
+import { addSeconds, type LocalDateTime } from "../data/date-time.ts";
+import { FIRST_SPECIAL_WORD, READING_INTERVAL_MIN, RUN_TIME_HOURS, SensorWord } from "./life/sensor-plan.ts";
 
-export const READING_INTERVAL_MIN = 5;
-/** Seven days and the warm-up. */
-const RUN_TIME_HOURS = 170;
-const WARM_UP_MIN = 120;
 /** The alert levels of the pump's user. */
 const LOW_MGDL = 70;
 const HIGH_MGDL = 250;
-const Warning = Object.freeze({ BelowPatientLow: 1, AbovePatientHigh: 2 });
+/** Bits of the warning octet. */
+const Warning = Object.freeze({ BelowPatientLow: 0x01, AbovePatientHigh: 0x02, BelowRange: 0x40, AboveRange: 0x80 });
 
 export interface SensorOptions {
-  readonly seed: number;
   /** When the session began, by the pump's clock. */
   readonly start: LocalDateTime;
-  /** By the pump's clock, now. */
-  readonly now: () => LocalDateTime;
-  /** Replaces the curve: mg/dL at a time offset in minutes, or 0 for "no value". */
-  readonly glucose?: ((timeOffsetMin: number) => number) | undefined;
+  /** Minutes since then. */
+  readonly ageMin: () => number;
+  /** mg/dL of a record, or why it has none: a word as the history has it; undefined where there is no record. */
+  readonly wordAt: (timeOffsetMin: number) => number | undefined;
+  /** mg/dL a minute. */
+  readonly trendAt: (timeOffsetMin: number) => number;
 }
 
-/** A glucose sensor's session as its pump keeps it: one record every five minutes, nothing stored but the seed. */
+/** A glucose sensor's session as its pump keeps it: one record every five minutes, none of them stored. */
 export class SimulatedSensor {
   readonly start: LocalDateTime;
   readonly runTimeHours = RUN_TIME_HOURS;
-  readonly #now: () => LocalDateTime;
-  readonly #curve: GlucoseCurve;
-  readonly #glucose: ((timeOffsetMin: number) => number) | undefined;
-  readonly #startMinuteOfDay: number;
+  readonly #options: SensorOptions;
 
-  constructor({ seed, start, now, glucose }: SensorOptions) {
-    this.start = start;
-    this.#now = now;
-    this.#curve = new GlucoseCurve(seed);
-    this.#glucose = glucose;
-    this.#startMinuteOfDay = start.hour * 60 + start.minute;
+  constructor(options: SensorOptions) {
+    this.start = options.start;
+    this.#options = options;
   }
 
-  /** Time offset of the newest record, minutes. */
+  /** Time offset of the newest record, minutes; 0 where there is none yet. */
   get latestOffsetMin(): number {
-    const minutes = secondsBetween(this.start, this.#now()) / 60;
-    return Math.max(0, Math.floor(minutes / READING_INTERVAL_MIN) * READING_INTERVAL_MIN);
+    let offset = this.#newestDueMin;
+    while (offset > 0 && this.wordAt(offset) === undefined) offset -= READING_INTERVAL_MIN;
+    return offset;
   }
 
   /** When the newest record was taken, by the pump's clock. */
@@ -53,10 +45,24 @@ export class SimulatedSensor {
     return addSeconds(this.start, this.latestOffsetMin * 60);
   }
 
-  /** mg/dL of a record as it is sent: 0 while warming up and outside the range of the display. */
+  /** What the record says that is due by now; undefined: none has come. */
+  get word(): number | undefined {
+    return this.wordAt(this.#newestDueMin);
+  }
+
+  get #newestDueMin(): number {
+    return Math.max(0, Math.floor(this.#options.ageMin() / READING_INTERVAL_MIN) * READING_INTERVAL_MIN);
+  }
+
+  /** mg/dL, or from 0x300 on why there is no value. */
+  wordAt(timeOffsetMin: number): number | undefined {
+    return this.#options.wordAt(timeOffsetMin);
+  }
+
+  /** mg/dL of a record as it is sent: 0 where it has no value to show. */
   glucoseAt(timeOffsetMin: number): number {
-    const mgdl = this.#glucose?.(timeOffsetMin) ?? Math.round(this.#curve.at(this.#startMinuteOfDay + timeOffsetMin));
-    return timeOffsetMin < WARM_UP_MIN || mgdl < LOWEST_DISPLAYED_MGDL || mgdl > HIGHEST_DISPLAYED_MGDL ? 0 : mgdl;
+    const word = this.wordAt(timeOffsetMin);
+    return word === undefined || word >= FIRST_SPECIAL_WORD ? 0 : word;
   }
 
   /** A CGM Measurement record in the pump's form: status and calibration octets, trend, quality 10. */
@@ -67,7 +73,7 @@ export class SimulatedSensor {
         glucoseMgdl,
         timeOffsetMin,
         octets: { status: 0, calibration: 0, warning: undefined },
-        trendMgdlPerMin: glucoseMgdl === 0 ? "unavailable" : this.#trendAt(timeOffsetMin),
+        trendMgdlPerMin: glucoseMgdl === 0 ? "unavailable" : this.#options.trendAt(timeOffsetMin),
         quality: 10,
       },
       options,
@@ -76,8 +82,14 @@ export class SimulatedSensor {
 
   /** What CGM Status says of a record. */
   octetsAt(timeOffsetMin: number): CgmOctets {
+    const word = this.wordAt(timeOffsetMin);
     const mgdl = this.glucoseAt(timeOffsetMin);
-    const warning = (mgdl > 0 && mgdl < LOW_MGDL ? Warning.BelowPatientLow : 0) | (mgdl > HIGH_MGDL ? Warning.AbovePatientHigh : 0);
+    const isLow = mgdl > 0 && mgdl < LOW_MGDL;
+    const warning =
+      (isLow ? Warning.BelowPatientLow : 0) |
+      (mgdl > HIGH_MGDL ? Warning.AbovePatientHigh : 0) |
+      (word === SensorWord.BelowRange ? Warning.BelowRange : 0) |
+      (word === SensorWord.AboveRange ? Warning.AboveRange : 0);
     return { status: 0, calibration: 0, warning };
   }
 
@@ -91,7 +103,7 @@ export class SimulatedSensor {
         at <= Math.min(latest, to);
         at += READING_INTERVAL_MIN
       )
-        offsets.push(at);
+        if (this.wordAt(at) !== undefined) offsets.push(at);
       return offsets;
     };
     const [operator, filter] = operand;
@@ -105,10 +117,5 @@ export class SimulatedSensor {
     if (operator === RecordAccessOperator.LessOrEqual && operand.length === 4) return between(0, first);
     if (operator === RecordAccessOperator.Range && operand.length === 6) return between(first, reader.u16());
     return undefined;
-  }
-
-  #trendAt(timeOffsetMin: number): number {
-    if (!this.#glucose) return this.#curve.trendAt(this.#startMinuteOfDay + timeOffsetMin);
-    return (this.#glucose(timeOffsetMin) - this.#glucose(Math.max(0, timeOffsetMin - READING_INTERVAL_MIN))) / READING_INTERVAL_MIN;
   }
 }

@@ -1,24 +1,26 @@
 import { type Clock, callOut, Deadline, delay, type OperationOptions } from "jelling/async";
 import { AttOpcode } from "jelling/att";
-import { Address, BleError, ClosedError, type Logger, type RandomSource, SeededRandom, StateError } from "jelling/core";
+import { Address, BleError, ClosedError, checkInteger, type Logger, type RandomSource, SeededRandom, StateError } from "jelling/core";
 import { type Capture, type Connection, type ConnectionPolicy, Device } from "jelling/device";
 import type { Advertisement } from "jelling/gap";
 import { HciErrorCode, type HciTransport } from "jelling/hci";
 import { IoCapability, KeyDistribution, type PairingReport } from "jelling/smp";
 import { PAIR_SERVICE_UUID, RECONNECT_SERVICE_UUID } from "../connector/advertising.ts";
-import { addSeconds, type LocalDateTime, parseLocal } from "../data/date-time.ts";
+import { type LocalDateTime, parseLocal } from "../data/date-time.ts";
 import { decodeInformationString } from "../data/standard.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import { CharacteristicUuid } from "../uuids.ts";
 import { AttTap } from "./att-tap.ts";
+import type { DeliverySource, HistoryMemory } from "./delivery-source.ts";
 import { SimulatedPumpFaults } from "./faults.ts";
+import { LifeDelivery } from "./life-delivery.ts";
 import { Outbox } from "./outbox.ts";
 import { discoverPhone, type PhoneHandles } from "./phone-discovery.ts";
+import { PumpLife } from "./pump-life.ts";
 import { PumpServer } from "./pump-server.ts";
 import { SakeLink } from "./sake-link.ts";
-import { SimulatedSensor } from "./sensor.ts";
+import type { SimulatedSensor } from "./sensor.ts";
 import { ServedSession } from "./served-session.ts";
-import { SteadyDelivery } from "./steady-delivery.ts";
 
 /** Longest ATT PDU a pump can take before it has authenticated the phone. */
 const LONGEST_PDU = 23;
@@ -28,6 +30,8 @@ const SULKS_FOR_MS = 8000;
 /** It looks for its phone rarely, to spare the battery. */
 const SEARCH = Object.freeze({ intervalMs: 10_240, windowMs: 20 });
 const LOOK_FOR_NEW = Object.freeze({ intervalMs: 60, windowMs: 60 });
+/** Of history, where nobody says how much. */
+const HISTORY_DAYS = 2;
 const CONNECT_TIMEOUT_MS = 5000;
 const PAIR_TIMEOUT_MS = 300_000;
 const PAUSE_AFTER_FAILURE_MS = 5000;
@@ -69,6 +73,10 @@ export interface SimulatedPumpOptions {
   readonly startLocal?: LocalDateTime | undefined;
   /** False: no sensor session runs. A function gives mg/dL by time offset in place of the curve. */
   readonly sensor?: boolean | ((timeOffsetMin: number) => number) | undefined;
+  /** How many days of history it has when it is switched on, 0 to 36,525; 2 by default. A day has about 900 records. */
+  readonly historyDays?: number | undefined;
+  /** Most records that its memory holds; a real one has room for about 5600. Without a bound by default. */
+  readonly historyCapacity?: number | undefined;
   /** False: an older pump, which has no insulin delivery service. */
   readonly insulinDelivery?: boolean | undefined;
   /** Values of the insulin delivery service end with a counter and a CRC, which no pump was seen to do; false by default. */
@@ -88,9 +96,6 @@ export function inventPumpIdentity(seed: number): { digits: string; name: string
   return { digits, name: `Pump ${digits}H`, serial: `NG${digits}H`, address };
 }
 
-/** The sensor session began so long before the simulation does. */
-const SENSOR_AGE_S = 2 * 86_400 + 3 * 3600 + 150;
-
 /**
  * A MiniMed 700-series pump as far as its link goes: a central that pairs one phone, discovers it, authenticates it with SAKE, serves it
  * glucose, and looks for it again when the link is lost. Its keys are invented.
@@ -106,9 +111,9 @@ export class SimulatedPump implements AsyncDisposable {
   /** What goes wrong, on command. */
   readonly faults = new SimulatedPumpFaults();
   readonly #closing = new AbortController();
-  readonly #startMs: number;
-  readonly #startLocal: LocalDateTime;
-  #sensor: SimulatedSensor | undefined;
+  readonly #life: PumpLife;
+  readonly #delivery: LifeDelivery;
+  #firmware = 1;
   #phone: { readonly identity: Address; readonly handles: PhoneHandles } | undefined;
   #connection: Connection | undefined;
   #sake: SakeLink | undefined;
@@ -117,7 +122,7 @@ export class SimulatedPump implements AsyncDisposable {
   #userBusy = false;
   /** Handshakes that went through. */
   handshakes = 0;
-  batteryPercent = 75;
+  #batteryPercent: number | undefined;
 
   private constructor(device: Device, tap: AttTap, options: SimulatedPumpOptions) {
     this.#device = device;
@@ -125,9 +130,17 @@ export class SimulatedPump implements AsyncDisposable {
     this.#options = options;
     this.#clock = options.clock;
     this.identity = inventPumpIdentity(options.seed);
-    this.#startMs = options.clock.now();
-    this.#startLocal = options.startLocal ?? parseLocal("2031-03-02T09:00:00");
-    if (options.sensor !== false) this.startSensor(addSeconds(this.#startLocal, -SENSOR_AGE_S));
+    const { clock, seed, startLocal = parseLocal("2031-03-02T09:00:00"), sensor = true } = options;
+    this.#life = new PumpLife({
+      clock,
+      seed,
+      startLocal,
+      historyDays: options.historyDays ?? HISTORY_DAYS,
+      historyCapacity: options.historyCapacity ?? Number.POSITIVE_INFINITY,
+      glucose: typeof sensor === "function" ? sensor : undefined,
+      hasSensor: sensor !== false,
+    });
+    this.#delivery = new LifeDelivery(this.#life);
     this.#served = new ServedSession({
       session: () => this.#sake?.session,
       outbox: new Outbox({ att: () => this.#connection?.att }),
@@ -140,13 +153,13 @@ export class SimulatedPump implements AsyncDisposable {
       clock: options.clock,
       identity: this.identity,
       served: this.#served,
-      sensor: () => this.#sensor,
-      calibrations: () => [],
+      sensor: () => this.sensor,
+      calibrations: () => this.#delivery.calibrations(),
       now: () => this.now,
       batteryPercent: () => this.batteryPercent,
-      transmitterBatteryPercent: () => 75,
-      firmware: () => "6.7.1",
-      delivery: insulinDelivery ? new SteadyDelivery({ hasSensor: () => this.#sensor !== undefined, now: this.now }) : undefined,
+      transmitterBatteryPercent: () => this.#delivery.transmitterBatteryPercent,
+      firmware: () => this.firmware,
+      delivery: insulinDelivery ? this.#delivery : undefined,
       e2e: e2eProtection,
     });
   }
@@ -167,7 +180,7 @@ export class SimulatedPump implements AsyncDisposable {
 
   /** What the pump's clock shows. */
   get now(): LocalDateTime {
-    return addSeconds(this.#startLocal, Math.floor((this.#clock.now() - this.#startMs) / 1000));
+    return this.#life.now;
   }
   get connected(): boolean {
     return this.#connection !== undefined;
@@ -179,8 +192,27 @@ export class SimulatedPump implements AsyncDisposable {
   get hasPhone(): boolean {
     return this.#phone !== undefined;
   }
+  /** undefined while no sensor session runs. */
   get sensor(): SimulatedSensor | undefined {
-    return this.#sensor;
+    return this.#life.sensor;
+  }
+  get firmware(): string {
+    return `6.7.${this.#firmware}`;
+  }
+  /** It goes down by quarters in four weeks, unless it is set. */
+  get batteryPercent(): number {
+    return this.#batteryPercent ?? this.#delivery.batteryPercent;
+  }
+  set batteryPercent(percent: number) {
+    this.#batteryPercent = checkInteger("batteryPercent", percent, 0, 100);
+  }
+  /** The records in its memory. */
+  get history(): HistoryMemory {
+    return this.#life.memory;
+  }
+  /** What it tells of its therapy, at this moment. */
+  get delivery(): DeliverySource {
+    return this.#delivery;
   }
   /** Writes that would have changed something, had they been allowed. */
   get forbiddenWrites(): number {
@@ -199,13 +231,12 @@ export class SimulatedPump implements AsyncDisposable {
     this.#server.moveGlucose(handle);
   }
 
+  /** A new sensor is put on. @param start when its session began, by the pump's clock; now by default */
   startSensor(start: LocalDateTime = this.now): void {
-    const { seed, sensor } = this.#options;
-    const glucose = typeof sensor === "function" ? sensor : undefined;
-    this.#sensor = new SimulatedSensor({ seed, start, now: () => this.now, glucose });
+    this.#life.startSensor(start);
   }
   stopSensor(): void {
-    this.#sensor = undefined;
+    this.#life.stopSensor();
   }
 
   /**
@@ -260,6 +291,7 @@ export class SimulatedPump implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new ClosedError("the simulated pump was switched off"));
+    this.#life[Symbol.dispose]();
     await this.#device.close();
     await this.#searching;
   }
@@ -343,6 +375,7 @@ export class SimulatedPump implements AsyncDisposable {
       this.#connection = undefined;
       this.#sake?.[Symbol.dispose]();
       this.#sake = undefined;
+      this.#server.reset();
       this.#say(reason.message);
       this.#searchAgain();
     });
