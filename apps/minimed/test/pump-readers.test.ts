@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { PumpSession } from "../src/connector/pump-session.ts";
 import type { HistoryPage } from "../src/history/source.ts";
 import { Scenario } from "./scenario.ts";
+import { SteadyDelivery } from "./steady-delivery.ts";
 
 /** Every reader of the insulin delivery service, and of what else a session gives at most once. */
 async function everything(session: PumpSession): Promise<Record<string, unknown>> {
@@ -68,7 +69,7 @@ async function pagesOf(source: AsyncGenerator<HistoryPage, void>): Promise<Histo
 
 describe.each([false, true])("a pump with E2E protection: %s", (e2eProtection) => {
   test("is read whole; what it has not is undefined, and the session goes on", async () => {
-    await using scenario = await Scenario.open({ pump: { e2eProtection } });
+    await using scenario = await Scenario.open({ pump: { e2eProtection, delivery: new SteadyDelivery() } });
     await using connector = await scenario.connector();
     const { session } = await scenario.pair(connector);
     const values = await everything(session);
@@ -132,7 +133,7 @@ describe("a range of glucose", () => {
 
 describe("history", () => {
   test("comes in pages, newest or oldest first, each by ascending numbers; other reads get their turn between two of them", async () => {
-    await using scenario = await Scenario.open();
+    await using scenario = await Scenario.open({ pump: { delivery: new SteadyDelivery() } });
     await using connector = await scenario.connector();
     const { session } = await scenario.pair(connector);
     const ranges = async (order: "newest" | "oldest"): Promise<unknown[]> =>
@@ -166,7 +167,7 @@ describe("history", () => {
   });
 
   test("refuses ranges that are none", async () => {
-    await using scenario = await Scenario.open();
+    await using scenario = await Scenario.open({ pump: { delivery: new SteadyDelivery() } });
     await using connector = await scenario.connector();
     const { session } = await scenario.pair(connector);
     const good = { first: 1, last: 2 };
@@ -184,7 +185,7 @@ describe("history", () => {
   });
 
   test("a transfer that stops in the middle is aborted after 10 s, gives what is whole, and leaves the session as it was", async () => {
-    await using scenario = await Scenario.open();
+    await using scenario = await Scenario.open({ pump: { delivery: new SteadyDelivery() } });
     await using connector = await scenario.connector();
     const { session } = await scenario.pair(connector);
     scenario.pump.faults.stopTransferAfter = 5;
@@ -203,7 +204,7 @@ describe("history", () => {
   });
 
   test("a consumer that leaves by break or by signal leaves nothing behind", async () => {
-    await using scenario = await Scenario.open();
+    await using scenario = await Scenario.open({ pump: { delivery: new SteadyDelivery() } });
     await using connector = await scenario.connector();
     const { session } = await scenario.pair(connector);
     for await (const _ of session.history({ first: 1000, last: 1023, pageSize: 5, timeoutMs: 60_000 })) break;
@@ -225,7 +226,7 @@ describe("history", () => {
   });
 
   test("a record that was lost on its way is not taken for one that the pump has not: what came before is given, then the loss is told", async () => {
-    await using scenario = await Scenario.open();
+    await using scenario = await Scenario.open({ pump: { delivery: new SteadyDelivery() } });
     await using connector = await scenario.connector();
     const { session } = await scenario.pair(connector);
     const handle = scenario.pump.device.gattServer.characteristic(
@@ -247,7 +248,7 @@ describe("history", () => {
   });
 
   test("a tag that does not fit is a loss as well; a pump that does not complete is a refusal, and so is a busy one", async () => {
-    await using scenario = await Scenario.open();
+    await using scenario = await Scenario.open({ pump: { delivery: new SteadyDelivery() } });
     await using connector = await scenario.connector();
     const { session } = await scenario.pair(connector);
     const { faults } = scenario.pump;

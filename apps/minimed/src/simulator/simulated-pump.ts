@@ -79,6 +79,8 @@ export interface SimulatedPumpOptions {
   readonly historyCapacity?: number | undefined;
   /** False: an older pump, which has no insulin delivery service. */
   readonly insulinDelivery?: boolean | undefined;
+  /** What the insulin delivery service tells, in place of the pump's own life. */
+  readonly delivery?: DeliverySource | undefined;
   /** Values of the insulin delivery service end with a counter and a CRC, which no pump was seen to do; false by default. */
   readonly e2eProtection?: boolean | undefined;
   /** Whether it writes the subscription of the SAKE characteristic again when it reconnects; true by default. */
@@ -159,7 +161,7 @@ export class SimulatedPump implements AsyncDisposable {
       batteryPercent: () => this.batteryPercent,
       transmitterBatteryPercent: () => this.#delivery.transmitterBatteryPercent,
       firmware: () => this.firmware,
-      delivery: insulinDelivery ? this.#delivery : undefined,
+      delivery: insulinDelivery ? this.delivery : undefined,
       e2e: e2eProtection,
     });
   }
@@ -208,11 +210,11 @@ export class SimulatedPump implements AsyncDisposable {
   }
   /** The records in its memory. */
   get history(): HistoryMemory {
-    return this.#life.memory;
+    return this.delivery.history;
   }
   /** What it tells of its therapy, at this moment. */
   get delivery(): DeliverySource {
-    return this.#delivery;
+    return this.#options.delivery ?? this.#delivery;
   }
   /** Writes that would have changed something, had they been allowed. */
   get forbiddenWrites(): number {
