@@ -25,7 +25,9 @@ export function bolusEvents(db: SqlDatabase, pump: number, hash: string, { fromM
     return bolusOf(hash, parts, found);
   });
   for (const parts of delivered) if (!used.has(parts)) events.push(bolusOf(hash, undefined, parts));
-  return events.filter(({ atMs }) => atMs >= fromMs && atMs < toMs).sort((a, b) => a.atMs - b.atMs);
+  return events
+    .filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
+    .sort((a, b) => a.atMs - b.atMs || a.ref.segment - b.ref.segment || a.ref.sequenceNumber - b.ref.sequenceNumber);
 }
 
 function belongs(programmed: EventRow, delivered: EventRow, next: EventRow | undefined): boolean {
@@ -38,7 +40,7 @@ function belongs(programmed: EventRow, delivered: EventRow, next: EventRow | und
 function withSecondParts(rows: readonly EventRow[], first: number, second: number): Parts[] {
   const seconds = new Map(rows.filter(({ type }) => type === second).map((row) => [`${row.segment}:${row.seq}`, row]));
   return rows
-    .filter(({ type }) => type === first)
+    .filter(({ type, number }) => type === first && number !== null) // null: its data could not be read
     .map((one) => {
       const two = seconds.get(`${one.segment}:${one.seq + 1}`);
       return { one, two: two?.offset_s === one.offset_s ? two : undefined };

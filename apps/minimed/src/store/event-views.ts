@@ -98,9 +98,10 @@ export function bloodGlucoseEvents(viewed: Viewed, range: TimeRange): BloodGluco
 export function alertEvents(viewed: Viewed, range: TimeRange): AlertEvent[] {
   const { Annunciation, AnnunciationCleared } = EventType;
   const wide = { fromMs: range.fromMs - SAME_ALERT_MS, toMs: range.toMs + SAME_ALERT_MS };
-  const open = new Map<number | null, { event: AlertEvent; atMs: number; clearedAtMs: number | undefined }>();
+  const open = new Map<number, { event: AlertEvent; atMs: number; clearedAtMs: number | undefined }>();
   const alerts: { event: AlertEvent; atMs: number; clearedAtMs: number | undefined }[] = [];
   for (const row of rowsOf(viewed, [Annunciation, AnnunciationCleared], wide)) {
+    if (row.number === null) continue; // its data could not be read
     const alert = open.get(row.number);
     const isSame = alert !== undefined && row.at_ms - alert.atMs < SAME_ALERT_MS;
     if (row.type === AnnunciationCleared) {
@@ -109,7 +110,7 @@ export function alertEvents(viewed: Viewed, range: TimeRange): AlertEvent[] {
     } else if (!isSame || alert.event.code !== (row.number2 ?? undefined)) {
       const event: AlertEvent = {
         ...timed(viewed.hash, row),
-        instanceId: row.number ?? 0,
+        instanceId: row.number,
         code: row.number2 ?? undefined,
         name: row.word ?? undefined,
         clearedAtMs: undefined,
@@ -154,11 +155,9 @@ function nextOf({ db, pump }: Viewed, type: number, { at_ms, segment, seq }: Eve
 }
 
 export function loopTransitions(viewed: Viewed, range: TimeRange): LoopTransitionEvent[] {
-  return rowsOf(viewed, [EventType.LoopTransition], range).map((row) => ({
-    ...timed(viewed.hash, row),
-    active: row.word === "into_si_pass",
-    reason: row.word ?? "unknown",
-  }));
+  return rowsOf(viewed, [EventType.LoopTransition], range).flatMap((row) =>
+    row.word === null ? [] : [{ ...timed(viewed.hash, row), active: row.word === "into_si_pass", reason: row.word }],
+  );
 }
 
 export function clockChanges(viewed: Viewed, range: TimeRange): ClockChange[] {

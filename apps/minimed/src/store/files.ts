@@ -12,16 +12,23 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { makePrivateFolder } from "jelling/node";
 import { fileError, PumpStoreError, systemCode } from "./error.ts";
+import { APPLICATION_ID } from "./schema.ts";
 
 const MAGIC = "SQLite format 3\0";
+/** Of a database file, and where in it the application is named. */
+const HEADER = 100;
+const APPLICATION_ID_AT = 68;
 /** Of the write-ahead log: magic, version, page size, sequence, two salts, checksum. */
 const WAL_HEADER = 32;
 const SNAPSHOT_ATTEMPTS = 20;
+/** As much as a transaction adds to the log. */
+const TRIAL_OCTETS = 256 * 1024;
 
 /** One name for a database, however it is called. @throws {PumpStoreError} */
 export function realPath(path: string): string {
@@ -53,10 +60,14 @@ export function whatIsThere(path: string): "nothing" | "database" {
     throw fileError(path, "read it", error);
   }
   try {
-    const head = Buffer.alloc(MAGIC.length);
+    const head = Buffer.alloc(HEADER);
     const length = readSync(descriptor, head, 0, head.length, 0);
     if (length === 0) return "nothing"; // made by who then had no room, or by a program that opened it and left
-    if (head.toString("latin1") !== MAGIC) throw new PumpStoreError("ERR_PUMP_STORE_FORMAT", path, `${path}: it is no database`);
+    if (head.toString("latin1", 0, MAGIC.length) !== MAGIC)
+      throw new PumpStoreError("ERR_PUMP_STORE_FORMAT", path, `${path}: it is no database`);
+    // Before SQLite opens it, which may change a file's journal mode.
+    if (head.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID)
+      throw new PumpStoreError("ERR_PUMP_STORE_FORMAT", path, `${path}: it is another program's database`);
     return "database";
   } catch (error) {
     throw fileError(path, "read it", error);
@@ -91,6 +102,16 @@ export function clearAway(path: string): void {
 /** A database that is being made has such a name until it is whole. */
 export function unfinishedPrefix(path: string): string {
   return `.${basename(path)}.new-`;
+}
+
+/** Writes, and removes, some octets beside a database. @throws the system's error */
+export function tryToWrite(path: string): void {
+  const file = join(dirname(path), `${unfinishedPrefix(path)}${process.pid}`);
+  try {
+    writeFileSync(file, new Uint8Array(TRIAL_OCTETS), { mode: 0o600, flush: true });
+  } finally {
+    rmSync(file, { force: true });
+  }
 }
 
 /** Makes what stands in the file survive a power failure, its name included. */

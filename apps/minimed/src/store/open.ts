@@ -145,10 +145,7 @@ function createDatabase(sqlite: Sqlite, path: string, { migrations, onStatement 
 }
 
 function versionOf(db: SqlDatabase, path: string, migrations: readonly Migration[]): number {
-  const number = (pragma: string, name: string): number => Number(db.get(`PRAGMA ${pragma}`)?.[name] ?? 0);
-  if (number("application_id", "application_id") !== APPLICATION_ID)
-    throw new PumpStoreError("ERR_PUMP_STORE_FORMAT", path, `${path}: it is another program's database`);
-  const version = number("user_version", "user_version");
+  const version = Number(db.get("PRAGMA user_version")?.user_version ?? 0);
   const known = newest(migrations);
   if (version > known)
     throw new PumpStoreError(

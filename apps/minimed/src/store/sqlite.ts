@@ -1,7 +1,6 @@
-import { statfsSync } from "node:fs";
-import { dirname } from "node:path";
 import { ClosedError } from "jelling/core";
-import { PumpStoreError } from "./error.ts";
+import { fileError, PumpStoreError } from "./error.ts";
+import { tryToWrite } from "./files.ts";
 
 export type SqlValue = number | bigint | string | Uint8Array | null;
 export type SqlRow = Record<string, SqlValue>;
@@ -21,24 +20,15 @@ interface SqliteModule {
   readonly Database: new (path: string, options?: { fileMustExist?: boolean; readOnly?: boolean }) => Connection;
 }
 
-/** Room below which an I/O error on the disk is taken for a full one. */
-const FULL_BYTES = 256 * 1024;
-
 /** Told of every statement before it runs. */
 export type OnStatement = (sql: string) => void;
-
-let loading: Promise<SqliteModule> | undefined;
 
 /** @throws {PumpStoreError} "ERR_PUMP_STORE_PACKAGE" */
 export async function loadSqlite(path: string, load: () => Promise<unknown> = () => import("node-sqlite3-wasm")): Promise<SqliteModule> {
   try {
-    loading ??= load().then((module) => {
-      const found = module as { default?: SqliteModule } & SqliteModule;
-      return found.default ?? found;
-    });
-    return await loading;
+    const module = (await load()) as { default?: SqliteModule } & SqliteModule;
+    return module.default ?? module;
   } catch (error) {
-    loading = undefined; // it may be installed by the next time
     const message = `${path}: the history database needs the package node-sqlite3-wasm; install it with "npm install node-sqlite3-wasm"`;
     throw new PumpStoreError("ERR_PUMP_STORE_PACKAGE", path, message, { cause: error });
   }
@@ -159,18 +149,15 @@ function databaseError(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== "SQLite3Error") return error; // no error of the database
   const [, code, text] = CODES.find(([words]) => words.test(error.message)) ?? [];
   if (code && text) return new PumpStoreError(code, path, `${path}: ${text}`, { cause: error });
-  if (/I\/O error/.test(error.message)) {
-    if (isDiskFull(path)) return new PumpStoreError("ERR_PUMP_STORE_FULL", path, `${path}: there is no room on the disk`, { cause: error });
-    return new PumpStoreError("ERR_PUMP_STORE_IO", path, `${path}: the disk cannot be read or written`, { cause: error });
-  }
-  return error; // a fault of this program
+  return /I\/O error/.test(error.message) ? diskError(path, error) : error; // else a fault of this program
 }
 
-function isDiskFull(path: string): boolean {
+/** The library keeps the system's error to itself: a write of our own shows it. */
+function diskError(path: string, error: Error): PumpStoreError {
   try {
-    const { bavail, bsize } = statfsSync(dirname(path));
-    return bavail * bsize < FULL_BYTES;
-  } catch {
-    return false;
+    tryToWrite(path);
+  } catch (cause) {
+    return fileError(path, "write to the disk", cause);
   }
+  return new PumpStoreError("ERR_PUMP_STORE_IO", path, `${path}: the disk cannot be read or written`, { cause: error });
 }

@@ -18,14 +18,14 @@ describe("a sync", () => {
     using folder = new TemporaryFolder();
     using store = await openStore(folder.join("pump.sqlite"));
     const history = store.pump(SERIAL);
-    const { records } = new HistoryMaker().days(1000);
-    const source = new MadeSource(records);
+    const { records } = new HistoryMaker().days(200);
+    const source = new MadeSource(records, { pageSize: 80 });
     const progress: number[] = [];
     const result = await syncHistory(history, source, { onProgress: ({ left }) => progress.push(left) });
     expect(keptOctets(history)).toEqual(octets(records));
     expect(result).toMatchObject({ records: records.length, segment: 0, restarted: false });
-    expect(source.asked.map(({ last }) => last)).toEqual([records.length, records.length - 400, records.length - 800]);
-    expect(progress).toEqual([records.length - 400, records.length - 800, 0]);
+    expect(source.asked.map(({ last }) => last)).toEqual([records.length, records.length - 80, records.length - 160]);
+    expect(progress).toEqual([records.length - 80, records.length - 160, 0]);
     source.asked.length = 0;
     expect(await syncHistory(history, source)).toMatchObject({ records: 0, pages: 0 });
     // One record, by which to see that the numbers still mean the same.
@@ -38,18 +38,18 @@ describe("a sync", () => {
     using folder = new TemporaryFolder();
     using store = await openStore(folder.join("pump.sqlite"));
     const history = store.pump(SERIAL);
-    const { records } = new HistoryMaker({ first: 5000 }).days(1000);
-    const source = new MadeSource(records, { pageSize: 100 });
+    const { records } = new HistoryMaker({ first: 5000 }).days(150);
+    const source = new MadeSource(records, { pageSize: 20 });
     source.onTransfer = (_first, _last, transfers) => {
       if (transfers === 3) throw new Error("the link was lost");
     };
     await expect(syncHistory(history, source)).rejects.toThrow("the link was lost");
-    expect(keptOctets(history)).toEqual(octets(records.slice(-300)));
-    expect(history.gaps()).toEqual([{ segment: 0, first: 5000, last: 5000 + records.length - 301, gone: false }]);
+    expect(keptOctets(history)).toEqual(octets(records.slice(-60)));
+    expect(history.gaps()).toEqual([{ segment: 0, first: 5000, last: 5000 + records.length - 61, gone: false }]);
     source.onTransfer = undefined;
     source.asked.length = 0;
-    expect(await syncHistory(history, source, { order: "oldest" })).toMatchObject({ records: records.length - 300 });
-    expect(source.asked.slice(1).map(({ first }) => first)).toEqual(source.asked.slice(1).map((_, i) => 5000 + 100 * i));
+    expect(await syncHistory(history, source, { order: "oldest" })).toMatchObject({ records: records.length - 60 });
+    expect(source.asked.slice(1).map(({ first }) => first)).toEqual(source.asked.slice(1).map((_, i) => 5000 + 20 * i));
     expect(keptOctets(history)).toEqual(octets(records));
   });
 

@@ -29,9 +29,9 @@ export interface ClockMeasurement {
 const MEASUREMENT_NAMES = optionNames<ClockMeasurement>({ differenceS: true, atMs: true });
 
 /** @throws {ArgumentError} */
-export function checkMeasurement(what: string, measurement: ClockMeasurement): void {
-  checkOptions(what, measurement, MEASUREMENT_NAMES);
-  for (const [name, value] of Object.entries({ differenceS: measurement.differenceS, atMs: measurement.atMs }))
+export function checkMeasurement(what: string, measurement: ClockMeasurement | undefined): asserts measurement is ClockMeasurement {
+  checkOptions(what, measurement ?? null, MEASUREMENT_NAMES);
+  for (const [name, value] of Object.entries({ differenceS: measurement?.differenceS, atMs: measurement?.atMs }))
     if (!Number.isFinite(value)) throw new ArgumentError(`${what}: ${name}: expected a number, got ${kindOf(value)}`);
 }
 
