@@ -23,6 +23,9 @@ try {
     if (strays.length > 0) throw new Error(`${name} holds files that are not for users: ${strays.join(", ")}`);
     for (const wanted of ["README.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "src/index.ts"])
       if (!paths.includes(wanted)) throw new Error(`${name} lacks ${wanted}: build first`);
+    const page = name === "jelling" ? "dist/cli/page" : "dist/page"; // of the pump, for the command and for programs
+    if (!paths.includes(`${page}/index.html`) || !paths.some((path) => path.startsWith(`${page}/assets/`)))
+      throw new Error(`${name} lacks the pump's page: build first`);
     checkLinks(name, root, new Set(paths));
     const tarball = join(folder, filename);
     run("npx", ["--no-install", "publint", "--strict", tarball], { stdio: "inherit" });

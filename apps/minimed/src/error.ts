@@ -18,7 +18,11 @@ export type PumpErrorCode =
   /** The pump's attributes are not where it declared them on this connection; nothing was written. */
   | "ERR_PUMP_MOVED"
   /** The pump's answer does not fit the question. */
-  | "ERR_PUMP_PROTOCOL";
+  | "ERR_PUMP_PROTOCOL"
+  /** The page cannot be served where it was asked for: the port is in use, or not to be had. */
+  | "ERR_PUMP_PAGE_PORT"
+  /** The page's files are not there: it was not built. */
+  | "ERR_PUMP_PAGE_MISSING";
 
 /** A fault of the pump, of the pairing, or of what was asked of them. The message is one sentence and names no person's device. */
 export class PumpError extends BleError {
