@@ -6,7 +6,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   "very-low": "#a3122a",
   low: "#c62f3b",
   "in-range": "#12806a",
-  high: "#a86200",
+  high: "#955700",
   "very-high": "#b03a06",
 };
 let last = "";

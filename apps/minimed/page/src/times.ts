@@ -13,7 +13,7 @@ export class PumpTimes {
   /** @param nowOffsetMs how far the pump's display is ahead of UTC now; null: it is not known, and this computer's stands in */
   constructor(offsets: PageView["offsets"], nowOffsetMs: number | null, hours24: boolean) {
     this.#offsets = offsets;
-    this.#fallbackMs = nowOffsetMs ?? computerOffsetMs();
+    this.#fallbackMs = nowOffsetMs ?? computerOffsetMs(Date.now());
     this.#hours24 = hours24;
   }
 
@@ -86,9 +86,9 @@ export function agoText(ms: number): string {
   return ms < MIN ? "now" : `${spanText(ms)} ago`;
 }
 
-/** How far this computer's wall clock is ahead of UTC. */
-export function computerOffsetMs(): number {
-  return -new Date().getTimezoneOffset() * MIN;
+/** How far this computer's wall clock is ahead of UTC at a moment. */
+export function computerOffsetMs(atMs: number): number {
+  return -new Date(atMs).getTimezoneOffset() * MIN;
 }
 
 function mod(value: number, by: number): number {

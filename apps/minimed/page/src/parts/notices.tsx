@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import type { Shown } from "../store.ts";
-import { computerOffsetMs, HOUR, MIN, type PumpTimes, spanText } from "../times.ts";
+import { computerOffsetMs, DAY, MIN, type PumpTimes, spanText } from "../times.ts";
 import { alarmKind, alarmText } from "../words.ts";
 import { Icon } from "./icons.tsx";
 
@@ -71,10 +71,9 @@ function Notice({
 /** "1 h ahead of", where the pump's display and this computer's differ by more than people do not notice. */
 export function clockDifference(pumpOffsetMs: number | null, nowMs: number): string | undefined {
   if (pumpOffsetMs === null) return undefined;
-  // The program's time stands for this computer's: it is the same one but for a page that is looked at from elsewhere.
-  const differenceMs = pumpOffsetMs + nowMs - (Date.now() + computerOffsetMs());
-  const isSimulated = Math.abs(nowMs - Date.now()) > HOUR * 24;
-  const shownMs = isSimulated ? pumpOffsetMs - computerOffsetMs() : differenceMs;
+  // A simulation has a time of its own: then only how the clocks are set is compared, not what they show.
+  const isSimulated = Math.abs(nowMs - Date.now()) > DAY;
+  const shownMs = pumpOffsetMs - computerOffsetMs(nowMs) + (isSimulated ? 0 : nowMs - Date.now());
   if (Math.abs(shownMs) < CLOCK_DIFFERENCE_MS) return undefined;
   return `${spanText(Math.abs(shownMs))} ${shownMs > 0 ? "ahead of" : "behind"}`;
 }
