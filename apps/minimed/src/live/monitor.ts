@@ -160,6 +160,7 @@ export class PumpMonitor implements AsyncDisposable {
     const { signal } = this.#closing;
     try {
       for (;;) {
+        signal.throwIfAborted(); // a session that is up is given to who asks, whatever its signal says
         const { session, snapshot } = await this.#connector.session({ signal });
         await this.#follow(session, snapshot);
       }

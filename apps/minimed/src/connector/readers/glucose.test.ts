@@ -1,0 +1,187 @@
+import { AttError } from "jelling/att";
+import { fromHex, toHex } from "jelling/bytes";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeChannel, type PumpAnswer } from "../../../test/fake-channel.ts";
+import type { CgmFeature } from "../../cgm/feature.ts";
+import { encodeCgmMeasurement } from "../../cgm/measurement.ts";
+import { encodeSessionRunTime, encodeSessionStartTime } from "../../cgm/session.ts";
+import { parseLocal } from "../../data/date-time.ts";
+import { encodeCurrentTime } from "../../data/standard.ts";
+import { DeviceReader } from "./device.ts";
+import { GlucoseReader } from "./glucose.ts";
+
+const PLAIN = { e2eCrc: false };
+const SUCCESS = "06000101";
+const NONE = { status: undefined, calibration: undefined, warning: undefined };
+
+let pump: FakeChannel;
+let device: DeviceReader;
+let reader: GlucoseReader;
+beforeEach(() => {
+  pump = new FakeChannel();
+  device = new DeviceReader(pump.channel);
+  reader = new GlucoseReader(pump.channel, device, PLAIN as CgmFeature);
+});
+afterEach(() => pump[Symbol.dispose]());
+
+const record = (timeOffsetMin: number, glucoseMgdl = 100): Uint8Array =>
+  encodeCgmMeasurement({ glucoseMgdl, timeOffsetMin, octets: NONE }, PLAIN);
+const sending =
+  (offsets: readonly number[], response: string | null = SUCCESS): PumpAnswer =>
+  ({ hex }, { onMeasurement }) => {
+    if (hex === "0300") return "06000301";
+    for (const offset of offsets) onMeasurement?.(record(offset));
+    return response ?? undefined; // null is silence
+  };
+const showClock = (text: string): void => {
+  pump.values.currentTime = toHex(encodeCurrentTime({ local: parseLocal(text), dayOfWeek: 0, fractions256: 0, adjustReason: 0 }));
+};
+
+describe("the sensor's session", () => {
+  test("is counted on the pump's clock, which its user may set: the computer's has no say", async () => {
+    pump.values.cgmSessionStartTime = toHex(encodeSessionStartTime(parseLocal("2031-03-01T10:00:00"), PLAIN));
+    pump.values.cgmSessionRunTime = toHex(encodeSessionRunTime(170, PLAIN));
+    showClock("2031-03-02T10:00:00");
+    expect(await reader.sensorSession()).toMatchObject({ runTimeHours: 170, remainingMs: 146 * 3_600_000 });
+    showClock("2031-03-02T16:00:00");
+    expect(await reader.sensorSession()).toMatchObject({ remainingMs: 140 * 3_600_000 });
+    showClock("2031-03-09T10:00:00");
+    expect(await reader.sensorSession()).toMatchObject({ remainingMs: -22 * 3_600_000 });
+    pump.values.currentTime = undefined; // what it showed last stands, and runs on
+    expect((await reader.sensorSession()).remainingMs).toBe(-22 * 3_600_000);
+  });
+  test("is none without a sensor, and has no remaining time without the pump's clock", async () => {
+    expect(await reader.sensorSession()).toEqual({ start: undefined, runTimeHours: undefined, remainingMs: undefined });
+    pump.values.cgmSessionStartTime = toHex(encodeSessionStartTime(parseLocal("2031-03-01T10:00:00"), PLAIN));
+    pump.values.cgmSessionRunTime = toHex(encodeSessionRunTime(170, PLAIN));
+    expect(await reader.sensorSession()).toMatchObject({ runTimeHours: 170, remainingMs: undefined });
+  });
+});
+
+describe("a range of readings", () => {
+  test.each([
+    [{}, "0101"],
+    [{ fromOffsetMin: 0x1234 }, "0103013412"],
+    [{ toOffsetMin: 0x1234 }, "0102013412"],
+    [{ fromOffsetMin: 5, toOffsetMin: 0x1234 }, "01040105003412"],
+  ])("%j asks with %s", async (range, request) => {
+    pump.answer = sending([10, 5, 15]);
+    expect((await reader.readings(range))!.map(({ timeOffsetMin }) => timeOffsetMin)).toEqual([5, 10, 15]);
+    expect(pump.asked).toContain(request);
+  });
+  test.each(["06000102", "06000104", "06000105", "06000109", "06000108"])(
+    "that the pump does not give (%s) is undefined",
+    async (response) => {
+      pump.answer = sending([], response);
+      expect(await reader.readings({ fromOffsetMin: 5 })).toBeUndefined();
+    },
+  );
+  test("of nothing is empty", async () => {
+    pump.answer = sending([], "06000106");
+    expect(await reader.readings({ fromOffsetMin: 5 })).toEqual([]);
+  });
+  test("of which more come than there can be is stopped; so is one of which some are lost, or which stops", async () => {
+    pump.answer = sending(Array.from({ length: 200 }, (_, i) => i));
+    await expect(reader.readings({ fromOffsetMin: 0, toOffsetMin: 10 })).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+    expect(pump.asked.at(-1)).toBe("0300");
+    pump.answer = (request, at) => {
+      at.onLoss?.();
+      return sending([5])(request, at);
+    };
+    await expect(reader.readings({ fromOffsetMin: 0 })).rejects.toMatchObject({ message: expect.stringContaining("lost on their way") });
+    pump.answer = sending([5], null);
+    await expect(reader.readings({ fromOffsetMin: 0 })).rejects.toMatchObject({
+      code: "ERR_PUMP_PROTOCOL",
+      cause: { code: "ERR_TIMEOUT" },
+    });
+    expect(pump.asked.at(-1)).toBe("0300");
+    expect(pump.onLoss).toBeUndefined();
+    pump.answer = sending([5]);
+    expect(await reader.readings({ fromOffsetMin: 0 })).toHaveLength(1);
+  });
+});
+
+describe("the latest", () => {
+  test("from a pump that sends on and on is stopped", async () => {
+    pump.answer = sending(Array.from({ length: 200 }, (_, i) => i));
+    await expect(reader.latest()).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+    expect(pump.asked.at(-1)).toBe("0300");
+  });
+  test("does not mind a frame that was lost elsewhere", async () => {
+    pump.answer = (request, at) => {
+      at.onLoss?.();
+      return sending([5])(request, at);
+    };
+    expect(await reader.latest()).toMatchObject({ timeOffsetMin: 5 });
+  });
+  test("of another session has the new one's start; the clock is read again with it", async () => {
+    pump.values.cgmSessionStartTime = toHex(encodeSessionStartTime(parseLocal("2031-03-01T10:00:00"), PLAIN));
+    showClock("2031-03-01T12:00:00");
+    pump.answer = sending([115]);
+    expect(await reader.latest()).toMatchObject({ takenAt: parseLocal("2031-03-01T11:55:00"), takenAtMs: -5 * 60_000 });
+    pump.values.cgmSessionStartTime = toHex(encodeSessionStartTime(parseLocal("2031-03-01T13:00:00"), PLAIN));
+    showClock("2031-03-01T13:07:00");
+    pump.answer = sending([5]);
+    expect(await reader.latest()).toMatchObject({ takenAt: parseLocal("2031-03-01T13:05:00"), takenAtMs: -2 * 60_000 });
+  });
+});
+
+describe("specific operations", () => {
+  const answers: Record<string, string> = {
+    "02": "0305",
+    "08": "09fa00",
+    "0b": "0c4600",
+    "0e": "0f3600",
+    "11": "1204e1",
+    "14": "151ef0",
+    "17": "1814f0",
+    "05ffff": "06640000105914000700 01".replace(" ", ""),
+    "81ffff": "82022c01",
+    "8c": "8d0700",
+  };
+  test("give alert levels, the calibration, the interval and the session's number", async () => {
+    pump.answer = ({ hex }) => answers[hex];
+    expect(await reader.alertLevels()).toMatchObject({ patientHighMgdl: 250, patientLowMgdl: 70, hypoMgdl: 54 });
+    expect(await reader.calibration()).toMatchObject({
+      value: { glucoseMgdl: 100 },
+      context: { changeSensorNeeded: false, noFurtherCalibrations: true, calibrationFactor: 300 },
+    });
+    expect([await reader.communicationIntervalMin(), await reader.sessionId()]).toEqual([5, 7]);
+  });
+  test("that are refused give none: each for itself, and the whole where all of them are", async () => {
+    pump.answer = ({ hex }) => (hex === "0b" ? answers[hex] : `1c${hex.slice(0, 2)}${hex === "08" ? "80" : "02"}`);
+    expect(await reader.alertLevels()).toEqual({
+      patientHighMgdl: undefined,
+      patientLowMgdl: 70,
+      hypoMgdl: undefined,
+      hyperMgdl: undefined,
+      rateOfDecrease: undefined,
+      rateOfIncrease: undefined,
+    });
+    expect([await reader.calibration(), await reader.sensorDetails(), await reader.sessionId()]).toEqual([undefined, undefined, undefined]);
+    pump.answer = ({ hex }) => `1c${hex.slice(0, 2)}02`;
+    expect(await reader.alertLevels()).toBeUndefined();
+    pump.answer = ({ hex }) => (hex === "81ffff" ? answers[hex] : `1c${hex.slice(0, 2)}04`);
+    expect(await reader.calibration()).toMatchObject({ value: undefined, context: { calibrationFactor: 300 } });
+    pump.answer = () => new AttError({ requestOpcode: 0x12, attributeHandle: 1, errorCode: 0x02 });
+    expect(await reader.sensorDetails()).toBeUndefined();
+    pump.missing.add("cgmSpecificOps");
+    pump.asked.length = 0;
+    expect([await reader.sensorDetails(), pump.asked]).toEqual([undefined, []]);
+  });
+  test("with a checksum that the pump does not take are told", async () => {
+    pump.answer = () => new AttError({ requestOpcode: 0x12, attributeHandle: 1, errorCode: 0x81 });
+    await expect(reader.sensorDetails()).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL", cause: { errorCode: 0x81 } });
+  });
+});
+
+test("CGM Status is the sensor's state at a time; the device's values are read as they are, or are none", async () => {
+  pump.values.cgmStatus = toHex(fromHex("0a00010040"));
+  expect(await reader.status()).toMatchObject({ timeOffsetMin: 10, names: { status: ["session_stopped"] } });
+  pump.values.pnpId = "01f9013035 3337".replace(" ", "");
+  expect(await device.pnpId()).toMatchObject({ vendorIdSource: 1, vendorId: 0x01f9 });
+  pump.values.transmitterBattery = "4b";
+  expect([await device.transmitterBattery(), await device.battery(), await device.clock()]).toEqual([75, undefined, undefined]);
+  pump.values.batteryLevel = "65"; // 101 %
+  expect(await device.battery()).toBeUndefined();
+});

@@ -1,0 +1,308 @@
+import { delay } from "jelling/async";
+import { fromHex, toHex } from "jelling/bytes";
+import { TimeoutError } from "jelling/core";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeChannel, type PumpAnswer } from "../../../test/fake-channel.ts";
+import { readVectors } from "../../../test/vectors.ts";
+import { fragment } from "../../cgm/fragments.ts";
+import type { HistoryPage, HistoryRange } from "../../history/source.ts";
+import { protect } from "../../idd/protection.ts";
+import { openFrame } from "../../sake/frame.ts";
+import { DeliveryReader } from "./delivery.ts";
+import { HistoryReader } from "./history.ts";
+
+const SUCCESS = "0f0f33f0";
+const ABORTED = "0f0f55f0";
+
+/** A meal of so many grams: ten octets. */
+function meal(sequenceNumber: number, grams = 30, type = 0xf005): Uint8Array {
+  const bytes = new Uint8Array(10);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, type, true);
+  view.setUint32(2, sequenceNumber, true);
+  view.setUint16(8, grams, true);
+  return bytes;
+}
+/** Sixteen octets of data: a maximum basal change and its rest, or of an unknown type. */
+function long(sequenceNumber: number, octets: number, type: number): Uint8Array {
+  const bytes = new Uint8Array(octets).fill(7);
+  bytes.set(meal(sequenceNumber, 0, type).subarray(0, 8));
+  return bytes;
+}
+
+let pump: FakeChannel;
+let reader: HistoryReader;
+beforeEach(() => {
+  pump = new FakeChannel();
+  pump.missing.add("iddFeatures");
+  reader = new HistoryReader(pump.channel, new DeliveryReader(pump.channel));
+});
+afterEach(() => pump[Symbol.dispose]());
+
+async function read(range: HistoryRange): Promise<{ pages: HistoryPage[]; error: unknown }> {
+  const pages: HistoryPage[] = [];
+  try {
+    for await (const page of reader.pages(range)) pages.push(page);
+  } catch (error) {
+    return { pages, error };
+  }
+  return { pages, error: undefined };
+}
+const numbers = ({ records }: HistoryPage): number[] => records.map(({ record }) => record.sequenceNumber);
+/** A pump that sends these to the report, and answers the abort. */
+const sending =
+  (records: readonly Uint8Array[], response: string | null = SUCCESS): PumpAnswer =>
+  ({ hex }, { onHistoryData }) => {
+    if (hex === "550f") return ABORTED;
+    for (const record of records) onHistoryData?.(record);
+    return response ?? undefined; // null is silence
+  };
+
+describe("a page", () => {
+  test("has the records as they came, by number, those beyond what was asked for too, and none twice", async () => {
+    pump.answer = sending([meal(12), meal(10), meal(11), meal(10), meal(13), meal(9)]);
+    const { pages, error } = await read({ first: 10, last: 12 });
+    expect(error).toBeUndefined();
+    expect(pages.map((page) => [page.first, page.last, numbers(page)])).toEqual([[10, 12, [9, 10, 11, 12, 13]]]);
+    expect(pages[0]!.records[1]).toMatchObject({ bytes: meal(10), record: { data: { name: "meal", carbohydratesG: 30 } } });
+    expect(pump.asked).toEqual(["335a0f0a0000000c000000"]);
+  });
+
+  test("keeps two records that have one number and differ: the numbering may have begun anew", async () => {
+    pump.answer = sending([meal(10, 30), meal(10, 31), meal(10, 30)]);
+    const { pages } = await read({ first: 10, last: 12 });
+    expect(pages[0]!.records.map(({ bytes }) => toHex(bytes))).toEqual([toHex(meal(10, 30)), toHex(meal(10, 31))]);
+  });
+
+  test("drops none, whatever it holds: unknown types, wrong lengths, impossible values. One without a header is told in the log", async () => {
+    const odd = [
+      meal(10, 30, 0x1234),
+      meal(11, 30).subarray(0, 9),
+      Uint8Array.of(...meal(12), 1, 2),
+      long(13, 60, 0xf00e),
+      long(14, 8, 0xffff),
+    ];
+    pump.answer = sending([...odd, Uint8Array.of(1, 2, 3, 4, 5, 6, 7), meal(15)]);
+    const { pages } = await read({ first: 10, last: 15 });
+    expect(pages[0]!.records.map(({ bytes }) => toHex(bytes))).toEqual([...odd, meal(15)].map(toHex));
+    expect(pages[0]!.records.map(({ record }) => record.problem?.problem)).toEqual(
+      [undefined, "length", "trailing", "trailing", undefined, undefined].map((p, i) =>
+        i === 3 ? pages[0]!.records[3]!.record.problem?.problem : p,
+      ),
+    );
+    expect(pump.log).toContainEqual(expect.stringContaining("what the pump sent as a record is none"));
+  });
+
+  test("is empty where the pump has no such numbers, and that is no error", async () => {
+    pump.answer = () => "0f0f3306";
+    expect(await read({ first: 5, last: 6 })).toEqual({ pages: [{ first: 5, last: 6, records: [] }], error: undefined });
+  });
+
+  test("waits for records that come behind the response, for a second", async () => {
+    pump.answer = (_request, { onHistoryData, clock }) => {
+      clock.setTimer(700, "late", () => onHistoryData?.(meal(10)));
+      return SUCCESS;
+    };
+    expect(numbers((await read({ first: 10, last: 10 })).pages[0]!)).toEqual([10]);
+    pump.answer = () => SUCCESS;
+    const beforeMs = pump.clock.now();
+    expect((await read({ first: 10, last: 10 })).pages[0]!.records).toEqual([]);
+    expect(pump.clock.now() - beforeMs).toBe(1000);
+  });
+});
+
+describe("fragments", () => {
+  const LARGEST = 17;
+  const parts = (record: Uint8Array): Uint8Array[] => fragment(record, LARGEST + 3, 3);
+  beforeEach(() => {
+    pump.largestPlaintext = LARGEST;
+  });
+
+  test("as a pump was seen to send them are joined", async () => {
+    const { fragments } = readVectors<{ fragments: { key: string; nonce: string; first_seq: number; record: string; mtu_23: string[] } }>(
+      "minimed",
+    );
+    let sequence = fragments.first_seq;
+    const plaintexts = fragments.mtu_23.map((frame) => {
+      const opened = openFrame({ key: fromHex(fragments.key), nonce: fromHex(fragments.nonce) }, sequence, fromHex(frame));
+      if (!opened.ok) throw new Error(opened.problem);
+      sequence = opened.nextSequence;
+      return opened.plaintext;
+    });
+    pump.answer = sending(plaintexts);
+    expect((await read({ first: 0, last: 0xffff })).pages[0]!.records.map(({ bytes }) => toHex(bytes))).toEqual([fragments.record]);
+  });
+
+  test("of records of every length, of known and of unknown types, one after another, give those records", async () => {
+    for (const type of [0xf005, 0x1234, 0x00ff]) {
+      const records = Array.from({ length: 53 }, (_, i) => long(100 + i, 8 + i, type));
+      pump.answer = sending(records.flatMap(parts));
+      expect(
+        (await read({ first: 100, last: 152 })).pages[0]!.records.map(({ bytes }) => toHex(bytes)),
+        type.toString(16),
+      ).toEqual(records.map(toHex));
+    }
+  });
+
+  test("of records that fill their notifications exactly: a known one ends by its length, the last by the response", async () => {
+    // A delivered bolus, part 2, with reason and annunciation: 8 + 9 octets.
+    const exact = (sequenceNumber: number): Uint8Array => {
+      const bytes = long(sequenceNumber, 17, 0x0096);
+      bytes.set([0x07, 1, 0, 0, 0, 0x33, 0x33, 5, 0], 8);
+      return bytes;
+    };
+    const records = [exact(1), exact(2), meal(3), exact(9), meal(200), exact(201)];
+    pump.answer = sending(records.flatMap(parts));
+    expect((await read({ first: 1, last: 300 })).pages[0]!.records.map(({ bytes }) => toHex(bytes))).toEqual(records.map(toHex));
+  });
+
+  test("that never end are bounded, and the pump is stopped", async () => {
+    pump.answer = sending(Array.from({ length: 50_000 }, () => new Uint8Array(LARGEST).fill(0xf0)));
+    const { error } = await read({ first: 1, last: 1 });
+    expect(error).toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+    expect(pump.asked.at(-1)).toBe("550f");
+  });
+});
+
+describe("a protected service", () => {
+  test("its records lose counter and CRC, also in parts; one that is damaged is kept, and says so", async () => {
+    pump.missing.delete("iddFeatures");
+    const features = protectedFeatures();
+    pump.values.iddFeatures = features;
+    pump.largestPlaintext = 17;
+    const damaged = protect(meal(12), 3);
+    damaged[9] = damaged[9]! ^ 1;
+    const records = [protect(meal(10), 1), protect(long(11, 14, 0x1234), 2), damaged, protect(meal(13), 4)];
+    pump.answer = sending(records.flatMap((record) => fragment(record, 20, 3)));
+    const { pages } = await read({ first: 10, last: 13 });
+    expect(pages[0]!.records.map(({ bytes, record }) => [bytes.length, record.sequenceNumber, record.problem?.problem])).toEqual([
+      [10, 10, undefined],
+      [14, 11, undefined],
+      [10, 12, "crc"],
+      [10, 13, undefined],
+    ]);
+  });
+});
+
+/** IDD Features with bit 0 set: CRC and counter come first. */
+function protectedFeatures(): string {
+  const body = fromHex("016400ff0000");
+  let crc = 0xffff;
+  for (const octet of body) {
+    crc ^= octet << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : crc << 1;
+  }
+  return toHex(Uint8Array.of(crc & 0xff, crc >> 8, ...body));
+}
+
+describe("a transfer that does not end well", () => {
+  test("because nothing comes any more is aborted; what came is whole as far as it goes", async () => {
+    pump.answer = sending([meal(10), meal(11), meal(14)], null);
+    const { pages, error } = await read({ first: 10, last: 20 });
+    expect(error).toBeInstanceOf(TimeoutError);
+    expect(pages.map((page) => [page.first, page.last, numbers(page)])).toEqual([[10, 14, [10, 11, 14]]]);
+    expect(pump.asked).toEqual(["335a0f0a00000014000000", "550f"]);
+  });
+
+  test("and whose records came in no order is whole nowhere", async () => {
+    pump.answer = sending([meal(12), meal(11)], null);
+    const { pages, error } = await read({ first: 10, last: 20 });
+    expect([pages, error]).toEqual([[], expect.any(TimeoutError)]);
+  });
+
+  test("before anything came gives nothing", async () => {
+    pump.answer = sending([], null);
+    expect(await read({ first: 10, last: 20 })).toEqual({ pages: [], error: expect.any(TimeoutError) });
+  });
+
+  test("because the pump floods is stopped: so many more than asked for are taken, and no more", async () => {
+    pump.answer = sending(Array.from({ length: 5000 }, (_, i) => meal(10 + i)));
+    const { pages, error } = await read({ first: 10, last: 19 });
+    expect(error).toMatchObject({ code: "ERR_PUMP_PROTOCOL", message: expect.stringContaining("more records than it was asked for") });
+    expect(pages.map((page) => [page.first, page.last, page.records.length])).toEqual([[10, 19, 10 + 256]]);
+    expect(pump.asked.at(-1)).toBe("550f");
+    pump.answer = sending(Array.from({ length: 266 }, (_, i) => meal(10 + i)));
+    expect((await read({ first: 10, last: 19 })).error).toBeUndefined();
+  });
+
+  test("because a frame was lost is stopped at once, and what comes behind the loss is read again", async () => {
+    pump.answer = ({ hex }, { onHistoryData, onLoss }) => {
+      if (hex === "550f") return ABORTED;
+      for (const number of [10, 11]) onHistoryData?.(meal(number));
+      onLoss?.();
+      for (const number of [13, 14]) onHistoryData?.(meal(number));
+      return SUCCESS;
+    };
+    const { pages, error } = await read({ first: 10, last: 20 });
+    expect(error).toMatchObject({ code: "ERR_PUMP_PROTOCOL", message: expect.stringContaining("lost on its way") });
+    expect(pages.map((page) => [page.first, page.last, numbers(page)])).toEqual([[10, 11, [10, 11]]]);
+    expect(pump.onLoss).toBeUndefined();
+  });
+
+  test("because the pump could not complete it is a refusal, behind what came", async () => {
+    pump.answer = sending([meal(10)], "0f0f3308");
+    const { pages, error } = await read({ first: 10, last: 20 });
+    expect(error).toMatchObject({ code: "ERR_PUMP_REFUSED", message: expect.stringContaining("procedure not completed") });
+    expect(pages.map((page) => [page.first, page.last])).toEqual([[10, 10]]);
+    pump.answer = sending([], "0f0f3309");
+    expect((await read({ first: 10, last: 20 })).error).toMatchObject({
+      code: "ERR_PUMP_REFUSED",
+      message: expect.stringContaining("operand not supported"),
+    });
+  });
+
+  test("because its response cannot be read is aborted; what answers the abort is told from what comes late", async () => {
+    pump.answer = ({ hex }) => (hex === "550f" ? ["ff", SUCCESS, "0f0f5507"] : ["0f0f33"]);
+    const { error } = await read({ first: 10, last: 20 });
+    expect(error).toMatchObject({ code: "ERR_PUMP_DATA" });
+    expect(pump.asked.at(-1)).toBe("550f");
+  });
+
+  test("because its reader has enough is aborted, and its reason is the reader's", async () => {
+    const controller = new AbortController();
+    pump.answer = async ({ hex }, { onHistoryData, clock }) => {
+      if (hex === "550f") return ABORTED;
+      onHistoryData?.(meal(10));
+      await delay(clock, 100);
+      controller.abort(new Error("enough"));
+      return undefined;
+    };
+    const { error } = await read({ first: 10, last: 20, signal: controller.signal });
+    expect([(error as Error).message, pump.asked.at(-1)]).toEqual(["enough", "550f"]);
+    expect(pump.onHistoryData).toBeUndefined();
+  });
+});
+
+describe("the bounds", () => {
+  const bounds = (answers: Readonly<Record<string, string>>, records: Readonly<Record<string, Uint8Array>>): PumpAnswer => {
+    return ({ hex }, { onHistoryData }) => {
+      const record = records[hex];
+      if (record) onHistoryData?.(record);
+      return answers[hex];
+    };
+  };
+  test("are the number of records, and those of the first and the last", async () => {
+    pump.answer = bounds({ "5a330f": "660f70110100", "33660f": SUCCESS, "33690f": SUCCESS }, { "33660f": meal(5), "33690f": meal(80_000) });
+    expect(await reader.bounds()).toEqual({ count: 70_000, first: 5, last: 80_000 });
+  });
+  test.each([
+    ["no records", { "5a330f": "660f00000000" }],
+    ["no records found", { "5a330f": "0f0f5a06" }],
+    ["no such request", { "5a330f": "0f0f5a02" }],
+    ["no first one", { "5a330f": "660f01000000", "33660f": "0f0f3306", "33690f": "0f0f3306" }],
+  ])("are none: %s", async (_name, answers) => {
+    pump.answer = bounds(answers, {});
+    expect(await reader.bounds()).toBeUndefined();
+  });
+  test("are a refusal where the pump could not tell", async () => {
+    pump.answer = bounds({ "5a330f": "0f0f5a08" }, {});
+    await expect(reader.bounds()).rejects.toMatchObject({ code: "ERR_PUMP_REFUSED" });
+    pump.answer = bounds({ "5a330f": "660f01000000", "33660f": "0f0f3308" }, {});
+    await expect(reader.bounds()).rejects.toMatchObject({ code: "ERR_PUMP_REFUSED" });
+  });
+  test("and pages are none without the service", async () => {
+    pump.missing.add("iddRecordAccess");
+    expect([await reader.bounds(), await read({ first: 0, last: 9 })]).toEqual([undefined, { pages: [], error: undefined }]);
+    expect(pump.asked).toEqual([]);
+  });
+});
