@@ -1,3 +1,4 @@
+import { NightscoutError } from "./error.ts";
 import type { NightscoutDocument } from "./items.ts";
 
 export type NightscoutCollection = "entries" | "treatments" | "devicestatus";
@@ -54,13 +55,25 @@ export interface NightscoutApi {
 export const HOUR_MS = 3_600_000;
 
 /** The devices of glucose that is not ours; each once, and no more than a few. */
-export function foreignDevicesOf(entries: unknown, ownDevice: string): string[] {
-  if (!Array.isArray(entries)) return [];
-  const devices = entries.map((entry: unknown) => {
+export function foreignDevicesOf(entries: readonly unknown[], ownDevice: string): string[] {
+  const devices = entries.map((entry) => {
     const { device } = (entry ?? {}) as { device?: unknown };
     return typeof device === "string" && device !== "" ? device : "unnamed";
   });
   return [...new Set(devices)].filter((device) => !device.startsWith(ownDevice)).slice(0, 5);
+}
+
+/** An answer that is an object with this member. @throws {NightscoutError} */
+export function objectWith(member: string, answer: unknown, asked: string): Readonly<Record<string, unknown>> {
+  if (typeof answer === "object" && answer !== null && !Array.isArray(answer) && member in answer)
+    return answer as Readonly<Record<string, unknown>>;
+  throw new NightscoutError("ERR_NIGHTSCOUT_ANSWER", `GET ${asked}: the answer is none of a Nightscout site`);
+}
+
+/** @throws {NightscoutError} */
+export function arrayOf(answer: unknown, asked: string): readonly unknown[] {
+  if (Array.isArray(answer)) return answer as readonly unknown[];
+  throw new NightscoutError("ERR_NIGHTSCOUT_ANSWER", `GET ${asked}: the answer is no list`);
 }
 
 /** A member of an answer, where it is of the kind that is expected. */

@@ -111,12 +111,8 @@ function spanItems(maker: ItemMaker, span: Span, range: TimeRange): NightscoutIt
   // While it lasts nothing is claimed beyond what is known of the pump.
   const lastKnownMs = endMs ?? Math.min(maker.options.nowMs, maker.knownUntilMs);
   const isInPieces: NightscoutItem["isWanted"] = (row) => row(first.identifier)?.hash === first.hash;
-  if (endMs === undefined) items.push(first);
-  else {
-    const whole = piece(0, endMs - startMs, (row) => !isInPieces(row), [first.identifier]);
-    items.push(whole.hash === first.hash ? first : whole);
-  }
-  for (let k = 1; startMs + k * OPEN_PIECE_MS < lastKnownMs; k++) {
+  if (endMs !== undefined) items.push(piece(0, endMs - startMs, (row) => !isInPieces(row), [first.identifier]));
+  for (let k = 0; k === 0 || startMs + k * OPEN_PIECE_MS < lastKnownMs; k++) {
     const durationMs = Math.min(OPEN_PIECE_MS, (endMs ?? Number.POSITIVE_INFINITY) - startMs - k * OPEN_PIECE_MS);
     items.push(endMs === undefined ? piece(k, durationMs, always, []) : piece(k, durationMs, isInPieces, [first.identifier]));
   }

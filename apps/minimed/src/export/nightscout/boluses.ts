@@ -84,7 +84,8 @@ function carbCorrection(maker: ItemMaker, { ref, atMs, carbohydratesG }: MealEve
 /** Once it is delivered: amounts under way would be taken for what was given. */
 function itemsOfBolus(maker: ItemMaker, bolus: BolusEvent, meal: MealEvent | undefined): NightscoutItem[] {
   if (!bolus.deliveredIu) return [];
-  const held = bolus.automatic ? undefined : maker.gapBeside(bolus.ref, bolus.atMs);
+  // It is known by the record that programmed it, which may lie hours before.
+  const held = bolus.programmedIu ? maker.gapBeside(bolus.ref, bolus.atMs) : maker.gapBefore(bolus.ref, bolus.atMs);
   const isCombined = bolus.kind === "extended" || bolus.kind === "multiwave" || bolus.deliveredIu.extended > 0;
   if (isCombined) return comboItems(maker, bolus, meal, held);
   if (!meal) return [correctionBolus(maker, bolus, { held })];

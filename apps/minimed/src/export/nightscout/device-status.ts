@@ -88,9 +88,9 @@ function therapyOf(state: PumpValues["status"]["therapyControlState"]): { status
 /** Not with the serial number in it, however a pump may write its model. */
 function modelOf({ values }: PumpState): string | undefined {
   const information = values.information?.value;
-  const model = plainText(information?.model ?? "");
+  const model = information?.model ?? "";
   const serial = information?.serial ?? "";
-  return model === "" || (serial !== "" && model.includes(serial)) || /\d{6}/.test(model) ? undefined : model;
+  return model === "" || (serial !== "" && model.includes(serial)) || /\d{6}/.test(model) ? undefined : plainText(model);
 }
 
 /** Lines of the site's tooltip for the pump. */

@@ -142,6 +142,10 @@ export function fingerstickItems(maker: ItemMaker, view: TherapyView, range: Tim
           units: "mg/dl",
           notes: calibration === "rejected" ? "not accepted as a calibration" : undefined,
         },
+        // Where it would be told as an entry, it has to be known whether the sensor was calibrated with it.
+        maker.options.calibrations === "mbg" && calibration === "none" && !maker.isSettled(atMs + SAME_FINGERSTICK_MS)
+          ? { held: "open" }
+          : {},
       ),
     );
   }

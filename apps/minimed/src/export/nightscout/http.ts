@@ -154,8 +154,9 @@ function unreachable(label: string, error: unknown): NightscoutError {
 }
 
 function targetOf(from: URL, response: Response): URL | undefined {
+  const location = response.headers.get("location") ?? "";
   try {
-    return new URL(response.headers.get("location") ?? "", from);
+    return location === "" ? undefined : new URL(location, from);
   } catch {
     return undefined;
   }

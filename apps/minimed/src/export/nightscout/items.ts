@@ -107,6 +107,12 @@ export class ItemMaker {
     return isBeside ? "gap" : undefined;
   }
 
+  /** "gap" where records before this one may come yet, however far before. */
+  gapBefore({ segment, sequenceNumber }: RecordRef, atMs: number): "gap" | undefined {
+    if (this.isOld(atMs)) return undefined;
+    return this.#gaps.some((gap) => gap.segment === segment && gap.first < sequenceNumber) ? "gap" : undefined;
+  }
+
   identifier(origin: Origin, name: string): string {
     return "ref" in origin ? identifierOfRecord(origin.ref, name) : identifierOfTime(this.options.pump, origin.time, name);
   }

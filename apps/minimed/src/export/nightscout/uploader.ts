@@ -1,4 +1,4 @@
-import { delay, onAbort, Semaphore, turn } from "jelling/async";
+import { callOut, delay, onAbort, Semaphore, turn } from "jelling/async";
 import { ArgumentError, checkInteger, checkMilliseconds, checkOperation, checkOptions, checkSignal, optionNames } from "jelling/core";
 import type { LedgerProgress } from "../ledger.ts";
 import type { NightscoutApi, NightscoutCollection, NightscoutRequest, SentDocument, SiteFacts } from "./api.ts";
@@ -180,7 +180,7 @@ export class NightscoutUploader {
           canBePoked = false;
           waitMs = Math.max(outcome.waitMs, intervalMs);
         }
-        onRound?.(outcome.error ?? outcome.report!);
+        callOut(onRound, outcome.error ?? outcome.report!);
       } finally {
         turn[Symbol.dispose]();
       }
@@ -262,16 +262,14 @@ export class NightscoutUploader {
     signal: AbortSignal | undefined,
     { fromMs, isWhole }: { readonly fromMs: number | undefined; readonly isWhole: boolean },
   ): Promise<NightscoutReport> {
-    const { ledger, now, clock, firstUploadMs } = this.#options;
+    const { ledger, now, clock } = this.#options;
+    const site = this.#ledgerName;
+    const begun = await this.#begun(fromMs);
     const { value: facts } = await this.#facts(signal);
+    const progress = { ...begun, api: begun.api ?? facts.api };
+    if (progress.api !== begun.api) await ledger.setProgress(site, progress);
     const nowMs = now();
     const siteMs = nowMs + (facts.clockAheadMs ?? 0);
-    const site = this.#ledgerName;
-    let progress = await ledger.progress(site);
-    if (!progress) {
-      progress = { sinceMs: Math.min(nowMs - firstUploadMs, fromMs ?? nowMs), completeUntilMs: undefined, api: facts.api };
-      await ledger.setProgress(site, progress);
-    }
     const sender = new Sender({
       api: this.#api!,
       ledger,
@@ -296,6 +294,17 @@ export class NightscoutUploader {
     const { entries, treatments, devicestatus, unchanged, held, future, refused } = counts;
     const warnings = [...facts.warnings.filter(({ kind }) => kind !== "not_writable"), ...this.#passWarnings(future)];
     return { sent: { entries, treatments, devicestatus }, unchanged, held: held + future, refused, warnings };
+  }
+
+  /** The first try fixes where it all begins, whatever becomes of it. */
+  async #begun(fromMs: number | undefined): Promise<LedgerProgress> {
+    const { ledger, now, firstUploadMs } = this.#options;
+    const known = await ledger.progress(this.#ledgerName);
+    if (known) return known;
+    const nowMs = now();
+    const progress = { sinceMs: Math.min(nowMs - firstUploadMs, fromMs ?? nowMs), completeUntilMs: undefined, api: undefined };
+    await ledger.setProgress(this.#ledgerName, progress);
+    return progress;
   }
 
   #passWarnings(future: number): NightscoutWarning[] {

@@ -1,11 +1,13 @@
 import { isoUtc } from "../rows.ts";
 import {
+  arrayOf,
   epochOf,
   foreignDevicesOf,
   HOUR_MS,
   type NightscoutApi,
   type NightscoutCollection,
   type NightscoutRequest,
+  objectWith,
   type SentDocument,
   type SiteFacts,
   textOf,
@@ -14,11 +16,10 @@ import { NightscoutError } from "./error.ts";
 import type { HttpClient } from "./http.ts";
 import { DEVICE } from "./options.ts";
 
-const MINUTE_MS = 60_000;
 /** Nocturne takes a value for the same within so long of an equal one, both ends included. */
-const NOCTURNE_SAME_MS = 5 * MINUTE_MS;
-/** A reading that was moved to be kept is found within this. */
-const NOCTURNE_MOVED_MS = MINUTE_MS;
+const NOCTURNE_SAME_MS = 5 * 60_000;
+/** Two suffice where readings are five minutes apart. */
+const DEVICES = [DEVICE, `${DEVICE}/2`, `${DEVICE}/3`];
 
 /** API v1: arrays. What every site has. */
 export class NightscoutV1 implements NightscoutApi {
@@ -49,14 +50,14 @@ export class NightscoutV1 implements NightscoutApi {
   }
 
   async look(signal: AbortSignal | undefined): Promise<SiteFacts> {
-    const status = (await this.#get("/api/v1/status.json", signal)) as Record<string, unknown> | null;
+    const status = objectWith("status", await this.#get("/api/v1/status.json", signal), "/api/v1/status.json");
     const answeredMs = this.#now();
-    const name = textOf(status?.name);
-    const version = textOf(status?.version);
+    const name = textOf(status.name);
+    const version = textOf(status.version);
     this.#isNocturne = /nocturne/i.test(`${name ?? ""} ${version ?? ""}`);
-    const siteMs = epochOf(status?.serverTimeEpoch);
+    const siteMs = epochOf(status.serverTimeEpoch);
     const mayWrite = await this.#mayWrite(signal);
-    const treatments = status?.careportalEnabled === false ? false : mayWrite ? true : undefined;
+    const treatments = status.careportalEnabled === false ? false : mayWrite ? true : undefined;
     return {
       server: this.#isNocturne ? "nocturne" : "nightscout",
       name,
@@ -70,8 +71,8 @@ export class NightscoutV1 implements NightscoutApi {
 
   /** True for who may do everything. A narrow token is told false: it is asked whether it may create entries, which stores nothing. */
   async #mayWrite(signal: AbortSignal | undefined): Promise<boolean> {
-    const verified = (await this.#get("/api/v1/verifyauth", signal)) as { message?: { canWrite?: unknown } } | null;
-    if (verified?.message?.canWrite === true) return true;
+    const { message } = objectWith("message", await this.#get("/api/v1/verifyauth", signal), "/api/v1/verifyauth");
+    if ((message as { canWrite?: unknown } | null)?.canWrite === true) return true;
     const date = this.#now();
     try {
       await this.#post("/api/v1/entries/preview", [{ type: "sgv", sgv: 100, date, dateString: isoUtc(date), device: DEVICE }], signal);
@@ -83,7 +84,7 @@ export class NightscoutV1 implements NightscoutApi {
 
   async #foreignDevices(nowMs: number, signal: AbortSignal | undefined): Promise<string[]> {
     const query = `find[type]=sgv&find[date][$gte]=${nowMs - HOUR_MS}&count=50`;
-    return foreignDevicesOf(await this.#get(`/api/v1/entries.json?${query}`, signal), DEVICE);
+    return foreignDevicesOf(arrayOf(await this.#get(`/api/v1/entries.json?${query}`, signal), "/api/v1/entries.json"), DEVICE);
   }
 
   requestOf(collection: NightscoutCollection, documents: readonly SentDocument[]): NightscoutRequest {
@@ -104,22 +105,24 @@ export class NightscoutV1 implements NightscoutApi {
   }
 
   /**
-   * Nocturne takes equal values five minutes apart for one, and leaves the later one out: a flat curve would have holes. What is not there is sent
-   * again a millisecond later than that rule reaches.
+   * Nocturne takes equal values of one device within five minutes for one, both ends included, and leaves the later one out: a flat curve would have
+   * holes. What is not there goes by the name of another device.
    */
   async #sendSkipped(documents: readonly SentDocument[], signal: AbortSignal | undefined): Promise<void> {
-    const entries = documents as readonly (SentDocument & { readonly document: { readonly sgv?: number; readonly date: number } })[];
-    const first = Math.min(...entries.map(({ document }) => document.date));
-    const last = Math.max(...entries.map(({ document }) => document.date));
+    const entries = (documents as readonly SentEntry[]).map(({ document }) => document).sort((a, b) => a.date - b.date);
+    const [first, last] = [entries[0]!.date, entries.at(-1)!.date];
     const stored = await this.#storedEntries(first - NOCTURNE_SAME_MS, last + NOCTURNE_SAME_MS, signal);
-    for (const { identifier, document } of entries.toSorted((a, b) => a.document.date - b.document.date)) {
-      if (isStored(stored, identifier, document)) continue;
-      const equal = stored.filter(({ sgv, date }) => sgv === document.sgv && Math.abs(date - document.date) <= NOCTURNE_SAME_MS);
-      const date = Math.max(...equal.map((one) => one.date + NOCTURNE_SAME_MS + 1));
-      if (equal.length === 0 || date - document.date >= NOCTURNE_MOVED_MS) continue; // the value that is there stands for it
-      await this.#post("/api/v1/entries", [{ ...document, date, dateString: isoUtc(date) }], signal);
-      stored.push({ identifier, sgv: document.sgv, date, device: DEVICE });
+    const again: object[] = [];
+    for (const entry of entries) {
+      if (stored.some((one) => isSame(one, entry))) continue;
+      const device = DEVICES.find((name) => !stored.some((one) => isTakenForOne(one, entry, name))) ?? DEVICE;
+      stored.push({ ...entry, device });
+      again.push({ ...entry, device });
     }
+    if (again.length === 0) return;
+    const answer = await this.#post("/api/v1/entries", again, signal);
+    if (Array.isArray(answer) && answer.length === again.length) return;
+    throw new NightscoutError("ERR_NIGHTSCOUT_ANSWER", "POST /api/v1/entries: values were left out", { isUnclear: true });
   }
 
   async #storedEntries(fromMs: number, toMs: number, signal: AbortSignal | undefined): Promise<StoredEntry[]> {
@@ -135,13 +138,13 @@ export class NightscoutV1 implements NightscoutApi {
     documents: readonly SentDocument[],
     signal: AbortSignal | undefined,
   ): Promise<ReadonlySet<string>> {
-    const fromMs = Math.min(...documents.map(({ atMs }) => atMs)) - NOCTURNE_MOVED_MS;
-    const toMs = Math.max(...documents.map(({ atMs }) => atMs)) + NOCTURNE_MOVED_MS;
+    const fromMs = Math.min(...documents.map(({ atMs }) => atMs));
+    const toMs = Math.max(...documents.map(({ atMs }) => atMs));
     const [field, from, to] = collection === "entries" ? ["date", fromMs, toMs] : ["created_at", isoUtc(fromMs), isoUtc(toMs)];
     const query = `find[${field}][$gte]=${from}&find[${field}][$lte]=${to}&count=1000`;
-    const answer = await this.#get(`/api/v1/${collection}.json?${query}`, signal);
+    const path = `/api/v1/${collection}.json`;
     const known = new Set<unknown>();
-    for (const one of Array.isArray(answer) ? answer : []) {
+    for (const one of arrayOf(await this.#get(`${path}?${query}`, signal), path)) {
       const { identifier, syncIdentifier } = (one ?? {}) as { identifier?: unknown; syncIdentifier?: unknown };
       known.add(identifier).add(syncIdentifier);
     }
@@ -150,18 +153,16 @@ export class NightscoutV1 implements NightscoutApi {
 }
 
 interface StoredEntry {
-  readonly identifier?: unknown;
   readonly device?: unknown;
   readonly sgv?: number | undefined;
   readonly date: number;
 }
+type SentEntry = SentDocument & { readonly document: { readonly sgv?: number; readonly date: number } };
 
-function isStored(
-  stored: readonly StoredEntry[],
-  identifier: string,
-  { sgv, date }: { readonly sgv?: number; readonly date: number },
-): boolean {
-  return stored.some(
-    (one) => one.identifier === identifier || (one.device === DEVICE && one.sgv === sgv && Math.abs(one.date - date) < NOCTURNE_MOVED_MS),
-  );
+function isSame({ device, sgv, date }: StoredEntry, entry: SentEntry["document"]): boolean {
+  return date === entry.date && sgv === entry.sgv && typeof device === "string" && device.startsWith(DEVICE);
+}
+
+function isTakenForOne({ device, sgv, date }: StoredEntry, entry: SentEntry["document"], name: string): boolean {
+  return device === name && sgv === entry.sgv && Math.abs(date - entry.date) <= NOCTURNE_SAME_MS;
 }

@@ -1,11 +1,13 @@
 import { isoUtc } from "../rows.ts";
 import {
+  arrayOf,
   epochOf,
   foreignDevicesOf,
   HOUR_MS,
   type NightscoutApi,
   type NightscoutCollection,
   type NightscoutRequest,
+  objectWith,
   type SentDocument,
   type SiteFacts,
   textOf,
@@ -31,16 +33,20 @@ export class NightscoutV3 implements NightscoutApi {
   }
 
   async look(signal: AbortSignal | undefined): Promise<SiteFacts> {
-    const status = resultOf(await this.#request("GET", "/api/v3/status", undefined, signal));
+    const status = objectWith(
+      "apiPermissions",
+      resultOf(await this.#request("GET", "/api/v3/status", undefined, signal)),
+      "/api/v3/status",
+    );
     const answeredMs = this.#now();
-    const permissions = (status?.apiPermissions ?? {}) as Readonly<Record<string, unknown>>;
+    const permissions = (status.apiPermissions ?? {}) as Readonly<Record<string, unknown>>;
     const may = (collection: string, letter: string): boolean => {
       const letters = permissions[collection];
       return typeof letters === "string" && letters.includes(letter);
     };
-    const siteMs = epochOf(status?.srvDate);
-    const name = textOf(status?.name);
-    const version = textOf(status?.version);
+    const siteMs = epochOf(status.srvDate);
+    const name = textOf(status.name);
+    const version = textOf(status.version);
     return {
       server: /nocturne/i.test(`${name ?? ""} ${version ?? ""}`) ? "nocturne" : "nightscout",
       name,
@@ -161,14 +167,12 @@ export class NightscoutV3 implements NightscoutApi {
   }
 }
 
-/** v3 puts what it reads into `result`. */
-function resultOf(answer: unknown): Readonly<Record<string, unknown>> | undefined {
-  const { result } = (answer ?? {}) as { result?: unknown };
-  const object = result ?? answer;
-  return typeof object === "object" && object !== null ? (object as Readonly<Record<string, unknown>>) : undefined;
+/** v3 puts what it reads into `result`; Nocturne does not always. */
+function resultOf(answer: unknown): unknown {
+  return typeof answer === "object" && answer !== null && "result" in answer ? answer.result : answer;
 }
 
+/** @throws {NightscoutError} */
 function listOf(answer: unknown): readonly unknown[] {
-  const list = Array.isArray(answer) ? answer : (answer as { result?: unknown } | null | undefined)?.result;
-  return Array.isArray(list) ? list : [];
+  return arrayOf(resultOf(answer), "/api/v3");
 }
