@@ -40,6 +40,8 @@ export class FakeChannel implements Disposable {
   onHistoryData: ((plaintext: Uint8Array) => void) | undefined;
   onCommandData: ((plaintext: Uint8Array) => void) | undefined;
   onLoss: (() => void) | undefined;
+  /** Whether another operation waits. */
+  isWanted = false;
   readonly signal = this.#ending.signal;
 
   /** As the readers take it. */

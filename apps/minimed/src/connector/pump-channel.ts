@@ -20,7 +20,7 @@ import type { WriteGate } from "./write-gate.ts";
 
 /** Between the handshake and the first request, as the pump likes it. */
 const SETTLE_MS = 250;
-/** Between two exchanges with control points. */
+/** Between two operations. */
 const PACE_MS = 200;
 const READ_TIMEOUT_MS = 10_000;
 /** Of a notification or indication: operation code and handle. */
@@ -60,7 +60,6 @@ export class PumpChannel {
   readonly push = new StatusPush();
   /** Of what the insulin delivery service sends. */
   readonly delivery = new DeliveryProtection();
-  #lastExchangeMs = Number.NEGATIVE_INFINITY;
   #handles: PumpHandles | undefined;
   #ended: PumpError | undefined;
   /** Takes a CGM Measurement, decrypted, while its packet is handled. Set once. */
@@ -192,6 +191,11 @@ export class PumpChannel {
     return await pending.promise;
   }
 
+  /** Whether another operation waits for its turn. */
+  get isWanted(): boolean {
+    return this.#lock.waiting > 0;
+  }
+
   /** Whether the pump has declared it. */
   has(name: PumpValueName): boolean {
     return this.#handles?.has(name) ?? false;
@@ -254,14 +258,9 @@ export class PumpChannel {
     onResponse: (plaintext: Uint8Array) => T | undefined,
     how: Pick<ControlPointExchange<T>, "signal" | "prolonged" | "onTaken"> = {},
   ): Promise<T> {
-    const sinceLastMs = this.clock.now() - this.#lastExchangeMs;
-    if (sinceLastMs < PACE_MS) await delay(this.clock, PACE_MS - sinceLastMs, { signal: this.#ending.signal });
+    // Within one operation the look before each write takes longer than the pause that the pump likes between two exchanges.
     const request = this.#encoder.encode(name, opcode, operand, { e2eCrc });
-    try {
-      return await this.#write(() => this.#controlPoints[name].exchange({ request, onResponse, ...how }));
-    } finally {
-      this.#lastExchangeMs = this.clock.now();
-    }
+    return await this.#write(() => this.#controlPoints[name].exchange({ request, onResponse, ...how }));
   }
 
   /** A pump whose attributes are not where it had them is met afresh: nothing that is known of it holds. */

@@ -306,3 +306,124 @@ describe("the bounds", () => {
     expect(pump.asked).toEqual([]);
   });
 });
+
+describe("a transfer over several pages", () => {
+  const range = { first: 1, last: 1000, pageSize: 100, order: "oldest" } as const;
+  const all = (first = 1): Uint8Array[] => Array.from({ length: 1001 - first }, (_, i) => meal(first + i));
+  const first = (hex: string): number => new DataView(fromHex(hex.slice(6)).buffer).getUint32(0, true);
+
+  /** As a link brings them: not all at once. */
+  const slowly =
+    (records: (from: number) => readonly Uint8Array[], response: string | null = SUCCESS): PumpAnswer =>
+    async ({ hex }, at) => {
+      if (hex === "550f") return ABORTED;
+      for (const [i, record] of records(first(hex)).entries()) {
+        at.onHistoryData?.(record);
+        if (i % 20 === 0) await delay(at.clock, 1);
+      }
+      return response ?? undefined;
+    };
+
+  test("is one, oldest first; each page has its numbers, gaps and what was recorded meanwhile included", async () => {
+    pump.answer = slowly(() => [...all().filter((_, i) => i < 150 || i >= 450), meal(1001)]);
+    const { pages, error } = await read(range);
+    expect(error).toBeUndefined();
+    expect(pages.map((page) => [page.first, page.last, page.records.length])).toEqual([
+      [1, 100, 100],
+      [101, 200, 50],
+      [201, 300, 0],
+      [301, 400, 0],
+      [401, 500, 50],
+      [501, 600, 100],
+      [601, 700, 100],
+      [701, 800, 100],
+      [801, 900, 100],
+      [901, 1000, 101],
+    ]);
+    expect(pump.asked).toEqual(["335a0f01000000e8030000"]);
+  });
+
+  test("pauses between two pages when somebody else waits for a turn, and goes on where it was", async () => {
+    const answered: string[] = [];
+    pump.answer = ({ hex }, at) => {
+      if (hex === "550f") return ABORTED;
+      answered.push(hex);
+      at.isWanted = answered.length === 1;
+      for (const record of all(first(hex))) at.onHistoryData?.(record);
+      return SUCCESS;
+    };
+    const { pages } = await read(range);
+    expect(pages.flatMap(numbers)).toEqual(Array.from({ length: 1000 }, (_, i) => 1 + i));
+    expect(pages.map((page) => page.first)).toEqual([1, 101, 201, 301, 401, 501, 601, 701, 801, 901]);
+    expect([pump.asked[1], answered.length]).toEqual(["550f", 2]);
+  });
+
+  test("pauses when nobody takes the pages, and leaves nothing behind when they are left", async () => {
+    let isOpen = true;
+    pump.answer = async ({ hex }, at) => {
+      if (hex === "550f") {
+        isOpen = false;
+        return ABORTED;
+      }
+      isOpen = true;
+      for (const record of all(first(hex))) {
+        if (!isOpen) break;
+        at.onHistoryData?.(record);
+        await delay(at.clock, 1);
+      }
+      return SUCCESS;
+    };
+    const pages = reader.pages(range);
+    await pages.next();
+    await delay(pump.clock, 2000);
+    expect(pump.asked).toHaveLength(2); // stopped, with four pages at hand
+    const rest: HistoryPage[] = [];
+    for (let i = 0; i < 6; i++) rest.push((await pages.next()).value as HistoryPage);
+    expect(rest.map((page) => page.first)).toEqual([101, 201, 301, 401, 501, 601]);
+    await pages.return();
+    await delay(pump.clock, 2000);
+    expect([pump.asked.at(-1), pump.onHistoryData]).toEqual(["550f", undefined]);
+  });
+
+  test("whose records do not ascend is read page by page, and nothing is missing", async () => {
+    pump.answer = ({ hex }, at) => {
+      if (hex === "550f") return ABORTED;
+      const [from, to] = [first(hex), new DataView(fromHex(hex.slice(14)).buffer).getUint32(0, true)];
+      for (let number = to; number >= from; number--) at.onHistoryData?.(meal(number));
+      return SUCCESS;
+    };
+    const { pages, error } = await read({ ...range, last: 300 });
+    expect(error).toBeUndefined();
+    expect(pages.map((page) => [page.first, page.last, page.records.length])).toEqual([
+      [1, 100, 100],
+      [101, 200, 100],
+      [201, 300, 100],
+    ]);
+    // One is out of its order, behind the end of its page: that page comes once more, with it.
+    const records = all().filter((_, i) => i !== 150);
+    records.splice(400, 0, meal(151));
+    pump.answer = ({ hex }, at) => {
+      if (hex === "550f") return ABORTED;
+      const [from, to] = [first(hex), new DataView(fromHex(hex.slice(14)).buffer).getUint32(0, true)];
+      const wanted = to - from < 100 ? all(from).slice(0, to - from + 1) : records;
+      for (const record of wanted) at.onHistoryData?.(record);
+      return SUCCESS;
+    };
+    const again = await read(range);
+    expect(again.error).toBeUndefined();
+    expect(new Set(again.pages.flatMap(numbers)).size).toBe(1000);
+  });
+
+  test("that fails gives the whole pages and what is whole of the next one, then the error", async () => {
+    pump.answer = slowly(() => all().slice(0, 250), null);
+    const { pages, error } = await read(range);
+    expect(error).toBeInstanceOf(TimeoutError);
+    expect(pages.map((page) => [page.first, page.last, page.records.length])).toEqual([
+      [1, 100, 100],
+      [101, 200, 100],
+      [201, 250, 50],
+    ]);
+    pump.answer = sending(Array.from({ length: 5000 }, () => meal(5)));
+    expect((await read(range)).error).toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+  });
+});
