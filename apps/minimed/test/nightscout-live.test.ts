@@ -109,6 +109,37 @@ test("a live reading of which it is not known whether it arrived is sent by its 
   }
 });
 
+test.each(["v1", "v3"] as const)(
+  "%s: what is there keeps its time, when its record is dated otherwise afterwards; its value is corrected",
+  async (api) => {
+    const view = (shiftMs: number, mgdl: number): MemoryView =>
+      new MemoryView({ glucose: [recorded(T + shiftMs, 5, mgdl)], meals: [{ ...at(T + shiftMs, 7), carbohydratesG: mgdl }] });
+    const world = new World({ nowMs: T + 2 * HOUR, view: view(0, 100), api });
+    const uploader = world.open();
+    await uploader.upload();
+    const before = world.posts.length;
+    world.view = view(4000, 100);
+    expect(await uploader.upload()).toMatchObject({ sent: { entries: 0, treatments: 0 } });
+    expect(world.posts).toHaveLength(before);
+    world.view = view(4000, 110);
+    expect(await uploader.upload()).toMatchObject({ sent: { entries: 1, treatments: 1 }, refused: 0 });
+    expect(world.server.documents("entries")).toMatchObject([{ date: T, dateString: new Date(T).toISOString(), sgv: 110 }]);
+    expect(world.server.documents("treatments")).toMatchObject([{ created_at: "2026-03-28T22:00:00.008Z", carbs: 110 }]);
+  },
+);
+
+test("Nocturne: what changed afterwards stays as it is there, since it would be another document", async () => {
+  const view = (mgdl: number): MemoryView =>
+    new MemoryView({ glucose: [recorded(T, 5, mgdl)], meals: [{ ...at(T, 7), carbohydratesG: mgdl }] });
+  const world = new World({ nowMs: T + 2 * HOUR, view: view(100), server: { nocturne: true } });
+  const uploader = world.open();
+  await uploader.upload();
+  world.view = view(110);
+  for (let i = 0; i < 2; i++) expect(await uploader.upload()).toMatchObject({ sent: { entries: 0, treatments: 0 } });
+  expect(world.server.documents("entries")).toMatchObject([{ sgv: 100 }]);
+  expect(world.server.documents("treatments")).toMatchObject([{ carbs: 100 }]);
+});
+
 test("two records that are near each other are two readings", async () => {
   const world = new World({ nowMs: T + HOUR, view: new MemoryView({ glucose: [recorded(T, 1), recorded(T + MINUTE, 2, 110)] }) });
   await world.open().upload();
@@ -237,6 +268,21 @@ test("run: a poke that comes while it uploads is not lost", async () => {
   });
   await pass(world, 1000);
   expect(rounds).toBe(2);
+  controller.abort(new Error("enough"));
+  await expect(running).rejects.toThrow("enough");
+});
+
+test("run: a site that refuses for another reason is asked again an hour later", async () => {
+  const world = new World({ nowMs: T, isStill: true, view: new MemoryView({ glucose: [recorded(T - HOUR, 1)] }) });
+  world.server.faults = [{ kind: "status", status: 404 }];
+  const controller = new AbortController();
+  const rounds: (NightscoutReport | NightscoutError)[] = [];
+  const running = world.open().run({ signal: controller.signal, onRound: (round) => rounds.push(round) });
+  running.catch(() => undefined);
+  await pass(world, HOUR - 1000);
+  expect(rounds).toMatchObject([{ code: "ERR_NIGHTSCOUT_REFUSED", status: 404 }]);
+  await pass(world, 2000);
+  expect(rounds[1]).toMatchObject({ sent: { entries: 1 } });
   controller.abort(new Error("enough"));
   await expect(running).rejects.toThrow("enough");
 });

@@ -136,6 +136,19 @@ test("v1: a token that may only read is found out at the look, before anything i
   expect(world.found.entries).toHaveLength(6);
 });
 
+test("v1: a token without the right to the site's status is no wrong token", async () => {
+  const world = new World({ nowMs: NOW, view: few(), server: { defaultRoles: ["denied"] } });
+  const token = world.server.addToken("narrow", ["api:entries,treatments,devicestatus:create,read"]);
+  const uploader = world.open({ site: { url: SITE, token } });
+  expect(await uploader.check()).toMatchObject({ server: "nightscout", clockAheadMs: undefined, version: undefined });
+  expect(await uploader.upload()).toMatchObject({ sent: { entries: 6 } });
+  expect(world.server.auth.failures).toBe(0);
+  // One that may not even read entries can write none.
+  const blind = new World({ nowMs: NOW, view: few(), server: { defaultRoles: ["denied"] } });
+  const blinded = blind.server.addToken("blind", ["api:entries:create"]);
+  await expect(blind.open({ site: { url: SITE, token: blinded } }).upload()).rejects.toMatchObject({ status: 401 });
+});
+
 test("the interface is chosen by option, by what was used before, or asked", async () => {
   const world = new World({ nowMs: NOW, view: few(), api: "v3" });
   const site = { url: SITE, token: world.token };
@@ -182,6 +195,12 @@ test("a look tells of other uploaders, clocks that differ, what may not be writt
   const plain = new World({ nowMs: NOW, view: few(), server: { httpsOnly: false } });
   const http = plain.open({ site: { url: "http://site.example", secret: SECRET } });
   expect((await http.check()).warnings).toMatchObject([{ kind: "plain_http" }]);
+  for (const host of ["localhost:1337", "127.0.0.1", "[::1]:80"])
+    expect((await plain.open({ site: { url: `http://${host}`, secret: SECRET } }).check()).warnings).toEqual([]);
+  const moved = new World({ nowMs: NOW, view: few() });
+  expect((await moved.open({ site: { url: "http://site.example", secret: SECRET } }).check()).warnings).toMatchObject([
+    { kind: "plain_http" },
+  ]);
 });
 
 test("what the site does not take at all is left out, the rest goes on", async () => {

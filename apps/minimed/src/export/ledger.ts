@@ -44,8 +44,13 @@ export interface NightscoutLedger {
 
 interface Site {
   readonly rows: Map<string, LedgerRow>;
+  /** The same, by kind and day. */
+  readonly days: Map<string, Map<string, LedgerRow>>;
   progress: LedgerProgress | undefined;
 }
+
+const DAY_MS = 86_400_000;
+const dayOf = (atMs: number): number => Math.floor(atMs / DAY_MS);
 
 /** A ledger that is forgotten with the program: for one upload, and for tests. */
 export class MemoryNightscoutLedger implements NightscoutLedger {
@@ -54,7 +59,7 @@ export class MemoryNightscoutLedger implements NightscoutLedger {
   #site(name: string): Site {
     let site = this.#sites.get(name);
     if (!site) {
-      site = { rows: new Map(), progress: undefined };
+      site = { rows: new Map(), days: new Map(), progress: undefined };
       this.#sites.set(name, site);
     }
     return site;
@@ -66,13 +71,23 @@ export class MemoryNightscoutLedger implements NightscoutLedger {
   }
 
   between(site: string, kind: string, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): readonly LedgerRow[] {
-    return [...this.#site(site).rows.values()]
-      .filter((row) => row.kind === kind && row.atMs >= fromMs && row.atMs < toMs)
-      .sort((a, b) => a.atMs - b.atMs);
+    const { days } = this.#site(site);
+    const found: LedgerRow[] = [];
+    for (let day = dayOf(fromMs); day * DAY_MS < toMs; day++)
+      for (const row of days.get(`${kind}/${day}`)?.values() ?? []) if (row.atMs >= fromMs && row.atMs < toMs) found.push(row);
+    return found.sort((a, b) => a.atMs - b.atMs);
   }
 
   put(site: string, rows: readonly LedgerRow[]): void {
-    for (const row of rows) this.#site(site).rows.set(row.identifier, row);
+    const { rows: all, days } = this.#site(site);
+    for (const row of rows) {
+      const before = all.get(row.identifier);
+      if (before) days.get(`${before.kind}/${dayOf(before.atMs)}`)?.delete(row.identifier);
+      all.set(row.identifier, row);
+      const name = `${row.kind}/${dayOf(row.atMs)}`;
+      const day = days.get(name) ?? new Map<string, LedgerRow>();
+      days.set(name, day.set(row.identifier, row));
+    }
   }
 
   progress(site: string): LedgerProgress | undefined {

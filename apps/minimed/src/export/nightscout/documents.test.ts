@@ -371,6 +371,28 @@ test("a dose whose time is not over is held until the next one is known, or none
   expect(followed).toMatchObject([{ duration: expect.closeTo(10, 3), absolute: expect.closeTo(1.2, 3) }]);
 });
 
+test("a meal waits two minutes for its bolus, or an hour where nothing more is heard of the pump", () => {
+  const meals = [{ ...at(T, 5), carbohydratesG: 30 }];
+  const count = (now: number, known?: number): number =>
+    treatmentsOf({ meals, ...(known !== undefined && { glucose: [reading(known, 9, 100)] }) }, { nowMs: now }).length;
+  expect([count(T + 10 * MINUTE), count(T + 62 * MINUTE), count(T + 62 * MINUTE + 1)]).toEqual([0, 0, 1]);
+  expect([count(T + 10 * MINUTE, T + 2 * MINUTE - 1), count(T + 10 * MINUTE, T + 2 * MINUTE)]).toEqual([0, 1]);
+});
+
+test("a fingerstick of which the calibration may be told yet waits, where that makes a difference", () => {
+  const bloodGlucose = [{ ...at(T, 5), mgdl: 120, calibration: "none" as const }];
+  const count = (calibrations: "mbg" | "bg_check", now: number): number =>
+    treatmentsOf({ bloodGlucose }, { nowMs: now, calibrations }).length;
+  expect([count("mbg", T + MINUTE), count("bg_check", T + MINUTE), count("mbg", T + 2 * HOUR)]).toEqual([0, 1, 1]);
+});
+
+test("a bolus of which only the end is known waits for its beginning, as long as that may come", () => {
+  const boluses = [bolus(T, 500, { programmedIu: undefined })];
+  const count = (first: number, last: number, now = T + HOUR): number =>
+    treatmentsOf({ boluses, gaps: [{ segment: 0, first, last, gone: false }] }, { nowMs: now }).length;
+  expect([count(1, 100), count(501, 600), count(1, 100, T + DAY + 1)]).toEqual([0, 1, 1]);
+});
+
 test("a stop is a rate of 0 from stop to restart", () => {
   const suspensions = [{ ...at(T, 8), reason: "low_sg_suspended", endedAtMs: T + 47 * MINUTE, endReason: "lgm_manual_resume" }];
   expect(treatmentsOf({ suspensions })).toMatchObject([

@@ -65,6 +65,8 @@ export type Origin = { readonly ref: RecordRef } | { readonly time: string };
 export const SNOOZE_MS = 10 * 60_000;
 /** What is missing for so long does not come any more. */
 const GIVE_UP_MS = 24 * 3_600_000;
+/** So long it is waited for the next records of a pump: where nothing comes, what there is is told. */
+const NEXT_RECORD_MS = 3_600_000;
 /** Sequence numbers within which records belong together: a bolus and its meal, micro boluses one after the other. */
 const BESIDE = 40;
 
@@ -89,9 +91,9 @@ export class ItemMaker {
     this.#gaps = gaps.filter((gap) => !gap.gone);
   }
 
-  /** Whether all that happened up to `ms` is known, or nothing more is to be expected. */
+  /** Whether all that happened up to `ms` is known, or was waited for. */
   isSettled(ms: number): boolean {
-    return this.knownUntilMs >= ms || this.isOld(ms);
+    return this.knownUntilMs >= ms || this.options.nowMs - ms > NEXT_RECORD_MS;
   }
 
   isOld(ms: number): boolean {

@@ -31,8 +31,8 @@ export interface Selection {
 
 export interface ToSend {
   readonly item: NightscoutItem;
-  /** It was sent before, and what became of it is not known. */
-  readonly isUnclear: boolean;
+  /** It was sent before: what became of it is not known, or it was another content. */
+  readonly mayBeThere: boolean;
 }
 
 export interface SelectionTimes {
@@ -53,18 +53,19 @@ export async function select(
   const twins = await twinsOf(ledger, site, items);
   const toSend: ToSend[] = [];
   let [unchanged, held, future] = [0, 0, 0];
-  for (const item of items) {
-    if (!item.isWanted((identifier) => rows.get(identifier))) continue;
-    const row = rows.get(item.identifier);
+  for (const mapped of items) {
+    if (!mapped.isWanted((identifier) => rows.get(identifier))) continue;
+    const row = rows.get(mapped.identifier);
+    const item = row && row.atMs !== mapped.atMs ? withTimeOf(mapped, row) : mapped;
     if (row && isDone(row, item)) unchanged++;
     else if (item.held !== undefined) held++;
     else if (item.atMs > siteMs + FUTURE_MS) future++;
     else if (item.isQuiet && nowMs - item.atMs < SNOOZE_MS) held++;
     else {
       const twin = row ? undefined : twins.find((other) => isTwin(item, other));
-      if (!twin) toSend.push({ item, isUnclear: row?.status === "sending" });
+      if (!twin) toSend.push({ item, mayBeThere: row !== undefined && row.status !== "refused" });
       // If the twin is not there after all, it is sent under the name by which it would be there.
-      else if (twin.status === "sending" && item.collection === "entries") toSend.push({ item: asTwin(item, twin), isUnclear: true });
+      else if (twin.status === "sending" && item.collection === "entries") toSend.push({ item: asTwin(item, twin), mayBeThere: true });
       else unchanged++;
     }
   }
@@ -95,7 +96,17 @@ function isTwin({ kind, atMs, identifier }: NightscoutItem, row: LedgerRow): boo
   return (kinds as readonly string[]).includes(row.kind) && row.identifier !== identifier && Math.abs(row.atMs - atMs) <= withinMs;
 }
 
-function asTwin(item: NightscoutItem, { identifier, atMs, kind }: LedgerRow): NightscoutItem {
-  const document = { ...item.document, date: atMs, dateString: isoUtc(atMs), identifier, syncIdentifier: identifier };
-  return { ...item, kind: kind as NightscoutKind, identifier, atMs, document, hash: contentHash(document) };
+function asTwin(item: NightscoutItem, row: LedgerRow): NightscoutItem {
+  const { identifier, kind } = row;
+  return withTimeOf(
+    { ...item, kind: kind as NightscoutKind, identifier, document: { ...item.document, identifier, syncIdentifier: identifier } },
+    row,
+  );
+}
+
+/** What is there keeps its time, whatever its record is dated by now: the site would take another time for another event, or refuse it. */
+function withTimeOf(item: NightscoutItem, { atMs }: LedgerRow): NightscoutItem {
+  const time = isoUtc(atMs);
+  const document = { ...item.document, ...(item.collection === "entries" ? { date: atMs, dateString: time } : { created_at: time }) };
+  return { ...item, atMs, document, hash: contentHash(document) };
 }

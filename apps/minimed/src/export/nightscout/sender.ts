@@ -15,7 +15,7 @@ export interface SenderOptions {
   /** Of the ledger. */
   readonly site: string;
   readonly now: () => number;
-  /** Whether the site forgets what it was sent before: then it is asked, where that is not known. */
+  /** Whether the site takes what it was sent before for something else: then it is asked, and what is there stays as it is. */
   readonly asksFirst: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -48,9 +48,9 @@ export class Sender {
   }
 
   async #present(collection: "entries" | "treatments", toSend: readonly ToSend[]): Promise<ReadonlySet<string>> {
-    const unclear = toSend.filter(({ isUnclear }) => isUnclear).map(({ item }) => item);
+    const doubtful = toSend.filter(({ mayBeThere }) => mayBeThere).map(({ item }) => item);
     const present = new Set<string>();
-    for (const batch of batches(unclear, this.#options.api.largestBatch))
+    for (const batch of batches(doubtful, this.#options.api.largestBatch))
       for (const identifier of await this.#options.api.present(collection, batch, this.#options.signal)) present.add(identifier);
     return present;
   }

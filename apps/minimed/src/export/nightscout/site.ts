@@ -19,6 +19,7 @@ export class NightscoutSite {
   readonly #base: URL;
   readonly #secret: string | undefined;
   readonly #token: string | undefined;
+  readonly #isPlainHttp: boolean;
 
   /** @throws {ArgumentError} which never repeats what was given */
   constructor({ url, secret, token }: NightscoutSiteOptions) {
@@ -37,6 +38,7 @@ export class NightscoutSite {
     base.hash = "";
     base.pathname = base.pathname.replace(/\/+$/, "");
     this.#base = base;
+    this.#isPlainHttp = base.protocol === "http:" && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(base.hostname);
     this.#secret = secret;
     this.#token = token ?? ofUrl;
   }
@@ -44,8 +46,9 @@ export class NightscoutSite {
   get host(): string {
     return this.#base.host;
   }
+  /** Its address begins with http, and it is not this computer's own. It is so also where the site sent to https: the first request was readable. */
   get isPlainHttp(): boolean {
-    return this.#base.protocol === "http:";
+    return this.#isPlainHttp;
   }
   get token(): string | undefined {
     return this.#token;

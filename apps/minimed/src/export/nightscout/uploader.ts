@@ -150,7 +150,8 @@ export class NightscoutUploader {
     for (let attempt = 1; ; attempt++) {
       const before = this.#backoff.failures;
       const outcome = await this.#round(signal, { fromMs, isWhole: true });
-      if (!(outcome.error instanceof NightscoutError)) return outcome.report!;
+      if (!outcome.error) return outcome.report!;
+      if (!outcome.error.isRetryable) throw outcome.error;
       if (this.#backoff.failures <= before) attempt = 1; // something was taken between
       if (attempt >= attempts) throw outcome.error;
       await delay(this.#options.clock, outcome.waitMs, { signal, name: "nightscout: next attempt" });
@@ -159,7 +160,7 @@ export class NightscoutUploader {
 
   /**
    * Uploads for as long as `signal` lets it: what is new at every interval and poke, everything once an hour. A site that does not answer is left
-   * alone for longer and longer; one that refuses the secret ends it.
+   * alone for longer and longer, one that refuses for an hour; one that refuses the secret or the token ends it.
    *
    * @throws {NightscoutError} ERR_NIGHTSCOUT_UNAUTHORIZED · `signal.reason` · what the view or the ledger throws
    */
@@ -237,8 +238,9 @@ export class NightscoutUploader {
       this.#backoff.succeeded();
       return { report, waitMs: 0 };
     } catch (error) {
-      if (!(error instanceof NightscoutError && error.isRetryable)) throw error;
-      const waitMs = this.#backoff.failed(error);
+      if (!(error instanceof NightscoutError) || error === this.#halted) throw error;
+      // What is refused now is not asked for again soon; that it is refused for ever nobody knows.
+      const waitMs = error.isRetryable ? this.#backoff.failed(error) : AGAIN_MS;
       this.#options.logger.warn(() => `nightscout: ${error.message}; next attempt in ${Math.round(waitMs / 1000)} s`);
       return { error, waitMs };
     }
@@ -425,7 +427,8 @@ export class NightscoutUploader {
     for (const [collection, can] of Object.entries(facts.canWrite))
       if (can === false) warn("not_writable", `${collection}: the site does not take them from this token, or at all`);
     if (!facts.canUpdate) warn("not_updatable", "documents that are there cannot be corrected");
-    if (site.isPlainHttp) warn("plain_http", "the site is asked without encryption: use https://");
+    if (site.isPlainHttp)
+      warn("plain_http", "the address begins with http://, so that the credentials can be read on the way: use https://");
     if (Math.abs(facts.clockAheadMs ?? 0) > 2 * MINUTE_MS)
       warn("clock", `the site's clock and this computer's differ by ${Math.round(Math.abs(facts.clockAheadMs!) / 1000)} s`);
     if (progress?.api !== undefined && progress.api !== api)

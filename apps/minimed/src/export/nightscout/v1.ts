@@ -50,36 +50,54 @@ export class NightscoutV1 implements NightscoutApi {
   }
 
   async look(signal: AbortSignal | undefined): Promise<SiteFacts> {
-    const status = objectWith("status", await this.#get("/api/v1/status.json", signal), "/api/v1/status.json");
+    // First whether the credentials are known: from then on 401 means that a right is missing, and costs nobody anything.
+    const isAdmin = await this.#isAdmin(signal);
+    const status = await this.#status(signal);
     const answeredMs = this.#now();
-    const name = textOf(status.name);
-    const version = textOf(status.version);
+    const name = textOf(status?.name);
+    const version = textOf(status?.version);
     this.#isNocturne = /nocturne/i.test(`${name ?? ""} ${version ?? ""}`);
-    const siteMs = epochOf(status.serverTimeEpoch);
-    const mayWrite = await this.#mayWrite(signal);
-    const treatments = status.careportalEnabled === false ? false : mayWrite ? true : undefined;
+    const siteMs = epochOf(status?.serverTimeEpoch);
+    if (!isAdmin) await this.#tryPreview(signal);
+    const known = isAdmin ? true : undefined;
     return {
       server: this.#isNocturne ? "nocturne" : "nightscout",
       name,
       version,
       clockAheadMs: siteMs === undefined ? undefined : siteMs - answeredMs,
-      canWrite: { entries: true, treatments, devicestatus: mayWrite ? true : undefined },
+      canWrite: { entries: true, treatments: status?.careportalEnabled === false ? false : known, devicestatus: known },
       canUpdate: true, // whoever may create may replace
       foreignDevices: await this.#foreignDevices(answeredMs, signal),
     };
   }
 
-  /** True for who may do everything. A narrow token is told false: it is asked whether it may create entries, which stores nothing. */
-  async #mayWrite(signal: AbortSignal | undefined): Promise<boolean> {
-    const { message } = objectWith("message", await this.#get("/api/v1/verifyauth", signal), "/api/v1/verifyauth");
-    if ((message as { canWrite?: unknown } | null)?.canWrite === true) return true;
-    const date = this.#now();
+  /** Whether everything may be written. A narrow token is told that it may not. @throws {NightscoutError} 401: wrong credentials */
+  async #isAdmin(signal: AbortSignal | undefined): Promise<boolean> {
+    const path = "/api/v1/verifyauth";
+    const { message } = objectWith("message", await this.#get(path, signal), path);
+    return (message as { canWrite?: unknown } | null)?.canWrite === true;
+  }
+
+  /** undefined where the token has no right to it. */
+  async #status(signal: AbortSignal | undefined): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const path = "/api/v1/status.json";
     try {
-      await this.#post("/api/v1/entries/preview", [{ type: "sgv", sgv: 100, date, dateString: isoUtc(date), device: DEVICE }], signal);
+      return objectWith("status", await this.#get(path, signal), path);
+    } catch (error) {
+      if (error instanceof NightscoutError && error.status === 401) return undefined;
+      throw error;
+    }
+  }
+
+  /** Asks whether entries may be created, which stores nothing. */
+  async #tryPreview(signal: AbortSignal | undefined): Promise<void> {
+    const date = this.#now();
+    const entry = { type: "sgv", sgv: 100, date, dateString: isoUtc(date), device: DEVICE };
+    try {
+      await this.#post("/api/v1/entries/preview", [entry], signal);
     } catch (error) {
       if (!(error instanceof NightscoutError && error.status === 404)) throw error; // a server without it shows when it is written to
     }
-    return false;
   }
 
   async #foreignDevices(nowMs: number, signal: AbortSignal | undefined): Promise<string[]> {
