@@ -20,7 +20,7 @@ const treatments = (world: World): unknown[][] =>
 
 test.each([3])("a day watched as it happens comes out as the day looked at afterwards (seed %i)", async (seed) => {
   const whole = seededView(seed, { fromMs: T, days: 0.25 });
-  const world = new World({ nowMs: T, view: new MemoryView() });
+  const world = new World({ nowMs: T, view: new MemoryView(), uploader: { firstUploadMs: HOUR } });
   const uploader = world.open();
   const endMs = T + DAY / 4 + QUIET + HOUR;
   while (world.nowMs < endMs) {

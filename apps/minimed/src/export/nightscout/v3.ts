@@ -33,29 +33,37 @@ export class NightscoutV3 implements NightscoutApi {
   }
 
   async look(signal: AbortSignal | undefined): Promise<SiteFacts> {
-    const status = objectWith(
-      "apiPermissions",
-      resultOf(await this.#request("GET", "/api/v3/status", undefined, signal)),
-      "/api/v3/status",
-    );
+    const status = await this.#status(signal);
     const answeredMs = this.#now();
-    const permissions = (status.apiPermissions ?? {}) as Readonly<Record<string, unknown>>;
-    const may = (collection: string, letter: string): boolean => {
+    const permissions = status?.apiPermissions as Readonly<Record<string, unknown>> | null | undefined;
+    const may = (collection: string, letter: string): boolean | undefined => {
+      if (!permissions) return undefined;
       const letters = permissions[collection];
       return typeof letters === "string" && letters.includes(letter);
     };
-    const siteMs = epochOf(status.srvDate);
-    const name = textOf(status.name);
-    const version = textOf(status.version);
+    const siteMs = epochOf(status?.srvDate);
+    const name = textOf(status?.name);
+    const version = textOf(status?.version);
     return {
       server: /nocturne/i.test(`${name ?? ""} ${version ?? ""}`) ? "nocturne" : "nightscout",
       name,
       version,
       clockAheadMs: siteMs === undefined ? undefined : siteMs - answeredMs,
       canWrite: { entries: may("entries", "c"), treatments: may("treatments", "c"), devicestatus: may("devicestatus", "c") },
-      canUpdate: may("entries", "u") && may("treatments", "u"),
+      canUpdate: may("entries", "u") !== false && may("treatments", "u") !== false,
       foreignDevices: may("entries", "r") ? await this.#foreignDevices(answeredMs, signal) : [],
     };
+  }
+
+  /** undefined where the token has no right to it. */
+  async #status(signal: AbortSignal | undefined): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const path = "/api/v3/status";
+    try {
+      return objectWith("apiPermissions", resultOf(await this.#request("GET", path, undefined, signal)), path);
+    } catch (error) {
+      if (error instanceof NightscoutError && error.code === "ERR_NIGHTSCOUT_FORBIDDEN") return undefined;
+      throw error;
+    }
   }
 
   async #foreignDevices(nowMs: number, signal: AbortSignal | undefined): Promise<string[]> {
