@@ -41,6 +41,7 @@ export const rooms = {
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
   "apps/minimed/src/connector": room(
     "apps/minimed/src/connector",
-    "apps/minimed/test/pump-{closed-table,link,run,scenarios,temper,hostile,proof}.test.ts",
+    "apps/minimed/test/pump-{closed-table,closed-delivery,link,readers,run,scenarios,temper,hostile,proof}.test.ts",
   ),
+  "apps/minimed/src/live": room("apps/minimed/src/live", "apps/minimed/test/pump-monitor.test.ts"),
 };
