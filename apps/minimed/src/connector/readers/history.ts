@@ -1,9 +1,6 @@
 import { type Clock, Deadline, onAbort, Pending } from "jelling/async";
-import { type Logger, StateError } from "jelling/core";
-import { PumpDataError } from "../../data/error.ts";
+import { StateError } from "jelling/core";
 import { PumpError } from "../../error.ts";
-import { RecordAssembler } from "../../history/fragments.ts";
-import { decodeHistoryRecord, eventNameOf } from "../../history/record.ts";
 import {
   decodeHistoryAccessResponse,
   HistoryAccessOpcode,
@@ -12,10 +9,10 @@ import {
   rangeOperand,
   recordsOperand,
 } from "../../history/record-access.ts";
-import type { HistoryBounds, HistoryPage, HistoryRange, ReceivedRecord } from "../../history/source.ts";
-import { openProtected } from "../../idd/protection.ts";
+import type { HistoryBounds, HistoryPage, HistoryRange } from "../../history/source.ts";
 import type { PumpChannel } from "../pump-channel.ts";
 import type { DeliveryReader } from "./delivery.ts";
+import { type Collected, RecordCollector, type Span, type Wanted } from "./history-collector.ts";
 import { orNone, refused } from "./refusal.ts";
 import { type TransferEnd, transfer } from "./transfer.ts";
 
@@ -24,13 +21,6 @@ export const LARGEST_PAGE_SIZE = 1000;
 export const LARGEST_SEQUENCE_NUMBER = 0xffff_ffff;
 /** A pump may record on during a transfer. One that sends more than so many beyond what it was asked for is stopped. */
 const MOST_EXTRA = 256;
-/** Records may come behind the response that ends their transfer. */
-const LATE_RECORD_MS = 1000;
-const HEADER_OCTETS = 8;
-/** Counter and CRC. */
-const PROTECTION_OCTETS = 3;
-/** A gap in the numbers that is taken for one, where it tells a record's beginning from another's rest. */
-const LARGEST_GAP = 64;
 const ABORT = { opcode: HistoryAccessOpcode.Abort, operand: Uint8Array.of(HistoryOperator.Null) };
 /** So many pages are held for who reads them. */
 const MOST_PAGES = 4;
@@ -46,32 +36,12 @@ const NOT_THERE: ReadonlySet<unknown> = new Set([
   "invalid_operator",
 ]);
 
-/** What a transfer brought behind the pages that it finished, and how far it is known to be whole. */
-interface Received {
-  /** Where these records begin: the pages before are given. */
-  readonly first: number;
-  /** The lowest number that came behind a higher one; its page may be given without it. */
-  readonly misplaced: number | undefined;
-  readonly records: ReceivedRecord[];
+/** What a transfer brought, and how it ended. */
+interface Received extends Collected {
   /** Why there may be more than came; undefined: all that the pump has came. */
   readonly failure: unknown;
-  /** All numbers up to this one came, or the pump has them not; undefined: nothing is known. */
-  readonly wholeUpTo: number | undefined;
   /** Of the pump, where it refused. */
   readonly code: string | number;
-}
-
-interface Span {
-  readonly first: number;
-  readonly last: number;
-}
-/** What is asked for in one transfer, and where it is cut. */
-interface Wanted extends Span {
-  readonly operand: Uint8Array;
-  readonly pageSize: number;
-  readonly onPage?: ((page: HistoryPage) => void) | undefined;
-  /** A record came behind one with a higher number. */
-  readonly onDisorder?: (() => void) | undefined;
 }
 
 /** Reads a pump's history. */
@@ -185,7 +155,7 @@ export class HistoryReader {
 
   /** Has records sent. @param expected at most so many in a page */
   async #report(
-    wanted: Wanted,
+    wanted: Wanted & { readonly operand: Uint8Array },
     stop: AbortController,
     expected: number = Math.min(wanted.pageSize, wanted.last - wanted.first + 1),
   ): Promise<Received> {
@@ -284,170 +254,6 @@ class Pages {
     }
     return this.#pages.shift();
   }
-}
-
-interface CollectorOptions extends Wanted {
-  /** Of plaintext, in one notification. */
-  readonly largest: number;
-  readonly e2e: boolean;
-  /** So many records, and what is none, are taken for a page. */
-  readonly most: number;
-  readonly logger: Logger;
-  readonly onTooMany: () => void;
-}
-
-/** Makes records of the notifications of one transfer, and pages of the records. */
-class RecordCollector {
-  readonly #options: CollectorOptions;
-  readonly #assembler: RecordAssembler;
-  #records: ReceivedRecord[] = [];
-  /** Of the page that is being filled. */
-  #first: number;
-  #count = 0;
-  #hasAny = false;
-  #highest: number | undefined;
-  /** The lowest number that came behind a higher one. */
-  #misplaced: number | undefined;
-  #isLossy = false;
-  #onRecord: (() => void) | undefined;
-
-  constructor(options: CollectorOptions) {
-    this.#options = options;
-    this.#first = options.first;
-    const { largest, e2e } = options;
-    this.#assembler = new RecordAssembler({
-      largest,
-      isWhole: (held) => isWhole(held, e2e),
-      begins: (part, held) => !e2e && begins(part, held),
-    });
-  }
-
-  get isEmpty(): boolean {
-    return !this.#hasAny;
-  }
-
-  push(plaintext: Uint8Array): void {
-    if (this.#isLossy) return; // it may be the rest of what was lost; all behind the loss is read again
-    for (const bytes of this.#assembler.push(plaintext)) this.#take(bytes);
-  }
-
-  /** The end was told: what is held is whole. */
-  finish(): void {
-    for (const bytes of this.#assembler.finish()) this.#take(bytes);
-  }
-
-  onLoss(): void {
-    this.#isLossy = true;
-  }
-
-  /** Waits for a record that comes behind the end. */
-  async late(channel: PumpChannel): Promise<void> {
-    const came = new Pending<void>({ clock: channel.clock, operation: "a record", timeoutMs: LATE_RECORD_MS, signal: channel.signal });
-    this.#onRecord = () => came.resolve();
-    await came.promise.catch(() => undefined);
-    this.#onRecord = undefined;
-    if (channel.ended) throw channel.ended;
-    this.finish();
-  }
-
-  /** What is behind the pages that were finished, by number, and how far it is whole. */
-  taken(): Pick<Received, "first" | "misplaced" | "records" | "wholeUpTo"> {
-    const misplaced = this.#misplaced;
-    const wholeUpTo = misplaced === undefined ? this.#highest : undefined;
-    return { first: this.#first, misplaced, records: inOrder(this.#records), wholeUpTo };
-  }
-
-  #take(bytes: Uint8Array): void {
-    const { logger, e2e } = this.#options;
-    this.#hasAny = true;
-    let received: ReceivedRecord | undefined;
-    try {
-      received = receive(bytes, e2e);
-    } catch (error) {
-      if (!(error instanceof PumpDataError)) throw error;
-      logger.warn(() => `what the pump sent as a record is none: ${error.message}`);
-    }
-    if (received) this.#turnPage(received.record.sequenceNumber);
-    if (++this.#count > this.#options.most) {
-      this.#options.onTooMany();
-      return;
-    }
-    if (!received) return;
-    const { sequenceNumber } = received.record;
-    if (this.#highest !== undefined && sequenceNumber < this.#highest) {
-      this.#misplaced = Math.min(this.#misplaced ?? sequenceNumber, sequenceNumber);
-      this.#options.onDisorder?.();
-    }
-    this.#highest = Math.max(this.#highest ?? 0, sequenceNumber);
-    this.#records.push(received);
-    this.#onRecord?.();
-  }
-
-  /** Gives the pages before the one to which the last record belongs, once a higher number has come: nothing more comes for them then. */
-  #turnPage(sequenceNumber: number): void {
-    const { pageSize, last, onPage } = this.#options;
-    const highest = this.#highest;
-    if (!onPage || highest === undefined || sequenceNumber <= highest || this.#misplaced !== undefined) return;
-    const pages = Math.floor((Math.min(highest, last) - this.#first) / pageSize);
-    if (pages <= 0) return;
-    const first = this.#first + pages * pageSize;
-    const isBefore = ({ record }: ReceivedRecord): boolean => record.sequenceNumber < first;
-    const page = { first: this.#first, last: first - 1, records: inOrder(this.#records.filter(isBefore)) };
-    this.#records = this.#records.filter((received) => !isBefore(received));
-    this.#count = this.#records.length;
-    this.#first = first;
-    onPage(page);
-  }
-}
-
-/** A record as it is kept: none is refused because of its checksum, which SAKE makes superfluous; `problem` tells of it. */
-function receive(bytes: Uint8Array, e2e: boolean): ReceivedRecord {
-  if (!e2e) return { bytes: bytes.slice(), record: decodeHistoryRecord(bytes, { e2e: false }) };
-  try {
-    const { content } = openProtected("History Data", bytes);
-    return { bytes: content.slice(), record: decodeHistoryRecord(content, { e2e: false }) };
-  } catch (error) {
-    if (!(error instanceof PumpDataError) || bytes.length < HEADER_OCTETS) throw error;
-    const content = bytes.slice(0, Math.max(HEADER_OCTETS, bytes.length - PROTECTION_OCTETS));
-    return { bytes: content, record: { ...decodeHistoryRecord(content, { e2e: false }), problem: error } };
-  }
-}
-
-const eventTypeOf = (bytes: Uint8Array): number => bytes[0]! | (bytes[1]! << 8);
-const numberOf = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(2, true);
-
-/** Whether what is held, which fills its notifications, is a whole record. */
-function isWhole(held: Uint8Array, e2e: boolean): boolean {
-  if (held.length < HEADER_OCTETS) return false;
-  try {
-    if (e2e) return openProtected("History Data", held).content.length >= HEADER_OCTETS;
-    const { data, rest } = decodeHistoryRecord(held, { e2e: false });
-    return data !== undefined && rest.length === 0;
-  } catch (error) {
-    if (error instanceof PumpDataError) return false;
-    throw error;
-  }
-}
-
-/** Whether a part that follows a full one is the next record: its number follows, and its type is known or the number the very next one. */
-function begins(part: Uint8Array, held: Uint8Array): boolean {
-  if (part.length < HEADER_OCTETS || held.length < HEADER_OCTETS) return false;
-  const gap = numberOf(part) - numberOf(held);
-  return gap === 1 || (gap > 1 && gap <= LARGEST_GAP && eventNameOf(eventTypeOf(part)) !== undefined);
-}
-
-/** By number, without those that came more than once as they are. Two that differ under one number are both kept. */
-function inOrder(received: readonly ReceivedRecord[]): ReceivedRecord[] {
-  const records = received.toSorted((a, b) => a.record.sequenceNumber - b.record.sequenceNumber);
-  return records.filter(({ bytes, record }, i) => {
-    for (let before = i - 1; before >= 0 && records[before]!.record.sequenceNumber === record.sequenceNumber; before--)
-      if (equal(records[before]!.bytes, bytes)) return false;
-    return true;
-  });
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }
 
 /** Ranges of at most `pageSize` numbers, the last one first. */
