@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { rolldown } from "rolldown";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -47,6 +47,9 @@ export async function withProgram<T>(code: string, use: (file: string) => T | Pr
           name: "the library's own sources",
           resolveId: (id) => {
             if (/^jelling(\/|$)/.test(id)) return join(root, "src", id.slice("jelling".length), "index.ts");
+            // What cannot be bundled is had from where it is installed.
+            if (id === "node-sqlite3-wasm")
+              return { id: pathToFileURL(join(root, "node_modules", id, "dist", `${id}.js`)).href, external: true };
             const minimed = /^@jelling\/minimed(\/.+)?$/.exec(id);
             return minimed ? join(root, "apps/minimed/src", minimed[1] ?? "", "index.ts") : undefined;
           },

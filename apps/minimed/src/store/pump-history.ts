@@ -43,6 +43,8 @@ import type {
   TimeRange,
 } from "./view.ts";
 
+/** Result of a sync that came to its end. */
+export const DONE = "done";
 const REPARSE_BATCH = 2000;
 
 /** What a history stands on. */
@@ -231,7 +233,10 @@ export class PumpHistory implements TherapyView {
   }
   /** @internal */
   endRun(run: number, result: string): void {
-    this.#change(() => this.#parts.db.run("UPDATE sync_run SET end_ms = ?, result = ? WHERE id = ?", this.nowMs(), result, run));
+    this.#change(() => {
+      this.#parts.db.run("UPDATE sync_run SET end_ms = ?, result = ? WHERE id = ?", this.nowMs(), result, run);
+      if (result === DONE) this.#segments.forgetPages();
+    });
   }
   /** @internal Segment that the pump's numbers belong to now, with its bounds noted. */
   enterSegment(run: number, bounds: HistoryBounds, restarted: boolean): number {
@@ -284,17 +289,18 @@ export class PumpHistory implements TherapyView {
   addPage(segment: number, run: number, page: HistoryPage, context: Omit<PageContext, "sync" | "receivedMs">): number {
     return this.#change(() => {
       const added = this.#records.addPage(segment, page, { ...context, sync: run, receivedMs: this.nowMs() });
+      this.#segments.addPage(segment, run, page);
       this.#parts.db.run("UPDATE sync_run SET records = records + ?, pages = pages + 1 WHERE id = ?", added, run);
       return added;
     });
   }
   /** @internal */
-  applyClock(segment: number, measurement: ClockMeasurement): void {
-    this.#change(() => this.#records.applyClock(segment, { measurement, newest: 0, receivedMs: 0, sync: null }));
+  applyClock(segment: number, measurement: ClockMeasurement, newest: number): void {
+    this.#change(() => this.#records.applyClock(segment, { measurement, newest, receivedMs: this.nowMs(), sync: null }));
   }
   /** @internal */
-  dropTwins(segment: number, successor: number, pages: readonly NumberRange[]): void {
-    this.#change(() => this.#segments.dropTwins(segment, successor, pages, this.nowMs()));
+  dropTwins(segment: number, successor: number): void {
+    this.#change(() => this.#segments.dropTwins(segment, successor, this.nowMs()));
   }
 }
 

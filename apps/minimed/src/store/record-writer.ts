@@ -88,9 +88,10 @@ export class RecordWriter {
       this.#pump,
       segment,
     );
-    const newest = interval && this.#db.get<ReferenceRow>(`${REFERENCES} ORDER BY seq DESC LIMIT 1`, this.#pump, segment);
-    if (newest?.utc_s === null)
-      this.#settle(segment, interval!, { first: newest.seq, last: newest.seq }, [], { ...context, newest: newest.seq });
+    // Behind what is not here the clock may have been set.
+    if (!interval || interval.last < context.newest) return;
+    const newest = this.#db.get<ReferenceRow>(`${REFERENCES} ORDER BY seq DESC LIMIT 1`, this.#pump, segment);
+    if (newest?.utc_s === null) this.#settle(segment, interval, { first: newest.seq, last: newest.seq }, [], context);
   }
 
   /** Decodes records anew whose columns another version of the decoder has made. Their times stay. Number of them that were. */

@@ -50,6 +50,11 @@ CREATE TABLE sync_run (
   id INTEGER PRIMARY KEY, pump INTEGER NOT NULL REFERENCES pump, segment INTEGER, start_ms INTEGER NOT NULL, end_ms INTEGER,
   first_seq INTEGER, last_seq INTEGER, records INTEGER NOT NULL, pages INTEGER NOT NULL, result TEXT
 );
+-- Pages of syncs that did not end well: whether the pump still counted as before was not seen after them.
+CREATE TABLE page (
+  sync INTEGER NOT NULL, pump INTEGER NOT NULL, segment INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  PRIMARY KEY (pump, segment, first, last)
+) WITHOUT ROWID;
 CREATE TABLE gap (
   pump INTEGER NOT NULL, segment INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, noted_ms INTEGER NOT NULL,
   PRIMARY KEY (pump, segment, first)

@@ -89,12 +89,28 @@ export class Segments {
     return joined(gaps.sort((a, b) => a.first - b.first));
   }
 
+  addPage(segment: number, sync: number, { first, last }: NumberRange): void {
+    this.#db.run(
+      "INSERT OR REPLACE INTO page (sync, pump, segment, first, last) VALUES (?, ?, ?, ?, ?)",
+      sync,
+      this.#pump,
+      segment,
+      first,
+      last,
+    );
+  }
+
+  /** After all pages the pump was seen to count as before. */
+  forgetPages(): void {
+    this.#db.run("DELETE FROM page WHERE pump = ?", this.#pump);
+  }
+
   /**
    * Takes out of a segment the pages that came after the pump had begun to count anew: the new segment has every record of such a page.
-   *
-   * @param pages of one sync
    */
-  dropTwins(segment: number, successor: number, pages: readonly NumberRange[], nowMs: number): void {
+  dropTwins(segment: number, successor: number, nowMs: number): void {
+    const pages = this.#db.all<NumberRange>("SELECT first, last FROM page WHERE pump = ? AND segment = ?", this.#pump, segment);
+    this.#db.run("DELETE FROM page WHERE pump = ? AND segment = ?", this.#pump, segment);
     for (const { first, last } of pages) {
       const rows = this.#db.all<{ seq: number; twin: number }>(
         `SELECT o.seq, n.raw IS o.raw AS twin FROM record o

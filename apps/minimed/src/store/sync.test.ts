@@ -24,7 +24,9 @@ describe("a sync", () => {
     const result = await syncHistory(history, source, { onProgress: ({ left }) => progress.push(left) });
     expect(keptOctets(history)).toEqual(octets(records));
     expect(result).toMatchObject({ records: records.length, segment: 0, restarted: false });
-    expect(source.asked.map(({ last }) => last)).toEqual([records.length, records.length - 80, records.length - 160]);
+    // In the end the newest reference of the first page once more: the pump still counts as it did.
+    expect(source.asked.map(({ last }) => last).slice(0, -1)).toEqual([records.length, records.length - 80, records.length - 160]);
+    expect(source.asked.at(-1)!.first).toBe(source.asked.at(-1)!.last);
     expect(progress).toEqual([records.length - 80, records.length - 160, 0]);
     source.asked.length = 0;
     expect(await syncHistory(history, source)).toMatchObject({ records: 0, pages: 0 });
@@ -49,7 +51,9 @@ describe("a sync", () => {
     source.onTransfer = undefined;
     source.asked.length = 0;
     expect(await syncHistory(history, source, { order: "oldest" })).toMatchObject({ records: records.length - 60 });
-    expect(source.asked.slice(1).map(({ first }) => first)).toEqual(source.asked.slice(1).map((_, i) => 5000 + 20 * i));
+    const pages = source.asked.slice(1, -1).map(({ first }) => first);
+    expect(pages).toEqual(pages.map((_, i) => 5000 + 20 * i));
+    expect(pages).toHaveLength(Math.ceil((records.length - 60) / 20));
     expect(keptOctets(history)).toEqual(octets(records));
   });
 

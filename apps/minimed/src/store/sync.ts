@@ -4,8 +4,7 @@ import { checkChoice, checkFunction, checkInteger, checkOperation, optionNames }
 import { PumpError } from "../error.ts";
 import type { HistoryBounds, HistoryPage, HistorySource } from "../history/source.ts";
 import { PumpStoreError } from "./error.ts";
-import type { PumpHistory } from "./pump-history.ts";
-import type { NumberRange } from "./ranges.ts";
+import { DONE, type PumpHistory } from "./pump-history.ts";
 import { NumberingRestarted } from "./record-writer.ts";
 import { type ClockMeasurement, checkMeasurement } from "./times.ts";
 
@@ -71,7 +70,7 @@ export async function syncHistory(history: PumpHistory, source: HistorySource, o
     throw new PumpStoreError("ERR_PUMP_STORE_SYNCING", history.path, "The history of this pump is being synchronized already.");
   try {
     const run = history.beginRun();
-    let result = "done";
+    let result = DONE;
     try {
       return await new Sync(history, source, options, run).run();
     } catch (error) {
@@ -101,6 +100,8 @@ class Sync {
   readonly #operation: OperationOptions;
   readonly #run: number;
   readonly #measurement: ClockMeasurement | undefined;
+  /** A record that came first, or was there before: the pump has another by its number once it counts anew. */
+  #witness: { readonly seq: number; readonly raw: Uint8Array } | undefined;
   #pages = 0;
   #records = 0;
   /** Highest number that the pump was seen to have in this segment. */
@@ -117,29 +118,31 @@ class Sync {
 
   async run(): Promise<SyncResult> {
     let bounds = await this.#bounds();
+    let isAnew = bounds !== undefined && (await this.#countsAnew(bounds));
     let restarts = 0;
-    /** Segments of this sync that the pump turned out to have left. */
-    const left: { readonly segment: number; readonly pages: readonly NumberRange[] }[] = [];
     while (bounds) {
-      const restarted: boolean = left.length > restarts || (await this.#countsAnew(bounds));
-      restarts = left.length;
-      const segment = this.#history.enterSegment(this.#run, bounds, restarted);
-      if (restarted) this.#newest = 0;
-      this.#newest = Math.max(this.#newest, bounds.last);
-      if (this.#measurement) this.#history.applyClock(segment, this.#measurement);
-      const pages: NumberRange[] = [];
-      const again = await this.#fetch(segment, bounds, pages);
-      // What came while the pump began to count anew shows only now. One page was seen to follow from what was known.
-      const now: HistoryBounds | undefined = again || pages.length > 1 ? await this.#bounds() : bounds;
-      if (!again && (now === undefined || now.last >= this.#newest)) {
-        for (const old of left) this.#history.dropTwins(old.segment, segment, old.pages);
-        return this.#result(bounds, segment, restarts > 0 || restarted);
+      const former = this.#history.currentSegment();
+      const segment = this.#history.enterSegment(this.#run, bounds, isAnew);
+      if (isAnew) {
+        this.#newest = 0;
+        this.#witness = undefined;
+        if (++restarts > RESTARTS) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump's history begins to count anew again and again.");
       }
-      left.push({ segment, pages });
-      if (left.length > RESTARTS) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump's history begins to count anew again and again.");
+      this.#newest = Math.max(this.#newest, bounds.last);
+      if (this.#measurement) this.#history.applyClock(segment, this.#measurement, bounds.last);
+      const pages = this.#pages;
+      isAnew = await this.#fetch(segment, bounds);
+      let now: HistoryBounds | undefined = bounds;
+      // What came while the pump began to count anew shows only now.
+      if (isAnew || this.#pages > pages) {
+        if (isAnew || this.#pages > pages + 1) now = await this.#bounds();
+        isAnew ||= now === undefined || now.last < this.#newest || (await this.#hasOther(now));
+      }
+      if (former !== undefined && former !== segment) this.#history.dropTwins(former, segment);
+      if (!isAnew) return this.#result(bounds, segment, restarts > 0);
       bounds = now;
     }
-    return this.#result(undefined, undefined, left.length > 0);
+    return this.#result(undefined, undefined, isAnew);
   }
 
   #result(bounds: HistoryBounds | undefined, segment: number | undefined, restarted: boolean): SyncResult {
@@ -166,16 +169,22 @@ class Sync {
     const highest = segment === undefined ? undefined : this.#history.highest(segment);
     if (segment === undefined || highest === undefined) return false;
     if (bounds.last < highest) return true;
-    const witness = this.#history.witness(segment, bounds);
-    if (!witness) return false;
-    const { seq } = witness;
-    for await (const page of this.#source.history({ ...this.#operation, first: seq, last: seq, pageSize: 1 }))
-      for (const { bytes, record } of page.records) if (record.sequenceNumber === seq) return toHex(bytes) !== toHex(witness.raw);
-    return false; // the pump has it no longer, which proves nothing
+    this.#witness = this.#history.witness(segment, bounds);
+    return this.#hasOther(bounds);
   }
 
-  /** Asks for all that is missing. True: the pump counts anew. @param pages gets the ranges that were stored */
-  async #fetch(segment: number, bounds: HistoryBounds, pages: NumberRange[]): Promise<boolean> {
+  /** Whether the pump has another record by the witness's number. Has it none any more, that proves nothing. */
+  async #hasOther({ first, last }: HistoryBounds): Promise<boolean> {
+    const witness = this.#witness;
+    if (!witness || witness.seq < first || witness.seq > last) return false;
+    const { seq, raw } = witness;
+    for await (const page of this.#source.history({ ...this.#operation, first: seq, last: seq, pageSize: 1 }))
+      for (const { bytes, record } of page.records) if (record.sequenceNumber === seq) return toHex(bytes) !== toHex(raw);
+    return false;
+  }
+
+  /** Asks for all that is missing. True: the pump counts anew. */
+  async #fetch(segment: number, bounds: HistoryBounds): Promise<boolean> {
     const { order = "newest", pageSize, signal } = this.#options;
     const ranges = this.#history.missing(segment, bounds);
     let left = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
@@ -189,7 +198,7 @@ class Sync {
           const added = this.#history.addPage(segment, this.#run, page, { measurement: this.#measurement, newest: bounds.last });
           this.#newest = newest;
           this.#pages++;
-          pages.push({ first: page.first, last: page.last });
+          this.#witness ??= this.#history.witness(segment, page);
           this.#records += added;
         } catch (error) {
           if (error instanceof NumberingRestarted) return true;
