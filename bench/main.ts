@@ -6,5 +6,6 @@ import { l2capRows } from "./l2cap.ts";
 import { mcumgrRows } from "./mcumgr.ts";
 import { mgmtRows } from "./mgmt.ts";
 import { stackRows } from "./stack.ts";
+import { storeRows } from "./store.ts";
 
-await main([...hciRows, ...l2capRows, ...gattRows, ...stackRows, ...mgmtRows, ...mcumgrRows, ...airRows], import.meta.url);
+await main([...hciRows, ...l2capRows, ...gattRows, ...stackRows, ...mgmtRows, ...mcumgrRows, ...airRows, ...storeRows], import.meta.url);

@@ -10,7 +10,7 @@ async function bundle(checkout) {
     input: join(checkout, "bench/main.ts"),
     cwd: checkout,
     platform: "node",
-    external: [/^node:/, "koffi"],
+    external: [/^node:/, "koffi", "node-sqlite3-wasm"],
     transform: { target: "es2023" },
     resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] },
   });
