@@ -126,6 +126,35 @@ describe("the latest", () => {
   });
 });
 
+describe("a clock that its user has set", () => {
+  test("is noticed by a new record that seems to be of long ago: start and clock are read again, together", async () => {
+    pump.values.cgmSessionStartTime = toHex(encodeSessionStartTime(parseLocal("2031-03-01T10:00:00"), PLAIN));
+    showClock("2031-03-01T12:02:00");
+    pump.answer = sending([120]);
+    expect(await reader.latest()).toMatchObject({ takenAtMs: -2 * 60_000 });
+    // An hour forward; the clock was read on its own meanwhile.
+    pump.values.cgmSessionStartTime = toHex(encodeSessionStartTime(parseLocal("2031-03-01T11:00:00"), PLAIN));
+    showClock("2031-03-01T13:07:00");
+    await device.clock();
+    pump.answer = sending([125]);
+    expect(await reader.latest()).toMatchObject({ takenAt: parseLocal("2031-03-01T13:05:00"), takenAtMs: -2 * 60_000 });
+    // The same record once more, which is old in earnest, asks for nothing.
+    showClock("2031-03-01T13:47:00");
+    await device.clock();
+    pump.asked.length = 0;
+    await reader.latest();
+    expect(pump.asked).toEqual(["0106"]);
+  });
+});
+
+test("records that nobody asked for are held up to a bound", async () => {
+  pump.answer = sending([5, 10]);
+  expect(await reader.readings({})).toHaveLength(2);
+  for (let i = 0; i < 10_000; i++) pump.onMeasurement?.(record(i % 5000));
+  pump.answer = sending([15]);
+  expect(await reader.latest()).toMatchObject({ timeOffsetMin: 15 });
+});
+
 describe("specific operations", () => {
   const answers: Record<string, string> = {
     "02": "0305",

@@ -37,6 +37,8 @@ import { transfer } from "./transfer.ts";
 const LATE_RECORD_MS = 1000;
 /** Clocks are read to the second; more than that is another session. */
 const FUTURE_MS = 60_000;
+/** A record that is new is hardly older: the pump's clock was set, or another session runs. */
+const OLD_MS = 15 * 60_000;
 /** One record was asked for. A pump that sends on and on is stopped. */
 const MOST_LATEST = 16;
 /** Beyond one a minute of the range that was asked for. */
@@ -130,8 +132,10 @@ export class GlucoseReader {
     const record = this.#records.at(-1);
     if (!record) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump said it sent its latest record, but none came that could be read.");
     const read = () => this.#readingOf(record, receivedAtMs);
-    // A smaller offset than before, or one in the future, is another sensor session's: its start is not the one we know.
-    const isOther = record.timeOffsetMin < this.#lastOffsetMin || (read().takenAtMs ?? 0) > receivedAtMs + FUTURE_MS;
+    // A smaller offset than before, or one in the future, is another sensor session's: its start is not the one we know. So may be a new one of long ago.
+    const { takenAtMs = receivedAtMs } = read();
+    const isOld = record.timeOffsetMin > this.#lastOffsetMin && takenAtMs < receivedAtMs - OLD_MS;
+    const isOther = record.timeOffsetMin < this.#lastOffsetMin || takenAtMs > receivedAtMs + FUTURE_MS || isOld;
     this.#lastOffsetMin = record.timeOffsetMin;
     if (isOther) await this.sensorSession();
     return read();
@@ -222,6 +226,7 @@ export class GlucoseReader {
       return end.response.kind === "response_code" ? end.response.code : end.response.kind;
     } finally {
       this.#stop = undefined;
+      this.#mostRecords = MOST_LATEST; // what comes unasked
       if (isRange) this.#channel.onLoss = undefined;
     }
   }
