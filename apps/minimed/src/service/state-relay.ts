@@ -1,0 +1,61 @@
+import { type Clock, callOut } from "jelling/async";
+import { checkFunction } from "jelling/core";
+import type { PumpState, WallClock } from "../live/state.ts";
+import type { PumpStates } from "../mqtt/options.ts";
+
+/** The state of the pump for as long as the service lives, whichever monitor tells it; values stay, with their age, when the monitor goes. */
+export class StateRelay implements PumpStates {
+  readonly #clock: Clock;
+  readonly #wallClock: WallClock;
+  readonly #listeners = new Set<(state: PumpState) => void>();
+  /** What an earlier monitor left. */
+  #kept: Pick<PumpState, "values" | "heardAtMs"> = { values: {}, heardAtMs: undefined };
+  #state: PumpState;
+
+  constructor(clock: Clock, wallClock: WallClock) {
+    this.#clock = clock;
+    this.#wallClock = wallClock;
+    this.#state = this.#down("it has not begun yet", undefined);
+  }
+
+  get state(): PumpState {
+    return this.#state;
+  }
+
+  on(listener: (state: PumpState) => void): Disposable {
+    checkFunction("on", listener);
+    const entry = (state: PumpState): void => listener(state);
+    this.#listeners.add(entry);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };
+  }
+
+  /** What a monitor tells. */
+  update(state: PumpState): void {
+    const [earlier, now] = [this.#kept.values.information?.value?.serial, state.values.information?.value?.serial];
+    // Another pump's values are not this one's.
+    if (earlier !== undefined && now !== undefined && earlier !== now) this.#kept = { values: {}, heardAtMs: undefined };
+    this.#tell({ ...state, heardAtMs: state.heardAtMs ?? this.#kept.heardAtMs, values: { ...this.#kept.values, ...state.values } });
+  }
+
+  /** There is no monitor. */
+  down(reason: string, hint: string | undefined): void {
+    this.#kept = { values: this.#state.values, heardAtMs: this.#state.heardAtMs };
+    this.#tell(this.#down(reason, hint));
+  }
+
+  #down(reason: string, hint: string | undefined): PumpState {
+    const nowMs = this.#clock.now();
+    return {
+      epochMs: this.#wallClock() - nowMs,
+      link: { kind: "ended", sinceMs: nowMs, reason },
+      heardAtMs: this.#kept.heardAtMs,
+      hint,
+      values: this.#kept.values,
+    };
+  }
+
+  #tell(state: PumpState): void {
+    this.#state = Object.freeze(state);
+    for (const listener of [...this.#listeners]) callOut(listener, this.#state);
+  }
+}
