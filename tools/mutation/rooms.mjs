@@ -37,7 +37,7 @@ export const rooms = {
   },
   "src/testing/mcumgr": room("src/testing/mcumgr", "test/mcumgr-simulated.test.ts"),
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),
-  "apps/minimed/src/export": room("apps/minimed/src/export", "apps/minimed/test/nightscout-{upload,live}.test.ts"),
+  "apps/minimed/src/export": room("apps/minimed/src/export", "apps/minimed/test/nightscout-{upload,live,answers}.test.ts"),
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
   "apps/minimed/src/connector": room(
     "apps/minimed/src/connector",

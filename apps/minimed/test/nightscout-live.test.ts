@@ -140,6 +140,33 @@ test("Nocturne: what changed afterwards stays as it is there, since it would be 
   expect(world.server.documents("treatments")).toMatchObject([{ carbs: 100 }]);
 });
 
+test("a live reading and a record are one within two and a half minutes, and no further", async () => {
+  for (const [shiftMs, count] of [
+    [150_000, 1],
+    [-150_000, 1],
+    [150_001, 2],
+    [-150_001, 2],
+  ] as const) {
+    const world = new World({ nowMs: T + HOUR, view: new MemoryView({ glucose: [live(T)] }) });
+    await world.open().upload();
+    world.view = new MemoryView({ glucose: [recorded(T + shiftMs, 5)] });
+    await world.open().upload();
+    expect(world.server.documents("entries")).toHaveLength(count);
+  }
+});
+
+test("a stop that the site refused is tried again when it says something else", async () => {
+  const stop = { ...at(T, 8), reason: "user_suspended", endedAtMs: undefined as number | undefined, endReason: undefined };
+  const world = new World({ nowMs: T + QUIET, view: new MemoryView({ suspensions: [stop] }) });
+  world.server.faults = ({ path }) => (path.endsWith("treatments") ? { kind: "status", status: 422 } : undefined);
+  expect(await world.open().upload()).toMatchObject({ refused: 1 });
+  world.server.faults = [];
+  expect(await world.open().upload()).toMatchObject({ sent: { treatments: 0 }, unchanged: 1 });
+  world.view = new MemoryView({ suspensions: [{ ...stop, endedAtMs: T + 20 * MINUTE }] });
+  await world.clock.advance(HOUR);
+  expect(await world.open().upload()).toMatchObject({ sent: { treatments: 1 } });
+});
+
 test("two records that are near each other are two readings", async () => {
   const world = new World({ nowMs: T + HOUR, view: new MemoryView({ glucose: [recorded(T, 1), recorded(T + MINUTE, 2, 110)] }) });
   await world.open().upload();

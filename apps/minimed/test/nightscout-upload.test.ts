@@ -379,6 +379,11 @@ test("device status: what it holds", () => {
   expect(old.pump).not.toHaveProperty("iob");
   expect(nightscoutDeviceStatus(stateAt(NOW - 16 * MINUTE), { nowMs: NOW })).toBeUndefined();
   expect(nightscoutDeviceStatus({ ...stateAt(NOW), values: {} }, { nowMs: NOW })).toBeUndefined();
+  expect(nightscoutDeviceStatus({ ...stateAt(NOW), values: { battery: told(5) } }, { nowMs: NOW })!.pump).toEqual({
+    clock: new Date(NOW).toISOString(),
+    manufacturer: "Medtronic",
+    battery: { percent: 5 },
+  });
 });
 
 test("a ledger that does not keep, keeps anything from being sent", async () => {

@@ -409,6 +409,11 @@ test("a stop is a rate of 0 from stop to restart", () => {
     "Suspend Pump",
     "Resume Pump",
   ]);
+  const resumed = (range: TimeRange): unknown[] =>
+    documentsOf({ suspensions }, { nocturne: true }, range).treatments.map(({ eventType }) => eventType);
+  const endMs = T + 47 * MINUTE;
+  expect(resumed({ fromMs: endMs, toMs: endMs + 1 })).toEqual(["Resume Pump"]);
+  expect(resumed({ fromMs: T + 1000, toMs: endMs })).toEqual([]);
 });
 
 test("a stop that lasts is told of for half an hour at a time, as far as the pump is known", () => {

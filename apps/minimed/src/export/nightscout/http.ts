@@ -122,7 +122,7 @@ export class HttpClient {
 
   /** Seconds, or a date. */
   #retryAfter(response: Response): number | undefined {
-    const value = response.headers.get("retry-after")?.trim();
+    const value = response.headers.get("retry-after") ?? undefined;
     if (value === undefined || value === "") return undefined;
     const ms = /^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - this.#options.now();
     return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS) : undefined;

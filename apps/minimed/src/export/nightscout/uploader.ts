@@ -1,4 +1,4 @@
-import { callOut, delay, onAbort, Semaphore, turn } from "jelling/async";
+import { callOut, Deadline, delay, onAbort, Semaphore, turn } from "jelling/async";
 import { ArgumentError, checkInteger, checkMilliseconds, checkOperation, checkOptions, checkSignal, optionNames } from "jelling/core";
 import type { LedgerProgress } from "../ledger.ts";
 import type { NightscoutApi, NightscoutCollection, NightscoutRequest, SentDocument, SiteFacts } from "./api.ts";
@@ -135,8 +135,9 @@ export class NightscoutUploader {
     options: { readonly signal?: AbortSignal | undefined; readonly timeoutMs?: number | undefined } = {},
   ): Promise<NightscoutCheck> {
     checkOperation("check", options);
-    using _turn = await this.#turns.acquire(options, "check");
-    return await this.#guarded(() => this.#look(options.signal));
+    using deadline = new Deadline({ clock: this.#options.clock, operation: "check of a Nightscout site", ...options });
+    using _turn = await this.#turns.acquire({ signal: deadline.signal }, "check");
+    return await this.#guarded(() => this.#look(deadline.signal));
   }
 
   /**
