@@ -43,5 +43,19 @@ export const rooms = {
     "apps/minimed/src/connector",
     "apps/minimed/test/pump-{closed-table,closed-delivery,link,readers,run,scenarios,temper,hostile,proof}.test.ts",
   ),
+  // The whole room takes long, since its scenarios do: these have tests of their own.
+  "apps/minimed/src/connector/readers": {
+    mutate: [
+      "apps/minimed/src/connector/readers/**/*.ts",
+      "apps/minimed/src/connector/{requests,delivery-protection,status-push,standing,silence-watch}.ts",
+      "apps/minimed/src/history/fragments.ts",
+      "!apps/minimed/src/**/*.test.ts",
+    ],
+    tests: [
+      "apps/minimed/src/connector/readers/*.test.ts",
+      "apps/minimed/src/connector/{requests,delivery-protection,status-push,standing,silence-watch,pump-session}.test.ts",
+      "apps/minimed/src/history/fragments.test.ts",
+    ],
+  },
   "apps/minimed/src/live": room("apps/minimed/src/live", "apps/minimed/test/pump-monitor.test.ts"),
 };
