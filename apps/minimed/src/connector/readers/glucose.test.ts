@@ -55,6 +55,9 @@ describe("the sensor's session", () => {
     pump.values.cgmSessionStartTime = toHex(encodeSessionStartTime(parseLocal("2031-03-01T10:00:00"), PLAIN));
     pump.values.cgmSessionRunTime = toHex(encodeSessionRunTime(170, PLAIN));
     expect(await reader.sensorSession()).toMatchObject({ runTimeHours: 170, remainingMs: undefined });
+    pump.values.cgmSessionRunTime = undefined;
+    showClock("2031-03-02T10:00:00");
+    expect(await reader.sensorSession()).toMatchObject({ runTimeHours: undefined, remainingMs: undefined });
   });
 });
 
@@ -79,6 +82,17 @@ describe("a range of readings", () => {
   test("of nothing is empty", async () => {
     pump.answer = sending([], "06000106");
     expect(await reader.readings({ fromOffsetMin: 5 })).toEqual([]);
+  });
+  test("is waited for where it comes behind its response, and not where it has come", async () => {
+    pump.answer = (_request, { onMeasurement, clock }) => {
+      clock.setTimer(600, "late", () => onMeasurement?.(record(5)));
+      return SUCCESS;
+    };
+    expect(await reader.readings({ fromOffsetMin: 5 })).toMatchObject([{ timeOffsetMin: 5 }]);
+    expect(pump.clock.now()).toBe(600);
+    pump.answer = sending([5]);
+    await reader.readings({ fromOffsetMin: 5 });
+    expect(pump.clock.now()).toBe(600);
   });
   test("of which more come than there can be is stopped; so is one of which some are lost, or which stops", async () => {
     pump.answer = sending(Array.from({ length: 200 }, (_, i) => i));

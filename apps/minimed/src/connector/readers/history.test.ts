@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeChannel, type PumpAnswer } from "../../../test/fake-channel.ts";
 import { readVectors } from "../../../test/vectors.ts";
 import { fragment } from "../../cgm/fragments.ts";
+import { PumpError } from "../../error.ts";
 import type { HistoryPage, HistoryRange } from "../../history/source.ts";
 import { protect } from "../../idd/protection.ts";
 import { openFrame } from "../../sake/frame.ts";
@@ -383,6 +384,27 @@ describe("a transfer over several pages", () => {
     await pages.return();
     await delay(pump.clock, 2000);
     expect([pump.asked.at(-1), pump.onHistoryData]).toEqual(["550f", undefined]);
+  });
+
+  test("is stopped at once when its reader leaves in the middle of it", async () => {
+    pump.answer = slowly(() => all());
+    for await (const page of reader.pages(range)) {
+      expect(page.last).toBe(100);
+      break;
+    }
+    await delay(pump.clock, 2000);
+    expect(pump.asked).toEqual(["335a0f01000000e8030000", "550f"]);
+  });
+
+  test("whose session ends is not aborted: there is nobody to tell", async () => {
+    const over = new PumpError("ERR_PUMP_SESSION_ENDED", "over");
+    pump.answer = (_request, at) => {
+      at.onHistoryData?.(meal(1));
+      at.ended = over;
+      return over;
+    };
+    expect(await read(range)).toEqual({ pages: [], error: over });
+    expect(pump.asked).toHaveLength(1);
   });
 
   test("whose records do not ascend is read page by page, and nothing is missing", async () => {
