@@ -393,3 +393,14 @@ test("options of a wrong kind are refused", async () => {
     );
   await expect(PumpMonitor.open({ ...scenario.options(), pollMs: 0 })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
 });
+
+test("a connector that its user ends, with a reason of any kind, ends the monitor and is no error of the program", async () => {
+  await using scenario = await Scenario.open();
+  const stop = new AbortController();
+  const monitor = await PumpMonitor.open({ ...scenario.options(), signal: stop.signal });
+  await Promise.all([monitor.connector.session({ timeoutMs: 2 * MINUTE_MS }), scenario.pump.pairNewPhone()]);
+  stop.abort(new Error("enough"));
+  await monitor.closed;
+  expect(monitor.state.link).toMatchObject({ kind: "ended", reason: "enough" });
+  await monitor.close();
+});

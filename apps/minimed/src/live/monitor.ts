@@ -165,13 +165,14 @@ export class PumpMonitor implements AsyncDisposable {
         await this.#follow(session, snapshot);
       }
     } catch (error) {
-      this.#ended =
-        signal.aborted || !(error instanceof BleError)
-          ? signal.aborted
-            ? "the monitor was closed"
-            : "an error of the program"
-          : redactText(error.message);
-      if (!signal.aborted && !(error instanceof BleError)) rethrowLater(error);
+      // What a connector ends with may be the reason of its own signal, of any kind; that is nobody's fault.
+      const isEnd = signal.aborted || this.#connector.ended === error;
+      this.#ended = signal.aborted
+        ? "the monitor was closed"
+        : error instanceof Error && (isEnd || error instanceof BleError)
+          ? redactText(error.message)
+          : "an error of the program";
+      if (!isEnd && !(error instanceof BleError)) rethrowLater(error);
       this.#endedAtMs = this.#clock.now();
     } finally {
       this.#session = undefined;
