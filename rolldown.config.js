@@ -8,6 +8,6 @@ export default defineConfig({
   platform: "node",
   transform: { target: "node20" }, // `using` in a form that Node 20 understands
   resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] }, // the pump connector from its sources
-  external: [/^jelling(\/|$)/, /^node:/, "koffi"],
+  external: [/^jelling(\/|$)/, /^node:/, "koffi", "node-sqlite3-wasm"],
   output: { dir: "dist/cli", format: "esm", sourcemap: true, cleanDir: true, chunkFileNames: "[name]-[hash].js" },
 });

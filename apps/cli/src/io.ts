@@ -6,6 +6,7 @@ export interface TextSink {
   write(text: string | Uint8Array): boolean;
   readonly isTTY: boolean;
   readonly columns: number | undefined;
+  readonly rows: number | undefined;
   /** Resolves when the sink takes more. */
   drained(): Promise<void>;
   /** Resolves when everything is written, or cannot be. */

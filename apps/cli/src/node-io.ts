@@ -17,6 +17,9 @@ function sinkOf(stream: NodeJS.WriteStream, onGone: (reason: StopReason, fault?:
     get columns() {
       return stream.columns;
     },
+    get rows() {
+      return stream.rows;
+    },
     drained: () =>
       gone || !stream.writableNeedDrain
         ? Promise.resolve()

@@ -21,6 +21,10 @@ export interface PopulationOptions {
   readonly folder: string;
   /** A device whose firmware can be updated stays what it is until the next time; by default it is new each time. */
   readonly keeps?: boolean | undefined;
+  /** What the clocks of the devices show at the beginning, as this computer's; without it always the same. */
+  readonly startsAt?: Date | undefined;
+  /** How far back the history of a pump goes; 30 days by default. */
+  readonly historyDays?: number | undefined;
   /** Told what a device shows or who comes and goes. */
   readonly tell: (sentence: string) => void;
 }
@@ -107,8 +111,8 @@ export class Population implements AsyncDisposable {
     const { startPump } = await import("./devices/pump.ts");
     const controller = new Controller({ air: this.air, name: "pump", address: PUMP_ADDRESS });
     this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
-    const { logger, folder, tell } = this.#options;
-    const started = await startPump({ transport: controller.transport, clock: this.#clock, folder, logger, tell });
+    const { logger, folder, startsAt, historyDays, tell } = this.#options;
+    const started = await startPump({ transport: controller.transport, clock: this.#clock, folder, logger, startsAt, historyDays, tell });
     this.#parts.push(started);
     const inhabitant = { kind: "pump", name: started.pump.identity.name, address: started.pump.device.identity, keys: started.keysPath };
     this.inhabitants.push(inhabitant);

@@ -7,6 +7,7 @@ import type { Io } from "./io.ts";
 import { l2capCommands } from "./l2cap-program.ts";
 import { mcumgrCommands } from "./mcumgr-program.ts";
 import { mgmtCommands } from "./mgmt-program.ts";
+import { pumpCommands } from "./pump-program.ts";
 
 type Run = (context: Context, ...rest: never[]) => Promise<void>;
 
@@ -171,7 +172,7 @@ Examples:
     .argument("ADDRESS", "identity address")
     .action(run(() => import("./commands/bonds.ts"), "remove", { capture: NO_PACKETS }));
 
-  pumpCommands(program.command("pump").description("MiniMed 700-series pumps: a demonstration, pairing, reading"), run, duration);
+  pumpCommands(program.command("pump"), run);
 
   l2capCommands(program.command("l2cap"), run, address);
 
@@ -216,39 +217,6 @@ Examples:
     .action(run(() => import("./commands/doctor.ts"), "doctor", { transport: "it looks at the whole machine", capture: NO_PACKETS }));
 
   return program;
-}
-
-function pumpCommands(
-  pump: Command,
-  run: (load: () => Promise<{ [name: string]: unknown }>, name: string, useless?: Useless) => (...args: unknown[]) => Promise<void>,
-  duration: (text: string) => number,
-): void {
-  const keys = "key database file of the phone or reader application";
-  pump
-    .command("demo")
-    .description("pair with a simulated pump, read the glucose, disconnect, reconnect, read again")
-    .option("--real-time", "in real time; otherwise as fast as the simulation runs")
-    .option("--seed <N>", "seed of the simulation", parseWhole("seed", 0, 0xffff_ffff), 1)
-    .action(run(() => import("./commands/pump.ts"), "demo", { transport: "it has an air of its own" }));
-  pump
-    .command("keys")
-    .description("check a key database file; no key is shown")
-    .argument("FILE", keys)
-    .action(run(() => import("./commands/pump.ts"), "keys", { transport: NO_CONTROLLER, capture: NO_PACKETS }));
-  for (const [name, what] of [
-    ["pair", "advertise to be found by the pump's pairing menu, pair, read the glucose"],
-    ["read", "wait for a pump that is paired already, read the glucose"],
-  ] as const) {
-    const command = pump
-      .command(name)
-      .description(what)
-      .requiredOption("-k, --keys <FILE>", keys)
-      .option("-n, --name <TEXT>", 'name shown by the pump: "Mobile " and up to 7 characters')
-      .option("--pump <ADDRESS>", "which pump, where several are paired")
-      .option("--watch <TIME>", "keep the session and read again every TIME", duration)
-      .action(run(() => import("./commands/pump.ts"), name));
-    if (name === "pair") command.option("--anew", "pair although there is a bond with a pump: the new one replaces it");
-  }
 }
 
 /** "pump keys". */

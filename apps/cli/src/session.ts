@@ -42,14 +42,22 @@ export interface HostParts {
   readonly population: Population | undefined;
 }
 
+/** Of a simulated air. */
+export interface AirOptions {
+  /** The devices of `sim:` that names none. */
+  readonly usual?: string;
+  /** Its time; the system's by default. */
+  readonly clock?: Clock | undefined;
+}
+
 /** Opens capture, air, transport and identity. What is opened on them is to be added to `closing`, which closes in reverse. */
-export async function openHostParts(context: Context, closing: Closing, bondsFile: string): Promise<HostParts> {
+export async function openHostParts(context: Context, closing: Closing, bondsFile: string, air: AirOptions = {}): Promise<HostParts> {
   const spec = transportSpec(context);
   const { FileBondStore, openIdentity, stateFolder } = await import("jelling/node");
   const folder = isSimulated(spec) ? join(stateFolder(context.io.env), "sim") : stateFolder(context.io.env);
   const capture = await openCapture(context);
   if (capture) closing.add(() => closeCapture(context, capture));
-  const population = isSimulated(spec) ? await populate(context, spec, folder) : undefined;
+  const population = isSimulated(spec) ? await populate(context, spec, folder, air) : undefined;
   if (population) closing.add(() => population[Symbol.asyncDispose]());
   const transport: HciTransport = population ? population.addController().transport : await openCommandTransport(context, spec);
   const { irk, address: staticAddress } = await identityOf(transport, () => openIdentity(join(folder, "identity.json")));
@@ -83,13 +91,16 @@ async function identityOf<T>(transport: HciTransport, open: () => Promise<T>): P
 }
 
 /** Fills an air with what `sim:` names, or with the usual devices. */
-async function populate(context: Context, spec: string, folder: string): Promise<Population> {
+async function populate(context: Context, spec: string, folder: string, { usual, clock }: AirOptions): Promise<Population> {
   if (spec === "sim") throw new UsageError('transport "sim": expected sim: or sim:DEVICE,DEVICE');
   const [{ Population: PopulationClass }, { exampleDevicesOf }] = await Promise.all([import("./population.ts"), import("jelling/testing")]);
   const named = spec.slice(4);
-  const words = named === "" || named === "empty" ? exampleDevicesOf(named) : named.split(",");
+  const words =
+    named === "" && usual !== undefined ? [usual] : named === "" || named === "empty" ? exampleDevicesOf(named) : named.split(",");
   const population = new PopulationClass({
-    clock: context.io.clock,
+    clock: context.io.clock ?? clock,
+    // In tests all is the same every time, and as little as will do.
+    ...(context.io.clock ? { historyDays: 3 } : { startsAt: new Date() }),
     logger: await context.logger(),
     folder,
     keeps: true,

@@ -16,6 +16,7 @@ export interface FakeIoOptions {
   env?: Record<string, string>;
   isTTY?: boolean;
   columns?: number;
+  rows?: number;
   /** Answers to questions, in their order; a person is there when this is given. */
   answers?: (string | boolean)[];
   /** Of what is simulated, and of `--timeout`. */
@@ -25,7 +26,7 @@ export interface FakeIoOptions {
 }
 
 /** Streams that remember, and signals on demand. */
-export function fakeIo({ env = {}, isTTY = false, columns = 80, answers, clock, stdin }: FakeIoOptions = {}): FakeIo {
+export function fakeIo({ env = {}, isTTY = false, columns = 80, rows = 24, answers, clock, stdin }: FakeIoOptions = {}): FakeIo {
   const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
   let watchers: (() => void)[] = [];
   const sink = (store: { text: string }): TextSink => ({
@@ -36,6 +37,7 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80, answers, clock, 
     },
     isTTY,
     columns: isTTY ? columns : undefined,
+    rows: isTTY ? rows : undefined,
     drained: () => Promise.resolve(),
     finished: () => Promise.resolve(),
   });

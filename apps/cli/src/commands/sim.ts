@@ -35,6 +35,7 @@ export async function sim(context: Context, options: Options): Promise<void> {
     logger,
     seed: options.seed,
     loss,
+    startsAt: new Date(),
     folder: join(stateFolder(context.io.env), "sim"),
     tell: (sentence) => terminal.note(sentence),
   });

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { buildKeyDatabase, inventKeys, SimulatedPump } from "@jelling/minimed";
+import { buildKeyDatabase, inventKeys, type LocalDateTime, SimulatedPump } from "@jelling/minimed";
 import { type Clock, delay } from "jelling/async";
 import { toHex } from "jelling/bytes";
 import { type Logger, SeededRandom, systemRandom } from "jelling/core";
@@ -19,12 +19,15 @@ export interface PumpOptions {
   /** Where the key database for the phone's side goes. */
   readonly folder: string;
   readonly logger: Logger;
+  /** What its clock shows at the beginning, as this computer's; without it always the same. */
+  readonly startsAt?: Date | undefined;
+  readonly historyDays?: number | undefined;
   readonly tell: (sentence: string) => void;
 }
 
 /** Switches a simulated pump on whose user is always about to pair a new phone. Its keys are invented, and open nothing real. */
 export async function startPump(options: PumpOptions): Promise<{ pump: SimulatedPump; keysPath: string } & AsyncDisposable> {
-  const { transport, clock, folder, logger, tell } = options;
+  const { transport, clock, folder, logger, startsAt, historyDays = HISTORY_DAYS, tell } = options;
   const keys = inventKeys(new SeededRandom(SEED, "keys of the simulated pump"));
   const keysPath = join(folder, "pump-keys.hex");
   await writePrivateFile(keysPath, `${toHex(buildKeyDatabase(keys.phone))}\n`);
@@ -34,7 +37,8 @@ export async function startPump(options: PumpOptions): Promise<{ pump: Simulated
     random: systemRandom,
     seed: SEED,
     keyDatabase: keys.pump,
-    historyDays: HISTORY_DAYS,
+    historyDays,
+    startLocal: startsAt && localOf(startsAt),
     logger: logger.child("pump"),
     onEvent: ({ text }) => tell(`pump: ${text}`),
   });
@@ -59,5 +63,16 @@ export async function startPump(options: PumpOptions): Promise<{ pump: Simulated
       await pump[Symbol.asyncDispose]();
       await done;
     },
+  };
+}
+
+function localOf(date: Date): LocalDateTime {
+  return {
+    year: date.getFullYear(),
+    month: date.getMonth() + 1,
+    day: date.getDate(),
+    hour: date.getHours(),
+    minute: date.getMinutes(),
+    second: date.getSeconds(),
   };
 }

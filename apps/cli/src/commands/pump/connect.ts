@@ -1,0 +1,73 @@
+import { describePumpEvent, formatGlucose, type LatestGlucose, type PumpEvent, runPumpConnector } from "@jelling/minimed";
+import { SystemClock } from "jelling/async";
+import { Closing } from "../../closing.ts";
+import { type Context, durationText } from "../../context.ts";
+import { CommandError } from "../../errors.ts";
+import { readKeys } from "../../pump/keys.ts";
+import { explained } from "../../pump/open.ts";
+import { timelineText } from "../../pump/timeline-text.ts";
+import { openHostParts, PUMP_BONDS } from "../../session.ts";
+
+interface ConnectorOptions {
+  keys: string;
+  name?: string;
+  watch?: number;
+  pump?: string;
+  anew?: boolean;
+}
+
+export function pair(context: Context, options: ConnectorOptions): Promise<void> {
+  return runConnector(context, "pair", options);
+}
+
+export function read(context: Context, options: ConnectorOptions): Promise<void> {
+  return runConnector(context, "reconnect", options);
+}
+
+async function runConnector(context: Context, mode: "pair" | "reconnect", options: ConnectorOptions): Promise<void> {
+  const { terminal } = context;
+  const keyDatabase = await readKeys(context, options.keys);
+  await using closing = new Closing();
+  const { transport, capture, population: _, clock = new SystemClock(), ...parts } = await openHostParts(context, closing, PUMP_BONDS);
+  const startMs = clock.now();
+  const onEvent = (event: PumpEvent): void => {
+    if (event.type === "reading") return; // told below
+    terminal.result(
+      () => ({ ...event, timeMs: event.timeMs - startMs }),
+      () => timelineText(context, event.timeMs - startMs, "phone", describePumpEvent(event)),
+    );
+  };
+  const onReading = (latest: LatestGlucose): void =>
+    terminal.result(
+      () => ({ type: "glucose", timeMs: clock.now() - startMs, ...latest }),
+      () => timelineText(context, clock.now() - startMs, "result", `glucose ${formatGlucose(latest, clock.now())}`),
+    );
+  const watch = options.watch !== undefined;
+  using deadline = context.deadline(undefined, "waiting for the pump");
+  terminal.status(mode === "pair" ? "choose “pair new device” on the pump; Ctrl-C ends …" : "waiting for the pump, Ctrl-C ends …");
+  try {
+    await runPumpConnector({
+      ...parts,
+      controller: transport,
+      clock,
+      capture: capture?.write,
+      captureIdentity: context.options.secrets,
+      keyDatabase,
+      mode,
+      anew: options.anew,
+      watch,
+      pollMs: options.watch,
+      name: options.name,
+      pump: options.pump,
+      onEvent,
+      onReading,
+      signal: deadline.signal,
+    });
+  } catch (error) {
+    if (!deadline.timedOut()) throw explained(error);
+    if (watch) return;
+    throw new CommandError(`no pump gave its glucose within ${durationText(context.timeoutMs(0))}`, { cause: error });
+  } finally {
+    terminal.status("");
+  }
+}

@@ -1,0 +1,50 @@
+import type { SyncResult } from "@jelling/minimed/store";
+import { Closing } from "../../closing.ts";
+import type { Context } from "../../context.ts";
+import { followPump } from "../../pump/follow.ts";
+import { HistoryKeeper } from "../../pump/keep-history.ts";
+import { openPump, type PumpOptions } from "../../pump/open.ts";
+import { openStore } from "../../pump/store.ts";
+
+interface SyncCommandOptions extends PumpOptions {
+  readonly store?: string;
+  readonly watch?: boolean;
+  readonly order: "newest" | "oldest";
+}
+
+/** Reads what the store lacks of a pump's history; with `--watch` it stays, and reads on whenever the pump records something. */
+export async function sync(context: Context, { store: path, watch = false, order, ...options }: SyncCommandOptions): Promise<void> {
+  const { terminal } = context;
+  await using closing = new Closing();
+  const pump = await openPump(context, closing, options);
+  const store = await openStore(context, closing, { store: path, wallClock: pump.wallClock, simulated: pump.simulated });
+  let settle = (_outcome: { readonly error?: unknown }): void => undefined;
+  const first = new Promise<{ readonly error?: unknown }>((resolve) => {
+    settle = resolve;
+  });
+  const tell = ({ records, pages, bounds, restarted }: SyncResult, recordCount: number): void =>
+    terminal.result(
+      () => ({ records, pages, bounds, restarted, recordCount, store: store.path }),
+      () => `${records} new records${restarted ? ", numbered anew by the pump" : ""}; ${recordCount} in ${store.path}`,
+    );
+  const keeper = new HistoryKeeper(store, {
+    order,
+    onProgress: ({ records, left }) => terminal.status(`${records} records read, ${left} to be read …`),
+    onRead: (result, history) => {
+      terminal.status("");
+      tell(result, history.recordCount);
+      if (!watch) settle({});
+    },
+    onFailed: (error) => {
+      terminal.status("");
+      // With --watch the next session goes on where this one ended.
+      if (!watch) settle({ error });
+      else terminal.note(`not read to its end: ${error instanceof Error ? error.message : String(error)}`);
+    },
+  });
+  const { monitor, until } = await followPump(context, closing, pump, { history: keeper.read });
+  const following = keeper.follow(monitor);
+  closing.add(async () => following[Symbol.dispose]());
+  const { error } = await until(() => first);
+  if (error !== undefined) throw error;
+}

@@ -1,0 +1,53 @@
+import { Closing } from "../../closing.ts";
+import type { Context } from "../../context.ts";
+import { followPump } from "../../pump/follow.ts";
+import { HistoryKeeper } from "../../pump/keep-history.ts";
+import { openPump, type PumpOptions } from "../../pump/open.ts";
+import { openStore } from "../../pump/store.ts";
+
+interface WebOptions extends PumpOptions {
+  readonly store?: string;
+  readonly port?: number;
+  readonly host?: string;
+}
+
+/** A page with what the pump shows and its history, for this computer, until Ctrl-C. */
+export async function web(context: Context, { store: path, port, host, ...options }: WebOptions): Promise<void> {
+  const { terminal, signal } = context;
+  await using closing = new Closing();
+  const { servePumpPage } = await import("@jelling/minimed/web");
+  const pump = await openPump(context, closing, options);
+  const { wallClock, simulated } = pump;
+  const store = await openStore(context, closing, { store: path, wallClock, simulated });
+  const keeper = new HistoryKeeper(store, {
+    onProgress: ({ records, left }) => terminal.status(`${records} records read, ${left} to be read …`),
+    onRead: ({ records }) => {
+      terminal.status("");
+      terminal.result(
+        () => ({ type: "history", records }),
+        () => `${records} new records in the history`,
+      );
+    },
+    onFailed: (error) => terminal.note(`the history was not read to its end: ${error instanceof Error ? error.message : String(error)}`),
+  });
+  const { monitor, until } = await followPump(context, closing, pump, { history: keeper.read });
+  const following = keeper.follow(monitor);
+  closing.add(async () => following[Symbol.dispose]());
+  const [last] = store.pumps();
+  const page = await servePumpPage({
+    view: () => keeper.history ?? (last && store.history(last.pump)),
+    state: monitor,
+    wallClock,
+    port,
+    host,
+    logger: await context.logger(),
+    signal,
+  });
+  closing.add(() => page.close());
+  terminal.result(
+    () => ({ type: "page", url: page.url }),
+    () => `${terminal.paint("bold", page.url)}\nopen it in a browser; who has the address sees the page. Ctrl-C ends.`,
+  );
+  terminal.line("For information only: this is no medical device, and no dose may be based on it.");
+  await until(() => new Promise<never>(() => undefined));
+}
