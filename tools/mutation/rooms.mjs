@@ -39,6 +39,7 @@ export const rooms = {
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),
   "apps/minimed/src/export": room("apps/minimed/src/export", "apps/minimed/test/nightscout-{upload,live,answers}.test.ts"),
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
+  "apps/minimed/src/store": room("apps/minimed/src/store"),
   "apps/minimed/src/connector": room(
     "apps/minimed/src/connector",
     "apps/minimed/test/pump-{closed-table,closed-delivery,link,readers,run,scenarios,temper,hostile,proof}.test.ts",

@@ -3,6 +3,7 @@ import { HistoryMaker, MadeSource } from "../../test/made-history.ts";
 import { NOW_MS, openStore, SERIAL, TemporaryFolder } from "../../test/temporary-store.ts";
 import type { GlucoseReading, NoGlucoseValue } from "../connector/reading.ts";
 import { addSeconds, type LocalDateTime, parseLocal, secondsBetween } from "../data/date-time.ts";
+import type { NightscoutLedger } from "../export/ledger.ts";
 import type { PumpState, Told } from "../live/state.ts";
 import { syncHistory } from "./sync.ts";
 
@@ -259,6 +260,8 @@ test("the ledger keeps what was sent where, whole batches only", async () => {
   {
     using store = await openStore(path);
     const { ledger } = store;
+    const ofUploader: NightscoutLedger = ledger; // which takes it as it is
+    expect(ofUploader).toBe(ledger);
     expect(ledger.progress("a")).toBeUndefined();
     ledger.put("a", [row("x", 1), row("y", 2), row("z", 3, "meal")]);
     ledger.put("b", [row("x", 5)]);

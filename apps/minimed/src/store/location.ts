@@ -4,7 +4,8 @@ import { dataFolder } from "jelling/node";
 
 /** What the location depends on; the system's own by default. */
 export interface StoreSurroundings {
-  readonly platform?: NodeJS.Platform;
+  /** As Node names it. */
+  readonly platform?: string;
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
