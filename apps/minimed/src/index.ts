@@ -88,7 +88,8 @@ export type { DeliverySource, HistoryMemory } from "./simulator/delivery-source.
 export { type CountedFault, SimulatedPumpFaults } from "./simulator/faults.ts";
 export { type InventedKeys, inventKeys } from "./simulator/keys.ts";
 export { SimulatedHistory, type SimulatedHistoryOptions } from "./simulator/simulated-history.ts";
-export { SimulatedPump, type SimulatedPumpEvent, type SimulatedPumpOptions } from "./simulator/simulated-pump.ts";
+export { SimulatedPump } from "./simulator/simulated-pump.ts";
+export type { SimulatedPumpEvent, SimulatedPumpOptions } from "./simulator/simulated-pump-options.ts";
 export { NO_GLUCOSE_CAUSES, type NoGlucoseCause } from "./store/causes.ts";
 export type {
   AlertEvent,

@@ -9,7 +9,8 @@ import type { PumpEvent } from "../src/connector/events.ts";
 import type { PumpConnectorOptions } from "../src/connector/options.ts";
 import { PumpConnector, type ReadySession } from "../src/connector/pump-connector.ts";
 import { type InventedKeys, inventKeys } from "../src/simulator/keys.ts";
-import { inventPumpIdentity, SimulatedPump, type SimulatedPumpOptions } from "../src/simulator/simulated-pump.ts";
+import { SimulatedPump } from "../src/simulator/simulated-pump.ts";
+import { inventPumpIdentity, type SimulatedPumpOptions } from "../src/simulator/simulated-pump-options.ts";
 import { WriteWatch } from "./write-watch.ts";
 
 export interface ScenarioOptions {

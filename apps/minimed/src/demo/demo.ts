@@ -7,7 +7,8 @@ import { PumpConnector, type ReadySession } from "../connector/pump-connector.ts
 import { formatGlucose, type LatestGlucose } from "../connector/reading.ts";
 import { parseLocal } from "../data/date-time.ts";
 import { inventKeys } from "../simulator/keys.ts";
-import { inventPumpIdentity, SimulatedPump } from "../simulator/simulated-pump.ts";
+import { SimulatedPump } from "../simulator/simulated-pump.ts";
+import { inventPumpIdentity } from "../simulator/simulated-pump-options.ts";
 import type { Actor, TimelineEvent } from "./timeline.ts";
 
 const PHONE_ADDRESS = Address.from("C0:1E:11:1A:60:01", "random");

@@ -6,7 +6,6 @@ import { PumpDataError } from "../data/error.ts";
 import { CommandReadOpcode, SettingsType } from "../idd/command-reads.ts";
 import { encodeIddFeatures } from "../idd/features.ts";
 import { encodeIddStatus } from "../idd/status.ts";
-import { decodeIddStatusChanged } from "../idd/status-changed.ts";
 import { StatusReaderOpcode } from "../idd/status-reader.ts";
 import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
 import type { DeliverySource } from "./delivery-source.ts";
@@ -207,7 +206,7 @@ export class IddServer {
     this.#told = latch.field;
     const make = (): Uint8Array => {
       // All that has changed until it leaves.
-      this.#told = latch.field;
+      this.#told = latch.tell();
       return this.#served.seal(this.#protect(CharacteristicUuid.IddStatusChanged.text, this.#told));
     };
     void this.#served.outbox.indicate(this.#statusChanged, make, peer);
@@ -218,7 +217,7 @@ export class IddServer {
     const told = this.#told;
     if (this.#served.faults.strike("refusedResets")) return IddResultCode.NotCompleted;
     if (!told || told.length !== field.length || told.some((octet, i) => octet !== field[i])) return IddResultCode.InvalidOperand;
-    this.#source.latch.reset(decodeIddStatusChanged(field, { e2e: false }).bits);
+    this.#source.latch.reset();
     this.#told = undefined;
     return IddResultCode.Success;
   }

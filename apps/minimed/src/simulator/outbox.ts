@@ -26,6 +26,8 @@ export class Outbox {
   #running = false;
   /** Settles when the phone has confirmed the last indication. */
   #confirmed: Promise<void> = Promise.resolve();
+  /** While it is silent: settles when it is not any more. */
+  #silence: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   /** Counts the connections: what was meant for an earlier one is dropped. */
   #generation = 0;
 
@@ -44,9 +46,24 @@ export class Outbox {
     await this.#confirmed;
   }
 
+  /** Nothing leaves until `resume`. */
+  pause(): void {
+    if (this.#silence) return;
+    let end = (): void => undefined;
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#silence = { over, end };
+  }
+  resume(): void {
+    this.#silence?.end();
+    this.#silence = undefined;
+  }
+
   /** Another connection, or none. */
   reset(): void {
     this.#generation++;
+    this.resume();
     for (const { sent } of this.#waiting.splice(0)) sent();
     this.#confirmed = Promise.resolve();
   }
@@ -65,6 +82,7 @@ export class Outbox {
       const att = this.#att();
       // What is lost with the link is nobody's concern: the next session begins anew.
       if (next.kind === "indicate") await this.#confirmed;
+      if (this.#silence) await this.#silence.over;
       if (att && !att.writable) await att.whenWritable().catch(() => undefined);
       if (generation !== this.#generation) continue;
       this.#waiting.shift();

@@ -17,6 +17,7 @@ import { Uuid } from "jelling/core";
 import { attRequest } from "../att-request.ts";
 import { PumpError } from "../error.ts";
 import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
+import { SMALLEST_MTU } from "./simulated-pump-options.ts";
 
 const LAST_HANDLE = 0xffff;
 const PRIMARY_SERVICE = 0x2800;
@@ -80,7 +81,7 @@ async function sweep(range: HandleRange, ask: (range: HandleRange) => Promise<nu
  */
 export async function discoverPhone(
   att: AttBearer,
-  { clock, onStage, ...options }: OperationOptions & { clock: Clock; onStage: (text: string) => void },
+  { clock, mtu, onStage, ...options }: OperationOptions & { clock: Clock; mtu: number; onStage: (text: string) => void },
 ): Promise<PhoneDiscovery> {
   const all: HandleRange = { start: 1, end: LAST_HANDLE };
   const services = new Map<string, HandleRange>();
@@ -144,8 +145,10 @@ export async function discoverPhone(
     throw new PumpError("ERR_PUMP_SERVICE_MISSING", "The phone lacks the SAKE characteristic on the vendor's base.");
 
   await delay(clock, PAUSE_BEFORE_MTU_MS, options);
-  onStage("asks for an MTU of 184");
-  await att.exchangeMtu(options);
+  if (mtu > SMALLEST_MTU) {
+    onStage(`asks for an MTU of ${mtu}`);
+    await att.exchangeMtu(options);
+  }
 
   await delay(clock, PAUSE_BEFORE_READING_MS, options);
   onStage("reads what the phone says of itself");

@@ -1,45 +1,38 @@
 import { type Clock, callOut, Deadline, delay, type OperationOptions } from "jelling/async";
 import { AttOpcode } from "jelling/att";
-import { Address, BleError, ClosedError, checkInteger, type Logger, type RandomSource, SeededRandom, StateError } from "jelling/core";
-import { type Capture, type Connection, type ConnectionPolicy, Device } from "jelling/device";
+import { type Address, BleError, ClosedError, StateError } from "jelling/core";
+import { type Connection, type ConnectionPolicy, Device } from "jelling/device";
 import type { Advertisement } from "jelling/gap";
-import { HciErrorCode, type HciTransport } from "jelling/hci";
-import { IoCapability, KeyDistribution, type PairingReport } from "jelling/smp";
+import { HciErrorCode } from "jelling/hci";
+import { createBond, IoCapability, KeyDistribution, type PairingReport } from "jelling/smp";
 import { PAIR_SERVICE_UUID, RECONNECT_SERVICE_UUID } from "../connector/advertising.ts";
-import { type LocalDateTime, parseLocal } from "../data/date-time.ts";
+import type { LocalDateTime } from "../data/date-time.ts";
 import { decodeInformationString } from "../data/standard.ts";
-import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import { CharacteristicUuid } from "../uuids.ts";
 import { AttTap } from "./att-tap.ts";
 import type { DeliverySource, HistoryMemory } from "./delivery-source.ts";
 import { SimulatedPumpFaults } from "./faults.ts";
-import { LifeDelivery } from "./life-delivery.ts";
-import { Outbox } from "./outbox.ts";
 import { discoverPhone, type PhoneHandles } from "./phone-discovery.ts";
-import { PumpLife } from "./pump-life.ts";
-import { PumpServer } from "./pump-server.ts";
+import { PumpBody } from "./pump-body.ts";
 import { SakeLink } from "./sake-link.ts";
 import type { SimulatedSensor } from "./sensor.ts";
-import { ServedSession } from "./served-session.ts";
+import { checkedPumpOptions, inventPumpIdentity, type SimulatedPumpOptions, SMALLEST_MTU } from "./simulated-pump-options.ts";
 
 /** Longest ATT PDU a pump can take before it has authenticated the phone. */
 const LONGEST_PDU = 23;
-const PUMP_MTU = 184;
 /** A pump that was given something it cannot take drops the link after so long. */
 const SULKS_FOR_MS = 8000;
 /** It looks for its phone rarely, to spare the battery. */
 const SEARCH = Object.freeze({ intervalMs: 10_240, windowMs: 20 });
 const LOOK_FOR_NEW = Object.freeze({ intervalMs: 60, windowMs: 60 });
-/** Of history, where nobody says how much. */
-const HISTORY_DAYS = 2;
 const CONNECT_TIMEOUT_MS = 5000;
 const PAIR_TIMEOUT_MS = 300_000;
 const PAUSE_AFTER_FAILURE_MS = 5000;
 const ALL_KEYS = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey;
 
 /** As the pump connects: legacy pairing with the MITM bit and without input or output, and no change of its parameters. */
-const POLICY: ConnectionPolicy = {
-  att: { mtu: PUMP_MTU, exchangeMtu: "on-demand" },
+const policy = (mtu: number): ConnectionPolicy => ({
+  att: { mtu, exchangeMtu: "on-demand" },
   pairing: {
     ioCapability: IoCapability.NoInputNoOutput,
     bonding: true,
@@ -51,52 +44,8 @@ const POLICY: ConnectionPolicy = {
   },
   parameterRequests: "refuse",
   dataLength: "never",
-};
+});
 const LINK = Object.freeze({ intervalMs: 125, latency: 0, supervisionTimeoutMs: 3000 });
-
-/** What a simulated pump does, in words. */
-export interface SimulatedPumpEvent {
-  readonly timeMs: number;
-  readonly text: string;
-}
-
-export interface SimulatedPumpOptions {
-  /** The controller's side of the pump; it belongs to the pump from now on. */
-  readonly transport: HciTransport;
-  readonly clock: Clock;
-  readonly random: RandomSource;
-  /** Of serial number and glucose curve. */
-  readonly seed: number;
-  /** The pump's half of invented keys. */
-  readonly keyDatabase: SakeKeyDatabase;
-  /** What its clock shows at the beginning. */
-  readonly startLocal?: LocalDateTime | undefined;
-  /** False: no sensor session runs. A function gives mg/dL by time offset in place of the curve. */
-  readonly sensor?: boolean | ((timeOffsetMin: number) => number) | undefined;
-  /** How many days of history it has when it is switched on, 0 to 36,525; 2 by default. A day has about 900 records. */
-  readonly historyDays?: number | undefined;
-  /** Most records that its memory holds; a real one has room for about 5600. Without a bound by default. */
-  readonly historyCapacity?: number | undefined;
-  /** False: an older pump, which has no insulin delivery service. */
-  readonly insulinDelivery?: boolean | undefined;
-  /** What the insulin delivery service tells, in place of the pump's own life. */
-  readonly delivery?: DeliverySource | undefined;
-  /** Values of the insulin delivery service end with a counter and a CRC, which no pump was seen to do; false by default. */
-  readonly e2eProtection?: boolean | undefined;
-  /** Whether it writes the subscription of the SAKE characteristic again when it reconnects; true by default. */
-  readonly writesSubscriptionAgain?: boolean | undefined;
-  readonly logger?: Logger | undefined;
-  readonly capture?: Capture | undefined;
-  readonly onEvent?: ((event: SimulatedPumpEvent) => void) | undefined;
-}
-
-/** An invented pump of seven digits: its name, serial number and public address. */
-export function inventPumpIdentity(seed: number): { digits: string; name: string; serial: string; address: Address } {
-  const random = new SeededRandom(seed, "pump identity");
-  const digits = (random.uint32() % 10_000_000).toString().padStart(7, "0");
-  const address = new Address(Uint8Array.of(random.uint32() & 0xff, random.uint32() & 0xff, random.uint32() & 0xff, 0xf7, 0x23, 0x00), 0);
-  return { digits, name: `Pump ${digits}H`, serial: `NG${digits}H`, address };
-}
 
 /**
  * A MiniMed 700-series pump as far as its link goes: a central that pairs one phone, discovers it, authenticates it with SAKE, serves it
@@ -104,70 +53,50 @@ export function inventPumpIdentity(seed: number): { digits: string; name: string
  */
 export class SimulatedPump implements AsyncDisposable {
   readonly identity: ReturnType<typeof inventPumpIdentity>;
-  readonly #options: SimulatedPumpOptions;
+  readonly #options: ReturnType<typeof checkedPumpOptions>;
   readonly #clock: Clock;
   readonly #device: Device;
   readonly #tap: AttTap;
-  readonly #server: PumpServer;
-  readonly #served: ServedSession;
+  readonly #body: PumpBody;
   /** What goes wrong, on command. */
-  readonly faults = new SimulatedPumpFaults();
+  readonly faults = new SimulatedPumpFaults(() => ({
+    life: this.#body.life,
+    fallSilent: (forMs) => this.#fallSilent(forMs),
+    speakAgain: () => this.#speakAgain(),
+    loseLink: () => this.#drop(HciErrorCode.RemoteDeviceTerminatedConnectionDueToPowerOff),
+    loseBond: (side) => (side === "pump" ? this.forgetPhone() : this.#changeKey()),
+    updateFirmware: () => this.#update(),
+  }));
   readonly #closing = new AbortController();
-  readonly #life: PumpLife;
-  readonly #delivery: LifeDelivery;
-  #firmware = 1;
   #phone: { readonly identity: Address; readonly handles: PhoneHandles } | undefined;
   #connection: Connection | undefined;
   #sake: SakeLink | undefined;
   #searching: Promise<void> | undefined;
   #searchControl = new AbortController();
   #userBusy = false;
+  #silence: Disposable | undefined;
   /** Handshakes that went through. */
   handshakes = 0;
-  #batteryPercent: number | undefined;
 
-  private constructor(device: Device, tap: AttTap, options: SimulatedPumpOptions) {
+  private constructor(device: Device, tap: AttTap, options: ReturnType<typeof checkedPumpOptions>) {
     this.#device = device;
     this.#tap = tap;
     this.#options = options;
     this.#clock = options.clock;
     this.identity = inventPumpIdentity(options.seed);
-    const { clock, seed, startLocal = parseLocal("2031-03-02T09:00:00"), sensor = true } = options;
-    this.#life = new PumpLife({
-      clock,
-      seed,
-      startLocal,
-      historyDays: options.historyDays ?? HISTORY_DAYS,
-      historyCapacity: options.historyCapacity ?? Number.POSITIVE_INFINITY,
-      glucose: typeof sensor === "function" ? sensor : undefined,
-      hasSensor: sensor !== false,
-    });
-    this.#delivery = new LifeDelivery(this.#life);
-    this.#served = new ServedSession({
-      session: () => this.#sake?.session,
-      outbox: new Outbox({ att: () => this.#connection?.att }),
-      faults: this.faults,
-      largestNotification: () => (this.#connection?.att.mtu ?? LONGEST_PDU) - 3,
-    });
-    const { insulinDelivery = true, e2eProtection = false } = options;
-    this.#server = new PumpServer({
-      server: device.gattServer,
-      clock: options.clock,
+    this.#body = new PumpBody({
+      options,
       identity: this.identity,
-      served: this.#served,
-      sensor: () => this.sensor,
-      calibrations: () => this.#delivery.calibrations(),
-      now: () => this.now,
-      batteryPercent: () => this.batteryPercent,
-      transmitterBatteryPercent: () => this.#delivery.transmitterBatteryPercent,
-      firmware: () => this.firmware,
-      delivery: insulinDelivery ? this.delivery : undefined,
-      e2e: e2eProtection,
+      server: device.gattServer,
+      faults: this.faults,
+      session: () => this.#sake?.session,
+      att: () => this.#connection?.att,
     });
   }
 
-  /** Powers the pump up. It knows no phone. @throws what opening its controller throws */
-  static async open(options: SimulatedPumpOptions): Promise<SimulatedPump> {
+  /** Powers the pump up. It knows no phone. @throws {ArgumentError} · what opening its controller throws */
+  static async open(given: SimulatedPumpOptions): Promise<SimulatedPump> {
+    const options = checkedPumpOptions(given);
     let pump: SimulatedPump | undefined;
     const tap = new AttTap(options.transport, (direction, pdu) => {
       if (pump) pump.#observe(direction, pdu);
@@ -182,7 +111,7 @@ export class SimulatedPump implements AsyncDisposable {
 
   /** What the pump's clock shows. */
   get now(): LocalDateTime {
-    return this.#life.now;
+    return this.#body.now;
   }
   get connected(): boolean {
     return this.#connection !== undefined;
@@ -196,29 +125,29 @@ export class SimulatedPump implements AsyncDisposable {
   }
   /** undefined while no sensor session runs. */
   get sensor(): SimulatedSensor | undefined {
-    return this.#life.sensor;
+    return this.#body.sensor;
   }
   get firmware(): string {
-    return `6.7.${this.#firmware}`;
+    return this.#body.firmware;
   }
   /** It goes down by quarters in four weeks, unless it is set. */
   get batteryPercent(): number {
-    return this.#batteryPercent ?? this.#delivery.batteryPercent;
+    return this.#body.batteryPercent;
   }
   set batteryPercent(percent: number) {
-    this.#batteryPercent = checkInteger("batteryPercent", percent, 0, 100);
-  }
-  /** The records in its memory. */
-  get history(): HistoryMemory {
-    return this.delivery.history;
+    this.#body.batteryPercent = percent;
   }
   /** What it tells of its therapy, at this moment. */
   get delivery(): DeliverySource {
-    return this.#options.delivery ?? this.#delivery;
+    return this.#body.delivery;
+  }
+  /** The records in its memory. */
+  get history(): HistoryMemory {
+    return this.#body.delivery.history;
   }
   /** Writes that would have changed something, had they been allowed. */
   get forbiddenWrites(): number {
-    return this.#served.forbiddenWrites;
+    return this.#body.served.forbiddenWrites;
   }
   /** The link to the phone, for faults in tests. */
   get connection(): Connection | undefined {
@@ -230,15 +159,15 @@ export class SimulatedPump implements AsyncDisposable {
 
   /** Puts the CGM service at another handle, without a word to the phone. */
   moveGlucoseService(handle: number): void {
-    this.#server.moveGlucose(handle);
+    this.#body.moveGlucose(handle);
   }
 
   /** A new sensor is put on. @param start when its session began, by the pump's clock; now by default */
   startSensor(start: LocalDateTime = this.now): void {
-    this.#life.startSensor(start);
+    this.#body.life.startSensor(start);
   }
   stopSensor(): void {
-    this.#life.stopSensor();
+    this.#body.life.stopSensor();
   }
 
   /**
@@ -293,7 +222,8 @@ export class SimulatedPump implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new ClosedError("the simulated pump was switched off"));
-    this.#life[Symbol.dispose]();
+    this.#silence?.[Symbol.dispose]();
+    this.#body[Symbol.dispose]();
     await this.#device.close();
     await this.#searching;
   }
@@ -315,7 +245,12 @@ export class SimulatedPump implements AsyncDisposable {
 
   async #examine(connection: Connection, report: PairingReport, options: OperationOptions): Promise<void> {
     this.#say(`paired by ${report.method.replaceAll("-", " ")}; discovery begins`);
-    const phone = await discoverPhone(connection.att, { ...options, clock: this.#clock, onStage: (text) => this.#say(text) });
+    const phone = await discoverPhone(connection.att, {
+      ...options,
+      mtu: this.#options.mtu,
+      clock: this.#clock,
+      onStage: (text) => this.#say(text),
+    });
     const model = phone.values.get(CharacteristicUuid.ModelNumber.text);
     this.#say(`the phone says it is a ${model ? decodeInformationString(model) : "device without a model"}`);
     await this.#authenticate(connection, phone, { ...options, writesSubscription: true });
@@ -326,6 +261,7 @@ export class SimulatedPump implements AsyncDisposable {
   async #meetAgain(connection: Connection, handles: PhoneHandles, options: OperationOptions): Promise<void> {
     await connection.encrypt(options);
     this.#say("link encrypted with the key of the bond");
+    if (this.#options.mtu > SMALLEST_MTU) await connection.att.exchangeMtu(options);
     const writesSubscription = this.#options.writesSubscriptionAgain ?? true;
     await this.#authenticate(connection, handles, { ...options, writesSubscription });
   }
@@ -367,17 +303,17 @@ export class SimulatedPump implements AsyncDisposable {
       timeoutMs: CONNECT_TIMEOUT_MS,
       scanIntervalMs: LOOK_FOR_NEW.intervalMs,
       scanWindowMs: LOOK_FOR_NEW.windowMs,
-      policy: POLICY,
+      policy: policy(this.#options.mtu),
     });
     this.#connection = connection;
-    this.#tap.deaf = false;
-    this.#server.reset();
+    this.#speakAgain();
+    this.#body.reset();
     this.#say(`connected: interval ${LINK.intervalMs} ms, timeout ${LINK.supervisionTimeoutMs} ms`);
     void connection.closed.then((reason) => {
       this.#connection = undefined;
       this.#sake?.[Symbol.dispose]();
       this.#sake = undefined;
-      this.#server.reset();
+      this.#body.reset();
       this.#say(reason.message);
       this.#searchAgain();
     });
@@ -441,7 +377,7 @@ export class SimulatedPump implements AsyncDisposable {
     }
     if (this.#tap.deaf) return;
     if (length > LONGEST_PDU && !this.authenticated) {
-      this.#fallSilent(`received an ATT PDU of ${length} octets`);
+      this.#sulk(`received an ATT PDU of ${length} octets`);
       return;
     }
     if (opcode === AttOpcode.WriteRsp || opcode === AttOpcode.ErrorRsp) this.#subscribing = false;
@@ -455,11 +391,44 @@ export class SimulatedPump implements AsyncDisposable {
   }
 
   /** It answers nothing and asks nothing any more, and after a while drops the link. */
-  #fallSilent(why: string): void {
+  #sulk(why: string): void {
     this.#say(`falls silent: ${why}`);
     this.#tap.deaf = true;
     const connection = this.#connection;
     this.#clock.setTimer(SULKS_FOR_MS, "a silent pump", () => void connection?.disconnect().catch(() => undefined));
+  }
+
+  // --- faults -------------------------------------------------------------------------------------------------------------------
+
+  #fallSilent(forMs: number | undefined): void {
+    this.#say("falls silent");
+    this.#tap.deaf = true;
+    this.#body.outbox.pause();
+    this.#silence?.[Symbol.dispose]();
+    if (forMs !== undefined) this.#silence = this.#clock.setTimer(forMs, "a silent pump", () => this.#speakAgain());
+  }
+
+  #speakAgain(): void {
+    this.#silence?.[Symbol.dispose]();
+    this.#tap.deaf = false;
+    this.#body.outbox.resume();
+  }
+
+  async #drop(reason: number): Promise<void> {
+    await this.#connection?.disconnect(reason);
+  }
+
+  /** What it knows the phone's key by is not what the phone gave out. @throws {StateError} */
+  async #changeKey(): Promise<void> {
+    const bond = this.#phone && (await this.#device.bonds.load(this.#phone.identity));
+    if (!bond?.peerLtk) throw new StateError("the pump has no bond to lose");
+    await this.#device.bonds.save(createBond({ ...bond, peerLtk: { ...bond.peerLtk, ediv: bond.peerLtk.ediv ^ 1 } }));
+    await this.#drop(HciErrorCode.RemoteDeviceTerminatedConnectionDueToPowerOff);
+  }
+
+  async #update(): Promise<void> {
+    await this.#drop(HciErrorCode.RemoteDeviceTerminatedConnectionDueToPowerOff);
+    this.#body.update();
   }
 
   #until(signal: AbortSignal | undefined): AbortSignal {

@@ -1,0 +1,73 @@
+import type { Clock } from "jelling/async";
+import { Address, checkInteger, type Logger, type RandomSource, SeededRandom } from "jelling/core";
+import type { Capture } from "jelling/device";
+import type { HciTransport } from "jelling/hci";
+import type { LocalDateTime } from "../data/date-time.ts";
+import type { SakeKeyDatabase } from "../sake/key-database.ts";
+import type { DeliverySource } from "./delivery-source.ts";
+
+export const SMALLEST_MTU = 23;
+const LARGEST_MTU = 517;
+const PUMP_MTU = 184;
+/** Of history, where nobody says how much. */
+const HISTORY_DAYS = 2;
+const MOST_DAYS = 36_525;
+
+/** What a simulated pump does, in words. */
+export interface SimulatedPumpEvent {
+  readonly timeMs: number;
+  readonly text: string;
+}
+
+export interface SimulatedPumpOptions {
+  /** The controller's side of the pump; it belongs to the pump from now on. */
+  readonly transport: HciTransport;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  /** Of serial number and glucose curve. */
+  readonly seed: number;
+  /** The pump's half of invented keys. */
+  readonly keyDatabase: SakeKeyDatabase;
+  /** What its clock shows at the beginning. */
+  readonly startLocal?: LocalDateTime | undefined;
+  /** False: no sensor session runs. A function gives mg/dL by time offset in place of the curve. */
+  readonly sensor?: boolean | ((timeOffsetMin: number) => number) | undefined;
+  /** How many days of history it has when it is switched on, 0 to 36,525; 2 by default. A day has about 900 records. */
+  readonly historyDays?: number | undefined;
+  /** Most records that its memory holds; a real one has room for about 5600. Without a bound by default. */
+  readonly historyCapacity?: number | undefined;
+  /** False: an older pump, which has no insulin delivery service. */
+  readonly insulinDelivery?: boolean | undefined;
+  /** What the insulin delivery service tells, in place of the pump's own life. */
+  readonly delivery?: DeliverySource | undefined;
+  /** Values of the insulin delivery service end with a counter and a CRC, which no pump was seen to do; false by default. */
+  readonly e2eProtection?: boolean | undefined;
+  /** The ATT_MTU that it asks for, 23 to 517; 184 by default, and with 23 it does not ask. */
+  readonly mtu?: number | undefined;
+  /** Whether it writes the subscription of the SAKE characteristic again when it reconnects; true by default. */
+  readonly writesSubscriptionAgain?: boolean | undefined;
+  readonly logger?: Logger | undefined;
+  readonly capture?: Capture | undefined;
+  readonly onEvent?: ((event: SimulatedPumpEvent) => void) | undefined;
+}
+
+/** An invented pump of seven digits: its name, serial number and public address. */
+export function inventPumpIdentity(seed: number): { digits: string; name: string; serial: string; address: Address } {
+  const random = new SeededRandom(seed, "pump identity");
+  const digits = (random.uint32() % 10_000_000).toString().padStart(7, "0");
+  const address = new Address(Uint8Array.of(random.uint32() & 0xff, random.uint32() & 0xff, random.uint32() & 0xff, 0xf7, 0x23, 0x00), 0);
+  return { digits, name: `Pump ${digits}H`, serial: `NG${digits}H`, address };
+}
+
+/** Options with what they are where nobody says. @throws {ArgumentError} */
+export function checkedPumpOptions(options: SimulatedPumpOptions): SimulatedPumpOptions & {
+  readonly historyDays: number;
+  readonly historyCapacity: number;
+  readonly mtu: number;
+} {
+  const { historyDays = HISTORY_DAYS, historyCapacity = Number.POSITIVE_INFINITY, mtu = PUMP_MTU } = options;
+  checkInteger("historyDays", historyDays, 0, MOST_DAYS);
+  if (historyCapacity !== Number.POSITIVE_INFINITY) checkInteger("historyCapacity", historyCapacity, 1, Number.MAX_SAFE_INTEGER);
+  checkInteger("mtu", mtu, SMALLEST_MTU, LARGEST_MTU);
+  return { ...options, historyDays, historyCapacity, mtu };
+}
