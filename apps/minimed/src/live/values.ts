@@ -75,7 +75,7 @@ const BY_BIT: Readonly<Record<number, readonly PumpValueName[]>> = {
   8: ["timeInRange"],
   16: ["therapy"],
   17: ["insulinOnBoard"],
-  18: ["glucose"],
+  18: ["glucose", "insulinOnBoard"], // which wears off without a word of the pump
   19: ["glucose"], // by its name the sensor's end of life; it accompanies new readings
   20: ["glucose"],
   21: ["status"],
