@@ -143,23 +143,23 @@ describe("a session is followed", () => {
     expect(await pump.pass(MINUTE_MS)).toEqual([...POLLED]);
     pump.pushBits(18, 19);
     expect(await pump.pass(499)).toEqual([]);
-    expect(await pump.pass(1)).toEqual(["glucose", "reset"]);
+    expect(await pump.pass(1)).toEqual(["glucose", "insulinOnBoard", "reset"]);
     for (let reading = 0; reading < 5; reading++) {
       expect(await pump.pass(5 * MINUTE_MS - 500)).toEqual([]);
       pump.pushBits(18, 19);
-      expect(await pump.pass(500)).toEqual(["glucose", "reset"]);
+      expect(await pump.pass(500)).toEqual(["glucose", "insulinOnBoard", "reset"]);
     }
   });
 
-  test("by a look after six minutes without a push, and by another after six more", async () => {
+  test("by a look after six minutes without a push, and by another after six more; a push that was lost is told to whom subscribes anew", async () => {
     pump.start();
     await pump.pass(0);
     pump.pushBits(0);
     await pump.pass(500);
     expect(await pump.pass(6 * MINUTE_MS - 1)).toEqual([]);
-    expect(await pump.pass(1)).toEqual([...POLLED]);
+    expect(await pump.pass(1)).toEqual([...POLLED, "follow"]);
     expect(await pump.pass(6 * MINUTE_MS - 1)).toEqual([]);
-    expect(await pump.pass(1)).toEqual([...POLLED]);
+    expect(await pump.pass(1)).toEqual([...POLLED, "follow"]);
   });
 
   test("every minute again when a reset was refused or failed; the same is not reset again, and the next push is", async () => {
@@ -198,7 +198,7 @@ describe("a session is followed", () => {
       pump.pushBits(18);
       for (const name of await pump.pass(5 * MINUTE_MS)) counts[name] = (counts[name] ?? 0) + 1;
     }
-    expect(counts).toEqual({ glucose: 25, reset: 25, battery: 4, transmitterBattery: 4, sensorSession: 4, clock: 4 });
+    expect(counts).toEqual({ glucose: 25, insulinOnBoard: 25, reset: 25, battery: 4, transmitterBattery: 4, sensorSession: 4, clock: 4 });
   });
 });
 
@@ -228,7 +228,7 @@ describe("what was pushed", () => {
     [8, ["timeInRange"]],
     [16, ["therapy"]],
     [17, ["insulinOnBoard"]],
-    [18, ["glucose"]],
+    [18, ["glucose", "insulinOnBoard"]],
     [19, ["glucose"]],
     [20, ["glucose"]],
     [21, ["status"]],
@@ -282,7 +282,7 @@ describe("a value asks for another", () => {
     await pump.pass(0);
     const after = async (): Promise<string[]> => {
       pump.pushBits(18);
-      return (await pump.pass(500)).filter((name) => name !== "reset");
+      return (await pump.pass(500)).filter((name) => name !== "reset" && name !== "insulinOnBoard");
     };
     reading(10_000);
     expect(await after()).toEqual(["glucose", "sensorSession", "sensorDetails"]);
@@ -312,6 +312,21 @@ describe("what cannot be read", () => {
     pump.values.set("insulinOnBoard", undefined);
     await pump.pass(MINUTE_MS);
     expect([pump.told.has("insulinOnBoard"), pump.told.get("insulinOnBoard")]).toEqual([true, undefined]); // none is not "not read"
+  });
+
+  test("is asked for again every minute where it was pushed, since the pump does not push it again; though not for ever", async () => {
+    pump.start();
+    await pump.pass(0);
+    pump.failures.set("timeInRange", new PumpDataError("crc", "time in range: the E2E-CRC does not match"));
+    pump.pushBits(8);
+    expect(await pump.pass(500)).toEqual(["timeInRange", "reset"]);
+    for (let minute = 1; minute <= 5; minute++) expect(await pump.pass(MINUTE_MS)).toContain("timeInRange");
+    expect(await pump.pass(5 * MINUTE_MS)).not.toContain("timeInRange");
+    pump.pushBits(8);
+    await pump.pass(500);
+    pump.failures.clear();
+    expect(await pump.pass(MINUTE_MS)).toContain("timeInRange");
+    expect(await pump.pass(5 * MINUTE_MS)).toEqual([]);
   });
 
   test("because the session is over ends it, at any point, without a fault", async () => {

@@ -11,6 +11,8 @@ const COLLECT_MS = 500;
 const DEAD_MAN_MS = 6 * 60_000;
 /** What changes rarely, or of which the pump tells nothing. */
 const SLOW_MS = 30 * 60_000;
+/** What cannot be read is tried so often. */
+const MOST_REPEATS = 5;
 /** How often the history is looked at where no push tells of it. */
 const HISTORY_MS = 5 * 60_000;
 
@@ -37,6 +39,8 @@ export class SessionFollower {
   readonly #options: SessionFollowerOptions;
   readonly #over = new AbortController();
   readonly #readAtMs = new Map<PumpValueName, number>();
+  /** What could not be read, and how often. */
+  readonly #again = new Map<PumpValueName, number>();
   #wake: (() => void) | undefined;
   #isPushed = false;
   /** Whether the pump pushes: it has, and was reset. */
@@ -70,18 +74,37 @@ export class SessionFollower {
     await this.#read(FIRST_READS);
     onHistory();
     // Last of all: what has changed before is pushed at once.
-    using _ = await this.#attempt("following its changes", () =>
-      changes.follow(() => {
-        this.#isPushed = true;
-        this.#wake?.();
-      }),
-    );
-    for (let dueMs = clock.now() + pollMs; ; ) {
-      await this.#wait(dueMs);
-      if (this.#isPushed) await this.#onPushed();
-      else await this.#poll();
-      await this.#read(this.#slow());
-      dueMs = clock.now() + (this.#isPushing ? DEAD_MAN_MS : pollMs);
+    const follow = (): Promise<Disposable | undefined> =>
+      this.#attempt("following its changes", () =>
+        changes.follow(() => {
+          this.#isPushed = true;
+          this.#wake?.();
+        }),
+      );
+    let following = await follow();
+    let followedAtMs = clock.now();
+    try {
+      for (let dueMs = clock.now() + pollMs; ; ) {
+        await this.#wait(dueMs);
+        if (this.#isPushed) {
+          await this.#onPushed();
+          followedAtMs = clock.now();
+        } else {
+          const again = [...this.#again.keys()].filter((name) => !POLLED.includes(name));
+          await this.#poll();
+          await this.#read(again);
+          // A push that was lost, or a reset that was refused, leaves the pump silent for good: to whom subscribes it tells all of it again.
+          if (following && clock.now() - followedAtMs >= DEAD_MAN_MS - pollMs) {
+            following[Symbol.dispose]();
+            following = await follow();
+            followedAtMs = clock.now();
+          }
+        }
+        await this.#read(this.#slow());
+        dueMs = clock.now() + (this.#isPushing && this.#again.size === 0 ? DEAD_MAN_MS : pollMs);
+      }
+    } finally {
+      following?.[Symbol.dispose]();
     }
   }
 
@@ -132,7 +155,14 @@ export class SessionFollower {
     }));
     // Also of one that cannot be read: it is not asked for the sooner.
     this.#readAtMs.set(name, clock.now());
-    if (!read) return [];
+    if (!read) {
+      // The pump does not push again what it has pushed: it is asked once more a little later, though not for ever.
+      const times = (this.#again.get(name) ?? 0) + 1;
+      if (times <= MOST_REPEATS) this.#again.set(name, times);
+      else this.#again.delete(name);
+      return [];
+    }
+    this.#again.delete(name);
     tell(name, read.value);
     return follows(name, before, read.value);
   }
