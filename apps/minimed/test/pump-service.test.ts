@@ -46,7 +46,7 @@ test("a pump, its history, the page, Nightscout and Home Assistant from one proc
   const at = await opened({ config: { health: { port: 0 } } });
   const { homeAssistant, site } = at;
   const service = await at.start();
-  await at.advance(7 * MINUTE_MS);
+  await at.advance(4 * MINUTE_MS);
   expect(homeAssistant.stateOf("connected")).toBe("ON");
   expect(Number(homeAssistant.stateOf("glucose"))).toBeGreaterThan(39);
   expect(site.documents("entries").length).toBeGreaterThan(0);
@@ -99,7 +99,7 @@ test("a pump, its history, the page, Nightscout and Home Assistant from one proc
   expect(again.state.link.kind).not.toBe("ready");
   expect(at.broker.log.slice(announced).some(({ topic, payload }) => topic.endsWith("/status") && payload === "online")).toBe(true);
   expect(again.pageUrl).toBe(readFileSync(urlFile, "utf8").trim());
-  await at.advance(6 * MINUTE_MS);
+  await at.advance(4 * MINUTE_MS);
   expect(site.documents("entries").length).toBeGreaterThan(entries);
   expect(site.violations).toEqual([]);
   expect(homeAssistant.problems).toEqual([]);
@@ -155,7 +155,7 @@ test("each part fails by itself, harms no other, and comes back", async () => {
   expect(site.documents("entries").length).toBe(before);
   at.siteFault = "none";
   broker.fault = "none";
-  await at.advance(6 * MINUTE_MS);
+  await at.advance(5 * MINUTE_MS);
   expect(homeAssistant.stateOf("connected")).toBe("ON");
   expect(site.documents("entries").length).toBeGreaterThan(before);
   expect(service.health()).toMatchObject({ status: "ok", homeAssistant: { connected: true } });
@@ -187,7 +187,7 @@ test("a disk that is full is told, loses nothing, and what waited is kept when t
   });
   expect(at.homeAssistant.stateOf("connected")).toBe("ON");
   isFull = false;
-  await at.advance(6 * MINUTE_MS);
+  await at.advance(2 * MINUTE_MS);
   expect(service.health()).toMatchObject({ store: { state: "running", problem: null } });
   await service.close();
   const { numbers, gaps } = await kept(at);
