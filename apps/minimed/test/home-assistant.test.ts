@@ -210,6 +210,41 @@ const basal = (type: "absolute" | "relative" | number, adjustment: number) => ({
   temporaryBasal: { type, adjustment, programmedMin: 30, remainingMin: 20 } as never,
 });
 
+test.each<[string, (nowMs: number) => PumpState, Record<string, string>]>([
+  ["paused by the pump", (now) => pumpState(now, { status: { ...statusAt(now), therapyControlState: "pause" } }), { suspended: "ON" }],
+  [
+    "a record without a value that is old, of a sensor that is in order",
+    (now) => pumpState(now, { glucose: noValue(now - 20 * MINUTE_MS, ["below_device_range"]) }),
+    { glucose_state: "signal_lost" },
+  ],
+  [
+    "an old value while the sensor is changed",
+    (now) =>
+      pumpState(now, {
+        glucose: reading(99, { takenAtMs: now - 20 * MINUTE_MS, receivedAtMs: now }),
+        status: { ...statusAt(now), sensorMessage: "change_sensor" },
+      }),
+    { glucose: "unknown", glucose_state: "change_sensor" },
+  ],
+  [
+    "a trend that is no number",
+    (now) => pumpState(now, { glucose: reading(99, { takenAtMs: now, receivedAtMs: now, trend: Number.NaN }) }),
+    { glucose_trend: "unknown", glucose_direction: "not_computable" },
+  ],
+  [
+    "an alarm of another kind",
+    (now) => pumpState(now, { annunciation: { ...alarmAt(now), code: undefined } }),
+    { last_alert: "alert of another kind" },
+  ],
+])("what follows from several values at once: %s", async (_name, stateAt, expected) => {
+  const { clock, homeAssistant, publish } = house();
+  const publisher = await publish();
+  publisher.update(stateAt(clock.now()));
+  await clock.advance(5_000);
+  expect(Object.fromEntries(Object.keys(expected).map((id) => [id, homeAssistant.stateOf(id)]))).toEqual(expected);
+  expect(homeAssistant.problems).toEqual([]);
+});
+
 test.each([
   [3.6, "double_up"],
   [3.5, "single_up"],
