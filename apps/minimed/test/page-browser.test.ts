@@ -1,10 +1,19 @@
 import { existsSync } from "node:fs";
+import { VirtualClock } from "jelling/async";
+import { SimulatedAir } from "jelling/testing";
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { leaveOut } from "../../../test/support/left-out.ts";
+import { isFull, leaveOut } from "../../../test/support/left-out.ts";
 import { builtPage } from "../page/build.js";
+import { PumpMonitor } from "../src/live/monitor.ts";
+import { inventKeys } from "../src/simulator/keys.ts";
+import { SimulatedPump } from "../src/simulator/simulated-pump.ts";
+import { inventPumpIdentity } from "../src/simulator/simulated-pump-options.ts";
+import { type PumpHistory, syncHistory } from "../src/store/index.ts";
+import { servePumpPage } from "../src/web/index.ts";
 import type { Scene } from "./page-world.ts";
 import { WORLD_TOKEN, WorldServer } from "./page-world-server.ts";
+import { openStore, TemporaryFolder } from "./temporary-store.ts";
 
 // The page as its user has it, in a real browser without a screen. Without one these are left out, and say so; with JELLING_LAB=required they fail.
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -25,7 +34,7 @@ interface Look extends BrowserContextOptions {
 }
 
 /** Opens the page as the program's link does. Whatever the console has to say is a fault. */
-async function look({ remembered = {}, ...options }: Look = {}): Promise<Page> {
+async function look({ remembered = {}, ...options }: Look = {}, url = server.page.url): Promise<Page> {
   const context = await browser.newContext({
     viewport: WIDE,
     timezoneId: "Africa/Lagos",
@@ -34,6 +43,7 @@ async function look({ remembered = {}, ...options }: Look = {}): Promise<Page> {
     ...options,
   });
   closing.push(() => context.close());
+  context.setDefaultTimeout(20_000);
   await context.addInitScript((entries) => {
     for (const [name, value] of entries) if (localStorage.getItem(name) === null) localStorage.setItem(name, value);
   }, Object.entries(remembered));
@@ -43,10 +53,9 @@ async function look({ remembered = {}, ...options }: Look = {}): Promise<Page> {
   });
   page.on("pageerror", (error) => problems.push(String(error.stack)));
   page.on("request", (request) => {
-    if (!request.url().startsWith(server.page.url.split("#")[0]!) && !request.url().startsWith("data:"))
-      problems.push(`asks ${request.url()}`);
+    if (!request.url().startsWith(url.split("#")[0]!) && !request.url().startsWith("data:")) problems.push(`asks ${request.url()}`);
   });
-  await page.goto(server.page.url);
+  await page.goto(url);
   await page.waitForSelector(".current");
   return page;
 }
@@ -119,7 +128,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     expect(await pixels(page, "band")).toBeGreaterThan(20_000);
     expect(await pixels(page, "insulin")).toBeGreaterThan(50);
     expect(await pixels(page, "carbs")).toBeGreaterThan(10);
-    expect(await text(page, ".legend")).toMatch(/range[\s\S]*bolus[\s\S]*carbs/);
+    expect(await text(page, ".legend")).toMatch(/70–180, the pump’s alert limits.*bolus.*carbs/);
     expect(await text(page, "footer")).toContain("not for therapy decisions");
   });
 
@@ -288,6 +297,18 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     await page.waitForSelector(".tip");
   });
 
+  test("a page with a fault of its own says so, and shows nothing that could be taken for new", async () => {
+    const page = await show("normal");
+    await drawn(page);
+    await page.evaluate(() => void setTimeout(() => JSON.parse("{"), 0));
+    await page.getByText("This page has a fault").waitFor();
+    expect(await page.locator("[data-testid=glucose]").count()).toBe(0);
+    await expect.poll(() => page.title()).toBe("⚠ fault · Jelling");
+    expect(problems.splice(0)).toEqual([expect.stringContaining("SyntaxError")]);
+    await page.getByRole("button", { name: "Load it again" }).click();
+    await drawn(page);
+  });
+
   test("a program that ends is told at once, and what was shown is not taken for new; it comes back by itself", async () => {
     const page = await show("normal");
     await drawn(page);
@@ -300,6 +321,63 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     server.change({ scene: "high", days: 2 });
     await expect.poll(() => text(page, "[data-testid=glucose]").then(Number)).toBeGreaterThan(255);
     expect(problems.splice(0).filter((problem) => !/ERR_CONNECTION_REFUSED|WebSocket connection/.test(problem))).toEqual([]);
+  });
+
+  // The whole way: a pump in its life, over simulated radio, through SAKE, the store and the server, to what stands in the window.
+  test("a simulated pump's day is on the page as it happens", async () => {
+    const clock = new VirtualClock({ auto: false }); // time stands still while the browser is asked
+    const air = new SimulatedAir({ seed: 3, traceCapacity: 10, clock });
+    const keys = inventKeys(air.random("keys"));
+    const transport = air.addController({ name: "pump", address: inventPumpIdentity(3).address }).transport;
+    const pump = await clock.run(
+      SimulatedPump.open({ transport, clock, random: air.random("pump"), seed: 3, keyDatabase: keys.pump, historyDays: 0 }),
+    );
+    const startMs = Date.UTC(2031, 2, 2, 8) - clock.now();
+    const wallClock = (): number => startMs + clock.now();
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.db"), { wallClock });
+    let history: PumpHistory | undefined;
+    const monitor = await clock.run(
+      PumpMonitor.open({
+        controller: air.addController({ name: "phone" }).transport,
+        clock,
+        random: air.random("phone"),
+        keyDatabase: keys.phone,
+        mode: "pair",
+        wallClock,
+        history: async (session, signal) => {
+          const information = await session.readInformation();
+          history ??= store.pump(information.serial!, information);
+          history.recordStatus(monitor.state);
+          await syncHistory(history, session, { signal });
+        },
+      }),
+    );
+    await using _closed = {
+      [Symbol.asyncDispose]: async () => {
+        for (const each of [monitor, pump, air]) await clock.run(each[Symbol.asyncDispose]());
+      },
+    };
+    await clock.run(pump.pairNewPhone());
+    await clock.advance(60_000);
+    await using served = await servePumpPage({ view: () => history, state: monitor, wallClock, port: 0, pageFolder: await builtPage() });
+    const page = await look({ remembered: { range: "2" } }, served.url);
+    await drawn(page);
+    const seen = new Set<string>();
+    const [minutes, stepMin] = isFull ? [24 * 60, 60] : [40, 20];
+    for (let elapsedMin = 0; elapsedMin < minutes; elapsedMin += stepMin) {
+      await clock.advance(stepMin * 60_000);
+      const latest = monitor.state.values.glucose!.value!;
+      if (latest.kind !== "reading") continue;
+      await expect.poll(() => text(page, "strong[data-testid=glucose]")).toBe(String(latest.mgdl));
+      seen.add(await page.title());
+    }
+    expect(seen.size).toBeGreaterThan(1);
+    const stored = history!.glucose({ fromMs: wallClock() - 6 * 3600_000, toMs: wallClock() }).filter(({ mgdl }) => mgdl !== undefined);
+    expect(stored.length).toBeGreaterThan(isFull ? 60 : 5);
+    await expect.poll(() => page.locator(".curve").getAttribute("data-readings").then(Number)).toBeGreaterThan(stored.length - 3);
+    expect(await text(page, "body")).not.toContain(pump.identity.serial);
+    await page.context().close(); // before the program, which it would miss
   });
 });
 

@@ -1,5 +1,6 @@
 import { render } from "preact";
 import { App } from "./app.tsx";
+import { showFaults } from "./fault.ts";
 import { Program } from "./program.ts";
 import { Actions } from "./shortcuts.ts";
 import { initialShown, Store } from "./store.ts";
@@ -16,5 +17,7 @@ addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement) return;
   if (actions.onKey(event.key.length === 1 ? event.key.toLowerCase() : event.key, event.shiftKey)) event.preventDefault();
 });
-render(<App store={store} program={program} actions={actions} />, document.querySelector("#app")!);
+const root = document.querySelector<HTMLElement>("#app")!;
+showFaults(root);
+render(<App store={store} program={program} actions={actions} />, root);
 program.start();

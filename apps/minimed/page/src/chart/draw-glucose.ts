@@ -193,7 +193,7 @@ function drawMeals(brush: Brush, plot: uPlot, lanes: Lanes, { view }: CurveParts
       colours["carbs-soft"],
       1,
     );
-    if (x - half < takenUntil) {
+    if (x - half < Math.max(takenUntil, lanes.left)) {
       brush.rect(x - 3 * ratio, lanes.marksY - 3 * ratio, 6 * ratio, 6 * ratio, colours.carbs, 3);
       continue;
     }

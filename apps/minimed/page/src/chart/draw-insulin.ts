@@ -165,7 +165,7 @@ function drawBoluses(
     brush.font(11, automatic ? 500 : 650);
     const text = iuText(iu);
     const half = brush.widthOf(text) / 2 + 2 * ratio;
-    if (taken.some(([from, to]) => at + half > from && at - half < to)) continue; // the greater ones have their number
+    if (at - half < lanes.left || taken.some(([from, to]) => at + half > from && at - half < to)) continue; // the greater ones have their number
     taken.push([at - half, at + half]);
     brush.text(text, at, top - 8 * ratio, colours.insulin);
   }

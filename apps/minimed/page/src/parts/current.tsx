@@ -1,7 +1,7 @@
 import { STALE_MS } from "../../../src/web/page-data.ts";
 import { type Shown, unitOf } from "../store.ts";
 import { agoText, type PumpTimes, spanText } from "../times.ts";
-import { CAUSE_WORDS, capital, differenceText, glucoseText, limitsAt, type Unit, ZONE_WORDS, type Zone, zoneOf } from "../words.ts";
+import { CAUSE_WORDS, capital, differenceText, glucoseText, limitsAt, type Unit, type Zone, zoneOf, zoneText } from "../words.ts";
 import { Icon, Trend } from "./icons.tsx";
 
 /** What stands in the large letters. Also the title and the icon of the tab say it. */
@@ -10,12 +10,13 @@ export type Headline =
       readonly kind: "fresh";
       readonly text: string;
       readonly zone: Zone;
+      readonly words: string;
       readonly trend: number | null;
       readonly ageMs: number;
       readonly mgdl: number;
     }
   | { readonly kind: "stale"; readonly text: string; readonly ageMs: number }
-  | { readonly kind: "beyond"; readonly text: string; readonly zone: Zone; readonly ageMs: number }
+  | { readonly kind: "beyond"; readonly text: string; readonly zone: Zone; readonly words: string; readonly ageMs: number }
   | {
       readonly kind: "none";
       readonly text: string;
@@ -35,8 +36,9 @@ export function headlineOf(shown: Shown, nowMs: number, times: PumpTimes): Headl
   if (glucose.kind === "reading") {
     const text = glucoseText(glucose.mgdl, unit);
     if (ageMs > STALE_MS) return { kind: "stale", text, ageMs };
-    const zone = zoneOf(glucose.mgdl, limitsAt(state.limits, times.minuteOfDay(glucose.atMs)));
-    return { kind: "fresh", text, zone, trend: glucose.trend, ageMs, mgdl: glucose.mgdl };
+    const limits = limitsAt(state.limits, times.minuteOfDay(glucose.atMs));
+    const zone = zoneOf(glucose.mgdl, limits);
+    return { kind: "fresh", text, zone, words: zoneText(glucose.mgdl, limits), trend: glucose.trend, ageMs, mgdl: glucose.mgdl };
   }
   if (ageMs > STALE_MS && last) return { kind: "stale", text: last.text, ageMs: last.ageMs };
   if (glucose.cause === "below_range" || glucose.cause === "above_range") {
@@ -45,6 +47,7 @@ export function headlineOf(shown: Shown, nowMs: number, times: PumpTimes): Headl
       kind: "beyond",
       text: `${isLow ? "<" : ">"}${glucoseText(isLow ? 50 : 400, unit)}`,
       zone: isLow ? "very-low" : "very-high",
+      words: isLow ? "very low" : "very high",
       ageMs,
     };
   }
@@ -119,7 +122,7 @@ function Foot({ headline, shown, unit }: { headline: Headline; shown: Shown; uni
   const before = shown.state?.quarterBeforeMgdl ?? null;
   return (
     <p class="foot">
-      <b class="zone">{ZONE_WORDS[headline.zone]}</b>
+      <b class="zone">{headline.words}</b>
       <span data-testid="age">{agoText(headline.ageMs)}</span>
       {before !== null && headline.kind === "fresh" && <span>{differenceText(headline.mgdl - before, unit)} in 15 min</span>}
     </p>

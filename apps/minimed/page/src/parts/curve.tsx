@@ -6,7 +6,7 @@ import { endOf } from "../chart/stretches.ts";
 import { type Actions, shownPoints, spanOf } from "../shortcuts.ts";
 import { type Shown, unitOf } from "../store.ts";
 import { MIN, type PumpTimes } from "../times.ts";
-import { alarmText, amountText, CAUSE_WORDS, glucoseText, limitsAt, type Unit, ZONE_WORDS, zoneOf } from "../words.ts";
+import { alarmText, amountText, CAUSE_WORDS, glucoseText, limitsAt, type Unit, zoneText } from "../words.ts";
 import { PlotHost } from "./plot-host.tsx";
 
 const NEAR_MS = 5 * MIN;
@@ -108,7 +108,7 @@ export function eventsNear(atMs: number, { view }: Pick<CurveParts, "view">): st
 export function spokenPoint(point: PagePoint, shown: Shown, times: PumpTimes, nowMs: number): string {
   const [atMs, mgdl] = point;
   const unit = unitOf(shown);
-  const zone = mgdl === null ? "" : `, ${ZONE_WORDS[zoneOf(mgdl, limitsAt(shown.state?.limits, times.minuteOfDay(atMs)))]}`;
+  const zone = mgdl === null ? "" : `, ${zoneText(mgdl, limitsAt(shown.state?.limits, times.minuteOfDay(atMs)))}`;
   const events = shown.view ? eventsNear(atMs, { view: shown.view }) : [];
   return [`${times.clockAndDay(atMs, nowMs)}: ${pointText(point, unit)}${zone}`, ...events].join(", ");
 }

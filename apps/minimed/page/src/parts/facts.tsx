@@ -1,4 +1,5 @@
-import type { ComponentChildren } from "preact";
+import { type ComponentChildren, createContext } from "preact";
+import { useContext } from "preact/hooks";
 import { type PageState, type PageTold, STALE_MS } from "../../../src/web/page-data.ts";
 import type { Shown } from "../store.ts";
 import { agoText, DAY, HOUR, type PumpTimes, spanText } from "../times.ts";
@@ -8,6 +9,8 @@ interface FactProps {
   readonly label: string;
   readonly told?: PageTold<unknown> | null;
   readonly nowMs: number;
+  /** It changes by itself, whatever the pump pushes. */
+  readonly passes?: boolean;
   readonly kind?: string | undefined;
   /** 0 to 1. */
   readonly level?: number | undefined;
@@ -15,10 +18,14 @@ interface FactProps {
   readonly children: ComponentChildren;
 }
 
-/** One thing of the pump, with its age where it is old. */
-function Fact({ label, told, nowMs, kind = "", level, note, children }: FactProps) {
+/** Whether the pump is there and talks: what it does not push as changed is as it was when it was read. */
+const Heard = createContext(false);
+
+/** One thing of the pump, with its age where that matters. */
+function Fact({ label, told, nowMs, passes = false, kind = "", level, note, children }: FactProps) {
+  const isHeard = useContext(Heard);
   const ageMs = told ? nowMs - told.atMs : 0;
-  const isOld = ageMs > STALE_MS;
+  const isOld = ageMs > STALE_MS && (passes || !isHeard);
   return (
     <div class={`fact ${kind} ${isOld ? "old" : ""}`}>
       <dt>{label}</dt>
@@ -43,41 +50,44 @@ export function Facts({ shown, nowMs, times }: { shown: Shown; nowMs: number; ti
   const { state } = shown;
   if (!state) return null;
   const { insulinOnBoardIu, status, timeInRange } = state;
+  const isHeard = state.link.kind === "ready" && state.heardAtMs !== null && nowMs - state.heardAtMs < STALE_MS;
   const reservoirIu = status?.value?.reservoirIu ?? null;
   const { meal } = state.recent;
   return (
     <section class="card facts" aria-label="Pump">
-      <dl>
-        <Fact label="Insulin on board" told={insulinOnBoardIu} nowMs={nowMs} kind="insulin">
-          {insulinOnBoardIu?.value == null ? "–" : amountText(insulinOnBoardIu.value)}
-        </Fact>
-        <Delivery state={state} nowMs={nowMs} times={times} />
-        <Bolus state={state} nowMs={nowMs} times={times} />
-        <Fact label="Last carbs" nowMs={nowMs} kind="carbs" note={meal && whenText(meal[0], nowMs, times)}>
-          {meal ? `${meal[1]} g` : "–"}
-        </Fact>
-        <Sensor state={state} nowMs={nowMs} times={times} />
-        <Fact
-          label="Reservoir"
-          told={status}
-          nowMs={nowMs}
-          kind={reservoirIu !== null && reservoirIu < LOW_RESERVOIR_IU ? "warn" : ""}
-          level={reservoirIu === null ? undefined : reservoirIu / RESERVOIR_IU}
-        >
-          {reservoirIu === null ? "–" : `${Math.floor(reservoirIu)} U`}
-        </Fact>
-        <Batteries state={state} nowMs={nowMs} />
-        {timeInRange?.value && (
-          <Fact
-            label="In range, 24 h"
-            told={timeInRange}
-            nowMs={nowMs}
-            note={`${timeInRange.value.belowPercent} % low, ${timeInRange.value.abovePercent} % high`}
-          >
-            {timeInRange.value.inRangePercent} %
+      <Heard.Provider value={isHeard}>
+        <dl>
+          <Fact label="Insulin on board" told={insulinOnBoardIu} nowMs={nowMs} kind="insulin" passes>
+            {insulinOnBoardIu?.value == null ? "–" : amountText(insulinOnBoardIu.value)}
           </Fact>
-        )}
-      </dl>
+          <Delivery state={state} nowMs={nowMs} times={times} />
+          <Bolus state={state} nowMs={nowMs} times={times} />
+          <Fact label="Last carbs" nowMs={nowMs} kind="carbs" note={meal && whenText(meal[0], nowMs, times)}>
+            {meal ? `${meal[1]} g` : "–"}
+          </Fact>
+          <Sensor state={state} nowMs={nowMs} times={times} />
+          <Fact
+            label="Reservoir"
+            told={status}
+            nowMs={nowMs}
+            kind={reservoirIu !== null && reservoirIu < LOW_RESERVOIR_IU ? "warn" : ""}
+            level={reservoirIu === null ? undefined : reservoirIu / RESERVOIR_IU}
+          >
+            {reservoirIu === null ? "–" : `${Math.floor(reservoirIu)} U`}
+          </Fact>
+          <Batteries state={state} nowMs={nowMs} />
+          {timeInRange?.value && (
+            <Fact
+              label="In range, 24 h"
+              told={timeInRange}
+              nowMs={nowMs}
+              note={`${timeInRange.value.belowPercent} % low, ${timeInRange.value.abovePercent} % high`}
+            >
+              {timeInRange.value.inRangePercent} %
+            </Fact>
+          )}
+        </dl>
+      </Heard.Provider>
     </section>
   );
 }
@@ -180,7 +190,7 @@ function Bolus({ state, nowMs, times }: Parts) {
       note={
         last &&
         (last.automatic || last.cutShort
-          ? `${agoText(nowMs - last.atMs)}, ${last.automatic ? "automatic" : "cut short"}`
+          ? `${agoText(nowMs - last.atMs)}, ${last.automatic ? "auto" : "cut short"}`
           : whenText(last.atMs, nowMs, times))
       }
     >

@@ -15,7 +15,7 @@ export function Trend({ trend }: { trend: number }) {
   return (
     <span class="trend" role="img" aria-label={trendWords(trend)}>
       {Array.from({ length: Math.abs(arrows) }, (_, i) => (
-        <svg key={i} viewBox="0 0 24 40" width="24" height="40" aria-hidden="true">
+        <svg key={i} viewBox="0 0 24 40" width="19" height="40" aria-hidden="true">
           <path d={arrows > 0 ? "M12 36V6M3 15l9-9 9 9" : "M12 4v30M3 25l9 9 9-9"} />
         </svg>
       ))}

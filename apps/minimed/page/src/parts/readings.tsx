@@ -2,7 +2,7 @@ import type { Actions } from "../shortcuts.ts";
 import { shownPoints } from "../shortcuts.ts";
 import { type Shown, unitOf } from "../store.ts";
 import { agoText, type PumpTimes } from "../times.ts";
-import { CAUSE_WORDS, glucoseText, limitsAt, ZONE_WORDS, zoneOf } from "../words.ts";
+import { CAUSE_WORDS, glucoseText, limitsAt, zoneText } from "../words.ts";
 import { eventsNear } from "./curve.tsx";
 
 /** The curve in words and numbers. */
@@ -34,7 +34,7 @@ export function Readings({ shown, actions, nowMs, times }: { shown: Shown; actio
                   <td>
                     {mgdl === null
                       ? CAUSE_WORDS[cause ?? "unknown"]
-                      : ZONE_WORDS[zoneOf(mgdl, limitsAt(shown.state?.limits, times.minuteOfDay(atMs)))]}
+                      : zoneText(mgdl, limitsAt(shown.state?.limits, times.minuteOfDay(atMs)))}
                   </td>
                   <td>{eventsNear(atMs, { view }).join(", ")}</td>
                 </tr>
