@@ -60,5 +60,6 @@ export const rooms = {
   },
   "apps/minimed/src/mqtt": room("apps/minimed/src/mqtt", "apps/minimed/test/home-assistant.test.ts"),
   "apps/minimed/src/service": room("apps/minimed/src/service", "apps/minimed/test/pump-service.test.ts"),
+  "apps/minimed/src/simulator": room("apps/minimed/src/simulator", "apps/minimed/test/pump-{delivery,push,mishaps,lived}.test.ts"),
   "apps/minimed/src/live": room("apps/minimed/src/live", "apps/minimed/test/pump-monitor.test.ts"),
 };

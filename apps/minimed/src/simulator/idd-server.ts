@@ -89,7 +89,7 @@ export class IddServer {
       ...(handle !== undefined && { handle }),
       characteristics: [
         {
-          ...sealed(CharacteristicUuid.IddStatusChanged, () => source.latch.field),
+          ...sealed(CharacteristicUuid.IddStatusChanged, () => this.#tell()),
           properties: ["read", "indicate"],
           onSubscription: (peer, { indicate, restored }) => this.#onSubscription(peer, indicate, restored),
         },
@@ -206,10 +206,15 @@ export class IddServer {
     this.#told = latch.field;
     const make = (): Uint8Array => {
       // All that has changed until it leaves.
-      this.#told = latch.tell();
-      return this.#served.seal(this.#protect(CharacteristicUuid.IddStatusChanged.text, this.#told));
+      return this.#served.seal(this.#protect(CharacteristicUuid.IddStatusChanged.text, this.#tell()));
     };
     void this.#served.outbox.indicate(this.#statusChanged, make, peer);
+  }
+
+  /** Whoever reads it is told as well, and may reset it. */
+  #tell(): Uint8Array {
+    this.#told = this.#source.latch.tell();
+    return this.#told;
   }
 
   /** Only what was told is reset, octet for octet. */
