@@ -40,6 +40,7 @@ export const rooms = {
   "apps/minimed/src/export": room("apps/minimed/src/export", "apps/minimed/test/nightscout-{upload,live,answers}.test.ts"),
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
   "apps/minimed/src/store": room("apps/minimed/src/store"),
+  "apps/minimed/src/web": room("apps/minimed/src/web", "apps/minimed/test/page-server.test.ts"),
   "apps/minimed/src/connector": room(
     "apps/minimed/src/connector",
     "apps/minimed/test/pump-{closed-table,closed-delivery,link,readers,run,scenarios,temper,hostile,proof}.test.ts",

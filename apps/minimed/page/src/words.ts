@@ -35,7 +35,7 @@ export function zoneOf(mgdl: number, { low, high }: { low: number; high: number 
 /** "In range" is what everybody counts by, 70 to 180 mg/dL; a pump's own alert limits are other ones. */
 export function zoneText(mgdl: number, limits: { low: number; high: number }): string {
   const zone = zoneOf(mgdl, limits);
-  return zone === "in-range" && (limits.low !== LOW_MGDL || limits.high !== HIGH_MGDL) ? "within its limits" : ZONE_WORDS[zone];
+  return zone === "in-range" && (limits.low !== LOW_MGDL || limits.high !== HIGH_MGDL) ? "within limits" : ZONE_WORDS[zone];
 }
 
 const ZONE_WORDS: Readonly<Record<Zone, string>> = {
