@@ -1,6 +1,8 @@
+import { cmac, ctr } from "@noble/ciphers/aes.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../bytes/hex.ts";
+import { randomBytes, SeededRandom } from "../core/random.ts";
 import { AesKey, aes128Decrypt, aes128Encrypt, aesCmac, aesCtr, reversed } from "./aes.ts";
 import { aesCcmDecrypt, aesCcmEncrypt } from "./ccm.ts";
 import { constantTimeEqual } from "./equal.ts";
@@ -166,4 +168,19 @@ test("comparison and reversal", () => {
   const bytes = Uint8Array.of(1, 2, 3);
   expect(reversed(bytes)).toEqual(Uint8Array.of(3, 2, 1));
   expect(bytes).toEqual(Uint8Array.of(1, 2, 3));
+});
+
+test("CMAC and CTR of every length are those of another implementation; a key that was wiped makes others", () => {
+  const random = new SeededRandom(1, "aes");
+  for (let length = 0; length <= 70; length++) {
+    const [octets, block, message] = [randomBytes(random, 16), randomBytes(random, 16), randomBytes(random, length)];
+    if (length % 3 === 0) block.fill(0xff, length % 16); // the counter overflows into octets before
+    const key = new AesKey(octets);
+    expect(key.cmac(message)).toEqual(cmac(message, octets));
+    expect(key.cmac(message)).toEqual(cmac(message, octets)); // the second with subkeys that are known
+    expect(key.ctr(block, message)).toEqual(ctr(octets, block).encrypt(message));
+    key.wipe();
+    expect(key.cmac(message)).not.toEqual(cmac(message, octets));
+    expect(key.encryptBlock(block)).not.toEqual(new AesKey(octets).encryptBlock(block));
+  }
 });

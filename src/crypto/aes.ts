@@ -1,4 +1,4 @@
-import { cmac, ctr, unsafe } from "@noble/ciphers/aes.js";
+import { unsafe } from "@noble/ciphers/aes.js";
 import { ArgumentError } from "../core/error.ts";
 
 /**
@@ -10,6 +10,16 @@ export function reversed(bytes: Uint8Array): Uint8Array {
   return bytes.slice().reverse();
 }
 
+const BLOCK = 16;
+/** Behind a message that does not fill its last block. */
+const PADDING = 0x80;
+
+/** For the last block of a message, whether it is whole or padded. */
+interface Subkeys {
+  readonly whole: Uint8Array;
+  readonly padded: Uint8Array;
+}
+
 /**
  * An AES-128 key, expanded once and used for many blocks. Its octets cannot be read back or printed.
  *
@@ -19,6 +29,7 @@ export class AesKey {
   readonly #forward: Uint32Array;
   #backward: Uint32Array | undefined;
   readonly #octets: Uint8Array;
+  #subkeys: Subkeys | undefined;
 
   constructor(key: Uint8Array) {
     if (key.length !== 16) throw new ArgumentError(`AES-128 key of ${key.length} octets: expected 16`);
@@ -58,14 +69,58 @@ export class AesKey {
 
   /** AES-CMAC, RFC 4493; 16 octets. */
   cmac(message: Uint8Array): Uint8Array {
-    return cmac(message, this.#octets);
+    const mac = new Uint8Array(BLOCK);
+    const lastAt = Math.max(0, Math.ceil(message.length / BLOCK) - 1) * BLOCK;
+    for (let at = 0; at < lastAt; at += BLOCK) {
+      for (let i = 0; i < BLOCK; i++) mac[i]! ^= message[at + i]!;
+      this.encryptBlock(mac, mac);
+    }
+    const left = message.length - lastAt;
+    this.#subkeys ??= subkeysOf(this.encryptBlock(mac.slice().fill(0)));
+    const subkey = left === BLOCK ? this.#subkeys.whole : this.#subkeys.padded;
+    for (let i = 0; i < BLOCK; i++) mac[i]! ^= subkey[i]! ^ (i < left ? message[lastAt + i]! : i === left ? PADDING : 0);
+    return this.encryptBlock(mac, mac);
   }
 
   /** AES-CTR from a raw counter block of 16 octets, incremented as one big-endian number. Encrypts and decrypts. */
   ctr(counterBlock: Uint8Array, data: Uint8Array): Uint8Array {
-    if (counterBlock.length !== 16) throw new ArgumentError(`counter block of ${counterBlock.length} octets: expected 16`);
-    return ctr(this.#octets, counterBlock).encrypt(data);
+    if (counterBlock.length !== BLOCK) throw new ArgumentError(`counter block of ${counterBlock.length} octets: expected 16`);
+    const output = new Uint8Array(data.length);
+    const counter = counterBlock.slice();
+    const stream = new Uint8Array(BLOCK);
+    for (let at = 0; at < data.length; at += BLOCK) {
+      this.encryptBlock(counter, stream);
+      const end = Math.min(data.length, at + BLOCK);
+      for (let i = at; i < end; i++) output[i] = data[i]! ^ stream[i - at]!;
+      for (let i = BLOCK - 1; i >= 0; i--) {
+        counter[i]! += 1;
+        if (counter[i] !== 0) break;
+      }
+    }
+    return output;
   }
+
+  /** Forgets the key: what is made with it from then on is made with zeros. */
+  wipe(): void {
+    this.#octets.fill(0);
+    this.#forward.fill(0);
+    this.#backward?.fill(0);
+    this.#subkeys?.whole.fill(0);
+    this.#subkeys?.padded.fill(0);
+  }
+}
+
+/** Of AES-CMAC, from the encrypted block of zeros: doubled in GF(2^128) once and twice. */
+function subkeysOf(zeros: Uint8Array): Subkeys {
+  const doubled = (block: Uint8Array): Uint8Array => {
+    const result = new Uint8Array(BLOCK);
+    for (let i = 0; i < BLOCK; i++) result[i] = (block[i]! << 1) | ((block[i + 1] ?? 0) >> 7);
+    // By a mask: the key's bit decides nothing that takes time.
+    result[BLOCK - 1]! ^= 0x87 & -(block[0]! >> 7);
+    return result;
+  };
+  const whole = doubled(zeros);
+  return { whole, padded: doubled(whole) };
 }
 
 function word(bytes: Uint8Array, at: number): number {

@@ -1,4 +1,4 @@
-import { aesCmac, aesCtr, constantTimeEqual } from "jelling/crypto";
+import { AesKey, constantTimeEqual } from "jelling/crypto";
 
 /** Counter octet and two tag octets behind the ciphertext. */
 export const FRAME_OVERHEAD = 3;
@@ -11,6 +11,12 @@ export const SEQUENCE_LIMIT = 2 ** 40;
 export interface FrameKeys {
   readonly key: Uint8Array; // 16 octets
   readonly nonce: Uint8Array; // 8 octets: client's, then server's
+}
+
+/** The same, the key expanded once for many frames. */
+export interface ExpandedFrameKeys {
+  readonly key: AesKey;
+  readonly nonce: Uint8Array;
 }
 
 export type FrameProblem = "too-short" | "jump-too-large" | "tag-mismatch" | "sequence-exhausted";
@@ -27,11 +33,11 @@ function initialVector(sequence: number, nonce: Uint8Array): Uint8Array {
   return iv; // the last three octets are the block counter of AES-CTR
 }
 
-function tag(key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array {
+function tag(key: AesKey, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array {
   const covered = new Uint8Array(16 + ciphertext.length);
   covered.set(iv);
   covered.set(ciphertext, 16);
-  return aesCmac(key, covered).subarray(0, 2);
+  return key.cmac(covered).subarray(0, 2);
 }
 
 // Not `>> 1`: sequence numbers have 40 bits.
@@ -43,11 +49,12 @@ const counterOf = (sequence: number): number => Math.floor(sequence / 2) % 256;
  *
  * @returns undefined when the stream is used up (2^40)
  */
-export function sealFrame({ key, nonce }: FrameKeys, sequence: number, plaintext: Uint8Array): Uint8Array | undefined {
+export function sealFrame(keys: FrameKeys | ExpandedFrameKeys, sequence: number, plaintext: Uint8Array): Uint8Array | undefined {
   if (sequence >= SEQUENCE_LIMIT) return undefined;
-  const iv = initialVector(sequence, nonce);
+  const key = AesKey.of(keys.key);
+  const iv = initialVector(sequence, keys.nonce);
   const frame = new Uint8Array(plaintext.length + FRAME_OVERHEAD);
-  const ciphertext = aesCtr(key, iv, plaintext);
+  const ciphertext = key.ctr(iv, plaintext);
   frame.set(ciphertext);
   frame[plaintext.length] = counterOf(sequence);
   frame.set(tag(key, iv, ciphertext), plaintext.length + 1);
@@ -60,14 +67,20 @@ export function sealFrame({ key, nonce }: FrameKeys, sequence: number, plaintext
  *
  * @param largestJump 0 in the handshake, whose frames are the first of their streams
  */
-export function openFrame({ key, nonce }: FrameKeys, nextSequence: number, frame: Uint8Array, largestJump = LARGEST_JUMP): OpenedFrame {
+export function openFrame(
+  keys: FrameKeys | ExpandedFrameKeys,
+  nextSequence: number,
+  frame: Uint8Array,
+  largestJump = LARGEST_JUMP,
+): OpenedFrame {
   if (frame.length < FRAME_OVERHEAD) return { ok: false, problem: "too-short" };
   const ciphertext = frame.subarray(0, -FRAME_OVERHEAD);
   const skipped = (frame[ciphertext.length]! - counterOf(nextSequence) + 256) % 256;
   if (skipped > largestJump) return { ok: false, problem: "jump-too-large" };
   const sequence = nextSequence + 2 * skipped;
   if (sequence >= SEQUENCE_LIMIT) return { ok: false, problem: "sequence-exhausted" };
-  const iv = initialVector(sequence, nonce);
+  const key = AesKey.of(keys.key);
+  const iv = initialVector(sequence, keys.nonce);
   if (!constantTimeEqual(tag(key, iv, ciphertext), frame.subarray(-2))) return { ok: false, problem: "tag-mismatch" };
-  return { ok: true, plaintext: aesCtr(key, iv, ciphertext), nextSequence: sequence + 2, skipped };
+  return { ok: true, plaintext: key.ctr(iv, ciphertext), nextSequence: sequence + 2, skipped };
 }

@@ -1,5 +1,6 @@
 import { BleError } from "jelling/core";
-import { type FrameKeys, type FrameProblem, openFrame, sealFrame } from "./frame.ts";
+import { AesKey } from "jelling/crypto";
+import { type ExpandedFrameKeys, type FrameKeys, type FrameProblem, openFrame, sealFrame } from "./frame.ts";
 
 /** A tag has two octets, so every frame is a guess worth 1 in 65,536; after so many wrong ones in a row the session ends. */
 export const MOST_FAILURES_IN_A_ROW = 8;
@@ -27,7 +28,7 @@ export interface StreamPositions {
  * it when that ends, which wipes the key.
  */
 export class SakeSession implements Disposable {
-  readonly #keys: FrameKeys;
+  readonly #keys: ExpandedFrameKeys;
   #nextSend: number;
   #nextReceive: number;
   #failures = 0;
@@ -37,7 +38,7 @@ export class SakeSession implements Disposable {
 
   /** @param keys copied */
   constructor(keys: FrameKeys, { nextSendSequence, nextReceiveSequence }: StreamPositions) {
-    this.#keys = { key: keys.key.slice(), nonce: keys.nonce.slice() };
+    this.#keys = { key: new AesKey(keys.key), nonce: keys.nonce.slice() };
     this.#nextSend = nextSendSequence;
     this.#nextReceive = nextReceiveSequence;
   }
@@ -86,7 +87,7 @@ export class SakeSession implements Disposable {
   /** Wipes the key; nothing is encrypted or decrypted any more. */
   [Symbol.dispose](): void {
     this.#closed = true;
-    this.#keys.key.fill(0);
+    this.#keys.key.wipe();
     this.#keys.nonce.fill(0);
   }
 
