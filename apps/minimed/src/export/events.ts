@@ -99,10 +99,14 @@ export function eventsByDay(
 
 async function* days(
   view: TherapyView,
-  { fromMs, toMs }: TimeRange,
+  range: TimeRange,
   kinds: ReadonlySet<ExportKind>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ExportEvent[], void> {
+  // A century of days that nobody has anything of takes a while.
+  const { span } = view;
+  const fromMs = Math.max(range.fromMs, span?.fromMs ?? range.fromMs);
+  const toMs = Math.min(range.toMs, span?.toMs ?? range.toMs);
   for (let atMs = fromMs; atMs < toMs; ) {
     signal?.throwIfAborted();
     const endMs = Math.min((Math.floor(atMs / DAY_MS) + 1) * DAY_MS, toMs);

@@ -56,13 +56,16 @@ export const POLLED: readonly PumpValueName[] = Object.freeze([
 ] as const);
 
 /** Of which no push tells; and, where the pump pushes nothing, what changes rarely. */
-export const SLOW: readonly PumpValueName[] = Object.freeze(["battery", "transmitterBattery", "sensorSession", "clock"] as const);
-export const SLOW_UNPUSHED: readonly PumpValueName[] = Object.freeze([
+export const SLOW: readonly PumpValueName[] = Object.freeze([
+  "battery",
+  "transmitterBattery",
+  "sensorSession",
+  "clock",
+  "therapy",
   "timeInRange",
-  "displayFormat",
-  "highSettings",
-  "lowSettings",
+  "basalRate",
 ] as const);
+export const SLOW_UNPUSHED: readonly PumpValueName[] = Object.freeze(["displayFormat", "highSettings", "lowSettings"] as const);
 
 /** What a bit of IDD Status Changed stands for. */
 const BY_BIT: Readonly<Record<number, readonly PumpValueName[]>> = {

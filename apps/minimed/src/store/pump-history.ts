@@ -22,6 +22,7 @@ import { LiveWriter, presentDifference } from "./live-writer.ts";
 import type { NumberRange } from "./ranges.ts";
 import { type PageContext, RecordWriter } from "./record-writer.ts";
 import { type SegmentStart, Segments } from "./segments.ts";
+import { spanOf } from "./span.ts";
 import type { SqlDatabase } from "./sqlite.ts";
 import { type StoredRecord, type StoredRecordRange, storedRecords } from "./stored-records.ts";
 import { type ClockMeasurement, checkMeasurement } from "./times.ts";
@@ -124,6 +125,10 @@ export class PumpHistory implements TherapyView {
   }
   get newestMs(): number | undefined {
     return newestGlucoseMs(this.#parts.db, this.#parts.pump);
+  }
+
+  get span(): TimeRange | undefined {
+    return spanOf(this.#parts.db, this.#parts.pump);
   }
 
   /** Records of any type, decoded from their octets, ascending by segment and number; those without a time too, unless a time is asked for. */

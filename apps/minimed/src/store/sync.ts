@@ -5,6 +5,7 @@ import { PumpError } from "../error.ts";
 import type { HistoryBounds, HistoryPage, HistorySource } from "../history/source.ts";
 import { PumpStoreError } from "./error.ts";
 import { DONE, type PumpHistory } from "./pump-history.ts";
+import type { NumberRange } from "./ranges.ts";
 import { NumberingRestarted } from "./record-writer.ts";
 import { type ClockMeasurement, checkMeasurement } from "./times.ts";
 
@@ -30,7 +31,7 @@ export interface SyncResult {
 }
 
 export interface SyncOptions extends OperationOptions {
-  /** "newest" (default) begins with the newest page, for who looks at it meanwhile. */
+  /** "newest" (default) begins with the newest page, for who looks at it meanwhile, and goes on from the oldest. */
   readonly order?: "newest" | "oldest" | undefined;
   /** How many numbers one transfer asks for: 1 to 1000. By default the source's own. */
   readonly pageSize?: number | undefined;
@@ -50,6 +51,8 @@ const OPTION_NAMES = optionNames<SyncOptions>({
 /** A pump that counts anew more often than that while it is read is no pump. */
 const RESTARTS = 8;
 const LARGEST_NUMBER = 0xffff_ffff;
+/** Numbers of some hours. */
+const NEWEST_PAGE = 400;
 
 /**
  * Brings a pump's history into the store: asks for what is not there, and for nothing else but one record by which to see that the numbers still
@@ -188,9 +191,8 @@ class Sync {
     const { order = "newest", pageSize, signal } = this.#options;
     const ranges = this.#history.missing(segment, bounds);
     let left = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-    if (order === "newest") ranges.reverse();
-    for (const { first, last } of ranges)
-      for await (const page of this.#source.history({ ...this.#operation, first, last, order, ...(pageSize && { pageSize }) })) {
+    for (const { first, last } of order === "newest" ? newestFirst(ranges, pageSize) : ranges)
+      for await (const page of this.#source.history({ ...this.#operation, first, last, order: "oldest", ...(pageSize && { pageSize }) })) {
         if (await this.#isDoubtful(page)) return true;
         signal?.throwIfAborted();
         try {
@@ -218,4 +220,16 @@ class Sync {
     const now = await this.#bounds();
     return now === undefined || now.last < this.#newest;
   }
+}
+
+/**
+ * The newest page in front, for who looks at it meanwhile; then all the rest as it ascends, since a pump sends that without a pause between pages:
+ * four times as fast.
+ */
+function newestFirst(ranges: readonly NumberRange[], pageSize: number = NEWEST_PAGE): NumberRange[] {
+  const newest = ranges.at(-1);
+  if (!newest) return [];
+  const first = Math.max(newest.first, newest.last - pageSize + 1);
+  const rest = first > newest.first ? [{ first: newest.first, last: first - 1 }] : [];
+  return [{ first, last: newest.last }, ...ranges.slice(0, -1), ...rest];
 }

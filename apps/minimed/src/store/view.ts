@@ -149,4 +149,6 @@ export interface TherapyView {
   gaps(): SequenceGap[];
   /** Of the newest glucose point with a value. */
   readonly newestMs: number | undefined;
+  /** Outside of this there is nothing, so that nobody has to look there; undefined: there is nothing at all, or it is not known. */
+  readonly span?: TimeRange | undefined;
 }
