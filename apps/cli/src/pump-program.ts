@@ -22,6 +22,7 @@ export function pumpCommands(pump: Command, run: Run): void {
   connectionCommands(pump, run);
   followingCommands(pump, run);
   historyCommands(pump, run);
+  serviceCommand(pump, run);
 }
 
 function connectionCommands(pump: Command, run: Run): void {
@@ -75,6 +76,20 @@ function followingCommands(pump: Command, run: Run): void {
     .option("--port <N>", "0: any that is free (default: 8377)", parseWhole("port", 0, 65_535))
     .option("--host <ADDRESS>", "an address of this computer (default: 127.0.0.1)")
     .action(run(() => import("./commands/pump/web.ts"), "web"));
+}
+
+/** A service of all that, by a configuration. */
+function serviceCommand(pump: Command, run: Run): void {
+  pump
+    .command("serve")
+    .description("connector, history, page and uploads in one process for months, as a configuration says")
+    .requiredOption("-c, --config <FILE>", "the configuration, JSON")
+    .action(
+      run(() => import("./commands/pump/serve.ts"), "serve", {
+        transport: "its configuration names the controller",
+        capture: "it keeps no packets",
+      }),
+    );
 }
 
 /** Commands on what was read before. */

@@ -3,7 +3,7 @@ import type { Context } from "../../context.ts";
 import { type PeriodOptions, periodOf } from "../../pump/period.ts";
 import { openHistory, type StoreOptions } from "../../pump/store.ts";
 
-/** Whole history, unless something else is asked for. */
+/** The whole history, unless something else is asked for. */
 const EVER_MS = 100 * 366 * 86_400_000;
 
 interface ExportOptions extends StoreOptions, PeriodOptions {
