@@ -52,7 +52,7 @@ const OPTION_NAMES = optionNames<SyncOptions>({
 const RESTARTS = 8;
 const LARGEST_NUMBER = 0xffff_ffff;
 /** Numbers of some hours. */
-const NEWEST_PAGE = 400;
+const NEWEST = 400;
 
 /**
  * Brings a pump's history into the store: asks for what is not there, and for nothing else but one record by which to see that the numbers still
@@ -107,6 +107,8 @@ class Sync {
   #witness: { readonly seq: number; readonly raw: Uint8Array } | undefined;
   #pages = 0;
   #records = 0;
+  /** A page lacked numbers that the pump was to have. */
+  #hasHoles = false;
   /** Highest number that the pump was seen to have in this segment. */
   #newest = 0;
 
@@ -134,11 +136,12 @@ class Sync {
       this.#newest = Math.max(this.#newest, bounds.last);
       if (this.#measurement) this.#history.applyClock(segment, this.#measurement, bounds.last);
       const pages = this.#pages;
+      this.#hasHoles = false;
       isAnew = await this.#fetch(segment, bounds);
       let now: HistoryBounds | undefined = bounds;
       // What came while the pump began to count anew shows only now.
       if (isAnew || this.#pages > pages) {
-        if (isAnew || this.#pages > pages + 1) now = await this.#bounds();
+        if (isAnew || this.#hasHoles || this.#pages > pages + 1) now = await this.#bounds();
         isAnew ||= now === undefined || now.last < this.#newest || (await this.#hasOther(now));
       }
       if (former !== undefined && former !== segment) this.#history.dropTwins(former, segment);
@@ -191,8 +194,8 @@ class Sync {
     const { order = "newest", pageSize, signal } = this.#options;
     const ranges = this.#history.missing(segment, bounds);
     let left = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-    for (const { first, last } of order === "newest" ? newestFirst(ranges, pageSize) : ranges)
-      for await (const page of this.#source.history({ ...this.#operation, first, last, order: "oldest", ...(pageSize && { pageSize }) })) {
+    for (const range of order === "newest" ? newestFirst(ranges) : ranges.map((each) => ({ ...each, order })))
+      for await (const page of this.#source.history({ ...this.#operation, ...range, ...(pageSize && { pageSize }) })) {
         if (await this.#isDoubtful(page)) return true;
         signal?.throwIfAborted();
         try {
@@ -213,23 +216,29 @@ class Sync {
     return false;
   }
 
-  /** A page with fewer records than were asked for: the pump no longer has them, or has begun to count anew. */
+  /**
+   * A page with fewer records than were asked for: the pump no longer has them, or has begun to count anew. Where it has none at all it is asked
+   * at once; else at the end, so that a history with holes is not interrupted at each of them.
+   */
   async #isDoubtful({ first, last, records }: HistoryPage): Promise<boolean> {
     const there = records.filter(({ record }) => record.sequenceNumber >= first && record.sequenceNumber <= last);
     if (there.length > last - first) return false;
+    this.#hasHoles = true;
+    if (there.length > 0) return false;
     const now = await this.#bounds();
     return now === undefined || now.last < this.#newest;
   }
 }
 
 /**
- * The newest page in front, for who looks at it meanwhile; then all the rest as it ascends, since a pump sends that without a pause between pages:
- * four times as fast.
+ * The newest numbers in front, for who looks at them meanwhile; then all the rest as it ascends, since a pump sends that without a pause between
+ * pages: four times as fast.
  */
-function newestFirst(ranges: readonly NumberRange[], pageSize: number = NEWEST_PAGE): NumberRange[] {
+function newestFirst(ranges: readonly NumberRange[]): (NumberRange & { readonly order: "newest" | "oldest" })[] {
   const newest = ranges.at(-1);
   if (!newest) return [];
-  const first = Math.max(newest.first, newest.last - pageSize + 1);
+  const first = Math.max(newest.first, newest.last - NEWEST + 1);
   const rest = first > newest.first ? [{ first: newest.first, last: first - 1 }] : [];
-  return [{ first, last: newest.last }, ...ranges.slice(0, -1), ...rest];
+  const others = [...ranges.slice(0, -1), ...rest].map((range) => ({ ...range, order: "oldest" as const }));
+  return [{ first, last: newest.last, order: "newest" }, ...others];
 }
