@@ -5,7 +5,11 @@ import { hciRows } from "./hci.ts";
 import { l2capRows } from "./l2cap.ts";
 import { mcumgrRows } from "./mcumgr.ts";
 import { mgmtRows } from "./mgmt.ts";
+import { pumpRows } from "./pump.ts";
 import { stackRows } from "./stack.ts";
 import { storeRows } from "./store.ts";
 
-await main([...hciRows, ...l2capRows, ...gattRows, ...stackRows, ...mgmtRows, ...mcumgrRows, ...airRows, ...storeRows], import.meta.url);
+await main(
+  [...hciRows, ...l2capRows, ...gattRows, ...stackRows, ...mgmtRows, ...mcumgrRows, ...airRows, ...storeRows, ...pumpRows],
+  import.meta.url,
+);
