@@ -198,7 +198,10 @@ describe("a session is followed", () => {
       pump.pushBits(18);
       for (const name of await pump.pass(5 * MINUTE_MS)) counts[name] = (counts[name] ?? 0) + 1;
     }
-    expect(counts).toEqual({ glucose: 25, insulinOnBoard: 25, reset: 25, battery: 4, transmitterBattery: 4, sensorSession: 4, clock: 4 });
+    expect(counts).toEqual({
+      ...{ glucose: 25, insulinOnBoard: 25, reset: 25 },
+      ...{ battery: 4, transmitterBattery: 4, sensorSession: 4, clock: 4, therapy: 4, timeInRange: 4, basalRate: 4 },
+    });
   });
 });
 
