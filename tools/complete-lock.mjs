@@ -18,15 +18,18 @@ function resolve(path, name) {
 function platform(name) {
   const words = name.split("/").at(-1).split("-");
   const pick = (known) => known.filter((word) => words.includes(word)).slice(0, 1);
-  const os = pick(["darwin", "win32", "linux", "freebsd", "android", "openharmony", "netbsd", "openbsd", "aix", "sunos"]);
+  const os = words.includes("windows")
+    ? ["win32"]
+    : pick(["darwin", "win32", "linux", "freebsd", "android", "openharmony", "netbsd", "openbsd", "aix", "sunos"]);
   const libc = words.some((word) => word.startsWith("musl")) ? ["musl"] : words.some((word) => word.startsWith("gnu")) ? ["glibc"] : [];
   return { cpu: pick(["arm64", "x64", "ia32", "ppc64", "riscv64", "s390x", "loong64", "wasm32", "arm"]), os, libc };
 }
 
 const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {}, dev, license }]) =>
   Object.entries(optionalDependencies)
-    .filter(([name, version]) => /^\d/.test(version) && !resolve(path, name))
-    .map(([name, version]) => {
+    .filter(([name, range]) => /^[~^]?\d[^ ]*$/.test(range) && !resolve(path, name))
+    .map(([name, range]) => {
+      const version = range.replace(/^[~^]/, "");
       const { cpu, os, libc } = platform(name);
       const only = Object.fromEntries(Object.entries({ cpu, os, libc }).filter(([, words]) => words.length > 0));
       return [`node_modules/${name}`, { version, ...(dev && { dev }), license, optional: true, ...only }];
