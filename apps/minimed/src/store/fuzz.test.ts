@@ -85,7 +85,7 @@ test("whatever the pages, interruptions and gaps, the store has what the pump ha
       expect(numbers).toEqual(numbers.map((_, i) => numbers[0]! + i));
       expect(kept.gaps().every((gap) => gap.gone)).toBe(true);
     }),
-    { numRuns: isFull ? 1500 : 15 },
+    { numRuns: isFull ? 400 : 15 },
   );
 });
 
@@ -133,7 +133,7 @@ test("however the clock was set, instants run on as the time did, and once told 
         if (made.every(([deed]) => deed !== "hour")) expect((at - atLast) / 1000).toBe(elapsed[i]! - elapsed[last]!);
         else expect(at).toBeLessThanOrEqual(Math.max(at, atLast));
     }),
-    { numRuns: isFull ? 800 : 15 },
+    { numRuns: isFull ? 200 : 15 },
   );
 });
 
@@ -173,6 +173,6 @@ test("numbers that begin anew at any time, also while they are read, mix nothing
       segments.delete(newest);
       for (const rows of segments.values()) expect(rows.every(([seq, bytes]) => formerOctets.get(seq) === bytes)).toBe(true);
     }),
-    { numRuns: isFull ? 1500 : 20 },
+    { numRuns: isFull ? 400 : 20 },
   );
 });
