@@ -137,6 +137,13 @@ test("however the clock was set, instants run on as the time did, and once told 
   );
 });
 
+/** Records of another numbering. By no number both have the same: that would tell nobody that they are two. */
+function anewFrom(first: number, count: number): readonly ReceivedRecord[] {
+  const maker = new HistoryMaker({ first, local: "2031-03-07T08:00:00" });
+  if (first === 1) maker.reference();
+  return maker.days(count).records.slice(0, count);
+}
+
 test("numbers that begin anew at any time, also while they are read, mix nothing", async () => {
   using folder = new TemporaryFolder();
   using store = await openStore(folder.join("pump.sqlite"));
@@ -151,10 +158,7 @@ test("numbers that begin anew at any time, also while they are read, mix nothing
   });
   await fc.assert(
     fc.asyncProperty(plan, async ({ old, anew, first, before, during, at }) => {
-      const [former, present] = [
-        new HistoryMaker().days(old).records.slice(0, old),
-        new HistoryMaker({ first, local: "2031-03-07T08:00:00" }).days(anew).records.slice(0, anew),
-      ];
+      const [former, present] = [new HistoryMaker().days(old).records.slice(0, old), anewFrom(first, anew)];
       const kept = store.pump(`${SERIAL}${pump++}`);
       if (before) await syncHistory(kept, new MadeSource(former.slice(0, Math.ceil(before.share * old)), { pageSize: before.pageSize }));
       const source = new MadeSource(former, { pageSize: during.pageSize });

@@ -91,7 +91,9 @@ export class RecordWriter {
     // Behind what is not here the clock may have been set.
     if (!interval || interval.last < context.newest) return;
     const newest = this.#db.get<ReferenceRow>(`${REFERENCES} ORDER BY seq DESC LIMIT 1`, this.#pump, segment);
-    if (newest?.utc_s === null) this.#settle(segment, interval, { first: newest.seq, last: newest.seq }, [], context);
+    // Another reference may lie between it and the newest records, where numbers are missing.
+    if (newest?.utc_s === null && newest.seq >= interval.first)
+      this.#settle(segment, interval, { first: newest.seq, last: newest.seq }, [], context);
   }
 
   /** Decodes records anew whose columns another version of the decoder has made. Their times stay. Number of them that were. */

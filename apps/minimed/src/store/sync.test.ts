@@ -14,6 +14,26 @@ const CLOCK = { differenceS: 3600, atMs: NOW_MS };
 const utc = (local: string): number => Date.parse(`${local}Z`) - 3_600_000;
 
 describe("a sync", () => {
+  test("does not date newest records by a reference that others may follow, where numbers between them are missing", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker().hour().hour().hour();
+    // The first record and the last one, each by a sync that is cut short behind it.
+    for (const order of ["oldest", "newest"] as const) {
+      const source = new MadeSource(records, { pageSize: 1 });
+      source.onTransfer = (first, last) => {
+        if (history.recordCount > 0 && last - first === 0 && first !== 1 && first !== records.length) throw new Error("lost");
+      };
+      await expect(syncHistory(history, source, { order })).rejects.toThrow("lost");
+    }
+    expect(keptOctets(history).map(([seq]) => seq)).toEqual([1, records.length]);
+    await syncHistory(history, new MadeSource(records), { clockDifference: CLOCK });
+    const timeline = new HistoryTimeline();
+    const times = records.map(({ record }) => timeline.push(record)).map(({ local, sampleLocal }) => formatLocal((sampleLocal ?? local)!));
+    expect([...history.records()].map(({ local }) => local)).toEqual(times);
+  });
+
   test("brings every record, newest page first, and asks for nothing twice", async () => {
     using folder = new TemporaryFolder();
     using store = await openStore(folder.join("pump.sqlite"));

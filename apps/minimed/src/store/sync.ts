@@ -51,6 +51,8 @@ const OPTION_NAMES = optionNames<SyncOptions>({
 /** A pump that counts anew more often than that while it is read is no pump. */
 const RESTARTS = 8;
 const LARGEST_NUMBER = 0xffff_ffff;
+/** So many are enough. */
+const WITNESSES = 4;
 /** Numbers of some hours. */
 const NEWEST = 400;
 
@@ -96,6 +98,15 @@ function endRun(history: PumpHistory, run: number, result: string): void {
   }
 }
 
+/** A record by which it shows whether the numbers mean what they did. */
+interface Witness {
+  readonly seq: number;
+  readonly raw: Uint8Array;
+}
+
+/** Whether it is a reference time, by its type. */
+const isDated = ({ raw }: Witness): boolean => raw[0] === 0x0e && raw[1] === 0xf0;
+
 class Sync {
   readonly #history: PumpHistory;
   readonly #source: HistorySource;
@@ -103,8 +114,8 @@ class Sync {
   readonly #operation: OperationOptions;
   readonly #run: number;
   readonly #measurement: ClockMeasurement | undefined;
-  /** A record that came first, or was there before: the pump has another by its number once it counts anew. */
-  #witness: { readonly seq: number; readonly raw: Uint8Array } | undefined;
+  /** Records that came first, or were there before: the pump has others by their numbers once it counts anew. */
+  #witnesses: Witness[] = [];
   #pages = 0;
   #records = 0;
   /** A page lacked numbers that the pump was to have. */
@@ -130,7 +141,7 @@ class Sync {
       const segment = this.#history.enterSegment(this.#run, bounds, isAnew);
       if (isAnew) {
         this.#newest = 0;
-        this.#witness = undefined;
+        this.#witnesses = [];
         if (++restarts > RESTARTS) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump's history begins to count anew again and again.");
       }
       this.#newest = Math.max(this.#newest, bounds.last);
@@ -175,17 +186,24 @@ class Sync {
     const highest = segment === undefined ? undefined : this.#history.highest(segment);
     if (segment === undefined || highest === undefined) return false;
     if (bounds.last < highest) return true;
-    this.#witness = this.#history.witness(segment, bounds);
+    this.#addWitness(segment, bounds);
     return this.#hasOther(bounds);
   }
 
-  /** Whether the pump has another record by the witness's number. Has it none any more, that proves nothing. */
+  /** A reference has a date, and is no other's; of other records some are kept, since two numberings may have one that is the same in both. */
+  #addWitness(segment: number, range: NumberRange): void {
+    if (this.#witnesses.length >= WITNESSES || this.#witnesses.some(isDated)) return;
+    const witness = this.#history.witness(segment, range);
+    if (witness && this.#witnesses.every(({ seq }) => seq !== witness.seq)) this.#witnesses.push(witness);
+  }
+
+  /** Whether the pump has another record by a witness's number. Has it none any more, that proves nothing. */
   async #hasOther({ first, last }: HistoryBounds): Promise<boolean> {
-    const witness = this.#witness;
-    if (!witness || witness.seq < first || witness.seq > last) return false;
-    const { seq, raw } = witness;
-    for await (const page of this.#source.history({ ...this.#operation, first: seq, last: seq, pageSize: 1 }))
-      for (const { bytes, record } of page.records) if (record.sequenceNumber === seq) return toHex(bytes) !== toHex(raw);
+    for (const { seq, raw } of this.#witnesses) {
+      if (seq < first || seq > last) continue;
+      for await (const page of this.#source.history({ ...this.#operation, first: seq, last: seq, pageSize: 1 }))
+        for (const { bytes, record } of page.records) if (record.sequenceNumber === seq && toHex(bytes) !== toHex(raw)) return true;
+    }
     return false;
   }
 
@@ -203,7 +221,7 @@ class Sync {
           const added = this.#history.addPage(segment, this.#run, page, { measurement: this.#measurement, newest: bounds.last });
           this.#newest = newest;
           this.#pages++;
-          this.#witness ??= this.#history.witness(segment, page);
+          this.#addWitness(segment, page);
           this.#records += added;
         } catch (error) {
           if (error instanceof NumberingRestarted) return true;
