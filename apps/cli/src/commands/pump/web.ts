@@ -19,10 +19,14 @@ export async function web(context: Context, { store: path, port, host, ...option
   const pump = await openPump(context, closing, options);
   const { wallClock, simulated } = pump;
   const store = await openStore(context, closing, { store: path, wallClock, simulated });
+  let isFirst = true;
   const keeper = new HistoryKeeper(store, {
     onProgress: ({ records, left }) => terminal.status(`${records} records read, ${left} to be read …`),
     onRead: ({ records }) => {
       terminal.status("");
+      // Later ones come with every reading, and are on the page.
+      if (!isFirst && !terminal.json) return;
+      isFirst = false;
       terminal.result(
         () => ({ type: "history", records }),
         () => `${records} new records in the history`,
