@@ -75,6 +75,7 @@ function followingCommands(pump: Command, run: Run): void {
   stored(following("web", "a page with the curve and the history, for this computer, until Ctrl-C"))
     .option("--port <N>", "0: any that is free (default: 8377)", parseWhole("port", 0, 65_535))
     .option("--host <ADDRESS>", "an address of this computer (default: 127.0.0.1)")
+    .option("--page-folder <FOLDER>", "another page than the one that comes with the program")
     .action(run(() => import("./commands/pump/web.ts"), "web"));
 }
 

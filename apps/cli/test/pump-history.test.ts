@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { builtPage } from "../../minimed/page/build.js";
 import { main } from "../src/run.ts";
 import { fakeIo, jelling } from "./fake-io.ts";
 import { FastClock } from "./fast-clock.ts";
@@ -89,8 +90,11 @@ describe("a pump that is followed", () => {
   test("web serves the page, says its address, and nothing is left when it ends", async () => {
     const io = fakeIo({ clock, env: env() });
     const before = (await readdir(tmpdir())).filter((name) => name.startsWith("jelling-pump-"));
-    const done = main(["pump", "web", "-t", "sim:", "--port", "0"], io);
-    await io.saw("new records");
+    // Nobody has to build before the tests.
+    const done = main(["pump", "web", "-t", "sim:", "--port", "0", "--page-folder", await builtPage()], io);
+    const failed = done.then((status) => Promise.reject(new Error(`it ended with ${status}: ${io.err.text}`)));
+    await Promise.race([io.saw("new records"), failed]);
+    failed.catch(() => undefined); // its end is asked for below
     const [, url] = /(http:\/\/127\.0\.0\.1:\d+\/\S+)/.exec(io.out.text)!;
     expect((await fetch(url!.split("#")[0]!)).headers.get("content-type")).toMatch(/html/);
     io.stop();

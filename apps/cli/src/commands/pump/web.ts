@@ -9,10 +9,11 @@ interface WebOptions extends PumpOptions {
   readonly store?: string;
   readonly port?: number;
   readonly host?: string;
+  readonly pageFolder?: string;
 }
 
 /** A page with what the pump shows and its history, for this computer, until Ctrl-C. */
-export async function web(context: Context, { store: path, port, host, ...options }: WebOptions): Promise<void> {
+export async function web(context: Context, { store: path, port, host, pageFolder, ...options }: WebOptions): Promise<void> {
   const { terminal, signal } = context;
   await using closing = new Closing();
   const { servePumpPage } = await import("@jelling/minimed/web");
@@ -44,6 +45,7 @@ export async function web(context: Context, { store: path, port, host, ...option
     wallClock,
     port,
     host,
+    pageFolder,
     logger: await context.logger(),
     signal,
   });
