@@ -26,7 +26,7 @@ export {
 } from "./connector/reading.ts";
 export { type RunPumpConnectorOptions, runPumpConnector } from "./connector/run.ts";
 export type { PumpStanding } from "./connector/standing.ts";
-export type { LocalDateTime } from "./data/date-time.ts";
+export { addSeconds, formatLocal, type LocalDateTime } from "./data/date-time.ts";
 export { PumpDataError, type PumpDataProblem } from "./data/error.ts";
 export { formatTrend, toMmolPerLitre, toMmolPerLitreConventional, trendArrows } from "./data/glucose.ts";
 export type { Named } from "./data/named.ts";

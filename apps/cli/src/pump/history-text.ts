@@ -1,6 +1,7 @@
 import type { RecordRef, TherapyView, TimeRange } from "@jelling/minimed";
+import type { ExportKind } from "@jelling/minimed/export";
 
-/** Kinds of events that a listing may be restricted to. */
+/** Kinds of events that a listing may be restricted to, by the names of the export; here, since asking for help must not load that. */
 export const EVENT_KINDS = [
   "glucose",
   "bolus",
@@ -14,7 +15,7 @@ export const EVENT_KINDS = [
   "clock_change",
   "sensor_start",
   "status",
-] as const;
+] as const satisfies readonly ExportKind[];
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** An event as it is listed. */

@@ -40,6 +40,11 @@ export async function openStore(
 /** The history of the pump that was asked for, or of the one that was read last, to be looked at. @throws one sentence: there is none */
 export async function openHistory(context: Context, closing: Closing, { store, pump }: StoreOptions): Promise<PumpHistory> {
   const opened = await openForReading(context, closing, store);
+  return historyOf(opened, pump);
+}
+
+/** The history of the pump that was asked for, or of the one that was read last. @throws one sentence: there is none */
+export function historyOf(opened: PumpStore, pump: string | undefined): PumpHistory {
   const pumps = opened.pumps();
   const chosen = pump === undefined ? pumps[0] : pumps.find((each) => each.pump === pump || each.label === pump);
   const history = chosen && opened.history(chosen.pump);

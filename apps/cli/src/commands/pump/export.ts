@@ -1,5 +1,6 @@
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
+import type { EventKind } from "../../pump/history-text.ts";
 import { type PeriodOptions, periodOf } from "../../pump/period.ts";
 import { openHistory, type StoreOptions } from "../../pump/store.ts";
 
@@ -7,7 +8,7 @@ import { openHistory, type StoreOptions } from "../../pump/store.ts";
 const EVER_MS = 100 * 366 * 86_400_000;
 
 interface ExportOptions extends StoreOptions, PeriodOptions {
-  readonly kind: readonly string[];
+  readonly kind: readonly EventKind[];
 }
 
 /** Writes the history to standard output, as a table or as JSON lines. */
@@ -16,7 +17,7 @@ async function write(context: Context, options: ExportOptions, format: "csv" | "
   const view = await openHistory(context, closing, options);
   const { exportCsv, exportJsonLines } = await import("@jelling/minimed/export");
   const range = periodOf(options, Date.now(), EVER_MS);
-  const kinds = options.kind.length > 0 ? { kinds: options.kind as never } : {};
+  const kinds = options.kind.length > 0 ? { kinds: options.kind } : {};
   for await (const part of (format === "csv" ? exportCsv : exportJsonLines)(view, range, { ...kinds, signal: context.signal })) {
     context.io.stdout.write(part);
     await context.io.stdout.drained();

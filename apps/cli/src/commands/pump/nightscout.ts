@@ -2,10 +2,9 @@ import type { NightscoutReport, NightscoutUploaderOptions, NightscoutWarning } f
 import { SystemClock } from "jelling/async";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
-import { CommandError } from "../../errors.ts";
 import { readSecret } from "../../pump/keys.ts";
 import { type PeriodOptions, periodOf } from "../../pump/period.ts";
-import { openHistory, openStore, type StoreOptions } from "../../pump/store.ts";
+import { historyOf, openHistory, openStore, type StoreOptions } from "../../pump/store.ts";
 
 interface NightscoutOptions extends StoreOptions, Pick<PeriodOptions, "from" | "last"> {
   readonly url: string;
@@ -42,11 +41,7 @@ export async function nightscout(context: Context, options: NightscoutOptions): 
     return;
   }
   const store = await openStore(context, closing, { ...options, wallClock: Date.now, simulated: false });
-  const [newest] = store.pumps();
-  const chosen =
-    options.pump === undefined ? newest : store.pumps().find(({ pump, label }) => pump === options.pump || label === options.pump);
-  const view = chosen && store.history(chosen.pump);
-  if (!view) throw new CommandError(`${store.path} holds no history of ${options.pump ?? "a pump"} yet: jelling pump sync reads one`);
+  const view = historyOf(store, options.pump);
   const uploader = new NightscoutUploader({ ...parts, view, pump: view.pump, ledger: store.ledger });
   const { name, version, api, warnings } = await uploader.check({ signal });
   warn(context, warnings);
