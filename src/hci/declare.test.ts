@@ -365,14 +365,14 @@ test("values that their fields cannot hold are errors of the caller", () => {
 });
 
 test("every declaration is registered under its own number", () => {
-  expect(commands.size).toBe(66);
+  expect(commands.size).toBe(132);
   for (const [opcode, { name, ogf, ocf, supported }] of commands) {
     expect([name, opcode]).toEqual([name, (ogf << 10) | ocf]);
     if (supported) expect(supported[0] < 64 && supported[1] < 8).toBe(true);
   }
   const bits = [...commands.values()].flatMap(({ supported }) => (supported ? [supported.join(".")] : []));
   expect(new Set(bits).size).toBe(bits.length);
-  expect(events.size).toBe(23);
+  expect(events.size).toBe(45);
 });
 
 test("random octets give a value or a DecodeError", () => {

@@ -3,11 +3,15 @@ export { type AclLink, AclManager } from "./acl.ts";
 export {
   HostBufferSize,
   HostNumberOfCompletedPackets,
+  ReadAuthenticatedPayloadTimeout,
+  ReadEnhancedTransmitPowerLevel,
+  ReadLeHostSupport,
   ReadTransmitPowerLevel,
   Reset,
   SetControllerToHostFlowControl,
   SetEventMask,
   SetEventMaskPage2,
+  WriteAuthenticatedPayloadTimeout,
   WriteLeHostSupport,
 } from "./commands/controller-baseband.ts";
 export {
@@ -39,6 +43,7 @@ export {
   LeReadSuggestedDefaultDataLength,
   LeRemoteConnectionParameterRequestNegativeReply,
   LeRemoteConnectionParameterRequestReply,
+  LeRequestPeerSca,
   LeSetDataLength,
   LeSetDefaultPhy,
   LeSetHostChannelClassification,
@@ -49,6 +54,7 @@ export {
   LeEncrypt,
   LeGenerateDhKey,
   LeGenerateDhKeyV2,
+  LeModifySleepClockAccuracy,
   LeRand,
   LeReadBufferSize,
   LeReadBufferSizeV2,
@@ -57,8 +63,70 @@ export {
   LeReadSupportedStates,
   LeReadTransmitPower,
   LeSetEventMask,
+  LeSetHostFeature,
   LeSetRandomAddress,
 } from "./commands/le-controller.ts";
+export {
+  LeConnectionCteRequestEnable,
+  LeConnectionCteResponseEnable,
+  LeReadAntennaInformation,
+  LeSetConnectionCteReceiveParameters,
+  LeSetConnectionCteTransmitParameters,
+  LeSetConnectionlessCteTransmitEnable,
+  LeSetConnectionlessCteTransmitParameters,
+  LeSetConnectionlessIqSamplingEnable,
+} from "./commands/le-direction-finding.ts";
+export {
+  LeClearAdvertisingSets,
+  LeReadMaximumAdvertisingDataLength,
+  LeReadNumberOfSupportedAdvertisingSets,
+  LeRemoveAdvertisingSet,
+  LeSetAdvertisingSetRandomAddress,
+  LeSetDataRelatedAddressChanges,
+  LeSetExtendedAdvertisingData,
+  LeSetExtendedAdvertisingEnable,
+  LeSetExtendedAdvertisingParameters,
+  LeSetExtendedAdvertisingParametersV2,
+  LeSetExtendedScanResponseData,
+} from "./commands/le-extended-advertising.ts";
+export {
+  LeExtendedCreateConnection,
+  LeExtendedCreateConnectionV2,
+  LeSetExtendedScanEnable,
+  LeSetExtendedScanParameters,
+} from "./commands/le-extended-scanning.ts";
+export {
+  LeSetPeriodicAdvertisingData,
+  LeSetPeriodicAdvertisingEnable,
+  LeSetPeriodicAdvertisingParameters,
+  LeSetPeriodicAdvertisingParametersV2,
+  LeSetPeriodicAdvertisingResponseData,
+  LeSetPeriodicAdvertisingSubeventData,
+  LeSetPeriodicSyncSubevent,
+} from "./commands/le-periodic-advertising.ts";
+export {
+  LeAddDeviceToPeriodicAdvertiserList,
+  LeClearPeriodicAdvertiserList,
+  LePeriodicAdvertisingCreateSync,
+  LePeriodicAdvertisingCreateSyncCancel,
+  LePeriodicAdvertisingSetInfoTransfer,
+  LePeriodicAdvertisingSyncTransfer,
+  LePeriodicAdvertisingTerminateSync,
+  LeReadPeriodicAdvertiserListSize,
+  LeRemoveDeviceFromPeriodicAdvertiserList,
+  LeSetDefaultPeriodicAdvertisingSyncTransferParameters,
+  LeSetPeriodicAdvertisingReceiveEnable,
+  LeSetPeriodicAdvertisingSyncTransferParameters,
+} from "./commands/le-periodic-sync.ts";
+export {
+  LeEnhancedReadTransmitPowerLevel,
+  LeReadRemoteTransmitPowerLevel,
+  LeReadRfPathCompensation,
+  LeSetPathLossReportingEnable,
+  LeSetPathLossReportingParameters,
+  LeSetTransmitPowerReportingEnable,
+  LeWriteRfPathCompensation,
+} from "./commands/le-power.ts";
 export {
   LeAddDeviceToResolvingList,
   LeClearResolvingList,
@@ -78,7 +146,24 @@ export {
   LeSetScanEnable,
   LeSetScanParameters,
 } from "./commands/le-scanning.ts";
-export { Disconnect, ReadRemoteVersionInformation } from "./commands/link-control.ts";
+export {
+  LeSetDefaultSubrate,
+  LeSubrateRequest,
+} from "./commands/le-subrating.ts";
+export {
+  LeReceiverTest,
+  LeReceiverTestV2,
+  LeReceiverTestV3,
+  LeTestEnd,
+  LeTransmitterTest,
+  LeTransmitterTestV2,
+  LeTransmitterTestV3,
+  LeTransmitterTestV4,
+} from "./commands/le-test.ts";
+export {
+  Disconnect,
+  ReadRemoteVersionInformation,
+} from "./commands/link-control.ts";
 export type { ControllerInfo } from "./controller-info.ts";
 export {
   type CommandDeclaration,
@@ -97,6 +182,7 @@ export {
 export { type DecodedCommand, type DecodedEvent, decodeCommand, decodeEvent } from "./decode.ts";
 export { ControllerError, DISCONNECT_REASONS, DisconnectedError, HciError, HciErrorCode, hciErrorText } from "./error.ts";
 export {
+  AuthenticatedPayloadTimeoutExpired,
   CommandComplete,
   CommandStatus,
   DataBufferOverflow,
@@ -109,6 +195,23 @@ export {
   ReadRemoteVersionInformationComplete,
 } from "./events/generic.ts";
 export {
+  LeConnectionIqReport,
+  LeConnectionlessIqReport,
+  LeCteRequestFailed,
+} from "./events/le-direction-finding.ts";
+export {
+  LeAdvertisingSetTerminated,
+  LeExtendedAdvertisingReport,
+  LeScanRequestReceived,
+  LeScanTimeout,
+} from "./events/le-extended-advertising.ts";
+export {
+  LePathLossThreshold,
+  LeRequestPeerScaComplete,
+  LeSubrateChange,
+  LeTransmitPowerReporting,
+} from "./events/le-links.ts";
+export {
   LeAdvertisingReport,
   LeChannelSelectionAlgorithm,
   LeConnectionComplete,
@@ -116,6 +219,7 @@ export {
   LeDataLengthChange,
   LeDirectedAdvertisingReport,
   LeEnhancedConnectionComplete,
+  LeEnhancedConnectionCompleteV2,
   LeGenerateDhKeyComplete,
   LeLongTermKeyRequest,
   LePhyUpdateComplete,
@@ -123,6 +227,17 @@ export {
   LeReadRemoteFeaturesComplete,
   LeRemoteConnectionParameterRequest,
 } from "./events/le-meta.ts";
+export {
+  LePeriodicAdvertisingReport,
+  LePeriodicAdvertisingReportV2,
+  LePeriodicAdvertisingResponseReport,
+  LePeriodicAdvertisingSubeventDataRequest,
+  LePeriodicAdvertisingSyncEstablished,
+  LePeriodicAdvertisingSyncEstablishedV2,
+  LePeriodicAdvertisingSyncLost,
+  LePeriodicAdvertisingSyncTransferReceived,
+  LePeriodicAdvertisingSyncTransferReceivedV2,
+} from "./events/le-periodic-advertising.ts";
 export { LeFeature } from "./features.ts";
 export { allocateFrame } from "./frame-memory.ts";
 export { Hci, type HciOptions } from "./hci.ts";

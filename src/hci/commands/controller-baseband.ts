@@ -73,6 +73,33 @@ export const SetEventMaskPage2 = command("SetEventMaskPage2", {
   returns: struct({ status: u8 }),
 });
 
+/** HCI_Read_Enhanced_Transmit_Power_Level, Vol 4 Part E 7.3.74. For links of BR/EDR; LE has LeEnhancedReadTransmitPowerLevel. */
+export const ReadEnhancedTransmitPowerLevel = command("ReadEnhancedTransmitPowerLevel", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x0068,
+  supported: [24, 0],
+  parameters: struct({
+    connectionHandle: handle,
+    type: u8, // 0 current, 1 maximum
+  }),
+  returns: struct({
+    status: u8,
+    connectionHandle: handle,
+    transmitPowerLevelGfsk: i8, // dBm, -100 to 20
+    transmitPowerLevelDqpsk: i8, // dBm
+    transmitPowerLevel8dpsk: i8, // dBm
+  }),
+});
+
+/** HCI_Read_LE_Host_Support, Vol 4 Part E 7.3.78. */
+export const ReadLeHostSupport = command("ReadLeHostSupport", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x006c,
+  supported: [24, 5],
+  parameters: struct({}),
+  returns: struct({ status: u8, leSupportedHost: bool8, unused: u8 }), // the last octet is ignored
+});
+
 /** HCI_Write_LE_Host_Support, Vol 4 Part E 7.3.79. For controllers that have BR/EDR too. */
 export const WriteLeHostSupport = command("WriteLeHostSupport", {
   ogf: Ogf.ControllerBaseband,
@@ -80,4 +107,28 @@ export const WriteLeHostSupport = command("WriteLeHostSupport", {
   supported: [24, 6],
   parameters: struct({ leSupportedHost: bool8, unused: u8 }), // the second octet is 0x00
   returns: struct({ status: u8 }),
+});
+
+/** HCI_Read_Authenticated_Payload_Timeout, Vol 4 Part E 7.3.93. */
+export const ReadAuthenticatedPayloadTimeout = command("ReadAuthenticatedPayloadTimeout", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x007b,
+  supported: [32, 4],
+  parameters: struct({ connectionHandle: handle }),
+  returns: struct({ status: u8, connectionHandle: handle, authenticatedPayloadTimeout: u16 }), // units of 10 ms
+});
+
+/**
+ * HCI_Write_Authenticated_Payload_Timeout, Vol 4 Part E 7.3.94. At least connection interval times (1 + latency); AuthenticatedPayloadTimeoutExpired
+ * tells when no packet with a valid MIC came for so long.
+ */
+export const WriteAuthenticatedPayloadTimeout = command("WriteAuthenticatedPayloadTimeout", {
+  ogf: Ogf.ControllerBaseband,
+  ocf: 0x007c,
+  supported: [32, 5],
+  parameters: struct({
+    connectionHandle: handle,
+    authenticatedPayloadTimeout: u16, // units of 10 ms, 0x0001 to 0xFFFF
+  }),
+  returns: struct({ status: u8, connectionHandle: handle }),
 });

@@ -196,3 +196,11 @@ export const LeSetPhy = command("LeSetPhy", {
   supported: [35, 6],
   parameters: struct({ connectionHandle: handle, allPhys: u8, txPhys: u8, rxPhys: u8, phyOptions: u16 }),
 });
+
+/** HCI_LE_Request_Peer_SCA, Vol 4 Part E 7.8.108. Ends with LeRequestPeerScaComplete. */
+export const LeRequestPeerSca = command("LeRequestPeerSca", {
+  ogf: Ogf.LeController,
+  ocf: 0x006d,
+  supported: [43, 2],
+  parameters: struct({ connectionHandle: handle }),
+});

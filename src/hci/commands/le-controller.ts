@@ -1,4 +1,4 @@
-import { bytes, i8, struct, u8, u16, u64 } from "../../bytes/index.ts";
+import { bool8, bytes, i8, struct, u8, u16, u64 } from "../../bytes/index.ts";
 import { randomAddress } from "../codecs.ts";
 import { command, Ogf } from "../declare.ts";
 
@@ -111,4 +111,22 @@ export const LeGenerateDhKeyV2 = command("LeGenerateDhKeyV2", {
   ocf: 0x005e,
   supported: [41, 2],
   parameters: struct({ keyXCoordinate: bytes(32), keyYCoordinate: bytes(32), keyType: u8 }),
+});
+
+/** HCI_LE_Modify_Sleep_Clock_Accuracy, Vol 4 Part E 7.8.94. */
+export const LeModifySleepClockAccuracy = command("LeModifySleepClockAccuracy", {
+  ogf: Ogf.LeController,
+  ocf: 0x005f,
+  supported: [41, 4],
+  parameters: struct({ action: u8 }), // 0 more accurate, 1 less accurate
+  returns: struct({ status: u8 }),
+});
+
+/** HCI_LE_Set_Host_Feature, Vol 4 Part E 7.8.115. For features that the host has to support too, such as ConnectionSubratingHostSupport. */
+export const LeSetHostFeature = command("LeSetHostFeature", {
+  ogf: Ogf.LeController,
+  ocf: 0x0074,
+  supported: [44, 1],
+  parameters: struct({ bitNumber: u8, bitValue: bool8 }), // a bit of LeFeature
+  returns: struct({ status: u8 }),
 });

@@ -68,3 +68,10 @@ export const EncryptionKeyRefreshComplete = event("EncryptionKeyRefreshComplete"
   parameters: struct({ status: u8, connectionHandle: handle }),
 });
 export type EncryptionKeyRefreshComplete = Infer<typeof EncryptionKeyRefreshComplete.parameters>;
+
+/** HCI_Authenticated_Payload_Timeout_Expired, Vol 4 Part E 7.7.75. */
+export const AuthenticatedPayloadTimeoutExpired = event("AuthenticatedPayloadTimeoutExpired", {
+  eventCode: 0x57,
+  parameters: struct({ connectionHandle: handle }),
+});
+export type AuthenticatedPayloadTimeoutExpired = Infer<typeof AuthenticatedPayloadTimeoutExpired.parameters>;

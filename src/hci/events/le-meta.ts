@@ -108,25 +108,39 @@ export const LeGenerateDhKeyComplete = event("LeGenerateDhKeyComplete", {
 });
 export type LeGenerateDhKeyComplete = Infer<typeof LeGenerateDhKeyComplete.parameters>;
 
+const enhancedConnection = {
+  status: u8,
+  connectionHandle: handle,
+  role: u8, // 0 central, 1 peripheral
+  peerAddressType: u8, // AddressType; 2 and 3 are identity addresses of the resolving list
+  peerAddress: bytes(6),
+  localResolvablePrivateAddress: randomAddress, // zeros where the controller did not use one
+  peerResolvablePrivateAddress: randomAddress, // zeros where the controller did not resolve one
+  connectionInterval: u16, // units of 1.25 ms
+  peripheralLatency: u16, // connection events
+  supervisionTimeout: u16, // units of 10 ms
+  centralClockAccuracy: u8,
+};
+
 /** HCI_LE_Enhanced_Connection_Complete [v1], Vol 4 Part E 7.7.65.10. Sent in place of LeConnectionComplete where it is not masked. */
 export const LeEnhancedConnectionComplete = event("LeEnhancedConnectionComplete", {
   eventCode,
   subeventCode: 0x0a,
-  parameters: struct({
-    status: u8,
-    connectionHandle: handle,
-    role: u8, // 0 central, 1 peripheral
-    peerAddressType: u8, // AddressType; 2 and 3 are identity addresses of the resolving list
-    peerAddress: bytes(6),
-    localResolvablePrivateAddress: randomAddress, // zeros where the controller did not use one
-    peerResolvablePrivateAddress: randomAddress, // zeros where the controller did not resolve one
-    connectionInterval: u16, // units of 1.25 ms
-    peripheralLatency: u16, // connection events
-    supervisionTimeout: u16, // units of 10 ms
-    centralClockAccuracy: u8,
-  }),
+  parameters: struct(enhancedConnection),
 });
 export type LeEnhancedConnectionComplete = Infer<typeof LeEnhancedConnectionComplete.parameters>;
+
+/** HCI_LE_Enhanced_Connection_Complete [v2], Vol 4 Part E 7.7.65.10. Sent in place of the first version where it is not masked. */
+export const LeEnhancedConnectionCompleteV2 = event("LeEnhancedConnectionCompleteV2", {
+  eventCode,
+  subeventCode: 0x29,
+  parameters: struct({
+    ...enhancedConnection,
+    advertisingHandle: u8, // 0x00 to 0xEF of the periodic advertising with responses that brought the link, 0xFF none
+    syncHandle: u16, // 0x0000 to 0x0EFF of the train that brought the link, 0xFFFF none
+  }),
+});
+export type LeEnhancedConnectionCompleteV2 = Infer<typeof LeEnhancedConnectionCompleteV2.parameters>;
 
 /** HCI_LE_Directed_Advertising_Report, Vol 4 Part E 7.7.65.11. */
 export const LeDirectedAdvertisingReport = event("LeDirectedAdvertisingReport", {
