@@ -1,6 +1,6 @@
 import type { OperationOptions } from "../async/index.ts";
 import { Address, UnsupportedError } from "../core/index.ts";
-import { SetEventMask, WriteLeHostSupport } from "./commands/controller-baseband.ts";
+import { SetEventMask, SetEventMaskPage2, WriteLeHostSupport } from "./commands/controller-baseband.ts";
 import {
   ReadBdAddr,
   ReadBufferSize,
@@ -19,24 +19,8 @@ import {
 import { LeReadResolvingListSize } from "./commands/le-privacy.ts";
 import { LeReadFilterAcceptListSize } from "./commands/le-scanning.ts";
 import type { CommandDeclaration } from "./declare.ts";
-import { EventCode } from "./declare.ts";
 import { HciError } from "./error.ts";
-import { EncryptionKeyRefreshComplete, ReadRemoteVersionInformationComplete } from "./events/generic.ts";
-import {
-  LeAdvertisingReport,
-  LeChannelSelectionAlgorithm,
-  LeConnectionComplete,
-  LeConnectionUpdateComplete,
-  LeDataLengthChange,
-  LeDirectedAdvertisingReport,
-  LeEnhancedConnectionComplete,
-  LeGenerateDhKeyComplete,
-  LeLongTermKeyRequest,
-  LePhyUpdateComplete,
-  LeReadLocalP256PublicKeyComplete,
-  LeReadRemoteFeaturesComplete,
-  LeRemoteConnectionParameterRequest,
-} from "./events/le-meta.ts";
+import type { EventMasks } from "./event-masks.ts";
 import { LeFeature } from "./features.ts";
 
 /** What the controller said of itself when it was opened. */
@@ -72,47 +56,6 @@ export function isSupported(supportedCommands: Uint8Array, { supported }: Comman
 
 type Send = <P, R>(declaration: CommandDeclaration<P, R>, parameters: P, options: OperationOptions) => Promise<R>;
 
-/** Bit of an event in Event_Mask, Vol 4 Part E 7.3.1: the first 64 event codes in order. */
-const maskBit = (eventCode: number): bigint => 1n << BigInt(eventCode - 1);
-const EVENT_MASK =
-  maskBit(EventCode.DisconnectionComplete) |
-  maskBit(EventCode.EncryptionChange) |
-  maskBit(ReadRemoteVersionInformationComplete.eventCode) |
-  maskBit(EventCode.HardwareError) |
-  maskBit(EventCode.DataBufferOverflow) |
-  maskBit(EncryptionKeyRefreshComplete.eventCode) |
-  maskBit(EventCode.LeMeta);
-
-/** LE events and the feature without which the controller has no such event; old controllers refuse masks with bits they do not know. */
-const LE_EVENTS: readonly [event: { readonly subeventCode: number | undefined }, feature?: number][] = [
-  [LeConnectionComplete],
-  [LeAdvertisingReport],
-  [LeConnectionUpdateComplete],
-  [LeReadRemoteFeaturesComplete],
-  [LeLongTermKeyRequest],
-  [LeRemoteConnectionParameterRequest, LeFeature.ConnectionParametersRequestProcedure],
-  [LeDataLengthChange, LeFeature.LeDataPacketLengthExtension],
-  [LeEnhancedConnectionComplete, LeFeature.LlPrivacy],
-  [LeDirectedAdvertisingReport, LeFeature.ExtendedScanningFilterPolicies],
-  [LePhyUpdateComplete, LeFeature.Le2mPhy],
-  [LePhyUpdateComplete, LeFeature.LeCodedPhy],
-  [LeChannelSelectionAlgorithm, LeFeature.ChannelSelectionAlgorithm2],
-];
-/** LE events whose command is optional by itself. */
-const LE_EVENTS_OF_COMMANDS: readonly [event: { readonly subeventCode: number | undefined }, octet: number, bit: number][] = [
-  [LeReadLocalP256PublicKeyComplete, 34, 1],
-  [LeGenerateDhKeyComplete, 34, 2],
-];
-
-function leEventMask(leFeatures: bigint, supportedCommands: Uint8Array): bigint {
-  let mask = 0n;
-  for (const [{ subeventCode }, feature] of LE_EVENTS)
-    if (feature === undefined || (leFeatures >> BigInt(feature)) & 1n) mask |= maskBit(subeventCode!);
-  for (const [{ subeventCode }, octet, bit] of LE_EVENTS_OF_COMMANDS)
-    if ((supportedCommands[octet]! >> bit) & 1) mask |= maskBit(subeventCode!);
-  return mask;
-}
-
 /** Bits of LMP features, Vol 2 Part C 3.3. */
 const BR_EDR_NOT_SUPPORTED = 37n;
 const LE_SUPPORTED_CONTROLLER = 38n;
@@ -125,17 +68,15 @@ const UNKNOWN = Object.freeze({
   suggested: { suggestedMaxTxOctets: 27, suggestedMaxTxTime: 328 },
   maximum: { supportedMaxTxOctets: 27, supportedMaxTxTime: 328 },
 });
-/** LE events of version 4.0, which every controller knows and tells unless it is told otherwise (Vol 4 Part E 7.8.1). */
-const DEFAULT_LE_EVENT_MASK = 0x1fn;
-
 /**
  * Reads what the controller is and switches on the events the host handles; for a controller that was just reset. A command that only
  * informs may fail: what it would have told is assumed.
  *
+ * @param masks the events to switch on; they are told what the controller knows
  * @throws {UnsupportedError} no LE controller
  * @throws {HciError} the controller refuses what there is no other way for
  */
-export async function initializeController(send: Send, options: OperationOptions): Promise<ControllerInfo> {
+export async function initializeController(send: Send, masks: EventMasks, options: OperationOptions): Promise<ControllerInfo> {
   /** `assumed` where the controller refuses to say. */
   const ask = async <R>(declaration: CommandDeclaration<object, R>, assumed: Omit<R, "status">): Promise<Omit<R, "status">> => {
     try {
@@ -161,13 +102,16 @@ export async function initializeController(send: Send, options: OperationOptions
     assumed: Omit<R, "status">,
   ): Promise<Omit<R, "status">> => (isThere && has(declaration) ? ask(declaration, assumed) : Promise.resolve(assumed));
 
-  await send(SetEventMask, { eventMask: EVENT_MASK }, options);
+  await send(SetEventMask, { eventMask: masks.event }, options);
+  if (masks.page2 !== 0n && has(SetEventMaskPage2)) await orElse(send(SetEventMaskPage2, { eventMaskPage2: masks.page2 }, options));
   const isDualMode = !((lmpFeatures >> BR_EDR_NOT_SUPPORTED) & 1n);
   if (isDualMode && has(WriteLeHostSupport)) await orElse(send(WriteLeHostSupport, { leSupportedHost: true, unused: 0 }, options));
   const { leFeatures } = await ask(LeReadLocalSupportedFeatures, { leFeatures: 0n });
-  const mask = leEventMask(leFeatures, supportedCommands);
-  if (!(await orElse(send(LeSetEventMask, { leEventMask: mask }, options))))
-    await send(LeSetEventMask, { leEventMask: mask & DEFAULT_LE_EVENT_MASK }, options);
+  masks.offerLe(leFeatures, supportedCommands);
+  if (!(await orElse(send(LeSetEventMask, { leEventMask: masks.le }, options)))) {
+    masks.reduceLe();
+    await send(LeSetEventMask, { leEventMask: masks.le }, options);
+  }
 
   const { leAclDataPacketLength, totalNumLeAclDataPackets } = await readBuffers(send, has, options);
   const hasDataLength = ((leFeatures >> BigInt(LeFeature.LeDataPacketLengthExtension)) & 1n) === 1n;

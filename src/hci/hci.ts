@@ -5,11 +5,14 @@ import { checkInteger, checkOptions, kindOf, optionNames } from "../core/argumen
 import { ArgumentError, BleError, ClosedError, Logger, StateError, UnsupportedError } from "../core/index.ts";
 import { AclManager } from "./acl.ts";
 import { CommandFlow } from "./command-flow.ts";
-import { Reset } from "./commands/controller-baseband.ts";
+import { Reset, SetEventMask, SetEventMaskPage2 } from "./commands/controller-baseband.ts";
+import { LeSetEventMask } from "./commands/le-controller.ts";
 import { Disconnect } from "./commands/link-control.ts";
 import { type ControllerInfo, initializeController, isSupported } from "./controller-info.ts";
 import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey, isCommandFailure } from "./declare.ts";
 import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
+import { EventMasks } from "./event-masks.ts";
+import { LeExtendedAdvertisingReport } from "./events/le-extended-advertising.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
 import { checkTransport, type HciTransport, isPlain, noPacket, PacketType, plainOctets, TransportClosed } from "./transport.ts";
 
@@ -39,9 +42,13 @@ const FAREWELL_MS = 1000;
 /** How long a transport may take to close where something else is to be told, in milliseconds. */
 const RELEASE_MS = 5000;
 const LE_ADVERTISING_REPORT = LeAdvertisingReport.subeventCode;
+const LE_EXTENDED_ADVERTISING_REPORT = LeExtendedAdvertisingReport.subeventCode;
 /** Event_Type, Address_Type, Address, Data_Length before the data of an advertising report, RSSI after it. */
 const REPORT_DATA_LENGTH_AT = 8;
 const REPORT_OVERHEAD = 10;
+/** All the fields of an extended advertising report are before its data, Data_Length the last of them. */
+const EXTENDED_REPORT_DATA_LENGTH_AT = 23;
+const EXTENDED_REPORT_OVERHEAD = 24;
 
 /** The host's side of HCI: commands and their answers, events, ACL data. */
 export class Hci implements AsyncDisposable {
@@ -53,9 +60,16 @@ export class Hci implements AsyncDisposable {
    * Event_Type first, RSSI last (Vol 4 Part E 7.7.65.2), its lengths checked. The octets are valid during the call.
    */
   onAdvertisingReport: ((packet: Uint8Array, offset: number, end: number) => void) | undefined;
+  /**
+   * The same for each report of an LE Extended Advertising Report event, Event_Type first, Data last (Vol 4 Part E 7.7.65.13). The event
+   * has to be switched on by `enableEvents`.
+   */
+  onExtendedAdvertisingReport: ((packet: Uint8Array, offset: number, end: number) => void) | undefined;
   readonly #transport: HciTransport;
   readonly #commands: CommandFlow;
   readonly #handlers = new Map<number, readonly Handler[]>();
+  readonly #masks = new EventMasks();
+  #masking: Promise<void> = Promise.resolve();
   #closeHandlers: ReasonHandler[] = [];
   #resetHandlers: ReasonHandler[] = [];
   #controller: ControllerInfo | undefined;
@@ -110,6 +124,7 @@ export class Hci implements AsyncDisposable {
   async #initialize(options: OperationOptions): Promise<void> {
     this.#controller = await initializeController(
       (declaration, parameters, sending) => this.#commands.send(declaration, parameters, { ...sending, isUrgent: true }),
+      this.#masks,
       options,
     );
     this.acl.configure(this.#controller.leAclDataPacketLength, this.#controller.totalNumLeAclDataPackets);
@@ -185,6 +200,41 @@ export class Hci implements AsyncDisposable {
     if (!this.#ended && !this.supports(declaration))
       return Promise.reject(new UnsupportedError(`the controller does not support ${declaration.name}`));
     return this.#commands.send(declaration, parameters, options);
+  }
+
+  /**
+   * Has the controller tell these events from here on, after a `reset` too. For events of what is optional, before it is used: the events of
+   * links, of legacy advertising reports and of encryption are on already. Events that are on cost nothing; two versions of one event
+   * (LeEnhancedConnectionComplete and its second) come as the newest that is on.
+   *
+   * @throws {HciError} the controller refuses: it does not know one of them, and that mask stays as it was
+   * @throws {UnsupportedError} the controller has no Set Event Mask Page 2, where events from 0x40 on are
+   * @throws `signal.reason` once `signal` aborts
+   * @see Vol 4 Part E 7.3.1, 7.3.69 and 7.8.1
+   */
+  enableEvents(events: readonly EventDeclaration[], options?: OperationOptions): Promise<void> {
+    for (const declaration of events)
+      if (typeof declaration?.eventCode !== "number")
+        return Promise.reject(new ArgumentError(`Hci.enableEvents: expected declarations of events, got ${kindOf(declaration)}`));
+    const enabled = this.#masking.then(() => this.#enableEvents(events, options)); // one after the other: each mask holds those before
+    this.#masking = enabled.catch(() => {});
+    return enabled;
+  }
+
+  async #enableEvents(events: readonly EventDeclaration[], options?: OperationOptions): Promise<void> {
+    const { event, page2, le } = this.#masks.with(events);
+    if (page2 !== undefined) {
+      await this.send(SetEventMaskPage2, { eventMaskPage2: page2 }, options);
+      this.#masks.taken("page2", page2);
+    }
+    if (event !== undefined) {
+      await this.send(SetEventMask, { eventMask: event }, options);
+      this.#masks.taken("event", event);
+    }
+    if (le !== undefined) {
+      await this.send(LeSetEventMask, { leEventMask: le }, options);
+      this.#masks.taken("le", le);
+    }
   }
 
   /** Calls `handle` for every such event, decoded, synchronously and in order. At a disconnection the link has been closed before. */
@@ -298,6 +348,7 @@ export class Hci implements AsyncDisposable {
     if (this.#ended) return;
     this.#ended = reason;
     this.onAdvertisingReport = undefined;
+    this.onExtendedAdvertisingReport = undefined;
     this.#commands.close(reason);
     const isOwn = reason instanceof ClosedError;
     this.acl.close(
@@ -361,7 +412,9 @@ export class Hci implements AsyncDisposable {
     }
     switch (packet[1]) {
       case EventCode.LeMeta:
-        if (packet[3] === LE_ADVERTISING_REPORT && this.onAdvertisingReport !== undefined) this.#receiveReports(packet);
+        if (packet[3] === LE_ADVERTISING_REPORT && this.onAdvertisingReport !== undefined) this.#receiveReports(packet, false);
+        else if (packet[3] === LE_EXTENDED_ADVERTISING_REPORT && this.onExtendedAdvertisingReport !== undefined)
+          this.#receiveReports(packet, true);
         if (packet.length > 3 && this.#handlers.size > 0) this.#dispatch(eventKey(EventCode.LeMeta, packet[3]), packet, 4);
         return;
       case EventCode.NumberOfCompletedPackets:
@@ -393,17 +446,20 @@ export class Hci implements AsyncDisposable {
     if (this.#handlers.size > 0) this.#dispatch(packet[1]!, packet, 3);
   }
 
-  #receiveReports(packet: Uint8Array): void {
+  #receiveReports(packet: Uint8Array, isExtended: boolean): void {
+    const lengthAt = isExtended ? EXTENDED_REPORT_DATA_LENGTH_AT : REPORT_DATA_LENGTH_AT;
+    const overhead = isExtended ? EXTENDED_REPORT_OVERHEAD : REPORT_OVERHEAD;
     const count = packet[4] ?? 0;
     let at = 5;
     for (let i = 0; i < count; i++) {
-      const end = at + REPORT_OVERHEAD + (packet[at + REPORT_DATA_LENGTH_AT] ?? 0xff);
+      const end = at + overhead + (packet[at + lengthAt] ?? 0xff);
       if (end > packet.length) {
         this.logger.warn("an advertising report longer than its event was dropped");
         return;
       }
       try {
-        this.onAdvertisingReport?.(packet, at, end);
+        if (isExtended) this.onExtendedAdvertisingReport?.(packet, at, end);
+        else this.onAdvertisingReport?.(packet, at, end);
       } catch (error) {
         rethrowLater(error);
       }

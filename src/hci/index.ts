@@ -238,7 +238,7 @@ export {
   LePeriodicAdvertisingSyncTransferReceived,
   LePeriodicAdvertisingSyncTransferReceivedV2,
 } from "./events/le-periodic-advertising.ts";
-export { LeFeature } from "./features.ts";
+export { LeFeature, leFeatureNames } from "./features.ts";
 export { allocateFrame } from "./frame-memory.ts";
 export { Hci, type HciOptions } from "./hci.ts";
 export { type HciDirection, Redactor } from "./redaction/redactor.ts";
