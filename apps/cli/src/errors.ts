@@ -14,6 +14,13 @@ export class InterruptedError extends Error {
   }
 }
 
+/** A service was asked to stop, and has: that is how it ends, exit status 0. */
+export class ServiceStoppedError extends Error {
+  constructor() {
+    super("the service was stopped");
+  }
+}
+
 /** Standard output cannot be written; exit status 1. */
 export class OutputFailedError extends CommandError {
   constructor(fault: Error | undefined) {
@@ -81,7 +88,7 @@ export function explain(error: unknown): { status: number; message: string | und
   // Cleaning up failed as well: what failed first is what the user asked for.
   if (error instanceof Error && error.name === "SuppressedError") return explain((error as { suppressed?: unknown }).suppressed);
   if (error instanceof InterruptedError) return { status: ExitStatus.Interrupted, message: undefined };
-  if (error instanceof OutputClosedError) return { status: ExitStatus.Done, message: undefined };
+  if (error instanceof OutputClosedError || error instanceof ServiceStoppedError) return { status: ExitStatus.Done, message: undefined };
   if (error instanceof UsageError) return { status: ExitStatus.Usage, message: error.message };
   if (error instanceof CommandError) return { status: ExitStatus.Failed, message: error.message };
   if (isBleError(error)) {

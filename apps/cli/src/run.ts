@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { ExitStatus, explain, oneLine, stackOf, stopError, UsageError } from "./errors.ts";
+import { ExitStatus, explain, oneLine, ServiceStoppedError, stackOf, stopError, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { createProgram } from "./program.ts";
 
@@ -21,8 +21,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     failed = { error };
   }
   await io.stdout.finished(); // a fault of the output may show only now
-  // Who asked to stop is told that, and not what came to nothing because of it.
-  if (stopped) failed = { error: stopped };
+  // Who asked to stop is told that, and not what came to nothing because of it; a service that was stopped has done what it was asked.
+  if (stopped && !(failed?.error instanceof ServiceStoppedError)) failed = { error: stopped };
   if (failed) {
     const failure = usageOf(failed.error);
     if (failure === undefined) return ExitStatus.Done;
