@@ -1,14 +1,14 @@
 import { UsageError } from "./errors.ts";
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 };
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** A timer of the system goes no further: 2^31 - 1 ms. */
 const LONGEST_DAYS = 24;
 const LONGEST_MS = LONGEST_DAYS * 24 * 3_600_000;
 
-/** Reads "10", "10s", "500ms", "2m", "1h" as milliseconds; a plain number is seconds. */
+/** Reads "10", "10s", "500ms", "2m", "1h", "2d" as milliseconds; a plain number is seconds. */
 export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|min|h)?$/.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|min|h|d)?$/.exec(text.trim());
   const ms = match ? Number(match[1]) * UNITS[match[2] ?? "s"]! : Number.NaN;
   if (Number.isNaN(ms)) throw new UsageError(`"${text}" is no duration: expected for example 10s, 500ms or 2m`);
   if (ms === 0) throw new UsageError(`"${text}" leaves no time: expected more than that, for example 10s, 500ms or 2m`);

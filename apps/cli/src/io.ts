@@ -19,6 +19,8 @@ export interface Io {
   readonly stderr: TextSink;
   /** Whether somebody sits at the keyboard. */
   readonly stdinIsTTY: boolean;
+  /** Whether standard input is the terminal of another job: who reads it is stopped by the system. */
+  stdinIsOthers(): boolean;
   /** What standard input brings, as it comes; read once. @throws `signal.reason` · the system's error */
   stdin(signal: AbortSignal): AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Io, Questions, StopReason, TextSink } from "./io.ts";
 
 function sinkOf(stream: NodeJS.WriteStream, onGone: (reason: StopReason, fault?: Error) => void): TextSink {
@@ -85,6 +86,18 @@ async function* standardInput(signal: AbortSignal): AsyncGenerator<Uint8Array, v
   }
 }
 
+/** Whether another job has the terminal (`jelling … &`). Only Linux tells; elsewhere nobody knows. */
+function isInBackground(): boolean {
+  try {
+    const stat = readFileSync("/proc/self/stat", "latin1");
+    // Behind the name, which may hold anything: state, parent, process group, session, terminal, process group of the terminal.
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return group !== foreground;
+  } catch {
+    return false;
+  }
+}
+
 /** The process's own streams and signals. A second signal ends the process at once. */
 export function nodeIo(): Io {
   const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
@@ -106,6 +119,7 @@ export function nodeIo(): Io {
     stdout: sinkOf(process.stdout, stop),
     stderr: sinkOf(process.stderr, () => {}),
     stdinIsTTY: process.stdin.isTTY === true,
+    stdinIsOthers: () => process.stdin.isTTY === true && isInBackground(),
     stdin: standardInput,
     env: process.env,
     ask: prompts(() => stop("interrupted")),

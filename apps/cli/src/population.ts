@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { SimulatedPump } from "@jelling/minimed";
 import { Air } from "jelling/air";
 import { type Clock, SystemClock } from "jelling/async";
 import { Controller } from "jelling/controller";
@@ -9,6 +10,7 @@ import { IoCapability, type PairingAgent } from "jelling/smp";
 import { EXAMPLE_DEVICES, exampleAddress, SimulatedMcumgrDevice, serveOverGatt, startExampleDevice } from "jelling/testing";
 import { Closing } from "./closing.ts";
 import type { KeptDevice } from "./commands/mcumgr/kept-device.ts";
+import type { PumpChoices } from "./devices/pump.ts";
 import { UsageError } from "./errors.ts";
 
 export interface PopulationOptions {
@@ -23,8 +25,8 @@ export interface PopulationOptions {
   readonly keeps?: boolean | undefined;
   /** What the clocks of the devices show at the beginning, as this computer's; without it always the same. */
   readonly startsAt?: Date | undefined;
-  /** How far back the history of a pump goes; 30 days by default. */
-  readonly historyDays?: number | undefined;
+  /** What is chosen of a pump; its history goes back 30 days by default. */
+  readonly pump?: PumpChoices | undefined;
   /** Told what a device shows or who comes and goes. */
   readonly tell: (sentence: string) => void;
 }
@@ -47,6 +49,7 @@ export class Population implements AsyncDisposable {
   readonly #options: PopulationOptions;
   readonly #parts: (Disposable | AsyncDisposable)[] = [];
   #controllers = 0;
+  #pump: SimulatedPump | undefined;
 
   constructor(options: PopulationOptions) {
     this.#options = options;
@@ -58,6 +61,11 @@ export class Population implements AsyncDisposable {
 
   get clock(): Clock {
     return this.#clock;
+  }
+
+  /** The pump in this air, if there is one. */
+  get pump(): SimulatedPump | undefined {
+    return this.#pump;
   }
 
   /** A controller for somebody else's host. */
@@ -108,12 +116,13 @@ export class Population implements AsyncDisposable {
   /** A pump is a central: it is not seen in a scan, it comes to who advertises as a phone. */
   async #addPump(): Promise<Inhabitant> {
     if (this.inhabitants.some(({ kind }) => kind === "pump")) throw new UsageError("there can be one pump in an air");
-    const { startPump } = await import("./devices/pump.ts");
-    const controller = new Controller({ air: this.air, name: "pump", address: PUMP_ADDRESS });
+    const { pumpAddress, startPump } = await import("./devices/pump.ts");
+    const { logger, folder, startsAt, pump, tell } = this.#options;
+    const controller = new Controller({ air: this.air, name: "pump", address: pumpAddress(pump?.seed) });
     this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
-    const { logger, folder, startsAt, historyDays, tell } = this.#options;
-    const started = await startPump({ transport: controller.transport, clock: this.#clock, folder, logger, startsAt, historyDays, tell });
+    const started = await startPump({ ...pump, transport: controller.transport, clock: this.#clock, folder, logger, startsAt, tell });
     this.#parts.push(started);
+    this.#pump = started.pump;
     const inhabitant = { kind: "pump", name: started.pump.identity.name, address: started.pump.device.identity, keys: started.keysPath };
     this.inhabitants.push(inhabitant);
     return inhabitant;
@@ -167,9 +176,6 @@ export class Population implements AsyncDisposable {
     await closing[Symbol.asyncDispose]();
   }
 }
-
-/** With the manufacturer's prefix, as a pump's; the same every time, so that a phone knows it again. */
-const PUMP_ADDRESS = "00:23:F7:4A:65:6C";
 
 const MCUMGR_ADDRESS = "C0:4A:65:6C:6C:08/random";
 const MCUMGR_PAIRED_ADDRESS = "C0:4A:65:6C:6C:09/random";

@@ -8,6 +8,7 @@ import { l2capCommands } from "./l2cap-program.ts";
 import { mcumgrCommands } from "./mcumgr-program.ts";
 import { mgmtCommands } from "./mgmt-program.ts";
 import { pumpCommands } from "./pump-program.ts";
+import { OPENS_NONE, servingOptions } from "./serving-options.ts";
 
 type Run = (context: Context, ...rest: never[]) => Promise<void>;
 
@@ -180,9 +181,10 @@ Examples:
 
   mcumgrCommands(program.command("mcumgr"), run);
 
-  program
+  const sim = program
     .command("sim")
-    .description("serve virtual controllers in one simulated air, with simulated devices in it, until Ctrl-C")
+    .description("serve virtual controllers in one simulated air, with simulated devices in it, until Ctrl-C");
+  sim
     .option("-c, --controllers <N>", "controllers to serve", parseWhole("controllers", 1, 64), 1)
     .option(
       "-d, --device <KIND>",
@@ -190,18 +192,11 @@ Examples:
       collect,
       [],
     )
-    .option("--mcumgr", "a device whose firmware can be updated: the same as -d mcumgr")
-    .option("--tcp <PORT>", "serve on 127.0.0.1 from this port on, 0 for free ones", parseWhole("port", 0, 65_535))
-    .option("--host <HOST>", "serve on another address", "127.0.0.1")
-    .option("--unix <PATH>", "serve on a Unix socket; a number is appended from the second one on")
-    .option("--vhci", "put the controllers into the Linux kernel (needs /dev/vhci)")
+    .option("--mcumgr", "a device whose firmware can be updated: the same as -d mcumgr");
+  servingOptions(sim)
     .option("--seed <N>", "seed of the air's chance", parseWhole("seed", 0, 0xffff_ffff), 1)
     .option("--loss <SHARE>", "share of radio packets that are lost, 0 to 1", Number)
-    .action(
-      run(() => import("./commands/sim.ts"), "sim", {
-        transport: "it serves controllers and opens none; --tcp, --unix and --vhci say where",
-      }),
-    );
+    .action(run(() => import("./commands/sim.ts"), "sim", { transport: OPENS_NONE }));
 
   program
     .command("decode")

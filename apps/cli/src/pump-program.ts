@@ -1,8 +1,10 @@
 import { type Command, Option } from "commander";
 import { parseDuration, parseWhole } from "./duration.ts";
 import { UsageError } from "./errors.ts";
+import { parseTimedFault, type TimedFault } from "./pump/fault-words.ts";
 import { EVENT_KINDS, type EventKind } from "./pump/history-text.ts";
 import { parseSpan } from "./pump/period.ts";
+import { OPENS_NONE, servingOptions } from "./serving-options.ts";
 
 type Useless = Partial<Record<"transport" | "capture", string>>;
 type Run = (
@@ -15,6 +17,9 @@ const OFFLINE: Useless = { transport: "it opens no controller", capture: "it see
 const KEYS = "key database file of the phone or reader application (default: $JELLING_PUMP_KEYS; a simulated pump needs none)";
 const HOUR_MS = 3_600_000;
 const FASTEST = 10_000;
+/** A host in another process answers in real time, which must not be too late for the pump. */
+const FASTEST_SERVED = 300;
+const MOST_DAYS = 3650;
 
 /** MiniMed pumps. */
 export function pumpCommands(pump: Command, run: Run): void {
@@ -23,6 +28,7 @@ export function pumpCommands(pump: Command, run: Run): void {
   followingCommands(pump, run);
   historyCommands(pump, run);
   serviceCommand(pump, run);
+  simulationCommand(pump, run);
 }
 
 function connectionCommands(pump: Command, run: Run): void {
@@ -50,6 +56,7 @@ function connectionCommands(pump: Command, run: Run): void {
       .option("--pump <ADDRESS>", "which pump, where several are paired")
       .option("--watch <TIME>", "keep the session and read again every TIME", (text) => parseDuration(text))
       .action(run(() => import("./commands/pump/connect.ts"), name));
+    faulty(command);
     if (name === "pair") command.option("--anew", "pair although there is a bond with a pump: the new one replaces it");
   }
 }
@@ -57,12 +64,14 @@ function connectionCommands(pump: Command, run: Run): void {
 /** Commands that keep a connection to a pump that is paired. */
 function followingCommands(pump: Command, run: Run): void {
   const following = (name: string, what: string): Command =>
-    pump
-      .command(name)
-      .description(what)
-      .option("-k, --keys <FILE>", KEYS)
-      .option("--pump <ADDRESS>", "which pump, where several are paired")
-      .option("--speed <N>", "how many times as fast a simulated pump lives", parseWhole("speed", 1, FASTEST));
+    faulty(
+      pump
+        .command(name)
+        .description(what)
+        .option("-k, --keys <FILE>", KEYS)
+        .option("--pump <ADDRESS>", "which pump, where several are paired")
+        .option("--speed <N>", "how many times as fast a simulated pump lives", parseWhole("speed", 1, FASTEST)),
+    );
   following("status", "everything the pump tells of itself, once").action(run(() => import("./commands/pump/status.ts"), "status"));
   following("watch", "glucose with its curve and the pump's state, kept up to date until Ctrl-C")
     .option("--hours <N>", "what the curve shows", (text) => parseWhole("hours", 1, 24)(text) * HOUR_MS)
@@ -91,6 +100,33 @@ function serviceCommand(pump: Command, run: Run): void {
         capture: "it keeps no packets",
       }),
     );
+}
+
+/** A pump to try all that on. */
+function simulationCommand(pump: Command, run: Run): void {
+  const sim = pump
+    .command("sim")
+    .description("a simulated pump that other programs reach; lines on standard input say what goes wrong with it (help lists them)")
+    .option("--seed <N>", "of its name, its keys, its life and the air's chance", parseWhole("seed", 0, 0xffff_ffff), 1)
+    .option("--days <N>", "how far back its history goes", parseWhole("days", 0, MOST_DAYS), 30)
+    .option("--speed <N>", "how many times as fast its time goes", parseWhole("speed", 1, FASTEST_SERVED), 1)
+    .option("--write-keys <FILE>", "where its phone's keys go (default: jelling/sim/pump-keys.hex in the user's state folder)")
+    .option("--loss <SHARE>", "share of radio packets that are lost, 0 to 1", parseShare);
+  faulty(servingOptions(sim)).action(run(() => import("./commands/pump/sim.ts"), "sim", { transport: OPENS_NONE }));
+}
+
+function faulty(command: Command): Command {
+  return command.option(
+    "--fault <FAULT>",
+    'what goes wrong with a simulated pump, by its clock: "at 10m: silent 5m" (repeatable; `pump sim` lists them)',
+    (text, previous: readonly TimedFault[] | undefined) => [...(previous ?? []), parseTimedFault(text)],
+  );
+}
+
+function parseShare(text: string): number {
+  const share = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(share >= 0 && share <= 1)) throw new UsageError(`loss "${text}": expected a share from 0 to 1`);
+  return share;
 }
 
 /** Commands on what was read before. */

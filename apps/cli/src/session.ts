@@ -9,6 +9,7 @@ import { Closing } from "./closing.ts";
 import type { Context } from "./context.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { Population } from "./population.ts";
+import type { TimedFault } from "./pump/fault-words.ts";
 import { isSimulated, openCommandTransport, transportSpec } from "./transport.ts";
 
 /** A device on the transport the user chose, for the time of one command. */
@@ -48,6 +49,8 @@ export interface AirOptions {
   readonly usual?: string;
   /** Its time; the system's by default. */
   readonly clock?: Clock | undefined;
+  /** What goes wrong with the pump in it. */
+  readonly faults?: readonly TimedFault[] | undefined;
 }
 
 /** Opens capture, air, transport and identity. What is opened on them is to be added to `closing`, which closes in reverse. */
@@ -91,7 +94,7 @@ async function identityOf<T>(transport: HciTransport, open: () => Promise<T>): P
 }
 
 /** Fills an air with what `sim:` names, or with the usual devices. */
-async function populate(context: Context, spec: string, folder: string, { usual, clock }: AirOptions): Promise<Population> {
+async function populate(context: Context, spec: string, folder: string, { usual, clock, faults }: AirOptions): Promise<Population> {
   if (spec === "sim") throw new UsageError('transport "sim": expected sim: or sim:DEVICE,DEVICE');
   const [{ Population: PopulationClass }, { exampleDevicesOf }] = await Promise.all([import("./population.ts"), import("jelling/testing")]);
   const named = spec.slice(4);
@@ -100,7 +103,7 @@ async function populate(context: Context, spec: string, folder: string, { usual,
   const population = new PopulationClass({
     clock: context.io.clock ?? clock,
     // In tests all is the same every time, and as little as will do.
-    ...(context.io.clock ? { historyDays: 3 } : { startsAt: new Date() }),
+    ...(context.io.clock ? { pump: { historyDays: 3, faults } } : { startsAt: new Date(), pump: { faults } }),
     logger: await context.logger(),
     folder,
     keeps: true,
@@ -108,6 +111,7 @@ async function populate(context: Context, spec: string, folder: string, { usual,
   });
   try {
     for (const word of words) await population.add(word.trim());
+    if (faults?.length && !population.pump) throw new UsageError("--fault: there is no pump in this air; -t sim:pump has one");
   } catch (error) {
     await population[Symbol.asyncDispose]();
     throw error;

@@ -23,10 +23,21 @@ export interface FakeIoOptions {
   clock?: Clock;
   /** What standard input brings; nothing where it is not said. */
   stdin?: AsyncIterable<Uint8Array>;
+  /** Whether another job has the terminal. */
+  stdinIsOthers?: boolean;
 }
 
 /** Streams that remember, and signals on demand. */
-export function fakeIo({ env = {}, isTTY = false, columns = 80, rows = 24, answers, clock, stdin }: FakeIoOptions = {}): FakeIo {
+export function fakeIo({
+  env = {},
+  isTTY = false,
+  columns = 80,
+  rows = 24,
+  answers,
+  clock,
+  stdin,
+  stdinIsOthers = false,
+}: FakeIoOptions = {}): FakeIo {
   const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
   let watchers: (() => void)[] = [];
   const sink = (store: { text: string }): TextSink => ({
@@ -49,6 +60,7 @@ export function fakeIo({ env = {}, isTTY = false, columns = 80, rows = 24, answe
     stdout: sink(out),
     stderr: sink(err),
     stdinIsTTY: answers !== undefined,
+    stdinIsOthers: () => stdinIsOthers,
     stdin: async function* (signal) {
       if (!stdin) return;
       const chunks = stdin[Symbol.asyncIterator]();

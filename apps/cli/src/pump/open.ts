@@ -5,6 +5,7 @@ import type { Context } from "../context.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { openHostParts, PUMP_BONDS } from "../session.ts";
 import { isSimulated, transportSpec } from "../transport.ts";
+import type { TimedFault } from "./fault-words.ts";
 import { readKeys } from "./keys.ts";
 
 /** Options of the commands that connect to a pump. */
@@ -14,6 +15,8 @@ export interface PumpOptions {
   readonly pump?: string;
   /** How many times as fast as real time a simulated pump's goes. */
   readonly speed?: number;
+  /** What goes wrong with a simulated pump. */
+  readonly fault?: readonly TimedFault[];
 }
 
 /** What a connector is opened with, and the time that passes there. */
@@ -30,8 +33,9 @@ export interface OpenedPump {
  */
 export async function openPump(context: Context, closing: Closing, options: PumpOptions): Promise<OpenedPump> {
   const simulated = isSimulated(transportSpec(context));
-  const { speed = 1 } = options;
+  const { speed = 1, fault: faults = [] } = options;
   if (speed !== 1 && !simulated) throw new UsageError("--speed is for simulated pumps: the time of a real one cannot be changed");
+  refuseFaultsOfRealPumps(simulated, faults);
   // Before a controller is opened: what is wrong with them is told at once.
   const keys = options.keys ?? (context.io.env.JELLING_PUMP_KEYS || undefined);
   if (keys === undefined && !simulated)
@@ -39,7 +43,7 @@ export async function openPump(context: Context, closing: Closing, options: Pump
   const given = keys === undefined ? undefined : await readKeys(context, keys);
   const paced = speed === 1 ? undefined : await pacedClock(speed);
   if (paced) closing.add(async () => paced[Symbol.dispose]());
-  const host = await openHostParts(context, closing, PUMP_BONDS, { usual: "pump", clock: paced });
+  const host = await openHostParts(context, closing, PUMP_BONDS, { usual: "pump", clock: paced, faults });
   const { transport, capture, population, clock = new SystemClock(), ...parts } = host;
   const keyFile = population?.inhabitants.find(({ kind }) => kind === "pump")?.keys;
   if (population && keyFile === undefined) throw new UsageError("there is no pump in this air: -t sim:pump has one");
@@ -61,6 +65,12 @@ export async function openPump(context: Context, closing: Closing, options: Pump
     wallClock: simulated ? () => startWallMs + (clock.now() - startMs) : Date.now,
     simulated,
   };
+}
+
+/** @throws {UsageError} */
+export function refuseFaultsOfRealPumps(simulated: boolean, faults: readonly TimedFault[]): void {
+  if (faults.length > 0 && !simulated)
+    throw new UsageError("--fault is for simulated pumps, with -t sim: here or with jelling pump sim: nothing can be done to a real one");
 }
 
 async function pacedClock(speed: number): Promise<Clock & Disposable> {

@@ -3,10 +3,12 @@ import { SystemClock } from "jelling/async";
 import { Closing } from "../../closing.ts";
 import { type Context, durationText } from "../../context.ts";
 import { CommandError } from "../../errors.ts";
+import type { TimedFault } from "../../pump/fault-words.ts";
 import { readKeys } from "../../pump/keys.ts";
-import { explained } from "../../pump/open.ts";
+import { explained, refuseFaultsOfRealPumps } from "../../pump/open.ts";
 import { timelineText } from "../../pump/timeline-text.ts";
 import { openHostParts, PUMP_BONDS } from "../../session.ts";
+import { isSimulated, transportSpec } from "../../transport.ts";
 
 interface ConnectorOptions {
   keys: string;
@@ -14,6 +16,7 @@ interface ConnectorOptions {
   watch?: number;
   pump?: string;
   anew?: boolean;
+  fault?: readonly TimedFault[];
 }
 
 export function pair(context: Context, options: ConnectorOptions): Promise<void> {
@@ -26,9 +29,11 @@ export function read(context: Context, options: ConnectorOptions): Promise<void>
 
 async function runConnector(context: Context, mode: "pair" | "reconnect", options: ConnectorOptions): Promise<void> {
   const { terminal } = context;
+  refuseFaultsOfRealPumps(isSimulated(transportSpec(context)), options.fault ?? []);
   const keyDatabase = await readKeys(context, options.keys);
   await using closing = new Closing();
-  const { transport, capture, population: _, clock = new SystemClock(), ...parts } = await openHostParts(context, closing, PUMP_BONDS);
+  const host = await openHostParts(context, closing, PUMP_BONDS, { faults: options.fault });
+  const { transport, capture, population: _, clock = new SystemClock(), ...parts } = host;
   const startMs = clock.now();
   const onEvent = (event: PumpEvent): void => {
     if (event.type === "reading") return; // told below

@@ -1,0 +1,81 @@
+import { onAbort } from "jelling/async";
+import type { Controller } from "jelling/controller";
+import { type ControllerServer, openTransport, serveController } from "jelling/transport";
+import type { Closing } from "./closing.ts";
+import type { Context } from "./context.ts";
+import { UsageError } from "./errors.ts";
+import type { Population } from "./population.ts";
+import type { ServingOptions } from "./serving-options.ts";
+import { closeCapture, openCapture } from "./session.ts";
+import { tapped } from "./tap.ts";
+
+/** A port of one's own for each run would have to be looked up; this one can be remembered. */
+const DEFAULT_PORT = 9000;
+
+/** A controller of the air, and what a host opens it by: "vhci" where the kernel has it. */
+export interface ServedController {
+  readonly number: number;
+  readonly spec: string;
+}
+
+/** Puts controllers of an air where they were asked for, on TCP if nothing was said. They are taken away again by `closing`. */
+export async function serveControllers(
+  context: Context,
+  population: Population,
+  closing: Closing,
+  { controllers, ...where }: ServingOptions & { readonly controllers: number },
+): Promise<ServedController[]> {
+  const served: ServedController[] = [];
+  for (let i = 0; i < controllers; i++) {
+    const controller = population.addController();
+    const capture = await openCapture(context, { suffix: controllers > 1 ? `.${i + 1}` : "" });
+    if (capture) closing.add(() => closeCapture(context, capture));
+    const tap: Pick<Controller, "attach"> = capture
+      ? { attach: (transport) => controller.attach(tapped(transport, capture, population.clock)) }
+      : controller;
+    for (const spec of await serve(context, tap, where, i, closing)) served.push({ number: i + 1, spec });
+  }
+  return served;
+}
+
+/** Gives what a host opens. */
+async function serve(
+  context: Context,
+  controller: Pick<Controller, "attach">,
+  { tcp, unix, vhci = false, host }: ServingOptions,
+  index: number,
+  closing: Closing,
+): Promise<string[]> {
+  const specs: string[] = [];
+  const logger = await context.logger();
+  const listen = async (spec: string): Promise<void> => {
+    const server: ControllerServer = await serveController(controller, spec, { logger });
+    closing.add(() => server[Symbol.asyncDispose]());
+    specs.push(server.spec);
+  };
+  if (tcp !== undefined || (unix === undefined && !vhci)) {
+    const port = tcp === 0 ? 0 : (tcp ?? DEFAULT_PORT) + index;
+    if (port > 65_535) throw new UsageError(`port ${port}: there is none beyond 65535`);
+    await listen(`tcp:${host.includes(":") ? `[${host}]` : host}:${port}`);
+  }
+  if (unix !== undefined) await listen(`unix:${index === 0 ? unix : `${unix}${index + 1}`}`);
+  if (vhci) {
+    const transport = await openTransport("vhci:", { logger });
+    closing.add(() => transport[Symbol.asyncDispose]());
+    controller.attach(transport);
+    specs.push("vhci");
+  }
+  return specs;
+}
+
+/** Until `--timeout` is over, or `ended` aborts. @throws what Ctrl-C throws */
+export async function serveOn(context: Context, ended?: AbortSignal): Promise<void> {
+  using deadline = context.deadline(undefined, "serving");
+  const signal = ended ? AbortSignal.any([deadline.signal, ended]) : deadline.signal;
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else onAbort(signal, resolve);
+  });
+  context.terminal.status("");
+  context.signal.throwIfAborted();
+}
