@@ -78,8 +78,8 @@ export async function startPump(options: PumpOptions): Promise<{ pump: Simulated
     }
   };
   const done = user();
-  const schedule = new FaultSchedule(pump, clock, faults, ({ line, told }, error) =>
-    tell(error === undefined ? `fault: ${told}` : `fault "${line}": ${messageOf(error)}`),
+  const schedule = new FaultSchedule(pump, clock, faults, ({ line, told }, failure) =>
+    tell(failure === undefined ? `fault: ${told}` : `fault "${line}": ${failure}`),
   );
   return {
     pump,

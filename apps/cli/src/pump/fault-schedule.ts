@@ -3,15 +3,15 @@ import type { Clock } from "jelling/async";
 import type { FaultOrder, TimedFault } from "./fault-words.ts";
 
 /** What became of a fault that was struck. */
-export type StruckFault = (order: FaultOrder, error: unknown) => void;
+export type StruckFault = (order: FaultOrder, failure: string | undefined) => void;
 
 /** Strikes a fault. @param told of it, with what kept it from happening where something did */
 export async function strike({ faults }: SimulatedPump, order: FaultOrder, told: StruckFault): Promise<void> {
-  let failure: unknown;
+  let failure: string | undefined;
   try {
     await order.strike(faults);
   } catch (error) {
-    failure = error;
+    failure = error instanceof Error ? error.message : String(error);
   }
   told(order, failure);
 }

@@ -172,13 +172,10 @@ class PumpConsole {
       else terminal.note(error.message);
       return;
     }
-    await strike(this.#pump, order, ({ fault, line: plain, values, told }, error) => {
+    await strike(this.#pump, order, ({ fault, line: plain, values, told }, failure) => {
       const object = { type: "fault", fault, line: plain, ...values };
-      if (error === undefined) this.#tell.answer(object, told);
-      else {
-        const message = error instanceof Error ? error.message : String(error);
-        this.#tell.answer({ ...object, type: "error", message }, `${plain}: ${message}`);
-      }
+      if (failure === undefined) this.#tell.answer(object, told);
+      else this.#tell.answer({ ...object, type: "error", message: failure }, `${plain}: ${failure}`);
     });
   }
 
