@@ -13,6 +13,7 @@ const { positionals, values } = parseArgs({
     seed: { type: "string", default: "1" },
     files: { type: "string" },
     concurrency: { type: "string", default: "2" },
+    patience: { type: "string", default: "1500" }, // ms over what the tests take: a busy machine needs more, or what is slow counts as noticed
   },
 });
 const [name] = positionals;
@@ -35,7 +36,7 @@ const results = await new Stryker({
   coverageAnalysis: "perTest",
   concurrency: Number(values.concurrency),
   ignoreStatic: true, // a fault in what runs at import needs a process for each
-  timeoutMS: 1500,
+  timeoutMS: Number(values.patience),
   timeoutFactor: 1.5,
   mutator: { excludedMutations: ["StringLiteral"] }, // mostly the wording of messages
   checkers: ["sample"],

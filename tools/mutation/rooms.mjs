@@ -39,7 +39,10 @@ export const rooms = {
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),
   "apps/minimed/src/export": room("apps/minimed/src/export", "apps/minimed/test/nightscout-{upload,live,answers}.test.ts"),
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
-  "apps/minimed/src/store": room("apps/minimed/src/store"),
+  "apps/minimed/src/store": {
+    mutate: ["apps/minimed/src/store/**/*.ts", "!apps/minimed/src/store/**/*.test.ts"],
+    tests: ["apps/minimed/src/store/{open,views,sync,live}.test.ts"],
+  },
   "apps/minimed/src/web": room("apps/minimed/src/web", "apps/minimed/test/page-server.test.ts"),
   "apps/minimed/src/connector": room(
     "apps/minimed/src/connector",
@@ -62,5 +65,5 @@ export const rooms = {
   "apps/minimed/src/mqtt": room("apps/minimed/src/mqtt", "apps/minimed/test/home-assistant.test.ts"),
   "apps/minimed/src/service": room("apps/minimed/src/service", "apps/minimed/test/pump-service.test.ts"),
   "apps/minimed/src/simulator": room("apps/minimed/src/simulator", "apps/minimed/test/pump-{delivery,push,mishaps,lived}.test.ts"),
-  "apps/minimed/src/live": room("apps/minimed/src/live", "apps/minimed/test/pump-monitor.test.ts"),
+  "apps/minimed/src/live": room("apps/minimed/src/live"),
 };

@@ -124,7 +124,7 @@ export class PumpMonitor implements AsyncDisposable {
 
   /** Calls `listener` with every change; dispose the result to stop. What it throws is the program's, and harms nothing. */
   on(listener: (state: PumpState) => void): Disposable {
-    checkFunction("PumpMonitor.on", listener);
+    checkFunction("PumpMonitor.on", listener ?? null);
     const entry = (state: PumpState): void => listener(state); // so that a function given twice is two
     this.#listeners.add(entry);
     return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };
@@ -132,7 +132,7 @@ export class PumpMonitor implements AsyncDisposable {
 
   /** Calls `listener` with every session that is ready, and at once with the one that is. */
   onSession(listener: (session: PumpSession) => void): Disposable {
-    checkFunction("PumpMonitor.onSession", listener);
+    checkFunction("PumpMonitor.onSession", listener ?? null);
     const entry = (session: PumpSession): void => listener(session);
     this.#sessionListeners.add(entry);
     if (this.#session) callOut(entry, this.#session);

@@ -188,11 +188,7 @@ export class SessionFollower {
     using _ = clock.setTimer(Math.max(0, untilMs - clock.now()), operation, () => pending.resolve());
     this.#wake = () => pending.resolve();
     if (this.#isPushed) pending.resolve();
-    try {
-      await pending.promise;
-    } finally {
-      this.#wake = undefined;
-    }
+    await pending.promise;
   }
 }
 

@@ -23,7 +23,7 @@ export class StateRelay implements PumpStates {
   }
 
   on(listener: (state: PumpState) => void): Disposable {
-    checkFunction("on", listener);
+    checkFunction("on", listener ?? null);
     const entry = (state: PumpState): void => listener(state);
     this.#listeners.add(entry);
     return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };
