@@ -90,10 +90,17 @@ test("values of one pump are kept for its next session, and never shown as anoth
     ["00:23:F7:00:00:02", 70],
   ] as const) {
     const seen: (number | undefined)[] = [];
-    using _ = monitor.on(() => seen.push(battery()));
+    const earlier: (number | undefined)[] = [];
+    using _ = monitor.on(() => {
+      seen.push(battery());
+      earlier.push(monitor.state.values.insulinOnBoard?.atMs);
+    });
+    const beganMs = clock.now();
     const session = connector.begin(identity, percent);
     await delay(clock, 1000);
     expect(seen.every((value) => value === percent)).toBe(true);
+    // Of the same pump what was read in its session before, until it is read again.
+    expect([earlier[0] === undefined, earlier.at(-1)]).toEqual([percent !== 60, beganMs]);
     expect(monitor.session?.identity.toHex()).toBe(identity);
     session.end();
     await delay(clock, 1000);
@@ -205,11 +212,14 @@ describe("the end of a connector", () => {
   });
 });
 
-test("one that the monitor owns is closed with it", async () => {
+test("a monitor is closed by the end of its block, and a connector that it owns with it", async () => {
   using clock = new VirtualClock();
   const connector = new FakeConnector(clock);
-  await new PumpMonitor(connector as unknown as PumpConnector, {}, { ownsConnector: true }).close();
+  {
+    await using _ = new PumpMonitor(connector as unknown as PumpConnector, {}, { ownsConnector: true });
+  }
   expect(connector.isClosed).toBe(true);
+  expect(connector.listeners.size).toBe(0);
 });
 
 test("every state is dated by the wall clock as it is then, whatever the other clock began with", async () => {
@@ -378,11 +388,13 @@ describe("who keeps the history", () => {
     expect(monitor.session).toBeDefined();
   });
 
-  test("and stops with its signal's reason has done no wrong; what it throws else is still the program's", async () => {
+  test("and stops with its signal's reason has done no wrong, and nothing is told; what it throws else is still the program's", async () => {
     for (const fault of [undefined, new Error("in the middle of it")]) {
       using clock = new VirtualClock();
       const connector = new FakeConnector(clock);
+      const lines: string[] = [];
       await using monitor = new PumpMonitor(connector as unknown as PumpConnector, {
+        logger: new Logger("", LogLevel.Debug, (_level, _scope, message) => void lines.push(message)),
         history: (_session, signal) => new Promise((_resolve, reject) => void onAbort(signal, () => reject(fault ?? signal.reason))),
       });
       const uncaught = await uncaughtDuring(async () => {
@@ -391,6 +403,7 @@ describe("who keeps the history", () => {
         await monitor.close();
       });
       expect(uncaught).toEqual(fault ? [fault] : []);
+      expect(lines).toEqual([]);
     }
   });
 });

@@ -228,6 +228,7 @@ export class PumpMonitor implements AsyncDisposable {
   /** Calls `history` when it is wanted, once more when it was wanted meanwhile. */
   #historyKeeper(session: PumpSession, signal: AbortSignal): () => void {
     const history = this.#history;
+    if (!history) return () => undefined;
     let isRunning = false;
     let isWanted = false;
     const run = async (): Promise<void> => {
@@ -235,17 +236,18 @@ export class PumpMonitor implements AsyncDisposable {
       while (isWanted && !signal.aborted) {
         isWanted = false;
         try {
-          await history?.(session, signal);
+          await history(session, signal);
         } catch (error) {
+          if (signal.aborted && error === signal.reason) break;
           if (error instanceof BleError) this.#logger.warn(() => `keeping the history: ${error.message}`);
-          else if (!signal.aborted || error !== signal.reason) rethrowLater(error);
+          else rethrowLater(error);
         }
       }
       isRunning = false;
     };
     return () => {
-      isWanted = history !== undefined;
-      if (isWanted && !isRunning) void run();
+      isWanted = true;
+      if (!isRunning) void run();
     };
   }
 

@@ -47,23 +47,29 @@ class FakePump {
   takesResets: boolean | Error = true;
   history = 0;
   ended: PumpError | undefined;
+  /** Of the reads. */
+  signal: AbortSignal | undefined;
   follower!: SessionFollower;
   running!: Promise<void>;
   readonly told = new Map<PumpValueName, unknown>();
 
   start(pollMs = MINUTE_MS): void {
-    const read = (name: PumpValueName) => (): Promise<unknown> => {
-      if (this.ended) return Promise.reject(this.ended);
-      this.asked.push(name);
-      const failure = this.failures.get(name);
-      return failure ? Promise.reject(failure) : Promise.resolve(this.values.get(name));
-    };
+    const read =
+      (name: PumpValueName) =>
+      (options: { signal: AbortSignal }): Promise<unknown> => {
+        if (this.ended) return Promise.reject(this.ended);
+        this.signal ??= options.signal;
+        if (options.signal !== this.signal) throw new Error("each read ends with the session");
+        this.asked.push(name);
+        const failure = this.failures.get(name);
+        return failure ? Promise.reject(failure) : Promise.resolve(this.values.get(name));
+      };
     const session: Record<string, unknown> = {
       onEnded: (listener: (reason: PumpError) => void) => {
         this.#enders.add(listener);
         return { [Symbol.dispose]: () => this.#enders.delete(listener) };
       },
-      readHighLowSettings: (type: string) => read(`${type}Settings` as PumpValueName)(),
+      readHighLowSettings: (type: string, options: { signal: AbortSignal }) => read(`${type}Settings` as PumpValueName)(options),
     };
     for (const [method, name] of Object.entries(READER_OF)) session[method] = read(name);
     Object.defineProperty(session, "ended", { get: () => this.ended });
@@ -337,8 +343,11 @@ describe("what cannot be read", () => {
     await pump.pass(0);
     pump.pushBits(18);
     await pump.pass(100);
+    expect(pump.signal!.aborted).toBe(false);
     pump.end();
+    expect(pump.signal!.reason).toBe(pump.ended);
     await pump.running;
+    expect(pump.clock.pending).toEqual([]); // nothing is waited for any more
     expect(await pump.pass(60 * MINUTE_MS)).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import { VirtualClock } from "jelling/async";
 import { ArgumentError, Logger, LogLevel, SeededRandom } from "jelling/core";
 import { expect, test } from "vitest";
-import { Part, type RunningPart } from "./part.ts";
+import { codeOf, Part, type RunningPart, sentence } from "./part.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -176,4 +176,88 @@ test("errors of others are told by their kind alone; a stop that fails is told t
   await at.clock.run(part.end());
   expect(at.lines.join("\n")).toMatch(/part: TypeError\. It is tried again/);
   expect(at.lines.join("\n")).not.toContain("secret");
+});
+
+test("a part whose start hangs ends at once, and leaves no timer; its start hears of it, and what comes of it late is stopped", async () => {
+  const at = world();
+  let signal: AbortSignal | undefined;
+  let stopped = 0;
+  let finish: ((part: RunningPart) => void) | undefined;
+  const part = at.part({
+    start: (given) => {
+      signal = given;
+      return new Promise((resolve) => {
+        finish = resolve;
+      });
+    },
+  });
+  part.begin();
+  await at.clock.advance(1_000);
+  expect(signal!.aborted).toBe(false);
+  await part.end();
+  expect([signal!.aborted, part.status.state, at.clock.now(), at.clock.pending]).toEqual([true, "stopped", 1_000, []]);
+  finish!({ ended: new Promise(() => {}), stop: () => void stopped++ });
+  await at.clock.advance(0);
+  expect([stopped, at.clock.pending]).toEqual([1, []]);
+});
+
+test("a part is told since when it is as it is, and since when it does not run, through all its attempts", async () => {
+  const at = world();
+  const part = at.part();
+  expect(part.status).toEqual({ state: "waiting", sinceMs: 0, downSinceMs: 0, problem: undefined, failures: 0 });
+  await at.clock.advance(500);
+  part.begin();
+  await at.clock.advance(0);
+  expect(part.status).toEqual({ state: "running", sinceMs: 500, downSinceMs: undefined, problem: undefined, failures: 0 });
+  expect(at.lines).toEqual(["part: running"]);
+  await at.clock.advance(500);
+  const reason = new ArgumentError("gone");
+  at.setFault(reason);
+  at.fail(reason);
+  await at.clock.advance(0);
+  expect(part.status).toEqual({ state: "failed", sinceMs: 1_000, downSinceMs: 1_000, problem: reason, failures: 1 });
+  await at.clock.advance(10_000);
+  const { failures, ...rest } = part.status;
+  expect(rest).toEqual({ state: "failed", sinceMs: 1_000, downSinceMs: 1_000, problem: reason });
+  expect(failures).toBe(at.starts.length); // it ran once
+  await part.end();
+  expect(part.status).toMatchObject({ state: "stopped", sinceMs: 11_000, downSinceMs: 1_000, problem: undefined });
+  expect(at.clock.pending).toEqual([]);
+  await at.clock.advance(60 * MINUTE_MS);
+  expect(at.starts).toHaveLength(failures);
+});
+
+test("waits double, each drawn from three quarters to the whole, and begin anew when the part is begun anew", async () => {
+  for (const [octet, share] of [
+    [0, 0.75],
+    [128, 0.875],
+  ] as const) {
+    const at = world();
+    at.setFault(new ArgumentError("no"));
+    const part = at.part({ random: { fill: (octets) => void octets.fill(octet) } });
+    part.begin();
+    await at.clock.advance(30 * MINUTE_MS);
+    const gaps = (): number[] => at.starts.slice(1).map((atMs, i) => atMs - at.starts[i]!);
+    expect(gaps().slice(0, 11)).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].map((s) => s * 1000 * share));
+    part.restart();
+    await at.clock.advance(0);
+    at.starts.splice(0, at.starts.length - 1);
+    await at.clock.advance(4_000);
+    expect(gaps().slice(0, 2)).toEqual([1000 * share, 2000 * share]);
+    await part.end();
+  }
+});
+
+test.each([
+  [new ArgumentError("Is it there?"), "Is it there?", "ERR_ARGUMENT"],
+  [new ArgumentError("two\nlines"), "two lines.", "ERR_ARGUMENT"],
+  [new ArgumentError("enough!"), "enough!", "ERR_ARGUMENT"],
+  [new RangeError("secret"), "RangeError.", "RangeError"],
+  [Object.assign(new Error("secret"), { code: "EACCES" }), "EACCES.", "EACCES"],
+  [Object.assign(new Error("secret"), { code: 7 }), "Error.", "Error"],
+  ["secret", "unknown.", "unknown"],
+  [undefined, "unknown.", "unknown"],
+  [null, "unknown.", "unknown"],
+])("an error in a line and in a word: %s", (error, line, word) => {
+  expect([sentence(error), codeOf(error)]).toEqual([line, word]);
 });

@@ -128,6 +128,7 @@ export class Part {
       let isOver = false;
       const giveUp = (reason: unknown): void => {
         isOver = true;
+        done(); // what is left alone keeps no timer, which would keep the program
         limit.abort(reason);
         reject(reason);
       };
