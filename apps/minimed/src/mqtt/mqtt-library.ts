@@ -20,7 +20,8 @@ export async function loadMqttLibrary(): Promise<MqttConnect> {
   return (options) => connectBy(connect, options);
 }
 
-async function connectBy(connect: typeof import("mqtt").connect, options: MqttConnectOptions): Promise<MqttConnection> {
+/** @param connect the package's own */
+export async function connectBy(connect: typeof import("mqtt").connect, options: MqttConnectOptions): Promise<MqttConnection> {
   const { url, clientId, username, password, tls, will, onMessage, onClosed, signal } = options;
   signal.throwIfAborted();
   const settings: IClientOptions = {

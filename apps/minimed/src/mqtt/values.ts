@@ -4,7 +4,7 @@ import { ANNUNCIATIONS } from "../history/annunciation.ts";
 import type { IddStatus } from "../idd/status.ts";
 import type { ActiveBasalRate } from "../idd/status-reader.ts";
 import type { PumpState, PumpValueName, PumpValues, Told } from "../live/state.ts";
-import type { NoGlucoseCause } from "../store/causes.ts";
+import { causeOf, causeOfMessage } from "../store/causes.ts";
 import type { EntityId, GlucoseDirection, GlucoseState, SmartGuardState } from "./entities.ts";
 
 /** The pump was heard of within it, or what it said of the moment holds no longer. */
@@ -126,33 +126,10 @@ export function directionOf(rate: number | undefined): GlucoseDirection {
   return rate > -3.5 ? "single_down" : "double_down";
 }
 
-const CAUSES: Readonly<Record<string, NoGlucoseCause>> = {
-  wait_to_calibrate: "calibration_required",
-  do_not_calibrate: "updating",
-  calibration_required: "calibration_required",
-  calibrating: "updating",
-  searching_for_signal: "signal_lost",
-  no_sensor_signal: "signal_lost",
-  change_sensor: "change_sensor",
-  warm_up: "warm_up",
-  waiting_for_warm_up: "warm_up",
-  sg_below_lower_limit: "below_range",
-  sg_above_upper_limit: "above_range",
-  transmitter_battery_empty: "signal_lost",
-  no_paired_sensor: "no_sensor",
-};
-
 function glucoseState(latest: LatestGlucose | undefined, isFresh: boolean, status: IddStatus | undefined): GlucoseState {
   if (latest?.kind === "reading" && isFresh) return "ok";
-  if (latest?.kind === "no-value" && isFresh) {
-    const { warning, calibration } = latest.state;
-    if (warning.includes("below_device_range")) return "below_range";
-    if (warning.includes("above_device_range")) return "above_range";
-    const cause = status && CAUSES[status.sensorMessage];
-    if (cause) return cause;
-    return calibration.includes("calibration_required") ? "calibration_required" : "unknown";
-  }
-  const cause = status && CAUSES[status.sensorMessage];
+  if (latest?.kind === "no-value" && isFresh) return causeOf(latest, status?.sensorMessage);
+  const cause = causeOfMessage(status?.sensorMessage);
   if (latest?.kind === "no-sensor") return cause ?? "no_sensor";
   // A value that is old while the pump is in reach: the sensor's is what does not come.
   return cause ?? (latest ? "signal_lost" : "unknown");

@@ -2,7 +2,7 @@ import type { GlucoseReading, LatestGlucose, NoGlucoseValue } from "../connector
 import type { Named } from "../data/named.ts";
 import type { SensorMessage } from "../idd/status.ts";
 import type { PumpState } from "../live/state.ts";
-import type { NoGlucoseCause } from "./causes.ts";
+import { causeOf } from "./causes.ts";
 import { localSeconds } from "./record-writer.ts";
 import type { SqlDatabase, SqlValue } from "./sqlite.ts";
 import { type ClockMeasurement, roundedDifference } from "./times.ts";
@@ -14,32 +14,6 @@ const SAME_START_MS = 10 * 60_000;
 const SAME_CLOCK_S = 60;
 const DAY_MS = 86_400_000;
 const SENSOR_GLUCOSE = 61452;
-
-const CAUSES_OF_MESSAGES: Partial<Record<SensorMessage, NoGlucoseCause>> = {
-  wait_to_calibrate: "calibration_required",
-  calibration_required: "calibration_required",
-  calibrating: "updating",
-  searching_for_signal: "signal_lost",
-  no_sensor_signal: "signal_lost",
-  change_sensor: "change_sensor",
-  warm_up: "warm_up",
-  waiting_for_warm_up: "warm_up",
-  sg_below_lower_limit: "below_range",
-  sg_above_upper_limit: "above_range",
-  transmitter_battery_empty: "signal_lost",
-  no_paired_sensor: "no_sensor",
-};
-
-/** Why a reading has no value, as far as the pump says. */
-export function causeOf({ state }: NoGlucoseValue, message: Named<SensorMessage> | undefined): NoGlucoseCause {
-  const { warning, calibration, status } = state;
-  if (warning.includes("below_device_range")) return "below_range";
-  if (warning.includes("above_device_range")) return "above_range";
-  const told = typeof message === "string" ? CAUSES_OF_MESSAGES[message] : undefined;
-  if (told) return told;
-  if (calibration.includes("calibration_required")) return "calibration_required";
-  return status.includes("session_stopped") ? "no_sensor" : "unknown";
-}
 
 /** Keeps what was read while connected. Every method runs inside a transaction of its caller. */
 export class LiveWriter {

@@ -1,8 +1,9 @@
+import type { NoGlucoseValue } from "../connector/reading.ts";
 import { formatLocal } from "../data/date-time.ts";
 import type { HighLowSettings } from "../idd/command-reads.ts";
 import type { IddStatus } from "../idd/status.ts";
 import type { PumpLinkState, PumpState, PumpValueName, PumpValues, Told } from "../live/state.ts";
-import type { NoGlucoseCause } from "../store/causes.ts";
+import { causeOf, type NoGlucoseCause } from "../store/causes.ts";
 import type { TherapyView } from "../store/view.ts";
 import type { PageGlucose, PageLimit, PageState, PageTold } from "./page-data.ts";
 import { pageBolus } from "./page-view.ts";
@@ -104,30 +105,13 @@ function liveGlucose(state: PumpState | undefined, utc: (clockMs: number) => num
   if (latest === undefined || latest.kind === "no-sensor") return { kind: "no-sensor", atMs: utc(told.atMs) };
   const atMs = utc(latest.takenAtMs ?? latest.receivedAtMs);
   if (latest.kind === "reading") return { kind: "reading", mgdl: latest.mgdl, trend: latest.trendMgdlPerMin ?? null, atMs };
-  return { kind: "no-value", cause: causeOf(state.values.status?.value), atMs };
+  return { kind: "no-value", cause: shownCause(latest, state.values.status?.value), atMs };
 }
 
-/** Why the pump shows no value, by what it says of its sensor. */
-function causeOf(status: IddStatus | undefined): NoGlucoseCause {
-  if (!status) return "unknown";
-  const causes: Readonly<Record<string, NoGlucoseCause>> = {
-    wait_to_calibrate: "calibration_required",
-    do_not_calibrate: "updating",
-    calibration_required: "calibration_required",
-    calibrating: "updating",
-    searching_for_signal: "signal_lost",
-    no_sensor_signal: "signal_lost",
-    change_sensor: "change_sensor",
-    warm_up: "warm_up",
-    sg_below_lower_limit: "below_range",
-    sg_above_upper_limit: "above_range",
-    transmitter_battery_empty: "signal_lost",
-    waiting_for_warm_up: "warm_up",
-    no_paired_sensor: "no_sensor",
-  };
-  const cause = causes[status.sensorMessage];
-  if (cause) return cause;
-  return status.sensorConnectivity.includes("gst_signal_lost") ? "signal_lost" : "unknown";
+/** Why the pump shows no value: by the reading, by what the pump says of its sensor, and by whether it hears it. */
+function shownCause(latest: NoGlucoseValue, status: IddStatus | undefined): NoGlucoseCause {
+  const cause = causeOf(latest, status?.sensorMessage);
+  return cause === "unknown" && status?.sensorConnectivity.includes("gst_signal_lost") ? "signal_lost" : cause;
 }
 
 /** The newest point with a value of a store. */
