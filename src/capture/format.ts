@@ -5,7 +5,7 @@ import { AdvertisingData } from "../gap/advertising-data.ts";
 import { REDACTED } from "../mgmt-protocol/index.ts";
 import type { DecodedPacket } from "./decoded-packet.ts";
 import { declaredJson, declaredText } from "./mgmt-format.ts";
-import { isSecretField, numberText } from "./names.ts";
+import { isSecretField, maskText, numberText } from "./names.ts";
 import { NO_INDEX } from "./record.ts";
 import { quoted, uuidText } from "./text.ts";
 
@@ -23,7 +23,7 @@ function valueText(packet: string, field: string, value: unknown): string {
     case "number":
       return numberText(packet, field, value);
     case "bigint":
-      return `0x${value.toString(16)}`;
+      return maskText(field, value);
     case "string":
       return quoted(value);
     case "object":

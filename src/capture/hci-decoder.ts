@@ -3,6 +3,7 @@ import { Address } from "../core/address.ts";
 import { BleError } from "../core/error.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
 import { decodeCommand, decodeEvent, PacketType } from "../hci/index.ts";
+import { AdvertisingPieces } from "./advertising-pieces.ts";
 import type { DecodedContent, DecodedPacket } from "./decoded-packet.ts";
 import { FrameDecoder, layerOf, raw } from "./frame-decoder.ts";
 import { Reassembler } from "./reassembly.ts";
@@ -13,6 +14,11 @@ interface Link {
   readonly frames: FrameDecoder;
 }
 
+const CONNECTION_COMPLETE: ReadonlySet<string> = new Set([
+  "LeConnectionComplete",
+  "LeEnhancedConnectionComplete",
+  "LeEnhancedConnectionCompleteV2",
+]);
 /** Connection handles have 12 bits; links a capture never closes are forgotten oldest first. */
 const MOST_LINKS = 256;
 
@@ -23,6 +29,7 @@ const MOST_LINKS = 256;
 export class HciDecoder {
   readonly #reassembler = new Reassembler();
   readonly #links = new Map<number, Link>();
+  readonly #pieces = new AdvertisingPieces();
 
   /** What the packet says, without its place in the capture. */
   decode({ direction, packet, originalLength }: Pick<CaptureRecord, "direction" | "packet" | "originalLength">): DecodedContent {
@@ -54,18 +61,55 @@ export class HciDecoder {
 
   #command(packet: Uint8Array): DecodedContent {
     const { declaration, name, parameters } = decodeCommand(packet);
-    return { layer: "hci", name, ...onLink(fieldsFrom(declaration, parameters)) };
+    return { layer: "hci", name, ...onLink(this.#fieldsFrom(declaration, parameters)) };
   }
 
   #event(packet: Uint8Array): DecodedContent {
     const decoded = decodeEvent(packet);
     if (decoded.answers) {
       const { name, returns, declaration } = decoded.answers;
-      return { layer: "hci", name: `CommandComplete ${name}`, ...onLink(fieldsFrom(declaration, returns)) };
+      return { layer: "hci", name: `CommandComplete ${name}`, ...onLink(this.#fieldsFrom(declaration, returns)) };
     }
-    const content = onLink(fieldsFrom(decoded.declaration, decoded.parameters));
+    const content = onLink(this.#fieldsFrom(decoded.declaration, decoded.parameters));
     this.#followLink(decoded.name, content.fields);
     return { layer: "hci", name: decoded.name, ...content, ...this.#peerOf(content.connectionHandle) };
+  }
+
+  /** Values of a declaration that is known, else the octets. */
+  #fieldsFrom(declaration: { readonly name: string } | undefined, value: unknown): Record<string, unknown> {
+    if (declaration === undefined || value instanceof Uint8Array)
+      return value instanceof Uint8Array && value.length > 0 ? { raw: value } : {};
+    return this.#withAddresses(declaration.name, value as Record<string, unknown>, {});
+  }
+
+  /**
+   * Six octets with a type beside them become an address, advertising data is read, keys are turned round.
+   *
+   * @param outer the fields around those of `value`
+   */
+  #withAddresses(packet: string, value: Record<string, unknown>, outer: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const fields: Record<string, unknown> = {};
+    for (const [name, field] of Object.entries(value)) {
+      const typeName = name === "address" ? "addressType" : name.replace(/Address$/, "AddressType");
+      const type = value[typeName];
+      if (typeName !== name && field instanceof Uint8Array && field.length === 6 && typeof type === "number") {
+        fields[name] = new Address(field, type);
+        // What the address tells itself is not said twice; 2 and 3 say that the controller resolved it.
+        if (type <= 1) delete fields[typeName];
+      } else if (field instanceof Uint8Array && KEYS.has(name)) fields[name] = field.slice().reverse();
+      else if (field instanceof Uint8Array && ADVERTISING_DATA.has(name)) {
+        const { data, whole } = this.#pieces.read(packet, { ...outer, ...value }, field);
+        fields[name] = data;
+        if (whole) fields[`whole${name.replace(/^./, (first) => first.toUpperCase())}`] = whole;
+      } else if (Array.isArray(field))
+        fields[name] = field.map((item: unknown) =>
+          typeof item === "object" && item !== null && !(item instanceof Uint8Array)
+            ? this.#withAddresses(packet, item as Record<string, unknown>, value)
+            : item,
+        );
+      else fields[name] = field;
+    }
+    return fields;
   }
 
   #followLink(name: string, fields: Readonly<Record<string, unknown>>): void {
@@ -74,7 +118,7 @@ export class HciDecoder {
     if (name === "DisconnectionComplete") {
       this.#links.delete(handle);
       this.#reassembler.forget(handle);
-    } else if (name === "LeConnectionComplete" || name === "LeEnhancedConnectionComplete") {
+    } else if (CONNECTION_COMPLETE.has(name)) {
       this.#links.delete(handle);
       this.#reassembler.forget(handle);
       this.#link(handle).peer = fields.peerAddress as Address;
@@ -122,13 +166,6 @@ export class HciDecoder {
   }
 }
 
-/** Values of a declaration that is known, else the octets. */
-function fieldsFrom(declaration: unknown, value: unknown): Record<string, unknown> {
-  if (declaration === undefined || value instanceof Uint8Array)
-    return value instanceof Uint8Array && value.length > 0 ? { raw: value } : {};
-  return withAddresses(value as Record<string, unknown>);
-}
-
 function onLink(fields: Record<string, unknown>): Pick<DecodedPacket, "fields" | "connectionHandle" | "malformed"> {
   const handle = fields.connectionHandle ?? fields.handle;
   const malformed = advertisingProblem(fields);
@@ -149,25 +186,4 @@ function advertisingProblem(fields: Record<string, unknown>): string | undefined
 
 /** Keys of HCI come least significant octet first; they are told as those of the Security Manager are, the other way round. */
 const KEYS: ReadonlySet<string> = new Set(["longTermKey", "peerIrk", "localIrk", "dhKey"]);
-const ADVERTISING_DATA: ReadonlySet<string> = new Set(["data", "advertisingData", "scanResponseData"]);
-
-/** Six octets with a type beside them become an address, advertising data is read, keys are turned round. */
-function withAddresses(value: Record<string, unknown>): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(value)) {
-    const typeName = name === "address" ? "addressType" : name.replace(/Address$/, "AddressType");
-    const type = value[typeName];
-    if (typeName !== name && field instanceof Uint8Array && field.length === 6 && typeof type === "number") {
-      fields[name] = new Address(field, type);
-      // What the address tells itself is not said twice; 2 and 3 say that the controller resolved it.
-      if (type <= 1) delete fields[typeName];
-    } else if (field instanceof Uint8Array && KEYS.has(name)) fields[name] = field.slice().reverse();
-    else if (field instanceof Uint8Array && ADVERTISING_DATA.has(name)) fields[name] = new AdvertisingData(field);
-    else if (Array.isArray(field))
-      fields[name] = field.map((item: unknown) =>
-        typeof item === "object" && item !== null && !(item instanceof Uint8Array) ? withAddresses(item as Record<string, unknown>) : item,
-      );
-    else fields[name] = field;
-  }
-  return fields;
-}
+const ADVERTISING_DATA: ReadonlySet<string> = new Set(["data", "advertisingData", "scanResponseData", "subeventData", "responseData"]);

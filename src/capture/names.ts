@@ -2,6 +2,7 @@ import { appearanceName } from "../assigned/appearance.ts";
 import { companyName } from "../assigned/names.ts";
 import { attErrorName } from "../att/error-code.ts";
 import { hciErrorText } from "../hci/error.ts";
+import { leFeatureNames } from "../hci/features.ts";
 import { commands } from "../hci/registry.ts";
 import { ControllerBus } from "../mgmt-protocol/index.ts";
 import { pairingFailedText } from "../smp/error.ts";
@@ -30,6 +31,33 @@ const role = oneOf("central", "peripheral");
 const ownAddress = oneOf("public", "random", "resolvable or public", "resolvable or random");
 const channels = bits("37", "38", "39");
 const keys = bits("enc", "id", "sign", "link");
+
+/** The same with a value of its own meaning. */
+const unless =
+  (special: number, text: string, format: (value: number) => string) =>
+  (value: number): string =>
+    value === special ? `${value} (${text})` : format(value);
+const asIs = (value: number): string => String(value);
+const onPhy = oneOf("none", "1M", "2M", "coded");
+const onCodedPhy = oneOf("", "1M", "2M", "coded S=8", "coded S=2");
+const ofPhys = bits("1M", "2M", "coded");
+const phyOptions = oneOf("no preference", "prefers S=2", "prefers S=8", "requires S=2", "requires S=8");
+const filterPolicy = bits("Filter Accept List", "unresolved targets too");
+const toneType = unless(255, "none", oneOf("AoA", "AoD, 1 us", "AoD, 2 us"));
+const toneTypes = bits("AoA", "AoD, 1 us", "AoD, 2 us", "type 3", "none");
+const dataStatus = unless(255, "not received", oneOf("complete", "more to come", "truncated"));
+const tenthsOfDbm = (value: number): string => `${value / 10} dBm`;
+const tenthsOfDb = (value: number): string => `${value / 10} dB`;
+const unmanaged = unless(126, "not managed", dbm);
+const typeOfAddress = (value: number): string => {
+  if (value === 0xff) return "255 (anonymous)";
+  return unless(0xfe, "not resolved", oneOf("public", "random", "public identity", "random identity"))(value);
+};
+const extendedEventType = (value: number): string => {
+  const shown = bits("connectable", "scannable", "directed", "scan response", "legacy")(value);
+  return value & 0x60 ? `${shown}, ${value & 0x20 ? "more to come" : "truncated"}` : shown;
+};
+const transferMode = oneOf("no sync", "sync without reports", "sync with reports", "sync with reports, no duplicates");
 
 /** Of 4.23 and 4.26 of Vol 3 Part A. */
 const connectionResult = oneOf(
@@ -95,6 +123,84 @@ const FORMATS: Readonly<Record<string, (value: number) => string>> = {
   advertisingType: oneOf("ADV_IND", "ADV_DIRECT_IND, high duty", "ADV_SCAN_IND", "ADV_NONCONN_IND", "ADV_DIRECT_IND, low duty"),
   eventType: oneOf("ADV_IND", "ADV_DIRECT_IND", "ADV_SCAN_IND", "ADV_NONCONN_IND", "SCAN_RSP"),
   advertisingChannelMap: channels,
+  primaryAdvertisingChannelMap: channels,
+  "LeExtendedAdvertisingReport.eventType": extendedEventType,
+  advertisingEventProperties: bits("connectable", "scannable", "directed", "high duty", "legacy", "anonymous", "TX power"),
+  periodicAdvertisingProperties: bits("", "", "", "", "", "", "TX power"),
+  advertisingHandle: octet,
+  advertisingSid: unless(255, "none", asIs),
+  primaryAdvertisingIntervalMin: slot,
+  primaryAdvertisingIntervalMax: slot,
+  advertisingTxPower: (value) => (value === 127 ? "127 (no preference)" : dbm(value)),
+  selectedTxPower: dbm,
+  txPower: dbm,
+  currentTransmitPowerLevel: dbm,
+  maxTransmitPowerLevel: dbm,
+  transmitPowerLevel: dbm,
+  minTxPower: dbm,
+  maxTxPower: dbm,
+  "LeTransmitPowerReporting.txPowerLevel": unmanaged,
+  "LeTransmitPowerReporting.reason": oneOf("local change", "remote change", "read"),
+  "LeTransmitPowerReporting.txPowerLevelFlag": bits("minimum", "maximum"),
+  delta: (value) => (value === 127 ? "not available" : `${value} dB`),
+  currentPathLoss: unless(255, "not available", (value) => `${value} dB`),
+  zoneEntered: oneOf("low", "middle", "high"),
+  rfTxPathCompensationValue: tenthsOfDb,
+  rfRxPathCompensationValue: tenthsOfDb,
+  "LeConnectionIqReport.rssi": tenthsOfDbm,
+  "LeConnectionlessIqReport.rssi": tenthsOfDbm,
+  primaryAdvertisingPhy: onPhy,
+  secondaryAdvertisingPhy: onPhy,
+  primaryAdvertisingPhyOptions: phyOptions,
+  secondaryAdvertisingPhyOptions: phyOptions,
+  primaryPhy: onPhy,
+  secondaryPhy: onPhy,
+  advertiserPhy: onPhy,
+  phy: onCodedPhy,
+  "LeReceiverTestV2.phy": onPhy,
+  "LeReceiverTestV3.phy": onPhy,
+  scanningPhys: ofPhys,
+  initiatingPhys: ofPhys,
+  scanningFilterPolicy: filterPolicy,
+  operation: oneOf("intermediate fragment", "first fragment", "last fragment", "complete", "unchanged"),
+  fragmentPreference: oneOf("may be fragmented", "should not be fragmented"),
+  scanType: oneOf("passive", "active"),
+  scanInterval: slot,
+  scanWindow: slot,
+  "LeSetExtendedScanEnable.filterDuplicates": oneOf("off", "on", "on, reset each period"),
+  duration: unless(0, "no limit", timeout),
+  period: unless(0, "continuous", times(1280)),
+  periodicAdvertisingIntervalMin: interval,
+  periodicAdvertisingIntervalMax: interval,
+  periodicAdvertisingInterval: unless(0, "none", interval),
+  "LeSetPeriodicAdvertisingEnable.enable": bits("on", "ADI"),
+  "LeSetPeriodicAdvertisingReceiveEnable.enable": bits("reports", "no duplicates"),
+  "LePeriodicAdvertisingCreateSync.options": bits("Periodic Advertiser List", "reports off", "no duplicates"),
+  syncTimeout: timeout,
+  syncCteType: toneTypes,
+  "LeSetPeriodicAdvertisingSyncTransferParameters.mode": transferMode,
+  "LeSetDefaultPeriodicAdvertisingSyncTransferParameters.mode": transferMode,
+  "LeSetPeriodicAdvertisingSyncTransferParameters.cteType": toneTypes,
+  "LeSetDefaultPeriodicAdvertisingSyncTransferParameters.cteType": toneTypes,
+  subeventInterval: unless(0, "none", interval),
+  responseSlotDelay: unless(0, "none", interval),
+  responseSlotSpacing: unless(0, "none", times(0.125)),
+  "LePeriodicAdvertisingReportV2.subevent": unless(255, "none", asIs),
+  "LeExtendedCreateConnectionV2.subevent": unless(255, "none", asIs),
+  dataStatus,
+  txStatus: oneOf("sent", "not sent"),
+  cteType: toneType,
+  expectedCteType: toneType,
+  requestedCteType: toneType,
+  cteTypes: toneTypes,
+  changeReasons: bits("advertising data", "scan response data"),
+  bitNumber: (value) => withName(String(value), leFeatureNames(1n << BigInt(value))[0]),
+  authenticatedPayloadTimeout: timeout,
+  addressType: typeOfAddress,
+  peerAddressType: typeOfAddress,
+  directAddressType: typeOfAddress,
+  advertiserAddressType: typeOfAddress,
+  scannerAddressType: typeOfAddress,
   leScanType: oneOf("passive", "active"),
   encryptionEnabled: oneOf("off", "on", "on, AES-CCM"),
   companyIdentifier: (value) => withName(handle(value), companyName(value)),
@@ -122,6 +228,12 @@ export function numberText(packet: string, field: string, value: number): string
   const format = FORMATS[`${packet}.${field}`] ?? FORMATS[field];
   if (format) return format(value);
   return /handle(InError)?$/i.test(field) ? handle(value) : String(value);
+}
+
+/** A mask of many bits, features with their names. */
+export function maskText(field: string, value: bigint): string {
+  const hexadecimal = `0x${value.toString(16)}`;
+  return field === "leFeatures" && value > 0n ? `${hexadecimal} (${leFeatureNames(value).join(", ")})` : hexadecimal;
 }
 
 /** Fields that hold a key, a passkey or what a key is made of. */

@@ -33,20 +33,78 @@ const ADDRESSES: ReadonlySet<number> = new Set([AdType.PublicTargetAddress, AdTy
 /** Stands for each octet of a text. */
 export const UNNAMED = 0x78;
 
-/** Takes names, addresses and values out of the AD structures in octets [start, end). What is no structure goes whole. */
-export function anonymizeAdvertisingData(octets: Uint8Array, start: number, end: number, pseudonyms: Pseudonyms): void {
+/** The structure that data ends in, where more of it comes in another packet. */
+export interface OpenStructure {
+  /** `undefined` where the next octet is the type. */
+  type: number | undefined;
+  /** Octets to come, the type with them where it is to come; 0 between two structures. */
+  left: number;
+  /** Octets of the value that came. */
+  done: number;
+}
+/** After what is no structure: whatever comes, it goes. */
+export const LOST: OpenStructure = Object.freeze({ type: -1, left: Number.POSITIVE_INFINITY, done: 0 });
+
+/** Whether octets [start, end) are AD structures to their end, or to a structure of length 0. */
+export function areStructures(octets: Uint8Array, start: number, end: number): boolean {
   let at = start;
+  while (at < end && octets[at] !== 0) at += 1 + octets[at]!;
+  return at <= end;
+}
+
+/**
+ * Takes names, addresses and values out of the AD structures in octets [start, end). What is no structure goes whole.
+ *
+ * @param options.from the structure that the piece before ended in
+ * @param options.continues there is more in another packet
+ * @returns where the octets end, for the next piece
+ */
+export function anonymizeAdvertisingData(
+  octets: Uint8Array,
+  start: number,
+  end: number,
+  pseudonyms: Pseudonyms,
+  { from, continues = false }: { from?: OpenStructure | undefined; continues?: boolean } = {},
+): OpenStructure {
+  let at = start;
+  let { type, left, done } = from ?? { type: undefined, left: 0, done: 0 };
   while (at < end) {
-    const length = octets[at]!;
-    const next = at + 1 + length;
-    if (length === 0 || next > end) break;
-    const type = octets[at + 1]!;
-    const value = at + 2;
-    if (NAMES.has(type)) octets.fill(UNNAMED, value, next);
-    else if (ADDRESSES.has(type)) {
-      for (let address = value; address + 6 <= next; address += 6) pseudonyms.overwrite(octets, address);
-    } else octets.fill(0, Math.min(value + (KEPT.get(type) ?? 0), next), next);
+    if (left === 0) {
+      left = octets[at]!;
+      if (left === 0 || (at + 1 + left > end && !continues)) {
+        octets.fill(0, at, end);
+        return LOST;
+      }
+      type = undefined;
+      done = 0;
+      at++;
+      continue;
+    }
+    if (type === undefined) {
+      type = octets[at]!;
+      left--;
+      at++;
+      continue;
+    }
+    const next = Math.min(at + left, end);
+    anonymizeValue(octets, at, next, { type, done, isWhole: done === 0 && at + left <= end }, pseudonyms);
+    done += next - at;
+    left -= next - at;
     at = next;
   }
-  octets.fill(0, at, end);
+  return { type, left, done };
+}
+
+/** Octets [start, end) of a structure's value, behind `done` others. */
+function anonymizeValue(
+  octets: Uint8Array,
+  start: number,
+  end: number,
+  { type, done, isWhole }: { type: number; done: number; isWhole: boolean },
+  pseudonyms: Pseudonyms,
+): void {
+  if (NAMES.has(type)) octets.fill(UNNAMED, start, end);
+  else if (!ADDRESSES.has(type)) octets.fill(0, Math.min(start + Math.max((KEPT.get(type) ?? 0) - done, 0), end), end);
+  else if (isWhole) for (let address = start; address + 6 <= end; address += 6) pseudonyms.overwrite(octets, address);
+  else octets.fill(0, start, end); // an address that is cut in two has no pseudonym
 }

@@ -5,9 +5,14 @@ import { CONTROL_OCTETS, managementPacketOf } from "../management.ts";
 import { type AnyCaptureRecord, hciPacketOf, isMonitorRecord, MonitorOpcode, type MonitorRecord } from "../record.ts";
 import { AclAnonymizer } from "./acl-data.ts";
 import { UNNAMED } from "./advertising-data.ts";
-import { anonymizeCommand, anonymizeEvent } from "./hci-packets.ts";
+import { HciAnonymizer } from "./hci-packets.ts";
 import { anonymizeManagementPacket } from "./management-packets.ts";
 import { Pseudonyms } from "./pseudonyms.ts";
+
+interface Adapter {
+  readonly acl: AclAnonymizer;
+  readonly hci: HciAnonymizer;
+}
 
 /** Adapters whose links are remembered; those first heard of are forgotten first. */
 const MOST_ADAPTERS = 256;
@@ -22,7 +27,7 @@ const LE_LINK_EVENTS: ReadonlySet<number> = new Set([0x01, 0x0a, 0x29]); // LE C
 export class CaptureAnonymizer {
   readonly #redactor = new CaptureRedactor();
   readonly #pseudonyms = new Pseudonyms();
-  readonly #adapters = new Map<number | undefined, AclAnonymizer>();
+  readonly #adapters = new Map<number | undefined, Adapter>();
 
   /** A copy of the record that names nobody. */
   anonymize<R extends AnyCaptureRecord>(record: R): R;
@@ -35,12 +40,12 @@ export class CaptureAnonymizer {
   #packet(index: number | undefined, direction: HciDirection, packet: Uint8Array): Uint8Array {
     switch (packet[0]) {
       case PacketType.Command:
-        return anonymizeCommand(packet, this.#pseudonyms);
+        return this.#adapterOf(index).hci.command(packet);
       case PacketType.Event:
         this.#followLinks(index, packet);
-        return anonymizeEvent(packet, this.#pseudonyms);
+        return this.#adapterOf(index).hci.event(packet);
       case PacketType.AclData:
-        return this.#aclOf(index).anonymize(direction, packet);
+        return this.#adapterOf(index).acl.anonymize(direction, packet);
       case PacketType.SynchronousData:
         return packet.slice().fill(0, 4);
       default: // ISO data, and what is no packet
@@ -48,14 +53,14 @@ export class CaptureAnonymizer {
     }
   }
 
-  #aclOf(index: number | undefined): AclAnonymizer {
-    let acl = this.#adapters.get(index);
-    if (!acl) {
-      acl = new AclAnonymizer(this.#pseudonyms);
-      this.#adapters.set(index, acl);
+  #adapterOf(index: number | undefined): Adapter {
+    let adapter = this.#adapters.get(index);
+    if (!adapter) {
+      adapter = { acl: new AclAnonymizer(this.#pseudonyms), hci: new HciAnonymizer(this.#pseudonyms) };
+      this.#adapters.set(index, adapter);
       if (this.#adapters.size > MOST_ADAPTERS) this.#adapters.delete(this.#adapters.keys().next().value);
     }
-    return acl;
+    return adapter;
   }
 
   /** A handle that is given out again has another peer with other attributes. */
@@ -63,7 +68,7 @@ export class CaptureAnonymizer {
     const isLeLink = packet[1] === EventCode.LeMeta && LE_LINK_EVENTS.has(packet[3] ?? 0);
     if (!isLeLink && packet[1] !== EventCode.DisconnectionComplete) return;
     const at = isLeLink ? 5 : 4;
-    if (packet.length > at + 1) this.#aclOf(index).forget((packet[at]! | (packet[at + 1]! << 8)) & 0x0fff);
+    if (packet.length > at + 1) this.#adapterOf(index).acl.forget((packet[at]! | (packet[at + 1]! << 8)) & 0x0fff);
   }
 
   #payload(record: MonitorRecord): Uint8Array {
