@@ -6,6 +6,7 @@ import { fromHex, toHex } from "jelling/bytes";
 import { type CaptureRecord, CaptureWriter, createMonitorRecord, MemorySink, MonitorOpcode, readCapture } from "jelling/capture";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jelling } from "../apps/cli/test/fake-io.ts";
+import { completeHex, LE_COMMANDS, LE_EVENTS, LE_RETURNS } from "./support/hci-octets.ts";
 import { leaveOut } from "./support/left-out.ts";
 
 // tshark is a judge nobody here wrote. Without it the tests are left out, and say so; with JELLING_TSHARK=required they fail.
@@ -134,6 +135,48 @@ test("tshark reads the monitor's records as we mean them, in both formats", { sk
     expect(faults(file).replace(/^.*Opcode: User Logging\tUnknown data\n/m, "")).toBe("");
     expect(fields(file, "hci_mon.adapter_id", "hci_mon.opcode")).toEqual(records.map(([name]) => `3\t${MonitorOpcode[name]}`));
     expect(fields(file, "hci_mon.system_note", "hci_mon.command").join("").replaceAll("\t", "")).toBe("a notebtmgmt");
+  }
+});
+
+const READ_BY_TSHARK = [
+  "bthci_cmd.adv_duration",
+  "bthci_cmd.max_extended_advertising_events",
+  "bthci_cmd.le_scan_interval",
+  "bthci_cmd.le_scan_window",
+  "bthci_cmd.le_con_interval_max",
+  "bthci_cmd.advertising_sid",
+  "bthci_cmd.subrate_max",
+];
+
+test("every LE command, answer and event of 5.4 is read by tshark without fault, and made anonymous it still is", {
+  skip: !found && !isRequired,
+}, async () => {
+  const packets: ["sent" | "received", string][] = [
+    ...LE_COMMANDS.map(([, , hex]): ["sent", string] => ["sent", hex]),
+    ...LE_RETURNS.map(([, , hex]): ["received", string] => ["received", completeHex(hex)]),
+    ...LE_EVENTS.map(([, , hex]): ["received", string] => ["received", hex]),
+  ];
+  for (const anonymous of [false, true]) {
+    const sink = new MemorySink();
+    const writer = new CaptureWriter(sink, { anonymous, secrets: !anonymous });
+    packets.forEach(([direction, hex], i) => {
+      writer.write(direction, fromHex(hex), i);
+    });
+    const file = join(folder, `le-${anonymous}.btsnoop`);
+    await writeFile(file, sink.bytes());
+    const lines = fields(file, "frame.number", "_ws.malformed", "bthci_cmd.opcode", ...READ_BY_TSHARK).map((line) => line.split("\t"));
+    expect(lines).toHaveLength(packets.length);
+    expect(lines.filter(([, problem = ""]) => problem !== "")).toEqual([]);
+    // And it means the same: the values of several sets and PHYs stand as we put them.
+    const values = (opcode: string): string[] =>
+      lines.flatMap(([, , which, ...found]) => (which === opcode ? [found.filter((value) => value !== "").join(" ")] : []));
+    expect(["0x2036", "0x2039", "0x2041", "0x2043", "0x207e"].map(values)).toEqual([
+      ["0x0f"],
+      ["258,0 5,255", ""],
+      ["96 48", "96,65535 48,4"],
+      ["96,65535 48,65534 3200,3200"],
+      ["500"],
+    ]);
   }
 });
 
