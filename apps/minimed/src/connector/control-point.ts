@@ -1,5 +1,6 @@
 import { type Clock, type OperationOptions, onAbort, Pending } from "jelling/async";
 import { type Logger, TimeoutError } from "jelling/core";
+import { PumpDataError } from "../data/error.ts";
 import type { PumpWrite } from "./requests.ts";
 
 /** Without any progress for so long an exchange has failed. */
@@ -10,7 +11,10 @@ export type WriteRequest = (request: PumpWrite, options?: OperationOptions) => P
 
 export interface ControlPointExchange<T> {
   readonly request: PumpWrite;
-  /** Reads an indication: the result, or undefined when it answers something else. What it throws fails the exchange. */
+  /**
+   * Reads an indication: the result, or undefined when it answers something else. What it throws fails the exchange; at once, but for a
+   * `PumpDataError` "opcode": it may be the answer to an earlier request, and the right one is waited for.
+   */
   readonly onResponse: (plaintext: Uint8Array) => T | undefined;
   /** Ends it, once the write is answered: a write that is given up half way would leave the link waiting for its response. */
   readonly signal?: AbortSignal | undefined;
@@ -51,26 +55,38 @@ export class ControlPoint {
     this.#current?.fail(error);
   }
 
-  /** @throws {TimeoutError} 10 s without progress · what the write or `onResponse` throws · `signal.reason` */
+  /** @throws {TimeoutError} 10 s without progress · {PumpDataError} "opcode": the same, and something else was answered · what the write or `onResponse` throws · `signal.reason` */
   async exchange<T>({ request, onResponse, signal, prolonged = true, onTaken }: ControlPointExchange<T>): Promise<T> {
     const operation = `request ${request.text}`;
     const pending = new Pending<T>({ clock: this.#clock, operation });
     const giveUp = new AbortController();
     pending.promise.catch((error: unknown) => giveUp.abort(error)); // awaited below, maybe after the write has failed already
     let timer: Disposable | undefined;
+    let stray: PumpDataError | undefined;
     const begin = (): void => {
       timer?.[Symbol.dispose]();
-      timer = this.#clock.setTimer(EXCHANGE_TIMEOUT_MS, operation, () => pending.reject(new TimeoutError(operation, EXCHANGE_TIMEOUT_MS)));
+      timer = this.#clock.setTimer(EXCHANGE_TIMEOUT_MS, operation, () =>
+        pending.reject(stray ?? new TimeoutError(operation, EXCHANGE_TIMEOUT_MS)),
+      );
     };
     this.#current = {
       progress: prolonged ? begin : () => undefined,
       receive: (plaintext) => {
+        // An answer that came twice, or late, while the pump is asked what is at its handles.
+        if (!request.isTaken) {
+          this.#logger.warn(`indication from ${this.#name} before its request was sent, dropped`);
+          return;
+        }
         try {
           const result = onResponse(plaintext);
           if (result === undefined) this.#logger.warn(`indication from ${this.#name} that answers another request, dropped`);
           else pending.resolve(result);
         } catch (error) {
-          pending.reject(error);
+          if (!(error instanceof PumpDataError) || error.problem !== "opcode") pending.reject(error);
+          else {
+            stray = error;
+            this.#logger.warn(`indication from ${this.#name} that is no answer to its request, dropped`);
+          }
         }
       },
       fail: (error) => pending.reject(error),

@@ -230,6 +230,7 @@ export class PumpWrite {
   readonly opcode: number | undefined;
   readonly #plaintext: Uint8Array;
   readonly #seal: ((plaintext: Uint8Array) => Uint8Array) | undefined;
+  #isTaken = false;
 
   constructor(
     key: typeof making,
@@ -253,6 +254,11 @@ export class PumpWrite {
     return this.opcode === undefined ? `the subscription of ${this.name}` : requestText(this.name, this.opcode);
   }
 
+  /** Whether it was handed to the link: what the pump sends before answers something else. */
+  get isTaken(): boolean {
+    return this.#isTaken;
+  }
+
   /** Whether a value was made by the table; an object of the same form is not. */
   static isGenuine(write: unknown): write is PumpWrite {
     return typeof write === "object" && write !== null && #plaintext in write;
@@ -260,6 +266,7 @@ export class PumpWrite {
 
   /** The value to write. An encrypted request is sealed here, so call it when it is handed to the link, and send what it gives. */
   take(): Uint8Array {
+    this.#isTaken = true;
     return this.#seal ? this.#seal(this.#plaintext) : this.#plaintext.slice();
   }
 }
