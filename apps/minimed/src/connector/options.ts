@@ -1,14 +1,16 @@
 import type { Clock } from "jelling/async";
 import {
-  type Address,
+  Address,
   type AddressLike,
   ArgumentError,
   checkBoolean,
   checkChoice,
   checkFunction,
   checkMilliseconds,
+  checkOctets,
   checkOptions,
   checkSignal,
+  checkText,
   kindOf,
   type Logger,
   optionNames,
@@ -21,7 +23,7 @@ import { describeSakeDeviceType, SakeDeviceType } from "../sake/device-type.ts";
 import { KeyDatabaseError, type SakeKeyDatabase } from "../sake/key-database.ts";
 import { type AdvertisingForm, checkMobileName } from "./advertising.ts";
 import type { PumpEvent, PumpMode } from "./events.ts";
-import type { PhoneInformation } from "./phone-database.ts";
+import { LONGEST_VALUE, type PhoneInformation } from "./phone-database.ts";
 
 export const DEFAULT_MOBILE_NAME = "Mobile 700001";
 export const PAIRING_WINDOW_MS = 5 * 60_000;
@@ -104,6 +106,21 @@ const OPTIONS = optionNames<PumpConnectorOptions>({
   signal: true,
 });
 
+const INFORMATION = optionNames<PhoneInformation>({
+  manufacturer: true,
+  model: true,
+  serial: true,
+  hardware: true,
+  firmware: true,
+  software: true,
+  systemId: true,
+  pnpId: true,
+});
+const INTERVALS = optionNames<NonNullable<PumpConnectorOptions["intervalsMs"]>>({ fast: true, slow: true });
+/** Of legacy advertising (Vol 4 Part E 7.8.5). */
+const SHORTEST_INTERVAL_MS = 20;
+const LONGEST_INTERVAL_MS = 10_240;
+
 /** Kinds and names; what the values mean is checked where they are used. @throws {ArgumentError} */
 export function checkPumpConnectorOptions(options: PumpConnectorOptions): void {
   const what = "PumpConnector.open";
@@ -113,10 +130,47 @@ export function checkPumpConnectorOptions(options: PumpConnectorOptions): void {
     throw new ArgumentError(`${what}: controller: expected a name such as "hci:0", or a transport, got ${kindOf(controller)}`);
   if (typeof keyDatabase?.entry !== "function")
     throw new ArgumentError(`${what}: keyDatabase: expected a SakeKeyDatabase, got ${kindOf(keyDatabase)}`);
+  checkParts(options, what);
   for (const name of ["anew", "captureIdentity"] as const) if (options[name] !== undefined) checkBoolean(`${what}: ${name}`, options[name]);
   for (const name of ["capture", "onEvent"] as const) checkFunction(`${what}: ${name}`, options[name]);
   checkSignal(`${what}: signal`, options.signal);
   if (pairingWindowMs !== undefined) checkMilliseconds("pairing window", pairingWindowMs, 1, LONGEST_WINDOW_MS);
+}
+
+/** What the connector calls and what it takes apart. @throws {ArgumentError} */
+function checkParts(
+  { bonds, clock, random, logger, pump, information, intervalsMs, ...options }: PumpConnectorOptions,
+  what: string,
+): void {
+  const has = (name: string, value: unknown, methods: readonly string[]): void => {
+    if (value !== undefined && !methods.every((method) => typeof (value as Record<string, unknown> | null)?.[method] === "function"))
+      throw new ArgumentError(`${what}: ${name}: expected an object with ${methods.join(", ")}, got ${kindOf(value)}`);
+  };
+  has("bonds", bonds, ["load", "save", "delete", "all"]);
+  has("clock", clock, ["now", "setTimer"]);
+  has("random", random, ["fill"]);
+  has("logger", logger, ["child", "warn", "info"]);
+  if (pump !== undefined) Address.from(pump);
+  if (options.mode !== undefined) checkChoice(`${what}: mode`, options.mode, ["pair", "reconnect", "carelink"]);
+  if (options.form !== undefined) checkChoice(`${what}: form`, options.form, ["name", "manufacturer"]);
+  if (options.pairingAddress !== undefined)
+    checkChoice(`${what}: pairingAddress`, options.pairingAddress, ["identity", "public", "random", "resolvable"]);
+  if (options.name !== undefined) checkText(`${what}: name`, options.name);
+  checkOptions(`${what}: information`, information, INFORMATION);
+  for (const [name, value] of Object.entries(information ?? {})) {
+    if (value === undefined) continue;
+    if (name === "systemId" || name === "pnpId") checkOctets(`${what}: information: ${name}`, value, { maxLength: LONGEST_VALUE });
+    else checkText(`${what}: information: ${name}`, value);
+  }
+  checkOptions(`${what}: intervalsMs`, intervalsMs, INTERVALS);
+  if (!intervalsMs) return;
+  for (const name of ["fast", "slow"] as const) {
+    const pair: unknown = intervalsMs[name];
+    if (!Array.isArray(pair) || pair.length !== 2) throw new ArgumentError(`${what}: intervalsMs: ${name}: expected two numbers of ms`);
+    const [least, most] = pair as readonly unknown[];
+    checkMilliseconds(`${what}: intervalsMs: ${name}`, least, SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS);
+    checkMilliseconds(`${what}: intervalsMs: ${name}`, most, least as number, LONGEST_INTERVAL_MS);
+  }
 }
 
 /** @throws {KeyDatabaseError} */

@@ -19,7 +19,7 @@ export interface PhoneInformation {
   readonly pnpId: Uint8Array;
 }
 
-const LONGEST_VALUE = 20;
+export const LONGEST_VALUE = 20;
 const text = (value: string): Uint8Array => new TextEncoder().encode(value).slice(0, LONGEST_VALUE);
 
 /** @param name the advertised name, which the official application also gives as its serial number */

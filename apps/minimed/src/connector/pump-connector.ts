@@ -1,5 +1,17 @@
 import { Broadcast, type Clock, callOut, delay, type OperationOptions, onAbort, ownTerms, Pending, SystemClock } from "jelling/async";
-import { Address, BleError, ClosedError, checkMilliseconds, Logger, StateError, systemRandom, TimeoutError } from "jelling/core";
+import {
+  Address,
+  BleError,
+  ClosedError,
+  checkFunction,
+  checkMilliseconds,
+  checkOperation,
+  Logger,
+  optionNames,
+  StateError,
+  systemRandom,
+  TimeoutError,
+} from "jelling/core";
 import { type Advertising, type Connection, type ConnectionPolicy, Device } from "jelling/device";
 import { MemoryBondStore } from "jelling/gap";
 import { IoCapability, KeyDistribution, type PairingAgent } from "jelling/smp";
@@ -33,6 +45,8 @@ const PAIR_AGAIN_HINT = "If it stays so, the pump may hold a bond that we lost: 
 
 /** Of every link: nothing over 23 octets, no MTU request, the pump's own answered with 184. */
 const ATT_POLICY = Object.freeze({ maxTxPdu: LARGEST_PDU, mtu: PUMP_MTU, exchangeMtu: "never" } as const);
+
+const EVENTS_OPTIONS = optionNames<{ signal?: AbortSignal }>({ signal: true });
 
 /** A session that is ready, and what its first reads brought. */
 export interface ReadySession {
@@ -176,17 +190,22 @@ export class PumpConnector implements AsyncDisposable {
 
   /** Calls `listener` for every event; dispose the result to stop. Events are told in turns of their own, so none is missed after `open`. */
   on(listener: (event: PumpEvent) => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+    checkFunction("PumpConnector.on", listener ?? null);
+    const entry = (event: PumpEvent): void => listener(event); // so that a function given twice is two
+    this.#listeners.add(entry);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };
   }
 
   /** Events from now on as a loop, until the connector ends. A loop 256 events behind loses the oldest. */
-  events({ signal }: { signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PumpEvent> {
-    return this.#events.subscribe({ signal });
+  events(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PumpEvent> {
+    checkOperation("PumpConnector.events", options, EVENTS_OPTIONS);
+    return this.#events.subscribe({ signal: options.signal });
   }
 
   /** The session that is up, or the next one, once its first reads are done. @throws why the connector has ended · {TimeoutError} */
-  async session({ signal, timeoutMs }: OperationOptions = {}): Promise<ReadySession> {
+  async session(options: OperationOptions = {}): Promise<ReadySession> {
+    checkOperation("PumpConnector.session", options);
+    const { signal, timeoutMs } = options;
     if (this.#ready && !this.#ready.session.ended) return this.#ready;
     if (this.#closing.signal.aborted) throw this.#reason;
     const pending: Pending<ReadySession> = new Pending<ReadySession>({
@@ -388,7 +407,7 @@ export class PumpConnector implements AsyncDisposable {
     }
     try {
       const reason = await link.over;
-      this.#emit({ type: "disconnected", reason: reason.reason, message: reason.message });
+      this.#emit({ type: "disconnected", reason: reason.reason, message: redactText(reason.message) });
     } finally {
       this.#link = undefined;
       this.#ready = undefined;
@@ -449,12 +468,14 @@ export class PumpConnector implements AsyncDisposable {
       if (cause instanceof PumpError && cause.code === "ERR_PUMP_MOVED") this.#warn(cause.message);
       else if (!channel.ended)
         this.#warn(`The pump's values could not be read: ${error instanceof Error ? error.message : String(error)}.`);
-      channel.disconnect().catch(() => undefined); // a link that cannot be dropped ends the connector
+      // A session that is over has dropped its link, or left it to the handshake that the pump has begun anew.
+      if (!channel.ended) channel.disconnect().catch(() => undefined); // a link that cannot be dropped ends the connector
     }
   }
 
   #warn(message: string, hint?: string): void {
-    this.#emit({ type: "warning", message, hint });
+    // What a host or a store says of a fault may name a device.
+    this.#emit({ type: "warning", message: redactText(message), hint });
   }
 
   #emit(detail: PumpEventDetail): void {

@@ -36,7 +36,7 @@ export class PumpLink implements Disposable {
   readonly #options: PumpLinkOptions;
   readonly #sake: SakePort;
   readonly #listeners: Disposable[];
-  readonly #deadline: Disposable;
+  #deadline: Disposable;
   /** When the link is gone. @throws it cannot be taken down */
   readonly over: Promise<DisconnectedError>;
   #onStuck!: (error: unknown) => void;
@@ -68,7 +68,11 @@ export class PumpLink implements Disposable {
       notify,
       onStage: (stage) => emit({ type: "sake", stage }),
       onAuthenticated: (session) => this.#onAuthenticated(session),
-      onRestart: () => this.#channel?.end(new StateError("the pump began a new handshake")),
+      onRestart: () => {
+        this.#channel?.end(new StateError("the pump began a new handshake"));
+        // One that it begins and gives up again would leave a link of which nothing comes.
+        this.#deadline = this.#awaitAuthentication();
+      },
       onFailure: (error) => {
         warn(`SAKE failed: ${error.message}.`, hintFor(error));
         if (error instanceof SakeHandshakeError && connection.security.bonded) this.disproved = true;
@@ -86,12 +90,17 @@ export class PumpLink implements Disposable {
         warn(`Pairing or encryption failed: ${error.message}.`);
       }),
     ];
-    this.#deadline = clock.setTimer(AUTHENTICATE_TIMEOUT_MS, "authentication of the pump", () => {
-      if (this.authenticated) return;
+    this.#deadline = this.#awaitAuthentication();
+    if (connection.security.encrypted) this.#onSecurity(true);
+  }
+
+  #awaitAuthentication(): Disposable {
+    this.#deadline?.[Symbol.dispose]();
+    const { clock, warn } = this.#options;
+    return clock.setTimer(AUTHENTICATE_TIMEOUT_MS, "authentication of the pump", () => {
       warn("The pump did not authenticate itself in two minutes.", "Go back to the paired devices on the pump and start again.");
       this.drop();
     });
-    if (connection.security.encrypted) this.#onSecurity(true);
   }
 
   is(peer: GattPeer): boolean {

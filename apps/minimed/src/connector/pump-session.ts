@@ -1,5 +1,5 @@
 import { Deadline, delay, type OperationOptions, onAbort } from "jelling/async";
-import { type Address, checkChoice, checkInteger, checkOptions, optionNames } from "jelling/core";
+import { type Address, checkChoice, checkFunction, checkInteger, checkMilliseconds, checkOperation, optionNames } from "jelling/core";
 import { type CgmFeature, decodeCgmFeature } from "../cgm/feature.ts";
 import type { CgmStatus } from "../cgm/session.ts";
 import type { SensorDetails } from "../cgm/specific-ops.ts";
@@ -24,6 +24,8 @@ export type { PumpInformation } from "./readers/device.ts";
 export type { SensorSession } from "./readers/glucose.ts";
 
 const DEFAULT_POLL_MS = 60_000;
+const SHORTEST_POLL_MS = 1000;
+const LONGEST_POLL_MS = 24 * 3600_000;
 const LARGEST_OFFSET_MIN = 0xffff;
 
 const HISTORY_OPTIONS = optionNames<HistoryRange>({ first: true, last: true, pageSize: true, order: true, signal: true, timeoutMs: true });
@@ -33,6 +35,19 @@ const RANGE_OPTIONS = optionNames<ReadingRange & OperationOptions>({
   signal: true,
   timeoutMs: true,
 });
+
+/** Of `readings`. */
+export interface PollOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** 1 s to a day; a minute by default. */
+  readonly pollMs?: number | undefined;
+}
+const POLL_OPTIONS = optionNames<PollOptions>({ signal: true, pollMs: true });
+
+/** @throws {ArgumentError} */
+export function checkPollMs(what: string, pollMs: number | undefined): void {
+  if (pollMs !== undefined) checkMilliseconds(`${what}: pollMs`, pollMs, SHORTEST_POLL_MS, LONGEST_POLL_MS);
+}
 
 /** What the first reads of a session bring. */
 export interface PumpSnapshot {
@@ -81,6 +96,7 @@ export class PumpSession implements HistorySource {
 
   /** Calls `listener` once, when the session is over. */
   onEnded(listener: (reason: PumpError) => void): Disposable {
+    checkFunction("PumpSession.onEnded", listener ?? null);
     return this.#channel.onEnded(listener);
   }
 
@@ -123,10 +139,10 @@ export class PumpSession implements HistorySource {
    * @throws {ArgumentError} an offset that is not 0 to 65,535 · {PumpError} ERR_PUMP_PROTOCOL: too many came, or not all
    */
   async readReadings(options: ReadingRange & OperationOptions = {}): Promise<readonly (GlucoseReading | NoGlucoseValue)[] | undefined> {
+    checkOperation("readReadings", options, RANGE_OPTIONS);
     const { fromOffsetMin, toOffsetMin, ...terms } = options;
-    checkOptions("readReadings", options, RANGE_OPTIONS);
-    if (fromOffsetMin !== undefined) checkInteger("readReadings: fromOffsetMin", fromOffsetMin, 0, toOffsetMin ?? LARGEST_OFFSET_MIN);
     if (toOffsetMin !== undefined) checkInteger("readReadings: toOffsetMin", toOffsetMin, 0, LARGEST_OFFSET_MIN);
+    if (fromOffsetMin !== undefined) checkInteger("readReadings: fromOffsetMin", fromOffsetMin, 0, toOffsetMin ?? LARGEST_OFFSET_MIN);
     return await this.#read("reading a range of glucose", terms, () => this.#glucose.readings({ fromOffsetMin, toOffsetMin }));
   }
   /** CGM Status: the sensor's state at a time offset. */
@@ -241,7 +257,7 @@ export class PumpSession implements HistorySource {
    * ERR_PUMP_SESSION_ENDED · `signal.reason`, the pump being told to stop behind the caller's back
    */
   history(range: HistoryRange): AsyncGenerator<HistoryPage, void> {
-    checkOptions("history", range ?? null, HISTORY_OPTIONS);
+    checkOperation("history", range ?? null, HISTORY_OPTIONS);
     const { first, last, pageSize = DEFAULT_PAGE_SIZE, order = "newest" } = range;
     checkInteger("history: last", last, 0, LARGEST_SEQUENCE_NUMBER);
     checkInteger("history: first", first, 0, last);
@@ -254,6 +270,7 @@ export class PumpSession implements HistorySource {
 
   /** The first reads: device information, battery, sensor session, latest glucose. The limit is for all of them. */
   async readSnapshot(options: OperationOptions = {}): Promise<PumpSnapshot> {
+    checkOperation("the first reads", options);
     using deadline = new Deadline({ clock: this.#channel.clock, operation: "the first reads", ...options });
     const { signal } = deadline;
     const information = await this.readInformation({ signal });
@@ -266,15 +283,15 @@ export class PumpSession implements HistorySource {
   /**
    * Each new reading, asked for every `pollMs` (a minute by default): the pump does not send them by itself. Begins with the present one.
    *
-   * @throws {PumpError} ERR_PUMP_SESSION_ENDED · `signal.reason` once `signal` aborts
+   * @throws {ArgumentError} · {PumpError} ERR_PUMP_SESSION_ENDED · `signal.reason` once `signal` aborts
    */
-  async *readings({
-    signal,
-    pollMs = DEFAULT_POLL_MS,
-  }: {
-    signal?: AbortSignal | undefined;
-    pollMs?: number | undefined;
-  } = {}): AsyncGenerator<LatestGlucose, void> {
+  readings(options: PollOptions = {}): AsyncGenerator<LatestGlucose, void> {
+    checkOperation("readings", options, POLL_OPTIONS);
+    checkPollMs("readings", options.pollMs);
+    return this.#readings(options);
+  }
+
+  async *#readings({ signal, pollMs = DEFAULT_POLL_MS }: PollOptions): AsyncGenerator<LatestGlucose, void> {
     const { clock, signal: ending } = this.#channel;
     const over = new AbortController();
     using _user = onAbort(signal, () => over.abort(signal?.reason));
@@ -295,8 +312,9 @@ export class PumpSession implements HistorySource {
     return this.#channel.disconnect();
   }
 
-  #read<T>(operation: string, options: OperationOptions, run: () => Promise<T>): Promise<T> {
-    return this.#channel.exclusively(operation, options, run);
+  async #read<T>(operation: string, options: OperationOptions, run: () => Promise<T>): Promise<T> {
+    checkOperation(operation, options);
+    return await this.#channel.exclusively(operation, options, run);
   }
 }
 

@@ -1,7 +1,8 @@
 import { callOut } from "jelling/async";
+import { checkBoolean, checkFunction, checkTimeout } from "jelling/core";
 import type { PumpConnectorOptions } from "./options.ts";
 import { PumpConnector } from "./pump-connector.ts";
-import type { PumpSnapshot } from "./pump-session.ts";
+import { checkPollMs, type PumpSnapshot } from "./pump-session.ts";
 import type { LatestGlucose } from "./reading.ts";
 
 export interface RunPumpConnectorOptions extends PumpConnectorOptions {
@@ -26,6 +27,10 @@ export async function runPumpConnector({
   timeoutMs,
   ...options
 }: RunPumpConnectorOptions): Promise<PumpSnapshot> {
+  checkBoolean("runPumpConnector: watch", watch);
+  checkPollMs("runPumpConnector", pollMs);
+  checkFunction("runPumpConnector: onReading", onReading);
+  checkTimeout("runPumpConnector: timeoutMs", timeoutMs);
   await using connector = await PumpConnector.open(options);
   const { signal } = options;
   const first = await connector.session({ signal, timeoutMs });
