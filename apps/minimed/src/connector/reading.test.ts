@@ -40,6 +40,11 @@ describe("readings", () => {
     expect(reading).not.toHaveProperty("mgdl");
     expect(formatGlucose(reading, 1_000_000)).toMatch(/^no value to show, record \d+ min old, stale$/);
   });
+  test("one that was taken in the future, as it seems, grows old from when it came", () => {
+    const ahead = readingOf(rising, { ...times, pumpClock: { local: parseLocal("2031-03-03T09:33:30"), atMs: 990_000 } });
+    expect(ahead.takenAtMs).toBe(1_000_000);
+    expect([ageMs(ahead, 1_300_000), isStale(ahead, 1_600_000), isStale(ahead, 1_600_001)]).toEqual([300_000, false, true]);
+  });
   test("no sensor is no error, and a clock that runs ahead gives no negative age", () => {
     expect(formatGlucose({ kind: "no-sensor", receivedAtMs: 0 }, 0)).toBe("no sensor session is running");
     expect(ageMs(readingOf(rising, times), 0)).toBe(0);

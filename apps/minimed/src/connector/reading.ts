@@ -11,7 +11,7 @@ interface ReadingBase {
   readonly timeOffsetMin: number;
   /** When the sensor took it, as the pump's display tells time; undefined without a known session start. */
   readonly takenAt: LocalDateTime | undefined;
-  /** The same on this program's clock; undefined without the pump's clock. */
+  /** The same on this program's clock, never after `receivedAtMs`; undefined without the pump's clock. */
   readonly takenAtMs: number | undefined;
   readonly receivedAtMs: number;
   readonly state: CgmStateNames;
@@ -47,16 +47,24 @@ export interface ReadingTimes {
   readonly pumpClock: { readonly local: LocalDateTime; readonly atMs: number } | undefined;
 }
 
-export function readingOf(
-  measurement: CgmMeasurement,
-  { receivedAtMs, sessionStart, pumpClock }: ReadingTimes,
-): GlucoseReading | NoGlucoseValue {
-  const { timeOffsetMin } = measurement;
+/**
+ * When, on this program's clock, a record was taken by what the pump said of its times; undefined without them. It may be after the record was
+ * received, where the pump's clock was set or the record is of another session.
+ */
+export function claimedAtMs({ timeOffsetMin }: CgmMeasurement, { sessionStart, pumpClock }: ReadingTimes): number | undefined {
   const takenAt = sessionStart && addSeconds(sessionStart, 60 * timeOffsetMin);
+  return takenAt && pumpClock && pumpClock.atMs + 1000 * secondsBetween(pumpClock.local, takenAt);
+}
+
+export function readingOf(measurement: CgmMeasurement, times: ReadingTimes): GlucoseReading | NoGlucoseValue {
+  const { timeOffsetMin } = measurement;
+  const { receivedAtMs, sessionStart } = times;
+  const claimedMs = claimedAtMs(measurement, times);
   const base: ReadingBase = {
     timeOffsetMin,
-    takenAt,
-    takenAtMs: takenAt && pumpClock && pumpClock.atMs + 1000 * secondsBetween(pumpClock.local, takenAt),
+    takenAt: sessionStart && addSeconds(sessionStart, 60 * timeOffsetMin),
+    // Who took it for younger than it is would never see it grow old.
+    takenAtMs: claimedMs === undefined ? undefined : Math.min(claimedMs, receivedAtMs),
     receivedAtMs,
     state: measurement.names,
     quality: measurement.quality?.value,

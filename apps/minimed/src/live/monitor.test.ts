@@ -72,7 +72,7 @@ class FakeConnector {
       information: { model: "MMT-1886" },
       batteryPercent,
       sensor: { runTimeHours: 170 },
-      latest: { kind: "no-sensor", receivedAtMs: 0 },
+      latest: { kind: "no-sensor", receivedAtMs: this.clock.now() },
     };
     for (const resolve of this.#waiting.splice(0)) resolve({ session: reader, snapshot } as unknown as ReadySession);
     return session;

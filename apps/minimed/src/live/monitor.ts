@@ -1,11 +1,23 @@
 import { Broadcast, type Clock, callOut, onAbort, rethrowLater } from "jelling/async";
-import { BleError, ClosedError, checkFunction, checkMilliseconds, checkOptions, Logger, optionNames } from "jelling/core";
+import {
+  ArgumentError,
+  BleError,
+  ClosedError,
+  checkFunction,
+  checkMilliseconds,
+  checkOperation,
+  checkOptions,
+  kindOf,
+  Logger,
+  optionNames,
+} from "jelling/core";
 import type { PumpConnectorOptions } from "../connector/options.ts";
 import { PumpConnector } from "../connector/pump-connector.ts";
 import type { PumpSession, PumpSnapshot } from "../connector/pump-session.ts";
 import { changesOf } from "../connector/session-changes.ts";
 import { redactingLogger, redactText } from "../redact.ts";
 import { SessionFollower } from "./session-follower.ts";
+import { olderBy, SleepLedger } from "./sleep.ts";
 import type { PumpState, PumpValueName, PumpValues, Told, WallClock } from "./state.ts";
 
 const DEFAULT_POLL_MS = 60_000;
@@ -13,6 +25,10 @@ const SHORTEST_POLL_MS = 1000;
 const LONGEST_POLL_MS = 3600_000;
 /** A pump that is near comes within a minute or two. */
 const LONG_WAIT_MS = 5 * 60_000;
+/** Whether the computer slept is looked at so often, where nothing else happens. */
+const SLEEP_LOOK_MS = 60_000;
+/** What the clock said so shortly before is of the time after a sleep. */
+const AWAKE_MS = 1000;
 const LONG_WAIT_HINT =
   "The pump has not come for minutes. Is it near, and is no other phone paired with it? Where it does not list this device any more, or lists it and does not come: remove it there and pair again.";
 
@@ -30,6 +46,7 @@ export interface PumpMonitorOptions {
   readonly wallClock?: WallClock | undefined;
 }
 
+const CHANGES_OPTIONS = optionNames<{ signal?: AbortSignal }>({ signal: true });
 const OPTIONS = optionNames<PumpMonitorOptions>({ pollMs: true, logger: true, history: true, wallClock: true });
 
 /**
@@ -42,7 +59,7 @@ export class PumpMonitor implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #pollMs: number;
-  readonly #wallClock: WallClock;
+  readonly #sleeps: SleepLedger;
   readonly #history: PumpMonitorOptions["history"];
   readonly #closing = new AbortController();
   readonly #listeners = new Set<(state: PumpState) => void>();
@@ -57,6 +74,7 @@ export class PumpMonitor implements AsyncDisposable {
   /** Of the pump whose values these are. */
   #identity: string | undefined;
   #longWait: Disposable | undefined;
+  #sleepLook: Disposable | undefined;
   #isLongWait = false;
   #ended: string | undefined;
   #endedAtMs = 0;
@@ -72,6 +90,8 @@ export class PumpMonitor implements AsyncDisposable {
     { ownsConnector = false }: { readonly ownsConnector?: boolean } = {},
   ) {
     checkMonitorOptions(options);
+    if (typeof connector?.session !== "function" || typeof connector.on !== "function")
+      throw new ArgumentError(`PumpMonitor: expected a PumpConnector, got ${kindOf(connector)}`);
     const { pollMs = DEFAULT_POLL_MS, logger = Logger.silent, history, wallClock = Date.now } = options;
     this.#connector = connector;
     this.#ownsConnector = ownsConnector;
@@ -79,12 +99,13 @@ export class PumpMonitor implements AsyncDisposable {
     this.#logger = redactingLogger(logger).child("monitor");
     this.#pollMs = pollMs;
     this.#history = history;
-    this.#wallClock = wallClock;
+    this.#sleeps = new SleepLedger(wallClock, this.#clock.now());
     this.#change();
     this.#subscription = connector.on((event) => {
       if (event.type === "connected") this.#heardAtMs = event.timeMs;
       this.#change();
     });
+    this.#watchSleep();
     this.#running = this.#run();
   }
 
@@ -93,7 +114,8 @@ export class PumpMonitor implements AsyncDisposable {
    *
    * @throws what `PumpConnector.open` throws
    */
-  static async open({ pollMs, logger, history, wallClock, ...options }: PumpConnectorOptions & PumpMonitorOptions): Promise<PumpMonitor> {
+  static async open(given: PumpConnectorOptions & PumpMonitorOptions): Promise<PumpMonitor> {
+    const { pollMs, logger, history, wallClock, ...options } = given ?? {};
     const own = { pollMs, logger, history, wallClock };
     checkMonitorOptions(own);
     return new PumpMonitor(await PumpConnector.open({ ...options, logger }), own, { ownsConnector: true });
@@ -116,8 +138,9 @@ export class PumpMonitor implements AsyncDisposable {
    *
    * @throws `signal.reason`
    */
-  changes({ signal }: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PumpState> {
-    const subscription = this.#changes.subscribe({ capacity: 1, signal });
+  changes(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PumpState> {
+    checkOperation("PumpMonitor.changes", options, CHANGES_OPTIONS);
+    const subscription = this.#changes.subscribe({ capacity: 1, signal: options.signal });
     subscription.push(this.#state);
     return subscription;
   }
@@ -179,6 +202,7 @@ export class PumpMonitor implements AsyncDisposable {
       this.#subscription[Symbol.dispose]();
       this.#change();
       this.#longWait?.[Symbol.dispose]();
+      this.#sleepLook?.[Symbol.dispose]();
       this.#listeners.clear();
       this.#sessionListeners.clear();
       this.#changes.close();
@@ -191,8 +215,10 @@ export class PumpMonitor implements AsyncDisposable {
     if (this.#identity !== identity) this.#values = Object.freeze({});
     this.#identity = identity;
     this.#session = session;
-    const nowMs = this.#clock.now();
-    const told = <T>(value: T | undefined): Told<T> => Object.freeze({ value, atMs: nowMs });
+    this.#noticeSleep();
+    // Who comes late to a session gets what it began with.
+    const snapshotAtMs = latest.receivedAtMs;
+    const told = <T>(value: T | undefined): Told<T> => Object.freeze({ value, atMs: snapshotAtMs });
     this.#values = Object.freeze({
       ...this.#values,
       information: told(information),
@@ -211,6 +237,7 @@ export class PumpMonitor implements AsyncDisposable {
       clock: this.#clock,
       logger: this.#logger,
       pollMs: this.#pollMs,
+      snapshotAtMs,
       tell: (name, value) => this.#tell(name, value),
       last: (name) => this.#values[name]?.value as never,
       onHistory: this.#historyKeeper(session, over.signal),
@@ -254,6 +281,7 @@ export class PumpMonitor implements AsyncDisposable {
   // --- the state ----------------------------------------------------------------------------------------------------------------
 
   #tell<Name extends PumpValueName>(name: Name, value: PumpValues[Name] | undefined): void {
+    this.#noticeSleep(); // which this value is not older by
     this.#values = Object.freeze({ ...this.#values, [name]: Object.freeze({ value, atMs: this.#clock.now() }) });
     this.#change();
   }
@@ -262,16 +290,34 @@ export class PumpMonitor implements AsyncDisposable {
     const { link, hint } = this.#connector.standing;
     if (this.#session) this.#heardAtMs = this.#session.heardAtMs;
     this.#watchWait(link);
-    const nowMs = this.#clock.now();
+    this.#noticeSleep();
+    const sinceMs = this.#sleeps.moment(link.sinceMs + AWAKE_MS) - AWAKE_MS;
     this.#state = Object.freeze({
-      epochMs: this.#wallClock() - nowMs,
-      link: this.#ended === undefined ? link : Object.freeze({ kind: "ended", sinceMs: this.#endedAtMs, reason: this.#ended }),
-      heardAtMs: this.#heardAtMs,
+      epochMs: this.#sleeps.epochMs,
+      link:
+        this.#ended === undefined
+          ? Object.freeze({ ...link, sinceMs })
+          : Object.freeze({ kind: "ended", sinceMs: this.#endedAtMs, reason: this.#ended }),
+      heardAtMs: this.#heardAtMs === undefined ? undefined : this.#sleeps.moment(this.#heardAtMs),
       hint: hint ?? (this.#isLongWait ? LONG_WAIT_HINT : undefined),
       values: this.#values,
     });
     for (const listener of [...this.#listeners]) callOut(listener, this.#state);
     this.#changes.publish(this.#state);
+  }
+
+  #noticeSleep(): boolean {
+    const forMs = this.#sleeps.look(this.#clock.now());
+    this.#values = olderBy(this.#values, forMs);
+    return forMs > 0;
+  }
+
+  /** Nothing else may tell of a sleep: no pump comes, no link is lost. */
+  #watchSleep(): void {
+    this.#sleepLook = this.#clock.setTimer(SLEEP_LOOK_MS, "a look for a sleep", () => {
+      this.#watchSleep();
+      if (this.#noticeSleep()) this.#change();
+    });
   }
 
   /** A pump that is waited for and does not come for long: its user can do something. */
@@ -295,5 +341,7 @@ function checkMonitorOptions(options: PumpMonitorOptions): void {
   const what = "PumpMonitor";
   checkOptions(what, options ?? null, OPTIONS);
   if (options.pollMs !== undefined) checkMilliseconds(`${what}: pollMs`, options.pollMs, SHORTEST_POLL_MS, LONGEST_POLL_MS);
+  if (options.logger !== undefined && typeof options.logger?.child !== "function")
+    throw new ArgumentError(`${what}: logger: expected a Logger, got ${kindOf(options.logger)}`);
   for (const name of ["history", "wallClock"] as const) checkFunction(`${what}: ${name}`, options[name]);
 }

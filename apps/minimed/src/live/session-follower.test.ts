@@ -168,6 +168,18 @@ describe("a session is followed", () => {
     expect(await pump.pass(1)).toEqual([...POLLED, "follow"]);
   });
 
+  test("by a look after seven minutes without a reading, however often other things are pushed", async () => {
+    pump.start();
+    await pump.pass(0);
+    const asked: string[] = [];
+    for (let minute = 1; minute <= 30; minute++) {
+      pump.pushBits(2, 4);
+      asked.push(...(await pump.pass(MINUTE_MS)));
+    }
+    expect(asked.filter((name) => name === "glucose")).toHaveLength(4);
+    expect(asked.filter((name) => name === "reset")).toHaveLength(30);
+  });
+
   test("every minute again when a reset was refused or failed; the same is not reset again, and the next push is", async () => {
     for (const takesResets of [false, new PumpError("ERR_PUMP_REFUSED", "no")]) {
       pump.takesResets = takesResets;

@@ -15,6 +15,8 @@ const SLOW_MS = 30 * 60_000;
 const MOST_REPEATS = 5;
 /** How often the history is looked at where no push tells of it. */
 const HISTORY_MS = 5 * 60_000;
+/** What every session begins with. */
+const SNAPSHOT: readonly PumpValueName[] = ["glucose", "battery", "sensorSession", "information"];
 
 export interface SessionFollowerOptions {
   readonly session: PumpSession;
@@ -22,6 +24,8 @@ export interface SessionFollowerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly pollMs: number;
+  /** When what every session begins with was read; a moment ago by default. */
+  readonly snapshotAtMs?: number | undefined;
   /** A value was read. */
   readonly tell: <Name extends PumpValueName>(name: Name, value: PumpValues[Name] | undefined) => void;
   /** The value that was told last. */
@@ -67,11 +71,9 @@ export class SessionFollower {
   }
 
   async #follow(): Promise<void> {
-    const { clock, changes, pollMs, onHistory } = this.#options;
-    const startMs = clock.now();
-    // What every session begins with was read a moment ago.
-    for (const name of ["information", "battery", "sensorSession", "glucose"] as const) this.#readAtMs.set(name, startMs);
-    await this.#read(FIRST_READS);
+    const { clock, changes, pollMs, onHistory, snapshotAtMs = clock.now() } = this.#options;
+    for (const name of SNAPSHOT) this.#readAtMs.set(name, snapshotAtMs);
+    await this.#read(clock.now() - snapshotAtMs > pollMs ? [...SNAPSHOT, ...FIRST_READS] : FIRST_READS);
     onHistory();
     // Last of all: what has changed before is pushed at once.
     const follow = (): Promise<Disposable | undefined> =>
@@ -86,10 +88,12 @@ export class SessionFollower {
     try {
       for (let dueMs = clock.now() + pollMs; ; ) {
         await this.#wait(dueMs);
-        if (this.#isPushed) {
+        const isPushed = this.#isPushed;
+        if (isPushed) {
           await this.#onPushed();
           followedAtMs = clock.now();
-        } else {
+        }
+        if (!isPushed || this.#isReadingOverdue()) {
           const again = [...this.#again.keys()].filter((name) => !POLLED.includes(name));
           await this.#poll();
           await this.#read(again);
@@ -106,6 +110,11 @@ export class SessionFollower {
     } finally {
       following?.[Symbol.dispose]();
     }
+  }
+
+  /** A pump that pushes other things all the time has not pushed what it did not push. */
+  #isReadingOverdue(): boolean {
+    return this.#options.clock.now() - this.#readAtMs.get("glucose")! >= DEAD_MAN_MS + this.#options.pollMs;
   }
 
   async #onPushed(): Promise<void> {

@@ -28,7 +28,7 @@ import type { LocalDateTime } from "../../data/date-time.ts";
 import { PumpDataError } from "../../data/error.ts";
 import { PumpError } from "../../error.ts";
 import type { PumpChannel } from "../pump-channel.ts";
-import { type GlucoseReading, type LatestGlucose, type NoGlucoseValue, readingOf } from "../reading.ts";
+import { claimedAtMs, type GlucoseReading, type LatestGlucose, type NoGlucoseValue, type ReadingTimes, readingOf } from "../reading.ts";
 import type { DeviceReader } from "./device.ts";
 import { orNone, refused } from "./refusal.ts";
 import { transfer } from "./transfer.ts";
@@ -131,14 +131,13 @@ export class GlucoseReader {
     if (this.#records.length === 0) await this.#lateRecord();
     const record = this.#records.at(-1);
     if (!record) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump said it sent its latest record, but none came that could be read.");
-    const read = () => this.#readingOf(record, receivedAtMs);
     // A smaller offset than before, or one in the future, is another sensor session's: its start is not the one we know. So may be a new one of long ago.
-    const { takenAtMs = receivedAtMs } = read();
+    const takenAtMs = claimedAtMs(record, this.#times(receivedAtMs)) ?? receivedAtMs;
     const isOld = record.timeOffsetMin > this.#lastOffsetMin && takenAtMs < receivedAtMs - OLD_MS;
     const isOther = record.timeOffsetMin < this.#lastOffsetMin || takenAtMs > receivedAtMs + FUTURE_MS || isOld;
     this.#lastOffsetMin = record.timeOffsetMin;
     if (isOther) await this.sensorSession();
-    return read();
+    return readingOf(record, this.#times(receivedAtMs));
   }
 
   /** By time offset, ascending; undefined where the pump does not give ranges. @throws {PumpError} ERR_PUMP_PROTOCOL */
@@ -153,7 +152,7 @@ export class GlucoseReader {
       return undefined;
     }
     if (this.#records.length === 0) await this.#lateRecord();
-    return this.#records.map((record) => this.#readingOf(record, receivedAtMs)).sort((a, b) => a.timeOffsetMin - b.timeOffsetMin);
+    return this.#records.map((record) => readingOf(record, this.#times(receivedAtMs))).sort((a, b) => a.timeOffsetMin - b.timeOffsetMin);
   }
 
   status(): Promise<CgmStatus | undefined> {
@@ -191,8 +190,8 @@ export class GlucoseReader {
     return Object.values(levels).some((value) => value !== undefined) ? levels : undefined;
   }
 
-  #readingOf(record: CgmMeasurement, receivedAtMs: number): GlucoseReading | NoGlucoseValue {
-    return readingOf(record, { receivedAtMs, sessionStart: this.#sensorStart, pumpClock: this.#device.lastClock });
+  #times(receivedAtMs: number): ReadingTimes {
+    return { receivedAtMs, sessionStart: this.#sensorStart, pumpClock: this.#device.lastClock };
   }
 
   // --- records ------------------------------------------------------------------------------------------------------------------
