@@ -1,3 +1,4 @@
+import { checkOctets } from "jelling/core";
 import { PumpDataError } from "./error.ts";
 
 /**
@@ -24,6 +25,7 @@ export function appendE2eCrc(bytes: Uint8Array): Uint8Array {
 
 /** What stands before the CRC. @throws {PumpDataError} "length" shorter than a CRC, "crc" it does not match */
 export function checkE2eCrc(name: string, bytes: Uint8Array): Uint8Array {
+  checkOctets(name, bytes);
   if (bytes.length < 2) throw new PumpDataError("length", `${name}: ${bytes.length} octets have no room for a CRC`);
   const content = bytes.subarray(0, -2);
   if (e2eCrc(content) !== (bytes[bytes.length - 2]! | (bytes[bytes.length - 1]! << 8)))

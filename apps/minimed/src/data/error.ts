@@ -1,5 +1,5 @@
 import { DecodeError, Reader } from "jelling/bytes";
-import { BleError } from "jelling/core";
+import { BleError, checkOctets } from "jelling/core";
 
 /**
  * What is wrong with a value of the pump: its checksum, the counter before it, too few octets, too many, another operation code, a type of alarm
@@ -17,8 +17,9 @@ export class PumpDataError extends BleError {
   }
 }
 
-/** Decodes all of `bytes`. @throws {PumpDataError} "length" when it is short, "trailing" when octets are left over */
+/** Decodes all of `bytes`. @throws {ArgumentError} they are none · {PumpDataError} "length" when it is short, "trailing" when octets are left over */
 export function decodeValue<T>(name: string, bytes: Uint8Array, read: (reader: Reader) => T): T {
+  checkOctets(name, bytes);
   const reader = new Reader(bytes, { name });
   let value: T;
   try {

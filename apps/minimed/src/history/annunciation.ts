@@ -1,4 +1,4 @@
-import type { Reader } from "jelling/bytes";
+import { DecodeError, type Reader } from "jelling/bytes";
 import { addSeconds, type LocalDateTime } from "../data/date-time.ts";
 import type { PumpDataProblem } from "../data/error.ts";
 import { flagNames } from "../data/flags.ts";
@@ -132,9 +132,15 @@ export function readAnnunciation(reader: Reader, fault: (problem: PumpDataProble
   const state = named(ANNUNCIATION_STATES, reader.u8());
   const raisedAt = addSeconds(EPOCH, reader.u32());
   const auxiliary: Record<string, number | undefined> = {};
-  for (const [name, read] of known?.auxiliary ?? []) {
-    const value = read(reader);
-    if (name !== "") auxiliary[name] = value;
+  try {
+    for (const [name, read] of known?.auxiliary ?? []) {
+      const value = read(reader);
+      if (name !== "") auxiliary[name] = value;
+    }
+  } catch (error) {
+    // An alarm of which a part is missing is an alarm all the same.
+    if (!(error instanceof DecodeError)) throw error;
+    fault("length", error.message);
   }
   // Its slot has two octets; a pump was read as sending one, so that both may come.
   if (code === 108 && reader.remaining === 1) reader.u8();

@@ -164,6 +164,22 @@ describe("records", () => {
     expect([data?.name, toHex(rest)]).toEqual(["annunciation_consolidated", "0000"]);
   });
 
+  test("an alarm whose auxiliary data are cut short is an alarm all the same", () => {
+    const { bytes } = vectors.history.find(({ name }) => name === "annunciation_bolus_stopped")!;
+    for (const [octets, auxiliary, rest] of [
+      [8, { units_programmed: 5, units_delivered: 2.1 }, ""],
+      [7, { units_programmed: 5 }, "150000"],
+      [4, { units_programmed: 5 }, ""],
+      [3, {}, "050000"],
+      [0, {}, ""],
+    ] as const) {
+      const record = decodeHistoryRecord(fromHex(bytes.slice(0, -16 + 2 * octets || undefined)), { e2e: false });
+      expect(record.data).toMatchObject({ name: "annunciation_consolidated", code: 0x33, instanceId: 17_734, state: "pending" });
+      expect((record.data as { auxiliary?: unknown }).auxiliary).toEqual(auxiliary);
+      expect([toHex(record.rest), record.problem?.problem]).toEqual([rest, octets === 8 ? undefined : "length"]);
+    }
+  });
+
   test("a reminder has one octet or two", () => {
     const { bytes } = vectors.history.find(({ name }) => name === "annunciation_personal_reminder")!;
     for (const more of ["", "00"]) {

@@ -1,4 +1,5 @@
 import { Writer } from "jelling/bytes";
+import { checkChoice, checkInteger } from "jelling/core";
 import { decodeValue, PumpDataError } from "../data/error.ts";
 import { type Named, named } from "../data/named.ts";
 
@@ -16,6 +17,7 @@ export const HistoryOperator = Object.freeze({
 /** Which numbers an operator is about. The pump wants one with every operator, where the SIG leaves it out with some. */
 export const HistoryFilter = Object.freeze({ SequenceNumber: 0x0f, ReferenceTime: 0x33, OtherEvents: 0x3c });
 
+const LARGEST_NUMBER = 0xffff_ffff;
 const RESPONSE = 0x0f;
 const NUMBER_OF_RECORDS = 0x66;
 const RESULTS = {
@@ -47,13 +49,17 @@ export function decodeHistoryAccessResponse(bytes: Uint8Array): HistoryAccessRes
   });
 }
 
-/** Operand of a request about all records, the first, or the last. */
+/** Operand of a request about all records, the first, or the last. @throws {ArgumentError} another operator or filter */
 export function recordsOperand(operator: "All" | "First" | "Last", filter: number = HistoryFilter.SequenceNumber): Uint8Array {
+  checkChoice("recordsOperand: operator", operator, ["All", "First", "Last"]);
+  checkInteger("recordsOperand: filter", filter, 0, 0xff);
   return Uint8Array.of(HistoryOperator[operator], filter);
 }
 
-/** Operand of a request about sequence numbers from `first` on, or up to `last`, both included. */
+/** Operand of a request about sequence numbers from `first` on, or up to `last`, both included. @throws {ArgumentError} not 0 to 2^32 − 1, or none */
 export function rangeOperand(first: number, last?: number): Uint8Array {
+  if (last !== undefined) checkInteger("rangeOperand: last", last, 0, LARGEST_NUMBER);
+  checkInteger("rangeOperand: first", first, 0, last ?? LARGEST_NUMBER);
   const writer = new Writer();
   writer.u8(last === undefined ? HistoryOperator.GreaterOrEqual : HistoryOperator.Range);
   writer.u8(HistoryFilter.SequenceNumber);

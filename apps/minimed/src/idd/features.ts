@@ -3,7 +3,7 @@ import { decodeValue } from "../data/error.ts";
 import { decodeSfloat } from "../data/float.ts";
 import { bitNames } from "../data/named.ts";
 
-/** Names of the bits of IDD Features. Bits 23 and 31 say that another octet follows. */
+/** Names of the bits of IDD Features. Bits 23, 31 and so on say that another octet follows. */
 export const IDD_FEATURES = {
   0: "e2e_protection_supported",
   1: "basal_rate_supported",
@@ -39,8 +39,10 @@ export type IddFeatureName = (typeof IDD_FEATURES)[keyof typeof IDD_FEATURES];
 
 const E2E = 1n;
 const MILLIGRAMS = 1n << 25n;
-/** The bit whose octet ends with it says that one more follows. */
-const EXTENSIONS = [23n, 31n];
+/** The last bit of the third octet, and of each that follows, says that one more does. */
+const FIRST_EXTENSION = 23n;
+/** What two extensions are for is known. A third may be announced by a bit that means something else. */
+const KNOWN_OCTETS = 5;
 const CRC_UNUSED = 0xffff;
 const CRC_OCTETS = 2;
 
@@ -67,9 +69,9 @@ export function decodeIddFeatures(bytes: Uint8Array): IddFeatures {
     const counter = reader.u8();
     const insulinConcentration = decodeSfloat(reader.u16()).value;
     let bits = BigInt(reader.u24());
-    for (let at = 24n, extension = EXTENSIONS[0]; extension !== undefined && (bits >> extension) & 1n; at += 8n) {
-      bits |= BigInt(reader.u8()) << at;
-      extension = EXTENSIONS.find((bit) => bit > at);
+    for (let at = FIRST_EXTENSION; (bits >> at) & 1n; at += 8n) {
+      if (at >= 8 * KNOWN_OCTETS - 1 && reader.remaining === 0) break;
+      bits |= BigInt(reader.u8()) << (at + 1n);
     }
     return { crc, counter, insulinConcentration, bits };
   });

@@ -63,6 +63,28 @@ describe("features", () => {
     expect(decodeIddFeatures(bytes("ffff"))).toMatchObject({ e2e: true, crc: "invalid" });
   });
 
+  test("the last bit of each octet behind the third announces another; of the fifth it may mean something else", () => {
+    const features = (flags: string) => decodeIddFeatures(fromHex(`ffff006400${flags}`));
+    const kinds = (flags: string) => {
+      try {
+        return features(flags).bits.toString(16);
+      } catch (error) {
+        return (error as PumpDataError).problem;
+      }
+    };
+    expect(kinds("000000")).toBe("0");
+    expect(kinds("000080")).toBe("length");
+    expect(kinds("00008000")).toBe("800000");
+    expect(kinds("00000000")).toBe("trailing");
+    expect(kinds("00008080")).toBe("length");
+    expect(kinds("000080807f")).toBe("7f80800000");
+    expect(kinds("0000808000")).toBe("80800000");
+    expect(kinds("000080807f00")).toBe("trailing");
+    expect(kinds("0000808080")).toBe("8080800000");
+    expect(kinds("000080808081")).toBe("818080800000");
+    expect(kinds("0000808080017f")).toBe("trailing");
+    expect(features("0000808080").features).toEqual([]);
+  });
   test("what the display shows, and what a simulated pump sends", () => {
     const of = (bits: bigint) => decodeIddFeatures(encodeIddFeatures({ bits, insulinConcentrationWord: encodeSfloat(100) }));
     expect(of(0x1f80dcfen)).toMatchObject({ bits: 0x1f80dcfen, displaysMgdl: true, insulinConcentration: 100, e2e: false });

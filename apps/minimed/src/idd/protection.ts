@@ -1,3 +1,4 @@
+import { checkOctets } from "jelling/core";
 import { appendE2eCrc, checkE2eCrc } from "../data/e2e-crc.ts";
 import { PumpDataError } from "../data/error.ts";
 
@@ -27,5 +28,5 @@ export function openProtected(name: string, bytes: Uint8Array): { readonly conte
 
 /** What stands before counter and CRC, where there are any. The counter is not looked at. @throws {PumpDataError} "crc", "length" */
 export function unprotected(name: string, bytes: Uint8Array, { e2e }: IddProtection): Uint8Array {
-  return e2e ? openProtected(name, bytes).content : bytes;
+  return e2e ? openProtected(name, bytes).content : checkOctets(name, bytes);
 }

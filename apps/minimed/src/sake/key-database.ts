@@ -1,4 +1,4 @@
-import { BleError } from "jelling/core";
+import { BleError, checkOctets } from "jelling/core";
 import { crc32 } from "./crc32.ts";
 import { describeSakeDeviceType, isSakeDeviceType, type SakeDeviceType } from "./device-type.ts";
 
@@ -46,6 +46,7 @@ export class SakeKeyEntry implements SakeKeys {
     this.deviceType = knownType(deviceType, "remote");
     this.#secrets = new Uint8Array(80);
     FIELDS.forEach((field, i) => {
+      checkOctets(field, keys[field]);
       if (keys[field].length !== 16) throw new KeyDatabaseError("ERR_KEY_DATABASE_LENGTH", `${field} must be 16 octets`);
       this.#secrets.set(keys[field], 16 * i);
     });
@@ -116,6 +117,7 @@ export class SakeKeyDatabase {
  *   device type, a remote type that occurs twice
  */
 export function parseKeyDatabase(bytes: Uint8Array | undefined): SakeKeyDatabase {
+  if (bytes !== undefined) checkOctets("key database", bytes);
   if (!bytes || bytes.length === 0)
     throw new KeyDatabaseError("ERR_KEY_DATABASE_MISSING", "The key database is missing: the file is empty.");
   if (bytes.length < HEADER_LENGTH)

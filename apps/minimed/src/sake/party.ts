@@ -1,3 +1,4 @@
+import { checkOctets } from "jelling/core";
 import type { FrameKeys } from "./frame.ts";
 import { type DoneState, type FailedState, SakeHandshakeError, type Step } from "./handshake.ts";
 import { SakeSession } from "./session.ts";
@@ -38,9 +39,10 @@ export abstract class SakeParty<State extends PartyState> implements Disposable 
   /**
    * One message of the other side in, the reply out, where there is one.
    *
-   * @throws {SakeHandshakeError} refused; from now on every message is
+   * @throws {ArgumentError} no octets · {SakeHandshakeError} refused; from now on every message is
    */
   receive(message: Uint8Array): Uint8Array | undefined {
+    checkOctets("SAKE message", message);
     const before = this.#state;
     const { state, reply } = this.#step(before, message);
     this.#state = state;

@@ -1,4 +1,4 @@
-import { BleError } from "jelling/core";
+import { BleError, checkOctets } from "jelling/core";
 import { AesKey } from "jelling/crypto";
 import { type ExpandedFrameKeys, type FrameKeys, type FrameProblem, openFrame, sealFrame } from "./frame.ts";
 
@@ -59,6 +59,7 @@ export class SakeSession implements Disposable {
   /** Call it at the moment the frame is handed to the link: a frame that is made and not sent leaves a hole. @throws {SakeFrameError} closed, used up */
   encrypt(plaintext: Uint8Array): Uint8Array {
     if (this.#closed) throw new SakeFrameError("session-closed", true);
+    checkOctets("plaintext", plaintext);
     const frame = sealFrame(this.#keys, this.#nextSend, plaintext);
     if (!frame) throw new SakeFrameError("sequence-exhausted", true);
     this.#nextSend += 2;
@@ -72,6 +73,7 @@ export class SakeSession implements Disposable {
    */
   decrypt(frame: Uint8Array): Uint8Array {
     if (this.#closed) throw new SakeFrameError("session-closed", true);
+    checkOctets("frame", frame);
     const opened = openFrame(this.#keys, this.#nextReceive, frame);
     if (!opened.ok) {
       const final = ++this.#failures >= MOST_FAILURES_IN_A_ROW;
