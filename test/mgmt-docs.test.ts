@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { jelling } from "../apps/cli/test/fake-io.ts";
+import { FastClock } from "../apps/cli/test/fast-clock.ts";
 import { readPage, runProgram } from "./support/documented-programs.ts";
 
 const { page, programs } = readPage("mgmt.md");
@@ -18,7 +19,8 @@ test.each(programs)("program $number prints what the page says", async ({ code, 
 });
 
 test.each(transcripts)("jelling $command prints what the page says", async ({ command, output }) => {
-  const { out, err } = await jelling(command);
+  using clock = new FastClock();
+  const { out, err } = await jelling(command, { clock });
   const printed = (out + err).split("\n").filter(Boolean);
   // "…" stands for what is left out: lines, or the rest of one.
   const whole = output.at(-1)!.trim() === "…" ? output.slice(0, -1) : output;

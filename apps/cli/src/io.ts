@@ -26,7 +26,7 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Asks the person; only called where there is one. */
   readonly ask: Questions;
-  /** Of the simulated air and of `--timeout`, where time is not the system's: in tests. */
+  /** Of everything that waits, where time is not the system's: in tests. */
   readonly clock?: Clock | undefined;
   /** Calls `handler` at the first request to stop, with the fault where there is one. Dispose to stop listening. */
   onStop(handler: (reason: StopReason, fault?: Error) => void): Disposable;

@@ -38,7 +38,7 @@ export interface HostParts {
   readonly logger: Logger;
   readonly bonds: BondStore;
   readonly capture: CaptureWriter | undefined;
-  /** Of the simulated air, where the transport is `sim:`. */
+  /** Of the simulated air, where the transport is `sim:`; the system's where it is left out. */
   readonly clock: Clock | undefined;
   readonly population: Population | undefined;
 }
@@ -65,7 +65,16 @@ export async function openHostParts(context: Context, closing: Closing, bondsFil
   const transport: HciTransport = population ? population.addController().transport : await openCommandTransport(context, spec);
   const { irk, address: staticAddress } = await identityOf(transport, () => openIdentity(join(folder, "identity.json")));
   const bonds = new FileBondStore(join(folder, bondsFile));
-  return { transport, irk, staticAddress, logger: await context.logger(), bonds, capture, clock: population?.clock, population };
+  return {
+    transport,
+    irk,
+    staticAddress,
+    logger: await context.logger(),
+    bonds,
+    capture,
+    clock: population?.clock ?? context.io.clock,
+    population,
+  };
 }
 
 /** Opens transport, capture, bonds and device; what was opened is closed again in every case. */

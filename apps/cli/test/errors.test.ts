@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { explain, OutputClosedError } from "../src/errors.ts";
 import { jelling } from "./fake-io.ts";
+import { FastClock } from "./fast-clock.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -49,23 +50,28 @@ test.each([
   expect(status).toBe(2);
 });
 
+// Nobody can make a folder in /proc, so that there is none, whatever other programs leave behind.
 test.each([
   ["scan -t tcp:127.0.0.1:1", "tcp:127.0.0.1:1"],
-  ["scan -t unix:/nonexistent/socket", "unix:/nonexistent/socket"],
+  ["scan -t unix:/proc/nonexistent/socket", "unix:/proc/nonexistent/socket"],
   ["scan -t hci:4711", "hci"],
   [`bonds remove ${ADDRESS}`, `there is no bond with ${ADDRESS}; jelling bonds list shows which there are`],
   [`decode ${import.meta.dirname}`, `${import.meta.dirname}: it is a folder`],
   [`pump keys ${import.meta.dirname}`, `the key database ${import.meta.dirname} is a folder: name the file`],
-  ["sim --unix /nonexistent/socket", "unix:/nonexistent/socket: there is no such socket or folder"],
+  ["sim --unix /proc/nonexistent/socket", "unix:/proc/nonexistent/socket: there is no such socket or folder"],
   [
     "gatt read C0:4A:65:6C:6C:01/random 180D/2A37 -t sim:",
     "the device does not let this be read; jelling gatt list shows what can be done with it",
   ],
   ["gatt write C0:4A:65:6C:6C:01/random 2A19 --hex 00 -t sim:", "the device does not let this be written"],
   ["gatt read C0:4A:65:6C:6C:01/random 0xffff -t sim:", "the device has no attribute with this handle"],
-  ["scan -t sim: --capture /nonexistent/a.btsnoop", "the capture /nonexistent/a.btsnoop cannot be written: there is no such folder"],
+  [
+    "scan -t sim: --capture /proc/nonexistent/a.btsnoop",
+    "the capture /proc/nonexistent/a.btsnoop cannot be written: there is no such folder",
+  ],
 ])("jelling %s: failed, one sentence, status 1", async (commandLine, sentence) => {
-  const { status, out, err } = await jelling(commandLine, inFolder());
+  using clock = new FastClock();
+  const { status, out, err } = await jelling(commandLine, { clock, ...inFolder() });
   expect(err).toContain(sentence);
   expect(err.trimEnd().split("\n"), err).toHaveLength(1);
   expect(out).toBe("");

@@ -21,7 +21,10 @@ const objects = (text: string): Record<string, unknown>[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 const run = (line: string | string[], env: Record<string, string> = {}) =>
-  jelling(["mcumgr", ...(typeof line === "string" ? line.split(" ") : line)], { env: { XDG_STATE_HOME: folder, ...env } });
+  jelling(["mcumgr", ...(typeof line === "string" ? line.split(" ") : line)], {
+    clock: serverClock,
+    env: { XDG_STATE_HOME: folder, ...env },
+  });
 const manage = (line: string | string[]) => run([...(typeof line === "string" ? line.split(" ") : line), "--udp", `127.0.0.1:${port}`]);
 
 beforeAll(async () => {
@@ -65,7 +68,7 @@ test("a dry run says what would be done and why, and does nothing", async () => 
 });
 
 test("an upgrade that is interrupted says how to go on; the same line goes on, and once more finds it done", async () => {
-  const io = fakeIo({ isTTY: true, env: { XDG_STATE_HOME: folder } });
+  const io = fakeIo({ clock: serverClock, isTTY: true, env: { XDG_STATE_HOME: folder } });
   const done = main(["mcumgr", "upgrade", image, "--udp", `127.0.0.1:${port}`], io);
   await io.saw("█░", "err").then(() => io.stop());
   expect(await done).toBe(130);

@@ -23,6 +23,7 @@ import { UsageError } from "../src/errors.ts";
 import { createProgram } from "../src/program.ts";
 import { main } from "../src/run.ts";
 import { type FakeIoOptions, fakeIo, jelling } from "./fake-io.ts";
+import { FastClock } from "./fast-clock.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -31,9 +32,10 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** Runs a subcommand in a simulated kernel. */
-const mgmt = (commandLine: string | string[], options: FakeIoOptions = {}) => {
+const mgmt = async (commandLine: string | string[], options: FakeIoOptions = {}) => {
   const words = typeof commandLine === "string" ? commandLine.split(" ").filter(Boolean) : commandLine;
-  return jelling(["mgmt", ...words], { ...options, env: { JELLING_TRANSPORT: "sim:", ...options.env } });
+  using clock = new FastClock();
+  return await jelling(["mgmt", ...words], { clock, ...options, env: { JELLING_TRANSPORT: "sim:", ...options.env } });
 };
 const objects = (text: string) =>
   text

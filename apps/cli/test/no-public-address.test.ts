@@ -2,7 +2,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Air } from "jelling/air";
-import { SystemClock } from "jelling/async";
 import { Controller } from "jelling/controller";
 import { Address } from "jelling/core";
 import { Device } from "jelling/device";
@@ -10,6 +9,7 @@ import { IoCapability } from "jelling/smp";
 import { serveController } from "jelling/transport";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jelling } from "./fake-io.ts";
+import { FastClock } from "./fast-clock.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test("what was paired with is connected to by the next run, on a controller without a public address as well", async () => {
-  const clock = new SystemClock();
+  using clock = new FastClock();
   const air = new Air({ clock, seed: 1, traceCapacity: 0 });
   const address = Address.from("C0:11:22:33:44:01/random");
   await using peripheral = await Device.open(new Controller({ air, name: "peripheral" }).transport, {
@@ -29,7 +29,7 @@ test("what was paired with is connected to by the next run, on a controller with
   await using _ = await peripheral.advertise({ data: { flags: 6 }, intervalMs: 30, restart: "disconnected" });
   const path = join(folder, "controller");
   await using server = await serveController(new Controller({ air, name: "dongle", address: "00:00:00:00:00:00" }), `unix:${path}`);
-  const run = (...argv: string[]) => jelling([...argv, "-t", server.spec], { env: { XDG_STATE_HOME: folder } });
+  const run = (...argv: string[]) => jelling([...argv, "-t", server.spec], { clock, env: { XDG_STATE_HOME: folder } });
   const paired = await run("pair", address.toString(), "--json");
   expect([paired.status, paired.err]).toEqual([0, ""]);
   const connected = await run("connect", address.toString(), "--once", "--json");
@@ -42,7 +42,7 @@ test("what was paired with is connected to by the next run, on a controller with
 });
 
 test("a bond whose key the device has lost, or that knows another identity of ours: connect names the command, pair asks", async () => {
-  const clock = new SystemClock();
+  using clock = new FastClock();
   const air = new Air({ clock, seed: 2, traceCapacity: 0 });
   const address = Address.from("C0:11:22:33:44:02/random");
   await using peripheral = await Device.open(new Controller({ air, name: "peripheral" }).transport, {
@@ -57,6 +57,7 @@ test("a bond whose key the device has lost, or that knows another identity of ou
   const state = join(folder, "state2");
   const run = (words: string, answers?: boolean[]) =>
     jelling([...words.split(" "), address.toString(), "-t", server.spec], {
+      clock,
       env: { XDG_STATE_HOME: state },
       ...(answers && { answers, isTTY: true }),
     });

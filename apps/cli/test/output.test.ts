@@ -9,6 +9,7 @@ import { Lister } from "../src/commands/scan.ts";
 import { Context } from "../src/context.ts";
 import { main } from "../src/run.ts";
 import { fakeIo, jelling } from "./fake-io.ts";
+import { FastClock } from "./fast-clock.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -21,7 +22,8 @@ const ECHO = "C0:4A:65:6C:6C:04/random";
 describe("a person who presses Ctrl-C at a prompt", () => {
   test("ends the command with 130, and nothing is said", async () => {
     const argv = ["pair", ECHO, "--io", "keyboard"];
-    const io = fakeIo({ env: env(), isTTY: true, answers: [] });
+    using clock = new FastClock();
+    const io = fakeIo({ clock, env: env(), isTTY: true, answers: [] });
     let asked = 0;
     // As the terminal does it: the key arrives at the prompt, the request to stop and the missing answer come together.
     const cancelled = (): Promise<undefined> => {
@@ -40,7 +42,8 @@ describe("standard output that cannot be written", () => {
   const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" });
 
   test("in the middle of a command ends it with one sentence and status 1", async () => {
-    const io = fakeIo({ env: env() });
+    using clock = new FastClock();
+    const io = fakeIo({ clock, env: env() });
     const done = main(["scan", "--json"], io);
     await io.saw("Heart Rate");
     io.stop("output-failed", full);
@@ -66,7 +69,8 @@ describe("standard output that cannot be written", () => {
   });
 
   test("a capture on a full disk is one sentence and status 1", { skip: !existsSync("/dev/full") }, async () => {
-    const { status, err } = await jelling(["scan", "--timeout", "700ms", "--json", "--capture", "/dev/full"], { env: env() });
+    using clock = new FastClock();
+    const { status, err } = await jelling(["scan", "--timeout", "700ms", "--json", "--capture", "/dev/full"], { clock, env: env() });
     expect(status).toBe(1);
     expect(err.trim().split("\n").at(-1)).toBe("jelling: the capture /dev/full cannot be written: no space is left on the device");
     expect(err).not.toContain("    at ");
@@ -122,7 +126,8 @@ describe("a scan", () => {
 
 test("a value is read before any part of it: a server that refuses Read Blob gives its short values all the same", async () => {
   const capture = join(folder, "read.btsnoop");
-  const read = await jelling(["gatt", "read", ECHO, "7d1a0002-6563-4f68-8c05-6a656c6c7921", "--capture", capture], { env: env() });
+  using clock = new FastClock();
+  const read = await jelling(["gatt", "read", ECHO, "7d1a0002-6563-4f68-8c05-6a656c6c7921", "--capture", capture], { clock, env: env() });
   expect([read.status, read.out]).toEqual([0, '68656c6c6f  "hello"\n']);
   const { out } = await jelling(["decode", capture, "-f", "Att"], { env: env() });
   expect(out).toContain("AttReadReq");

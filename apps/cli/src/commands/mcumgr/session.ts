@@ -62,12 +62,13 @@ const SERIAL_SHARE = 0.8;
 
 async function openerOf({ context, target }: Invocation, closing: Closing): Promise<{ open: OpenMcumgrLink; clock?: Clock | undefined }> {
   const { ble, serial, udp } = target;
+  const { clock } = context.io;
   const given = [ble, serial, udp].filter((value) => value !== undefined);
   if (given.length > 1) throw new UsageError("which device? --ble, --serial and --udp exclude each other");
   if (target.framing !== undefined && serial === undefined) throw new UsageError("--framing is for --serial");
   if (udp !== undefined) {
     const { createUdpOpener } = await import("jelling/node");
-    return { open: createUdpOpener(parseUdp(udp)) };
+    return { open: createUdpOpener(parseUdp(udp)), clock };
   }
   if (serial !== undefined) {
     const { createSerialOpener } = await import("jelling/node");
@@ -76,9 +77,11 @@ async function openerOf({ context, target }: Invocation, closing: Closing): Prom
       open: createSerialOpener({
         ...parseSerial(serial),
         framing: target.framing,
+        ...(clock && { clock }),
         timeoutMs: context.timeoutMs(SERIAL_OPEN_MS / SERIAL_SHARE) * SERIAL_SHARE,
         ...(target.framing === "raw" ? {} : { onConsole: (octets: Uint8Array) => tellConsole(terminal, octets) }),
       }),
+      clock,
     };
   }
   const spec = transportSpec(context);

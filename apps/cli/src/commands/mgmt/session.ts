@@ -64,11 +64,19 @@ export async function withMgmt(invocation: Invocation, work: (mgmt: Mgmt) => Pro
     const { openSimulatedKernel } = await import("./simulated.ts");
     const kernel = openSimulatedKernel(context.options.transport ?? context.io.env.JELLING_TRANSPORT!, {
       strict: context.options.transport !== undefined,
+      clock: context.io.clock,
     });
     closing.add(async () => kernel[Symbol.dispose]());
     socket = kernel.socket;
   } else await giveBack(context);
-  const mgmt = await openMgmt({ logger, signal: context.signal, timeoutMs: context.options.timeout, ...(socket ? { socket } : {}) });
+  const { clock } = context.io;
+  const mgmt = await openMgmt({
+    logger,
+    signal: context.signal,
+    timeoutMs: context.options.timeout,
+    ...(clock && { clock }),
+    ...(socket && { socket }),
+  });
   closing.add(() => mgmt[Symbol.asyncDispose]());
   try {
     await work(mgmt);

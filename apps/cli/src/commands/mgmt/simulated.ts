@@ -3,10 +3,14 @@ import { type KernelControllerOptions, type KernelDeviceOptions, SimulatedKernel
 import type { KernelSocket } from "jelling/transport";
 import { UsageError } from "../../errors.ts";
 
-/** Real time that can be stopped: what still runs in the kernel would keep the process up. */
+/** Time that can be stopped: what still runs in the kernel would keep the process up. */
 class StoppableClock implements Clock {
-  readonly #clock = new SystemClock();
+  readonly #clock: Clock;
   readonly #timers = new Set<Disposable>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   now(): number {
     return this.#clock.now();
@@ -41,13 +45,17 @@ const WORDS = ["unprivileged", "blocked", "none"] as const;
  *
  * @param spec "sim:", or "sim:" and a list: "unprivileged" is a process without CAP_NET_ADMIN, "blocked" has rfkill keep hci1 off, "none"
  *   has no controllers
+ * @param options.clock the system's by default
  * @param options.strict refuses other words, which may be meant for other commands where they are in the environment
  */
-export function openSimulatedKernel(spec: string, { strict }: { strict: boolean }): { readonly socket: KernelSocket } & Disposable {
+export function openSimulatedKernel(
+  spec: string,
+  { strict, clock: time = new SystemClock() }: { readonly strict: boolean; readonly clock?: Clock | undefined },
+): { readonly socket: KernelSocket } & Disposable {
   const words = spec.slice(4).split(",").filter(Boolean);
   const unknown = words.find((word) => !(WORDS as readonly string[]).includes(word));
   if (strict && unknown !== undefined) throw new UsageError(`"${unknown}" is no kind of simulated kernel: expected ${WORDS.join(", ")}`);
-  const clock = new StoppableClock();
+  const clock = new StoppableClock(time);
   const kernel = new SimulatedKernel({
     clock,
     controllers: words.includes("none") ? [] : controllers(words.includes("blocked")),
