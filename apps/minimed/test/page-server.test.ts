@@ -1,5 +1,6 @@
 import { request } from "node:http";
 import { connect } from "node:net";
+import { VirtualClock } from "jelling/async";
 import { Logger, LogLevel } from "jelling/core";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
@@ -346,11 +347,13 @@ describe("what is sent", () => {
 
 describe("pages that look on", () => {
   test("are told the state at once, every change, and the time", async () => {
-    const { base, cookie, server } = await served();
+    const clock = new VirtualClock({ auto: false });
+    const { base, cookie, server } = await served({}, { clock });
     const socket = (await socketTo(base, { Cookie: cookie })) as Socket;
     const first = await until(() => socket.messages[0]);
     expect(first).toMatchObject({ type: "state", state: { link: { kind: "ready" } } });
     server.change({ scene: "lost" });
+    await clock.advance(500);
     await until(() => socket.messages.some((each) => each.type === "state" && each.state.link.kind === "advertising"));
     await until(() => socket.messages.some((each) => each.type === "now" && each.nowMs > WORLD_MS));
     expect(server.page.clients).toBe(1);
@@ -360,7 +363,8 @@ describe("pages that look on", () => {
   });
 
   test("a slow one gets the newest state, and costs no more memory than one", async () => {
-    const { base, cookie, server } = await served({ days: 1 });
+    const clock = new VirtualClock({ auto: false });
+    const { base, cookie, server } = await served({ days: 1 }, { clock });
     const socket = (await socketTo(base, { Cookie: cookie })) as Socket;
     await until(() => socket.messages[0]);
     socket.pause();
@@ -375,10 +379,10 @@ describe("pages that look on", () => {
     });
     server.world = { ...world, state };
     server.changed();
-    await until(() => made > 0);
+    await clock.advance(200);
     for (let i = 0; i < 3; i++) {
       for (let change = 0; change < 100; change++) server.changed();
-      await new Promise((resolve) => setTimeout(resolve, 120));
+      await clock.advance(200);
     }
     expect(made).toBe(1);
     server.world = { ...world, state: { ...world.state, hint: "the newest" } };
@@ -443,6 +447,7 @@ describe("serving", () => {
     [{ view, allowedHosts: [1] }, "allowedHosts"],
     [{ view, state: {} }, "state"],
     [{ view, wallClock: 5 }, "wallClock"],
+    [{ view, clock: 5 }, "clock"],
     [{ view, signal: {} }, "signal"],
     [{ view, tokn: "x" }, "tokn"],
   ])("options %j are refused by name", async (options, name) => {

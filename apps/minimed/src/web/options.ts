@@ -1,3 +1,4 @@
+import type { Clock } from "jelling/async";
 import {
   ArgumentError,
   checkFunction,
@@ -37,6 +38,8 @@ export interface PumpPageOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   /** `Date.now` by default. */
   readonly wallClock?: WallClock | undefined;
+  /** Times what pages are told. The system's by default, whatever time the pump lives in: sockets are real. */
+  readonly clock?: Clock | undefined;
   /** A folder with another page than the one that comes with the package. */
   readonly pageFolder?: string | undefined;
   /** Lines have no token, address or serial number. */
@@ -53,6 +56,7 @@ const OPTIONS = optionNames<PumpPageOptions>({
   token: true,
   allowedHosts: true,
   wallClock: true,
+  clock: true,
   pageFolder: true,
   logger: true,
   signal: true,
@@ -74,7 +78,9 @@ export function checkPageOptions(options: PumpPageOptions): void {
   if (options.allowedHosts !== undefined && !Array.isArray(options.allowedHosts))
     throw new ArgumentError(`${what}: allowedHosts: expected an array of names, got ${kindOf(options.allowedHosts)}`);
   for (const name of options.allowedHosts ?? []) checkText(`${what}: allowedHosts`, name);
-  const { state } = options;
+  const { state, clock } = options;
+  if (clock !== undefined && (typeof clock !== "object" || clock === null || typeof clock.now !== "function"))
+    throw new ArgumentError(`${what}: clock: expected a Clock, got ${kindOf(clock)}`);
   if (state !== undefined && (typeof state !== "object" || state === null || typeof state.on !== "function"))
     throw new ArgumentError(`${what}: state: expected a source with \`state\` and \`on\`, got ${kindOf(state)}`);
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
-import { onAbort, SystemClock } from "jelling/async";
+import { type Clock, onAbort, SystemClock } from "jelling/async";
 import { Logger, systemRandom } from "jelling/core";
 import { WebSocketServer } from "ws";
 import { PumpError } from "../error.ts";
@@ -49,7 +49,7 @@ export async function servePumpPage(options: PumpPageOptions): Promise<PumpPage>
   const { signal, host = "127.0.0.1", port = DEFAULT_PAGE_PORT, logger = Logger.silent, state: source } = options;
   signal?.throwIfAborted();
   const wallClock = options.wallClock ?? Date.now;
-  const timers = new SystemClock(); // sockets are real, whatever time the pump lives in
+  const timers = options.clock ?? new SystemClock();
   const token = options.token ?? randomToken();
   const guard = new PageGuard(token, host, options.allowedHosts ?? []);
   const current = (): PageState => pageState(source?.state, options.view(), wallClock());
@@ -116,7 +116,7 @@ export async function servePumpPage(options: PumpPageOptions): Promise<PumpPage>
 /** Tells pages what has changed, and what time it is. */
 class Pusher implements Disposable {
   readonly #clients: LiveClients;
-  readonly #timers: SystemClock;
+  readonly #timers: Clock;
   readonly #wallClock: WallClock;
   readonly #message: MakeMessage;
   #pending: Disposable | undefined;
@@ -124,7 +124,7 @@ class Pusher implements Disposable {
   #toldMs = 0;
   #toldNowMs = 0;
 
-  constructor(clients: LiveClients, timers: SystemClock, wallClock: WallClock, message: MakeMessage) {
+  constructor(clients: LiveClients, timers: Clock, wallClock: WallClock, message: MakeMessage) {
     this.#clients = clients;
     this.#timers = timers;
     this.#wallClock = wallClock;
