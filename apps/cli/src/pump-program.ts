@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import { parseDuration, parseWhole } from "./duration.ts";
 import { UsageError } from "./errors.ts";
+import { collectKind, EVENT_KINDS } from "./pump/event-kinds.ts";
 import { parseTimedFault, type TimedFault } from "./pump/fault-words.ts";
-import { EVENT_KINDS, type EventKind } from "./pump/history-text.ts";
 import { parseSpan } from "./pump/period.ts";
 import { OPENS_NONE, servingOptions } from "./serving-options.ts";
 
@@ -171,10 +171,9 @@ function historyCommands(pump: Command, run: Run): void {
 }
 
 function stored(command: Command): Command {
-  return command.option("--store <FILE>", "the history database (default: jelling/pump.sqlite in the user's data folder)");
-}
-
-function collectKind(text: string, previous: readonly EventKind[]): EventKind[] {
-  if (!(EVENT_KINDS as readonly string[]).includes(text)) throw new UsageError(`kind "${text}": expected one of ${EVENT_KINDS.join(", ")}`);
-  return [...previous, text as EventKind];
+  return command.option("--store <FILE>", "the history database (default: jelling/pump.sqlite in the user's data folder)", (text) => {
+    // As a shell makes it of a variable that is not set: below it would be the folder that one is in.
+    if (text === "") throw new UsageError("--store is empty: expected the name of a file");
+    return text;
+  });
 }

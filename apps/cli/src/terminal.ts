@@ -26,6 +26,12 @@ function wantsColor(sink: TextSink, env: Io["env"]): boolean {
   return sink.isTTY && env.TERM !== "dumb";
 }
 
+/** What is drawn at the bottom of a terminal and makes room for what is said. */
+export interface Block {
+  hide(): void;
+  show(): void;
+}
+
 /**
  * What a command says. Results go to standard output: as text, or with `--json` one object a line. Everything else - progress, notes,
  * errors - goes to standard error.
@@ -36,20 +42,24 @@ export class Terminal {
   readonly paint: Paint;
   /** Paints what goes to standard error. */
   readonly paintNote: Paint;
-  /** Columns of standard output; a pipe has no limit, and a terminal that says 0 does not know. */
-  readonly columns: number;
   readonly #io: Io;
   readonly #progress: boolean;
   #status = "";
   #backlogged = false;
+  #block: Block | undefined;
 
   constructor(io: Io, { json }: { json: boolean }) {
     this.#io = io;
     this.json = json;
     this.paint = painter(!json && wantsColor(io.stdout, io.env));
     this.paintNote = painter(wantsColor(io.stderr, io.env));
-    this.columns = io.stdout.isTTY ? io.stdout.columns || 80 : Number.POSITIVE_INFINITY;
     this.#progress = io.stderr.isTTY && !io.env.NO_COLOR && io.env.TERM !== "dumb";
+  }
+
+  /** Columns of standard output at present; a pipe has no limit, and a terminal that says 0 does not know. */
+  get columns(): number {
+    const { isTTY, columns } = this.#io.stdout;
+    return isTTY ? columns || 80 : Number.POSITIVE_INFINITY;
   }
 
   /** Whether somebody can be asked. */
@@ -75,9 +85,21 @@ export class Terminal {
 
   /** A sentence beside the result. */
   note(text: string): void {
+    this.#block?.hide();
     this.#clearStatus();
     this.#io.stderr.write(`${text}\n`);
     this.#showStatus();
+    this.#block?.show();
+  }
+
+  /** A block that notes must not run into, until the result is disposed of. */
+  hold(block: Block): Disposable {
+    this.#block = block;
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#block === block) this.#block = undefined;
+      },
+    };
   }
 
   /** The line that says what is going on, replaced by the next; an empty one removes it. Only on a terminal. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type CurveOptions, drawCurve } from "../src/pump/curve.ts";
-import { parseSpan, periodOf } from "../src/pump/period.ts";
+import { EVER, parseSpan, periodOf, periodText } from "../src/pump/period.ts";
 
 const HOUR_MS = 3_600_000;
 const noon = Date.UTC(2031, 2, 2, 12, 0);
@@ -82,4 +82,19 @@ test("spans and periods", () => {
     expect(() => periodOf({ from: bad }, noon, HOUR_MS)).toThrow(/--from/);
   expect(() => periodOf({ from: "2031-03-02", to: "2031-03-01" }, noon, HOUR_MS)).toThrow(/behind/);
   expect(() => periodOf({ from: "2031-03-02", last: HOUR_MS }, noon, HOUR_MS)).toThrow(/leave one out/);
+});
+
+test("the whole history is what is dated ahead of this computer too; a day that no calendar has is refused", () => {
+  const ever = periodOf({}, noon, EVER);
+  expect(ever.fromMs).toBeLessThan(Date.UTC(-271_000, 0));
+  expect(ever.toMs).toBeGreaterThan(Date.UTC(275_000, 0));
+  expect(periodText(ever)).toMatch(/ on$/);
+  expect(periodOf({ last: HOUR_MS }, noon, EVER)).toEqual({ fromMs: noon + 1 - HOUR_MS, toMs: noon + 1 });
+  expect(periodOf({ from: "2099-01-01T00:00Z" }, noon, HOUR_MS).toMs).toBe(ever.toMs); // it lies behind nothing
+  expect(periodText({ fromMs: noon, toMs: noon + 1000 })).toBe("from 2031-03-02T12:00:00Z to 2031-03-02T12:00:00Z");
+  const longest = periodOf({ last: parseSpan("99999999999999w"), to: "0000-01-01" }, noon, HOUR_MS);
+  expect(periodText(longest)).toMatch(/^from -/);
+  for (const day of ["2031-02-29", "2031-02-30T10:00", "2031-04-31T00:00+02:00", "2031-06-00"])
+    expect(() => periodOf({ from: day }, noon, HOUR_MS), day).toThrow(/there is no such day|expected a day/);
+  expect(() => periodOf({ from: "2028-02-29T23:00-05:00" }, noon, HOUR_MS)).not.toThrow();
 });

@@ -64,6 +64,13 @@ describe("a pump that is followed", () => {
     expect(io.listeners).toBe(0);
   });
 
+  test("watch ends well when its time is over and the pump was there; status says that it was not read to its end", async () => {
+    const seen = await pump("watch", "-t", "sim:", "--timeout", "1m", "--json");
+    expect([seen.status, seen.out.includes('"kind":"ready"')]).toEqual([0, true]);
+    for (const state of objects(seen.out)) expect(state).toHaveProperty("link");
+    expect(seen.err).not.toContain("jelling: ");
+  });
+
   test("watch draws value, curve and state in a terminal, no line wider or higher than it is, and gives the cursor back", async () => {
     for (const [columns, rows] of [
       [80, 24],
@@ -110,6 +117,8 @@ describe("a pump that is followed", () => {
     [["sync", "-t", "sim:", "--speed", "0"], /speed "0"/, 2],
     [["watch", "-t", "sim:", "--unit", "mol"], /mg\/dL, mmol\/L/, 2],
     [["status", "-t", "sim:", "--timeout", "2s"], /no pump came within 2 s/, 1],
+    [["watch", "-t", "sim:", "--timeout", "2s"], /no pump came within 2 s/, 1],
+    [["web", "-t", "sim:", "--store", ""], /--store is empty/, 2],
   ])("%j is told in one line", async (args, says, expected) => {
     const { status, out, err } = await pump(...args);
     const lines = err.split("\n").filter((line) => line.startsWith("jelling:"));
@@ -134,6 +143,11 @@ describe("the history that was read", () => {
       at: expect.stringMatching(/Z$/) as string,
       carbohydratesG: expect.any(Number) as number,
     });
+    const boluses = objects((await look("history", ...period, "--kind", "bolus", "--json")).out);
+    expect(new Set(boluses.map(({ kind }) => kind))).toEqual(new Set(["bolus"])); // and not what kind of bolus it was
+    for (const { bolusKind } of boluses) expect(bolusKind).toMatch(/^(fast|extended|multiwave)$/);
+    const twice = await look("history", ...period, "--kind", "meal", "--kind", "meal", "--json");
+    expect(objects(twice.out)).toEqual(json);
     const times = json.map(({ at }) => at as string);
     expect(times).toEqual([...times].sort());
   });
@@ -190,6 +204,8 @@ describe("the history that was read", () => {
     [["--from", "1.3.2031"], /--from "1.3.2031": expected a day or a time/],
     [["--kind", "dinner"], /kind "dinner": expected one of glucose, bolus/],
     [["--from", "2031-03-02", "--last", "1h"], /leave one out/],
+    [["--from", "2031-02-30"], /there is no such day/],
+    [["--store", ""], /--store is empty/],
   ])("is not listed by %j", async (args, says) => {
     const { status, err } = await look("history", ...args);
     expect([status, err]).toEqual([2, expect.stringMatching(says)]);

@@ -35,7 +35,8 @@ const DOTS = [
   [0x01, 0x02, 0x04, 0x40],
   [0x08, 0x10, 0x20, 0x80],
 ] as const;
-const MIN_WIDTH = 24;
+/** Columns without which nothing can be made out. */
+export const MIN_CURVE_WIDTH = 24;
 const MIN_HEIGHT = 6;
 const TICK_STEPS_MIN = [15, 30, 60, 120, 180, 360, 720, 1440];
 /** Columns between two labels of the time axis, at least. */
@@ -45,7 +46,7 @@ const LABEL_ROOM = 9;
 export function drawCurve(options: CurveOptions): string[] {
   const { points, fromMs, toMs, band, unit, convert, paint, ascii } = options;
   const gutter = 6;
-  const columns = Math.max(MIN_WIDTH, options.width) - gutter;
+  const columns = Math.max(MIN_CURVE_WIDTH, options.width) - gutter;
   const rows = Math.max(MIN_HEIGHT, options.height) - 2;
   const [across, down] = ascii ? [1, 1] : [2, 4];
   const values = points.flatMap(({ mgdl }) => (mgdl === undefined ? [] : [mgdl]));

@@ -1,22 +1,6 @@
-import type { RecordRef, TherapyView, TimeRange } from "@jelling/minimed";
-import type { ExportKind } from "@jelling/minimed/export";
-
-/** Kinds of events that a listing may be restricted to, by the names of the export; here, since asking for help must not load that. */
-export const EVENT_KINDS = [
-  "glucose",
-  "bolus",
-  "micro_bolus",
-  "basal",
-  "meal",
-  "blood_glucose",
-  "alert",
-  "suspension",
-  "loop_transition",
-  "clock_change",
-  "sensor_start",
-  "status",
-] as const satisfies readonly ExportKind[];
-export type EventKind = (typeof EVENT_KINDS)[number];
+import type { TherapyView, TimeRange } from "@jelling/minimed";
+import type { ExportEvent } from "@jelling/minimed/export";
+import { EVENT_KINDS, type EventKind } from "./event-kinds.ts";
 
 /** An event as it is listed. */
 export interface ListedEvent {
@@ -25,101 +9,81 @@ export interface ListedEvent {
   /** As the pump's display told time. */
   readonly local: string | undefined;
   readonly text: string;
-  readonly event: Readonly<Record<string, unknown>>;
+  /** All that is known of it, for `--json`. */
+  readonly json: Readonly<Record<string, unknown>>;
 }
 
 const words = (name: string): string => name.replaceAll("_", " ");
 const amount = ({ fast, extended }: { readonly fast: number; readonly extended: number }): string =>
   extended > 0 ? `${fast} U at once, ${extended} U extended` : `${fast} U`;
 
-type Timed = { readonly atMs: number; readonly local: string | undefined; readonly ref?: RecordRef | undefined };
-interface Kind<T extends Timed> {
-  readonly of: (view: TherapyView, range: TimeRange) => readonly T[];
-  readonly text: (event: T) => string;
-}
-const kind = <T extends Timed>(of: Kind<T>["of"], text: Kind<T>["text"]): Kind<Timed> => ({ of, text: text as Kind<Timed>["text"] });
-
-const KINDS: Readonly<Record<EventKind, Kind<Timed>>> = {
-  glucose: kind(
-    (view, range) => view.glucose(range),
-    ({ mgdl, cause }) => (mgdl === undefined ? `no value: ${words(cause ?? "unknown")}` : `${mgdl} mg/dL`),
-  ),
-  bolus: kind(
-    (view, range) => view.boluses(range),
-    ({ kind: type, automatic, programmedIu, deliveredIu, endReason }) => {
+/** An event in words. */
+function textOf({ kind, event }: ExportEvent): string {
+  switch (kind) {
+    case "glucose":
+      return event.mgdl === undefined ? `no value: ${words(event.cause ?? "unknown")}` : `${event.mgdl} mg/dL`;
+    case "bolus": {
+      const { kind: type, automatic, programmedIu, deliveredIu, endReason } = event;
       const name = automatic ? "automatic correction" : `${type} bolus`;
       if (!deliveredIu) return programmedIu ? `${name}, ${amount(programmedIu)} programmed` : name;
       const short = programmedIu && (programmedIu.fast !== deliveredIu.fast || programmedIu.extended !== deliveredIu.extended);
       const ended = endReason !== undefined && endReason !== "delivered" ? `, ${words(endReason)}` : "";
       return `${name}, ${amount(deliveredIu)}${short ? ` of ${amount(programmedIu)}` : ""}${ended}`;
-    },
-  ),
-  micro_bolus: kind(
-    (view, range) => view.microBoluses(range),
-    ({ amountIu }) => `micro bolus, ${amountIu} U`,
-  ),
-  basal: kind(
-    (view, range) => view.basal(range),
-    ({ rate, source }) => `${source === "temporary" ? "temporary basal rate" : "basal rate"} ${rate} U/h`,
-  ),
-  meal: kind(
-    (view, range) => view.meals(range),
-    ({ carbohydratesG }) => `meal, ${carbohydratesG} g`,
-  ),
-  blood_glucose: kind(
-    (view, range) => view.bloodGlucose(range),
-    ({ mgdl, calibration }) => `fingerstick ${mgdl} mg/dL${calibration === "none" ? "" : `, calibration ${calibration}`}`,
-  ),
-  alert: kind(
-    (view, range) => view.alerts(range),
-    ({ code, name, clearedAtMs }) =>
-      `alert ${code ?? "of another kind"}${name === undefined ? "" : `, ${words(name)}`}${clearedAtMs === undefined ? "" : ", cleared"}`,
-  ),
-  suspension: kind(
-    (view, range) => view.suspensions(range),
-    ({ reason, endedAtMs, endReason }) =>
-      `delivery stopped: ${words(reason)}${endedAtMs === undefined ? "" : `; resumed: ${words(endReason ?? "unknown")}`}`,
-  ),
-  loop_transition: kind(
-    (view, range) => view.loopTransitions(range),
-    ({ active, reason }) => `SmartGuard ${active ? "on" : "off"}: ${words(reason)}`,
-  ),
-  clock_change: kind(
-    (view, range) => view.clockChanges(range),
-    ({ reason }) => `the pump's clock: ${words(reason)}`,
-  ),
-  sensor_start: kind(
-    (view, range) => view.sensorStarts(range),
-    () => "new sensor session",
-  ),
-  status: kind(
-    (view, range) => view.status(range).map((point) => ({ ...point, local: undefined })),
-    ({ insulinOnBoardIu, reservoirIu, batteryPercent, therapyState, operationalState, shield }) =>
-      [
+    }
+    case "micro_bolus":
+      return `micro bolus, ${event.amountIu} U`;
+    case "basal":
+      return `${event.source === "temporary" ? "temporary basal rate" : "basal rate"} ${event.rate} U/h`;
+    case "meal":
+      return `meal, ${event.carbohydratesG} g`;
+    case "blood_glucose":
+      return `fingerstick ${event.mgdl} mg/dL${event.calibration === "none" ? "" : `, calibration ${event.calibration}`}`;
+    case "alert": {
+      const { code, name, clearedAtMs } = event;
+      return `alert ${code ?? "of another kind"}${name === undefined ? "" : `, ${words(name)}`}${clearedAtMs === undefined ? "" : ", cleared"}`;
+    }
+    case "suspension": {
+      const { reason, endedAtMs, endReason } = event;
+      return `delivery stopped: ${words(reason)}${endedAtMs === undefined ? "" : `; resumed: ${words(endReason ?? "unknown")}`}`;
+    }
+    case "loop_transition":
+      return `SmartGuard ${event.active ? "on" : "off"}: ${words(event.reason)}`;
+    case "clock_change":
+      return `the pump's clock: ${words(event.reason)}`;
+    case "sensor_start":
+      return "new sensor session";
+    case "status": {
+      const { insulinOnBoardIu, reservoirIu, batteryPercent, therapyState, operationalState, shield } = event;
+      const told = [
         ...(insulinOnBoardIu === undefined ? [] : [`${insulinOnBoardIu} U on board`]),
         ...(reservoirIu === undefined ? [] : [`${reservoirIu} U in the reservoir`]),
         ...(batteryPercent === undefined ? [] : [`battery ${batteryPercent} %`]),
         ...[therapyState, operationalState, shield].flatMap((state) => (state === undefined ? [] : [words(state)])),
-      ].join(", ") || "nothing known",
-  ),
-};
+      ];
+      return told.join(", ") || "nothing known";
+    }
+  }
+}
 
-/** Events of a range, by time. The pump's own state only where it is asked for: it is not an event. */
-export function listEvents(
+/** What is listed where no kind is asked for: the pump's own state is not an event. */
+const USUAL = EVENT_KINDS.filter((name) => name !== "status");
+
+/** Events of a range, by time; a day of them at a time, so that years take no more memory. */
+export async function* listEvents(
   view: TherapyView,
   range: TimeRange,
-  kinds: readonly EventKind[] = EVENT_KINDS.filter((name) => name !== "status"),
-): ListedEvent[] {
-  return kinds
-    .flatMap((name) => {
-      const { of, text } = KINDS[name];
-      return of(view, range).map((event) => ({
-        kind: name,
-        atMs: event.atMs,
-        local: event.local,
-        text: text(event),
-        event: event as unknown as Readonly<Record<string, unknown>>,
-      }));
-    })
-    .sort((a, b) => a.atMs - b.atMs);
+  { kinds, signal }: { readonly kinds: readonly EventKind[]; readonly signal: AbortSignal },
+): AsyncGenerator<ListedEvent, void> {
+  const { exportEvents } = await import("@jelling/minimed/export");
+  for await (const events of exportEvents(view, range, { kinds: kinds.length > 0 ? kinds : USUAL, signal })) {
+    for (const each of events) {
+      const { kind, event } = each;
+      yield { kind, atMs: event.atMs, local: "local" in event ? event.local : undefined, text: textOf(each), json: jsonOf(each) };
+    }
+  }
+}
+
+/** A bolus has a kind of its own, which must not stand in for the event's. */
+function jsonOf({ kind, event }: ExportEvent): Record<string, unknown> {
+  return kind === "bolus" ? { ...event, bolusKind: event.kind, kind } : { ...event, kind };
 }

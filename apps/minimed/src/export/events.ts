@@ -18,37 +18,44 @@ import type {
   TimeRange,
 } from "../store/view.ts";
 
+/** What a view has, by kind. */
+interface EventsByKind {
+  readonly glucose: GlucosePoint;
+  readonly bolus: BolusEvent;
+  readonly micro_bolus: MicroBolus;
+  readonly basal: BasalChange;
+  readonly meal: MealEvent;
+  readonly blood_glucose: BloodGlucose;
+  readonly alert: AlertEvent;
+  readonly suspension: Suspension;
+  readonly loop_transition: LoopTransitionEvent;
+  readonly clock_change: ClockChange;
+  readonly sensor_start: SensorStart;
+  readonly status: StatusPoint;
+}
+export type ExportKind = keyof EventsByKind;
+
+/** How a view is asked for each kind, in the order in which events of one instant are written. */
+const ASK: { readonly [Kind in ExportKind]: (view: TherapyView, range: TimeRange) => readonly EventsByKind[Kind][] } = {
+  glucose: (view, range) => view.glucose(range),
+  bolus: (view, range) => view.boluses(range),
+  micro_bolus: (view, range) => view.microBoluses(range),
+  basal: (view, range) => view.basal(range),
+  meal: (view, range) => view.meals(range),
+  blood_glucose: (view, range) => view.bloodGlucose(range),
+  alert: (view, range) => view.alerts(range),
+  suspension: (view, range) => view.suspensions(range),
+  loop_transition: (view, range) => view.loopTransitions(range),
+  clock_change: (view, range) => view.clockChanges(range),
+  sensor_start: (view, range) => view.sensorStarts(range),
+  status: (view, range) => view.status(range),
+};
+
 /** What can be exported, in the order in which events of one instant are written. */
-export const EXPORT_KINDS = Object.freeze([
-  "glucose",
-  "bolus",
-  "micro_bolus",
-  "basal",
-  "meal",
-  "blood_glucose",
-  "alert",
-  "suspension",
-  "loop_transition",
-  "clock_change",
-  "sensor_start",
-  "status",
-] as const);
-export type ExportKind = (typeof EXPORT_KINDS)[number];
+export const EXPORT_KINDS: readonly ExportKind[] = Object.freeze(Object.keys(ASK) as ExportKind[]);
 
 /** An event of a view, with its kind. */
-export type ExportEvent =
-  | { readonly kind: "glucose"; readonly event: GlucosePoint }
-  | { readonly kind: "bolus"; readonly event: BolusEvent }
-  | { readonly kind: "micro_bolus"; readonly event: MicroBolus }
-  | { readonly kind: "basal"; readonly event: BasalChange }
-  | { readonly kind: "meal"; readonly event: MealEvent }
-  | { readonly kind: "blood_glucose"; readonly event: BloodGlucose }
-  | { readonly kind: "alert"; readonly event: AlertEvent }
-  | { readonly kind: "suspension"; readonly event: Suspension }
-  | { readonly kind: "loop_transition"; readonly event: LoopTransitionEvent }
-  | { readonly kind: "clock_change"; readonly event: ClockChange }
-  | { readonly kind: "sensor_start"; readonly event: SensorStart }
-  | { readonly kind: "status"; readonly event: StatusPoint };
+export type ExportEvent = { readonly [Kind in ExportKind]: { readonly kind: Kind; readonly event: EventsByKind[Kind] } }[ExportKind];
 
 export interface ExportOptions extends Pick<OperationOptions, "signal"> {
   /** All by default. */
@@ -78,6 +85,16 @@ function checkedKinds(what: string, options: ExportOptions): ReadonlySet<ExportK
   const { kinds = EXPORT_KINDS } = options;
   if (!Array.isArray(kinds)) throw new ArgumentError(`${what}: kinds: expected an array, got ${kindOf(kinds)}`);
   return new Set(kinds.map((kind: ExportKind) => checkChoice(`${what}: kinds`, kind, EXPORT_KINDS)));
+}
+
+/**
+ * All events of a range, as `exportCsv` writes them, a day (UTC) at a time: for who shows them otherwise. Within a day they ascend by time. An event
+ * belongs to the day in which it began.
+ *
+ * @throws {ArgumentError} at the call · `signal.reason`
+ */
+export function exportEvents(view: TherapyView, range: TimeRange, options: ExportOptions = {}): AsyncGenerator<ExportEvent[], void> {
+  return eventsByDay("exportEvents", view, range, options);
 }
 
 /**
@@ -119,71 +136,12 @@ async function* days(
 
 function eventsOf(view: TherapyView, range: TimeRange, kinds: ReadonlySet<ExportKind>): ExportEvent[] {
   const events: ExportEvent[] = [];
-  const add = <T extends { readonly atMs: number }>(kind: ExportKind, ask: () => T[], make: (event: T) => ExportEvent): void => {
-    if (!kinds.has(kind)) return;
+  for (const kind of EXPORT_KINDS) {
+    if (!kinds.has(kind)) continue;
     // What lasts may be told for each range that it touches; it is written once, where it began.
-    for (const event of ask()) if (event.atMs >= range.fromMs && event.atMs < range.toMs) events.push(make(event));
-  };
-  add(
-    "glucose",
-    () => view.glucose(range),
-    (event) => ({ kind: "glucose", event }),
-  );
-  add(
-    "bolus",
-    () => view.boluses(range),
-    (event) => ({ kind: "bolus", event }),
-  );
-  add(
-    "micro_bolus",
-    () => view.microBoluses(range),
-    (event) => ({ kind: "micro_bolus", event }),
-  );
-  add(
-    "basal",
-    () => view.basal(range),
-    (event) => ({ kind: "basal", event }),
-  );
-  add(
-    "meal",
-    () => view.meals(range),
-    (event) => ({ kind: "meal", event }),
-  );
-  add(
-    "blood_glucose",
-    () => view.bloodGlucose(range),
-    (event) => ({ kind: "blood_glucose", event }),
-  );
-  add(
-    "alert",
-    () => view.alerts(range),
-    (event) => ({ kind: "alert", event }),
-  );
-  add(
-    "suspension",
-    () => view.suspensions(range),
-    (event) => ({ kind: "suspension", event }),
-  );
-  add(
-    "loop_transition",
-    () => view.loopTransitions(range),
-    (event) => ({ kind: "loop_transition", event }),
-  );
-  add(
-    "clock_change",
-    () => view.clockChanges(range),
-    (event) => ({ kind: "clock_change", event }),
-  );
-  add(
-    "sensor_start",
-    () => view.sensorStarts(range),
-    (event) => ({ kind: "sensor_start", event }),
-  );
-  add(
-    "status",
-    () => view.status(range),
-    (event) => ({ kind: "status", event }),
-  );
+    for (const event of ASK[kind](view, range))
+      if (event.atMs >= range.fromMs && event.atMs < range.toMs) events.push({ kind, event } as ExportEvent); // of one row of ASK
+  }
   return events.sort((a, b) => a.event.atMs - b.event.atMs || sequenceOf(a) - sequenceOf(b)); // stable: else by kind
 }
 

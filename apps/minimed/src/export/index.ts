@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { exportCsv } from "./csv.ts";
-export { EXPORT_KINDS, type ExportEvent, type ExportKind, type ExportOptions } from "./events.ts";
+export { EXPORT_KINDS, type ExportEvent, type ExportKind, type ExportOptions, exportEvents } from "./events.ts";
 export { exportJsonLines } from "./json-lines.ts";
 export { type LedgerProgress, type LedgerRow, type LedgerStatus, MemoryNightscoutLedger, type NightscoutLedger } from "./ledger.ts";
 export type { NightscoutCollection, NightscoutRequest, SiteFacts } from "./nightscout/api.ts";

@@ -42,11 +42,14 @@ async function runConnector(context: Context, mode: "pair" | "reconnect", option
       () => timelineText(context, event.timeMs - startMs, "phone", describePumpEvent(event)),
     );
   };
-  const onReading = (latest: LatestGlucose): void =>
+  let wasRead = false;
+  const onReading = (latest: LatestGlucose): void => {
+    wasRead = true;
     terminal.result(
       () => ({ type: "glucose", timeMs: clock.now() - startMs, ...latest }),
       () => timelineText(context, clock.now() - startMs, "result", `glucose ${formatGlucose(latest, clock.now())}`),
     );
+  };
   const watch = options.watch !== undefined;
   using deadline = context.deadline(undefined, "waiting for the pump");
   terminal.status(mode === "pair" ? "choose “pair new device” on the pump; Ctrl-C ends …" : "waiting for the pump, Ctrl-C ends …");
@@ -70,7 +73,7 @@ async function runConnector(context: Context, mode: "pair" | "reconnect", option
     });
   } catch (error) {
     if (!deadline.timedOut()) throw explained(error);
-    if (watch) return;
+    if (watch && wasRead) return;
     throw new CommandError(`no pump gave its glucose within ${durationText(context.timeoutMs(0))}`, { cause: error });
   } finally {
     terminal.status("");

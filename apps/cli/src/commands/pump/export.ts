@@ -1,11 +1,8 @@
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
-import type { EventKind } from "../../pump/history-text.ts";
-import { type PeriodOptions, periodOf } from "../../pump/period.ts";
+import type { EventKind } from "../../pump/event-kinds.ts";
+import { EVER, type PeriodOptions, periodOf } from "../../pump/period.ts";
 import { openHistory, type StoreOptions } from "../../pump/store.ts";
-
-/** The whole history, unless something else is asked for. */
-const EVER_MS = 100 * 366 * 86_400_000;
 
 interface ExportOptions extends StoreOptions, PeriodOptions {
   readonly kind: readonly EventKind[];
@@ -16,7 +13,7 @@ async function write(context: Context, options: ExportOptions, format: "csv" | "
   await using closing = new Closing();
   const view = await openHistory(context, closing, options);
   const { exportCsv, exportJsonLines } = await import("@jelling/minimed/export");
-  const range = periodOf(options, Date.now(), EVER_MS);
+  const range = periodOf(options, Date.now(), EVER);
   const kinds = options.kind.length > 0 ? { kinds: options.kind } : {};
   for await (const part of (format === "csv" ? exportCsv : exportJsonLines)(view, range, { ...kinds, signal: context.signal })) {
     context.io.stdout.write(part);

@@ -1,8 +1,9 @@
 import type { GlucosePoint } from "@jelling/minimed";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
-import { type EventKind, listEvents } from "../../pump/history-text.ts";
-import { type PeriodOptions, periodOf } from "../../pump/period.ts";
+import type { EventKind } from "../../pump/event-kinds.ts";
+import { listEvents } from "../../pump/history-text.ts";
+import { type PeriodOptions, periodOf, periodText } from "../../pump/period.ts";
 import { durationWords } from "../../pump/state-text.ts";
 import { openForReading, openHistory, type StoreOptions } from "../../pump/store.ts";
 
@@ -45,17 +46,17 @@ export async function history(context: Context, options: HistoryOptions): Promis
     return;
   }
   let count = 0;
-  for (const { kind, atMs, local, text, event } of listEvents(view, range, options.kind.length > 0 ? options.kind : undefined)) {
+  for await (const { kind, atMs, local, text, json } of listEvents(view, range, { kinds: options.kind, signal: context.signal })) {
     count++;
     terminal.result(
-      () => ({ kind, at: iso(atMs), ...event }),
+      () => ({ kind, at: iso(atMs), ...json }),
       () => `${(local ?? iso(atMs)).replace("T", " ")}  ${kind.padEnd(13)}  ${text}`,
     );
     await terminal.flush();
   }
   if (count > 0 || terminal.json) return;
   const newest = view.newestMs === undefined ? "" : `; its newest glucose is of ${iso(view.newestMs)}`;
-  terminal.note(`nothing from ${iso(range.fromMs)} to ${iso(range.toMs - 1)}${newest}`);
+  terminal.note(`nothing ${periodText(range)}${newest}`);
 }
 
 /** Neighbours with a value that lie too far apart. */

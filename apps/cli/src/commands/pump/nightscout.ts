@@ -2,6 +2,7 @@ import type { NightscoutReport, NightscoutUploaderOptions, NightscoutWarning } f
 import { SystemClock } from "jelling/async";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
+import { UsageError } from "../../errors.ts";
 import { readSecret } from "../../pump/keys.ts";
 import { type PeriodOptions, periodOf } from "../../pump/period.ts";
 import { historyOf, openHistory, openStore, type StoreOptions } from "../../pump/store.ts";
@@ -74,10 +75,11 @@ function tell({ terminal }: Context, { sent, unchanged, held, refused }: Nightsc
 /** From files or the environment: an argument would be seen by every user of the machine. */
 async function credentials(context: Context, { tokenFile, secretFile }: NightscoutOptions): Promise<{ token?: string; secret?: string }> {
   const { env } = context.io;
-
   if (tokenFile !== undefined) return { token: await readSecret(context, tokenFile, "token") };
   if (secretFile !== undefined) return { secret: await readSecret(context, secretFile, "secret") };
   if (env.JELLING_NIGHTSCOUT_TOKEN) return { token: env.JELLING_NIGHTSCOUT_TOKEN };
   if (env.JELLING_NIGHTSCOUT_SECRET) return { secret: env.JELLING_NIGHTSCOUT_SECRET };
-  return {};
+  throw new UsageError(
+    "the site wants a secret or a token: --token-file FILE, --secret-file FILE, $JELLING_NIGHTSCOUT_TOKEN or $JELLING_NIGHTSCOUT_SECRET",
+  );
 }

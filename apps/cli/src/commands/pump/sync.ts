@@ -33,18 +33,19 @@ export async function sync(context: Context, { store: path, watch = false, order
     onRead: (result, history) => {
       terminal.status("");
       tell(result, history.recordCount);
-      if (!watch) settle({});
+      settle({});
     },
     onFailed: (error) => {
       terminal.status("");
-      // With --watch the next session goes on where this one ended.
-      if (!watch) settle({ error });
-      else terminal.note(`not read to its end: ${error instanceof Error ? error.message : String(error)}`);
+      settle({ error });
+      // The next session goes on where this one ended.
+      if (watch) terminal.note(`not read to its end: ${error instanceof Error ? error.message : String(error)}`);
     },
   });
-  const { monitor, until } = await followPump(context, closing, pump, { history: keeper.read });
+  const { monitor, until, stay } = await followPump(context, closing, pump, { history: keeper.read });
   const following = keeper.follow(monitor);
   closing.add(async () => following[Symbol.dispose]());
+  if (watch) return await stay();
   const { error } = await until(() => first);
   if (error !== undefined) throw error;
 }

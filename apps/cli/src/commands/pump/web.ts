@@ -35,7 +35,7 @@ export async function web(context: Context, { store: path, port, host, pageFolde
     },
     onFailed: (error) => terminal.note(`the history was not read to its end: ${error instanceof Error ? error.message : String(error)}`),
   });
-  const { monitor, until } = await followPump(context, closing, pump, { history: keeper.read });
+  const { monitor, stay } = await followPump(context, closing, pump, { history: keeper.read });
   const following = keeper.follow(monitor);
   closing.add(async () => following[Symbol.dispose]());
   const [last] = store.pumps();
@@ -55,5 +55,5 @@ export async function web(context: Context, { store: path, port, host, pageFolde
     () => `${terminal.paint("bold", page.url)}\nopen it in a browser; who has the address sees the page. Ctrl-C ends.`,
   );
   terminal.line("For information only: this is no medical device, and no dose may be based on it.");
-  await until(() => new Promise<never>(() => undefined));
+  await stay();
 }
