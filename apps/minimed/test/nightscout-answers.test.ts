@@ -32,6 +32,8 @@ test("Retry-After is kept, in seconds and as a date, and not more than a day", a
     ["Thu, 01 Jan 2026 00:00:00 GMT", 0, 0],
     ["9999999999", 86_400, 86_412],
     ["soon", 48, 72],
+    ["-5", 48, 72],
+    ["1.5", 48, 72],
   ] as const) {
     const world = new World(options("v1"));
     world.server.faults = [{ kind: "status", status: 429, retryAfter }];

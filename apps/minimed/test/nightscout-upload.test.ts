@@ -230,6 +230,7 @@ test("plain HTTP is followed to https, and nowhere else", async () => {
     "https://elsewhere.example/api/v1/status.json",
     "http://site.example/api/v1/status.json",
     "https://site.example/other",
+    "https://site.example:8443/api/v1/status.json",
     "::",
     "",
   ]) {

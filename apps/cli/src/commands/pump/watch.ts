@@ -93,7 +93,7 @@ async function draw(context: Context, { monitor, clock }: FollowedPump, options:
 /** Waits, in the time of who looks on: that of a simulated pump may fly. @throws `signal.reason` */
 function pause(context: Context, ms: number, signal: AbortSignal, onBegin?: (end: () => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return void reject(signal.reason as Error);
+    if (signal.aborted) return reject(signal.reason as Error);
     const end = (): void => {
       timer[Symbol.dispose]();
       aborted[Symbol.dispose]();

@@ -87,7 +87,8 @@ export class HttpClient {
       const target = targetOf(url, response);
       const keepsMethod = response.status === 307 || response.status === 308 || request.method === "GET";
       const isSame = target?.hostname === url.hostname && target.pathname === url.pathname;
-      const isSafe = isSame && (target.protocol === "https:" || target.protocol === url.protocol);
+      // From http to https the port is another one; else another port is another program, which is not told who we are.
+      const isSafe = isSame && (target.protocol === url.protocol ? target.port === url.port : target.protocol === "https:");
       if (!keepsMethod || !isSafe || redirects >= MOST_REDIRECTS)
         throw new NightscoutError(
           "ERR_NIGHTSCOUT_REDIRECT",
@@ -124,7 +125,8 @@ export class HttpClient {
   #retryAfter(response: Response): number | undefined {
     const value = response.headers.get("retry-after") ?? undefined;
     if (value === undefined || value === "") return undefined;
-    const ms = /^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - this.#options.now();
+    // Of a date its month has letters: without them `Date.parse` takes nearly anything for one, "-5" too.
+    const ms = /^\d+$/.test(value) ? 1000 * Number(value) : /[a-z]{3}/i.test(value) ? Date.parse(value) - this.#options.now() : Number.NaN;
     return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS) : undefined;
   }
 }
