@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PumpConnector } from "../apps/minimed/src/connector/pump-connector.ts";
+import type { HistorySource } from "../apps/minimed/src/history/source.ts";
 import { inventKeys } from "../apps/minimed/src/simulator/keys.ts";
 import { SimulatedPump } from "../apps/minimed/src/simulator/simulated-pump.ts";
 import { inventPumpIdentity } from "../apps/minimed/src/simulator/simulated-pump-options.ts";
-import { PumpStore, syncHistory } from "../apps/minimed/src/store/index.ts";
+import { PumpStore, type SyncOptions, syncHistory } from "../apps/minimed/src/store/index.ts";
 import { delay } from "../src/async/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
 import type { Row, Simulated } from "./harness.ts";
@@ -27,8 +28,17 @@ interface Synced {
   readonly cpuSeconds: number;
 }
 
-/** From the first question about the history to the last record in the database. */
-async function sync(pageSize: number | undefined): Promise<Synced> {
+/** About a third of a day. */
+const NEWEST_RECORDS = 300;
+
+interface SyncedPump {
+  /** A sync from the first question about the history to the last record in the database. */
+  sync(options?: Pick<SyncOptions, "pageSize" | "order">): Promise<Synced>;
+  /** Has so many records of the pump be in the database, the oldest. */
+  skip(left: number): Promise<void>;
+}
+
+async function withPump<T>(use: (pump: SyncedPump) => Promise<T>): Promise<T> {
   await using air = new SimulatedAir({ seed: SEED, traceCapacity: 0 });
   const { clock } = air;
   const phone = air.addController({ name: "phone" });
@@ -45,14 +55,27 @@ async function sync(pageSize: number | undefined): Promise<Synced> {
   try {
     using store = await PumpStore.open(join(folder, "pump.sqlite"));
     const history = store.pump("pump");
-    const [startMs, start] = [clock.now(), process.cpuUsage()];
-    const { records } = await syncHistory(history, session, {
-      clockDifference: { differenceS: 0, atMs: Date.now() },
-      ...(pageSize && { pageSize, order: "newest" }),
+    const clockDifference = { differenceS: 0, atMs: Date.now() };
+    return await use({
+      sync: async (options) => {
+        const before = history.recordCount;
+        // What was done before wants a pause.
+        await delay(clock, 1000);
+        const [startMs, start] = [clock.now(), process.cpuUsage()];
+        const { records } = await syncHistory(history, session, { clockDifference, ...options });
+        const { user, system } = process.cpuUsage(start);
+        const lengths = [...history.records()].slice(before).map(({ bytes }) => bytes.length);
+        return { records, lengths, ms: clock.now() - startMs, cpuSeconds: (user + system) / 1e6 };
+      },
+      skip: async (left) => {
+        const { first, last } = (await session.historyBounds())!;
+        const source: HistorySource = {
+          historyBounds: () => session.historyBounds(),
+          history: (range) => session.history({ ...range, first, last: last - left, order: "oldest" }),
+        };
+        await syncHistory(history, source, { clockDifference });
+      },
     });
-    const { user, system } = process.cpuUsage(start);
-    const lengths = [...history.records()].map(({ bytes }) => bytes.length);
-    return { records, lengths, ms: clock.now() - startMs, cpuSeconds: (user + system) / 1e6 };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -86,16 +109,29 @@ async function carry(lengths: readonly number[]): Promise<number> {
   return clock.now() - startMs;
 }
 
-/** A history of more than 20,000 records into the database, in simulated time. */
+/** A history of more than 20,000 records into the database, and the newest records of it, in simulated time. */
 export const pumpRows: readonly Row[] = [
   {
     name: "pump: history at 125 ms, into the database",
     unit: "records",
     async simulate(): Promise<Simulated> {
-      const pages = await sync(400);
-      const { records, lengths, ms, cpuSeconds } = await sync(undefined);
+      const pages = await withPump((pump) => pump.sync({ pageSize: 400, order: "newest" }));
+      const { records, lengths, ms, cpuSeconds } = await withPump((pump) => pump.sync());
       const linkMs = await carry(lengths);
       return { rate: (records * 1000) / ms, oneAtATime: (pages.records * 1000) / pages.ms, limit: (records * 1000) / linkMs, cpuSeconds };
+    },
+  },
+  {
+    name: `pump: a later sync of ${NEWEST_RECORDS} records`,
+    unit: "syncs",
+    async simulate(): Promise<Simulated> {
+      const later = (order: "newest" | "oldest"): Promise<Synced> =>
+        withPump(async (pump) => {
+          await pump.skip(NEWEST_RECORDS);
+          return await pump.sync({ order });
+        });
+      const [inPages, { lengths, ms, cpuSeconds }] = [await later("newest"), await later("oldest")];
+      return { rate: 1000 / ms, oneAtATime: 1000 / inPages.ms, limit: 1000 / (await carry(lengths)), cpuSeconds };
     },
   },
 ];

@@ -79,7 +79,7 @@ function followingCommands(pump: Command, run: Run): void {
     .action(run(() => import("./commands/pump/watch.ts"), "watch"));
   stored(following("sync", "read what the history database lacks"))
     .option("--watch", "stay, and read on whenever the pump records something")
-    .addOption(new Option("--order <ORDER>", "which records to read first").choices(["newest", "oldest"]).default("newest"))
+    .addOption(new Option("--order <ORDER>", "which records to read first").choices(["oldest", "newest"]).default("oldest"))
     .action(run(() => import("./commands/pump/sync.ts"), "sync"));
   stored(following("web", "a page with the curve and the history, for this computer, until Ctrl-C"))
     .option("--port <N>", "0: any that is free (default: 8377)", parseWhole("port", 0, 65_535))

@@ -1,6 +1,7 @@
-import { Writer } from "jelling/bytes";
+import { equalBytes, Writer } from "jelling/bytes";
 import { addSeconds, dateTimeBytes, formatLocal, type LocalDateTime, parseLocal } from "../src/data/date-time.ts";
 import { encodeFloat, encodeSfloat } from "../src/data/float.ts";
+import { PumpError } from "../src/error.ts";
 import { decodeHistoryRecord } from "../src/history/record.ts";
 import type { HistoryBounds, HistoryPage, HistoryRange, HistorySource, ReceivedRecord } from "../src/history/source.ts";
 
@@ -190,11 +191,15 @@ export interface BolusWords {
 /** A pump's side of a sync, in memory. */
 export class MadeSource implements HistorySource {
   records: readonly ReceivedRecord[];
-  /** Number ranges that were asked for. */
+  /** Number ranges of the pages that were given. */
   readonly asked: { readonly first: number; readonly last: number }[] = [];
+  /** Questions: a stream and a range are one each, bounds three. */
+  questions = 0;
   boundsAsked = 0;
-  /** Called before each transfer; may throw, or change the records. */
+  /** Called before each page; may throw, or change the records. */
   onTransfer: ((first: number, last: number, transfers: number) => void | Promise<void>) | undefined;
+  /** What it says where it is asked for all from a number on. */
+  refusal: Error | undefined;
   readonly pageSize: number;
 
   constructor(records: readonly ReceivedRecord[], { pageSize = 400 }: { pageSize?: number } = {}) {
@@ -204,11 +209,18 @@ export class MadeSource implements HistorySource {
 
   async historyBounds(): Promise<HistoryBounds | undefined> {
     this.boundsAsked++;
+    this.questions += 3;
     const [first, last] = [this.records[0], this.records.at(-1)];
     return first && last && { count: this.records.length, first: first.record.sequenceNumber, last: last.record.sequenceNumber };
   }
 
-  async *history({ first, last, pageSize = this.pageSize, order = "newest", signal }: HistoryRange): AsyncGenerator<HistoryPage, void> {
+  async *history(range: HistoryRange): AsyncGenerator<HistoryPage, void> {
+    const { first, last, pageSize = this.pageSize, order = "newest", signal } = range;
+    this.questions++;
+    if (last === undefined) {
+      yield* this.#stream(first, pageSize, signal);
+      return;
+    }
     const pages: { first: number; last: number }[] = [];
     if (order === "newest")
       for (let to = last; to >= first; to -= pageSize) pages.push({ first: Math.max(first, to - pageSize + 1), last: to });
@@ -219,6 +231,39 @@ export class MadeSource implements HistorySource {
       this.asked.push(page);
       yield { ...page, records: this.#between(page.first, page.last) };
     }
+  }
+
+  /** All from a number on. Begins the numbering anew meanwhile, its numbers fall. */
+  async *#stream(from: number, pageSize: number, signal: AbortSignal | undefined): AsyncGenerator<HistoryPage, void> {
+    if (this.refusal) throw this.refusal;
+    let before: ReceivedRecord | undefined;
+    let present = this.records;
+    for (let next = from; ; ) {
+      signal?.throwIfAborted();
+      const [head] = this.#between(next, Number.POSITIVE_INFINITY);
+      if (!head) return;
+      const first = before ? next : head.record.sequenceNumber;
+      await this.onTransfer?.(first, this.#page(next, pageSize).at(-1)!.record.sequenceNumber, this.asked.length);
+      if (before && this.records !== present) {
+        const isSame = ({ bytes }: ReceivedRecord, i: number): boolean => equalBytes(bytes, given[i]?.bytes ?? new Uint8Array());
+        const given = this.#between(from, before.record.sequenceNumber);
+        if (!present.filter(({ record }) => record.sequenceNumber >= from && record.sequenceNumber < next).every(isSame))
+          throw new PumpError("ERR_PUMP_PROTOCOL", "The pump's records do not ascend.");
+      }
+      present = this.records;
+      const records = this.#page(next, pageSize);
+      before = records.at(-1);
+      if (!before) return;
+      const last = before.record.sequenceNumber;
+      this.asked.push({ first: Math.min(first, records[0]!.record.sequenceNumber), last });
+      yield { first: this.asked.at(-1)!.first, last, records, isLast: before === this.records.at(-1) };
+      next = last + 1;
+    }
+  }
+
+  #page(from: number, pageSize: number): ReceivedRecord[] {
+    const at = this.#firstFrom(from);
+    return this.records.slice(at, at + pageSize);
   }
 
   /** Records ascend by number. */

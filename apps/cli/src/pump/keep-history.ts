@@ -8,6 +8,11 @@ export interface KeepHistoryOptions extends Pick<SyncOptions, "order"> {
   readonly onFailed: (error: unknown) => void;
 }
 
+/** How far the reading is, for a status line. */
+export function progressText({ records, left }: SyncProgress): string {
+  return `${records} records read${left === undefined ? "" : `, ${left} to be read`} …`;
+}
+
 /** Keeps a pump's history and its states in a store: give `read` to the monitor, and the monitor to `follow`. */
 export class HistoryKeeper {
   readonly #store: PumpStore;

@@ -249,18 +249,19 @@ export class PumpSession implements HistorySource {
   }
 
   /**
-   * Pages of a range; other reads get their turn between two of them. None where the pump has no history. A transfer that is cut short gives
-   * the part of its page that is whole, then throws.
+   * Pages of a range, or of all from `first` on; other reads get their turn between two of them. None where the pump has no history. A transfer that
+   * is cut short gives the part of its page that is whole, then throws.
    *
    * @throws {ArgumentError} · {TimeoutError} nothing came for 10 s in the middle of a transfer, which was aborted; the session goes on, unless the
-   * pump does not answer that either · {PumpError} ERR_PUMP_PROTOCOL: a part was lost, or more came than was asked for · ERR_PUMP_REFUSED ·
-   * ERR_PUMP_SESSION_ENDED · `signal.reason`, the pump being told to stop behind the caller's back
+   * pump does not answer that either · {PumpError} ERR_PUMP_PROTOCOL: a part was lost, more came than was asked for, or, where that was all from a number
+   * on, numbers fell · ERR_PUMP_REFUSED: also where the pump gives ranges only · ERR_PUMP_SESSION_ENDED · `signal.reason`, the pump being told to stop
+   * behind the caller's back
    */
   history(range: HistoryRange): AsyncGenerator<HistoryPage, void> {
     checkOperation("history", range ?? null, HISTORY_OPTIONS);
     const { first, last, pageSize = DEFAULT_PAGE_SIZE, order = "newest" } = range;
-    checkInteger("history: last", last, 0, LARGEST_SEQUENCE_NUMBER);
-    checkInteger("history: first", first, 0, last);
+    if (last !== undefined) checkInteger("history: last", last, 0, LARGEST_SEQUENCE_NUMBER);
+    checkInteger("history: first", first, 0, last ?? LARGEST_SEQUENCE_NUMBER);
     checkInteger("history: pageSize", pageSize, 1, LARGEST_PAGE_SIZE);
     checkChoice("history: order", order, ["newest", "oldest"]);
     return this.#history.pages({ ...range, pageSize, order });

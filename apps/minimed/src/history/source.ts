@@ -18,20 +18,23 @@ export interface HistoryBounds {
 
 /** The records of a range of sequence numbers, as one transfer brought them. */
 export interface HistoryPage {
-  /** What was asked for, both included. */
+  /** What was asked for, both included. Where that was all from a number on: what this page tells of, from a record to a record. */
   readonly first: number;
   readonly last: number;
   /** By sequence number, ascending. Fewer than asked for where the pump has gaps; more where it recorded on meanwhile. */
   readonly records: readonly ReceivedRecord[];
+  /** Where all from a number on was asked for: the pump said that nothing follows. */
+  readonly isLast?: boolean | undefined;
 }
 
 export interface HistoryRange extends OperationOptions {
   /** Sequence numbers, both included. */
   readonly first: number;
-  readonly last: number;
-  /** How many numbers one transfer asks for: 1 to 1000, 400 by default. */
+  /** undefined: all from `first` on, oldest first, in one question. */
+  readonly last?: number | undefined;
+  /** How many numbers, or records, a page has at most: 1 to 1000, 400 by default. */
   readonly pageSize?: number | undefined;
-  /** "newest" (default) begins with the last page, "oldest" with the first; within a page records always ascend. */
+  /** "newest" (default with `last`) begins with the last page, "oldest" with the first; within a page records always ascend. */
   readonly order?: "newest" | "oldest" | undefined;
 }
 
@@ -39,6 +42,12 @@ export interface HistoryRange extends OperationOptions {
 export interface HistorySource {
   /** undefined where the pump has no records, or no history. */
   historyBounds(options?: OperationOptions): Promise<HistoryBounds | undefined>;
-  /** Pages of a range. What comes between two pages is free for other reads. @throws why the session ended · {TimeoutError} · `signal.reason` */
+  /**
+   * Pages of a range, or of all from a number on. What comes between two pages is free for other reads. Where all was asked for, pages have so many
+   * records, not numbers, and their numbers only ever ascend; when they end without an error nothing follows.
+   *
+   * @throws {PumpError} ERR_PUMP_REFUSED the pump is not asked for all from a number on, or gives something else: a range can be asked for ·
+   * ERR_PUMP_PROTOCOL its numbers fell, so that it may have begun to count anew · why the session ended · {TimeoutError} · `signal.reason`
+   */
   history(range: HistoryRange): AsyncGenerator<HistoryPage, void>;
 }

@@ -6,7 +6,7 @@ export { defaultStorePath, type StoreSurroundings } from "./location.ts";
 export { PumpHistory } from "./pump-history.ts";
 export { PumpStore, type PumpStoreOptions, type StoredPump } from "./pump-store.ts";
 export type { StoredRecord, StoredRecordRange } from "./stored-records.ts";
-export { type SyncOptions, type SyncProgress, type SyncResult, syncHistory } from "./sync.ts";
+export { type SeenBounds, type SyncOptions, type SyncProgress, type SyncResult, syncHistory } from "./sync.ts";
 export type { ClockMeasurement } from "./times.ts";
 export type {
   AlertEvent,

@@ -1,7 +1,7 @@
 import type { LatestGlucose } from "../connector/reading.ts";
 import type { HistoryRecord } from "../history/record.ts";
 import { decodeHistoryRecord } from "../history/record.ts";
-import type { HistoryBounds, HistoryPage } from "../history/source.ts";
+import type { HistoryPage, ReceivedRecord } from "../history/source.ts";
 import type { PumpState, WallClock } from "../live/state.ts";
 import { bolusEvents } from "./bolus-view.ts";
 import {
@@ -19,9 +19,10 @@ import {
 } from "./event-views.ts";
 import { glucosePoints, newestGlucoseMs } from "./glucose-view.ts";
 import { LiveWriter, presentDifference } from "./live-writer.ts";
+import type { Witness } from "./numbering.ts";
 import type { NumberRange } from "./ranges.ts";
 import { type PageContext, RecordWriter } from "./record-writer.ts";
-import { type SegmentStart, Segments } from "./segments.ts";
+import { type SeenRange, type SegmentStart, Segments } from "./segments.ts";
 import { spanOf } from "./span.ts";
 import type { SqlDatabase } from "./sqlite.ts";
 import { type StoredRecord, type StoredRecordRange, storedRecords } from "./stored-records.ts";
@@ -47,6 +48,9 @@ import type {
 /** Result of a sync that came to its end. */
 export const DONE = "done";
 const REPARSE_BATCH = 2000;
+/** Numbers of some hours, each of which begins with a reference. */
+const NEWEST_NUMBERS = 128;
+const UNDATED_WITNESSES = 4;
 
 /** What a history stands on. */
 export interface PumpHistoryParts {
@@ -244,16 +248,16 @@ export class PumpHistory implements TherapyView {
     });
   }
   /** @internal Segment that the pump's numbers belong to now, with its bounds noted. */
-  enterSegment(run: number, bounds: HistoryBounds, restarted: boolean): number {
+  enterSegment(run: number, bounds: SeenRange, restarted: boolean): number {
     return this.#change(() => {
       const current = this.#segments.current();
       const startedBy: SegmentStart = current === undefined ? "first_sight" : "sequence_restarted";
       const segment = current === undefined || restarted ? this.#segments.start(startedBy, this.nowMs()) : current;
       this.#segments.saveBounds(segment, bounds);
       this.#parts.db.run(
-        "UPDATE sync_run SET segment = ?, first_seq = ?, last_seq = ? WHERE id = ?",
+        "UPDATE sync_run SET segment = ?, first_seq = coalesce(?, first_seq), last_seq = ? WHERE id = ?",
         segment,
-        bounds.first,
+        bounds.first ?? null,
         bounds.last,
         run,
       );
@@ -269,7 +273,7 @@ export class PumpHistory implements TherapyView {
     return this.#segments.highest(segment);
   }
   /** @internal A record by which to see whether the pump still counts as it did: a reference, which has a date, where there is one. */
-  witness(segment: number, { first, last }: NumberRange): { readonly seq: number; readonly raw: Uint8Array } | undefined {
+  witness(segment: number, { first, last }: NumberRange): Witness | undefined {
     const { db, pump } = this.#parts;
     const dated = db.get<{ seq: number }>(
       "SELECT seq FROM reference WHERE pump = ? AND segment = ? AND seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT 1",
@@ -278,13 +282,45 @@ export class PumpHistory implements TherapyView {
       first,
       last,
     );
-    return db.get<{ seq: number; raw: Uint8Array }>(
+    return db.get<Witness>(
       "SELECT seq, raw FROM record WHERE pump = ? AND segment = ? AND seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT 1",
       pump,
       segment,
       dated?.seq ?? first,
       dated?.seq ?? last,
     );
+  }
+  /**
+   * @internal The record from which on a sync asks for what is new: the newest reference where it is among the newest records; else so many before the
+   * newest that it is no chance if all are the same.
+   */
+  newestWitness(segment: number): Witness | undefined {
+    const { db, pump } = this.#parts;
+    const highest = this.highest(segment);
+    if (highest === undefined) return undefined;
+    const dated = db.get<Witness>(
+      `SELECT r.seq, r.raw FROM reference f JOIN record r ON r.pump = f.pump AND r.segment = f.segment AND r.seq = f.seq
+       WHERE f.pump = ? AND f.segment = ? AND f.seq >= ? ORDER BY f.seq DESC LIMIT 1`,
+      pump,
+      segment,
+      highest - NEWEST_NUMBERS,
+    );
+    const newest = "SELECT seq, raw FROM record WHERE pump = ? AND segment = ? ORDER BY seq DESC LIMIT ?";
+    return dated ?? db.all<Witness>(newest, pump, segment, UNDATED_WITNESSES).at(-1);
+  }
+  /** @internal Whether one of these is stored with other octets; undefined: none is stored. */
+  hasOther(segment: number, records: readonly ReceivedRecord[]): boolean | undefined {
+    return this.#records.hasOther(segment, records);
+  }
+  /** @internal So many records of a segment the pump had at one time, at least. */
+  mostHeld(segment: number): number {
+    const { db, pump } = this.#parts;
+    const counts = "SELECT count(*) AS count FROM record WHERE pump = ? AND segment = ? GROUP BY sync";
+    return Number(db.get<{ most: number | null }>(`SELECT max(count) AS most FROM (${counts})`, pump, segment)?.most ?? 0);
+  }
+  /** @internal */
+  hasHoles(segment: number): boolean {
+    return this.#segments.hasHoles(segment);
   }
   /** @internal */
   missing(segment: number, range: NumberRange): NumberRange[] {

@@ -81,6 +81,16 @@ export class RecordWriter {
     return fresh.length;
   }
 
+  /** Whether one of these is stored with other octets; undefined: none is stored. @param records by number, ascending */
+  hasOther(segment: number, records: readonly ReceivedRecord[]): boolean | undefined {
+    const [first, last] = [records[0]?.record.sequenceNumber, records.at(-1)?.record.sequenceNumber];
+    if (first === undefined || last === undefined) return undefined;
+    const stored = this.#stored(segment, first, last);
+    const known = records.filter(({ record }) => stored.has(record.sequenceNumber));
+    if (known.length === 0) return undefined;
+    return known.some(({ bytes, record }) => stored.get(record.sequenceNumber) !== toHex(bytes));
+  }
+
   /** Gives instants to what is stored, where the clock was measured only now. */
   applyClock(segment: number, context: PageContext): void {
     const interval = this.#db.get<NumberRange>(

@@ -1,7 +1,12 @@
-import type { HistoryBounds } from "../history/source.ts";
 import { type NumberRange, without } from "./ranges.ts";
 import type { SqlDatabase } from "./sqlite.ts";
 import type { SequenceGap } from "./view.ts";
+
+/** Sequence numbers that a pump holds, both included. */
+export interface SeenRange {
+  readonly first: number | undefined;
+  readonly last: number;
+}
 
 export type SegmentStart = "first_sight" | "sequence_restarted";
 
@@ -43,15 +48,28 @@ export class Segments {
     );
   }
 
-  saveBounds(segment: number, { first, last }: HistoryBounds): void {
+  /** @param bounds without `first`: the oldest that the pump has is what it was */
+  saveBounds(segment: number, { first, last }: SeenRange): void {
     this.#db.run(
-      `UPDATE segment SET lowest_seq = min(coalesce(lowest_seq, ?1), ?1), oldest_seq = ?1, newest_seq = ?2
-       WHERE pump = ?3 AND number = ?4 AND (oldest_seq IS NOT ?1 OR newest_seq IS NOT ?2)`,
-      first,
+      `UPDATE segment SET lowest_seq = coalesce(min(lowest_seq, ?1), lowest_seq, ?1), oldest_seq = coalesce(?1, oldest_seq), newest_seq = ?2
+       WHERE pump = ?3 AND number = ?4 AND (oldest_seq IS NOT coalesce(?1, oldest_seq) OR newest_seq IS NOT ?2)`,
+      first ?? null,
       last,
       this.#pump,
       segment,
     );
+  }
+
+  /** Whether numbers are missing among those that were asked for, and that the pump had when it told its bounds: a sync was cut short. */
+  hasHoles(segment: number): boolean {
+    const covered = this.covered(segment);
+    const { oldest_seq } = this.#db.get<{ oldest_seq: number | null }>(
+      "SELECT oldest_seq FROM segment WHERE pump = ? AND number = ?",
+      this.#pump,
+      segment,
+    )!;
+    const last = covered.at(-1)?.last;
+    return last !== undefined && without({ first: oldest_seq ?? covered[0]!.first, last }, covered).length > 0;
   }
 
   covered(segment: number): NumberRange[] {

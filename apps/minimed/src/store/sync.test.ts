@@ -1,8 +1,10 @@
 import { toHex } from "jelling/bytes";
+import { TimeoutError } from "jelling/core";
 import { describe, expect, test } from "vitest";
 import { HistoryMaker, MadeSource } from "../../test/made-history.ts";
 import { keptOctets, NOW_MS, openStore, SERIAL, TemporaryFolder } from "../../test/temporary-store.ts";
 import { addSeconds, formatLocal, parseLocal } from "../data/date-time.ts";
+import { PumpError } from "../error.ts";
 import type { ReceivedRecord } from "../history/source.ts";
 import { HistoryTimeline } from "../history/timeline.ts";
 import { syncHistory } from "./sync.ts";
@@ -34,14 +36,48 @@ describe("a sync", () => {
     expect([...history.records()].map(({ local }) => local)).toEqual(times);
   });
 
-  test("brings every record, newest page first, and asks for nothing twice", async () => {
+  test("brings every record in one stream, and later what is new in another", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker({ first: 500 }).days(400);
+    const source = new MadeSource(records.slice(0, 200), { pageSize: 80 });
+    const progress: unknown[] = [];
+    expect(await syncHistory(history, source, { onProgress: (each) => progress.push(each) })).toEqual({
+      ...{ pages: 3, records: 200, segment: 0, restarted: false },
+      bounds: { count: 200, first: 500, last: 699 },
+    });
+    expect(source.asked).toEqual([
+      { first: 500, last: 579 },
+      { first: 580, last: 659 },
+      { first: 660, last: 699 },
+    ]);
+    expect(progress).toEqual([80, 160, 200].map((count, i) => ({ pages: i + 1, records: count, left: undefined })));
+    expect([source.questions, source.boundsAsked]).toEqual([1, 0]);
+    source.records = records;
+    const later = await syncHistory(history, source);
+    expect(later).toMatchObject({
+      records: records.length - 200,
+      bounds: { count: undefined, first: undefined, last: 499 + records.length },
+    });
+    // It begins with the newest reference that is stored.
+    const reference = records.slice(0, 200).findLast(({ record }) => record.data?.name === "ngp_reference_time")!;
+    expect(source.asked[3]!.first).toBe(reference.record.sequenceNumber);
+    expect(await syncHistory(history, source)).toMatchObject({ records: 0, restarted: false });
+    expect([source.questions, source.boundsAsked]).toEqual([3, 0]);
+    expect(keptOctets(history)).toEqual(octets(records));
+    expect(history.gaps()).toEqual([]);
+  });
+
+  test("brings every record, newest page first where that is wanted, and asks for nothing twice", async () => {
     using folder = new TemporaryFolder();
     using store = await openStore(folder.join("pump.sqlite"));
     const history = store.pump(SERIAL);
     const { records } = new HistoryMaker().days(200);
     const source = new MadeSource(records, { pageSize: 80 });
-    const progress: number[] = [];
-    const result = await syncHistory(history, source, { onProgress: ({ left }) => progress.push(left) });
+    const progress: (number | undefined)[] = [];
+    const newest = { order: "newest" } as const;
+    const result = await syncHistory(history, source, { ...newest, onProgress: ({ left }) => progress.push(left) });
     expect(keptOctets(history)).toEqual(octets(records));
     expect(result).toMatchObject({ records: records.length, segment: 0, restarted: false });
     // In the end the newest reference of the first page once more: the pump still counts as it did.
@@ -49,7 +85,7 @@ describe("a sync", () => {
     expect(source.asked.at(-1)!.first).toBe(source.asked.at(-1)!.last);
     expect(progress).toEqual([records.length - 80, records.length - 160, 0]);
     source.asked.length = 0;
-    expect(await syncHistory(history, source)).toMatchObject({ records: 0, pages: 0 });
+    expect(await syncHistory(history, source, newest)).toMatchObject({ records: 0, pages: 0 });
     // One record, by which to see that the numbers still mean the same.
     expect(source.asked).toHaveLength(1);
     expect(source.asked[0]!.first).toBe(source.asked[0]!.last);
@@ -65,7 +101,7 @@ describe("a sync", () => {
     source.onTransfer = (_first, _last, transfers) => {
       if (transfers === 3) throw new Error("the link was lost");
     };
-    await expect(syncHistory(history, source)).rejects.toThrow("the link was lost");
+    await expect(syncHistory(history, source, { order: "newest" })).rejects.toThrow("the link was lost");
     expect(keptOctets(history)).toEqual(octets(records.slice(-60)));
     expect(history.gaps()).toEqual([{ segment: 0, first: 5000, last: 5000 + records.length - 61, gone: false }]);
     source.onTransfer = undefined;
@@ -75,6 +111,29 @@ describe("a sync", () => {
     expect(pages).toEqual(pages.map((_, i) => 5000 + 20 * i));
     expect(pages).toHaveLength(Math.ceil((records.length - 60) / 20));
     expect(keptOctets(history)).toEqual(octets(records));
+  });
+
+  test("goes on after an interruption where the stream was, with one question", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker({ first: 5000 }).days(150);
+    const source = new MadeSource(records, { pageSize: 20 });
+    source.onTransfer = (_first, _last, transfers) => {
+      if (transfers % 4 === 3) throw new Error("the link was lost");
+    };
+    await expect(syncHistory(history, source)).rejects.toThrow("the link was lost");
+    expect(keptOctets(history)).toEqual(octets(records.slice(0, 60)));
+    source.onTransfer = undefined;
+    const { questions } = source;
+    expect(await syncHistory(history, source, { clockDifference: CLOCK })).toMatchObject({
+      records: records.length - 60,
+      restarted: false,
+    });
+    expect([source.questions - questions, source.boundsAsked]).toEqual([1, 0]);
+    expect(keptOctets(history)).toEqual(octets(records));
+    expect(history.gaps()).toEqual([]);
+    for (const { atMs, local } of history.records()) expect(atMs).toBe(utc(local!));
   });
 
   test("tells of numbers that the pump no longer has, and does not ask for them again", async () => {
@@ -91,8 +150,8 @@ describe("a sync", () => {
     await syncHistory(history, source);
     expect(source.asked).toHaveLength(1);
     // What the pump has overwritten meanwhile was never asked for, and is gone too.
-    const later = new HistoryMaker({ first: maker.next + 1000 }).days(20).records;
-    await syncHistory(history, new MadeSource(later));
+    const later = new HistoryMaker({ first: maker.next + 1000, local: formatLocal(addSeconds(parseLocal(maker.local), 90_000)) }).days(100);
+    expect(await syncHistory(history, new MadeSource(later.records))).toMatchObject({ segment: 0, restarted: false });
     expect(history.gaps()).toEqual([
       { segment: 0, first: gone, last: gone + 2, gone: true },
       { segment: 0, first: maker.next, last: maker.next + 999, gone: true },
@@ -142,7 +201,7 @@ describe("a sync", () => {
     const source = new MadeSource(records, { pageSize: 30 });
     const onProgress = (): void => controller.abort(reason);
     await expect(syncHistory(history, source, { signal: controller.signal, onProgress })).rejects.toBe(reason);
-    expect(keptOctets(history)).toEqual(octets(records.slice(-30)));
+    expect(keptOctets(history)).toEqual(octets(records.slice(0, 30)));
     await expect(syncHistory(history, source, { signal: controller.signal })).rejects.toBe(reason);
     await syncHistory(history, source);
     expect(keptOctets(history)).toEqual(octets(records));
@@ -192,6 +251,75 @@ describe("a sync", () => {
   });
 });
 
+describe("a pump that does not give all from a number on", () => {
+  const { records } = new HistoryMaker({ first: 700 }).days(300);
+
+  test.each(["ERR_PUMP_REFUSED", "ERR_PUMP_PROTOCOL"] as const)("(%s) is asked for ranges", async (code) => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const source = new MadeSource(records.slice(0, 150), { pageSize: 40 });
+    source.refusal = new PumpError(code, "no");
+    const left: unknown[] = [];
+    await syncHistory(history, source, { clockDifference: CLOCK, onProgress: (progress) => left.push(progress.left) });
+    expect(left).toEqual([110, 70, 30, 0]);
+    source.records = records;
+    expect(await syncHistory(history, source, { clockDifference: CLOCK })).toMatchObject({
+      restarted: false,
+      records: records.length - 150,
+    });
+    expect(keptOctets(history)).toEqual(octets(records));
+    for (const { atMs, local } of history.records()) expect(atMs).toBe(utc(local!));
+    source.records = new HistoryMaker({ first: 700, local: "2031-03-09T00:00:00" }).days(400).records;
+    expect(await syncHistory(history, source)).toMatchObject({ restarted: true, segment: 1 });
+    expect(keptOctets(history, 1)).toEqual(octets(source.records));
+    expect(keptOctets(history, 0)).toEqual(octets(records));
+  });
+
+  test("and fails otherwise fails the sync", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const source = new MadeSource(records);
+    for (const refusal of [new TimeoutError("a page", 10_000), new PumpError("ERR_PUMP_SESSION_ENDED", "over")]) {
+      source.refusal = refusal;
+      await expect(syncHistory(store.pump(SERIAL), source)).rejects.toBe(refusal);
+    }
+    expect(source.boundsAsked).toBe(0);
+  });
+
+  test("but all that it has, whatever it is asked for, or nothing at all, is compared", async () => {
+    for (const answer of [records, []]) {
+      using folder = new TemporaryFolder();
+      using store = await openStore(folder.join("pump.sqlite"));
+      const history = store.pump(SERIAL);
+      const source = new MadeSource(records.slice(0, 150));
+      await syncHistory(history, source);
+      source.records = records;
+      const asked = source.history.bind(source);
+      source.history = (range) => (range.last === undefined ? new MadeSource(answer).history({ first: 0 }) : asked(range));
+      expect(await syncHistory(history, source)).toMatchObject({ restarted: false, segment: 0 });
+      expect(keptOctets(history)).toEqual(octets(records));
+    }
+  });
+
+  test("but lower numbers than it was asked for, in a range, has none of them stored where they do not belong", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const source = new MadeSource(records.slice(100, 200), { pageSize: 50 });
+    await syncHistory(history, source);
+    const anew = new HistoryMaker({ first: 1, local: "2031-03-09T00:00:00" }).days(20).records;
+    const asked = source.history.bind(source);
+    source.refusal = new PumpError("ERR_PUMP_REFUSED", "no");
+    source.records = records.slice(100);
+    source.history = async function* (range) {
+      for await (const page of asked(range)) yield range.last === range.first ? page : { ...page, records: [...anew, ...page.records] };
+    };
+    await syncHistory(history, source);
+    expect(keptOctets(history)).toEqual(octets(records.slice(100)));
+  });
+});
+
 describe("numbers that begin anew", () => {
   const old = new HistoryMaker().days(300).records;
   const anew = new HistoryMaker({ local: "2031-03-05T10:00:00" }).days(900).records;
@@ -232,6 +360,52 @@ describe("numbers that begin anew", () => {
     }
   });
 
+  test("and lie above all that is stored are another segment, where the pump has too few of them to have overwritten the old ones", async () => {
+    for (const [count, restarted] of [
+      [100, true],
+      [200, false],
+    ] as const)
+      for (const order of ["oldest", "newest"] as const) {
+        using folder = new TemporaryFolder();
+        using store = await openStore(folder.join("pump.sqlite"));
+        const history = store.pump(SERIAL);
+        await syncHistory(history, new MadeSource(old, { pageSize: 40 }), { order });
+        const above = new HistoryMaker({ first: old.length + 1, local: "2031-03-08T10:00:00" }).days(count).records;
+        expect(await syncHistory(history, new MadeSource(above), { order })).toMatchObject({ restarted, segment: restarted ? 1 : 0 });
+        if (restarted) expect(keptOctets(history, 1)).toEqual(octets(above));
+        else expect(keptOctets(history)).toEqual(octets([...old, ...above]));
+        expect(keptOctets(history, 0).slice(0, old.length)).toEqual(octets(old));
+      }
+  });
+
+  test("and have no number in common with the old ones are another segment; where one that is stored is left, they are not", async () => {
+    const before = new HistoryMaker().days(60);
+    const hole = before.next;
+    const all = before.skip(10).days(150).records.slice();
+    // The newest reference that is stored is overwritten, some records behind it are not.
+    const reference = all.findLast(({ record }) => record.data?.name === "ngp_reference_time")!.record.sequenceNumber;
+    const later = [...all.filter(({ record }) => record.sequenceNumber > reference), ...before.days(500).records.slice(all.length)];
+    const other = [
+      ...new HistoryMaker({ first: hole, local: "2031-03-08T10:00:00" }).days(10).records.slice(0, 10),
+      ...new HistoryMaker({ first: before.next, local: "2031-03-08T11:00:00" }).days(300).records,
+    ];
+    for (const [records, restarted] of [
+      [later, false],
+      [other, true],
+    ] as const) {
+      using folder = new TemporaryFolder();
+      using store = await openStore(folder.join("pump.sqlite"));
+      const history = store.pump(SERIAL);
+      await syncHistory(history, new MadeSource(all));
+      expect(await syncHistory(history, new MadeSource(records))).toMatchObject({ restarted });
+      if (restarted) expect(keptOctets(history, 1)).toEqual(octets(records));
+      else
+        expect(keptOctets(history)).toEqual(
+          octets([...all, ...records.filter(({ record }) => record.sequenceNumber > all.at(-1)!.record.sequenceNumber)]),
+        );
+    }
+  });
+
   test("without end are the pump's fault", async () => {
     using folder = new TemporaryFolder();
     using store = await openStore(folder.join("pump.sqlite"));
@@ -239,7 +413,13 @@ describe("numbers that begin anew", () => {
     source.onTransfer = (_first, _last, transfers) => {
       source.records = anew.slice(0, 300 - 10 * transfers);
     };
-    await expect(syncHistory(store.pump(SERIAL), source)).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+    const sync = syncHistory(store.pump(SERIAL), source, { order: "newest" });
+    await expect(sync).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+    source.onTransfer = (_first, _last, transfers) => {
+      const local = formatLocal(addSeconds(parseLocal("2032-01-01T10:00:00"), 86_400 * transfers));
+      source.records = new HistoryMaker({ local }).days(300 - transfers).records;
+    };
+    await expect(syncHistory(store.pump("NG7654321H"), source)).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
   });
 });
 

@@ -446,7 +446,7 @@ test("a change of the clock that a page's edge hides is found when the other pag
   const clockDifference = { differenceS: 0, atMs: NOW_MS };
   await syncHistory(history, new MadeSource(maker.records.slice(edge)), { clockDifference });
   expect(history.glucose(ALWAYS).map(({ mgdl }) => mgdl)).toEqual([120]); // the others wait for their reference
-  await syncHistory(history, new MadeSource(maker.records), { clockDifference });
+  await syncHistory(history, new MadeSource(maker.records), { clockDifference, order: "newest" });
   const times = history.glucose(ALWAYS).map(({ atMs }) => atMs);
   expect(times.slice(-3)).toEqual(["05:01", "05:06", "06:00"].map((time) => Date.parse(`2031-03-02T${time}:00Z`)));
   expect(times.slice(1, 12).every((at, i) => at - times[i]! === 300_000)).toBe(true);

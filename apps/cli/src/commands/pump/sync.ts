@@ -2,7 +2,7 @@ import type { SyncResult } from "@jelling/minimed/store";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
 import { followPump } from "../../pump/follow.ts";
-import { HistoryKeeper } from "../../pump/keep-history.ts";
+import { HistoryKeeper, progressText } from "../../pump/keep-history.ts";
 import { openPump, type PumpOptions } from "../../pump/open.ts";
 import { openStore } from "../../pump/store.ts";
 
@@ -29,7 +29,7 @@ export async function sync(context: Context, { store: path, watch = false, order
     );
   const keeper = new HistoryKeeper(store, {
     order,
-    onProgress: ({ records, left }) => terminal.status(`${records} records read, ${left} to be read …`),
+    onProgress: (progress) => terminal.status(progressText(progress)),
     onRead: (result, history) => {
       terminal.status("");
       tell(result, history.recordCount);

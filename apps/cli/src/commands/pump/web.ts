@@ -1,7 +1,7 @@
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
 import { followPump } from "../../pump/follow.ts";
-import { HistoryKeeper } from "../../pump/keep-history.ts";
+import { HistoryKeeper, progressText } from "../../pump/keep-history.ts";
 import { openPump, type PumpOptions } from "../../pump/open.ts";
 import { openStore } from "../../pump/store.ts";
 
@@ -22,7 +22,7 @@ export async function web(context: Context, { store: path, port, host, pageFolde
   const store = await openStore(context, closing, { store: path, wallClock, simulated });
   let isFirst = true;
   const keeper = new HistoryKeeper(store, {
-    onProgress: ({ records, left }) => terminal.status(`${records} records read, ${left} to be read …`),
+    onProgress: (progress) => terminal.status(progressText(progress)),
     onRead: ({ records }) => {
       terminal.status("");
       // Later ones come with every reading, and are on the page.

@@ -1,4 +1,5 @@
 import { Pending } from "jelling/async";
+import { equalBytes } from "jelling/bytes";
 import type { Logger } from "jelling/core";
 import { PumpDataError } from "../../data/error.ts";
 import { RecordAssembler } from "../../history/fragments.ts";
@@ -22,9 +23,13 @@ export interface Span {
 }
 /** What one transfer is about, and where it is cut. */
 export interface Wanted extends Span {
+  /** Set: all from `first` on was asked for. Pages have so many records then, not numbers, and none that does not ascend is taken. */
+  readonly isOpen?: boolean | undefined;
+  /** Of an open one: records that must come first, since they came before, by number; they are not given again. */
+  readonly after?: readonly ReceivedRecord[] | undefined;
   readonly pageSize: number;
   readonly onPage?: ((page: HistoryPage) => void) | undefined;
-  /** A record came behind one with a higher number. */
+  /** A record came behind one with a higher number, or is not what has to be at its place. */
   readonly onDisorder?: (() => void) | undefined;
 }
 
@@ -35,6 +40,8 @@ export interface Collected {
   /** The lowest number that came behind a higher one; its page may be given without it. */
   readonly misplaced: number | undefined;
   readonly records: ReceivedRecord[];
+  /** Of an open one: what must come first has come. */
+  readonly isBegun: boolean;
   /** All numbers up to this one came, or the pump has them not; undefined: nothing is known. */
   readonly wholeUpTo: number | undefined;
 }
@@ -63,11 +70,15 @@ export class RecordCollector {
   #misplaced: number | undefined;
   #isLossy = false;
   #onRecord: (() => void) | undefined;
+  /** Of an open transfer: the last record that is in its place, and how many of those that must come first are there. */
+  #newest: ReceivedRecord | undefined;
+  #known = 0;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
-    this.#first = options.first;
-    const { largest, e2e } = options;
+    const { largest, e2e, after, first } = options;
+    const last = after?.at(-1);
+    this.#first = last ? last.record.sequenceNumber + 1 : first;
     this.#assembler = new RecordAssembler({
       largest,
       isWhole: (held) => isWhole(held, e2e),
@@ -107,7 +118,13 @@ export class RecordCollector {
   taken(): Collected {
     const misplaced = this.#misplaced;
     const wholeUpTo = misplaced === undefined ? this.#highest : undefined;
-    return { first: this.#first, misplaced, records: inOrder(this.#records), wholeUpTo };
+    return {
+      first: this.#first,
+      misplaced,
+      records: inOrder(this.#records),
+      isBegun: this.#known >= (this.#options.after?.length ?? 0),
+      wholeUpTo,
+    };
   }
 
   #take(bytes: Uint8Array): void {
@@ -120,12 +137,12 @@ export class RecordCollector {
       if (!(error instanceof PumpDataError)) throw error;
       logger.warn(() => `what the pump sent as a record is none: ${error.message}`);
     }
-    if (received) this.#turnPage(received.record.sequenceNumber);
-    if (++this.#count > this.#options.most) {
-      this.#options.onTooMany();
+    if (this.#options.isOpen) {
+      this.#takeNext(received);
       return;
     }
-    if (!received) return;
+    if (received) this.#turnPage(received.record.sequenceNumber);
+    if (this.#isTooMuch() || !received) return;
     const { sequenceNumber } = received.record;
     if (this.#highest !== undefined && sequenceNumber < this.#highest) {
       this.#misplaced = Math.min(this.#misplaced ?? sequenceNumber, sequenceNumber);
@@ -133,6 +150,50 @@ export class RecordCollector {
     }
     this.#highest = Math.max(this.#highest ?? 0, sequenceNumber);
     this.#records.push(received);
+    this.#onRecord?.();
+  }
+
+  #isTooMuch(): boolean {
+    if (++this.#count <= this.#options.most) return false;
+    this.#options.onTooMany();
+    return true;
+  }
+
+  /**
+   * A record of an open transfer. Its numbers only ever ascend; where they do not, the pump may have begun to count anew in the middle, so that nothing
+   * from there on is taken: it may be of the other numbering.
+   */
+  #takeNext(received: ReceivedRecord | undefined): void {
+    const { first, after = [], pageSize, onPage, onDisorder } = this.#options;
+    if (this.#misplaced !== undefined) return;
+    if (!received) {
+      this.#isTooMuch();
+      return;
+    }
+    const { sequenceNumber } = received.record;
+    const [before, known] = [this.#newest, after[this.#known]];
+    const isKnown = (before !== undefined && isSame(before, received)) || (known !== undefined && isSame(known, received));
+    const isNext = known === undefined && (before ? sequenceNumber > before.record.sequenceNumber : sequenceNumber >= first);
+    if (!isKnown && !isNext) {
+      this.#misplaced = sequenceNumber;
+      onDisorder?.();
+      return;
+    }
+    if (known && isSame(known, received)) this.#known++;
+    if (isNext && this.#records.length >= pageSize && onPage) {
+      const page = { first: this.#first, last: this.#highest!, records: this.#records };
+      this.#records = [];
+      this.#count = 0;
+      this.#first = page.last + 1;
+      onPage(page);
+    }
+    if (this.#isTooMuch()) return;
+    if (before === undefined && !known) this.#first = sequenceNumber;
+    this.#newest = received;
+    if (isNext) {
+      this.#highest = sequenceNumber;
+      this.#records.push(received);
+    }
     this.#onRecord?.();
   }
 
@@ -152,6 +213,9 @@ export class RecordCollector {
     onPage(page);
   }
 }
+
+const isSame = (a: ReceivedRecord, b: ReceivedRecord): boolean =>
+  a.record.sequenceNumber === b.record.sequenceNumber && equalBytes(a.bytes, b.bytes);
 
 /** A record as it is kept: none is refused because of its checksum, which SAKE makes superfluous; `problem` tells of it. */
 function receive(bytes: Uint8Array, e2e: boolean): ReceivedRecord {
@@ -194,11 +258,7 @@ function inOrder(received: readonly ReceivedRecord[]): ReceivedRecord[] {
   const records = received.toSorted((a, b) => a.record.sequenceNumber - b.record.sequenceNumber);
   return records.filter(({ bytes, record }, i) => {
     for (let before = i - 1; before >= 0 && records[before]!.record.sequenceNumber === record.sequenceNumber; before--)
-      if (equal(records[before]!.bytes, bytes)) return false;
+      if (equalBytes(records[before]!.bytes, bytes)) return false;
     return true;
   });
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }

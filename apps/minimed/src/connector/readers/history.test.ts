@@ -449,3 +449,172 @@ describe("a transfer over several pages", () => {
     expect((await read(range)).error).toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
   });
 });
+
+describe("all from a number on", () => {
+  const ALL = "33330f";
+  const from = (number: number): string => `33550f${toHex(Uint8Array.of(number & 0xff, number >> 8, 0, 0))}`;
+  const REFERENCE = fromHex("0ef000000000100e3cef070302010000");
+  const reference = (number: number): Uint8Array => {
+    const bytes = REFERENCE.slice();
+    new DataView(bytes.buffer).setUint32(2, number, true);
+    return bytes;
+  };
+  const meals = (first: number, last: number, grams = 30): Uint8Array[] =>
+    Array.from({ length: last - first + 1 }, (_, i) => meal(first + i, grams));
+  const spans = (pages: readonly HistoryPage[]): unknown[] =>
+    pages.map(({ first, last, records, isLast }) => [first, last, records.length, ...(isLast ? ["last"] : [])]);
+
+  test("comes in one transfer, in pages of so many records, whatever their numbers; the last one says so", async () => {
+    pump.answer = sending([...meals(7, 100), ...meals(5000, 5100)]);
+    const { pages, error } = await read({ first: 0, pageSize: 50 });
+    expect([spans(pages), error]).toEqual([
+      [
+        [7, 56, 50],
+        [57, 5005, 50],
+        [5006, 5055, 50],
+        [5056, 5100, 45, "last"],
+      ],
+      undefined,
+    ]);
+    pump.answer = sending(meals(90, 95));
+    expect(spans((await read({ first: 90 })).pages)).toEqual([[90, 95, 6, "last"]]);
+    pump.answer = () => "0f0f3306";
+    expect(await read({ first: 96 })).toEqual({ pages: [], error: undefined });
+    expect(pump.asked).toEqual([ALL, from(90), from(96)]);
+  });
+
+  test.each(["02", "03", "04", "05", "09", "f1"])("is refused with code %s, and not asked for again in the session", async (code) => {
+    pump.answer = () => `0f0f33${code}`;
+    for (let i = 0; i < 2; i++)
+      expect(await read({ first: 5 })).toEqual({ pages: [], error: expect.objectContaining({ code: "ERR_PUMP_REFUSED" }) });
+    expect(pump.asked).toEqual([from(5)]);
+    pump.answer = sending([meal(5)]);
+    expect((await read({ first: 5, last: 5 })).pages).toHaveLength(1);
+  });
+
+  test("is not asked for again where the pump does not answer that; where it could not complete it this time, it is", async () => {
+    pump.answer = sending([meal(5)], "0f0f3308");
+    expect(await read({ first: 5 })).toMatchObject({ pages: [{ first: 5, last: 5 }], error: { code: "ERR_PUMP_REFUSED" } });
+    pump.answer = sending([meal(5)], null);
+    expect(await read({ first: 5 })).toMatchObject({ pages: [{ first: 5, last: 5 }], error: expect.any(TimeoutError) });
+    pump.answer = sending([], null);
+    expect(await read({ first: 5 })).toMatchObject({ pages: [], error: { code: "ERR_PUMP_REFUSED" } });
+    const { length } = pump.asked;
+    expect(await read({ first: 5 })).toMatchObject({ pages: [], error: { code: "ERR_PUMP_REFUSED" } });
+    expect(pump.asked).toHaveLength(length);
+  });
+
+  test.each([
+    ["fall", [...meals(100, 130), meal(3), ...meals(131, 140)]],
+    ["come twice with other octets", [...meals(100, 130), meal(130, 5), ...meals(131, 140)]],
+  ])("whose numbers %s ends there: what came before is given, and of numbers that were left out nothing is said", async (_, records) => {
+    pump.answer = sending([...records.slice(0, 12), ...records.slice(14)]);
+    const { pages, error } = await read({ first: 100, pageSize: 20 });
+    expect(error).toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+    expect(spans(pages)).toEqual([
+      [100, 121, 20],
+      [122, 130, 9],
+    ]);
+    pump.answer = sending([...records.slice(0, 2), ...records.slice(4, 31), meal(1)]);
+    pump.asked.length = 0;
+    // It was not asked again: what is not known to ascend is read in ranges.
+    expect(await read({ first: 100 })).toMatchObject({ pages: [], error: { code: "ERR_PUMP_REFUSED" } });
+    reader = new HistoryReader(pump.channel, new DeliveryReader(pump.channel));
+    const again = await read({ first: 100 });
+    expect(spans(again.pages)).toEqual([
+      [100, 101, 2],
+      [104, 130, 27],
+    ]);
+    expect(again.error).toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+    expect(pump.asked).toEqual([from(100), "550f"]);
+  });
+
+  test("that begins below that number is none of it", async () => {
+    pump.answer = sending(meals(1, 200));
+    expect(await read({ first: 100 })).toMatchObject({ pages: [], error: { code: "ERR_PUMP_PROTOCOL" } });
+  });
+
+  test("has a record once that came twice in a row", async () => {
+    pump.answer = sending([meal(5), meal(5), meal(6), meal(6)]);
+    expect((await read({ first: 5 })).pages.map(numbers)).toEqual([[5, 6]]);
+  });
+
+  test("without end is stopped, by the number of records and by the time; the same record without end as well", async () => {
+    pump.answer = sending(Array.from({ length: 3000 }, () => meal(5)));
+    expect(await read({ first: 5 })).toMatchObject({
+      error: { code: "ERR_PUMP_PROTOCOL", message: expect.stringContaining("more records") },
+    });
+    expect(pump.asked.at(-1)).toBe("550f");
+    const records = meals(1, 800); // two hours
+    const slow: PumpAnswer = async ({ hex }, at) => {
+      if (hex === "550f") return ABORTED;
+      for (const record of records) {
+        at.onHistoryData?.(record);
+        await delay(at.clock, 9000);
+      }
+      return SUCCESS;
+    };
+    const doesNotEnd = { code: "ERR_PUMP_PROTOCOL", message: expect.stringContaining("does not end") };
+    for (const range of [
+      { first: 0, pageSize: 100 },
+      { first: 1, last: 800, pageSize: 100, order: "oldest" },
+    ] as const) {
+      pump.answer = slow;
+      const bySlow = await read(range);
+      expect(bySlow.error).toMatchObject(doesNotEnd);
+      pump.answer = sending(records);
+      reader = new HistoryReader(pump.channel, new DeliveryReader(pump.channel), { mostRecords: 150 });
+      const byMany = await read(range);
+      expect(byMany.error).toMatchObject(doesNotEnd);
+      expect(byMany.pages.length).toBeGreaterThan(0);
+      reader = new HistoryReader(pump.channel, new DeliveryReader(pump.channel));
+    }
+  });
+
+  describe("while somebody else wants a turn", () => {
+    /** Stops behind the first page, and goes on with what `later` makes of the records. */
+    async function interrupted(records: readonly Uint8Array[], later: (records: readonly Uint8Array[]) => readonly Uint8Array[]) {
+      const number = (bytes: Uint8Array): number => new DataView(bytes.buffer).getUint32(2, true);
+      pump.answer = ({ hex }, at) => {
+        if (hex === "550f") return ABORTED;
+        const asked = hex === ALL ? 0 : first(hex);
+        at.isWanted = hex === ALL;
+        const given = (hex === ALL ? records : later(records)).filter((bytes) => number(bytes) >= asked);
+        for (const bytes of given) at.onHistoryData?.(bytes);
+        return given.length > 0 ? SUCCESS : "0f0f3306";
+      };
+      return await read({ first: 0, pageSize: 20 });
+    }
+    const first = (hex: string): number => new DataView(fromHex(hex.slice(6)).buffer).getUint32(0, true);
+    const records = [...meals(1, 9), reference(10), ...meals(11, 39)];
+
+    test("it stops, and goes on at the newest reference, by which it shows that nothing has changed", async () => {
+      const { pages, error } = await interrupted(records, (all) => all);
+      expect(error).toBeUndefined();
+      expect(spans(pages)).toEqual([
+        [1, 20, 20],
+        [21, 39, 19, "last"],
+      ]);
+      expect(pages.flatMap(numbers)).toEqual(Array.from({ length: 39 }, (_, i) => i + 1));
+      expect(pump.asked).toEqual([ALL, "550f", from(10)]);
+    });
+
+    test.each([
+      ["another reference", (all: readonly Uint8Array[]) => all.map((bytes, i) => (i === 9 ? meal(10) : bytes))],
+      ["another record behind it", (all: readonly Uint8Array[]) => all.map((bytes, i) => (i === 15 ? meal(16, 1) : bytes))],
+      ["none of those that it gave", (all: readonly Uint8Array[]) => all.slice(20)],
+      ["nothing as high", (all: readonly Uint8Array[]) => all.slice(0, 5)],
+      ["nothing behind what it gave, and not even that", (all: readonly Uint8Array[]) => all.slice(0, 15)],
+    ])("and has %s then, it ends there", async (_, later) => {
+      const { pages, error } = await interrupted(records, later);
+      expect(error).toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+      expect(pages.flatMap(numbers)).toEqual(Array.from({ length: 20 }, (_each, i) => i + 1));
+    });
+
+    test("and nothing more has come meanwhile, it is over", async () => {
+      const { pages, error } = await interrupted(records, (all) => all.slice(0, 20));
+      expect(error).toBeUndefined();
+      expect(spans(pages)).toEqual([[1, 20, 20]]);
+    });
+  });
+});

@@ -1,5 +1,5 @@
 import { type Clock, Deadline, onAbort, Pending } from "jelling/async";
-import { StateError } from "jelling/core";
+import { StateError, TimeoutError } from "jelling/core";
 import { PumpError } from "../../error.ts";
 import {
   decodeHistoryAccessResponse,
@@ -9,7 +9,7 @@ import {
   rangeOperand,
   recordsOperand,
 } from "../../history/record-access.ts";
-import type { HistoryBounds, HistoryPage, HistoryRange } from "../../history/source.ts";
+import type { HistoryBounds, HistoryPage, HistoryRange, ReceivedRecord } from "../../history/source.ts";
 import type { PumpChannel } from "../pump-channel.ts";
 import type { DeliveryReader } from "./delivery.ts";
 import { type Collected, RecordCollector, type Span, type Wanted } from "./history-collector.ts";
@@ -22,6 +22,12 @@ export const LARGEST_SEQUENCE_NUMBER = 0xffff_ffff;
 /** A pump may record on during a transfer. One that sends more than so many beyond what it was asked for is stopped. */
 const MOST_EXTRA = 256;
 const ABORT = { opcode: HistoryAccessOpcode.Abort, operand: Uint8Array.of(HistoryOperator.Null) };
+/** No pump's memory has so many records, and no transfer takes so long. */
+const MOST_RECORDS = 1_000_000;
+const LONGEST_MS = 3_600_000;
+/** Records by which a transfer shows that it goes on where another ended. A reference comes every hour, about forty records. */
+const LONGEST_TAIL = 128;
+const UNDATED_TAIL = 4;
 /** So many pages are held for who reads them. */
 const MOST_PAGES = 4;
 /** Why a transfer is stopped that goes on later. */
@@ -36,6 +42,9 @@ const NOT_THERE: ReadonlySet<unknown> = new Set([
   "invalid_operator",
 ]);
 
+/** Of a transfer of all from a number on; anything else says that the pump does not know such a request. */
+const ENDS: ReadonlySet<unknown> = new Set(["success", "no_records_found", "procedure_not_completed", "abort_unsuccessful"]);
+
 /** What a transfer brought, and how it ended. */
 interface Received extends Collected {
   /** Why there may be more than came; undefined: all that the pump has came. */
@@ -48,8 +57,13 @@ interface Received extends Collected {
 export class HistoryReader {
   readonly #channel: PumpChannel;
   readonly #delivery: DeliveryReader;
+  readonly #mostRecords: number;
+  /** Why the pump is not asked for all from a number on any more, in this session. */
+  #refusal: PumpError | undefined;
 
-  constructor(channel: PumpChannel, delivery: DeliveryReader) {
+  /** @param mostRecords in one reading: a pump that sends more has no end */
+  constructor(channel: PumpChannel, delivery: DeliveryReader, { mostRecords = MOST_RECORDS }: { readonly mostRecords?: number } = {}) {
+    this.#mostRecords = mostRecords;
     this.#channel = channel;
     this.#delivery = delivery;
   }
@@ -74,42 +88,83 @@ export class HistoryReader {
   }: HistoryRange): AsyncGenerator<HistoryPage, void> {
     if (!this.#has()) return;
     using deadline = new Deadline({ clock: this.#channel.clock, operation: "reading the history", ...options });
+    const { signal } = deadline;
     // A transfer brings its records by ascending numbers: the newest first takes one for each page.
-    if (order === "oldest") yield* this.#transfers({ first, last }, pageSize, deadline.signal);
-    else for (const page of downwards(first, last, pageSize)) yield* this.#transfers(page, pageSize, deadline.signal);
+    if (last === undefined) yield* this.#stream(first, pageSize, signal);
+    else if (order === "oldest") yield* this.#transfers({ first, last }, pageSize, signal);
+    else for (const page of downwards(first, last, pageSize)) yield* this.#transfers(page, pageSize, signal);
   }
 
   #has(): boolean {
     return this.#channel.has("iddRecordAccess") && this.#channel.has("iddHistoryData");
   }
 
+  /**
+   * All from a number on, in one transfer, or several where others want their turn: each of them begins with the newest reference that came, which has a
+   * date, by which it shows that the pump goes on where it was.
+   */
+  async *#stream(first: number, pageSize: number, signal: AbortSignal): AsyncGenerator<HistoryPage, void> {
+    const limit = this.#limit();
+    let after: readonly ReceivedRecord[] = [];
+    const onGiven = (page: HistoryPage): Error | undefined => {
+      after = tail([...after, ...page.records]);
+      return limit(page);
+    };
+    for (;;) {
+      if (this.#refusal) throw this.#refusal;
+      const from = after[0]?.record.sequenceNumber ?? first;
+      const operand = from === 0 ? recordsOperand("All") : rangeOperand(from);
+      const wanted = { first: from, last: LARGEST_SEQUENCE_NUMBER, isOpen: true, after, operand, pageSize, isOrderly: true };
+      const received = yield* this.#transfer(wanted, signal, onGiven);
+      if (received.failure === PAUSE) continue;
+      yield* this.#last(received);
+      return;
+    }
+  }
+
+  /** The last page of a transfer of all from a number on. @throws why it is not the last */
+  *#last({ first, records, failure, code, misplaced, isBegun }: Received): Generator<HistoryPage, void> {
+    if (misplaced !== undefined && (failure === DISORDER || failure === undefined)) {
+      // What came before it did ascend. Of numbers that were left out it is not known whether the pump has them.
+      for (const run of runs(records)) yield run;
+      this.#refusal = new PumpError("ERR_PUMP_REFUSED", "The pump gives other records than those from a number on.");
+      throw new PumpError("ERR_PUMP_PROTOCOL", `The pump's records do not ascend: number ${misplaced} is not where it belongs.`);
+    }
+    const isSilent = failure instanceof TimeoutError && records.length === 0;
+    if (failure === undefined ? !ENDS.has(code) : isSilent) {
+      this.#refusal = refused("its history from a number on", failure === undefined ? code : "no answer");
+      throw this.#refusal;
+    }
+    if (!isBegun && failure === undefined)
+      throw new PumpError("ERR_PUMP_PROTOCOL", "The pump no longer has the records that it sent last.");
+    const end = records.at(-1);
+    const isLast = failure === undefined && code === "success";
+    if (end) yield { first, last: end.record.sequenceNumber, records, ...(isLast && { isLast }) };
+    if (failure !== undefined) throw failure;
+    if (code !== "success" && code !== "no_records_found") throw refused("its history", code);
+  }
+
+  /** Judges what comes: no history is as long as that, whatever a pump sends. */
+  #limit(): (page: HistoryPage) => Error | undefined {
+    const { clock } = this.#channel;
+    const endMs = clock.now() + LONGEST_MS;
+    let count = 0;
+    return ({ records }) => {
+      count += records.length;
+      if (count <= this.#mostRecords && clock.now() <= endMs) return undefined;
+      return new PumpError("ERR_PUMP_PROTOCOL", "The pump's history does not end.");
+    };
+  }
+
   /** The pages of a range, upwards, in as many transfers as it takes. */
   async *#transfers({ first, last }: Span, pageSize: number, signal: AbortSignal): AsyncGenerator<HistoryPage, void> {
+    const limit = this.#limit();
     let isByPage = last - first < pageSize;
     for (let from = first; ; ) {
       const to = isByPage ? Math.min(last, from + pageSize - 1) : last;
-      const stop = new AbortController();
-      using _ = onAbort(signal, () => stop.abort(signal.reason));
-      if (signal.aborted) stop.abort(signal.reason);
-      const pages = new Pages(this.#channel.clock);
-      const onPage = (page: HistoryPage): void => {
-        pages.push(page);
-        // Somebody else waits for a turn, or nobody takes what is here: it goes on later.
-        if (this.#channel.isWanted || pages.size >= MOST_PAGES) stop.abort(PAUSE);
-      };
       // Records that do not ascend belong to any page: then one is asked for at a time.
-      const onDisorder = (): void => {
-        if (!isByPage) stop.abort(DISORDER);
-      };
-      const wanted = { first: from, last: to, operand: rangeOperand(from, to), pageSize, onPage, onDisorder };
-      const transferring = this.#channel.exclusively("reading the history", { signal }, () => this.#report(wanted, stop));
-      pages.endWith(transferring);
-      try {
-        for (let page = await pages.next(); page && !signal.aborted; page = await pages.next()) yield* cut(page, pageSize);
-      } finally {
-        stop.abort(new StateError("the reader of the history has left"));
-      }
-      const received = await transferring;
+      const wanted = { first: from, last: to, operand: rangeOperand(from, to), pageSize, isOrderly: !isByPage };
+      const received = yield* this.#transfer(wanted, signal, limit);
       isByPage ||= received.failure === DISORDER;
       if (received.failure === PAUSE || received.failure === DISORDER) {
         from = Math.max(from, Math.min(received.first, received.misplaced ?? received.first));
@@ -119,6 +174,40 @@ export class HistoryReader {
       if (to === last) return;
       from = to + 1;
     }
+  }
+
+  /** The pages of one transfer as they come, but for the last; then what is left. @param onGiven says why it must not go on */
+  async *#transfer(
+    { isOrderly, ...wanted }: Wanted & { readonly operand: Uint8Array; readonly isOrderly: boolean },
+    signal: AbortSignal,
+    onGiven: (page: HistoryPage) => Error | undefined,
+  ): AsyncGenerator<HistoryPage, Received> {
+    const stop = new AbortController();
+    using _ = onAbort(signal, () => stop.abort(signal.reason));
+    if (signal.aborted) stop.abort(signal.reason);
+    const pages = new Pages(this.#channel.clock);
+    const onPage = (page: HistoryPage): void => {
+      pages.push(page);
+      const problem = onGiven(page);
+      if (problem) stop.abort(problem);
+      // Somebody else waits for a turn, or nobody takes what is here: it goes on later.
+      if (this.#channel.isWanted || pages.size >= MOST_PAGES) stop.abort(PAUSE);
+    };
+    const onDisorder = (): void => {
+      if (isOrderly) stop.abort(DISORDER);
+    };
+    const transferring = this.#channel.exclusively("reading the history", { signal }, () =>
+      this.#report({ ...wanted, onPage, onDisorder }, stop),
+    );
+    pages.endWith(transferring);
+    try {
+      for (let page = await pages.next(); page && !signal.aborted; page = await pages.next())
+        if (wanted.isOpen) yield page;
+        else yield* cut(page, wanted.pageSize);
+    } finally {
+      stop.abort(new StateError("the reader of the history has left"));
+    }
+    return await transferring;
   }
 
   /** The last pages of a transfer. @throws why it did not end well, behind what is known to be whole: who reads again goes on behind it */
@@ -254,6 +343,26 @@ class Pages {
     }
     return this.#pages.shift();
   }
+}
+
+/** What tells that a history goes on: from its newest reference on, or a few records where that is far. @param records by number */
+function tail(records: readonly ReceivedRecord[]): ReceivedRecord[] {
+  const dated = records.findLastIndex(({ record }) => record.data?.name === "ngp_reference_time");
+  return records.slice(dated >= 0 && records.length - dated <= LONGEST_TAIL ? dated : -UNDATED_TAIL);
+}
+
+/** A page for each run of numbers without a hole. @param records by number, none of them twice */
+function runs(records: readonly ReceivedRecord[]): HistoryPage[] {
+  const pages: { first: number; last: number; records: ReceivedRecord[] }[] = [];
+  for (const received of records) {
+    const { sequenceNumber } = received.record;
+    const page = pages.at(-1);
+    if (page && sequenceNumber === page.last + 1) {
+      page.last = sequenceNumber;
+      page.records.push(received);
+    } else pages.push({ first: sequenceNumber, last: sequenceNumber, records: [received] });
+  }
+  return pages;
 }
 
 /** Ranges of at most `pageSize` numbers, the last one first. */
