@@ -47,6 +47,23 @@ test("values and the time of the last word stay when the monitor goes, and until
   expect(relay.state).toMatchObject({ heardAtMs: 900, hint: undefined, values: { battery: { value: 40 } } });
 });
 
+test("what is kept is as much older as the computer has slept", async () => {
+  const clock = new VirtualClock({ auto: false, startMs: 1000 });
+  let sleptMs = 0;
+  const relay = new StateRelay(clock, () => EPOCH_MS + clock.now() + sleptMs);
+  relay.update(state({ ...of("1"), battery: 50 }, 400));
+  sleptMs = 8 * 3600_000;
+  relay.down("the adapter is gone", undefined);
+  expect(relay.state).toMatchObject({
+    epochMs: EPOCH_MS + sleptMs,
+    heardAtMs: 400 - sleptMs,
+    values: { battery: { value: 50, atMs: 1 - sleptMs } },
+  });
+  sleptMs = 10 * 3600_000;
+  relay.update({ ...state(of("1")), epochMs: EPOCH_MS + sleptMs });
+  expect(relay.state).toMatchObject({ heardAtMs: 400 - sleptMs, values: { battery: { atMs: 1 - sleptMs }, information: { atMs: 1 } } });
+});
+
 test("another pump's values are not shown as this one's, nor is when it was heard", () => {
   const { relay } = world();
   relay.update(state({ ...of("1"), battery: 50 }, 400));

@@ -1,5 +1,6 @@
 import { type Clock, callOut } from "jelling/async";
 import { checkFunction } from "jelling/core";
+import { olderBy, sleptMs } from "../live/sleep.ts";
 import type { PumpState, WallClock } from "../live/state.ts";
 import type { PumpStates } from "../mqtt/options.ts";
 
@@ -10,7 +11,7 @@ export class StateRelay implements PumpStates {
   readonly #listeners = new Set<(state: PumpState) => void>();
   /** What an earlier monitor left. */
   #kept: Pick<PumpState, "values" | "heardAtMs"> = { values: {}, heardAtMs: undefined };
-  #state: PumpState;
+  #state!: PumpState;
 
   constructor(clock: Clock, wallClock: WallClock) {
     this.#clock = clock;
@@ -34,6 +35,7 @@ export class StateRelay implements PumpStates {
     const [earlier, now] = [this.#kept.values.information?.value?.serial, state.values.information?.value?.serial];
     // Another pump's values are not this one's.
     if (earlier !== undefined && now !== undefined && earlier !== now) this.#kept = { values: {}, heardAtMs: undefined };
+    this.#noticeSleep(state.epochMs);
     this.#tell({ ...state, heardAtMs: state.heardAtMs ?? this.#kept.heardAtMs, values: { ...this.#kept.values, ...state.values } });
   }
 
@@ -43,10 +45,19 @@ export class StateRelay implements PumpStates {
     this.#tell(this.#down(reason, hint));
   }
 
+  /** What was kept is as much older as the computer has slept since. */
+  #noticeSleep(epochMs: number): void {
+    const forMs = sleptMs(this.#state.epochMs, epochMs);
+    const { values, heardAtMs } = this.#kept;
+    if (forMs > 0) this.#kept = { values: olderBy(values, forMs), heardAtMs: heardAtMs === undefined ? undefined : heardAtMs - forMs };
+  }
+
   #down(reason: string, hint: string | undefined): PumpState {
     const nowMs = this.#clock.now();
+    const epochMs = this.#wallClock() - nowMs;
+    if (this.#state) this.#noticeSleep(epochMs);
     return {
-      epochMs: this.#wallClock() - nowMs,
+      epochMs,
       link: { kind: "ended", sinceMs: nowMs, reason },
       heardAtMs: this.#kept.heardAtMs,
       hint,

@@ -1,5 +1,15 @@
 import type { Clock } from "jelling/async";
-import { Address, checkInteger, type Logger, type RandomSource, SeededRandom } from "jelling/core";
+import {
+  Address,
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  type Logger,
+  optionNames,
+  type RandomSource,
+  SeededRandom,
+} from "jelling/core";
 import type { Capture } from "jelling/device";
 import type { HciTransport } from "jelling/hci";
 import type { LocalDateTime } from "../data/date-time.ts";
@@ -59,12 +69,37 @@ export function inventPumpIdentity(seed: number): { digits: string; name: string
   return { digits, name: `Pump ${digits}H`, serial: `NG${digits}H`, address };
 }
 
+const OPTIONS = optionNames<SimulatedPumpOptions>({
+  transport: true,
+  clock: true,
+  random: true,
+  seed: true,
+  keyDatabase: true,
+  startLocal: true,
+  sensor: true,
+  historyDays: true,
+  historyCapacity: true,
+  insulinDelivery: true,
+  delivery: true,
+  e2eProtection: true,
+  mtu: true,
+  writesSubscriptionAgain: true,
+  logger: true,
+  capture: true,
+  onEvent: true,
+});
+
 /** Options with what they are where nobody says. @throws {ArgumentError} */
 export function checkedPumpOptions(options: SimulatedPumpOptions): SimulatedPumpOptions & {
   readonly historyDays: number;
   readonly historyCapacity: number;
   readonly mtu: number;
 } {
+  checkOptions("SimulatedPump.open", options ?? null, OPTIONS);
+  checkInteger("seed", options.seed, 0, Number.MAX_SAFE_INTEGER);
+  for (const name of ["insulinDelivery", "e2eProtection", "writesSubscriptionAgain"] as const) checkBoolean(name, options[name]);
+  if (typeof options.sensor !== "function") checkBoolean("sensor", options.sensor);
+  for (const name of ["capture", "onEvent"] as const) checkFunction(name, options[name]);
   const { historyDays = HISTORY_DAYS, historyCapacity = Number.POSITIVE_INFINITY, mtu = PUMP_MTU } = options;
   checkInteger("historyDays", historyDays, 0, MOST_DAYS);
   if (historyCapacity !== Number.POSITIVE_INFINITY) checkInteger("historyCapacity", historyCapacity, 1, Number.MAX_SAFE_INTEGER);

@@ -149,6 +149,15 @@ describe("an answer", () => {
 });
 
 describe("boluses", () => {
+  test("that a pump names again and again do not hold up everything else", async () => {
+    const many = [1, 1, 2, 2, ...Array.from({ length: 80 }, (_, i) => i)];
+    pump.answer = ({ hex }) =>
+      hex === "3003"
+        ? `3f03${many.length.toString(16)}${many.map((id) => `${id.toString(16).padStart(2, "0")}00`).join("")}`
+        : "0303560374";
+    expect((await reader.boluses())!.map(({ bolusId }) => bolusId)).toEqual([1, 2, 0, 3, 4, 5, 6, 7]);
+    expect(pump.asked.filter((hex) => hex.startsWith("5603"))).toHaveLength(16);
+  });
   test("are asked for one by one, programmed and delivered; one that ended meanwhile has neither", async () => {
     const amounts = (id: string, fast: string): string => `590300${id}33${fast}000000000000`;
     pump.answer = ({ hex }) => {

@@ -30,6 +30,8 @@ import { orNone } from "./refusal.ts";
 /** Which amounts of a bolus are asked for. */
 const BolusSelection = Object.freeze({ Programmed: 0x0f, Delivered: 0x3c });
 const NOTHING = new Uint8Array();
+/** A pump has two or three under way. Each takes seconds, in which nothing else is read. */
+const MOST_BOLUSES = 8;
 /** More than a day in blocks of half an hour has; what a pump sends beyond is dropped. */
 const MOST_COMMAND_DATA = 32;
 
@@ -144,7 +146,7 @@ export class DeliveryReader {
     const ids = await this.#read(StatusReaderOpcode.GetActiveBolusIds, "active_bolus_ids");
     if (!ids) return undefined;
     const boluses: BolusUnderWay[] = [];
-    for (const bolusId of ids.bolusIds) {
+    for (const bolusId of [...new Set(ids.bolusIds)].slice(0, MOST_BOLUSES)) {
       const amounts = async (selection: number): Promise<ActiveBolus | undefined> => {
         const operand = Uint8Array.of(bolusId & 0xff, bolusId >> 8, selection);
         const amount = await this.#read(StatusReaderOpcode.GetActiveBolusDelivery, "active_bolus", operand);

@@ -218,6 +218,31 @@ describe("specific operations", () => {
   });
 });
 
+describe("readings of which a pump does not take the request", () => {
+  test("are none where it has nothing to tell, and no sensor is at the other end of it", async () => {
+    for (const errorCode of [0x02, 0x03, 0x06]) {
+      pump.answer = () => new AttError({ requestOpcode: 0x12, attributeHandle: 1, errorCode });
+      expect([(await reader.latest()).kind, await reader.readings({})]).toEqual(["no-sensor", undefined]);
+    }
+    for (const name of ["cgmRecordAccess", "cgmMeasurement"]) {
+      pump.missing.clear();
+      pump.missing.add(name);
+      pump.asked.length = 0;
+      expect([(await reader.latest()).kind, await reader.readings({})]).toEqual(["no-sensor", undefined]);
+      expect(pump.asked).not.toContain("0106");
+    }
+  });
+  test("are refused by any other code, in words", async () => {
+    for (let errorCode = 1; errorCode <= 0xff; errorCode++) {
+      if ([0x02, 0x03, 0x06].includes(errorCode)) continue;
+      pump.answer = () => new AttError({ requestOpcode: 0x12, attributeHandle: 1, errorCode });
+      const code = errorCode >= 0x80 && errorCode <= 0x82 ? "ERR_PUMP_PROTOCOL" : "ERR_PUMP_REFUSED";
+      await expect(reader.latest()).rejects.toMatchObject({ code, cause: { errorCode } });
+      await expect(reader.readings({ fromOffsetMin: 5 })).rejects.toMatchObject({ code });
+    }
+  });
+});
+
 test("CGM Status is the sensor's state at a time; the device's values are read as they are, or are none", async () => {
   pump.values.cgmStatus = toHex(fromHex("0a00010040"));
   expect(await reader.status()).toMatchObject({ timeOffsetMin: 10, names: { status: ["session_stopped"] } });

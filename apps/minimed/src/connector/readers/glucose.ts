@@ -126,7 +126,7 @@ export class GlucoseReader {
     if (!this.#sensorStart) await this.sensorSession();
     const response = await this.#report(LATEST_RECORD, MOST_LATEST);
     const receivedAtMs = this.#channel.clock.now();
-    if (response === "no_records_found") return { kind: "no-sensor", receivedAtMs };
+    if (response === undefined || response === "no_records_found") return { kind: "no-sensor", receivedAtMs };
     if (response !== "success") throw refused("the latest glucose", response);
     if (this.#records.length === 0) await this.#lateRecord();
     const record = this.#records.at(-1);
@@ -148,7 +148,7 @@ export class GlucoseReader {
     const receivedAtMs = this.#channel.clock.now();
     if (response === "no_records_found") return [];
     if (response !== "success") {
-      this.#channel.logger.info(() => `the pump does not give a range of readings: ${response}`);
+      this.#channel.logger.info(() => `the pump does not give a range of readings: ${response ?? "it does not take the request"}`);
       return undefined;
     }
     if (this.#records.length === 0) await this.#lateRecord();
@@ -199,8 +199,13 @@ export class GlucoseReader {
   #mostRecords = MOST_LATEST;
   #stop: AbortController | undefined;
 
-  /** Has records sent. @returns the code that ended it @throws {PumpError} ERR_PUMP_PROTOCOL too many, or not all of them · why it stopped */
-  async #report(operand: Uint8Array, mostRecords: number): Promise<string> {
+  /**
+   * Has records sent. @returns the code that ended it; undefined where the pump has nothing to ask, or does not take the question
+   *
+   * @throws {PumpError} ERR_PUMP_PROTOCOL too many, or not all of them · ERR_PUMP_REFUSED · why it stopped
+   */
+  async #report(operand: Uint8Array, mostRecords: number): Promise<string | undefined> {
+    if (!this.#channel.has("cgmRecordAccess") || !this.#channel.has("cgmMeasurement")) return undefined;
     const isRange = operand.length > 1;
     const stop = new AbortController();
     this.#assembler.reset();
@@ -210,17 +215,20 @@ export class GlucoseReader {
     if (isRange)
       this.#channel.onLoss = () => stop.abort(new PumpError("ERR_PUMP_PROTOCOL", "Readings were lost on their way: read them again."));
     try {
-      const end = await transfer<RecordAccessResponse>(this.#channel, {
-        name: "cgmRecordAccess",
-        opcode: RecordAccessOpcode.Report,
-        operand,
-        abort: ABORT,
-        read: (plaintext, opcode) => {
-          const response = decodeRecordAccessResponse(plaintext);
-          return response.kind === "response_code" && response.requestOpcode === opcode ? response : undefined;
-        },
-        signal: stop.signal,
-      });
+      const end = await orNone(this.#channel, "readings", () =>
+        transfer<RecordAccessResponse>(this.#channel, {
+          name: "cgmRecordAccess",
+          opcode: RecordAccessOpcode.Report,
+          operand,
+          abort: ABORT,
+          read: (plaintext, opcode) => {
+            const response = decodeRecordAccessResponse(plaintext);
+            return response.kind === "response_code" && response.requestOpcode === opcode ? response : undefined;
+          },
+          signal: stop.signal,
+        }),
+      );
+      if (!end) return undefined;
       if (end.kind === "stopped") throw new PumpError("ERR_PUMP_PROTOCOL", reasonOf(end.error), { cause: end.error });
       return end.response.kind === "response_code" ? end.response.code : end.response.kind;
     } finally {
