@@ -1,6 +1,6 @@
 import { toHex } from "jelling/bytes";
 import { describe, expect, test } from "vitest";
-import { Scenario } from "./scenario.ts";
+import { PHONE_ADDRESS, Scenario } from "./scenario.ts";
 
 const ATT_OVERHEAD = 9; // H4 type, ACL header, L2CAP header
 
@@ -117,14 +117,20 @@ describe("the link as the pump wants it", () => {
       expect(told).not.toContain(toHex(key));
   });
 
-  test("a capture has the pump's name and serial number with zeros for digits, each packet in its form, unless it is asked for", async () => {
-    const captured = async (captureIdentity: boolean): Promise<{ packets: Uint8Array[]; digits: string }> => {
+  test("a capture has the pump's name, serial number and address with zeros for what names it, each packet in its form, unless it is asked for", async () => {
+    const captured = async (captureIdentity: boolean): Promise<{ packets: Uint8Array[]; digits: string; addresses: string[] }> => {
       const packets: Uint8Array[] = [];
       await using scenario = await Scenario.open();
       await using connector = await scenario.connector({ captureIdentity, capture: (_direction, packet) => void packets.push(packet) });
       const { snapshot } = await scenario.pair(connector);
       expect(snapshot.information.serial).toBe(scenario.pump.identity.serial); // the program still gets it
-      return { packets, digits: scenario.pump.identity.digits };
+      await scenario.pump.disconnect();
+      await connector.session({ timeoutMs: 300_000 }); // with its bond
+      return {
+        packets,
+        digits: scenario.pump.identity.digits,
+        addresses: [scenario.pump.identity.address, PHONE_ADDRESS].map(({ bytes }) => toHex(bytes)),
+      };
     };
     const holds = (packets: readonly Uint8Array[], text: string): boolean =>
       packets.some((packet) => new TextDecoder("latin1").decode(packet).includes(text));
@@ -134,8 +140,15 @@ describe("the link as the pump wants it", () => {
     const shown = await captured(true);
     expect(holds(shown.packets, `NG${shown.digits}H`)).toBe(true);
     expect(hidden.packets.map(({ length }) => length)).toEqual(shown.packets.map(({ length }) => length));
-    const differing = hidden.packets.filter((packet, i) => toHex(packet) !== toHex(shown.packets[i]!));
-    expect(differing).toHaveLength(1);
+    const all = (packets: readonly Uint8Array[]): string => packets.map((packet) => toHex(packet)).join(" ");
+    for (const address of shown.addresses) {
+      expect(all(shown.packets)).toContain(address);
+      expect(all(hidden.packets)).not.toContain(address);
+      expect(all(hidden.packets)).toContain(`000000${address.slice(6)}`);
+    }
+    // Of what goes over the air as data, the serial number's value each time it is read, and who both sides are.
+    const differing = hidden.packets.filter((packet, i) => packet[0] === 2 && toHex(packet) !== toHex(shown.packets[i]!));
+    expect(differing.map((packet) => (packet[7] === 6 ? "identity" : "value"))).toEqual(["identity", "identity", "value", "value"]);
   });
 });
 

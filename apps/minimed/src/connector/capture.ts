@@ -3,6 +3,7 @@ import { Uuid } from "jelling/core";
 import type { Capture } from "jelling/device";
 import { PacketType } from "jelling/hci";
 import { CharacteristicUuid } from "../uuids.ts";
+import { AddressHider } from "./capture-addresses.ts";
 
 const ATT_CID = 0x0004;
 const ACL_HEADER_OCTETS = 5; // H4 type included
@@ -41,16 +42,18 @@ interface LinkView {
 }
 
 /**
- * What a capture sees of a pump, without its name and serial number: their digits are zeros, the System ID is all zeros, and packets keep their
- * form. Each packet is a copy. Keys are not touched: hiding them is the work of who writes the capture.
+ * What a capture sees of a pump, without its name, serial number and address: their digits are zeros, the System ID is all zeros, as are three
+ * octets of every address that is the pump's or this computer's, and packets keep their form. Each packet is a copy. Keys are not touched: hiding them is the work of who writes the capture.
  *
  * @param options.keepIdentity copies only
  */
 export function redactPumpCapture(capture: Capture, { keepIdentity = false }: { keepIdentity?: boolean } = {}): Capture {
   const links = new Map<number, LinkView>();
+  const addresses = new AddressHider();
   return (direction, packet, timeMs) => {
     const copy = packet.slice();
     if (!keepIdentity) {
+      addresses.hide(packet, copy);
       if (packet[0] === PacketType.AclData && packet.length > ACL_HEADER_OCTETS) {
         const link = linkOf(links, (packet[1]! | (packet[2]! << 8)) & 0x0fff);
         hideValues(link, direction, packet, copy);

@@ -70,9 +70,9 @@ export interface PumpConnectorOptions {
   readonly random?: RandomSource | undefined;
   /** Lines have no full address, name or serial number. */
   readonly logger?: Logger | undefined;
-  /** Sees copies of the HCI packets, with the pump's name and serial number hidden unless `captureIdentity` is set. They hold keys. */
+  /** Sees copies of the HCI packets, with the pump's name, serial number and address hidden unless `captureIdentity` is set. They hold keys. */
   readonly capture?: Capture | undefined;
-  /** The pump's name and serial number stay in what `capture` sees. */
+  /** The pump's name, serial number and address stay in what `capture` sees. */
   readonly captureIdentity?: boolean | undefined;
   /** Called for every event, in order; the same as `on`. What it throws is the program's fault, and does the connector no harm. */
   readonly onEvent?: ((event: PumpEvent) => void) | undefined;
