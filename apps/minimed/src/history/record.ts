@@ -38,8 +38,8 @@ export function decodeHistoryRecord(bytes: Uint8Array, protection: IddProtection
   const relativeOffsetSeconds = reader.u16();
   const raw = content.slice(HEADER);
   const name = EVENT_NAMES[eventType];
-  const base = { eventType, eventName: eventNameOf(eventType), sequenceNumber, relativeOffsetSeconds, raw };
-  if (!name) return { ...base, data: undefined, rest: raw, problem: undefined };
+  const eventName = eventNameOf(eventType);
+  if (!name) return { eventType, eventName, sequenceNumber, relativeOffsetSeconds, raw, data: undefined, rest: raw, problem: undefined };
   let problem: PumpDataError | undefined;
   let data: HistoryData | undefined;
   try {
@@ -53,7 +53,7 @@ export function decodeHistoryRecord(bytes: Uint8Array, protection: IddProtection
   }
   const rest = data ? reader.rest() : raw;
   if (data && rest.length > 0) problem ??= new PumpDataError("trailing", `${NAME}: ${rest.length} unread octets of ${content.length}`);
-  return { ...base, data, rest, problem };
+  return { eventType, eventName, sequenceNumber, relativeOffsetSeconds, raw, data, rest, problem };
 }
 
 /** "bolus_programmed_p1"; undefined for a type that nobody knows. */

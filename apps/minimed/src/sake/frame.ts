@@ -28,7 +28,10 @@ export type OpenedFrame =
 function initialVector(sequence: number, nonce: Uint8Array): Uint8Array {
   const iv = new Uint8Array(16);
   iv[0] = Math.floor(sequence / 0x1_0000_0000);
-  new DataView(iv.buffer).setUint32(1, sequence >>> 0);
+  iv[1] = sequence >>> 24;
+  iv[2] = sequence >>> 16;
+  iv[3] = sequence >>> 8;
+  iv[4] = sequence;
   iv.set(nonce, 5);
   return iv; // the last three octets are the block counter of AES-CTR
 }

@@ -5,10 +5,12 @@ import { isFull } from "../../../../test/support/left-out.ts";
 import { HistoryMaker, MadeSource, SET } from "../../test/made-history.ts";
 import { keptOctets, NOW_MS, openStore, SERIAL, TemporaryFolder } from "../../test/temporary-store.ts";
 import { formatLocal } from "../data/date-time.ts";
+import { PumpError } from "../error.ts";
 import type { ReceivedRecord } from "../history/source.ts";
 import { HistoryTimeline } from "../history/timeline.ts";
 import { syncHistory } from "./sync.ts";
 
+const REFUSAL = new PumpError("ERR_PUMP_REFUSED", "it gives ranges only");
 const CLOCK = { differenceS: 3600, atMs: NOW_MS };
 const octets = (records: readonly ReceivedRecord[]): [number, string][] =>
   records.map(({ bytes, record }) => [record.sequenceNumber, toHex(bytes)]);
@@ -47,10 +49,14 @@ function timesOf(records: readonly ReceivedRecord[]): (string | undefined)[] {
   });
 }
 
-/** A sync: how many numbers a page has, in which order, after how many transfers the link is lost, and how much of the history there is by then. */
+/**
+ * A sync: how many numbers a page has, in which order, whether the pump gives ranges only, after how many transfers the link is lost, and how much of the
+ * history there is by then.
+ */
 const sync = fc.record({
   pageSize: fc.integer({ min: 1, max: 60 }),
   order: fc.constantFrom("newest" as const, "oldest" as const),
+  refusal: fc.constantFrom(undefined, undefined, REFUSAL),
   lostAfter: fc.option(fc.nat(6)),
   share: fc.double({ min: 0, max: 1, noNaN: true }),
 });
@@ -65,9 +71,10 @@ test("whatever the pages, interruptions and gaps, the store has what the pump ha
       fc.pre(records.length > 0);
       const kept = store.pump(`${SERIAL}${pump++}`);
       let most = 0;
-      for (const { pageSize, order, lostAfter, share } of syncs) {
+      for (const { pageSize, order, refusal, lostAfter, share } of syncs) {
         most = Math.max(most, Math.ceil(share * records.length));
         const source = new MadeSource(records.slice(0, most), { pageSize });
+        source.refusal = refusal;
         source.onTransfer = (_first, _last, transfers) => {
           if (transfers === lostAfter) throw new Error("lost");
         };
@@ -113,8 +120,9 @@ test("however the clock was set, instants run on as the time did, and once told 
           if (atMs !== undefined) told.set(ref.sequenceNumber, atMs);
         }
       };
-      for (const { pageSize, order, lostAfter } of syncs) {
+      for (const { pageSize, order, refusal, lostAfter } of syncs) {
         const source = new MadeSource(records, { pageSize });
+        source.refusal = refusal;
         source.onTransfer = (_first, _last, transfers) => {
           if (transfers === lostAfter) throw new Error("lost");
         };
@@ -162,6 +170,7 @@ test("numbers that begin anew at any time, also while they are read, mix nothing
       const kept = store.pump(`${SERIAL}${pump++}`);
       if (before) await syncHistory(kept, new MadeSource(former.slice(0, Math.ceil(before.share * old)), { pageSize: before.pageSize }));
       const source = new MadeSource(former, { pageSize: during.pageSize });
+      source.refusal = during.refusal;
       source.onTransfer = (_first, _last, transfers) => {
         if (transfers === at) source.records = present;
       };

@@ -181,8 +181,8 @@ class Sync {
         if (segment === undefined) {
           if (!head || (witness && !isWitness(head, witness))) return undefined;
           first = head.record.sequenceNumber;
+          segment = history.enterSegment(this.#run, { first: witness ? undefined : first, last: page.last }, false);
         }
-        segment = history.enterSegment(this.#run, { first: witness ? undefined : first, last: page.last }, false);
         // Until the end nobody knows which record is the newest, which the clock dates.
         this.#addPage(segment, page, page.isLast ? page.last : Number.POSITIVE_INFINITY);
         [count, last] = [count + records.length, page.last];
@@ -193,6 +193,7 @@ class Sync {
       return undefined;
     }
     if (segment === undefined) return undefined;
+    if (this.#pages > 1) history.enterSegment(this.#run, { first: undefined, last }, false);
     if (this.#measurement) history.applyClock(segment, this.#measurement, last);
     const bounds = witness ? { count: undefined, first: undefined, last } : { count, first, last };
     return this.#result(bounds, segment, false);
