@@ -2,24 +2,8 @@ import { SeededRandom } from "jelling/core";
 import { addSeconds, formatLocal, type LocalDateTime } from "../src/data/date-time.ts";
 import type { PumpState, PumpValues, Told } from "../src/live/state.ts";
 import type { NoGlucoseCause } from "../src/store/causes.ts";
-import type {
-  AlertEvent,
-  BasalChange,
-  BloodGlucose,
-  BolusEvent,
-  ClockChange,
-  GlucosePoint,
-  LoopTransitionEvent,
-  MealEvent,
-  MicroBolus,
-  RecordRef,
-  SensorStart,
-  SequenceGap,
-  StatusPoint,
-  Suspension,
-  TherapyView,
-  TimeRange,
-} from "../src/store/view.ts";
+import type { GlucosePoint, RecordRef, StatusPoint, TherapyView } from "../src/store/view.ts";
+import { type MemoryEvents, MemoryView } from "./memory-view.ts";
 
 const MIN = 60_000;
 const STEP = 5 * MIN;
@@ -63,21 +47,6 @@ export interface PageWorld {
   readonly points: readonly GlucosePoint[];
 }
 
-interface Rows {
-  glucose: GlucosePoint[];
-  boluses: BolusEvent[];
-  microBoluses: MicroBolus[];
-  basal: BasalChange[];
-  meals: MealEvent[];
-  bloodGlucose: BloodGlucose[];
-  alerts: AlertEvent[];
-  suspensions: Suspension[];
-  loopTransitions: LoopTransitionEvent[];
-  clockChanges: ClockChange[];
-  sensorStarts: SensorStart[];
-  status: StatusPoint[];
-}
-
 const worlds = new Map<string, PageWorld>();
 export function pageWorld(options: PageWorldOptions): PageWorld {
   const key = JSON.stringify(options);
@@ -101,20 +70,8 @@ function inventWorld(options: PageWorldOptions): PageWorld {
   const ref = (): RecordRef => ({ pump: "00112233aabbccdd", segment: 0, sequenceNumber: sequenceNumber++ });
   const at = (atMs: number) => ({ atMs, local: formatLocal(addSeconds(EPOCH, Math.round((atMs + offsetAt(atMs)) / 1000))), ref: ref() });
 
-  const rows: Rows = {
-    glucose: [],
-    boluses: [],
-    microBoluses: [],
-    basal: [],
-    meals: [],
-    bloodGlucose: [],
-    alerts: [],
-    suspensions: [],
-    loopTransitions: [],
-    clockChanges: [],
-    sensorStarts: [],
-    status: [],
-  };
+  const view = new MemoryView();
+  const rows = view.events;
   const fromMs = Math.ceil((utcMs - days * DAY) / STEP) * STEP - 2 * MIN;
   const doses: { atMs: number; iu: number }[] = [];
   const carbs: { atMs: number; g: number }[] = [];
@@ -203,7 +160,8 @@ function inventWorld(options: PageWorldOptions): PageWorld {
   if (scene === "alarm")
     rows.alerts.push({ ...at(utcMs - 6 * MIN), instanceId: 9, code: 816, name: "high_sensor_gluecose2", clearedAtMs: undefined });
   if (scene === "clock-change") rows.clockChanges.push({ ...at(clockSetMs), reason: "set_date_time" });
-  const view = new MemoryRows(rows, scene === "gap" ? [{ segment: 0, first: 400, last: 460, gone: false }] : []);
+  if (scene === "gap") rows.gaps.push({ segment: 0, first: 400, last: 460, gone: false });
+  for (const list of Object.values(rows) as { atMs: number }[][]) list.sort((a, b) => a.atMs - b.atMs);
   return { view, state: stateOf(scene, rows, utcMs, offsetMs, displaysMgdl, lastMs), points: rows.glucose };
 }
 
@@ -228,40 +186,8 @@ function statusPoint(atMs: number, insulinOnBoardIu: number): StatusPoint {
   };
 }
 
-class MemoryRows implements TherapyView {
-  readonly #rows: Rows;
-  readonly #gaps: SequenceGap[];
-
-  constructor(rows: Rows, gaps: SequenceGap[]) {
-    this.#rows = rows;
-    this.#gaps = gaps;
-    for (const list of Object.values(rows) as { atMs: number }[][]) list.sort((a, b) => a.atMs - b.atMs);
-  }
-
-  get newestMs(): number | undefined {
-    return this.#rows.glucose.findLast(({ mgdl }) => mgdl !== undefined)?.atMs;
-  }
-  glucose = (range: TimeRange): GlucosePoint[] => within(this.#rows.glucose, range);
-  boluses = (range: TimeRange): BolusEvent[] => within(this.#rows.boluses, range);
-  microBoluses = (range: TimeRange): MicroBolus[] => within(this.#rows.microBoluses, range);
-  basal = (range: TimeRange): BasalChange[] => within(this.#rows.basal, range);
-  meals = (range: TimeRange): MealEvent[] => within(this.#rows.meals, range);
-  bloodGlucose = (range: TimeRange): BloodGlucose[] => within(this.#rows.bloodGlucose, range);
-  alerts = (range: TimeRange): AlertEvent[] => within(this.#rows.alerts, range);
-  suspensions = (range: TimeRange): Suspension[] => within(this.#rows.suspensions, range);
-  loopTransitions = (range: TimeRange): LoopTransitionEvent[] => within(this.#rows.loopTransitions, range);
-  clockChanges = (range: TimeRange): ClockChange[] => within(this.#rows.clockChanges, range);
-  sensorStarts = (range: TimeRange): SensorStart[] => within(this.#rows.sensorStarts, range);
-  status = (range: TimeRange): StatusPoint[] => within(this.#rows.status, range);
-  gaps = (): SequenceGap[] => this.#gaps;
-}
-
-function within<T extends { readonly atMs: number }>(rows: readonly T[], { fromMs, toMs }: TimeRange): T[] {
-  return rows.filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
-}
-
 /** The state's times are UTC here. */
-function stateOf(scene: Scene, rows: Rows, utcMs: number, offsetMs: number, displaysMgdl: boolean, lastMs: number): PumpState {
+function stateOf(scene: Scene, rows: MemoryEvents, utcMs: number, offsetMs: number, displaysMgdl: boolean, lastMs: number): PumpState {
   const readAtMs = Math.min(lastMs + 5_000, utcMs);
   const told = <T>(value: T): Told<T> => ({ value, atMs: readAtMs });
   const wall = (ms: number): LocalDateTime => addSeconds(EPOCH, Math.round((ms + offsetMs) / 1000));

@@ -1,17 +1,16 @@
 import uPlot from "uplot";
 import { DAY, HOUR } from "../times.ts";
-import { glucoseText } from "../words.ts";
 import { Brush } from "./brush.ts";
 import { type Colours, readColours } from "./colours.ts";
 import type { CurveParts } from "./curve-parts.ts";
 import { drawGlucose, drawUnder } from "./draw-glucose.ts";
 import { drawInsulin } from "./draw-insulin.ts";
 import { glucoseScale, lanesOf } from "./lanes.ts";
+import { fitPlot, glucoseAxis, glucoseLevels, plainAxis, plainPlot } from "./plot-style.ts";
 import { curveOf } from "./stretches.ts";
 
 const LOWEST_MGDL = 40;
 const LEAST_TOP_MGDL = 250;
-const MMOL = 18.0182;
 const MARK_STEPS = [HOUR / 2, HOUR, 2 * HOUR, 3 * HOUR, 4 * HOUR, 6 * HOUR, 12 * HOUR, DAY];
 const LABEL_PX = 62;
 /** A little of the future, so that the newest reading does not stick to the edge. */
@@ -47,8 +46,7 @@ export class CurvePlot {
   }
 
   resize(): void {
-    const { width, height } = this.#target.getBoundingClientRect();
-    if (width > 0 && height > 0) this.plot.setSize({ width: Math.floor(width), height: Math.floor(height) });
+    fitPlot(this.plot, this.#target);
     this.#drawLaidOut();
   }
 
@@ -76,43 +74,27 @@ export class CurvePlot {
   }
 
   #options(): uPlot.Options {
-    const { width, height } = this.#target.getBoundingClientRect();
-    const colour = (name: keyof Colours) => (): string => this.#colours[name];
-    const font = '500 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+    const colours = (): Colours => this.#colours;
     return {
-      width: Math.max(200, Math.floor(width)),
-      height: Math.max(200, Math.floor(height)),
+      ...plainPlot(this.#target),
       padding: [4, 18, 0, 0],
-      cursor: { show: false },
-      select: { show: false, left: 0, top: 0, width: 0, height: 0 },
-      legend: { show: false },
       scales: {
         x: { time: false },
         y: { range: (plot) => glucoseScale(plot, LOWEST_MGDL, this.#top(), uPlot.pxRatio) },
       },
       axes: [
         {
-          stroke: colour("soft"),
-          font,
-          size: 44,
-          gap: 6,
-          grid: { stroke: colour("grid"), width: 1 },
-          ticks: { show: false },
+          ...plainAxis(colours, 44),
           splits: (plot, _axis, min, max) => this.#marks(plot, min, max),
           values: (_plot, splits) => splits.map((at, i) => this.#label(at, i === 0 && !this.#isMidnight(splits[1] ?? 0))),
         },
-        {
-          stroke: colour("soft"),
-          font,
-          size: 40,
-          gap: 6,
-          grid: { stroke: colour("grid"), width: 1 },
-          ticks: { show: false },
-          splits: () => this.#levels(),
-          values: (_plot, splits) => splits.map((mgdl) => glucoseText(mgdl, this.#parts.unit).replace(/\.0$/, "")),
-        },
+        glucoseAxis(
+          colours,
+          () => this.#parts.unit,
+          () => this.#levels(),
+        ),
       ],
-      series: [{}, { stroke: colour("faint"), width: 1.5, points: { show: false }, spanGaps: false }],
+      series: [{}, { stroke: () => this.#colours.faint, width: 1.5, points: { show: false }, spanGaps: false }],
       hooks: {
         drawClear: [(plot) => drawUnder(this.#brush, plot, lanesOf(plot, uPlot.pxRatio), this.#parts)],
         draw: [
@@ -137,11 +119,7 @@ export class CurvePlot {
 
   #levels(): number[] {
     const top = this.#top();
-    const every = this.#parts.unit === "mg/dL" ? 50 : (top > 300 ? 4 : 2) * MMOL;
-    const first = this.#parts.unit === "mg/dL" ? 50 : 4 * MMOL;
-    const levels: number[] = [];
-    for (let level = first; level <= top; level += every) levels.push(level);
-    return levels;
+    return glucoseLevels(this.#parts.unit, top, top > 300 ? 4 : 2);
   }
 
   #marks(plot: uPlot, min: number, max: number): number[] {

@@ -1,9 +1,10 @@
 import uPlot from "uplot";
 import { HIGH_MGDL, LOW_MGDL, type PageSummary } from "../../../src/web/page-data.ts";
 import { clockText } from "../times.ts";
-import { glucoseText, type Unit } from "../words.ts";
+import type { Unit } from "../words.ts";
 import { Brush } from "./brush.ts";
 import { type Colours, readColours } from "./colours.ts";
+import { fitPlot, glucoseAxis, glucoseLevels, plainAxis, plainPlot } from "./plot-style.ts";
 
 export interface ProfileParts {
   readonly summary: PageSummary;
@@ -12,7 +13,6 @@ export interface ProfileParts {
 }
 
 const DAY_MIN = 24 * 60;
-const MMOL = 18.0182;
 const LEAST_TOP_MGDL = 250;
 
 /** The day that the weeks have in common: the middle of the values at each time of day, and how far they spread. */
@@ -40,8 +40,7 @@ export class ProfilePlot {
   }
 
   resize(): void {
-    const { width, height } = this.#target.getBoundingClientRect();
-    if (width > 0 && height > 0) this.plot.setSize({ width: Math.floor(width), height: Math.floor(height) });
+    fitPlot(this.plot, this.#target);
   }
 
   destroy(): void {
@@ -62,41 +61,25 @@ export class ProfilePlot {
   }
 
   #options(): uPlot.Options {
-    const { width, height } = this.#target.getBoundingClientRect();
-    const colour = (name: keyof Colours) => (): string => this.#colours[name];
-    const font = '500 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+    const colours = (): Colours => this.#colours;
     const edge = (): uPlot.Series => ({ stroke: "transparent", width: 0, points: { show: false } });
     return {
-      width: Math.max(200, Math.floor(width)),
-      height: Math.max(160, Math.floor(height)),
+      ...plainPlot(this.#target, { leastHeight: 160 }),
       padding: [8, 22, 0, 0],
-      cursor: { show: false },
-      select: { show: false, left: 0, top: 0, width: 0, height: 0 },
-      legend: { show: false },
       scales: { x: { time: false, range: [0, DAY_MIN] }, y: { range: () => [40, this.#top] } },
       axes: [
         {
-          stroke: colour("soft"),
-          font,
-          size: 30,
-          gap: 6,
-          grid: { stroke: colour("grid"), width: 1 },
-          ticks: { show: false },
+          ...plainAxis(colours, 30),
           splits: (plot) => this.#hours(plot),
           values: (_plot, splits) => splits.map((minute) => clockText(minute % DAY_MIN, this.#parts.hours24)),
         },
-        {
-          stroke: colour("soft"),
-          font,
-          size: 40,
-          gap: 6,
-          grid: { stroke: colour("grid"), width: 1 },
-          ticks: { show: false },
-          splits: () => this.#levels(),
-          values: (_plot, splits) => splits.map((mgdl) => glucoseText(mgdl, this.#parts.unit).replace(/\.0$/, "")),
-        },
+        glucoseAxis(
+          colours,
+          () => this.#parts.unit,
+          () => glucoseLevels(this.#parts.unit, this.#top),
+        ),
       ],
-      series: [{}, edge(), edge(), { stroke: colour("ink"), width: 2.5, points: { show: false } }, edge(), edge()],
+      series: [{}, edge(), edge(), { stroke: () => this.#colours.ink, width: 2.5, points: { show: false } }, edge(), edge()],
       bands: [
         { series: [5, 4], fill: () => this.#colours.most },
         { series: [4, 3], fill: () => this.#colours.half },
@@ -110,14 +93,6 @@ export class ProfilePlot {
   #hours(plot: uPlot): number[] {
     const every = plot.over.clientWidth < 420 ? 6 : 3;
     return Array.from({ length: 24 / every + 1 }, (_, i) => i * every * 60);
-  }
-
-  #levels(): number[] {
-    const mgdl = this.#parts.unit === "mg/dL";
-    const every = mgdl ? 50 : 2 * MMOL;
-    const levels: number[] = [];
-    for (let level = mgdl ? 50 : 4 * MMOL; level <= this.#top; level += every) levels.push(level);
-    return levels;
   }
 
   #drawRange(plot: uPlot): void {
