@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Logger, type RandomSource, randomBytes } from "jelling/core";
 import { readPrivateFile, writePrivateFile } from "jelling/node";
-import { sentence } from "./part.ts";
+import { sentence } from "../error-words.ts";
 
 const TOKEN = /^[A-Za-z0-9_-]{22,128}$/;
 const TOKEN_OCTETS = 16;

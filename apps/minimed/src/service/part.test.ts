@@ -1,7 +1,8 @@
 import { VirtualClock } from "jelling/async";
 import { ArgumentError, Logger, LogLevel, SeededRandom } from "jelling/core";
 import { expect, test } from "vitest";
-import { codeOf, Part, type RunningPart, sentence } from "./part.ts";
+import { codeOf, sentence } from "../error-words.ts";
+import { Part, type RunningPart } from "./part.ts";
 
 const MINUTE_MS = 60_000;
 

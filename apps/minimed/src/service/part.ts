@@ -1,5 +1,6 @@
 import { type Clock, onAbort } from "jelling/async";
-import { BleError, type Logger, type RandomSource, TimeoutError } from "jelling/core";
+import { type Logger, type RandomSource, TimeoutError } from "jelling/core";
+import { sentence } from "../error-words.ts";
 
 const START_MS = 120_000;
 const STOP_MS = 5_000;
@@ -218,16 +219,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return resolve();
     onAbort(signal, resolve);
   });
-}
-
-/** For a line: the message of an error of ours; of others only what kind they are, since their words may hold anything. */
-export function sentence(error: unknown): string {
-  const text = error instanceof BleError ? error.message.replaceAll("\n", " ") : `${codeOf(error)}.`;
-  return /[.!?]$/.test(text) ? text : `${text}.`;
-}
-
-/** For the health: one word. */
-export function codeOf(error: unknown): string {
-  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
-  return typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
 }

@@ -1,7 +1,7 @@
 import type { Logger } from "jelling/core";
 import { readPrivateFile, writePrivateFile } from "jelling/node";
 import type { BondStore } from "jelling/smp";
-import { sentence } from "./part.ts";
+import { sentence } from "../error-words.ts";
 
 const MOST = 32;
 

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { NO_GLUCOSE_CAUSES, type NoGlucoseCause } from "./causes.ts";
 export { PumpStoreError, type PumpStoreErrorCode } from "./error.ts";
+export { HistoryKeeper, type HistoryKeeperOptions, type HistoryKeeperStatus } from "./history-keeper.ts";
 export { type StoredUpload, type StoredUploadProgress, StoreLedger } from "./ledger.ts";
 export { defaultStorePath, type StoreSurroundings } from "./location.ts";
 export { PumpHistory } from "./pump-history.ts";

@@ -2,7 +2,7 @@ import type { SyncResult } from "@jelling/minimed/store";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
 import { followPump } from "../../pump/follow.ts";
-import { HistoryKeeper, progressText } from "../../pump/keep-history.ts";
+import { keepHistory, progressText } from "../../pump/keep-history.ts";
 import { openPump, type PumpOptions } from "../../pump/open.ts";
 import { openStore } from "../../pump/store.ts";
 
@@ -27,10 +27,12 @@ export async function sync(context: Context, { store: path, watch = false, order
       () => ({ records, pages, bounds, restarted, recordCount, store: store.path }),
       () => `${records} new records${restarted ? ", numbered anew by the pump" : ""}; ${recordCount} in ${store.path}`,
     );
-  const keeper = new HistoryKeeper(store, {
+  const kept = await keepHistory(context, closing, store, {
+    clock: pump.clock,
     order,
+    retries: watch,
     onProgress: (progress) => terminal.status(progressText(progress)),
-    onRead: (result, history) => {
+    onSynced: (result, history) => {
       terminal.status("");
       tell(result, history.recordCount);
       settle({});
@@ -38,13 +40,12 @@ export async function sync(context: Context, { store: path, watch = false, order
     onFailed: (error) => {
       terminal.status("");
       settle({ error });
-      // The next session goes on where this one ended.
+      // It goes on where it ended.
       if (watch) terminal.note(`not read to its end: ${error instanceof Error ? error.message : String(error)}`);
     },
   });
-  const { monitor, until, stay } = await followPump(context, closing, pump, { history: keeper.read });
-  const following = keeper.follow(monitor);
-  closing.add(async () => following[Symbol.dispose]());
+  const { monitor, until, stay } = await followPump(context, closing, pump, { history: kept.read });
+  kept.follow(monitor);
   if (watch) return await stay();
   const { error } = await until(() => first);
   if (error !== undefined) throw error;

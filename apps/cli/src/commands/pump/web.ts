@@ -1,7 +1,7 @@
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
 import { followPump } from "../../pump/follow.ts";
-import { HistoryKeeper, progressText } from "../../pump/keep-history.ts";
+import { keepHistory, progressText } from "../../pump/keep-history.ts";
 import { openPump, type PumpOptions } from "../../pump/open.ts";
 import { openStore } from "../../pump/store.ts";
 
@@ -21,9 +21,10 @@ export async function web(context: Context, { store: path, port, host, pageFolde
   const { wallClock, simulated } = pump;
   const store = await openStore(context, closing, { store: path, wallClock, simulated });
   let isFirst = true;
-  const keeper = new HistoryKeeper(store, {
+  const kept = await keepHistory(context, closing, store, {
+    clock: pump.clock,
     onProgress: (progress) => terminal.status(progressText(progress)),
-    onRead: ({ records }) => {
+    onSynced: ({ records }) => {
       terminal.status("");
       // Later ones come with every reading, and are on the page.
       if (!isFirst && !terminal.json) return;
@@ -35,12 +36,11 @@ export async function web(context: Context, { store: path, port, host, pageFolde
     },
     onFailed: (error) => terminal.note(`the history was not read to its end: ${error instanceof Error ? error.message : String(error)}`),
   });
-  const { monitor, stay } = await followPump(context, closing, pump, { history: keeper.read });
-  const following = keeper.follow(monitor);
-  closing.add(async () => following[Symbol.dispose]());
+  const { monitor, stay } = await followPump(context, closing, pump, { history: kept.read });
+  kept.follow(monitor);
   const [last] = store.pumps();
   const page = await servePumpPage({
-    view: () => keeper.history ?? (last && store.history(last.pump)),
+    view: () => kept.current ?? (last && store.history(last.pump)),
     state: monitor,
     wallClock,
     port,

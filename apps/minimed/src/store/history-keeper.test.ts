@@ -7,8 +7,8 @@ import type { PumpSession } from "../connector/pump-session.ts";
 import { PumpError } from "../error.ts";
 import type { HistoryBounds } from "../history/source.ts";
 import type { PumpLinkState, PumpState } from "../live/state.ts";
-import { type PumpHistory, PumpStoreError, type PumpStoreErrorCode } from "../store/index.ts";
-import { HistoryKeeper } from "./history-keeper.ts";
+import { HistoryKeeper, type HistoryKeeperOptions } from "./history-keeper.ts";
+import { type PumpHistory, PumpStoreError, type PumpStoreErrorCode } from "./index.ts";
 
 const EPOCH_MS = Date.UTC(2031, 2, 2);
 const MINUTE_MS = 60_000;
@@ -67,7 +67,7 @@ class FakeSession {
   }
 }
 
-function world() {
+function world(options: Partial<HistoryKeeperOptions> = {}) {
   const clock = new VirtualClock();
   const lines: string[] = [];
   const broken: string[] = [];
@@ -77,6 +77,7 @@ function world() {
     logger: new Logger("", LogLevel.Info, (level, _scope, line) => lines.push(`${WORDS[level]}: ${line}`)),
     onKept: () => kept++,
     onBroken: (error) => broken.push(error.code),
+    ...options,
   });
   const tell = (kind: PumpLinkState["kind"]): void =>
     keeper.onState({
@@ -372,4 +373,46 @@ test("new records are counted as they come, and told once in the log", async () 
   keeper.sync(source as unknown as PumpSession);
   await delay(clock, 10_000);
   expect([keeper.status.records, at.lines.length]).toEqual([source.records.length, 2]);
+});
+
+test("a keeper that does not try again tells of the first failure, and is asked anew by the next session", async () => {
+  const failed: unknown[] = [];
+  const synced: number[] = [];
+  using at = world({
+    retries: false,
+    order: "oldest",
+    onFailed: (error) => failed.push(error),
+    onSynced: ({ records }) => synced.push(records),
+  });
+  const { keeper, history, session, clock } = at;
+  const lost = new PumpError("ERR_PUMP_REFUSED", "The pump is busy.");
+  session.bounds = () => Promise.reject(lost);
+  keeper.setHistory(history.asHistory);
+  expect(keeper.history).toBe(history.asHistory);
+  keeper.sync(session.asSession);
+  await delay(clock, 3_600_000);
+  expect([failed, session.asked, synced]).toEqual([[lost], 1, []]);
+  session.bounds = () => Promise.resolve(undefined);
+  keeper.sync(session.asSession);
+  await delay(clock, 1000);
+  expect([failed.length, session.asked, synced]).toEqual([1, 2, [0]]);
+});
+
+test("a store that takes nothing is told of once, and what listens may throw", async () => {
+  const failed: unknown[] = [];
+  using at = world({ onFailed: (error) => failed.push(error) });
+  const { keeper, history, clock, tell } = at;
+  history.fault = failure("ERR_PUMP_STORE_FULL");
+  keeper.setHistory(history.asHistory);
+  tell("ready");
+  await delay(clock, 300_000);
+  expect(failed).toEqual([history.fault]);
+  history.fault = undefined;
+  await keeper.close("the command was ended");
+  expect(history.calls.at(-1)).toBe("end the command was ended now");
+});
+
+test("options of another kind are refused", () => {
+  for (const wrong of [{ onFailed: 1 }, { order: "any" }, { retry: true }])
+    expect(() => world(wrong as never), JSON.stringify(wrong)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }) as Error);
 });

@@ -1,9 +1,11 @@
-import { type Clock, delay, ownTerms } from "jelling/async";
-import { BleError, type Logger } from "jelling/core";
+import { type Clock, callOut, delay, ownTerms } from "jelling/async";
+import { BleError, checkChoice, checkFunction, checkOptions, Logger, optionNames } from "jelling/core";
 import type { PumpSession } from "../connector/pump-session.ts";
+import { codeOf, sentence } from "../error-words.ts";
 import type { PumpState } from "../live/state.ts";
-import { type PumpHistory, PumpStoreError, syncHistory } from "../store/index.ts";
-import { codeOf, sentence } from "./part.ts";
+import { PumpStoreError } from "./error.ts";
+import type { PumpHistory } from "./pump-history.ts";
+import { type SyncOptions, type SyncProgress, type SyncResult, syncHistory } from "./sync.ts";
 
 /** Reads follow one another when a pump connects: what they change is kept as one. */
 const SETTLE_MS = 1_000;
@@ -14,7 +16,7 @@ const SYNC_WAITS_MS = [5_000, 15_000, 60_000, 300_000] as const;
 /** Faults that pass while the store is open; with others it is opened anew. */
 const PASSING: ReadonlySet<string> = new Set(["ERR_PUMP_STORE_FULL", "ERR_PUMP_STORE_SYNCING", "ERR_PUMP_STORE_PERMISSION"]);
 
-export interface KeeperStatus {
+export interface HistoryKeeperStatus {
   /** UTC, of the last sync that came to its end. */
   readonly syncedAtMs: number | undefined;
   readonly isSyncing: boolean;
@@ -25,18 +27,41 @@ export interface KeeperStatus {
   readonly writeProblem: string | undefined;
 }
 
-export interface KeeperOptions {
+export interface HistoryKeeperOptions extends Pick<SyncOptions, "order"> {
+  /** The monitor's. */
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger?: Logger | undefined;
+  /** Whether a sync that failed is tried again while its session lives; true by default. The next session begins with one in any case. */
+  readonly retries?: boolean | undefined;
   /** Something new was kept. */
-  readonly onKept: () => void;
+  readonly onKept?: (() => void) | undefined;
+  readonly onProgress?: ((progress: SyncProgress) => void) | undefined;
+  /** A sync came to its end. */
+  readonly onSynced?: ((result: SyncResult, history: PumpHistory) => void) | undefined;
+  /** A sync ended early, or the store does not take what is read: the first time of several in a row. */
+  readonly onFailed?: ((error: unknown) => void) | undefined;
   /** The store is of no use as it is open. */
-  readonly onBroken: (error: PumpStoreError) => void;
+  readonly onBroken?: ((error: PumpStoreError) => void) | undefined;
 }
+const OPTIONS = optionNames<HistoryKeeperOptions>({
+  clock: true,
+  logger: true,
+  order: true,
+  retries: true,
+  onKept: true,
+  onProgress: true,
+  onSynced: true,
+  onFailed: true,
+  onBroken: true,
+});
 
-/** Keeps what is read of a pump: each state, and its history whenever that may have grown. What is not taken waits, and is one state. */
+/**
+ * Keeps what is read of a pump: each state, when it was connected, and its history whenever that may have grown. What is not taken waits, and is
+ * one state. Give `onState` the states of a `PumpMonitor`, and `sync` the sessions of its option `history`.
+ */
 export class HistoryKeeper {
-  readonly #options: KeeperOptions;
+  readonly #options: HistoryKeeperOptions;
+  readonly #logger: Logger;
   readonly #closing = new AbortController();
   #history: PumpHistory | undefined;
   #session: PumpSession | undefined;
@@ -47,13 +72,25 @@ export class HistoryKeeper {
   #syncing: Promise<void> | undefined;
   /** Ends a pause between two attempts. */
   #pause = new AbortController();
-  #status: KeeperStatus = { syncedAtMs: undefined, isSyncing: false, records: 0, syncProblem: undefined, writeProblem: undefined };
+  #status: HistoryKeeperStatus = { syncedAtMs: undefined, isSyncing: false, records: 0, syncProblem: undefined, writeProblem: undefined };
 
-  constructor(options: KeeperOptions) {
+  /** @throws {ArgumentError} */
+  constructor(options: HistoryKeeperOptions) {
+    const what = "HistoryKeeper";
+    checkOptions(what, options ?? null, OPTIONS);
+    for (const name of ["onKept", "onProgress", "onSynced", "onFailed", "onBroken"] as const)
+      checkFunction(`${what}: ${name}`, options[name]);
+    if (options.order !== undefined) checkChoice(`${what}: order`, options.order, ["newest", "oldest"]);
     this.#options = options;
+    this.#logger = options.logger ?? Logger.silent;
   }
 
-  get status(): KeeperStatus {
+  /** Where it is kept at present. */
+  get history(): PumpHistory | undefined {
+    return this.#history;
+  }
+
+  get status(): HistoryKeeperStatus {
     return this.#status;
   }
 
@@ -83,14 +120,14 @@ export class HistoryKeeper {
   }
 
   /** Keeps what is still to be kept, and ends; a sync under way is given up and goes on another time. Never throws. */
-  async close(): Promise<void> {
+  async close(why = "the service was ended"): Promise<void> {
     this.#closing.abort(new Error("end"));
     this.#pause.abort();
     if (this.#syncing)
       await ownTerms(this.#options.clock, "the end of the sync", this.#syncing, { timeoutMs: END_MS }).catch(() => undefined);
     this.#timer?.[Symbol.dispose]();
     this.#write();
-    if (this.#isLinked) this.#attempt(() => this.#history?.endLink("the service was ended"));
+    if (this.#isLinked) this.#attempt(() => this.#history?.endLink(why));
   }
 
   #schedule(ms: number): void {
@@ -116,7 +153,7 @@ export class HistoryKeeper {
         this.#isLinked = false;
       }
     });
-    if (isDone) this.#options.onKept();
+    if (isDone) callOut(this.#options.onKept);
     else if (!this.#closing.signal.aborted) this.#schedule(RETRY_MS);
   }
 
@@ -124,12 +161,14 @@ export class HistoryKeeper {
   #attempt(act: () => void): boolean {
     try {
       act();
-      if (this.#status.writeProblem !== undefined) this.#options.logger.info("history: it is kept again");
+      if (this.#status.writeProblem !== undefined) this.#logger.info("history: it is kept again");
       this.#status = { ...this.#status, writeProblem: undefined };
       return true;
     } catch (error) {
-      if (this.#status.writeProblem === undefined)
-        this.#options.logger.error(() => `history: what was read is not kept: ${sentence(error)}`);
+      if (this.#status.writeProblem === undefined) {
+        this.#logger.error(() => `history: what was read is not kept: ${sentence(error)}`);
+        callOut(this.#options.onFailed, error);
+      }
       this.#status = { ...this.#status, writeProblem: codeOf(error) };
       this.#judge(error);
       return false;
@@ -137,7 +176,7 @@ export class HistoryKeeper {
   }
 
   #judge(error: unknown): void {
-    if (error instanceof PumpStoreError && !PASSING.has(error.code)) this.#options.onBroken(error);
+    if (error instanceof PumpStoreError && !PASSING.has(error.code)) callOut(this.#options.onBroken, error);
   }
 
   async #syncAll(): Promise<void> {
@@ -154,9 +193,10 @@ export class HistoryKeeper {
         if (this.#closing.signal.aborted || history !== this.#history || session !== this.#session) continue;
         this.#status = { ...this.#status, isSyncing: false, syncProblem: codeOf(error) };
         this.#judge(error);
-        if (session.ended) return; // the next session begins with a sync
+        if (failures === 0) callOut(this.#options.onFailed, error);
+        if (session.ended || this.#options.retries === false) return; // the next session begins with a sync
         const waitMs = SYNC_WAITS_MS[Math.min(failures++, SYNC_WAITS_MS.length - 1)]!;
-        this.#options.logger.warn(() => `history: the sync ended early: ${sentence(error)} It goes on in ${waitMs / 1000} s.`);
+        this.#logger.warn(() => `history: the sync ended early: ${sentence(error)} It goes on in ${waitMs / 1000} s.`);
         await delay(this.#options.clock, waitMs, { signal: this.#pause.signal, name: "next sync" }).catch(() => undefined);
         this.#isWanted = true;
         if (!(error instanceof BleError) && failures >= SYNC_WAITS_MS.length) return; // a fault of the program: at the next push
@@ -165,17 +205,20 @@ export class HistoryKeeper {
   }
 
   async #syncOnce(history: PumpHistory, session: PumpSession): Promise<void> {
-    const { logger, onKept } = this.#options;
+    const { order, onKept, onProgress, onSynced } = this.#options;
     this.#status = { ...this.#status, isSyncing: true };
     // The state first: it tells how the pump's clock relates to ours, by which records are dated.
     this.#write();
     let counted = 0;
     const result = await syncHistory(history, session, {
+      order,
       signal: this.#closing.signal,
-      onProgress: ({ records }) => {
+      onProgress: (progress) => {
+        const { records } = progress;
         this.#status = { ...this.#status, records: this.#status.records + records - counted };
         counted = records;
-        onKept();
+        callOut(onKept);
+        callOut(onProgress, progress);
       },
     });
     const { epochMs } = this.#state ?? { epochMs: 0 };
@@ -186,7 +229,8 @@ export class HistoryKeeper {
       syncProblem: undefined,
       syncedAtMs: Math.round(this.#options.clock.now() + epochMs),
     };
-    if (result.records > 0) logger.info(() => `history: ${result.records} new records`);
-    onKept();
+    if (result.records > 0) this.#logger.info(() => `history: ${result.records} new records`);
+    callOut(onKept);
+    callOut(onSynced, result, history);
   }
 }
