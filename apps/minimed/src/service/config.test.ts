@@ -178,6 +178,18 @@ test("a service whose configuration is not there, or wrong, says so and does not
   });
   writeFileSync(folder.join("wrong.json"), "{");
   await expect(runPumpService({ config: folder.join("wrong.json") })).rejects.toMatchObject({ code: "ERR_PUMP_SERVICE_CONFIG" });
+  // What never ends, or is no text of a person's, is not waited for.
+  symlinkSync("/dev/zero", folder.join("endless.json"));
+  for (const config of [folder.join("endless.json"), folder.path])
+    await expect(runPumpService({ config })).rejects.toMatchObject({
+      code: "ERR_PUMP_SERVICE_FILE",
+      message: expect.stringMatching(/the configuration (is no file|cannot be read \(EISDIR\))\.$/) as string,
+    });
+  writeFileSync(folder.join("large.json"), " ".repeat(300 * 1024));
+  await expect(runPumpService({ config: folder.join("large.json") })).rejects.toThrow(/larger than 256 kB/);
+  writeFileSync(folder.join("twice.json"), '{"nothing":1,"log":"loud"}');
+  const told = await runPumpService({ config: folder.join("twice.json") }).catch((error: unknown) => String((error as Error).message));
+  expect(told).toMatch(/^nothing: there is no such setting\.\nlog: expected .*\.$/);
   await expect(runPumpService({ confg: "x" } as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
 });
 

@@ -66,7 +66,8 @@ export interface ServiceConfig {
 }
 
 const LEVELS = { error: LogLevel.Error, warn: LogLevel.Warn, info: LogLevel.Info, debug: LogLevel.Debug } as const;
-const LARGEST_CONFIG = 256 * 1024;
+/** Octets. */
+export const LARGEST_CONFIG = 256 * 1024;
 type Json = Readonly<Record<string, unknown>>;
 
 /**

@@ -12,7 +12,8 @@ export class PumpServiceError extends BleError {
   /** One sentence each. */
   readonly problems: readonly string[];
   constructor(code: PumpServiceErrorCode, problems: readonly string[], options?: ErrorOptions) {
-    super(problems.join("\n"), options);
+    // Whoever shows them in one line still shows where one ends.
+    super(problems.map((problem) => (/[.!?]$/.test(problem) ? problem : `${problem}.`)).join("\n"), options);
     this.code = code;
     this.problems = problems;
   }

@@ -1,13 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkOptions, checkSignal, Logger, optionNames } from "jelling/core";
 import { stateFolder as defaultStateFolder, FileBondStore, openIdentity } from "jelling/node";
-import { readServiceConfig, type ServiceConfig } from "./config.ts";
-import { PumpServiceError } from "./error.ts";
+import { LARGEST_CONFIG, readServiceConfig, type ServiceConfig } from "./config.ts";
 import { jsonLogSink } from "./json-log.ts";
 import type { PumpServiceOptions } from "./options.ts";
 import { readServiceSecrets } from "./secrets.ts";
 import { PumpService } from "./service.ts";
+import { type Environment, readServiceFile } from "./service-file.ts";
 
 export interface RunPumpServiceOptions
   extends Pick<
@@ -53,7 +52,7 @@ export async function runPumpService(options: RunPumpServiceOptions): Promise<vo
   checkSignal("runPumpService: signal", options.signal);
   const { environment = process.env, onStarted, signal, config: given, logger, ...parts } = options;
   signal?.throwIfAborted();
-  const config = typeof given === "string" ? await readConfigFile(given) : given;
+  const config = typeof given === "string" ? await readConfigFile(given, environment) : given;
   const secrets = await readServiceSecrets(config, environment);
   const stateFolder = config.stateFolder ?? defaultStateFolder(environment);
   const { irk, address: staticAddress } = await openIdentity(join(stateFolder, "identity.json"));
@@ -78,19 +77,7 @@ export async function runPumpService(options: RunPumpServiceOptions): Promise<vo
   await service.closed;
 }
 
-async function readConfigFile(path: string): Promise<ServiceConfig> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    const { code } = error as { code?: string };
-    throw new PumpServiceError(
-      "ERR_PUMP_SERVICE_FILE",
-      [`${path}: the configuration ${code === "ENOENT" ? "is not there" : `cannot be read (${code ?? "unknown"})`}.`],
-      {
-        cause: error,
-      },
-    );
-  }
-  return readServiceConfig(text);
+async function readConfigFile(path: string, environment: Environment): Promise<ServiceConfig> {
+  const octets = await readServiceFile(path, "configuration", { isPrivate: false, largest: LARGEST_CONFIG, environment });
+  return readServiceConfig(new TextDecoder().decode(octets));
 }

@@ -1,10 +1,9 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import type { MqttTls } from "../mqtt/index.ts";
 import type { SakeKeyDatabase } from "../sake/key-database.ts";
 import { parseKeyDatabaseFile } from "../sake/key-database-file.ts";
 import type { ServiceConfig } from "./config.ts";
 import { PumpServiceError } from "./error.ts";
+import { type Environment, readServiceFile } from "./service-file.ts";
 
 /** What the files hold that a configuration names. */
 export interface ServiceSecrets {
@@ -27,7 +26,6 @@ export const SERVICE_ENVIRONMENT = Object.freeze({
 const LARGEST_KEYS = 1024 * 1024;
 const LARGEST_SECRET = 4096;
 const LARGEST_PEM = 256 * 1024;
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads the key database and the secrets. A file with a secret must be its owner's alone (mode 0600 or less).
@@ -94,34 +92,4 @@ async function readSecret(path: string, what: string, environment: Environment):
   const text = new TextDecoder().decode(octets).trim();
   if (text === "") throw new PumpServiceError("ERR_PUMP_SERVICE_FILE", [`${path}: the ${what} is empty.`]);
   return text;
-}
-
-/** @throws {PumpServiceError} */
-async function readServiceFile(
-  path: string,
-  what: string,
-  { isPrivate, largest, environment }: { readonly isPrivate: boolean; readonly largest: number; readonly environment: Environment },
-): Promise<Uint8Array> {
-  const refused = (why: string, cause?: unknown): PumpServiceError =>
-    new PumpServiceError("ERR_PUMP_SERVICE_FILE", [`${path}: the ${what} ${why}.`], { cause });
-  try {
-    // A pipe would hold the start up for ever.
-    await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    const stat = await file.stat();
-    if (!stat.isFile()) throw refused("is no file");
-    const open_ = stat.mode & (isHandedOver(path, environment) ? 0o007 : 0o077);
-    if (isPrivate && open_ !== 0 && process.platform !== "win32") throw refused(`is open to other users: chmod 600 ${path}`);
-    if (stat.size > largest) throw refused(`is larger than ${largest / 1024} kB, which is too much for one`);
-    return new Uint8Array(await file.readFile());
-  } catch (error) {
-    if (error instanceof PumpServiceError) throw error;
-    const { code } = error as { code?: string };
-    throw refused(code === "ENOENT" ? "is not there" : `cannot be read (${code ?? "unknown"})`, error);
-  }
-}
-
-/** systemd lets the service's user read by an access list, whose mask shows as the group's rights. */
-function isHandedOver(path: string, environment: Environment): boolean {
-  const folder = environment["CREDENTIALS_DIRECTORY"];
-  return folder !== undefined && folder !== "" && path.startsWith(`${folder}/`);
 }
