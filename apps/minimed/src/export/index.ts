@@ -11,13 +11,13 @@ export type { Fetch } from "./nightscout/http.ts";
 export type { NightscoutDocument } from "./nightscout/items.ts";
 export type { NightscoutDocumentOptions, NightscoutMapping } from "./nightscout/options.ts";
 export type { NightscoutSiteOptions } from "./nightscout/site.ts";
-export {
-  type NightscoutCheck,
-  type NightscoutReport,
-  type NightscoutRunOptions,
-  NightscoutUploader,
-  type NightscoutUploadOptions,
-  type NightscoutWarning,
-} from "./nightscout/uploader.ts";
+export type {
+  NightscoutCheck,
+  NightscoutReport,
+  NightscoutRunOptions,
+  NightscoutUploadOptions,
+  NightscoutWarning,
+} from "./nightscout/upload-terms.ts";
+export { NightscoutUploader } from "./nightscout/uploader.ts";
 export type { NightscoutUploaderOptions } from "./nightscout/uploader-options.ts";
 export { EXPORT_COLUMNS, type ExportCell, type ExportColumn, type ExportRow } from "./rows.ts";

@@ -1,7 +1,7 @@
 import { callOut, Deadline, delay, onAbort, Semaphore, turn } from "jelling/async";
-import { ArgumentError, checkInteger, checkMilliseconds, checkOperation, checkOptions, checkSignal, optionNames } from "jelling/core";
+import { checkOperation } from "jelling/core";
 import type { LedgerProgress } from "../ledger.ts";
-import type { NightscoutApi, NightscoutCollection, NightscoutRequest, SentDocument, SiteFacts } from "./api.ts";
+import type { NightscoutApi, NightscoutCollection, NightscoutRequest, SentDocument } from "./api.ts";
 import { newestValueMs, nightscoutDeviceStatus } from "./device-status.ts";
 import { nightscoutItems } from "./documents.ts";
 import { NightscoutError } from "./error.ts";
@@ -12,6 +12,15 @@ import { DEVICE, ENTERED_BY } from "./options.ts";
 import { Backoff } from "./retry.ts";
 import { type SelectionTimes, select, type ToSend } from "./selection.ts";
 import { batches, Sender } from "./sender.ts";
+import {
+  checkedRun,
+  checkedUpload,
+  type NightscoutCheck,
+  type NightscoutReport,
+  type NightscoutRunOptions,
+  type NightscoutUploadOptions,
+  type NightscoutWarning,
+} from "./upload-terms.ts";
 import { type CheckedUploaderOptions, checkUploaderOptions, type NightscoutUploaderOptions } from "./uploader-options.ts";
 import { NightscoutV1 } from "./v1.ts";
 import { NightscoutV3 } from "./v3.ts";
@@ -29,58 +38,6 @@ const AGAIN_MS = HOUR_MS;
 /** One device status in so long: they are kept by the site for ever. */
 const STATUS_MS = 5 * MINUTE_MS;
 const DEFAULT_ATTEMPTS = 6;
-const LATEST_MS = 8_640_000_000_000_000;
-
-export type NightscoutWarning =
-  /** Glucose of another uploader's is there: everything will be there twice. `detail` names its device. */
-  | { readonly kind: "other_uploader"; readonly detail: string }
-  /** The site, or this token, does not take documents of a collection. */
-  | { readonly kind: "not_writable"; readonly detail: string }
-  /** Documents cannot be replaced: the token has not the right. */
-  | { readonly kind: "not_updatable"; readonly detail: string }
-  /** What is sent can be read on the way. */
-  | { readonly kind: "plain_http"; readonly detail: string }
-  /** A clock is wrong: this program's and the site's differ, or events lie in the future and are held back. */
-  | { readonly kind: "clock"; readonly detail: string }
-  /** The site was sent documents by the other interface before; they do not merge. */
-  | { readonly kind: "other_api"; readonly detail: string };
-
-/** What a look at a site showed. */
-export interface NightscoutCheck extends SiteFacts {
-  readonly api: "v1" | "v3";
-  readonly warnings: readonly NightscoutWarning[];
-}
-
-/** What an upload did. */
-export interface NightscoutReport {
-  /** Documents that the site has taken. */
-  readonly sent: { readonly entries: number; readonly treatments: number; readonly devicestatus: number };
-  /** That are there already, as they are. */
-  readonly unchanged: number;
-  /** That wait: for what belongs to them, or until they are too old to snooze an alarm. */
-  readonly held: number;
-  /** That the site does not take, whatever is done. */
-  readonly refused: number;
-  readonly warnings: readonly NightscoutWarning[];
-}
-
-export interface NightscoutUploadOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Everything from here on, UTC in ms, instead of what the first upload began with. */
-  readonly fromMs?: number | undefined;
-  /** How often a site that does not answer is tried: with 1, 2, 4 … 15 minutes between. 6 by default. */
-  readonly attempts?: number | undefined;
-}
-const UPLOAD_OPTIONS = optionNames<NightscoutUploadOptions>({ signal: true, fromMs: true, attempts: true });
-
-export interface NightscoutRunOptions {
-  readonly signal: AbortSignal;
-  /** How often it is looked for what is new, ms; 60 s by default. `poke()` has it looked at once. */
-  readonly intervalMs?: number | undefined;
-  /** Called after every round, with its report or why it failed; a round that failed is tried again. */
-  readonly onRound?: ((round: NightscoutReport | NightscoutError) => void) | undefined;
-}
-const RUN_OPTIONS = optionNames<NightscoutRunOptions>({ signal: true, intervalMs: true, onRound: true });
 
 interface Counts {
   entries: number;
@@ -166,10 +123,7 @@ export class NightscoutUploader {
    * @throws {NightscoutError} ERR_NIGHTSCOUT_UNAUTHORIZED · `signal.reason` · what the view or the ledger throws
    */
   async run(options: NightscoutRunOptions): Promise<never> {
-    checkOptions("run", options ?? null, RUN_OPTIONS);
-    const { signal, intervalMs = MINUTE_MS, onRound } = options;
-    checkSignal("run: signal", signal ?? null);
-    checkMilliseconds("run: intervalMs", intervalMs, 1000, DAY_MS);
+    const { signal, intervalMs, onRound } = checkedRun(options);
     for (;;) {
       const turn = await this.#turns.acquire({ signal }, "upload");
       let waitMs = intervalMs;
@@ -493,14 +447,4 @@ interface Page {
 function ordered(toSend: readonly ToSend[], collection: "entries" | "treatments", isRecent: boolean): ToSend[] {
   const ofCollection = toSend.filter(({ item }) => item.collection === collection);
   return collection === "entries" && isRecent ? ofCollection.reverse() : ofCollection;
-}
-
-/** @throws {ArgumentError} */
-function checkedUpload(options: NightscoutUploadOptions): NightscoutUploadOptions {
-  checkOptions("upload", options, UPLOAD_OPTIONS);
-  checkSignal("upload: signal", options.signal);
-  if (options.fromMs !== undefined && !(Number.isFinite(options.fromMs) && Math.abs(options.fromMs) <= LATEST_MS))
-    throw new ArgumentError("upload: fromMs: expected milliseconds since 1970");
-  if (options.attempts !== undefined) checkInteger("upload: attempts", options.attempts, 1, 1000);
-  return options;
 }
