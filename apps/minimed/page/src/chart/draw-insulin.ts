@@ -9,6 +9,8 @@ import type { Lanes } from "./lanes.ts";
 const LEAST_TOP_IU = 4;
 const LEVELS_IU = [0.5, 1, 2, 5, 10, 20];
 const LABEL_ROOM_PX = 16;
+/** Of the axis, with the amount of a bolus beside it. */
+const TITLE_PX = 80;
 /** Status rows further apart than that are not joined: in between nobody knows. */
 const IOB_GAP_MS = 40 * MIN;
 
@@ -48,6 +50,10 @@ export function drawInsulin(brush: Brush, plot: uPlot, lanes: Lanes, parts: Curv
   drawBoluses(brush, x, y, view.boluses, lanes);
   context.restore();
   drawLevels(brush, y, most, lanes);
+  const titleEnd = lanes.left + TITLE_PX * ratio;
+  const isFree = view.boluses.every(({ atMs }) => x(atMs) < lanes.left - LABEL_ROOM_PX * ratio || x(atMs) > titleEnd);
+  // The amount of a bolus counts for more than the name of the axis, which the legend has too.
+  if (isFree) brush.text("insulin, U", lanes.left + 6 * ratio, lanes.insulinTop + 7 * ratio, colours.soft, "left");
 }
 
 /** Outside the plotting area, where the glucose axis has its numbers. */
@@ -61,7 +67,6 @@ function drawLevels(brush: Brush, y: (iu: number) => number, most: number, lanes
     brush.text(iuText(level), lanes.left - 6 * ratio, at, colours.soft, "right");
     lastY = at;
   }
-  brush.text("insulin, U", lanes.left + 6 * ratio, lanes.insulinTop + 7 * ratio, colours.soft, "left");
 }
 
 function drawOnBoard(
