@@ -11,6 +11,7 @@ import { SimulatedPump } from "../src/simulator/simulated-pump.ts";
 import { inventPumpIdentity } from "../src/simulator/simulated-pump-options.ts";
 import { type PumpHistory, syncHistory } from "../src/store/index.ts";
 import { servePumpPage } from "../src/web/index.ts";
+import { MemoryView } from "./memory-view.ts";
 import type { Scene } from "./page-world.ts";
 import { WORLD_TOKEN, WorldServer } from "./page-world-server.ts";
 import { openStore, TemporaryFolder } from "./temporary-store.ts";
@@ -113,6 +114,34 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     await stranger.reload();
     await stranger.getByText("This page is locked").waitFor();
     expect(problems.splice(0).filter((problem) => !problem.includes("401"))).toEqual([]);
+  });
+
+  test("before there is anything it says so, also for the weeks, and whose time it shows", async () => {
+    await using bare = await WorldServer.open({ scene: "pairing", days: 1 }, { view: () => undefined, pageFolder: await builtPage() });
+    const page = await look({ viewport: { width: 320, height: 640 } }, bare.page.url);
+    await page.getByText("No reading yet").first().waitFor();
+    await page.getByText("There is no history yet.").first().waitFor();
+    expect(await text(page, "footer .clock")).toMatch(/^this computer’s time \d+:\d\d$/);
+    await page.keyboard.press("5");
+    await page.getByText("There is no history yet.").first().waitFor();
+    expect(await page.evaluate(() => [document.documentElement.scrollWidth, document.querySelector(".tabs")!.scrollWidth])).toEqual([
+      320,
+      await page.evaluate(() => document.querySelector(".tabs")!.clientWidth),
+    ]);
+    expect(problems.splice(0).filter((problem) => !problem.includes("404"))).toEqual([]);
+  });
+
+  test("one reading is a curve of one, and none is invented beside it", async () => {
+    await using one = await WorldServer.open({ scene: "normal", days: 1 }, { pageFolder: await builtPage() });
+    const { view, state } = one.world;
+    const [reading] = view.glucose({ fromMs: one.now() - 3_600_000, toMs: one.now() }).slice(-1);
+    one.world = { view: new MemoryView({ glucose: [reading!] }), state, points: [reading!] };
+    const page = await look({ remembered: { range: "1" } }, one.page.url);
+    await drawn(page);
+    await page.keyboard.press("t");
+    await expect.poll(() => page.locator("table tbody tr").count()).toBe(1);
+    await page.keyboard.press("5");
+    expect(await text(page, "footer .clock")).toMatch(/^pump time /);
   });
 
   test("draws the curve: every reading, the range, insulin and food", async () => {

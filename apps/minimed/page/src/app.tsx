@@ -61,7 +61,11 @@ export function App({ store, program, actions }: { store: Store; program: Progra
         <span>
           <b>For information only, not for therapy decisions.</b> <span class="wide">This is no medical device.</span> Look at the pump.
         </span>
-        {state && <span class="clock">pump time {times.clock(nowMs)}</span>}
+        {state && (
+          <span class="clock">
+            {times.isKnown ? "pump time" : "this computer’s time"} {times.clock(nowMs)}
+          </span>
+        )}
       </footer>
       {shown.showsHelp && <Help actions={actions} />}
     </>

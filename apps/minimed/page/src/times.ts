@@ -9,12 +9,19 @@ export class PumpTimes {
   readonly #offsets: PageView["offsets"];
   readonly #fallbackMs: number;
   readonly #hours24: boolean;
+  readonly #isNowKnown: boolean;
 
   /** @param nowOffsetMs how far the pump's display is ahead of UTC now; null: it is not known, and this computer's stands in */
   constructor(offsets: PageView["offsets"], nowOffsetMs: number | null, hours24: boolean) {
     this.#offsets = offsets;
     this.#fallbackMs = nowOffsetMs ?? computerOffsetMs(Date.now());
     this.#hours24 = hours24;
+    this.#isNowKnown = nowOffsetMs !== null;
+  }
+
+  /** Whether any of it is the pump's. */
+  get isKnown(): boolean {
+    return this.#isNowKnown || this.#offsets.length > 0;
   }
 
   offsetAt(atMs: number): number {

@@ -59,9 +59,25 @@ test("what is kept is as much older as the computer has slept", async () => {
     heardAtMs: 400 - sleptMs,
     values: { battery: { value: 50, atMs: 1 - sleptMs } },
   });
+  const { sinceMs } = relay.state.link;
   sleptMs = 10 * 3600_000;
+  relay.down("the adapter is gone", undefined);
+  expect(relay.state.link.sinceMs).toBe(sinceMs - 2 * 3600_000);
   relay.update({ ...state(of("1")), epochMs: EPOCH_MS + sleptMs });
   expect(relay.state).toMatchObject({ heardAtMs: 400 - sleptMs, values: { battery: { atMs: 1 - sleptMs }, information: { atMs: 1 } } });
+});
+
+test("it is down since the first attempt that came to nothing, whatever the last one says", async () => {
+  const { clock, relay } = world();
+  await clock.advance(500);
+  relay.down("the adapter is not there", undefined);
+  expect(relay.state.link).toEqual({ kind: "ended", sinceMs: 1000, reason: "the adapter is not there" });
+  relay.update(state({}));
+  await clock.advance(500);
+  relay.down("the adapter was pulled out", undefined);
+  await clock.advance(300_000);
+  relay.down("the adapter is not there", "put it in again");
+  expect(relay.state).toMatchObject({ link: { sinceMs: 2000, reason: "the adapter is not there" }, hint: "put it in again" });
 });
 
 test("another pump's values are not shown as this one's, nor is when it was heard", () => {

@@ -1,7 +1,7 @@
 import { type Clock, callOut } from "jelling/async";
 import { checkFunction } from "jelling/core";
 import { olderBy, sleptMs } from "../live/sleep.ts";
-import type { PumpState, WallClock } from "../live/state.ts";
+import type { PumpLinkState, PumpState, WallClock } from "../live/state.ts";
 import type { PumpStates } from "../mqtt/options.ts";
 
 /** The state of the pump for as long as the service lives, whichever monitor tells it; values stay, with their age, when the monitor goes. */
@@ -42,7 +42,7 @@ export class StateRelay implements PumpStates {
   /** There is no monitor. */
   down(reason: string, hint: string | undefined): void {
     this.#kept = { values: this.#state.values, heardAtMs: this.#state.heardAtMs };
-    this.#tell(this.#down(reason, hint));
+    this.#tell(this.#down(reason, hint, this.#state.link));
   }
 
   /** What was kept is as much older as the computer has slept since. */
@@ -52,13 +52,15 @@ export class StateRelay implements PumpStates {
     if (forMs > 0) this.#kept = { values: olderBy(values, forMs), heardAtMs: heardAtMs === undefined ? undefined : heardAtMs - forMs };
   }
 
-  #down(reason: string, hint: string | undefined): PumpState {
+  #down(reason: string, hint: string | undefined, earlier?: PumpLinkState): PumpState {
     const nowMs = this.#clock.now();
     const epochMs = this.#wallClock() - nowMs;
     if (this.#state) this.#noticeSleep(epochMs);
+    // Attempts that came to nothing do not make it shorter.
+    const sinceMs = earlier?.kind === "ended" ? earlier.sinceMs - Math.max(0, sleptMs(this.#state.epochMs, epochMs)) : nowMs;
     return {
       epochMs,
-      link: { kind: "ended", sinceMs: nowMs, reason },
+      link: { kind: "ended", sinceMs, reason },
       heardAtMs: this.#kept.heardAtMs,
       hint,
       values: this.#kept.values,
