@@ -90,6 +90,11 @@ export class NightscoutServer {
     return this.state.alive(collection);
   }
 
+  /** What is older than a moment, UTC in ms, is gone. */
+  forget(beforeMs: number): void {
+    this.state.forget(beforeMs);
+  }
+
   /** Takes a request as `fetch` does. */
   readonly fetch = async (input: URL | string, init: RequestInit = {}): Promise<Response> => {
     init.signal?.throwIfAborted();

@@ -13,6 +13,7 @@ import { StubBroker } from "./stub-broker.ts";
 import { TemporaryFolder } from "./temporary-store.ts";
 
 const EPOCH_MS = Date.UTC(2031, 2, 2, 8);
+const DAY_MS = 24 * 3600_000;
 const BROKER_PASSWORD = "correct horse";
 
 export interface ServiceWorldOptions extends ScenarioOptions {
@@ -32,7 +33,7 @@ export class ServiceWorld implements AsyncDisposable {
   /** Pages that are served at present. */
   readonly pages = new Set<ServicePage>();
   siteFault: "none" | "away" | "hangs" = "none";
-  #services: PumpService[] = [];
+  readonly #services = new Set<PumpService>();
   #runs = 0;
 
   private constructor(scenario: Scenario, config: Readonly<Record<string, unknown>>) {
@@ -104,8 +105,17 @@ export class ServiceWorld implements AsyncDisposable {
       },
       ...more,
     });
-    this.#services.push(service);
+    this.#services.add(service);
+    void service.closed.then(() => this.#services.delete(service));
     return service;
+  }
+
+  /** Lets go of what was said and sent so far; of what the site holds a day stays. */
+  forget(keptMs: number = DAY_MS): void {
+    const { scenario, site, broker, homeAssistant, lines } = this;
+    for (const told of [lines, scenario.said, scenario.events, site.requests, broker.log, broker.attempts, homeAssistant.log])
+      told.length = 0;
+    site.forget(this.wallClock() - keptMs);
   }
 
   advance(ms: number): Promise<void> {
@@ -113,7 +123,7 @@ export class ServiceWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const service of this.#services) await service.close();
+    for (const service of [...this.#services]) await service.close();
     await this.scenario[Symbol.asyncDispose]();
     this.folder[Symbol.dispose]();
   }

@@ -58,6 +58,15 @@ export class ServerState {
     );
   }
 
+  /** As one who tidies up: what is older than a moment is gone. */
+  forget(beforeMs: number): void {
+    for (const [collection, documents] of this.#collections)
+      this.#collections.set(
+        collection,
+        documents.filter(({ date, created_at: at }) => (typeof date === "number" ? date : Date.parse(String(at))) >= beforeMs),
+      );
+  }
+
   check(collection: string, document: Document): void {
     const { forbidden, nocturne } = this.options;
     this.violations.push(...violationsOf(collection, document, { nowMs: this.siteNow(), forbidden, nocturne }));
