@@ -4,7 +4,10 @@ import { PumpError } from "@jelling/minimed";
 import { VirtualClock } from "jelling/async";
 import { describe, expect, test } from "vitest";
 import { pumpState, reading } from "../../minimed/test/pump-state.ts";
+import { Context } from "../src/context.ts";
 import { EarlierReadings } from "../src/pump/earlier-readings.ts";
+import { stateRows } from "../src/pump/state-text.ts";
+import { timelineText } from "../src/pump/timeline-text.ts";
 import { type WatchFrame, watchFrame } from "../src/pump/watch-frame.ts";
 import { Screen } from "../src/screen.ts";
 import { Terminal } from "../src/terminal.ts";
@@ -62,6 +65,19 @@ describe("the screen of watch", () => {
     const { glucose: _, ...values } = state.values;
     expect(frame(80, 24, { state: { ...state, values } })[0]).toBe("no glucose yet");
   });
+});
+
+test("what a pump says of itself moves no cursor and clears no screen", () => {
+  const nowMs = 3_600_000;
+  const model = "780G\u001b[2J\u009b1A\r\n";
+  const { information } = pumpState(nowMs).values;
+  const state = pumpState(nowMs, { information: { ...information!.value!, model }, lowSettings: undefined, highSettings: undefined });
+  const rows = stateRows(state, nowMs).map(({ text }) => text);
+  const context = new Context(fakeIo(), { log: "silent" });
+  const told = timelineText(context, 0, "phone", `the pump is a ${model}`);
+  for (const text of [...rows, told]) expect(text).not.toMatch(/\p{Cc}/u);
+  expect(told).toContain("780G\\u{1b}[2J\\u{9b}1A");
+  context[Symbol.dispose]();
 });
 
 describe("a screen", () => {

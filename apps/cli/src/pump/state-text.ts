@@ -1,4 +1,5 @@
 import { formatGlucose, isStale, type PumpState, type PumpValueName, type PumpValues } from "@jelling/minimed";
+import { printable } from "../text.ts";
 
 /** One line of what is known of a pump. */
 export interface StateRow {
@@ -113,7 +114,7 @@ export function stateRows(state: PumpState, nowMs: number): StateRow[] {
     const age = nowMs - told.atMs;
     rows.push({
       label,
-      text,
+      text: printable(text), // some of it is the pump's own words
       oldMin: name !== "glucose" && age > (CHANGING.has(name) ? FRESH_MS : LASTING_MS) ? Math.floor(age / 60_000) : undefined,
     });
   }

@@ -6,6 +6,7 @@ import { listEvents } from "../../pump/history-text.ts";
 import { type PeriodOptions, periodOf, periodText } from "../../pump/period.ts";
 import { durationWords } from "../../pump/state-text.ts";
 import { openForReading, openHistory, type StoreOptions } from "../../pump/store.ts";
+import { printable } from "../../text.ts";
 
 const DAY_MS = 86_400_000;
 /** Readings come every five minutes: with more between two of them some are missing. */
@@ -25,7 +26,7 @@ export async function history(context: Context, options: HistoryOptions): Promis
     for (const { pump, label, model, firmware, lastSeenMs } of (await openForReading(context, closing, options.store)).pumps())
       terminal.result(
         () => ({ pump, label, model, firmware, lastSeen: iso(lastSeenMs) }),
-        () => `${pump}  ${label}  ${model ?? "unknown model"}, seen ${iso(lastSeenMs)}`,
+        () => printable(`${pump}  ${label}  ${model ?? "unknown model"}, seen ${iso(lastSeenMs)}`),
       );
     return;
   }
@@ -50,7 +51,7 @@ export async function history(context: Context, options: HistoryOptions): Promis
     count++;
     terminal.result(
       () => ({ kind, at: iso(atMs), ...json }),
-      () => `${(local ?? iso(atMs)).replace("T", " ")}  ${kind.padEnd(13)}  ${text}`,
+      () => printable(`${(local ?? iso(atMs)).replace("T", " ")}  ${kind.padEnd(13)}  ${text}`),
     );
     await terminal.flush();
   }
