@@ -1,4 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+
+export { decodeNextCalibration, decodeSensorExpiration, type NextCalibration } from "./cgm/vendor.ts";
 export {
   type AdvertisingForm,
   type CareLinkAdvertisement,
@@ -14,7 +16,9 @@ export type { PhoneInformation } from "./connector/phone-database.ts";
 export { PumpConnector, type ReadySession } from "./connector/pump-connector.ts";
 export type { PumpInformation, PumpSession, PumpSnapshot, SensorSession } from "./connector/pump-session.ts";
 export type { BolusUnderWay, CounterSelection, CounterType, InsulinAmounts } from "./connector/readers/delivery.ts";
-export type { AlertLevels, ReadingRange, SensorCalibration } from "./connector/readers/glucose.ts";
+export type { PumpDetails } from "./connector/readers/device.ts";
+export type { AlertLevels, ReadingRange, SensorCalibration, SessionStart } from "./connector/readers/glucose.ts";
+export type { VendorValue, VendorValueName } from "./connector/readers/vendor.ts";
 export {
   ageMs,
   formatGlucose,
@@ -22,6 +26,7 @@ export {
   isStale,
   type LatestGlucose,
   type NoGlucoseValue,
+  type NoSensor,
   STALE_AFTER_MS,
 } from "./connector/reading.ts";
 export { type RunPumpConnectorOptions, runPumpConnector } from "./connector/run.ts";

@@ -15,6 +15,7 @@ export const ServiceUuid = Object.freeze({
   ContinuousGlucoseMonitoring: Uuid.from(0x181f),
   /** The pump's own; it has not that of the SIG. */
   InsulinDelivery: vendorUuid(0x0100),
+  NetworkOperationalState: vendorUuid(0x0500),
   /** On the SIG base, its characteristic on the vendor's. */
   Sake: Uuid.from(0xfe82),
   /** What a pump looks for in a phone; a phone with the standard service alone is refused. */
@@ -53,6 +54,13 @@ export const CharacteristicUuid = Object.freeze({
   IddCommandControlPoint: vendorUuid(0x0106),
   IddCommandData: vendorUuid(0x0107),
   IddHistoryData: vendorUuid(0x0108),
+  CgmMeasurementExtension: vendorUuid(0x0200),
+  CgmSensorConnectedState: vendorUuid(0x0201),
+  CgmSensorExpiration: vendorUuid(0x0202),
+  CgmSensorCalibrationTime: vendorUuid(0x0203),
+  CgmNextCalibration: vendorUuid(0x0204),
+  CgmAlgorithmData: vendorUuid(0x0205),
+  NetworkOperationalState: vendorUuid(0x0510),
   /** Of the glucose sensor's transmitter. */
   TransmitterBatteryLevel: vendorUuid(0x0400),
   SakePort: vendorUuid(0xfe82),

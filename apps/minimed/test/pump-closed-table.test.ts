@@ -62,6 +62,7 @@ describe("no caller and no plug-in reaches the pump's attributes", () => {
     ]);
     expect(methodsOf(session)).toEqual([
       "cgmFeature",
+      "countReadings",
       "disconnect",
       "ended",
       "heardAtMs",
@@ -76,11 +77,13 @@ describe("no caller and no plug-in reaches the pump's attributes", () => {
       "readCalibration",
       "readCalibrationIcon",
       "readCgmSessionId",
+      "readCgmSessionStart",
       "readCgmStatus",
       "readClock",
       "readCommunicationInterval",
       "readCounter",
       "readDeliveredInsulin",
+      "readDetails",
       "readDisplayFormat",
       "readEarlyCalibrationTime",
       "readFeatures",
@@ -89,9 +92,11 @@ describe("no caller and no plug-in reaches the pump's attributes", () => {
       "readInsulinOnBoard",
       "readLatest",
       "readMaximumBolus",
+      "readNextCalibration",
       "readPnpId",
       "readReadings",
       "readSensorDetails",
+      "readSensorExpiration",
       "readSensorSession",
       "readSensorWarmUp",
       "readSnapshot",
@@ -100,6 +105,7 @@ describe("no caller and no plug-in reaches the pump's attributes", () => {
       "readTimeInRange",
       "readTotalDailyInsulin",
       "readTransmitterBattery",
+      "readVendorValue",
       "readings",
     ]);
     expect(Reflect.ownKeys(connector)).toEqual([]);

@@ -40,6 +40,8 @@ const TABLE: readonly Permitted[] = [
     value: (hex) => /^(0300|0[14]0[156]|0[14]0[23]01.{4}|0[14]0401.{8})$/.test(hex),
   },
   { service: CGM, characteristic: 0x2aac, configuration: "0200", value: sealed(1 + CRC + FRAME, 3 + CRC + FRAME) },
+  { service: CGM, characteristic: vendor("0202"), configuration: "0200" },
+  { service: CGM, characteristic: vendor("0203"), configuration: "0200" },
   { service: INSULIN_DELIVERY, characteristic: vendor("0101"), configuration: "0200" },
   { service: INSULIN_DELIVERY, characteristic: vendor("0105"), configuration: "0200", value: sealed(...framed(2, 4, 5, 6, 8)) },
   { service: INSULIN_DELIVERY, characteristic: vendor("0106"), configuration: "0200", value: sealed(...framed(2, 3)) },

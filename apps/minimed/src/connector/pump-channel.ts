@@ -1,5 +1,5 @@
 import { type Clock, Deadline, delay, Emitter, type OperationOptions, Pending, Semaphore } from "jelling/async";
-import { AttError, AttErrorCode, AttReadReq, AttReadRsp } from "jelling/att";
+import { AttError, AttErrorCode, AttReadByTypeReq, AttReadByTypeRsp, AttReadReq, AttReadRsp } from "jelling/att";
 import { type Address, type BleError, type Logger, StateError, TimeoutError } from "jelling/core";
 import type { Connection } from "jelling/device";
 import type { HandleValue } from "jelling/gatt";
@@ -9,11 +9,20 @@ import { PumpError } from "../error.ts";
 import { decodeIddStatusChanged } from "../idd/status-changed.ts";
 import { FRAME_OVERHEAD } from "../sake/frame.ts";
 import { SakeFrameError, type SakeSession } from "../sake/session.ts";
+import { CharacteristicUuid } from "../uuids.ts";
 import { ControlPoint, type ControlPointExchange } from "./control-point.ts";
 import { DeliveryProtection } from "./delivery-protection.ts";
 import { PumpHandles, type PumpPlace, type PumpValueName } from "./pump-handles.ts";
 import { PumpWriter } from "./pump-writer.ts";
-import { type ControlPointName, PERMITTED_WRITES, RequestEncoder, SUBSCRIBED_NAMES, type SubscribedName } from "./requests.ts";
+import {
+  ASKED_FOR_NAMES,
+  type AskedForName,
+  type ControlPointName,
+  PERMITTED_WRITES,
+  RequestEncoder,
+  SUBSCRIBED_NAMES,
+  type SubscribedName,
+} from "./requests.ts";
 import { SilenceWatch } from "./silence-watch.ts";
 import { StatusPush } from "./status-push.ts";
 import type { WriteGate } from "./write-gate.ts";
@@ -23,6 +32,8 @@ const SETTLE_MS = 250;
 /** Between two operations. */
 const PACE_MS = 200;
 const READ_TIMEOUT_MS = 10_000;
+/** What a pump that has been silent is asked for: the first of them that it has. */
+const SMALL_VALUES: readonly PumpValueName[] = ["cgmFeature", "batteryLevel", "currentTime", "model", "firmware"];
 /** Of a notification or indication: operation code and handle. */
 const VALUE_HEADER_OCTETS = 3;
 
@@ -68,6 +79,8 @@ export class PumpChannel {
   onHistoryData: ((plaintext: Uint8Array) => void) | undefined;
   /** What the command control point was asked for, decrypted. */
   onCommandData: ((plaintext: Uint8Array) => void) | undefined;
+  /** What is subscribed to only when somebody asks for it, as it came. */
+  onAskedFor: ((name: AskedForName, value: Uint8Array) => void) | undefined;
   /** Something that the pump sent was lost, or could not be opened: what comes in parts is not whole. */
   onLoss: (() => void) | undefined;
 
@@ -105,7 +118,7 @@ export class PumpChannel {
       clock,
       // A read that is not answered in its time ends the session.
       probe: () => {
-        this.exclusively("asking whether the pump is there", {}, () => this.readPlain("cgmFeature")).catch((error: unknown) =>
+        this.exclusively("asking whether the pump is there", {}, () => this.#probe()).catch((error: unknown) =>
           this.logger.info(() => `the pump was silent: ${String(error)}`),
         );
       },
@@ -150,13 +163,18 @@ export class PumpChannel {
       this.#handles = await PumpHandles.discover(this.#connection.gatt, { signal: this.#ending.signal });
       this.#onActivity();
       await first();
-      for (const name of SUBSCRIBED_NAMES) if (name !== "iddStatusChanged") await this.#subscribe(name);
+      for (const name of SUBSCRIBED_NAMES) if (name !== "iddStatusChanged" && !isAskedFor(name)) await this.#subscribe(name);
     });
   }
 
   /** Subscribes to the pump's changes of state. @returns whether the pump sends them */
   followChanges(options: OperationOptions = {}): Promise<boolean> {
     return this.exclusively("following the pump's changes", options, () => this.#subscribe("iddStatusChanged"));
+  }
+
+  /** Within an operation: has the pump send what it does not give otherwise. @returns whether it sends it */
+  askFor(name: AskedForName): Promise<boolean> {
+    return this.#subscribe(name);
   }
 
   async #subscribe(name: SubscribedName): Promise<boolean> {
@@ -207,6 +225,19 @@ export class PumpChannel {
     const value = await this.#connection.gatt.read(this.#of(name).value, this.#reading());
     this.#onActivity();
     return value;
+  }
+
+  /** Asks for something small; of a pump that offers nothing, any answer will do. */
+  async #probe(): Promise<void> {
+    const name = SMALL_VALUES.find((each) => this.has(each));
+    const everything = { startingHandle: 1, endingHandle: 0xffff, attributeType: CharacteristicUuid.DeviceName };
+    try {
+      if (name) await this.readPlain(name);
+      else await attRequest(this.#connection.att, [AttReadByTypeReq, everything], AttReadByTypeRsp, () => undefined, this.#reading());
+    } catch (error) {
+      if (!(error instanceof AttError)) throw error;
+    }
+    this.#onActivity();
   }
 
   /** An encrypted value. Its frame is opened while its packet is handled, so that it keeps its place among the notifications. */
@@ -282,6 +313,11 @@ export class PumpChannel {
     return { signal: this.#ending.signal, timeoutMs: READ_TIMEOUT_MS };
   }
 
+  /** What is in octets that may be a frame; undefined where they are none, which is no fault. */
+  tryOpen(octets: Uint8Array): Uint8Array | undefined {
+    return this.#sake.tryDecrypt(octets);
+  }
+
   /** A value that was read and does not open means that the streams are out of step for good. */
   #open(frame: Uint8Array): Uint8Array {
     try {
@@ -309,6 +345,10 @@ export class PumpChannel {
       this.#controlPoints[name].receive(value);
       return;
     }
+    if (isAskedFor(name)) {
+      this.onAskedFor?.(name, value.slice());
+      return;
+    }
     let plaintext: Uint8Array;
     try {
       plaintext = this.#sake.decrypt(value);
@@ -323,7 +363,7 @@ export class PumpChannel {
   }
 
   /** What the pump sends, decrypted. Data of a transfer are progress of the control point that was asked for them. */
-  #onSent(name: SubscribedName, plaintext: Uint8Array): void {
+  #onSent(name: Exclude<SubscribedName, AskedForName>, plaintext: Uint8Array): void {
     switch (name) {
       case "cgmMeasurement":
         if (!this.onMeasurement) return;
@@ -393,6 +433,10 @@ export class PumpChannel {
     for (const controlPoint of Object.values(this.#controlPoints)) controlPoint.fail(ended);
     this.#events.emit("ended", ended);
   }
+}
+
+function isAskedFor(name: SubscribedName): name is AskedForName {
+  return (ASKED_FOR_NAMES as readonly SubscribedName[]).includes(name);
 }
 
 function isControlPoint(name: SubscribedName): name is ControlPointName {

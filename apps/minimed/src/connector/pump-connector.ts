@@ -82,6 +82,7 @@ export class PumpConnector implements AsyncDisposable {
   #link: PumpLink | undefined;
   #ready: ReadySession | undefined;
   #reason: unknown;
+  #hadSession = false;
   #running: Promise<void>;
 
   private constructor(parts: {
@@ -290,7 +291,10 @@ export class PumpConnector implements AsyncDisposable {
     this.#rethink = new AbortController();
     if (this.pairingWindowOpen) return this.#mode === "carelink" ? "carelink" : this.#inTurn();
     if (this.#mode !== "carelink" && this.#bonds.find(this.#options.pump)) return "reconnect";
-    throw new PumpError("ERR_PUMP_PAIRING_WINDOW_CLOSED", "No pump paired while it was let in.");
+    const message = this.#hadSession
+      ? "The session with the pump is over; whether a pump comes back to an uploader is not known: pair again."
+      : "No pump paired while it was let in.";
+    throw new PumpError("ERR_PUMP_PAIRING_WINDOW_CLOSED", message);
   }
 
   /**
@@ -451,7 +455,7 @@ export class PumpConnector implements AsyncDisposable {
     // Paired and authenticated: whoever wants to pair from here on needs a new window.
     this.#windowEndsMs = Number.NEGATIVE_INFINITY;
     try {
-      const session = await prepareSession(channel);
+      const session = await prepareSession(channel, { needsGlucose: this.#mode !== "carelink" });
       this.#emit({ type: "services", count: channel.services });
       const snapshot = await session.readSnapshot();
       const { information, batteryPercent, sensor, latest } = snapshot;
@@ -460,6 +464,7 @@ export class PumpConnector implements AsyncDisposable {
       this.#emit({ type: "sensor", start: sensor.start?.local, runTimeHours: sensor.runTimeHours, remainingMs: sensor.remainingMs });
       this.#emit({ type: "reading", latest });
       this.#ready = { session, snapshot };
+      this.#hadSession = true;
       this.#standing.onReady(this.#clock.now());
       for (const pending of [...this.#waiting]) pending.resolve(this.#ready);
     } catch (error) {

@@ -26,6 +26,7 @@ class Fake {
     logger: new Logger("pump", LogLevel.Warn, (_level, _scope, message) => void this.log.push(message)),
     ended: undefined as PumpError | undefined,
     onMeasurement: undefined as ((plaintext: Uint8Array) => void) | undefined,
+    has: () => true,
     exclusively: <T>(_operation: string, _options: object, run: () => Promise<T>) => run(),
     optional: () => Promise.resolve(undefined),
     exchange: <T>(_name: string, _request: object, onResponse: (plaintext: Uint8Array) => T) => Promise.resolve(onResponse(SUCCESS)),

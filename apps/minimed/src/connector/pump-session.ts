@@ -3,6 +3,7 @@ import { type Address, checkChoice, checkFunction, checkInteger, checkMillisecon
 import { type CgmFeature, decodeCgmFeature } from "../cgm/feature.ts";
 import type { CgmStatus } from "../cgm/session.ts";
 import type { SensorDetails } from "../cgm/specific-ops.ts";
+import type { NextCalibration } from "../cgm/vendor.ts";
 import type { LocalDateTime } from "../data/date-time.ts";
 import type { PnpId } from "../data/standard.ts";
 import type { PumpError } from "../error.ts";
@@ -14,9 +15,17 @@ import type { IddStatus } from "../idd/status.ts";
 import type { ActiveBasalRate, DisplayFormat, InsulinOnBoard, TherapyAlgorithmStates, TimeInRange } from "../idd/status-reader.ts";
 import type { PumpChannel } from "./pump-channel.ts";
 import { type BolusUnderWay, type CounterSelection, type CounterType, DeliveryReader, type InsulinAmounts } from "./readers/delivery.ts";
-import { DeviceReader, type PumpInformation } from "./readers/device.ts";
-import { type AlertLevels, GlucoseReader, type ReadingRange, type SensorCalibration, type SensorSession } from "./readers/glucose.ts";
+import { DeviceReader, type PumpDetails, type PumpInformation } from "./readers/device.ts";
+import {
+  type AlertLevels,
+  GlucoseReader,
+  type ReadingRange,
+  type SensorCalibration,
+  type SensorSession,
+  type SessionStart,
+} from "./readers/glucose.ts";
 import { DEFAULT_PAGE_SIZE, HistoryReader, LARGEST_PAGE_SIZE, LARGEST_SEQUENCE_NUMBER } from "./readers/history.ts";
+import { VENDOR_VALUE_NAMES, VendorReader, type VendorValue, type VendorValueName } from "./readers/vendor.ts";
 import type { GlucoseReading, LatestGlucose, NoGlucoseValue } from "./reading.ts";
 import { registerChanges } from "./session-changes.ts";
 
@@ -26,7 +35,7 @@ export type { SensorSession } from "./readers/glucose.ts";
 const DEFAULT_POLL_MS = 60_000;
 const SHORTEST_POLL_MS = 1000;
 const LONGEST_POLL_MS = 24 * 3600_000;
-const LARGEST_OFFSET_MIN = 0xffff;
+const LARGEST_U16 = 0xffff;
 
 const HISTORY_OPTIONS = optionNames<HistoryRange>({ first: true, last: true, pageSize: true, order: true, signal: true, timeoutMs: true });
 const RANGE_OPTIONS = optionNames<ReadingRange & OperationOptions>({
@@ -49,11 +58,30 @@ export function checkPollMs(what: string, pollMs: number | undefined): void {
   if (pollMs !== undefined) checkMilliseconds(`${what}: pollMs`, pollMs, SHORTEST_POLL_MS, LONGEST_POLL_MS);
 }
 
+const CALIBRATION_OPTIONS = optionNames<{ readonly recordNumber?: number | undefined } & OperationOptions>({
+  recordNumber: true,
+  signal: true,
+  timeoutMs: true,
+});
+
+/** @throws {ArgumentError} */
+function checkedRange(
+  what: string,
+  options: ReadingRange & OperationOptions,
+): { readonly range: ReadingRange; readonly terms: OperationOptions } {
+  checkOperation(what, options, RANGE_OPTIONS);
+  const { fromOffsetMin, toOffsetMin, ...terms } = options;
+  if (toOffsetMin !== undefined) checkInteger(`${what}: toOffsetMin`, toOffsetMin, 0, LARGEST_U16);
+  if (fromOffsetMin !== undefined) checkInteger(`${what}: fromOffsetMin`, fromOffsetMin, 0, toOffsetMin ?? LARGEST_U16);
+  return { range: { fromOffsetMin, toOffsetMin }, terms };
+}
+
 /** What the first reads of a session bring. */
 export interface PumpSnapshot {
   readonly information: PumpInformation;
   readonly batteryPercent: number | undefined;
-  readonly feature: CgmFeature;
+  /** undefined: the pump has none, as one that takes us for an uploader may. */
+  readonly feature: CgmFeature | undefined;
   readonly sensor: SensorSession;
   readonly latest: LatestGlucose;
 }
@@ -72,15 +100,17 @@ export class PumpSession implements HistorySource {
   readonly #device: DeviceReader;
   readonly #glucose: GlucoseReader;
   readonly #delivery: DeliveryReader;
+  readonly #vendor: VendorReader;
   readonly #history: HistoryReader;
 
   /** Made by the connector, by `prepareSession`. */
-  constructor(channel: PumpChannel, feature: CgmFeature, delivery: DeliveryReader = new DeliveryReader(channel)) {
+  constructor(channel: PumpChannel, feature: CgmFeature | undefined, delivery: DeliveryReader = new DeliveryReader(channel)) {
     this.identity = channel.identity;
     this.#channel = channel;
     this.#device = new DeviceReader(channel);
     this.#glucose = new GlucoseReader(channel, this.#device, feature);
     this.#delivery = delivery;
+    this.#vendor = new VendorReader(channel);
     this.#history = new HistoryReader(channel, delivery);
     registerChanges(this, channel, delivery);
   }
@@ -105,6 +135,10 @@ export class PumpSession implements HistorySource {
   /** Device information; values the pump lacks are undefined. */
   readInformation(options: OperationOptions = {}): Promise<PumpInformation> {
     return this.#read("reading the device information", options, () => this.#device.information());
+  }
+  /** Name, appearance and numbers that are of no use to anything else. */
+  readDetails(options: OperationOptions = {}): Promise<PumpDetails> {
+    return this.#read("reading what else the pump says of itself", options, () => this.#device.details());
   }
   readPnpId(options: OperationOptions = {}): Promise<PnpId | undefined> {
     return this.#read("reading the PnP ID", options, () => this.#device.pnpId());
@@ -139,18 +173,20 @@ export class PumpSession implements HistorySource {
    * @throws {ArgumentError} an offset that is not 0 to 65,535 · {PumpError} ERR_PUMP_PROTOCOL: too many came, or not all
    */
   async readReadings(options: ReadingRange & OperationOptions = {}): Promise<readonly (GlucoseReading | NoGlucoseValue)[] | undefined> {
-    checkOperation("readReadings", options, RANGE_OPTIONS);
-    const { fromOffsetMin, toOffsetMin, ...terms } = options;
-    if (toOffsetMin !== undefined) checkInteger("readReadings: toOffsetMin", toOffsetMin, 0, LARGEST_OFFSET_MIN);
-    if (fromOffsetMin !== undefined) checkInteger("readReadings: fromOffsetMin", fromOffsetMin, 0, toOffsetMin ?? LARGEST_OFFSET_MIN);
-    return await this.#read("reading a range of glucose", terms, () => this.#glucose.readings({ fromOffsetMin, toOffsetMin }));
+    const { range, terms } = checkedRange("readReadings", options);
+    return await this.#read("reading a range of glucose", terms, () => this.#glucose.readings(range));
+  }
+  /** How many records `readReadings` would give; undefined where the pump does not tell. @throws {ArgumentError} as `readReadings` */
+  async countReadings(options: ReadingRange & OperationOptions = {}): Promise<number | undefined> {
+    const { range, terms } = checkedRange("countReadings", options);
+    return await this.#read("counting readings", terms, () => this.#glucose.count(range));
   }
   /** CGM Status: the sensor's state at a time offset. */
   readCgmStatus(options: OperationOptions = {}): Promise<CgmStatus | undefined> {
     return this.#read("reading the CGM status", options, () => this.#glucose.status());
   }
-  /** What the CGM service can do; it was read when the session began. */
-  get cgmFeature(): CgmFeature {
+  /** What the CGM service can do; it was read when the session began. undefined: the pump has no such value. */
+  get cgmFeature(): CgmFeature | undefined {
     return this.#glucose.feature;
   }
   /** What the sensor is, as far as the pump says. */
@@ -161,9 +197,14 @@ export class PumpSession implements HistorySource {
   readAlertLevels(options: OperationOptions = {}): Promise<AlertLevels | undefined> {
     return this.#read("reading the alert levels", options, () => this.#glucose.alertLevels());
   }
-  /** The latest calibration. */
-  readCalibration(options: OperationOptions = {}): Promise<SensorCalibration | undefined> {
-    return this.#read("reading the calibration", options, () => this.#glucose.calibration());
+  /** The latest calibration, or that of a record's number. @throws {ArgumentError} a number that is not 0 to 65,535 */
+  async readCalibration(
+    options: { readonly recordNumber?: number | undefined } & OperationOptions = {},
+  ): Promise<SensorCalibration | undefined> {
+    checkOperation("readCalibration", options, CALIBRATION_OPTIONS);
+    const { recordNumber, ...terms } = options;
+    if (recordNumber !== undefined) checkInteger("readCalibration: recordNumber", recordNumber, 0, LARGEST_U16);
+    return await this.#read("reading the calibration", terms, () => this.#glucose.calibration(recordNumber));
   }
   /** Minutes between two readings. */
   readCommunicationInterval(options: OperationOptions = {}): Promise<number | undefined> {
@@ -171,6 +212,37 @@ export class PumpSession implements HistorySource {
   }
   readCgmSessionId(options: OperationOptions = {}): Promise<number | undefined> {
     return this.#read("reading the sensor session's number", options, () => this.#glucose.sessionId());
+  }
+
+  /**
+   * When a sensor session of that number began; undefined where the pump does not tell, as a 780G that answered with 0x80.
+   *
+   * @throws {ArgumentError} a number that is not 0 to 65,535
+   */
+  async readCgmSessionStart(sessionId: number, options: OperationOptions = {}): Promise<SessionStart | undefined> {
+    checkInteger("readCgmSessionStart", sessionId, 0, LARGEST_U16);
+    return await this.#read("reading the start of a sensor session", options, () => this.#glucose.sessionStart(sessionId));
+  }
+
+  // --- what is hardly known -----------------------------------------------------------------------------------------------------
+
+  /**
+   * Octets that nobody has explained, as the pump gives them; undefined where it does not. Nothing in this program asks for them or depends on
+   * them. `sensorExpiration` and `sensorCalibrationTime` can only be had by subscribing, which this does, and waits a few seconds.
+   *
+   * @throws {ArgumentError} another name
+   */
+  async readVendorValue(name: VendorValueName, options: OperationOptions = {}): Promise<VendorValue | undefined> {
+    checkChoice("readVendorValue", name, VENDOR_VALUE_NAMES);
+    return await this.#read(`reading ${name}`, options, () => this.#vendor.value(name));
+  }
+  /** Minutes, of Time of Sensor Expiration, which was never seen. As `readVendorValue("sensorExpiration")`. */
+  readSensorExpiration(options: OperationOptions = {}): Promise<number | undefined> {
+    return this.#read("reading the sensor's expiration", options, () => this.#vendor.sensorExpirationMin());
+  }
+  /** When the next calibration is recommended, which was never seen. As `readVendorValue("nextCalibration")`. */
+  readNextCalibration(options: OperationOptions = {}): Promise<NextCalibration | undefined> {
+    return this.#read("reading the next calibration", options, () => this.#vendor.nextCalibration());
   }
 
   // --- insulin delivery ---------------------------------------------------------------------------------------------------------
@@ -319,13 +391,17 @@ export class PumpSession implements HistorySource {
   }
 }
 
-/** Gets an authenticated link ready for reading: where its values are, what its services can do, and its subscriptions. */
-export async function prepareSession(channel: PumpChannel): Promise<PumpSession> {
+/**
+ * Gets an authenticated link ready for reading: where its values are, what its services can do, and its subscriptions.
+ *
+ * @param options.needsGlucose a phone's pump has CGM Feature, or it is no pump; what an uploader is offered is not known
+ */
+export async function prepareSession(channel: PumpChannel, { needsGlucose }: { needsGlucose: boolean }): Promise<PumpSession> {
   let feature: CgmFeature | undefined;
   const delivery = new DeliveryReader(channel);
   await channel.prepare(async () => {
-    feature = decodeCgmFeature(await channel.readPlain("cgmFeature"));
+    if (needsGlucose || channel.has("cgmFeature")) feature = decodeCgmFeature(await channel.readPlain("cgmFeature"));
     await delivery.features();
   });
-  return new PumpSession(channel, feature!, delivery);
+  return new PumpSession(channel, feature, delivery);
 }

@@ -37,7 +37,15 @@ export interface NoGlucoseValue extends ReadingBase {
 }
 
 /** What asking for the latest reading gives. "no-sensor" is no error: no sensor session runs. */
-export type LatestGlucose = GlucoseReading | NoGlucoseValue | { readonly kind: "no-sensor"; readonly receivedAtMs: number };
+export type LatestGlucose = GlucoseReading | NoGlucoseValue | NoSensor;
+
+/** No sensor session runs. */
+export interface NoSensor {
+  readonly kind: "no-sensor";
+  readonly receivedAtMs: number;
+  /** False: the pump offers no glucose at all, sensor or not. */
+  readonly isOffered?: false | undefined;
+}
 
 /** What is known of the pump's times when a record is turned into a reading. */
 export interface ReadingTimes {
@@ -94,7 +102,7 @@ export function isStale(reading: GlucoseReading | NoGlucoseValue, nowMs: number)
 
 /** "142 mg/dL (7.9 mmol/L) ↑, 3 min old", or in words why there is no value. */
 export function formatGlucose(latest: LatestGlucose, nowMs: number): string {
-  if (latest.kind === "no-sensor") return "no sensor session is running";
+  if (latest.kind === "no-sensor") return latest.isOffered === false ? "the pump offers no glucose" : "no sensor session is running";
   const age = ageMs(latest, nowMs);
   const ageText = age === undefined ? "age unknown" : age < 60_000 ? "less than a minute old" : `${Math.floor(age / 60_000)} min old`;
   const stale = isStale(latest, nowMs) ? ", stale" : "";

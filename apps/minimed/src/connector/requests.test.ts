@@ -311,6 +311,8 @@ describe("the table", () => {
       cgmMeasurement: [],
       cgmRecordAccess: ["1", "3", "4"],
       cgmSpecificOps: ["2", "5", "8", "b", "e", "11", "14", "17", "81", "83", "8c", "90"],
+      cgmSensorExpiration: [],
+      cgmSensorCalibrationTime: [],
       iddStatusReader: ["30c", "330", "356", "365", "395", "3a6", "3c0", "3f3", "3fd", "3ff", "401", "403", "405", "407"],
       iddCommand: ["147d", "148e"],
       iddRecordAccess: ["33", "55", "5a"],

@@ -15,7 +15,9 @@ import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
 /** The control points of the pump that we write, by the names used here. */
 export type ControlPointName = "cgmRecordAccess" | "cgmSpecificOps" | "iddStatusReader" | "iddCommand" | "iddRecordAccess";
 /** The characteristics whose Client Characteristic Configuration we write. */
-export type SubscribedName = ControlPointName | "cgmMeasurement" | "iddHistoryData" | "iddCommandData" | "iddStatusChanged";
+export type SubscribedName = ControlPointName | AskedForName | "cgmMeasurement" | "iddHistoryData" | "iddCommandData" | "iddStatusChanged";
+/** What a pump only sends, of which little is known: subscribed to when somebody asks for it. */
+export type AskedForName = "cgmSensorExpiration" | "cgmSensorCalibrationTime";
 
 /** What a session knows that a request may depend on. */
 interface SessionFacts {
@@ -130,6 +132,24 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
       [SpecificOpsOpcode.GetSensorDetails]: nothing,
     }),
   }),
+  cgmSensorExpiration: Object.freeze({
+    service: ServiceUuid.ContinuousGlucoseMonitoring,
+    characteristic: CharacteristicUuid.CgmSensorExpiration,
+    subscription: "indicate",
+    encrypted: false,
+    opcodeOctets: 1,
+    e2e: "none",
+    requests: Object.freeze({}),
+  }),
+  cgmSensorCalibrationTime: Object.freeze({
+    service: ServiceUuid.ContinuousGlucoseMonitoring,
+    characteristic: CharacteristicUuid.CgmSensorCalibrationTime,
+    subscription: "indicate",
+    encrypted: false,
+    opcodeOctets: 1,
+    e2e: "none",
+    requests: Object.freeze({}),
+  }),
   iddStatusReader: Object.freeze({
     service: ServiceUuid.InsulinDelivery,
     characteristic: CharacteristicUuid.IddStatusReaderControlPoint,
@@ -208,11 +228,15 @@ export const PERMITTED_WRITES: Readonly<Record<SubscribedName, PermittedWrites>>
     requests: Object.freeze({}),
   }),
 });
+/** Not subscribed to before somebody asks for one of them. */
+export const ASKED_FOR_NAMES: readonly AskedForName[] = Object.freeze(["cgmSensorExpiration", "cgmSensorCalibrationTime"] as const);
+
 /** In the order in which they are subscribed to: the last one sends as soon as it is. */
 export const SUBSCRIBED_NAMES: readonly SubscribedName[] = Object.freeze([
   "cgmMeasurement",
   "cgmRecordAccess",
   "cgmSpecificOps",
+  ...ASKED_FOR_NAMES,
   "iddStatusReader",
   "iddRecordAccess",
   "iddHistoryData",

@@ -86,6 +86,13 @@ export class SakeSession implements Disposable {
     return opened.plaintext;
   }
 
+  /** As `decrypt`, for octets that need not be a frame: undefined then, and no failure. */
+  tryDecrypt(octets: Uint8Array): Uint8Array | undefined {
+    if (this.#closed) return undefined;
+    const { ok } = openFrame(this.#keys, this.#nextReceive, octets);
+    return ok ? this.decrypt(octets) : undefined;
+  }
+
   /** Wipes the key; nothing is encrypted or decrypted any more. */
   [Symbol.dispose](): void {
     this.#closed = true;

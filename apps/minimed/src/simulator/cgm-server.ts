@@ -19,6 +19,7 @@ import {
 import type { SimulatedSensor } from "./sensor.ts";
 import { checkSubscribed, ServedControlPoints } from "./served-control-points.ts";
 import type { ServedSession } from "./served-session.ts";
+import { vendorValues } from "./vendor-values.ts";
 
 const CRC = { e2eCrc: true };
 /** E2E-CRC and trend information; interstitial fluid in subcutaneous tissue. */
@@ -50,6 +51,8 @@ export interface CgmServerOptions {
   readonly sensor: () => SimulatedSensor | undefined;
   /** Calibrations of the session, by ascending record numbers. */
   readonly calibrations: () => readonly CalibrationWords[];
+  /** Also the vendor's values. */
+  readonly vendorValues: boolean;
 }
 
 /** The CGM service of a pump. */
@@ -110,6 +113,13 @@ export class CgmServer {
           properties: ["write", "indicate"],
           write: (value, request) => this.#onSpecificOps(value, request),
         },
+        ...(this.#options.vendorValues
+          ? vendorValues({
+              served: this.#served,
+              requireSensor: () => this.#sensor(),
+              at: (uuid) => this.#service.characteristic(uuid)!,
+            })
+          : []),
       ],
     });
     this.#service = service;

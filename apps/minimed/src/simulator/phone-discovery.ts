@@ -28,7 +28,7 @@ const PAUSE_BEFORE_MTU_MS = 300;
 const PAUSE_BEFORE_READING_MS = 9000;
 
 /** The services a pump looks for, in its order. */
-const SERVICES = [ServiceUuid.Sake, ServiceUuid.PhoneInformation, ServiceUuid.GenericAccess, ServiceUuid.GenericAttribute];
+const servicesOf = (information: Uuid): Uuid[] => [ServiceUuid.Sake, information, ServiceUuid.GenericAccess, ServiceUuid.GenericAttribute];
 /** What it reads, in its order. */
 const VALUES = [
   CharacteristicUuid.SystemId,
@@ -60,6 +60,14 @@ export interface PhoneDiscovery extends PhoneHandles {
   readonly values: ReadonlyMap<string, Uint8Array>;
 }
 
+export interface PhoneDiscoveryOptions {
+  readonly clock: Clock;
+  readonly mtu: number;
+  /** The information service that it must have: an uploader has another than a phone. */
+  readonly information: Uuid;
+  readonly onStage: (text: string) => void;
+}
+
 /** Repeats a request over a range of handles until the phone has no more. */
 async function sweep(range: HandleRange, ask: (range: HandleRange) => Promise<number>): Promise<void> {
   for (let start = range.start; start <= range.end; ) {
@@ -81,12 +89,12 @@ async function sweep(range: HandleRange, ask: (range: HandleRange) => Promise<nu
  */
 export async function discoverPhone(
   att: AttBearer,
-  { clock, mtu, onStage, ...options }: OperationOptions & { clock: Clock; mtu: number; onStage: (text: string) => void },
+  { clock, mtu, onStage, information, ...options }: OperationOptions & PhoneDiscoveryOptions,
 ): Promise<PhoneDiscovery> {
   const all: HandleRange = { start: 1, end: LAST_HANDLE };
   const services = new Map<string, HandleRange>();
   onStage("looks for services");
-  for (const uuid of SERVICES)
+  for (const uuid of servicesOf(information))
     await sweep(all, ({ start, end }) =>
       attRequest(
         att,
@@ -104,8 +112,8 @@ export async function discoverPhone(
       ),
     );
   const sakeService = services.get(ServiceUuid.Sake.text);
-  if (!sakeService || !services.has(ServiceUuid.PhoneInformation.text))
-    throw new PumpError("ERR_PUMP_SERVICE_MISSING", "The phone lacks the SAKE service or the information service 0900.");
+  if (!sakeService || !services.has(information.text))
+    throw new PumpError("ERR_PUMP_SERVICE_MISSING", `The phone lacks the SAKE service or the information service ${information.text}.`);
 
   onStage("looks at every handle");
   await sweep(all, ({ start, end }) =>

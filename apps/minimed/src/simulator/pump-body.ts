@@ -35,7 +35,8 @@ export class PumpBody implements Disposable {
   readonly served: ServedSession;
   readonly outbox: Outbox;
   readonly #own: LifeDelivery;
-  readonly #server: PumpServer;
+  /** undefined: it offers nothing. */
+  readonly #server: PumpServer | undefined;
   #version = 1;
   #batteryPercent: number | undefined;
 
@@ -53,6 +54,7 @@ export class PumpBody implements Disposable {
       largestNotification: () => (att()?.mtu ?? SMALLEST_MTU) - 3,
     });
     const { insulinDelivery = true, e2eProtection = false } = options;
+    if (options.offers === "nothing") return;
     this.#server = new PumpServer({
       server,
       clock,
@@ -66,6 +68,7 @@ export class PumpBody implements Disposable {
       firmware: () => this.firmware,
       delivery: insulinDelivery ? this.delivery : undefined,
       e2e: e2eProtection,
+      vendorValues: options.vendorValues ?? false,
     });
   }
 
@@ -89,17 +92,17 @@ export class PumpBody implements Disposable {
   /** Other software: its attributes are elsewhere. */
   update(): void {
     this.#version++;
-    this.#server.moveAll(MOVED_TO + MOVED_BY * (this.#version % PLACES));
+    this.#server?.moveAll(MOVED_TO + MOVED_BY * (this.#version % PLACES));
   }
 
   /** Puts the CGM service at another handle. */
   moveGlucose(handle: number): void {
-    this.#server.moveGlucose(handle);
+    this.#server?.moveGlucose(handle);
   }
 
   /** Another connection, or none: whatever was under way is over. */
   reset(): void {
-    this.#server.reset();
+    this.#server?.reset();
   }
 
   [Symbol.dispose](): void {

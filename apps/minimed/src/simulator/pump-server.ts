@@ -36,6 +36,8 @@ export interface PumpServerOptions {
   readonly delivery: DeliverySource | undefined;
   /** Values of the insulin delivery service end with a counter and a CRC. */
   readonly e2e: boolean;
+  /** Also what is hardly known. */
+  readonly vendorValues: boolean;
 }
 
 /** The services of a pump that a phone reads: device information, battery, time, CGM, insulin delivery. As on a real one there is no 0x1801. */
@@ -85,7 +87,20 @@ export class PumpServer {
       uuid: ServiceUuid.CurrentTime,
       characteristics: [{ uuid: CharacteristicUuid.CurrentTime, properties: ["read", "notify"], read: () => this.#currentTime() }],
     });
-    this.#cgm = new CgmServer({ server, served, sensor, calibrations: options.calibrations });
+    const { vendorValues } = options;
+    this.#cgm = new CgmServer({ server, served, sensor, calibrations: options.calibrations, vendorValues });
+    if (vendorValues)
+      server.addService({
+        uuid: ServiceUuid.NetworkOperationalState,
+        characteristics: [
+          {
+            uuid: CharacteristicUuid.NetworkOperationalState,
+            properties: ["read", "write", "notify"],
+            value: new Uint8Array(9), // active mode
+            write: () => served.forbid(),
+          },
+        ],
+      });
     if (delivery)
       this.#idd = new IddServer({
         server,

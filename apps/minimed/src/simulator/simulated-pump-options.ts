@@ -2,6 +2,7 @@ import type { Clock } from "jelling/async";
 import {
   Address,
   checkBoolean,
+  checkChoice,
   checkFunction,
   checkInteger,
   checkOptions,
@@ -48,6 +49,10 @@ export interface SimulatedPumpOptions {
   readonly historyCapacity?: number | undefined;
   /** False: an older pump, which has no insulin delivery service. */
   readonly insulinDelivery?: boolean | undefined;
+  /** Services of the pump itself; "nothing" is what it may offer to an uploader, for all that is known. "all" by default. */
+  readonly offers?: "all" | "nothing" | undefined;
+  /** Also offers what is listed for a pump and hardly known: the vendor's values of the CGM service, and the network state. False by default. */
+  readonly vendorValues?: boolean | undefined;
   /** What the insulin delivery service tells, in place of the pump's own life. */
   readonly delivery?: DeliverySource | undefined;
   /** Values of the insulin delivery service end with a counter and a CRC, which no pump was seen to do; false by default. */
@@ -83,6 +88,8 @@ const OPTIONS = optionNames<SimulatedPumpOptions>({
   delivery: true,
   e2eProtection: true,
   mtu: true,
+  offers: true,
+  vendorValues: true,
   writesSubscriptionAgain: true,
   logger: true,
   capture: true,
@@ -97,12 +104,14 @@ export function checkedPumpOptions(options: SimulatedPumpOptions): SimulatedPump
 } {
   checkOptions("SimulatedPump.open", options ?? null, OPTIONS);
   checkInteger("seed", options.seed, 0, Number.MAX_SAFE_INTEGER);
-  for (const name of ["insulinDelivery", "e2eProtection", "writesSubscriptionAgain"] as const) checkBoolean(name, options[name]);
+  for (const name of ["insulinDelivery", "e2eProtection", "writesSubscriptionAgain", "vendorValues"] as const)
+    checkBoolean(name, options[name]);
   if (typeof options.sensor !== "function") checkBoolean("sensor", options.sensor);
   for (const name of ["capture", "onEvent"] as const) checkFunction(name, options[name]);
   const { historyDays = HISTORY_DAYS, historyCapacity = Number.POSITIVE_INFINITY, mtu = PUMP_MTU } = options;
   checkInteger("historyDays", historyDays, 0, MOST_DAYS);
   if (historyCapacity !== Number.POSITIVE_INFINITY) checkInteger("historyCapacity", historyCapacity, 1, Number.MAX_SAFE_INTEGER);
+  if (options.offers !== undefined) checkChoice("offers", options.offers, ["all", "nothing"]);
   checkInteger("mtu", mtu, SMALLEST_MTU, LARGEST_MTU);
   return { ...options, historyDays, historyCapacity, mtu };
 }

@@ -1,14 +1,15 @@
 import { type Clock, callOut, Deadline, delay, type OperationOptions } from "jelling/async";
 import { AttOpcode } from "jelling/att";
-import { type Address, BleError, ClosedError, StateError } from "jelling/core";
+import { toHex } from "jelling/bytes";
+import { type Address, BleError, ClosedError, checkInteger, StateError, type Uuid } from "jelling/core";
 import { type Connection, type ConnectionPolicy, Device } from "jelling/device";
 import type { Advertisement } from "jelling/gap";
 import { HciErrorCode } from "jelling/hci";
 import { createBond, IoCapability, KeyDistribution, type PairingReport } from "jelling/smp";
-import { PAIR_SERVICE_UUID, RECONNECT_SERVICE_UUID } from "../connector/advertising.ts";
+import { careLinkHash, MEDTRONIC_COMPANY_ID, PAIR_SERVICE_UUID, RECONNECT_SERVICE_UUID } from "../connector/advertising.ts";
 import type { LocalDateTime } from "../data/date-time.ts";
 import { decodeInformationString } from "../data/standard.ts";
-import { CharacteristicUuid } from "../uuids.ts";
+import { CharacteristicUuid, ServiceUuid } from "../uuids.ts";
 import { AttTap } from "./att-tap.ts";
 import type { DeliverySource, HistoryMemory } from "./delivery-source.ts";
 import { SimulatedPumpFaults } from "./faults.ts";
@@ -45,6 +46,18 @@ const policy = (mtu: number): ConnectionPolicy => ({
   parameterRequests: "refuse",
   dataLength: "never",
 });
+/** How it listens. */
+interface Search {
+  readonly intervalMs: number;
+  readonly windowMs: number;
+  readonly active?: boolean;
+}
+/** What its user has it look for. */
+interface Wanted {
+  readonly how: Search;
+  readonly isWanted: (advertisement: Advertisement) => boolean;
+  readonly information: Uuid;
+}
 const LINK = Object.freeze({ intervalMs: 125, latency: 0, supervisionTimeoutMs: 3000 });
 
 /**
@@ -176,22 +189,53 @@ export class SimulatedPump implements AsyncDisposable {
    *
    * @throws {StateError} a phone is paired already · {TimeoutError} none shows up in five minutes · what went wrong with it
    */
-  async pairNewPhone({ signal, timeoutMs = PAIR_TIMEOUT_MS }: OperationOptions = {}): Promise<void> {
+  async pairNewPhone(options: OperationOptions = {}): Promise<void> {
+    const isPhone = (advertisement: Advertisement): boolean => advertisement.hasService(PAIR_SERVICE_UUID);
+    this.#expectFree();
+    this.#say("the user chooses to pair a new device; scanning for FE82");
+    await this.#pairFirst({ how: LOOK_FOR_NEW, isWanted: isPhone, information: ServiceUuid.PhoneInformation }, options);
+  }
+
+  /**
+   * The user chooses to connect an uploader, and the pump shows six digits. It takes the one that knows them: whose advertisement holds their hash
+   * with its public address. As `pairNewPhone` otherwise; its key database must have keys for an uploader.
+   *
+   * @throws {ArgumentError} not six digits · as `pairNewPhone`
+   */
+  async pairUploader({ confirmationCode, ...options }: OperationOptions & { readonly confirmationCode: number }): Promise<void> {
+    checkInteger("confirmationCode", confirmationCode, 0, 999_999);
+    this.#expectFree();
+    this.#say(`shows the code ${confirmationCode.toString().padStart(6, "0")}; scanning for FE82 with its hash`);
+    const isUploader = ({ address, manufacturerData }: Advertisement): boolean =>
+      manufacturerData.some(
+        ({ companyIdentifier, data }) =>
+          companyIdentifier === MEDTRONIC_COMPANY_ID &&
+          toHex(data) === toHex(Uint8Array.of(0x01, ...careLinkHash(address, confirmationCode))),
+      );
+    await this.#pairFirst(
+      { how: { ...LOOK_FOR_NEW, active: true }, isWanted: isUploader, information: ServiceUuid.DeviceInformation },
+      options,
+    );
+  }
+
+  /** @throws {StateError} */
+  #expectFree(): void {
     if (this.#phone) throw new StateError("the pump has a phone already: it takes one at a time");
     if (this.#userBusy) throw new StateError("the pump is pairing already");
+  }
+
+  async #pairFirst({ how, isWanted, information }: Wanted, { signal, timeoutMs = PAIR_TIMEOUT_MS }: OperationOptions): Promise<void> {
     this.#userBusy = true;
     const until = this.#until(signal);
     // One window over all attempts: what has not been paired when it closes is not paired any more.
     using window = new Deadline({ clock: this.#clock, operation: "looking for a phone", signal: until, timeoutMs });
     try {
-      this.#say("the user chooses to pair a new device; scanning for FE82");
       for (;;) {
-        const isPhone = (advertisement: Advertisement): boolean => advertisement.hasService(PAIR_SERVICE_UUID);
-        const found = await this.#find(LOOK_FOR_NEW, isPhone, { signal: window.signal });
+        const found = await this.#find(how, isWanted, { signal: window.signal });
         this.#say(`shows "${nameOf(found)}"; the user confirms`);
         const connection = await this.#connect(found, window.signal);
         try {
-          await this.#during(connection, until, (link) => this.#meet(connection, link, window.signal));
+          await this.#during(connection, until, (link) => this.#meet(connection, information, link, window.signal));
           return;
         } catch (error) {
           // The phone did not hear that it was meant; nothing has happened yet.
@@ -231,24 +275,29 @@ export class SimulatedPump implements AsyncDisposable {
   // --- meeting a phone ----------------------------------------------------------------------------------------------------------
 
   /** The first connection: pair, discover, authenticate. */
-  async #meet(connection: Connection, options: OperationOptions, window: AbortSignal): Promise<void> {
+  async #meet(connection: Connection, information: Uuid, options: OperationOptions, window: AbortSignal): Promise<void> {
     this.#say("asks to pair: no input or output, MITM bit set, legacy");
     const report = await connection.pair({ signal: window });
     const bonded = connection.peerIdentity;
     try {
-      await this.#examine(connection, report, options);
+      await this.#examine(connection, report, { ...options, information });
     } catch (error) {
       await this.#device.bonds.delete(bonded);
       throw error;
     }
   }
 
-  async #examine(connection: Connection, report: PairingReport, options: OperationOptions): Promise<void> {
+  async #examine(
+    connection: Connection,
+    report: PairingReport,
+    { information, ...options }: OperationOptions & { readonly information: Uuid },
+  ): Promise<void> {
     this.#say(`paired by ${report.method.replaceAll("-", " ")}; discovery begins`);
     const phone = await discoverPhone(connection.att, {
       ...options,
       mtu: this.#options.mtu,
       clock: this.#clock,
+      information,
       onStage: (text) => this.#say(text),
     });
     const model = phone.values.get(CharacteristicUuid.ModelNumber.text);
@@ -281,14 +330,10 @@ export class SimulatedPump implements AsyncDisposable {
 
   // --- links --------------------------------------------------------------------------------------------------------------------
 
-  async #find(
-    how: { readonly intervalMs: number; readonly windowMs: number },
-    isPhone: (advertisement: Advertisement) => boolean,
-    { signal }: OperationOptions,
-  ): Promise<Advertisement> {
+  async #find(how: Search, isPhone: (advertisement: Advertisement) => boolean, { signal }: OperationOptions): Promise<Advertisement> {
     const scan = this.#device.scan({
-      ...how,
       active: false,
+      ...how,
       duplicates: "report",
       signal,
     });

@@ -13,6 +13,17 @@ export interface PumpInformation {
   readonly software: string | undefined;
 }
 
+/** What else a pump says of itself; absent ones are undefined. `deviceName` names a person's device: redact it in logs. */
+export interface PumpDetails {
+  readonly deviceName: string | undefined;
+  /** As of the assigned numbers. */
+  readonly appearance: number | undefined;
+  /** Eight octets. */
+  readonly systemId: Uint8Array | undefined;
+  /** IEEE 11073-20601 list; empty with all that were seen. */
+  readonly regulatoryData: Uint8Array | undefined;
+}
+
 /** What the pump's clock showed, and when on the program's clock that was. */
 export interface PumpClock {
   readonly local: LocalDateTime;
@@ -50,6 +61,19 @@ export class DeviceReader {
 
   pnpId(): Promise<PnpId | undefined> {
     return this.#channel.optional("pnpId", async () => decodePnpId(await this.#channel.readPlain("pnpId")));
+  }
+
+  async details(): Promise<PumpDetails> {
+    const octets = (name: PumpValueName): Promise<Uint8Array | undefined> =>
+      this.#channel.optional(name, () => this.#channel.readPlain(name));
+    const deviceName = await octets("deviceName");
+    const appearance = await octets("appearance");
+    return {
+      deviceName: deviceName && decodeInformationString(deviceName),
+      appearance: appearance?.length === 2 ? appearance[0]! | (appearance[1]! << 8) : undefined,
+      systemId: await octets("systemId"),
+      regulatoryData: await octets("regulatoryData"),
+    };
   }
 
   /** Percent. */

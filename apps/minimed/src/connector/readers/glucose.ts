@@ -45,7 +45,7 @@ const MOST_LATEST = 16;
 const MOST_EXTRA = 16;
 const LATEST_RECORD = Uint8Array.of(RecordAccessOperator.Last);
 /** Which calibration record: the latest. */
-const LATEST_CALIBRATION = Uint8Array.of(0xff, 0xff);
+const LATEST_CALIBRATION = 0xffff;
 const ABORT = { opcode: RecordAccessOpcode.Abort, operand: Uint8Array.of(RecordAccessOperator.Null) };
 const SPECIFIC_OPS_RESPONSE_OFFSET = 1;
 const LARGEST_OFFSET_MIN = 0xffff;
@@ -78,6 +78,12 @@ export interface SensorCalibration {
     | undefined;
 }
 
+/** When a sensor's session began, by the pump's number of it. */
+export interface SessionStart {
+  readonly sessionId: number;
+  readonly start: SessionStartTime;
+}
+
 /** Minutes since the sensor's session began, both included; without one of them the range is open on that side. */
 export interface ReadingRange {
   readonly fromOffsetMin?: number | undefined;
@@ -86,7 +92,9 @@ export interface ReadingRange {
 
 /** Reads the CGM service of a pump. What the pump has not, or does not give at present, is undefined. Within an operation of the channel. */
 export class GlucoseReader {
-  readonly feature: CgmFeature;
+  /** undefined: the pump has no CGM Feature. */
+  readonly feature: CgmFeature | undefined;
+  readonly #protection: { readonly e2eCrc: boolean };
   readonly #channel: PumpChannel;
   readonly #device: DeviceReader;
   readonly #assembler = new MeasurementAssembler();
@@ -95,15 +103,16 @@ export class GlucoseReader {
   #sensorStart: LocalDateTime | undefined;
   #lastOffsetMin = 0;
 
-  constructor(channel: PumpChannel, device: DeviceReader, feature: CgmFeature) {
+  constructor(channel: PumpChannel, device: DeviceReader, feature: CgmFeature | undefined) {
     this.#channel = channel;
     this.#device = device;
     this.feature = feature;
+    this.#protection = { e2eCrc: feature?.e2eCrc ?? true };
     channel.onMeasurement = (plaintext) => this.#onMeasurement(plaintext);
   }
 
   async sensorSession(): Promise<SensorSession> {
-    const { e2eCrc } = this.feature;
+    const { e2eCrc } = this.#protection;
     // Its user may have set it since: what is left of a session is counted on it.
     await this.#device.clock();
     const start = await this.#channel.optional("cgmSessionStartTime", async () =>
@@ -121,8 +130,14 @@ export class GlucoseReader {
     return { start, runTimeHours, remainingMs };
   }
 
+  /** Whether the pump offers records at all: one that takes us for an uploader need not. */
+  get #isServed(): boolean {
+    return this.#channel.has("cgmMeasurement") && this.#channel.has("cgmRecordAccess");
+  }
+
   /** @throws {PumpError} ERR_PUMP_REFUSED, ERR_PUMP_PROTOCOL */
   async latest(): Promise<LatestGlucose> {
+    if (!this.#isServed) return { kind: "no-sensor", receivedAtMs: this.#channel.clock.now(), isOffered: false };
     if (!this.#sensorStart) await this.sensorSession();
     const response = await this.#report(LATEST_RECORD, MOST_LATEST);
     const receivedAtMs = this.#channel.clock.now();
@@ -142,6 +157,7 @@ export class GlucoseReader {
 
   /** By time offset, ascending; undefined where the pump does not give ranges. @throws {PumpError} ERR_PUMP_PROTOCOL */
   async readings({ fromOffsetMin, toOffsetMin }: ReadingRange): Promise<(GlucoseReading | NoGlucoseValue)[] | undefined> {
+    if (!this.#isServed) return undefined;
     if (!this.#sensorStart) await this.sensorSession();
     const last = toOffsetMin ?? LARGEST_OFFSET_MIN;
     const response = await this.#report(rangeOf(fromOffsetMin, toOffsetMin), last - (fromOffsetMin ?? 0) + 1 + MOST_EXTRA);
@@ -155,8 +171,24 @@ export class GlucoseReader {
     return this.#records.map((record) => readingOf(record, this.#times(receivedAtMs))).sort((a, b) => a.timeOffsetMin - b.timeOffsetMin);
   }
 
+  /** How many records a range has; undefined where the pump does not tell. */
+  async count({ fromOffsetMin, toOffsetMin }: ReadingRange): Promise<number | undefined> {
+    if (!this.#isServed) return undefined;
+    const request = { opcode: RecordAccessOpcode.Count, operand: rangeOf(fromOffsetMin, toOffsetMin), e2eCrc: false };
+    const response = await orNone(this.#channel, "the number of readings", () =>
+      this.#channel.exchange("cgmRecordAccess", request, (plaintext) => {
+        const answer = decodeRecordAccessResponse(plaintext);
+        return answer.kind === "response_code" && answer.requestOpcode !== RecordAccessOpcode.Count ? undefined : answer;
+      }),
+    );
+    if (response?.kind === "number_of_records") return response.count;
+    if (response?.code === "no_records_found") return 0;
+    if (response) this.#channel.logger.info(() => `the pump does not count its readings: ${response.code}`);
+    return undefined;
+  }
+
   status(): Promise<CgmStatus | undefined> {
-    return this.#channel.optional("cgmStatus", async () => decodeCgmStatus(await this.#channel.readSealed("cgmStatus"), this.feature));
+    return this.#channel.optional("cgmStatus", async () => decodeCgmStatus(await this.#channel.readSealed("cgmStatus"), this.#protection));
   }
 
   sensorDetails(): Promise<SensorDetails | undefined> {
@@ -171,9 +203,15 @@ export class GlucoseReader {
     return (await this.#ask(SpecificOpsOpcode.ReadCurrentSessionId, "session_id"))?.sessionId;
   }
 
-  async calibration(): Promise<SensorCalibration | undefined> {
-    const value = await this.#ask(SpecificOpsOpcode.GetCalibrationValue, "calibration_value", LATEST_CALIBRATION);
-    const context = await this.#ask(SpecificOpsOpcode.GetCalibrationContext, "calibration_context", LATEST_CALIBRATION);
+  /** Of a session of that number, as the pump counts them; undefined: it does not tell, or has none. */
+  async sessionStart(sessionId: number): Promise<SessionStart | undefined> {
+    const response = await this.#ask(SpecificOpsOpcode.ReadSessionStartTime, "session_start_time", u16(sessionId));
+    return response && { sessionId: response.sessionId, start: response.start };
+  }
+
+  async calibration(recordNumber: number = LATEST_CALIBRATION): Promise<SensorCalibration | undefined> {
+    const value = await this.#ask(SpecificOpsOpcode.GetCalibrationValue, "calibration_value", u16(recordNumber));
+    const context = await this.#ask(SpecificOpsOpcode.GetCalibrationContext, "calibration_context", u16(recordNumber));
     return value || context ? { value, context } : undefined;
   }
 
@@ -257,7 +295,7 @@ export class GlucoseReader {
 
   #onMeasurement(plaintext: Uint8Array): void {
     try {
-      for (const record of this.#assembler.push(plaintext)) this.#records.push(decodeCgmMeasurement(record, this.feature));
+      for (const record of this.#assembler.push(plaintext)) this.#records.push(decodeCgmMeasurement(record, this.#protection));
     } catch (error) {
       if (!(error instanceof PumpDataError)) throw error;
       this.#channel.logger.warn(() => `a record was dropped: ${error.message}`);
@@ -280,7 +318,7 @@ export class GlucoseReader {
     operand: Uint8Array = new Uint8Array(),
   ): Promise<Extract<SpecificOpsResponse, { kind: Kind }> | undefined> {
     if (!this.#channel.has("cgmSpecificOps")) return undefined;
-    const { e2eCrc } = this.feature;
+    const { e2eCrc } = this.#protection;
     const response = await orNone(this.#channel, kind, () =>
       this.#channel.exchange("cgmSpecificOps", { opcode, operand, e2eCrc }, (plaintext) => {
         const answer = decodeSpecificOpsResponse(plaintext, { e2eCrc, expected: opcode + SPECIFIC_OPS_RESPONSE_OFFSET });
@@ -292,6 +330,8 @@ export class GlucoseReader {
     return undefined;
   }
 }
+
+const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >> 8);
 
 function rangeOf(from: number | undefined, to: number | undefined): Uint8Array {
   const { All, GreaterOrEqual, LessOrEqual, Range } = RecordAccessOperator;
