@@ -57,7 +57,13 @@ function connectionCommands(pump: Command, run: Run): void {
       .option("--watch <TIME>", "keep the session and read again every TIME", (text) => parseDuration(text))
       .action(run(() => import("./commands/pump/connect.ts"), name));
     faulty(command);
-    if (name === "pair") command.option("--anew", "pair although there is a bond with a pump: the new one replaces it");
+    if (name === "pair")
+      command
+        .option("--anew", "pair although there is a bond with a pump: the new one replaces it")
+        .addOption(
+          new Option("--mode <MODE>", "what to be to the pump: an uploader needs its keys and --code").choices(["phone", "carelink"]),
+        )
+        .option("--code <DIGITS>", "the six digits that the pump shows to an uploader", parseCode);
   }
 }
 
@@ -110,6 +116,7 @@ function simulationCommand(pump: Command, run: Run): void {
     .option("--seed <N>", "of its name, its keys, its life and the air's chance", parseWhole("seed", 0, 0xffff_ffff), 1)
     .option("--days <N>", "how far back its history goes", parseWhole("days", 0, MOST_DAYS), 30)
     .option("--speed <N>", "how many times as fast its time goes", parseWhole("speed", 1, FASTEST_SERVED), 1)
+    .addOption(new Option("--carelink <OFFERS>", "it waits for an uploader, and offers it this").choices(["nothing", "all"]))
     .option("--write-keys <FILE>", "where its phone's keys go (default: jelling/sim/pump-keys.hex in the user's state folder)")
     .option("--loss <SHARE>", "share of radio packets that are lost, 0 to 1", parseShare);
   faulty(servingOptions(sim)).action(run(() => import("./commands/pump/sim.ts"), "sim", { transport: OPENS_NONE }));
@@ -121,6 +128,12 @@ function faulty(command: Command): Command {
     'what goes wrong with a simulated pump, by its clock: "at 10m: silent 5m" (repeatable; `pump sim` lists them)',
     (text, previous: readonly TimedFault[] | undefined) => [...(previous ?? []), parseTimedFault(text)],
   );
+}
+
+/** The six digits that a pump shows, zeros in front included. */
+function parseCode(text: string): number {
+  if (!/^\d{6}$/.test(text)) throw new UsageError(`code "${text}": expected the six digits that the pump shows, zeros in front included`);
+  return Number(text);
 }
 
 function parseShare(text: string): number {

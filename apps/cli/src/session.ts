@@ -27,6 +27,8 @@ export interface SessionOptions extends Pick<DeviceOptions, "agent" | "pairing" 
 export const BONDS = "bonds.json";
 /** A pump's bond is looked for by what it is, so that others must not be among them. */
 export const PUMP_BONDS = "pump-bonds.json";
+/** Where this computer posed as an uploader; what it is to a pump as a phone is kept apart. */
+export const CARELINK_BONDS = "pump-carelink-bonds.json";
 
 /** What a host of the library is opened with, on the transport the user chose; it is closed again by `closing`, in every case. */
 export interface HostParts {
@@ -51,6 +53,8 @@ export interface AirOptions {
   readonly clock?: Clock | undefined;
   /** What goes wrong with the pump in it. */
   readonly faults?: readonly TimedFault[] | undefined;
+  /** The pump in it expects an uploader that knows this code, and offers it everything. */
+  readonly carelinkCode?: number | undefined;
 }
 
 /** Opens capture, air, transport and identity. What is opened on them is to be added to `closing`, which closes in reverse. */
@@ -103,16 +107,22 @@ async function identityOf<T>(transport: HciTransport, open: () => Promise<T>): P
 }
 
 /** Fills an air with what `sim:` names, or with the usual devices. */
-async function populate(context: Context, spec: string, folder: string, { usual, clock, faults }: AirOptions): Promise<Population> {
+async function populate(
+  context: Context,
+  spec: string,
+  folder: string,
+  { usual, clock, faults, carelinkCode }: AirOptions,
+): Promise<Population> {
   if (spec === "sim") throw new UsageError('transport "sim": expected sim: or sim:DEVICE,DEVICE');
   const [{ Population: PopulationClass }, { exampleDevicesOf }] = await Promise.all([import("./population.ts"), import("jelling/testing")]);
   const named = spec.slice(4);
   const words =
     named === "" && usual !== undefined ? [usual] : named === "" || named === "empty" ? exampleDevicesOf(named) : named.split(",");
+  const carelink = carelinkCode === undefined ? undefined : { code: carelinkCode, offers: "all" as const };
   const population = new PopulationClass({
     clock: context.io.clock ?? clock,
     // In tests all is the same every time, and as little as will do.
-    ...(context.io.clock ? { pump: { historyDays: 3, faults } } : { startsAt: new Date(), pump: { faults } }),
+    ...(context.io.clock ? { pump: { historyDays: 3, faults, carelink } } : { startsAt: new Date(), pump: { faults, carelink } }),
     logger: await context.logger(),
     folder,
     keeps: true,

@@ -198,6 +198,37 @@ describe("a simulated pump of its own process", () => {
   });
 });
 
+describe("an uploader", () => {
+  test.each([
+    ["nothing", "the pump offers no glucose", "the pump has 0 services"],
+    ["all", "mg/dL", "the pump has 6 services"],
+  ])("of a pump that offers %s is told what to type, and reads what there is", async (offers, glucose, services) => {
+    const { io, done } = started(["--carelink", offers]);
+    await io.saw("connect  ");
+    const [, command, code] = /^connect {5}jelling (pump pair --mode carelink --code (\d{6}) -t \S+ --keys \S+)$/m.exec(io.out.text)!;
+    expect(io.out.text).toContain(`shows the code ${code}; scanning for FE82 with its hash`);
+    const { status, out } = await jelling(command!, { env: env() });
+    expect(status, out).toBe(0);
+    expect(out).toContain(services);
+    expect(out).toMatch(new RegExp(`glucose .*${glucose}`));
+    expect(out).not.toContain("NG3894555H");
+    io.stop();
+    expect(await done).toBe(130);
+  });
+
+  test.each([
+    [["pump", "pair", "--keys", "none", "--mode", "carelink"], "--code is missing: the six digits that the pump shows"],
+    [["pump", "pair", "--keys", "none", "--code", "123456"], "--code is for --mode carelink: a pump shows no code to a phone"],
+    [
+      ["pump", "pair", "--keys", "none", "--mode", "carelink", "--code", "12"],
+      'code "12": expected the six digits that the pump shows, zeros in front included',
+    ],
+  ])("%j is wrong usage", async (words, sentence) => {
+    const { status, out, err } = await jelling(words, { clock, env: env() });
+    expect([status, out, err]).toEqual([2, "", `jelling: ${sentence}\n`]);
+  });
+});
+
 describe("faults of a pump in an air of the command", () => {
   test("watch shows what a user would see of a lost link", async () => {
     const io = fakeIo({ clock, env: env() });

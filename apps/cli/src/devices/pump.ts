@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { buildKeyDatabase, inventKeys, type LocalDateTime, SimulatedPump } from "@jelling/minimed";
+import { buildKeyDatabase, inventKeys, type LocalDateTime, SakeDeviceType, SimulatedPump } from "@jelling/minimed";
 import { type Clock, delay } from "jelling/async";
 import { toHex } from "jelling/bytes";
 import { type Logger, randomBytes, SeededRandom, systemRandom } from "jelling/core";
@@ -28,6 +28,8 @@ export interface PumpChoices {
   readonly historyDays?: number | undefined;
   /** The file for the key database of the phone's side, which is not there yet or is this pump's; one in the folder by default. */
   readonly keysPath?: string | undefined;
+  /** Its user connects an uploader in place of a phone: the code that the pump shows, and what it offers then. */
+  readonly carelink?: { readonly code: number; readonly offers: "nothing" | "all" } | undefined;
   /** What goes wrong with it, and when. */
   readonly faults?: readonly TimedFault[] | undefined;
   /** Told what the pump does and what strikes it, in place of `tell`. */
@@ -49,8 +51,12 @@ export interface PumpOptions extends PumpChoices {
 export async function startPump(options: PumpOptions): Promise<{ pump: SimulatedPump; keysPath: string } & AsyncDisposable> {
   const { transport, clock, folder, logger, startsAt, seed = USUAL_SEED, historyDays = HISTORY_DAYS, faults = [] } = options;
   const tell = options.onEvent ?? ((text: string) => options.tell(`pump: ${text}`));
-  const keys = inventKeys(new SeededRandom(seed, "keys of the simulated pump"));
-  const keysPath = options.keysPath ?? join(folder, seed === USUAL_SEED ? "pump-keys.hex" : `pump-keys-${seed}.hex`);
+  const { carelink } = options;
+  const keys = carelink
+    ? inventKeys(new SeededRandom(seed, "keys of the simulated pump and an uploader"), SakeDeviceType.CareLinkUploader)
+    : inventKeys(new SeededRandom(seed, "keys of the simulated pump"));
+  const keysName = carelink ? "pump-carelink-keys" : "pump-keys";
+  const keysPath = options.keysPath ?? join(folder, seed === USUAL_SEED ? `${keysName}.hex` : `${keysName}-${seed}.hex`);
   const keysText = `${toHex(buildKeyDatabase(keys.phone))}\n`;
   if (options.keysPath !== undefined) await refuseOther(options.keysPath, keysText);
   await writePrivateFile(keysPath, keysText);
@@ -61,6 +67,7 @@ export async function startPump(options: PumpOptions): Promise<{ pump: Simulated
     seed,
     keyDatabase: keys.pump,
     historyDays,
+    offers: carelink?.offers,
     startLocal: startsAt && localOf(startsAt),
     logger: logger.child("pump"),
     onEvent: ({ text }) => tell(text),
@@ -69,7 +76,10 @@ export async function startPump(options: PumpOptions): Promise<{ pump: Simulated
   const user = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       try {
-        if (!pump.hasPhone) await pump.pairNewPhone({ signal: stop.signal });
+        if (!pump.hasPhone)
+          await (carelink
+            ? pump.pairUploader({ confirmationCode: carelink.code, signal: stop.signal })
+            : pump.pairNewPhone({ signal: stop.signal }));
       } catch (error) {
         if (stop.signal.aborted) return;
         tell(messageOf(error));

@@ -1,13 +1,13 @@
-import { describePumpEvent, formatGlucose, type LatestGlucose, type PumpEvent, runPumpConnector } from "@jelling/minimed";
+import { describePumpEvent, formatGlucose, type LatestGlucose, type PumpEvent, type PumpMode, runPumpConnector } from "@jelling/minimed";
 import { SystemClock } from "jelling/async";
 import { Closing } from "../../closing.ts";
 import { type Context, durationText } from "../../context.ts";
-import { CommandError } from "../../errors.ts";
+import { CommandError, UsageError } from "../../errors.ts";
 import type { TimedFault } from "../../pump/fault-words.ts";
 import { readKeys } from "../../pump/keys.ts";
 import { explained, refuseFaultsOfRealPumps } from "../../pump/open.ts";
 import { timelineText } from "../../pump/timeline-text.ts";
-import { openHostParts, PUMP_BONDS } from "../../session.ts";
+import { CARELINK_BONDS, openHostParts, PUMP_BONDS } from "../../session.ts";
 import { isSimulated, transportSpec } from "../../transport.ts";
 
 interface ConnectorOptions {
@@ -16,23 +16,32 @@ interface ConnectorOptions {
   watch?: number;
   pump?: string;
   anew?: boolean;
+  mode?: "phone" | "carelink";
+  code?: number;
   fault?: readonly TimedFault[];
 }
 
 export function pair(context: Context, options: ConnectorOptions): Promise<void> {
-  return runConnector(context, "pair", options);
+  const { mode = "phone", code } = options;
+  if (mode === "carelink" && code === undefined) throw new UsageError("--code is missing: the six digits that the pump shows");
+  if (mode === "phone" && code !== undefined) throw new UsageError("--code is for --mode carelink: a pump shows no code to a phone");
+  return runConnector(context, mode === "carelink" ? mode : "pair", options);
 }
 
 export function read(context: Context, options: ConnectorOptions): Promise<void> {
   return runConnector(context, "reconnect", options);
 }
 
-async function runConnector(context: Context, mode: "pair" | "reconnect", options: ConnectorOptions): Promise<void> {
+async function runConnector(context: Context, mode: PumpMode, options: ConnectorOptions): Promise<void> {
   const { terminal } = context;
   refuseFaultsOfRealPumps(isSimulated(transportSpec(context)), options.fault ?? []);
   const keyDatabase = await readKeys(context, options.keys);
   await using closing = new Closing();
-  const host = await openHostParts(context, closing, PUMP_BONDS, { faults: options.fault });
+  const isUploader = mode === "carelink";
+  const host = await openHostParts(context, closing, isUploader ? CARELINK_BONDS : PUMP_BONDS, {
+    faults: options.fault,
+    carelinkCode: isUploader ? options.code : undefined,
+  });
   const { transport, capture, population: _, clock = new SystemClock(), ...parts } = host;
   const startMs = clock.now();
   const onEvent = (event: PumpEvent): void => {
@@ -52,7 +61,7 @@ async function runConnector(context: Context, mode: "pair" | "reconnect", option
   };
   const watch = options.watch !== undefined;
   using deadline = context.deadline(undefined, "waiting for the pump");
-  terminal.status(mode === "pair" ? "choose “pair new device” on the pump; Ctrl-C ends …" : "waiting for the pump, Ctrl-C ends …");
+  terminal.status(mode !== "reconnect" ? "choose “pair new device” on the pump; Ctrl-C ends …" : "waiting for the pump, Ctrl-C ends …");
   try {
     await runPumpConnector({
       ...parts,
@@ -63,6 +72,8 @@ async function runConnector(context: Context, mode: "pair" | "reconnect", option
       keyDatabase,
       mode,
       anew: options.anew,
+      confirmationCode: isUploader ? options.code : undefined,
+      address: isUploader ? "public" : undefined,
       watch,
       pollMs: options.watch,
       name: options.name,

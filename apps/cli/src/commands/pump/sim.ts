@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { formatLocal, type SimulatedPump } from "@jelling/minimed";
+import { SeededRandom } from "jelling/core";
 import { stateFolder } from "jelling/node";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
@@ -20,6 +21,7 @@ interface Options extends ServingOptions {
   readonly speed: number;
   readonly fault?: readonly TimedFault[];
   readonly writeKeys?: string;
+  readonly carelink?: "nothing" | "all";
   readonly loss?: number;
 }
 
@@ -31,12 +33,17 @@ const OTHER_WORDS = [
 ] as const;
 
 /** A simulated pump that other programs reach, struck by what standard input says, until Ctrl-C, `quit` or `--timeout`. */
-export async function sim(context: Context, { seed, days, speed, fault, writeKeys, loss, ...where }: Options): Promise<void> {
+export async function sim(
+  context: Context,
+  { seed, days, speed, fault, writeKeys, carelink: offers, loss, ...where }: Options,
+): Promise<void> {
   const { terminal, io } = context;
   await using closing = new Closing();
   const paced = speed === 1 ? undefined : new PacedClock(speed);
   if (paced) closing.add(async () => paced[Symbol.dispose]());
   const tell = new PumpTeller(context);
+  const carelink = offers && { code: codeOf(seed), offers };
+  const code = carelink?.code.toString().padStart(6, "0");
   const population = new Population({
     clock: io.clock ?? paced,
     logger: await context.logger(),
@@ -44,20 +51,20 @@ export async function sim(context: Context, { seed, days, speed, fault, writeKey
     loss,
     ...(io.clock ? {} : { startsAt: new Date() }),
     folder: join(stateFolder(io.env), "sim"),
-    pump: { seed, historyDays: days, keysPath: writeKeys, faults: fault, onEvent: (text) => tell.event(text) },
+    pump: { seed, historyDays: days, carelink, keysPath: writeKeys, faults: fault, onEvent: (text) => tell.event(text) },
     tell: (sentence) => terminal.note(sentence),
   });
   closing.add(() => population[Symbol.asyncDispose]());
   const { name, address, keys } = await population.add("pump");
   const pump = population.pump!;
   terminal.result(
-    () => ({ type: "pump", name, address: address.toString(), keys, seed, days, speed }),
+    () => ({ type: "pump", name, address: address.toString(), keys, seed, days, speed, ...(code !== undefined && { code, offers }) }),
     () => `pump        ${address}  ${name}, ${days} days of history, seed ${seed}${speed === 1 ? "" : `, ${speed} times as fast`}`,
   );
   for (const { spec } of await serveControllers(context, population, closing, { ...where, controllers: 1 }))
     terminal.result(
       () => ({ type: "controller", transport: spec, keys }),
-      () => howToReach(spec, keys!),
+      () => howToReach(spec, keys!, code),
     );
   const isBackground = io.stdinIsOthers();
   terminal.line(
@@ -73,13 +80,18 @@ export async function sim(context: Context, { seed, days, speed, fault, writeKey
 }
 
 /** What a user types next. */
-function howToReach(spec: ServedController["spec"], keys: string): string {
-  const transport = spec === "vhci" ? "hci:N" : spec;
-  const lines = [
-    `pair it     jelling pump pair -t ${transport} --keys ${shellWord(keys)}`,
-    `then        jelling pump watch -t ${transport} --keys ${shellWord(keys)}`,
-  ];
+function howToReach(spec: ServedController["spec"], keys: string, code: string | undefined): string {
+  const how = `-t ${spec === "vhci" ? "hci:N" : spec} --keys ${shellWord(keys)}`;
+  const lines =
+    code === undefined
+      ? [`pair it     jelling pump pair ${how}`, `then        jelling pump watch ${how}`]
+      : [`connect     jelling pump pair --mode carelink --code ${code} ${how}`];
   return [...(spec === "vhci" ? ["controller  in the kernel: jelling doctor names its N"] : []), ...lines].join("\n");
+}
+
+/** What it shows to an uploader: the same every time, so that a command can be typed again. */
+function codeOf(seed: number): number {
+  return new SeededRandom(seed, "code for an uploader").uint32() % 1_000_000;
 }
 
 /** Says what the pump does and what became of what was typed, with the time that the pump shows. */
