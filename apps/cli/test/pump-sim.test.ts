@@ -200,7 +200,7 @@ describe("a simulated pump of its own process", () => {
 
 describe("an uploader", () => {
   test.each([
-    ["nothing", "the pump offers no glucose", "the pump has 0 services"],
+    ["nothing", "not offered by the pump", "the pump has 0 services"],
     ["all", "mg/dL", "the pump has 6 services"],
   ])("of a pump that offers %s is told what to type, and reads what there is", async (offers, glucose, services) => {
     const { io, done } = started(["--carelink", offers]);

@@ -102,7 +102,7 @@ export function isStale(reading: GlucoseReading | NoGlucoseValue, nowMs: number)
 
 /** "142 mg/dL (7.9 mmol/L) ↑, 3 min old", or in words why there is no value. */
 export function formatGlucose(latest: LatestGlucose, nowMs: number): string {
-  if (latest.kind === "no-sensor") return latest.isOffered === false ? "the pump offers no glucose" : "no sensor session is running";
+  if (latest.kind === "no-sensor") return latest.isOffered === false ? "not offered by the pump" : "no sensor session is running";
   const age = ageMs(latest, nowMs);
   const ageText = age === undefined ? "age unknown" : age < 60_000 ? "less than a minute old" : `${Math.floor(age / 60_000)} min old`;
   const stale = isStale(latest, nowMs) ? ", stale" : "";
