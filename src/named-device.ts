@@ -1,3 +1,4 @@
+import { whileTimeStands } from "./async/index.ts";
 import { type Device as BareDevice, Device as BareDeviceClass, type DeviceOptions, type OpenController } from "./device/index.ts";
 import type { HciTransport } from "./hci/index.ts";
 import { type OpenTransportKind, openTransport as openBareTransport, type TransportOptions } from "./transport/index.ts";
@@ -54,5 +55,7 @@ export function openTransport(spec: string, options: TransportOptions = {}): Pro
 }
 
 /** Devices stand on the whole stack: loaded only here. */
-const openSim: OpenTransportKind = async (rest, options) =>
-  (await import("./testing/example-devices/surroundings.ts")).openInSurroundings(rest, options);
+const openSim: OpenTransportKind = async (rest, options) => {
+  const { openInSurroundings } = await whileTimeStands(options.clock, () => import("./testing/example-devices/surroundings.ts"));
+  return await openInSurroundings(rest, options);
+};

@@ -12,6 +12,17 @@ export interface Clock {
   now(): number;
   /** Calls `fire` once after `delayMs`; disposing the timer first prevents it. `name` appears in diagnostics. */
   setTimer(delayMs: number, name: string, fire: () => unknown): Disposable;
+  /**
+   * Keeps the time from passing until the result is disposed, where it can be kept: real time cannot. For what takes real time only, such as
+   * loading a module, which simulated deadlines would not wait for.
+   */
+  hold?(): Disposable;
+}
+
+/** Does what takes real time only; a clock that can stand still does so meanwhile. */
+export async function whileTimeStands<T>(clock: Clock | undefined, work: () => Promise<T>): Promise<T> {
+  using _ = clock?.hold?.();
+  return await work();
 }
 
 // setTimeout takes a signed 32-bit delay; a longer timer is set in parts.

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
-import { delay } from "./clock.ts";
+import { describe, expect, test } from "vitest";
+import { delay, SystemClock, whileTimeStands } from "./clock.ts";
+import { turn } from "./turn.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 test("timers fire in order of time, then of setting", async () => {
@@ -34,4 +35,67 @@ test("a clock that is not automatic stands still until it is moved", async () =>
 test("a promise that no timer can settle is told apart from a slow one", async () => {
   using clock = new VirtualClock({ auto: false });
   await expect(clock.run(new Promise(() => {}))).rejects.toMatchObject({ code: "ERR_STATE" });
+});
+
+describe("what takes real time only", () => {
+  const turns = async (count: number): Promise<string> => {
+    for (let i = 0; i < count; i++) await turn();
+    return "done";
+  };
+
+  test("is not overtaken by simulated deadlines", async () => {
+    using clock = new VirtualClock();
+    let isLate = false;
+    clock.setTimer(15_000, "deadline", () => {
+      isLate = true;
+    });
+    expect(await whileTimeStands(clock, () => turns(100))).toBe("done");
+    expect([isLate, clock.now()]).toEqual([false, 0]);
+    await delay(clock, 15_000);
+    expect(isLate).toBe(true);
+  });
+
+  test("holds the clock as long as one of several goes on, also when it fails", async () => {
+    using clock = new VirtualClock();
+    const first = clock.hold();
+    const failed = whileTimeStands(clock, async () => {
+      await turns(3);
+      throw new Error("no such module");
+    });
+    const waited = delay(clock, 10);
+    await expect(failed).rejects.toThrow("no such module");
+    await turns(10);
+    expect(clock.now()).toBe(0);
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    await waited;
+    expect(clock.now()).toBe(10);
+  });
+
+  test("holds a clock that is moved by hand, whoever moves it", async () => {
+    using clock = new VirtualClock({ auto: false });
+    const hold = clock.hold();
+    let moved = 0;
+    void clock.advance(5).then(() => moved++);
+    void clock.run(delay(clock, 3)).then(() => moved++);
+    await turns(10);
+    expect([moved, clock.now()]).toEqual([0, 0]);
+    hold[Symbol.dispose]();
+    await turns(10);
+    expect([moved, clock.now()]).toEqual([2, 5]);
+  });
+
+  test("takes the time it takes where time cannot be held", async () => {
+    expect(await whileTimeStands(new SystemClock(), () => turns(1))).toBe("done");
+    expect(await whileTimeStands(undefined, () => turns(1))).toBe("done");
+  });
+
+  test("does not keep a stopped clock waiting", async () => {
+    const clock = new VirtualClock({ auto: false });
+    clock.hold();
+    const advanced = clock.advance(5);
+    await turns(2);
+    clock[Symbol.dispose]();
+    await advanced;
+  });
 });

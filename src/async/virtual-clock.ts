@@ -43,6 +43,8 @@ export class VirtualClock implements Clock, Disposable {
   #live = 0;
   #driving = false;
   #stopped = false;
+  #holds = 0;
+  #onReleased: (() => void)[] = [];
   readonly #onDisposed = (): void => {
     this.#live--;
   };
@@ -64,6 +66,19 @@ export class VirtualClock implements Clock, Disposable {
     return timer;
   }
 
+  /** Time stands still until the result is disposed; several holds add up. `advance` and `run` wait as well, `block` does not. */
+  hold(): Disposable {
+    this.#holds++;
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        if (--this.#holds === 0) this.#release();
+      },
+    };
+  }
+
   /** Names of the timers still set, the next one first. For diagnosing a scenario that does not end. */
   get pending(): string[] {
     return this.#heap
@@ -79,10 +94,10 @@ export class VirtualClock implements Clock, Disposable {
       await new Promise<void>((resolve) => this.setTimer(ms, "advance", resolve));
       return;
     }
-    await turn();
+    await this.#settle();
     while ((this.#next()?.dueMs ?? Number.POSITIVE_INFINITY) <= untilMs) {
       this.#fireNext(untilMs);
-      await turn();
+      await this.#settle();
     }
     this.#nowMs = untilMs;
   }
@@ -111,11 +126,11 @@ export class VirtualClock implements Clock, Disposable {
       settled = true;
     };
     promise.then(mark, mark);
-    await turn();
+    await this.#settle();
     while (!settled) {
       if (!this.#next()) throw new StateError("the simulation stands still: something is awaited and no timer is set");
       this.#fireNext(Number.POSITIVE_INFINITY);
-      await turn();
+      await this.#settle();
     }
     return promise;
   }
@@ -125,19 +140,33 @@ export class VirtualClock implements Clock, Disposable {
     this.#stopped = true;
     this.#heap = [];
     this.#live = 0;
+    this.#release();
   }
 
   async #drive(): Promise<void> {
     this.#driving = true;
     try {
-      await turn();
+      await this.#settle();
       while (!this.#stopped && this.#live > 0) {
         this.#fireNext(Number.POSITIVE_INFINITY);
-        await turn();
+        await this.#settle();
       }
     } finally {
       this.#driving = false;
     }
+  }
+
+  /** Until every pending turn has settled, and nothing holds the time. */
+  async #settle(): Promise<void> {
+    await turn();
+    while (this.#holds > 0 && !this.#stopped) {
+      await new Promise<void>((resolve) => this.#onReleased.push(resolve));
+      await turn();
+    }
+  }
+
+  #release(): void {
+    for (const goOn of this.#onReleased.splice(0)) goOn();
   }
 
   /** Fires the next timer, and those after it as long as they are quiet. */

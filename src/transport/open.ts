@@ -1,4 +1,5 @@
 import { platformKinds } from "#transport-kinds";
+import { whileTimeStands } from "../async/clock.ts";
 import { onAbort } from "../async/on-abort.ts";
 import { checkFunction, checkOptions, checkSignal, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
@@ -24,7 +25,10 @@ const OPTIONS = optionNames<TransportOptions>({
   kinds: true,
 });
 
-const openSim: OpenTransportKind = async (rest, options) => (await import("./sim.ts")).openSim(rest, options);
+const openSim: OpenTransportKind = async (rest, options) => {
+  const { openSim } = await whileTimeStands(options.clock, () => import("./sim.ts"));
+  return await openSim(rest, options);
+};
 
 /**
  * Opens the way to a controller:
