@@ -79,7 +79,7 @@ describe("a session's entrances", () => {
       undefined,
       null,
       {},
-      { first: 1 },
+      { last: 1 },
       { first: 2, last: 1 },
       { first: 0, last: 1, signal: 5 },
       { first: 0, last: 1, order: "up" },

@@ -20,7 +20,7 @@ import type { Capture, DeviceOptions } from "jelling/device";
 import type { HciTransport } from "jelling/hci";
 import type { BondStore } from "jelling/smp";
 import { describeSakeDeviceType, SakeDeviceType } from "../sake/device-type.ts";
-import { KeyDatabaseError, type SakeKeyDatabase } from "../sake/key-database.ts";
+import { checkKeyDatabaseKind, KeyDatabaseError, type SakeKeyDatabase } from "../sake/key-database.ts";
 import { type AdvertisingForm, checkMobileName } from "./advertising.ts";
 import type { PumpEvent, PumpMode } from "./events.ts";
 import { LONGEST_VALUE, type PhoneInformation } from "./phone-database.ts";
@@ -128,8 +128,7 @@ export function checkPumpConnectorOptions(options: PumpConnectorOptions): void {
   const { controller, keyDatabase, pairingWindowMs } = options;
   if (typeof controller !== "string" && (typeof controller !== "object" || controller === null))
     throw new ArgumentError(`${what}: controller: expected a name such as "hci:0", or a transport, got ${kindOf(controller)}`);
-  if (typeof keyDatabase?.entry !== "function")
-    throw new ArgumentError(`${what}: keyDatabase: expected a SakeKeyDatabase, got ${kindOf(keyDatabase)}`);
+  checkKeyDatabaseKind(what, keyDatabase);
   checkParts(options, what);
   for (const name of ["anew", "captureIdentity"] as const) if (options[name] !== undefined) checkBoolean(`${what}: ${name}`, options[name]);
   for (const name of ["capture", "onEvent"] as const) checkFunction(`${what}: ${name}`, options[name]);

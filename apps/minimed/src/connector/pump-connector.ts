@@ -446,7 +446,7 @@ export class PumpConnector implements AsyncDisposable {
     try {
       await ownTerms(this.#clock, "storing the bonds", stored, { timeoutMs: STORE_TIMEOUT_MS });
     } catch (error) {
-      this.#warn(`The bonds could not be stored: ${error instanceof Error ? error.message : String(error)}.`);
+      this.#warn(`The bonds could not be stored: ${(error instanceof Error ? error.message : String(error)).replace(/\.$/, "")}.`);
     }
   }
 
@@ -472,7 +472,7 @@ export class PumpConnector implements AsyncDisposable {
       const cause = channel.ended?.cause;
       if (cause instanceof PumpError && cause.code === "ERR_PUMP_MOVED") this.#warn(cause.message);
       else if (!channel.ended)
-        this.#warn(`The pump's values could not be read: ${error instanceof Error ? error.message : String(error)}.`);
+        this.#warn(`The pump's values could not be read: ${(error instanceof Error ? error.message : String(error)).replace(/\.$/, "")}.`);
       // A session that is over has dropped its link, or left it to the handshake that the pump has begun anew.
       if (!channel.ended) channel.disconnect().catch(() => undefined); // a link that cannot be dropped ends the connector
     }

@@ -20,13 +20,8 @@ export interface RunPumpConnectorOptions extends PumpConnectorOptions {
  * @returns what the first session's reads brought
  * @throws what `PumpConnector.open` throws · why the connector ended · {TimeoutError} · `signal.reason`
  */
-export async function runPumpConnector({
-  watch = false,
-  pollMs,
-  onReading,
-  timeoutMs,
-  ...options
-}: RunPumpConnectorOptions): Promise<PumpSnapshot> {
+export async function runPumpConnector(given: RunPumpConnectorOptions): Promise<PumpSnapshot> {
+  const { watch = false, pollMs, onReading, timeoutMs, ...options } = given ?? {};
   checkBoolean("runPumpConnector: watch", watch);
   checkPollMs("runPumpConnector", pollMs);
   checkFunction("runPumpConnector: onReading", onReading);

@@ -40,6 +40,12 @@ test.each(TAKERS)("%s takes octets and nothing else", (_name, take) => {
   }
 });
 
+test("either side of SAKE wants a key database", () => {
+  for (const keyDatabase of [undefined, null, "file.bin", new Uint8Array(87), {}] as unknown[])
+    for (const Side of [sake.SakeServer, sake.SakeClient])
+      expect(() => new Side({ keyDatabase: keyDatabase as sake.SakeKeyDatabase })).toThrow("expected a SakeKeyDatabase");
+});
+
 test("a key database is octets, or none", () => {
   for (const value of [null, "file.bin", 5, {}, [1]] as unknown[])
     expect(() => sake.parseKeyDatabase(value as Uint8Array)).toThrow(ArgumentError);

@@ -18,7 +18,7 @@ import {
   serverTag,
   synchronizationMessage,
 } from "./handshake.ts";
-import type { SakeKeyDatabase, SakeKeyEntry } from "./key-database.ts";
+import { checkKeyDatabaseKind, type SakeKeyDatabase, type SakeKeyEntry } from "./key-database.ts";
 import { SakeParty } from "./party.ts";
 import { verifyPermit } from "./permit.ts";
 
@@ -88,7 +88,9 @@ export interface SakeClientOptions {
 
 /** The client's side of one handshake: what a pump is to us, and a primary display to a sensor. */
 export class SakeClient extends SakeParty<SakeClientState> {
+  /** @throws {ArgumentError} no key database */
   constructor({ keyDatabase, peerType, random = systemRandom, randoms = drawClientRandoms(random) }: SakeClientOptions) {
+    checkKeyDatabaseKind("SakeClient", keyDatabase);
     super(clientStart, (state, message) => stepClient({ keyDatabase, peerType, randoms }, state, message));
   }
 }

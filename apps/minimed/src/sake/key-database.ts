@@ -1,4 +1,4 @@
-import { BleError, checkOctets } from "jelling/core";
+import { ArgumentError, BleError, checkOctets, kindOf } from "jelling/core";
 import { crc32 } from "./crc32.ts";
 import { describeSakeDeviceType, isSakeDeviceType, type SakeDeviceType } from "./device-type.ts";
 
@@ -169,6 +169,12 @@ export function buildKeyDatabase(database: SakeKeyDatabase): Uint8Array {
 /** Whether octets have the length that their own count of entries asks for. */
 export function isKeyDatabaseForm(bytes: Uint8Array): boolean {
   return bytes.length >= HEADER_LENGTH && bytes.length === HEADER_LENGTH + bytes[5]! * ENTRY_LENGTH;
+}
+
+/** @throws {ArgumentError} */
+export function checkKeyDatabaseKind(what: string, keyDatabase: SakeKeyDatabase): void {
+  if (typeof keyDatabase?.entry !== "function")
+    throw new ArgumentError(`${what}: keyDatabase: expected a SakeKeyDatabase, got ${kindOf(keyDatabase)}`);
 }
 
 function knownType(value: number, side: "local" | "remote"): SakeDeviceType {

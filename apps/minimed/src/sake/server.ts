@@ -19,7 +19,7 @@ import {
   serverTag,
   synchronizationMessage,
 } from "./handshake.ts";
-import type { SakeKeyDatabase, SakeKeyEntry } from "./key-database.ts";
+import { checkKeyDatabaseKind, type SakeKeyDatabase, type SakeKeyEntry } from "./key-database.ts";
 import { SakeParty } from "./party.ts";
 import { verifyPermit } from "./permit.ts";
 
@@ -117,7 +117,9 @@ export class SakeServer extends SakeParty<SakeServerState> {
   /** What to notify first: 20 zero octets. */
   readonly wakeUp = synchronizationMessage();
 
+  /** @throws {ArgumentError} no key database */
   constructor({ keyDatabase, peerType, random = systemRandom, randoms = drawServerRandoms(random) }: SakeServerOptions) {
+    checkKeyDatabaseKind("SakeServer", keyDatabase);
     super(serverStart, (state, message) => stepServer({ keyDatabase, peerType, randoms }, state, message));
   }
 }
