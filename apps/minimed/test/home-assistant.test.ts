@@ -103,6 +103,7 @@ test("a pump appears in Home Assistant: announcement, online, reach, state, in t
   await close(publisher);
   expect(since()).toEqual(["status offline"]);
   expect(broker.connections).toBe(0);
+  expect(publisher.status).toMatchObject({ connected: false, sinceMs: clock.now(), problem: undefined });
   expect(shown(homeAssistant, "glucose", "reservoir")).toEqual(["unavailable", "unavailable"]);
   // Nothing that names the pump or opens the broker.
   const all = JSON.stringify(broker.log) + lines.join("\n") + inspect(publisher, { depth: 9, showHidden: true });
@@ -410,6 +411,7 @@ test("a connection breaks: the will says so; back again everything is said anew,
   broker.fault = "away";
   broker.cutAll();
   expect(since()).toEqual(["status offline"]);
+  expect(broker.retained.get(STATUS)).toBe("offline"); // for who looks only later
   expect(homeAssistant.stateOf("reservoir")).toBe("unavailable");
   for (let i = 0; i < 10_000; i++) {
     publisher.update(pumpState(clock.now(), { glucose: reading(100 + (i % 200), { takenAtMs: clock.now(), receivedAtMs: clock.now() }) }));
@@ -587,6 +589,12 @@ test("model and firmware are announced when they are known; a serial number in t
   publisher.update({ ...pumpState(clock.now()), values: {} });
   await clock.advance(5_000);
   expect(since()).toEqual(["state"]); // not announced anew without its model
+  const known = pumpState(0).values.information!.value!;
+  publisher.update(pumpState(clock.now(), { information: { ...known, firmware: undefined, software: "7.0", hardware: undefined } }));
+  await clock.advance(5_000);
+  expect(JSON.parse(broker.retained.get(CONFIG)!).device).toEqual({
+    ...{ identifiers: [DEVICE], name: "Pump of the house", manufacturer: "Medtronic", model: "MMT-1885", sw_version: "7.0" },
+  });
 });
 
 test("the last bolus and the last alert come from the history, which may fail", async () => {
@@ -683,6 +691,8 @@ test("a connect function of the program's that throws or never listens to its si
       return new Promise(() => {});
     },
   });
+  await clock.advance(0);
+  expect(publisher.status.problem).toBe("The publisher failed: TypeError.");
   await clock.advance(5 * MINUTE_MS);
   expect(calls).toBeGreaterThan(3);
   await clock.run(publisher.close());

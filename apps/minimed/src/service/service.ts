@@ -36,6 +36,7 @@ export class PumpService implements AsyncDisposable {
   readonly #pageToken: string;
   readonly #relay: StateRelay;
   readonly #keeper: HistoryKeeper;
+  /** On the clock, as all times here: the system's may be set while the service runs. */
   readonly #startedMs: number;
   readonly #parts: Readonly<Record<"health" | "store" | "page" | "nightscout" | "homeAssistant" | "pump", Part | undefined>>;
   readonly #given: Disposable[] = [];
@@ -68,7 +69,7 @@ export class PumpService implements AsyncDisposable {
     this.#names = names;
     this.#pump = pump;
     this.#pageToken = token;
-    this.#startedMs = wallClock();
+    this.#startedMs = clock.now();
     this.#relay = new StateRelay(clock, wallClock);
     this.#keeper = new HistoryKeeper({
       clock,
@@ -162,8 +163,8 @@ export class PumpService implements AsyncDisposable {
     const isAway = published !== undefined && !published.connected && this.#clock.now() - published.sinceMs > PART_DOWN_MS;
     const parts = this.#parts;
     const health = {
-      startedAt: isoOf(this.#startedMs),
-      uptimeS: Math.round((nowMs - this.#startedMs) / 1000),
+      startedAt: isoOf(this.#startedMs + toUtc),
+      uptimeS: Math.round((this.#clock.now() - this.#startedMs) / 1000),
       pump: {
         ...partOf(parts.pump),
         link: link.kind,
@@ -175,14 +176,14 @@ export class PumpService implements AsyncDisposable {
       },
       store: {
         ...partOf(parts.store, writeProblem),
-        lastSync: syncedAtMs === undefined ? null : isoOf(syncedAtMs),
+        lastSync: iso(syncedAtMs),
         syncing: isSyncing,
         newRecords: records,
       },
       page: partOf(parts.page),
       nightscout: {
         ...partOf(parts.nightscout),
-        lastUpload: this.#uploads.lastMs === undefined ? null : isoOf(this.#uploads.lastMs),
+        lastUpload: iso(this.#uploads.lastMs),
         sent: this.#uploads.sent,
       },
       homeAssistant: {
@@ -357,7 +358,7 @@ export class PumpService implements AsyncDisposable {
       onRound: (round) => {
         if (round instanceof Error) return;
         const { entries, treatments, devicestatus } = round.sent;
-        this.#uploads = { ...this.#uploads, lastMs: this.#wallClock(), sent: this.#uploads.sent + entries + treatments + devicestatus };
+        this.#uploads = { ...this.#uploads, lastMs: this.#clock.now(), sent: this.#uploads.sent + entries + treatments + devicestatus };
       },
     });
     this.#uploader = uploader;

@@ -17,7 +17,7 @@ const SYNC_WAITS_MS = [5_000, 15_000, 60_000, 300_000] as const;
 const PASSING: ReadonlySet<string> = new Set(["ERR_PUMP_STORE_FULL", "ERR_PUMP_STORE_SYNCING", "ERR_PUMP_STORE_PERMISSION"]);
 
 export interface HistoryKeeperStatus {
-  /** UTC, of the last sync that came to its end. */
+  /** On the clock, of the last sync that came to its end. */
   readonly syncedAtMs: number | undefined;
   readonly isSyncing: boolean;
   /** New records since the beginning of the service. */
@@ -221,13 +221,12 @@ export class HistoryKeeper {
         callOut(onProgress, progress);
       },
     });
-    const { epochMs } = this.#state ?? { epochMs: 0 };
     this.#status = {
       ...this.#status,
       records: this.#status.records + result.records - counted,
       isSyncing: false,
       syncProblem: undefined,
-      syncedAtMs: Math.round(this.#options.clock.now() + epochMs),
+      syncedAtMs: this.#options.clock.now(),
     };
     if (result.records > 0) this.#logger.info(() => `history: ${result.records} new records`);
     callOut(onKept);
