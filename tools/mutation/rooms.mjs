@@ -41,7 +41,7 @@ export const rooms = {
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),
   "apps/minimed/src/store": {
     mutate: ["apps/minimed/src/store/**/*.ts", "!apps/minimed/src/store/**/*.test.ts"],
-    tests: ["apps/minimed/src/store/{causes,error,kept,live,open,ranges,sync,times,views}.test.ts"],
+    tests: ["apps/minimed/src/store/{causes,error,history-keeper,kept,live,open,ranges,sync,times,views}.test.ts"],
   },
   "apps/minimed/src/web": room("apps/minimed/src/web", "apps/minimed/test/page-server.test.ts"),
   "apps/minimed/src/connector": room(
