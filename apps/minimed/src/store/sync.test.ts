@@ -302,6 +302,19 @@ describe("a pump that does not give all from a number on", () => {
     }
   });
 
+  test("ends where a pump names numbers without end and has none of them; what it had is kept", async () => {
+    using folder = new TemporaryFolder();
+    using store = await openStore(folder.join("pump.sqlite"));
+    const history = store.pump(SERIAL);
+    const { records } = new HistoryMaker().hour();
+    const source = new MadeSource(records);
+    source.refusal = new PumpError("ERR_PUMP_REFUSED", "no");
+    source.historyBounds = async () => ({ count: records.length, first: 1, last: 1_000_000 });
+    await expect(syncHistory(history, source, { order: "oldest" })).rejects.toMatchObject({ code: "ERR_PUMP_PROTOCOL" });
+    expect(keptOctets(history)).toEqual(octets(records));
+    expect(source.asked.length).toBeLessThan(200);
+  });
+
   test("but lower numbers than it was asked for, in a range, has none of them stored where they do not belong", async () => {
     using folder = new TemporaryFolder();
     using store = await openStore(folder.join("pump.sqlite"));

@@ -62,6 +62,8 @@ const OPTION_NAMES = optionNames<SyncOptions>({
 /** A pump that counts anew more often than that while it is read is no pump. */
 const RESTARTS = 8;
 const LARGEST_NUMBER = 0xffff_ffff;
+/** A pump that names numbers up to the largest and has none of them would be asked for years. So many of 400 numbers are a month and a half. */
+const MOST_EMPTY_PAGES = 100;
 /** So many are enough. */
 const WITNESSES = 4;
 /** Numbers of some hours. */
@@ -305,10 +307,17 @@ class Sync {
     const ranges = this.#history.missing(segment, bounds);
     let left = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
     const ordered = this.#options.order === "newest" ? newestFirst(ranges) : ranges.map((each) => ({ ...each, order: "oldest" as const }));
+    let emptyPages = 0;
     try {
       for (const range of ordered)
         for await (const page of this.#read(range)) {
           if (await this.#isDoubtful(page)) return true;
+          emptyPages = page.records.length > 0 ? 0 : emptyPages + 1;
+          if (emptyPages >= MOST_EMPTY_PAGES)
+            throw new PumpError(
+              "ERR_PUMP_PROTOCOL",
+              `The pump has none of ${MOST_EMPTY_PAGES} pages in a row of the history that it names.`,
+            );
           this.#options.signal?.throwIfAborted();
           // Lower numbers than those that were asked for are stored, or asked for elsewhere, unless the pump counts anew.
           const records = page.records.filter(({ record }) => record.sequenceNumber >= page.first);
