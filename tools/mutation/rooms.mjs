@@ -46,7 +46,7 @@ export const rooms = {
   "apps/minimed/src/web": room("apps/minimed/src/web", "apps/minimed/test/page-server.test.ts"),
   "apps/minimed/src/connector": room(
     "apps/minimed/src/connector",
-    "apps/minimed/test/pump-{closed-table,closed-delivery,link,readers,run,scenarios,temper,hostile,proof}.test.ts",
+    "apps/minimed/test/pump-{closed-table,closed-delivery,hardly-known,carelink,link,readers,run,scenarios,temper,hostile,proof}.test.ts",
   ),
   // The whole room takes long, since its scenarios do: these have tests of their own.
   "apps/minimed/src/connector/readers": {
@@ -65,6 +65,9 @@ export const rooms = {
   "apps/minimed/src/mqtt": room("apps/minimed/src/mqtt", "apps/minimed/test/home-assistant.test.ts"),
   // pump-service.test lives through hours of everything at once: a survivor of these is tried against it by hand.
   "apps/minimed/src/service": room("apps/minimed/src/service"),
-  "apps/minimed/src/simulator": room("apps/minimed/src/simulator", "apps/minimed/test/pump-{delivery,push,mishaps,lived}.test.ts"),
+  "apps/minimed/src/simulator": room(
+    "apps/minimed/src/simulator",
+    "apps/minimed/test/pump-{delivery,push,mishaps,lived,hardly-known,carelink}.test.ts",
+  ),
   "apps/minimed/src/live": room("apps/minimed/src/live"),
 };

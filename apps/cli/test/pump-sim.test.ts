@@ -50,7 +50,7 @@ describe("a simulated pump of its own process", () => {
     const { io, done, type } = started();
     await io.saw("Type help");
     const [, pair] = /^pair it {5}jelling (pump pair -t tcp:127\.0\.0\.1:\d+ --keys \S+)$/m.exec(io.out.text)!;
-    expect(io.out.text).toMatch(/^pump {8}00:23:F7:4A:65:6C\/public {2}Pump 3894555H, 1 days of history, seed 1\n/);
+    expect(io.out.text).toMatch(/^pump {8}00:23:F7:4A:65:6C\/public {2}Pump 3894555H, 1 day of history, seed 1\n/);
     const phone = fakeIo({ env: env() });
     const reading = main([...pair!.split(" "), "--watch", "1h"], phone);
     await phone.saw("glucose");

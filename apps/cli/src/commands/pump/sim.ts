@@ -59,7 +59,8 @@ export async function sim(
   const pump = population.pump!;
   terminal.result(
     () => ({ type: "pump", name, address: address.toString(), keys, seed, days, speed, ...(code !== undefined && { code, offers }) }),
-    () => `pump        ${address}  ${name}, ${days} days of history, seed ${seed}${speed === 1 ? "" : `, ${speed} times as fast`}`,
+    () =>
+      `pump        ${address}  ${name}, ${days} ${days === 1 ? "day" : "days"} of history, seed ${seed}${speed === 1 ? "" : `, ${speed} times as fast`}`,
   );
   for (const { spec } of await serveControllers(context, population, closing, { ...where, controllers: 1 }))
     terminal.result(
