@@ -44,6 +44,14 @@ describe("a pump that begins its handshake again", () => {
   });
 });
 
+/** What readers are given before their options. */
+const ARGUMENTS: Readonly<Partial<Record<keyof PumpSession, readonly unknown[]>>> = {
+  readHighLowSettings: ["high"],
+  readCounter: ["lifetime", "remaining"],
+  readCgmSessionStart: [1],
+  readVendorValue: ["sensorExpiration"],
+};
+
 describe("a session's entrances", () => {
   test("refuse what is of another kind, name or range, before anything is asked", async () => {
     await using scenario = await Scenario.open({ traceCapacity: 0 });
@@ -55,7 +63,7 @@ describe("a session's entrances", () => {
     );
     expect(readers.length).toBeGreaterThan(25);
     for (const name of readers) {
-      const first = { readHighLowSettings: ["high"], readCounter: ["lifetime", "remaining"] }[name as string] ?? [];
+      const first = ARGUMENTS[name] ?? [];
       for (const options of [
         null,
         5,
