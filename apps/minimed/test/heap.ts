@@ -5,7 +5,15 @@ type Class = new (...args: never[]) => unknown;
 const { queryObjects } = v8 as unknown as { queryObjects(of: Class, how: { format: "count" }): number };
 
 /** What whoever forgets to let go leaves more of. */
-const CLASSES = { functions: Function, promises: Promise, signals: AbortSignal, controllers: AbortController, maps: Map, sets: Set };
+const CLASSES = {
+  functions: Function,
+  promises: Promise,
+  signals: AbortSignal,
+  controllers: AbortController,
+  maps: Map,
+  sets: Set,
+  octets: Uint8Array,
+};
 type Counts = { readonly [Name in "objects" | keyof typeof CLASSES]: number };
 
 export interface HeapSample extends Counts {

@@ -92,7 +92,7 @@ test.runIf(isFull)(
       clock.setTimer(ms, "the end of a trouble", end);
       return ms;
     };
-    const others: Readonly<Record<string, Trouble>> = {
+    const ofService: Readonly<Record<string, Trouble>> = {
       "no broker": (_, random) => {
         broker.fault = random.unit() < 0.5 ? "away" : "mute";
         broker.cutAll();
@@ -126,7 +126,7 @@ test.runIf(isFull)(
       },
     };
     const random = new SeededRandom(SEED, "faults of a service's days");
-    const troubles = new Troubles(scenario, random, { ...TROUBLES, ...others });
+    const troubles = new Troubles(scenario, random, { ...TROUBLES, ...ofService });
     const samples: HeapSample[] = [];
     let rest: string | undefined;
     for (let day = 0; day <= DAYS; day++) {
@@ -160,7 +160,9 @@ test.runIf(isFull)(
     const [first, last] = [samples[0]!, samples.at(-1)!];
     for (const name of ["functions", "promises", "signals", "controllers", "maps", "sets"] as const)
       expect(last[name] - first[name], name).toBeLessThan(100);
-    expect((last.objects - first.objects) / DAYS).toBeLessThan(DAY_MS / READING_MS);
+    // The simulated pump has its records, each an array of octets and its buffer, and three days of its plans at hand.
+    const others = ({ objects, octets }: HeapSample): number => objects - 2 * octets;
+    if (samples.length > 4) expect((others(last) - others(samples[3]!)) / (DAYS - 3)).toBeLessThan(DAY_MS / READING_MS);
     expect(last.externalOctets - first.externalOctets).toBeLessThan(MORE_EXTERNAL);
     expect((last.usedOctets - first.usedOctets) / DAYS).toBeLessThan(MORE_OCTETS_A_DAY);
   },
