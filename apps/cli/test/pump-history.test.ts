@@ -54,6 +54,17 @@ describe("a pump that is followed", () => {
     expect(first.out).not.toContain(digits);
   });
 
+  test("sync that is stopped on its way says what is to be done, and the next one goes on", async () => {
+    const part = join(folder, "part.sqlite");
+    const stopped = await pump("sync", "-t", "sim:", "--store", part, "--fault", "stop-transfer 400");
+    expect([stopped.status, stopped.out]).toEqual([1, ""]);
+    expect(stopped.err).toMatch(
+      /^jelling: the history was not read to its end: .*[^.]; what came is kept, and the next sync goes on from there$/m,
+    );
+    const pumps = await jelling(["pump", "history", "--pumps", "--store", part, "--json"], { env: env() });
+    expect(objects(pumps.out)).toHaveLength(1);
+  });
+
   test("watch prints a line for each reading where there is no terminal, and ends with Ctrl-C", async () => {
     const io = fakeIo({ clock, env: env() });
     const done = main(["pump", "watch", "-t", "sim:"], io);

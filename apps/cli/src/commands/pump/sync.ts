@@ -1,6 +1,7 @@
 import type { SyncResult } from "@jelling/minimed/store";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
+import { CommandError, oneLine } from "../../errors.ts";
 import { followPump } from "../../pump/follow.ts";
 import { keepHistory, progressText } from "../../pump/keep-history.ts";
 import { openPump, type PumpOptions } from "../../pump/open.ts";
@@ -48,5 +49,9 @@ export async function sync(context: Context, { store: path, watch = false, order
   kept.follow(monitor);
   if (watch) return await stay();
   const { error } = await until(() => first);
-  if (error !== undefined) throw error;
+  if (error === undefined) return;
+  const why = oneLine(error instanceof Error ? error.message : String(error)).replace(/[.!]$/, "");
+  throw new CommandError(`the history was not read to its end: ${why}; what came is kept, and the next sync goes on from there`, {
+    cause: error,
+  });
 }
