@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { resolve } from "node:path";
 import { PumpServiceError } from "./error.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -36,5 +37,5 @@ export async function readServiceFile(
 /** systemd lets the service's user read by an access list, whose mask shows as the group's rights. */
 function isHandedOver(path: string, environment: Environment): boolean {
   const folder = environment["CREDENTIALS_DIRECTORY"];
-  return folder !== undefined && folder !== "" && path.startsWith(`${folder}/`);
+  return folder !== undefined && folder !== "" && resolve(path).startsWith(`${resolve(folder)}/`);
 }
