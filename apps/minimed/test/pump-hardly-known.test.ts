@@ -44,7 +44,9 @@ describe("the vendor's values of the CGM service", () => {
       const latest = await session.readLatest();
       if (latest.kind === "no-sensor") throw new Error("there is a sensor");
       for (let i = 0; i < 2; i++) expect(await session.readSensorExpiration()).toBe(60 * runTimeHours! - latest.timeOffsetMin);
-      expect(await session.readNextCalibration()).toMatchObject({ clockId: 1, timeOffsetMin: expect.any(Number) as number });
+      // A calibration a day of the session, in minutes and in seconds; the session is in its third.
+      expect(Math.floor(latest.timeOffsetMin / 1440)).toBe(2);
+      expect(await session.readNextCalibration()).toEqual({ timeStamp: 60 * 4320, clockId: 1, timeOffsetMin: 4320 });
     });
   });
 
