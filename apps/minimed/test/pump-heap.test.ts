@@ -83,8 +83,8 @@ test.runIf(isFull)(
     const { scenario, broker, site, homeAssistant } = at;
     const { pump, clock } = scenario;
     let isDiskFull = false;
-    const openStore: typeof PumpStore.open = (path, options = {}) =>
-      PumpStore.openWith(path, options, {
+    const openStore: typeof PumpStore.open = (path, options) =>
+      PumpStore.openWith(path, options ?? {}, {
         onStatement: (sql) => {
           if (isDiskFull && sql.startsWith("BEGIN")) throw new PumpStoreError("ERR_PUMP_STORE_FULL", path, "there is no room on the disk");
         },
