@@ -20,8 +20,9 @@ export async function serveHealth(
   health: () => ServiceHealth,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<HealthServer> {
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: 1_000 }, (request, response) =>
-    answer(request, response, health),
+  const server = createServer(
+    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: 1_000, connectionsCheckingInterval: 1_000 },
+    (request, response) => answer(request, response, health),
   );
   server.maxConnections = MOST_CONNECTIONS;
   server.on("clientError", (_error, socket) => socket.destroy());

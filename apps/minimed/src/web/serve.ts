@@ -16,7 +16,9 @@ import { pageState } from "./page-state.ts";
 
 const TOKEN_OCTETS = 16;
 const MOST_CONNECTIONS = 96;
-const REQUEST_MS = 15_000;
+/** Those who connect and say nothing are in the others' way for so long. */
+const REQUEST_MS = 5_000;
+const CHECK_MS = 1_000;
 /** Changes that come closer together than this are told as one. */
 const PUSH_MS = 100;
 /** How often pages are told the time, so that they know that the program lives. */
@@ -55,10 +57,9 @@ export async function servePumpPage(options: PumpPageOptions): Promise<PumpPage>
   const current = (): PageState => pageState(source?.state, options.view(), wallClock());
   const app = createPageApp({ guard, files: loadPage(options.pageFolder), view: options.view, state: current, wallClock, logger });
 
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  const serverOptions = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS };
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions }) as Server;
   server.maxConnections = MOST_CONNECTIONS;
-  server.requestTimeout = REQUEST_MS;
-  server.headersTimeout = REQUEST_MS;
   const clients = new LiveClients(timers);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1024, perMessageDeflate: false });
   const stateMessage = (): string | undefined => {
