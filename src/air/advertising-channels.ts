@@ -1,13 +1,16 @@
 import { mixKey } from "../core/index.ts";
 import { AdvertisingProcess } from "./advertising-process.ts";
-import type { Advertiser, AdvertisingAir, Listener } from "./advertising-roles.ts";
+import type { Advertiser, AdvertisingAir, AdvertisingEvents, ExtendedAdvertiser, Listener } from "./advertising-roles.ts";
+import { ExtendedAdvertisingProcess } from "./extended-advertising-process.ts";
 import type { Medium } from "./medium.ts";
 import type { Radio } from "./radio.ts";
 
 /** An interferer this much weaker does no harm: the stronger packet is received all the same. */
 const CAPTURE_DB = 8;
-/** No packet on an advertising channel lasts so long. */
-const LONGEST_US = 1000;
+/** Events are recorded ahead, up to the length of one on a primary channel, and of the longest packet on a secondary one. */
+const LONGEST_EVENT_US = 20_000;
+/** Three primary channels and 37 secondary ones. */
+const CHANNELS = 40;
 
 interface Transmission {
   readonly startUs: number;
@@ -15,12 +18,12 @@ interface Transmission {
   readonly radio: Radio;
 }
 
-/** The three advertising channels of an air: who sends, who listens, and what is on the air there. */
+/** The advertising channels of an air, primary and secondary: who sends, who listens, and what is on the air there. */
 export class AdvertisingChannels implements AdvertisingAir {
   readonly #medium: Medium;
-  readonly #processes = new Map<Advertiser, AdvertisingProcess>();
+  readonly #processes = new Map<Advertiser | ExtendedAdvertiser, AdvertisingEvents>();
   readonly listeners = new Set<Listener>();
-  #transmissions: Transmission[][] = [[], [], []];
+  readonly #transmissions: Transmission[][] = Array.from({ length: CHANNELS }, () => []);
 
   constructor(medium: Medium) {
     this.#medium = medium;
@@ -29,9 +32,20 @@ export class AdvertisingChannels implements AdvertisingAir {
 
   /** The first event comes after a random delay of its own. */
   advertise(advertiser: Advertiser): Disposable {
+    return this.#begin(advertiser, new AdvertisingProcess(this.#medium, this, advertiser, this.#key(advertiser.radio)));
+  }
+
+  /** As `advertise`, with extended advertising events. */
+  advertiseExtended(advertiser: ExtendedAdvertiser): Disposable {
+    return this.#begin(advertiser, new ExtendedAdvertisingProcess(this.#medium, this, advertiser, this.#key(advertiser.radio)));
+  }
+
+  #key(radio: Radio): number {
+    return mixKey(this.#medium.seed, radio.name, ++radio.advertisingCount, "advertising");
+  }
+
+  #begin(advertiser: Advertiser | ExtendedAdvertiser, process: AdvertisingEvents): Disposable {
     const { radio } = advertiser;
-    const key = mixKey(this.#medium.seed, radio.name, ++radio.advertisingCount, "advertising");
-    const process = new AdvertisingProcess(this.#medium, this, advertiser, key);
     this.#processes.set(advertiser, process);
     this.#wakeAll(); // this one, and those that it would not hear through
     return {
@@ -39,9 +53,9 @@ export class AdvertisingChannels implements AdvertisingAir {
         this.#processes.delete(advertiser);
         process.stop();
         const nowUs = this.#medium.scheduler.nowUs;
-        this.#transmissions = this.#transmissions.map((channel) =>
-          channel.filter((transmission) => transmission.radio !== radio || transmission.startUs <= nowUs),
-        );
+        for (const [channel, transmissions] of this.#transmissions.entries())
+          if (transmissions.length > 0)
+            this.#transmissions[channel] = transmissions.filter(({ radio: from, startUs }) => from !== radio || startUs <= nowUs);
       },
     };
   }
@@ -65,14 +79,15 @@ export class AdvertisingChannels implements AdvertisingAir {
 
   /** Whether somebody listens in range of this radio. */
   isHeard(radio: Radio): boolean {
-    for (const listener of this.listeners) if (listener.radio !== radio && this.#medium.isInRange(radio, listener.radio)) return true;
+    for (const listener of this.listeners)
+      if (listener.radio !== radio && this.#medium.isInRange(radio, listener.radio, listener.phy)) return true;
     return false;
   }
 
   /** Whether somebody in range of this radio waits for answers from listeners, which its transmissions would drown. */
   isInTheWay(radio: Radio): boolean {
     if (this.listeners.size === 0) return false;
-    for (const { radio: other, isAnswerable } of this.#processes.keys())
+    for (const { radio: other, isAnswerable } of this.#processes.values())
       if (other !== radio && isAnswerable && this.#medium.isInRange(radio, other) && this.isHeard(other)) return true;
     return false;
   }
@@ -81,8 +96,8 @@ export class AdvertisingChannels implements AdvertisingAir {
     const transmissions = this.#transmissions[channel]!;
     transmissions.push({ startUs, endUs, radio });
     if (transmissions.length >= 64 && transmissions.length % 64 === 0) {
-      // Events are recorded ahead, up to the length of one; what ended before that can no longer overlap.
-      const oldUs = this.#medium.scheduler.nowUs - 20 * LONGEST_US;
+      // What ended before the longest event began can no longer overlap.
+      const oldUs = this.#medium.scheduler.nowUs - LONGEST_EVENT_US;
       this.#transmissions[channel] = transmissions.filter(({ endUs: end }) => end > oldUs);
     }
   }

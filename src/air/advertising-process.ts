@@ -1,16 +1,10 @@
-import type { Advertiser, AdvertisingAir, Answer, Listener } from "./advertising-roles.ts";
+import { AdvertisingLog, type Trouble } from "./advertising-log.ts";
+import type { Advertiser, AdvertisingAir, AdvertisingEvents, Answer, Listener } from "./advertising-roles.ts";
 import { draw } from "./draw.ts";
 import type { Medium } from "./medium.ts";
 import { airTimeUs, Phy, T_IFS_US } from "./phy.ts";
 import type { Radio } from "./radio.ts";
 import { AirEvent } from "./scheduler.ts";
-import type { AirTraceEntry } from "./trace.ts";
-
-/** Access address of every packet on an advertising channel, Vol 6 Part B 2.1.2. */
-export const ADVERTISING_ACCESS_ADDRESS = 0x8e89bed6;
-
-/** Why a packet was not received. */
-type Trouble = AirTraceEntry["trouble"];
 
 /** A CONNECT_IND, the longest answer. */
 const LONGEST_ANSWER_US = airTimeUs(Phy.Le1M, 34);
@@ -19,15 +13,18 @@ const GAP_ANSWERABLE_US = 400;
 const GAP_US = 150;
 
 /** The advertising events of one advertiser. While none of them matters to anybody it sleeps and counts them afterwards. */
-export class AdvertisingProcess {
+export class AdvertisingProcess implements AdvertisingEvents {
   readonly #medium: Medium;
   readonly #channels: AdvertisingAir;
   readonly #advertiser: Advertiser;
   readonly #key: number;
+  readonly #log: AdvertisingLog;
   readonly #event = new AirEvent(() => this.#fire());
   #stage: "begin" | "sent" | "answered" | "responded" = "begin";
   #isDormant = true;
   #isStopped = false;
+  /** When the event in progress began: as planned, or once the radio was free of another set's. */
+  #beganUs = 0;
   /** Number of the event that is next or in progress, and when it begins. */
   #number = 0;
   #eventUs: number;
@@ -48,7 +45,15 @@ export class AdvertisingProcess {
     this.#channels = channels;
     this.#advertiser = advertiser;
     this.#key = key;
+    this.#log = new AdvertisingLog(medium);
     this.#eventUs = medium.scheduler.nowUs + (medium.mode === "radio" ? 1 + this.#delayUs(0) : 0);
+  }
+
+  get radio(): Radio {
+    return this.#advertiser.radio;
+  }
+  get isAnswerable(): boolean {
+    return this.#advertiser.isAnswerable;
   }
 
   stop(): void {
@@ -56,6 +61,7 @@ export class AdvertisingProcess {
     this.#medium.scheduler.clear(this.#event);
     const { radio } = this.#advertiser;
     radio.advertisingUntilUs = Math.min(radio.advertisingUntilUs, this.#medium.scheduler.nowUs);
+    radio.releaseAdvertising(this);
   }
 
   /** Somebody may be listening now. */
@@ -81,7 +87,8 @@ export class AdvertisingProcess {
   /** Whether it makes a difference to anybody: to who listens, to who could not hear through it, or to the own radio, which else listens. */
   #isNeeded(): boolean {
     const { radio } = this.#advertiser;
-    return !this.#medium.skipsIdle || radio.listeners.length > 0 || this.#channels.isHeard(radio) || this.#channels.isInTheWay(radio);
+    if (!this.#medium.skipsIdle || this.#advertiser.onEventDone || radio.listeners.length > 0) return true;
+    return this.#channels.isHeard(radio) || this.#channels.isInTheWay(radio);
   }
 
   /** Puts on the air what the event that is just going on, and was slept through, has sent or will send. */
@@ -121,6 +128,7 @@ export class AdvertisingProcess {
   #begin(): void {
     if (!this.#isNeeded()) {
       this.#isDormant = true;
+      this.#advertiser.radio.releaseAdvertising(this);
       return;
     }
     if (this.#medium.mode === "instant") {
@@ -129,12 +137,14 @@ export class AdvertisingProcess {
       return;
     }
     const { radio } = this.#advertiser;
+    if (!radio.claimAdvertising(this, (atUs) => this.#medium.scheduler.set(this.#event, Math.max(atUs, this.#medium.scheduler.nowUs)))) return;
     this.#pdu = this.#advertiser.pdu;
-    radio.advertisingFromUs = this.#eventUs;
+    this.#beganUs = this.#medium.scheduler.nowUs;
+    radio.advertisingFromUs = this.#beganUs;
     radio.advertisingUntilUs = Number.POSITIVE_INFINITY;
     this.#channel = -1;
-    this.#findFree(this.#eventUs);
-    this.#nextChannel(this.#eventUs);
+    this.#findFree(this.#beganUs);
+    this.#nextChannel(this.#beganUs);
   }
 
   /** One PDU and what is kept free behind it. */
@@ -168,7 +178,7 @@ export class AdvertisingProcess {
         let sharesRadio = false;
         for (const listener of this.#channels.listeners) {
           // Who joined during this event waits for the next one, so that it does not matter which of them were passed over.
-          if (listener.radio === radio || listener.window.startUs >= this.#eventUs) continue;
+          if (listener.radio === radio || listener.phy !== Phy.Le1M || listener.window.startUs >= this.#beganUs) continue;
           const to = listener.radio;
           if (!to.isTunedFor(listener, this.#channel, startUs, endUs) || !this.#medium.isInRange(radio, to)) continue;
           this.#candidates.push(listener);
@@ -201,8 +211,11 @@ export class AdvertisingProcess {
 
   #finish(): void {
     this.#advance();
+    while (this.#eventUs < this.#medium.scheduler.nowUs) this.#advance(); // passed while other sets had the radio
     this.#stage = "begin";
     this.#medium.scheduler.set(this.#event, this.#eventUs);
+    this.#advertiser.radio.releaseAdvertising(this);
+    this.#advertiser.onEventDone?.();
   }
 
   #onSent(): void {
@@ -214,7 +227,7 @@ export class AdvertisingProcess {
     for (const listener of this.#candidates) {
       const to = listener.radio;
       if (!this.#channels.listeners.has(listener) || to.lockedUntilUs > startUs) continue;
-      if (to.isBusy(startUs, endUs) || to.isAdvertising(startUs, endUs)) continue;
+      if (to.isBusy(startUs, endUs) || to.isAdvertising(startUs, endUs) || to.isFollowing(startUs, endUs)) continue;
       if (this.#channels.isCollided(interferers, radio, to)) trouble = "collision";
       else if (!this.#isReceived(radio, to, 0)) trouble ??= "lost";
       else heard.push(listener);
@@ -230,7 +243,8 @@ export class AdvertisingProcess {
     for (const listener of heard) {
       const to = listener.radio;
       // Not where a link needs the radio meanwhile, or another listener of the same radio answers already.
-      const hasTime = to.lockedUntilUs <= endUs && !to.isBusy(answerUs, answerUs + LONGEST_ANSWER_US);
+      const answerEndUs = answerUs + LONGEST_ANSWER_US;
+      const hasTime = to.lockedUntilUs <= endUs && !to.isBusy(answerUs, answerEndUs) && !to.isFollowing(answerUs, answerEndUs);
       const answer = listener.onAdvertising(pdu!, this.#rssiDbm(radio, to, 0), hasTime && this.#advertiser.isAnswerable);
       if (!answer) continue;
       const untilUs = answerUs + airTimeUs(Phy.Le1M, answer.pdu.length - 2);
@@ -318,7 +332,7 @@ export class AdvertisingProcess {
     const nowUs = this.#medium.scheduler.nowUs;
     this.#channel = 0;
     for (const listener of listeners) {
-      if (this.#isStopped || listener.radio === radio || !this.#channels.listeners.has(listener)) continue;
+      if (this.#isStopped || listener.radio === radio || listener.phy !== Phy.Le1M || !this.#channels.listeners.has(listener)) continue;
       if (!this.#medium.isInRange(radio, listener.radio)) continue;
       const pdu = this.#afterHooks(this.#advertiser.pdu, radio, nowUs, true);
       this.#trace(pdu ?? this.#advertiser.pdu, radio, nowUs, pdu ? [listener] : [], pdu ? undefined : "fault");
@@ -349,39 +363,16 @@ export class AdvertisingProcess {
 
   /** The PDU as fault hooks leave it; nothing when they lose it. */
   #afterHooks(pdu: Uint8Array, from: Radio, timeUs: number, isListenedTo: boolean): Uint8Array | undefined {
-    if (!this.#medium.hasHooks || (!isListenedTo && this.#medium.skipsIdle)) return pdu;
-    const packet = { timeUs, from: from.name, to: undefined, channel: 37 + this.#channel, phy: Phy.Le1M, pdu };
-    const fault = this.#medium.fate({ ...packet, accessAddress: ADVERTISING_ACCESS_ADDRESS });
-    if (fault === undefined) return pdu;
-    return typeof fault === "object" && "deliver" in fault && fault.deliver.length >= 2 ? fault.deliver : undefined;
+    if (!this.#medium.hasHooks) return pdu;
+    return this.#log.fate({ pdu, channel: this.#channel, phy: Phy.Le1M, startUs: timeUs, from }, isListenedTo);
   }
 
-  #trace(pdu: Uint8Array, from: Radio, timeUs: number, heard: readonly Listener[], trouble: Trouble) {
-    if (this.#medium.trace.isOn && (this.#candidates.length > 0 || heard.length > 0 || !this.#medium.skipsIdle))
-      this.#record(
-        pdu,
-        from,
-        timeUs,
-        heard.map(({ radio }) => radio.name),
-        trouble,
-      );
+  #trace(pdu: Uint8Array, from: Radio, timeUs: number, heard: readonly Listener[], trouble: Trouble): void {
+    if (!this.#medium.trace.isOn) return;
+    this.#log.write({ pdu, channel: this.#channel, phy: Phy.Le1M, startUs: timeUs, from }, heard, trouble, this.#candidates.length > 0);
   }
 
   #traceTo(pdu: Uint8Array, from: Radio, timeUs: number, to: Radio, trouble: Trouble): void {
-    if (this.#medium.trace.isOn) this.#record(pdu, from, timeUs, trouble ? [] : [to.name], trouble);
-  }
-
-  #record(pdu: Uint8Array, from: Radio, timeUs: number, receivedBy: readonly string[], trouble: Trouble): void {
-    this.#medium.trace.add({
-      kind: "air",
-      timeUs,
-      from: from.name,
-      receivedBy: [...receivedBy],
-      trouble: trouble ?? (receivedBy.length === 0 ? "unheard" : undefined),
-      channel: 37 + this.#channel,
-      phy: Phy.Le1M,
-      accessAddress: ADVERTISING_ACCESS_ADDRESS,
-      pdu: pdu.slice(),
-    });
+    this.#log.writeTo({ pdu, channel: this.#channel, phy: Phy.Le1M, startUs: timeUs, from }, to, trouble);
   }
 }

@@ -1,7 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { AdvertisingChannels } from "./advertising-channels.ts";
-export { ADVERTISING_ACCESS_ADDRESS } from "./advertising-process.ts";
-export type { Advertiser, Answer, Listener } from "./advertising-roles.ts";
+export { ADVERTISING_ACCESS_ADDRESS } from "./advertising-log.ts";
+export type {
+  Advertiser,
+  Answer,
+  AuxiliaryPacket,
+  ExtendedAdvertiser,
+  ExtendedEvent,
+  ExtendedPdu,
+  Follower,
+  Listener,
+} from "./advertising-roles.ts";
 export { type AddRadioOptions, Air, type AirOptions, defaultAir, type InAir } from "./air.ts";
 export { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup } from "./link.ts";
 export { ListenWindow } from "./listen-window.ts";

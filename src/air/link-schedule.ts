@@ -1,4 +1,5 @@
 import { Anchors } from "./anchors.ts";
+import { channelIdentifier, selectChannel } from "./channel-selection.ts";
 import { EVENTS_TO_ESTABLISH, type LinkSetup } from "./link.ts";
 import type { LinkSide } from "./link-side.ts";
 import { airTimeUs, Phy, T_IFS_US } from "./phy.ts";
@@ -15,6 +16,8 @@ export class LinkSchedule {
   readonly #central: LinkSide;
   readonly #peripheral: LinkSide;
   readonly #hop: number;
+  /** Of Channel Selection Algorithm #2, where the link uses it. */
+  readonly #channelIdentifier: number | undefined;
   readonly #centralRadio: Radio;
   readonly #anchors: Anchors;
   #timeoutUs: number;
@@ -36,6 +39,8 @@ export class LinkSchedule {
     this.#central = central;
     this.#peripheral = peripheral;
     this.#hop = setup.hop;
+    if (setup.usesAlgorithm2) this.#channelIdentifier = channelIdentifier(setup.accessAddress);
+    if (setup.phy) this.phyCentral = this.phyPeripheral = setup.phy;
     this.#centralRadio = setup.central.radio;
     this.#anchors = new Anchors(setup.firstAnchorUs, this.#drifting(setup.intervalUs));
     this.#timeoutUs = setup.supervisionTimeoutUs;
@@ -49,8 +54,9 @@ export class LinkSchedule {
     return this.#anchors.intervalUs;
   }
 
-  /** Data channel of the current event: Channel Selection Algorithm #1, Vol 6 Part B 4.5.8.2. */
+  /** Data channel of the current event: Channel Selection Algorithm #1, Vol 6 Part B 4.5.8.2, or #2, 4.5.8.3. */
   get channel(): number {
+    if (this.#channelIdentifier !== undefined) return selectChannel(this.#channelIdentifier, this.counter, this.#channelMap);
     const unmapped = (this.#hop * (this.counter + 1)) % 37;
     if ((this.#channelMap[unmapped >> 3]! >> (unmapped & 7)) & 1) return unmapped;
     const used: number[] = [];

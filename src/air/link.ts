@@ -40,6 +40,10 @@ export interface LinkSetup {
   /** Five octets, bit n for data channel n. */
   readonly channelMap: Uint8Array;
   readonly hop: number;
+  /** Channel Selection Algorithm #2 in place of #1 (Vol 6 Part B 4.5.8.3); `hop` is of no matter then. */
+  readonly usesAlgorithm2?: boolean;
+  /** PHY that both begin on. Default LE 1M. */
+  readonly phy?: Phy;
 }
 
 /** The way between two ends. Acknowledgement, retransmission, time and supervision are its own; it delivers in order and once. */

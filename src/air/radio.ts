@@ -1,4 +1,5 @@
 import type { ListenWindow } from "./listen-window.ts";
+import type { Phy } from "./phy.ts";
 import type { Position } from "./propagation.ts";
 
 /** Who keeps a radio busy: a link with its connection events. */
@@ -28,6 +29,8 @@ export interface RadioListener {
   readonly window: ListenWindow;
   /** Of several listeners of one radio it says where the radio is, and its answers go first: who initiates, before who scans. */
   readonly goesFirst: boolean;
+  /** On which primary advertising PHY: LE 1M, or LE Coded of either coding. */
+  readonly phy: Phy;
 }
 
 export interface RadioOptions {
@@ -64,6 +67,11 @@ export class Radio {
   advertisingCount = 0;
   /** Until then the radio is inside an exchange on an advertising channel. */
   lockedUntilUs = -1;
+  /** Whose advertising event is in progress, and which others of this radio wait for its end, in order. */
+  #advertising: object | undefined;
+  readonly #waiting = new Map<object, (atUs: number) => void>();
+  /** Times in which it is on secondary advertising channels for packets that others announced to it. */
+  #followed: { startUs: number; endUs: number }[] = [];
 
   constructor(options: RadioOptions) {
     this.name = options.name;
@@ -85,12 +93,50 @@ export class Radio {
     return this.advertisingFromUs < endUs && this.advertisingUntilUs > startUs;
   }
 
+  /**
+   * Begins an advertising event of `process`. False where the one of another set is in progress: `begin` is called with the time from which
+   * the radio is free.
+   */
+  claimAdvertising(process: object, begin: (atUs: number) => void): boolean {
+    if (this.#advertising !== undefined && this.#advertising !== process) {
+      this.#waiting.set(process, begin);
+      return false;
+    }
+    this.#advertising = process;
+    return true;
+  }
+
+  /** Its advertising event is over, or will never take place. */
+  releaseAdvertising(process: object): void {
+    this.#waiting.delete(process);
+    if (this.#advertising !== process) return;
+    this.#advertising = undefined;
+    for (const [next, begin] of this.#waiting) {
+      this.#waiting.delete(next);
+      this.#advertising = next;
+      begin(this.advertisingUntilUs);
+      return;
+    }
+  }
+
+  /** Whether it is on a secondary advertising channel within this time. */
+  isFollowing(startUs: number, endUs: number): boolean {
+    for (const time of this.#followed) if (time.startUs < endUs && time.endUs > startUs) return true;
+    return false;
+  }
+
+  /** It will be on secondary advertising channels then. `nowUs`: what ended before is forgotten. */
+  follow(startUs: number, endUs: number, nowUs: number): void {
+    if (this.#followed.length > 0) this.#followed = this.#followed.filter((time) => time.endUs > nowUs);
+    this.#followed.push({ startUs, endUs });
+  }
+
   /** Whether it is on an advertising channel (0 to 2) for the whole of a packet, in a window of this listener. */
   isTunedFor(listener: RadioListener, channel: number, startUs: number, endUs: number): boolean {
     for (const leading of this.listeners) {
       if (leading === listener) return listener.window.hears(channel, startUs, endUs);
       if (leading.window.overlaps(startUs, endUs))
-        return leading.window.hears(channel, startUs, endUs) && listener.window.isOpen(startUs, endUs);
+        return leading.phy === listener.phy && leading.window.hears(channel, startUs, endUs) && listener.window.isOpen(startUs, endUs);
     }
     return false;
   }

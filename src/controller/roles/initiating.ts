@@ -30,6 +30,7 @@ const CONNECT_IND_OCTETS = 34;
 export class Initiating implements Listener {
   readonly radio: Radio;
   readonly goesFirst = true;
+  readonly phy = Phy.Le1M;
   readonly #context: LinkLayerContext;
   readonly #parameters: Parameters;
   readonly #own: AirAddress;

@@ -1,4 +1,4 @@
-import { type Answer, type Listener, ListenWindow, type Radio } from "../../air/index.ts";
+import { type Answer, type Listener, ListenWindow, Phy, type Radio } from "../../air/index.ts";
 import type { Infer } from "../../bytes/index.ts";
 import { HciErrorCode, LeAdvertisingReport, type LeSetScanParameters, PacketType } from "../../hci/index.ts";
 import { copyOctets } from "../link/acl-queue.ts";
@@ -35,6 +35,7 @@ const NOTHING = new Uint8Array(0);
 export class Scanning implements Listener {
   readonly radio: Radio;
   readonly goesFirst = false;
+  readonly phy = Phy.Le1M;
   readonly #context: LinkLayerContext;
   #parameters: Parameters = defaults();
   #filterDuplicates = false;
