@@ -137,7 +137,8 @@ export class AdvertisingProcess implements AdvertisingEvents {
       return;
     }
     const { radio } = this.#advertiser;
-    if (!radio.claimAdvertising(this, (atUs) => this.#medium.scheduler.set(this.#event, Math.max(atUs, this.#medium.scheduler.nowUs)))) return;
+    if (!radio.claimAdvertising(this, (atUs) => this.#medium.scheduler.set(this.#event, Math.max(atUs, this.#medium.scheduler.nowUs))))
+      return;
     this.#pdu = this.#advertiser.pdu;
     this.#beganUs = this.#medium.scheduler.nowUs;
     radio.advertisingFromUs = this.#beganUs;

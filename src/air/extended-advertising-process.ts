@@ -185,7 +185,8 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     for (const [i, { pdu }] of pdus.entries()) {
       const lengthUs = airTimeUs(phy, pdu.length - 2);
       const isMovable = !(isFixed && i === 0);
-      for (let times = 0; isMovable && times < PUT_OFF_TIMES && this.radio.isBusy(startUs, startUs + lengthUs); times++) startUs += PUT_OFF_US;
+      for (let times = 0; isMovable && times < PUT_OFF_TIMES && this.radio.isBusy(startUs, startUs + lengthUs); times++)
+        startUs += PUT_OFF_US;
       times.push({ startUs, endUs: startUs + lengthUs, isSent: !this.radio.isBusy(startUs, startUs + lengthUs) });
       startUs += auxiliaryOffsetUs(lengthUs);
     }
@@ -321,7 +322,13 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
       heard = [];
       trouble = "fault";
     }
-    if (isSent) this.#log.write({ ...at, pdu: pdu ?? packet.pdu }, heard.map(({ listener }) => listener), trouble, listening.length > 0);
+    if (isSent)
+      this.#log.write(
+        { ...at, pdu: pdu ?? packet.pdu },
+        heard.map(({ listener }) => listener),
+        trouble,
+        listening.length > 0,
+      );
     this.#following = heard;
     const answers: Answering[] = [];
     const answerUs = endUs + T_IFS_US;
@@ -378,7 +385,9 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
       this.#finishAt(Math.max(endUs, this.#medium.scheduler.nowUs));
       return;
     }
-    const train = this.#chain(response, winner.endUs + T_IFS_US, 8, true).map((planned, i) => (i === 0 ? { ...planned, channel } : planned));
+    const train = this.#chain(response, winner.endUs + T_IFS_US, 8, true).map((planned, i) =>
+      i === 0 ? { ...planned, channel } : planned,
+    );
     this.#endUs = train.at(-1)!.endUs;
     if (!taken) {
       winner.listener.radio.follow(train[0]!.startUs, this.#endUs, winner.endUs);

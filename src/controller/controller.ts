@@ -13,18 +13,23 @@ import {
   TransportClosed,
 } from "../hci/index.ts";
 import { CommandCredits, HardwareCode } from "./command-credits.ts";
+import { extendedCommands } from "./commands/advertising-sets.ts";
 import { basebandCommands } from "./commands/baseband.ts";
-import type { CommandContext, CommandHandler } from "./commands/command-table.ts";
+import { type CommandContext, type CommandHandler, commandKinds } from "./commands/command-table.ts";
 import { connectionCommands } from "./commands/connection.ts";
 import { leCommands } from "./commands/le.ts";
 import { p256Commands } from "./commands/p256.ts";
+import { privacyCommands } from "./commands/privacy.ts";
 import { ControllerTransport } from "./controller-transport.ts";
 import { type HciHook, HostInterface } from "./host-interface.ts";
 import { LinkLayer } from "./link-layer.ts";
-import { type ControllerOptions, hasFeature, leFeatures } from "./options.ts";
+import { type ControllerOptions, hasFeature, leFeatures, MAX_ADVERTISING_DATA } from "./options.ts";
 
 const HANDLERS: ReadonlyMap<number, CommandHandler> = new Map(
-  [...basebandCommands, ...leCommands, ...connectionCommands, ...p256Commands].map((handler) => [handler.declaration.opcode, handler]),
+  [...basebandCommands, ...leCommands, ...connectionCommands, ...p256Commands, ...extendedCommands, ...privacyCommands].map((handler) => [
+    handler.declaration.opcode,
+    handler,
+  ]),
 );
 
 /** The host at the other end of HCI. */
@@ -37,8 +42,7 @@ interface Session {
 
 /**
  * A virtual LE controller in a simulated air: HCI on one side, a Link Layer and a radio on the other. A host opens `transport`, or sits at
- * the far end of what is given to `attach`. It has no BR/EDR, no extended advertising and no privacy in the controller; what it has, its
- * supported commands and features say truly.
+ * the far end of what is given to `attach`. It has no BR/EDR; what it has, its supported commands and features say truly.
  */
 export class Controller implements Disposable {
   /** In traces; unique in its air. */
@@ -73,6 +77,10 @@ export class Controller implements Disposable {
       pathSkewMs = 0,
       connectionHandles = "next",
     } = options;
+    const { resolvingListSize = 8, maxAdvertisingSets = 8, maxAdvertisingDataLength = MAX_ADVERTISING_DATA } = options;
+    check("resolvingListSize", resolvingListSize, 1, 255);
+    check("maxAdvertisingSets", maxAdvertisingSets, 1, 0xf0);
+    check("maxAdvertisingDataLength", maxAdvertisingDataLength, 31, MAX_ADVERTISING_DATA);
     check("filterAcceptListSize", filterAcceptListSize, 1, 255);
     check("maxConnections", maxConnections, 1, 255);
     check("sleepClockAccuracyPpm", sleepClockAccuracyPpm, 0, 500);
@@ -111,6 +119,9 @@ export class Controller implements Disposable {
       publicAddress: this.address,
       features,
       filterAcceptListSize,
+      resolvingListSize,
+      maxAdvertisingSets,
+      maxAdvertisingDataLength,
       maxConnections,
       connectionHandles,
       totalNumLeAclDataPackets,
@@ -261,6 +272,7 @@ export class Controller implements Disposable {
       return;
     }
     const { declaration, answer, begin } = handler;
+    const kind = commandKinds.get(opcode);
     let parameters: unknown;
     try {
       if (packet[3] !== packet.length - 4)
@@ -269,6 +281,10 @@ export class Controller implements Disposable {
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#refuse(declaration, HciErrorCode.InvalidHciCommandParameters);
+      return;
+    }
+    if (kind && !this.#linkLayer.mayUse(kind)) {
+      this.#refuse(declaration, HciErrorCode.CommandDisallowed);
       return;
     }
     if (answer) {

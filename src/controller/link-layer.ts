@@ -1,21 +1,34 @@
-import { type Air, AirEvent, type Link, LinkRole, type Radio, type Scheduler } from "../air/index.ts";
+import { type Air, AirEvent, type Link, LinkRole, Phy, type Radio, type Scheduler } from "../air/index.ts";
 import type { Infer } from "../bytes/index.ts";
 import { Address, type SeededRandom } from "../core/index.ts";
 import type { P256KeyPair } from "../crypto/index.ts";
-import { HciErrorCode, LeConnectionComplete, type LeCreateConnection, LeFeature } from "../hci/index.ts";
+import {
+  HciErrorCode,
+  LeChannelSelectionAlgorithm,
+  LeConnectionComplete,
+  type LeCreateConnection,
+  LeEnhancedConnectionComplete,
+  type LeExtendedCreateConnection,
+  LeFeature,
+} from "../hci/index.ts";
+import type { CommandKind } from "./commands/command-table.ts";
 import type { HostInterface } from "./host-interface.ts";
 import { Connection } from "./link/connection.ts";
 import type { DataLength } from "./link/exchanges.ts";
 import { hasFeature, MAX_OCTETS, MAX_TIME_CODED_US, MAX_TIME_UNCODED_US } from "./options.ts";
 import { Advertising } from "./roles/advertising.ts";
 import type { AirAddress, ConnectData } from "./roles/advertising-pdus.ts";
+import { AdvertisingSets } from "./roles/advertising-sets.ts";
+import { ExtendedScanning } from "./roles/extended-scanning.ts";
 import { FilterAcceptList } from "./roles/filter-accept-list.ts";
 import { firstAnchorUs, Initiating } from "./roles/initiating.ts";
-import type { LinkLayerContext } from "./roles/link-layer-context.ts";
+import type { LinkLayerContext, LinkOrigin, OwnAddress, OwnRandom } from "./roles/link-layer-context.ts";
+import { ResolvingList } from "./roles/resolving-list.ts";
 import { Scanning } from "./roles/scanning.ts";
 
 const ALL_CHANNELS = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x1f);
 const HIGHEST_HANDLE = 0x0eff;
+const NO_ADDRESS = new Uint8Array(6);
 
 export interface LinkLayerSetup {
   readonly air: Air;
@@ -25,6 +38,9 @@ export interface LinkLayerSetup {
   readonly publicAddress: Address;
   readonly features: bigint;
   readonly filterAcceptListSize: number;
+  readonly resolvingListSize: number;
+  readonly maxAdvertisingSets: number;
+  readonly maxAdvertisingDataLength: number;
   readonly maxConnections: number;
   readonly connectionHandles: "next" | "lowest";
   readonly totalNumLeAclDataPackets: number;
@@ -45,6 +61,12 @@ export class LinkLayer implements LinkLayerContext {
   readonly filterAcceptList: FilterAcceptList;
   readonly advertising: Advertising;
   readonly scanning: Scanning;
+  readonly advertisingSets: AdvertisingSets;
+  readonly extendedScanning: ExtendedScanning;
+  readonly resolving: ResolvingList;
+  /** The kind of commands that the host has used since the last reset. */
+  #commandKind: CommandKind | undefined;
+  hostKnowsCodings = false;
   readonly connections = new Map<number, Connection>();
   readonly totalNumLeAclDataPackets: number;
   readonly leAclDataPacketLength: number;
@@ -76,6 +98,7 @@ export class LinkLayer implements LinkLayerContext {
     this.totalNumLeAclDataPackets = setup.totalNumLeAclDataPackets;
     this.leAclDataPacketLength = setup.leAclDataPacketLength;
     this.filterAcceptList = new FilterAcceptList(setup.filterAcceptListSize);
+    this.resolving = new ResolvingList(setup.resolvingListSize, this.scheduler, { seed: this.air.seed, name: this.radio.name });
     this.#maxConnections = setup.maxConnections;
     this.#givesLowest = setup.connectionHandles === "lowest";
     this.#keyGenerationUs = setup.keyGenerationUs;
@@ -83,16 +106,23 @@ export class LinkLayer implements LinkLayerContext {
     this.defaultRxPhys = this.supportedPhys;
     this.advertising = new Advertising(this);
     this.scanning = new Scanning(this);
+    this.advertisingSets = new AdvertisingSets(this, { maxSets: setup.maxAdvertisingSets, maxDataLength: setup.maxAdvertisingDataLength });
+    this.extendedScanning = new ExtendedScanning(this);
   }
 
   /** As after HCI Reset: links are gone without a word to anybody. */
   reset(): void {
     this.advertising.reset();
+    this.advertisingSets.reset();
     this.scanning.reset();
+    this.extendedScanning.reset();
+    this.#commandKind = undefined;
+    this.hostKnowsCodings = false;
     this.initiating?.abandon();
     this.initiating = undefined;
     for (const connection of this.connections.values()) connection.abandon();
     this.filterAcceptList.clear();
+    this.resolving.reset();
     this.randomAddress = undefined;
     this.keyPair = undefined;
     if (this.#keyWork) this.scheduler.clear(this.#keyWork);
@@ -123,6 +153,24 @@ export class LinkLayer implements LinkLayerContext {
     this.scheduler.set(this.#keyWork, this.scheduler.nowUs + this.#keyGenerationUs);
   }
 
+  /** Whether the host may use commands of this kind; from the first one on none of the other (Vol 4 Part E 3.1.1). */
+  mayUse(kind: CommandKind): boolean {
+    if (!this.#has(LeFeature.LeExtendedAdvertising)) return true;
+    this.#commandKind ??= kind;
+    return this.#commandKind === kind;
+  }
+
+  get isScanning(): boolean {
+    return this.scanning.isEnabled || this.extendedScanning.isEnabled;
+  }
+  get isAdvertisingScanningOrInitiating(): boolean {
+    return this.advertising.isEnabled || this.advertisingSets.isAnyEnabled || this.isScanning || this.initiating !== undefined;
+  }
+
+  #has(feature: number): boolean {
+    return hasFeature(this.features, feature);
+  }
+
   get isFull(): boolean {
     return this.connections.size >= this.#maxConnections;
   }
@@ -139,13 +187,16 @@ export class LinkLayer implements LinkLayerContext {
     return hasFeature(this.features, LeFeature.LeCodedPhy) ? MAX_TIME_CODED_US : MAX_TIME_UNCODED_US;
   }
 
-  ownAddress(type: number): AirAddress {
-    if (type === 1 && this.randomAddress) return { type: 1, bytes: this.randomAddress };
+  ownAddress(type: number, peer?: AirAddress, random: OwnRandom = { address: this.randomAddress }): OwnAddress {
+    const made = type >= 2 && peer ? this.resolving.localRpa(peer.type, peer.bytes) : undefined;
+    if (made) return { type: 1, bytes: made, isMade: true };
+    if (type & 1 && random.address) return { type: 1, bytes: random.address };
     return { type: 0, bytes: this.publicAddress.bytes };
   }
 
-  checkOwnAddress(type: number): number {
-    const isThere = type === 1 ? this.randomAddress !== undefined : this.publicAddress.bytes.some((octet) => octet !== 0);
+  checkOwnAddress(type: number, peer?: AirAddress, random: OwnRandom = { address: this.randomAddress }): number {
+    if (type >= 2 && peer && this.resolving.localRpa(peer.type, peer.bytes)) return HciErrorCode.Success;
+    const isThere = type & 1 ? random.address !== undefined : this.publicAddress.bytes.some((octet) => octet !== 0);
     return isThere ? HciErrorCode.Success : HciErrorCode.InvalidHciCommandParameters; // Vol 4 Part E 7.8.9, 7.8.11, 7.8.12
   }
 
@@ -162,14 +213,14 @@ export class LinkLayer implements LinkLayerContext {
     return held;
   }
 
-  initiate(parameters: Infer<typeof LeCreateConnection.parameters>): void {
+  initiate(parameters: Infer<typeof LeCreateConnection.parameters> | Infer<typeof LeExtendedCreateConnection.parameters>): void {
     this.initiating = new Initiating(this, parameters, () => {
       this.initiating = undefined;
     });
   }
 
-  openAsCentral(peer: Address, data: ConnectData, endUs: number, isAbandoned: boolean): Link {
-    const connection = this.#connection(LinkRole.Central, peer, data);
+  openAsCentral(peer: Address, data: ConnectData, endUs: number, isAbandoned: boolean, origin?: LinkOrigin): Link {
+    const connection = this.#connection(LinkRole.Central, peer, data, origin);
     connection.link = this.air.connect({
       accessAddress: data.accessAddress,
       central: connection,
@@ -179,25 +230,31 @@ export class LinkLayer implements LinkLayerContext {
       supervisionTimeoutUs: data.timeout * 10_000,
       channelMap: data.channelMap,
       hop: data.hop,
+      usesAlgorithm2: origin?.usesAlgorithm2 ?? false,
+      phy: origin?.phy ?? Phy.Le1M,
     });
     if (isAbandoned) connection.abandon();
-    else this.#announce(connection, data);
+    else this.#announce(connection, data, origin);
     return connection.link;
   }
 
-  joinAsPeripheral(link: Link, peer: Address, data: ConnectData): void {
-    const connection = this.#connection(LinkRole.Peripheral, peer, data);
+  joinAsPeripheral(link: Link, peer: Address, data: ConnectData, origin?: LinkOrigin): number {
+    const connection = this.#connection(LinkRole.Peripheral, peer, data, origin);
     connection.link = link;
-    this.#announce(connection, data);
+    this.#announce(connection, data, origin);
     link.join(connection);
+    return connection.handle;
   }
 
   connectionFailed(status: number, role: "central" | "peripheral"): void {
-    this.host.event(LeConnectionComplete, {
+    this.#tellConnection({
       status,
       connectionHandle: 0,
       role: role === "central" ? 0 : 1,
-      peerAddress: new Address(new Uint8Array(6), 0),
+      peerAddressType: 0,
+      peerAddress: NO_ADDRESS,
+      localResolvablePrivateAddress: new Address(NO_ADDRESS, 1),
+      peerResolvablePrivateAddress: new Address(NO_ADDRESS, 1),
       connectionInterval: 0,
       peripheralLatency: 0,
       supervisionTimeout: 0,
@@ -205,7 +262,18 @@ export class LinkLayer implements LinkLayerContext {
     });
   }
 
-  #connection(role: LinkRole, peerAddress: Address, data: ConnectData): Connection {
+  /** The enhanced event in place of the plain one, where the host wants it and the controller has it (Vol 4 Part E 7.7.65.10). */
+  #tellConnection(event: LeEnhancedConnectionComplete): void {
+    const hasEnhanced = this.#has(LeFeature.LeExtendedAdvertising) || this.#has(LeFeature.LlPrivacy);
+    if (hasEnhanced && this.host.wants(LeEnhancedConnectionComplete)) {
+      this.host.event(LeEnhancedConnectionComplete, event);
+      return;
+    }
+    const { peerAddressType, peerAddress, localResolvablePrivateAddress: _, peerResolvablePrivateAddress: __, ...common } = event;
+    this.host.event(LeConnectionComplete, { ...common, peerAddress: new Address(peerAddress, peerAddressType & 1) });
+  }
+
+  #connection(role: LinkRole, peerAddress: Address, data: ConnectData, origin?: LinkOrigin): Connection {
     const dataLength: DataLength = {
       maxTxOctets: Math.min(this.suggestedOctets, this.maxOctets),
       maxTxTime: Math.min(this.suggestedTimeUs, this.maxTimeUs),
@@ -224,6 +292,7 @@ export class LinkLayer implements LinkLayerContext {
       parameters: { interval: data.interval, latency: data.latency, timeout: data.timeout },
       channelMap: data.channelMap,
       dataLength,
+      phy: origin?.phy ?? Phy.Le1M,
       txPhys: this.defaultTxPhys,
       rxPhys: this.defaultRxPhys,
       onClosed: ({ handle }) => void this.connections.delete(handle),
@@ -237,19 +306,25 @@ export class LinkLayer implements LinkLayerContext {
     return this.#lastHandle;
   }
 
-  #announce(connection: Connection, data: ConnectData): void {
-    this.connections.set(connection.handle, connection);
-    this.host.event(LeConnectionComplete, {
+  #announce(connection: Connection, data: ConnectData, origin: LinkOrigin | undefined): void {
+    const { handle, role, peerAddress } = connection;
+    this.connections.set(handle, connection);
+    this.#tellConnection({
       status: 0,
-      connectionHandle: connection.handle,
-      role: connection.role,
-      peerAddress: connection.peerAddress,
+      connectionHandle: handle,
+      role,
+      peerAddressType: origin?.peer.type ?? peerAddress.type,
+      peerAddress: peerAddress.bytes,
+      localResolvablePrivateAddress: new Address(origin?.localRpa ?? NO_ADDRESS, 1),
+      peerResolvablePrivateAddress: new Address(origin?.peer.rpa ?? NO_ADDRESS, 1),
       connectionInterval: data.interval,
       peripheralLatency: data.latency,
       supervisionTimeout: data.timeout,
       // Valid for the peripheral only (Vol 4 Part E 7.7.65.1).
-      centralClockAccuracy: connection.role === LinkRole.Peripheral ? data.sca : 0,
+      centralClockAccuracy: role === LinkRole.Peripheral ? data.sca : 0,
     });
+    if (this.#has(LeFeature.ChannelSelectionAlgorithm2))
+      this.host.event(LeChannelSelectionAlgorithm, { connectionHandle: handle, channelSelectionAlgorithm: origin?.usesAlgorithm2 ? 1 : 0 });
     connection.begin();
   }
 }

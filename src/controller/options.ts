@@ -2,7 +2,7 @@ import type { AddRadioOptions, Air } from "../air/index.ts";
 import type { AddressLike } from "../core/index.ts";
 import { LeFeature } from "../hci/index.ts";
 
-/** What can be left out of a controller, to see how a host gets along without it. All on by default. */
+/** What can be left out of a controller, to see how a host gets along without it. On by default where nothing else is said. */
 export interface ControllerFeatures {
   encryption?: boolean;
   connectionParametersRequest?: boolean;
@@ -11,6 +11,16 @@ export interface ControllerFeatures {
   dataLength?: boolean;
   le2M?: boolean;
   leCoded?: boolean;
+  /** Advertising sets, scanning and initiating on all PHYs, by the extended commands. Default false. */
+  extendedAdvertising?: boolean;
+  /** Channel Selection Algorithm #2. Default: with `extendedAdvertising`, which cannot be without it. */
+  channelSelection2?: boolean;
+  /** The host chooses between the codings of LE Coded. Default: with `extendedAdvertising` and `leCoded`. */
+  advertisingCodingSelection?: boolean;
+  /** Resolving list and addresses made in the controller. Default false. */
+  llPrivacy?: boolean;
+  /** Directed advertising whose target cannot be resolved is reported on demand. Default: with `llPrivacy`. */
+  extendedScannerFilterPolicies?: boolean;
 }
 
 export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">> {
@@ -28,6 +38,12 @@ export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">
   numHciCommandPackets?: number;
   /** Default 16. */
   filterAcceptListSize?: number;
+  /** Default 8. */
+  resolvingListSize?: number;
+  /** Advertising sets, 1 to 240. Default 8. */
+  maxAdvertisingSets?: number;
+  /** Octets of advertising data of a set, and of its scan response data, 31 to 1650. Default 1650. */
+  maxAdvertisingDataLength?: number;
   /** Links at a time. Default 32. */
   maxConnections?: number;
   /** Which handle a new link has: the next one, so that a host that uses an old one is found out, or the lowest that is free. Default "next". */
@@ -53,6 +69,9 @@ export const LMP_FEATURES = (1n << 37n) | (1n << 38n);
 /** LE states and combinations of them: all that legacy advertising, scanning and connections can make, Vol 4 Part E 7.8.27. */
 export const LE_STATES = 0x0000_03ff_ffff_ffffn;
 
+/** Most advertising data of all, Vol 4 Part E 7.8.57. */
+export const MAX_ADVERTISING_DATA = 1650;
+
 /** Largest PDU of the controller, Vol 6 Part B 4.5.10. The times: 251 octets on LE 1M, or coded with S=8. */
 export const MAX_OCTETS = 251;
 export const MAX_TIME_UNCODED_US = 2120;
@@ -71,7 +90,17 @@ const BITS: readonly [keyof ControllerFeatures, number][] = [
 /** LE features as a bit mask, Vol 6 Part B 4.6. */
 export function leFeatures(features: ControllerFeatures = {}): bigint {
   let mask = 0n;
-  for (const [name, bit] of BITS) if (features[name] !== false) mask |= 1n << BigInt(bit);
+  const set = (bit: number): void => {
+    mask |= 1n << BigInt(bit);
+  };
+  for (const [name, bit] of BITS) if (features[name] !== false) set(bit);
+  const { extendedAdvertising = false, llPrivacy = false } = features;
+  if (extendedAdvertising) set(LeFeature.LeExtendedAdvertising);
+  if (extendedAdvertising || features.channelSelection2) set(LeFeature.ChannelSelectionAlgorithm2);
+  if (extendedAdvertising && features.leCoded !== false && features.advertisingCodingSelection !== false)
+    set(LeFeature.AdvertisingCodingSelection);
+  if (llPrivacy) set(LeFeature.LlPrivacy);
+  if (features.extendedScannerFilterPolicies ?? llPrivacy) set(LeFeature.ExtendedScanningFilterPolicies);
   return mask;
 }
 

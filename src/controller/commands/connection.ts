@@ -7,6 +7,7 @@ import {
   LeCreateConnection,
   LeCreateConnectionCancel,
   LeEnableEncryption,
+  LeExtendedCreateConnection,
   LeFeature,
   LeLongTermKeyRequestNegativeReply,
   LeLongTermKeyRequestReply,
@@ -47,6 +48,14 @@ export const connectionCommands: readonly CommandHandler[] = [
     if (linkLayer.initiating) return HciErrorCode.CommandDisallowed;
     return Initiating.check(linkLayer, parameters) || (() => linkLayer.initiate(parameters));
   }),
+  begins(
+    LeExtendedCreateConnection,
+    ({ linkLayer }, parameters) => {
+      if (linkLayer.initiating) return HciErrorCode.CommandDisallowed;
+      return Initiating.check(linkLayer, parameters) || (() => linkLayer.initiate(parameters));
+    },
+    LeFeature.LeExtendedAdvertising,
+  ),
   answers(LeCreateConnectionCancel, (context) => {
     const { initiating } = context.linkLayer;
     if (!initiating?.canCancel) return { status: HciErrorCode.CommandDisallowed };

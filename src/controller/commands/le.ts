@@ -23,6 +23,7 @@ import {
   LeSetDefaultPhy,
   LeSetEventMask,
   LeSetHostChannelClassification,
+  LeSetHostFeature,
   LeSetRandomAddress,
   LeSetScanEnable,
   LeSetScanParameters,
@@ -30,7 +31,8 @@ import {
   LeWriteSuggestedDefaultDataLength,
 } from "../../hci/index.ts";
 import type { LinkLayer } from "../link-layer.ts";
-import { LE_STATES } from "../options.ts";
+import { hasFeature, LE_STATES } from "../options.ts";
+import { ANONYMOUS_TYPE } from "../roles/filter-accept-list.ts";
 import { answers, type CommandHandler } from "./command-table.ts";
 
 const OK = { status: HciErrorCode.Success };
@@ -55,7 +57,7 @@ export const leCommands: readonly CommandHandler[] = [
   answers(LeSetRandomAddress, ({ linkLayer }, { randomAddress }) => {
     if (!isRandomAddress(randomAddress.bytes)) return INVALID;
     // It would change under a role that uses it (Vol 4 Part E 7.8.4).
-    if (linkLayer.advertising.isEnabled || linkLayer.scanning.isEnabled || linkLayer.initiating) return DISALLOWED;
+    if (linkLayer.advertising.isEnabled || linkLayer.isScanning || linkLayer.initiating) return DISALLOWED;
     linkLayer.randomAddress = randomAddress.bytes;
     return OK;
   }),
@@ -98,12 +100,12 @@ export const leCommands: readonly CommandHandler[] = [
   }),
   answers(LeAddDeviceToFilterAcceptList, ({ linkLayer }, { addressType, address }) => {
     if (isFilterAcceptListInUse(linkLayer)) return DISALLOWED;
-    if (addressType > 1) return INVALID; // 0xFF, anonymous advertisers, exist with extended advertising only
+    if (!isListed(linkLayer, addressType)) return INVALID;
     return linkLayer.filterAcceptList.add(addressType, address) ? OK : { status: HciErrorCode.MemoryCapacityExceeded };
   }),
   answers(LeRemoveDeviceFromFilterAcceptList, ({ linkLayer }, { addressType, address }) => {
     if (isFilterAcceptListInUse(linkLayer)) return DISALLOWED;
-    if (addressType > 1) return INVALID;
+    if (!isListed(linkLayer, addressType)) return INVALID;
     linkLayer.filterAcceptList.remove(addressType, address);
     return OK;
   }),
@@ -120,6 +122,18 @@ export const leCommands: readonly CommandHandler[] = [
     return OK;
   }),
 
+  answers(
+    LeSetHostFeature,
+    ({ linkLayer }, { bitNumber, bitValue }, packet) => {
+      if (!isFlag(packet[5])) return INVALID;
+      // Only bits of the host that this controller supports (Vol 4 Part E 7.8.115).
+      if (bitNumber !== LeFeature.AdvertisingCodingSelectionHostSupport) return { status: HciErrorCode.UnsupportedFeatureOrParameterValue };
+      if (linkLayer.connections.size > 0) return DISALLOWED;
+      linkLayer.hostKnowsCodings = bitValue;
+      return OK;
+    },
+    LeFeature.AdvertisingCodingSelection,
+  ),
   answers(
     LeReadSuggestedDefaultDataLength,
     ({ linkLayer }) => ({ ...OK, suggestedMaxTxOctets: linkLayer.suggestedOctets, suggestedMaxTxTime: linkLayer.suggestedTimeUs }),
@@ -160,12 +174,12 @@ export const leCommands: readonly CommandHandler[] = [
 ];
 
 /** Values other than 0 and 1 are reserved. */
-function isFlag(octet: number | undefined): boolean {
+export function isFlag(octet: number | undefined): boolean {
   return octet === 0 || octet === 1;
 }
 
 /** Static, resolvable or not: the top bits 0b10 are reserved, and the random part is neither all zeros nor all ones (Vol 6 Part B 1.3.2). */
-function isRandomAddress(bytes: Uint8Array): boolean {
+export function isRandomAddress(bytes: Uint8Array): boolean {
   const top = bytes[5]! & 0xc0;
   const random = [...bytes.subarray(0, 5), bytes[5]! & 0x3f];
   return top !== 0x80 && !random.every((octet) => octet === 0) && !random.every((octet, i) => octet === (i < 5 ? 0xff : 0x3f));
@@ -188,6 +202,13 @@ export function phyPreference(linkLayer: LinkLayer, allPhys: number, txPhys: num
 }
 
 /** The list must not change under a role that filters by it (Vol 4 Part E 7.8.15). */
-function isFilterAcceptListInUse({ advertising, scanning, initiating }: LinkLayer): boolean {
-  return advertising.usesFilterAcceptList || scanning.usesFilterAcceptList || initiating?.usesFilterAcceptList === true;
+function isFilterAcceptListInUse(linkLayer: LinkLayer): boolean {
+  const { advertising, advertisingSets, scanning, extendedScanning, initiating } = linkLayer;
+  if (advertising.usesFilterAcceptList || advertisingSets.usesFilterAcceptList) return true;
+  return scanning.usesFilterAcceptList || extendedScanning.usesFilterAcceptList || initiating?.usesFilterAcceptList === true;
+}
+
+/** Address_Type of the Filter Accept List: 0xFF, anonymous advertisers, exists with extended advertising only (Vol 4 Part E 7.8.16). */
+function isListed({ features }: LinkLayer, addressType: number): boolean {
+  return addressType <= 1 || (addressType === ANONYMOUS_TYPE && hasFeature(features, LeFeature.LeExtendedAdvertising));
 }

@@ -27,6 +27,8 @@ export interface ConnectionSetup {
   readonly channelMap: Uint8Array;
   /** What this controller sends and takes at most. */
   readonly dataLength: DataLength;
+  /** The PHY that the link begins on, both ways. */
+  readonly phy: Phy;
   readonly txPhys: number;
   readonly rxPhys: number;
   /** The connection is over; its handle and buffers are free. */
@@ -57,8 +59,8 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
   tx: LinkCipher | undefined;
   rx: LinkCipher | undefined;
   holdsData = false;
-  txPhy: Phy = Phy.Le1M;
-  rxPhy: Phy = Phy.Le1M;
+  txPhy: Phy;
+  rxPhy: Phy;
   txPhys: number;
   rxPhys: number;
   coding: Phy = Phy.LeCodedS8;
@@ -84,6 +86,9 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     this.features = setup.features;
     this.parameters = setup.parameters;
     this.channelMap = setup.channelMap;
+    this.txPhy = setup.phy;
+    this.rxPhy = setup.phy;
+    if (setup.phy > Phy.Le2M) this.coding = setup.phy;
     this.txPhys = setup.txPhys;
     this.rxPhys = setup.rxPhys;
     this.#onClosed = setup.onClosed;

@@ -1,4 +1,5 @@
-import { HciErrorCode } from "../../hci/index.ts";
+import { HciErrorCode, LeFeature } from "../../hci/index.ts";
+import { hasFeature } from "../options.ts";
 
 /** PDU types on the primary advertising channels, Vol 6 Part B 2.3. */
 export const AdvPduType = Object.freeze({
@@ -9,8 +10,13 @@ export const AdvPduType = Object.freeze({
   ScanRsp: 4,
   ConnectInd: 5,
   AdvScanInd: 6,
+  /** All that have the Common Extended Advertising Payload Format, but one. */
+  AdvExtInd: 7,
+  AuxConnectRsp: 8,
 });
 
+/** Channel Selection Algorithm #2 is known, in ADV_IND, ADV_DIRECT_IND and CONNECT_IND. */
+const CH_SEL = 0x20;
 const TX_ADD = 0x40;
 const RX_ADD = 0x80;
 
@@ -24,6 +30,15 @@ export function rxAddressType(pdu: Uint8Array): 0 | 1 {
 }
 export function pduType(pdu: Uint8Array): number {
   return pdu[0]! & 0x0f;
+}
+
+export function chSel(pdu: Uint8Array): boolean {
+  return (pdu[0]! & CH_SEL) !== 0;
+}
+/** Sets ChSel, Vol 6 Part B 2.3. */
+export function setChSel(pdu: Uint8Array, isSet: boolean): Uint8Array {
+  if (isSet) pdu[0]! |= CH_SEL;
+  return pdu;
 }
 
 /** An own address and its type, as it goes on air. */
@@ -106,8 +121,8 @@ export function encodeSleepClockAccuracy(ppm: number): number {
   return at < 0 ? 0 : 7 - at;
 }
 
-/** Own_Address_Type: this controller makes no resolvable addresses itself, so 2 and 3 are refused. Gives a status. */
-export function checkOwnAddressType(type: number): number {
-  if (type <= 1) return HciErrorCode.Success;
+/** Own_Address_Type: 2 and 3 need a controller that makes resolvable addresses itself. Gives a status. */
+export function checkOwnAddressType(type: number, features: bigint): number {
+  if (type <= 1 || (type <= 3 && hasFeature(features, LeFeature.LlPrivacy))) return HciErrorCode.Success;
   return type <= 3 ? HciErrorCode.UnsupportedFeatureOrParameterValue : HciErrorCode.InvalidHciCommandParameters;
 }

@@ -1,20 +1,11 @@
-import { type Advertiser, AirEvent, type Link, type Radio } from "../../air/index.ts";
+import { type Advertiser, AirEvent, type Link, Phy, type Radio } from "../../air/index.ts";
 import type { Infer } from "../../bytes/index.ts";
 import { Address } from "../../core/index.ts";
-import { HciErrorCode, type LeSetAdvertisingParameters } from "../../hci/index.ts";
-import {
-  AdvPduType,
-  type AirAddress,
-  advertisingPdu,
-  type ConnectData,
-  checkOwnAddressType,
-  decodeConnectData,
-  isAddress,
-  pduType,
-  rxAddressType,
-  txAddressType,
-} from "./advertising-pdus.ts";
-import type { LinkLayerContext } from "./link-layer-context.ts";
+import { HciErrorCode, LeFeature, type LeSetAdvertisingParameters } from "../../hci/index.ts";
+import { hasFeature } from "../options.ts";
+import { AdvPduType, type AirAddress, advertisingPdu, checkOwnAddressType, chSel, setChSel } from "./advertising-pdus.ts";
+import { acceptedConnectRequest, acceptedScanRequest } from "./connect-request.ts";
+import type { LinkLayerContext, OwnAddress } from "./link-layer-context.ts";
 
 type Parameters = Infer<typeof LeSetAdvertisingParameters.parameters>;
 
@@ -37,7 +28,10 @@ export class Advertising implements Advertiser {
   #scanResponse: Uint8Array = NOTHING;
   #running: Disposable | undefined;
   #pdu: Uint8Array = NOTHING;
-  #own: AirAddress;
+  #own: OwnAddress;
+  #target: AirAddress | undefined;
+  /** What the addresses of the PDU were made for: they are made anew when the resolving list changes its own. */
+  #epoch = 0;
   readonly #timeout = new AirEvent(() => this.#onTimeout());
 
   constructor(context: LinkLayerContext) {
@@ -70,7 +64,7 @@ export class Advertising implements Advertiser {
     if (intervalMatters && (min < 0x0020 || max > 0x4000 || min > max)) return HciErrorCode.InvalidHciCommandParameters;
     const channels = parameters.advertisingChannelMap;
     if ((channels & 7) === 0 || channels > 7) return HciErrorCode.InvalidHciCommandParameters;
-    const status = checkOwnAddressType(parameters.ownAddressType);
+    const status = checkOwnAddressType(parameters.ownAddressType, this.#context.features);
     if (status === HciErrorCode.Success) this.#parameters = parameters;
     return status;
   }
@@ -88,11 +82,11 @@ export class Advertising implements Advertiser {
 
   enable(): number {
     if (this.isEnabled) return HciErrorCode.Success;
-    const status = this.#context.checkOwnAddress(this.#parameters.ownAddressType);
+    const { ownAddressType, peerAddress } = this.#parameters;
+    const status = this.#context.checkOwnAddress(ownAddressType, peerAddress);
     if (status !== HciErrorCode.Success) return status;
     if (this.#isConnectable && this.#context.isFull) return HciErrorCode.ConnectionLimitExceeded;
-    this.#own = this.#context.ownAddress(this.#parameters.ownAddressType);
-    this.#build();
+    this.#address();
     this.#running = this.#context.air.channels.advertise(this);
     if (this.#parameters.advertisingType === Type.DirectHighDuty)
       this.#context.scheduler.set(this.#timeout, this.#context.scheduler.nowUs + HIGH_DUTY_US);
@@ -105,6 +99,7 @@ export class Advertising implements Advertiser {
   }
 
   get pdu(): Uint8Array {
+    if (this.#parameters.ownAddressType >= 2 && this.#epoch !== this.#context.resolving.epoch) this.#address();
     return this.#pdu;
   }
   get intervalUs(): number {
@@ -121,20 +116,32 @@ export class Advertising implements Advertiser {
   }
 
   onScanRequest(pdu: Uint8Array): Uint8Array | undefined {
-    const { advertisingType: type, advertisingFilterPolicy: policy } = this.#parameters;
-    if (pduType(pdu) !== AdvPduType.ScanReq || pdu.length !== 14) return undefined;
+    const { advertisingType: type } = this.#parameters;
     if (type !== Type.AdvInd && type !== Type.AdvScanInd) return undefined;
-    if (!isAddress(pdu, 8, rxAddressType(pdu), this.#own)) return undefined;
-    if (policy & 1 && !this.#context.filterAcceptList.has(txAddressType(pdu), pdu, 2)) return undefined;
+    if (!acceptedScanRequest(this.#context, pdu, this.#audience)) return undefined;
     return advertisingPdu(AdvPduType.ScanRsp, this.#own, undefined, this.#scanResponse);
   }
 
   onConnectInd(pdu: Uint8Array, link: Link): void {
-    const data = this.#acceptedConnection(pdu);
-    if (!data) return;
+    const taken = this.#isConnectable ? acceptedConnectRequest(this.#context, pdu, this.#audience) : undefined;
+    if (!taken) return;
     this.#stop();
-    const initiator = new Address(pdu.subarray(2, 8), txAddressType(pdu));
-    this.#context.joinAsPeripheral(link, initiator, data);
+    const { peer, data } = taken;
+    this.#context.joinAsPeripheral(link, new Address(peer.bytes, peer.type & 1), data, {
+      peer,
+      localRpa: this.#own.isMade ? this.#own.bytes : undefined,
+      phy: Phy.Le1M,
+      usesAlgorithm2: this.#knowsAlgorithm2 && chSel(pdu),
+    });
+  }
+
+  get #knowsAlgorithm2(): boolean {
+    return hasFeature(this.#context.features, LeFeature.ChannelSelectionAlgorithm2);
+  }
+
+  get #audience() {
+    const { peerAddress, advertisingFilterPolicy: filterPolicy } = this.#parameters;
+    return { own: this.#own, target: this.#isDirected ? peerAddress : undefined, filterPolicy };
   }
 
   get #isConnectable(): boolean {
@@ -142,27 +149,29 @@ export class Advertising implements Advertiser {
     return type === Type.AdvInd || type === Type.DirectHighDuty || type === Type.DirectLowDuty;
   }
 
-  get #target(): AirAddress | undefined {
-    const { advertisingType: type, peerAddress } = this.#parameters;
-    return type === Type.DirectHighDuty || type === Type.DirectLowDuty ? peerAddress : undefined;
+  get #isDirected(): boolean {
+    const { advertisingType: type } = this.#parameters;
+    return type === Type.DirectHighDuty || type === Type.DirectLowDuty;
   }
 
-  #acceptedConnection(pdu: Uint8Array): ConnectData | undefined {
-    if (pduType(pdu) !== AdvPduType.ConnectInd || !this.#isConnectable || this.#context.isFull) return undefined;
-    const target = this.#target;
-    if (!isAddress(pdu, 8, rxAddressType(pdu), this.#own)) return undefined;
-    if (target && !isAddress(pdu, 2, txAddressType(pdu), target)) return undefined;
-    const isFiltered = !target && this.#parameters.advertisingFilterPolicy & 2;
-    if (isFiltered && !this.#context.filterAcceptList.has(txAddressType(pdu), pdu, 2)) return undefined;
-    // Two addresses have one link at most: a peer that was reset has to wait until its old one has timed out.
-    if (this.#context.isConnectedTo(txAddressType(pdu), pdu.subarray(2, 8))) return undefined;
-    return decodeConnectData(pdu);
+  /** The own address and the target's, as they are on air now. */
+  #address(): void {
+    const { ownAddressType, peerAddress: peer } = this.#parameters;
+    const { resolving } = this.#context;
+    this.#epoch = resolving.epoch;
+    this.#own = this.#context.ownAddress(ownAddressType, peer);
+    const made = this.#isDirected && ownAddressType >= 2 ? resolving.targetRpa(peer.type, peer.bytes) : undefined;
+    this.#target = made ? { type: 1, bytes: made } : peer;
+    this.#build();
   }
 
   #build(): void {
     const type = PDU_TYPES[this.#parameters.advertisingType]!;
-    const target = this.#target;
-    this.#pdu = advertisingPdu(type, this.#own, target, target ? NOTHING : this.#data);
+    const target = this.#isDirected ? this.#target : undefined;
+    this.#pdu = setChSel(
+      advertisingPdu(type, this.#own, target, target ? NOTHING : this.#data),
+      this.#knowsAlgorithm2 && this.#isConnectable,
+    );
   }
 
   #stop(): void {

@@ -6,6 +6,7 @@ import { AdvPduType, type AirAddress, advertisingPdu, type ConnectData, decodeCo
 import { FilterAcceptList } from "./filter-accept-list.ts";
 import { Initiating } from "./initiating.ts";
 import type { LinkLayerContext } from "./link-layer-context.ts";
+import { ResolvingList } from "./resolving-list.ts";
 import { Scanning } from "./scanning.ts";
 
 // What the three roles make of each PDU of the advertising channels, octet by octet.
@@ -35,11 +36,14 @@ function link(more: Partial<LinkLayerContext> = {}) {
   const reports: Uint8Array[] = [];
   const due: { act: { run?: () => void }; atUs: number }[] = [];
   const running = () => ({ [Symbol.dispose]: () => void told.push("stopped") });
+  const scheduler = { nowUs: 1000, set: (act: object, atUs: number) => due.push({ act, atUs }), clear: () => told.push("timer cleared") };
   const context = {
+    features: 0n,
+    resolving: new ResolvingList(4, scheduler as never, { seed: 1, name: "roles" }),
     air: { channels: { advertise: running, listen: running } },
     radio: { bestSlot: () => 3, sleepClockAccuracyPpm: 50 },
     host: { wants: () => true, acceptsEvent: true, send: (packet: Uint8Array) => reports.push(packet) },
-    scheduler: { nowUs: 1000, set: (act: object, atUs: number) => due.push({ act, atUs }), clear: () => told.push("timer cleared") },
+    scheduler,
     random: new SeededRandom(1, "roles"),
     filterAcceptList: new FilterAcceptList(4),
     checkOwnAddress: () => 0,
@@ -423,7 +427,7 @@ test("an attempt that is cancelled is told, one that is abandoned is not, and it
   const answer = role.onAdvertising(heard(AdvInd), -60, true)!;
   role.abandon();
   answer.connect!(5000);
-  expect([abandoned.told, isDone]).toEqual([["stopped", "stopped", `opened ${PEER} 5000 true`], 2]);
+  expect([abandoned.told, isDone]).toEqual([["stopped", `opened ${PEER} 5000 true`], 2]);
 });
 
 test("parameters of an attempt: where ranges begin and end", () => {

@@ -1,19 +1,29 @@
 import { type Answer, type Listener, ListenWindow, Phy, type Radio } from "../../air/index.ts";
 import type { Infer } from "../../bytes/index.ts";
-import { HciErrorCode, LeAdvertisingReport, type LeSetScanParameters, PacketType } from "../../hci/index.ts";
+import {
+  HciErrorCode,
+  LeAdvertisingReport,
+  LeDirectedAdvertisingReport,
+  LeFeature,
+  type LeSetScanParameters,
+  PacketType,
+} from "../../hci/index.ts";
 import { copyOctets } from "../link/acl-queue.ts";
+import { hasFeature } from "../options.ts";
 import {
   AdvPduType,
   type AirAddress,
   advertisingPdu,
   checkOwnAddressType,
-  isAddress,
   pduType,
   rxAddressType,
   txAddressType,
 } from "./advertising-pdus.ts";
 import { addressKey } from "./filter-accept-list.ts";
 import type { LinkLayerContext } from "./link-layer-context.ts";
+import type { Peer } from "./resolving-list.ts";
+import { ScanBackoff } from "./scan-backoff.ts";
+import { DuplicateFilter, heardPeer, heardTarget, UNRESOLVED } from "./scan-filter.ts";
 
 type Parameters = Infer<typeof LeSetScanParameters.parameters>;
 
@@ -26,12 +36,9 @@ const EVENT_TYPES: Readonly<Record<number, number>> = {
   [AdvPduType.ScanRsp]: 4,
 };
 
-/** Devices a duplicate filter remembers; the oldest are forgotten, and then reported once more. */
-const DUPLICATES_CAPACITY = 1024;
-const LARGEST_BACKOFF = 256;
 const NOTHING = new Uint8Array(0);
 
-/** Legacy scanning of one controller. */
+/** Scanning by the legacy commands of one controller: it hears legacy PDUs alone. */
 export class Scanning implements Listener {
   readonly radio: Radio;
   readonly goesFirst = false;
@@ -42,19 +49,16 @@ export class Scanning implements Listener {
   #running: Disposable | undefined;
   #own: AirAddress;
   window = new ListenWindow(0, 1, 1);
-  readonly #seen = new Set<string>();
-
-  // Backoff of scan requests, Vol 6 Part B 4.4.3.2.
-  #upperLimit = 1;
-  #backoffCount = 1;
-  #successes = 0;
-  #failures = 0;
-  #requested = "";
+  readonly #seen = new DuplicateFilter();
+  readonly #backoff: ScanBackoff;
+  /** Whom the scan request under way is for: as on air, and as reported. */
+  #requested: { readonly key: string; readonly peer: Peer | undefined } | undefined;
 
   constructor(context: LinkLayerContext) {
     this.#context = context;
     this.radio = context.radio;
     this.#own = context.ownAddress(0);
+    this.#backoff = new ScanBackoff(context.random);
   }
 
   get isEnabled(): boolean {
@@ -73,11 +77,10 @@ export class Scanning implements Listener {
   setParameters(parameters: Parameters): number {
     if (this.isEnabled) return HciErrorCode.CommandDisallowed;
     const { leScanType: type, leScanInterval: interval, leScanWindow: window, scanningFilterPolicy: policy } = parameters;
-    if (type > 1 || policy > 3) return HciErrorCode.InvalidHciCommandParameters;
+    if (type > 1) return HciErrorCode.InvalidHciCommandParameters;
     if (!isScanTiming(interval, window)) return HciErrorCode.InvalidHciCommandParameters;
-    // Policies 2 and 3 are Extended Scanner Filter Policies, a feature this controller lacks.
-    if (policy > 1) return HciErrorCode.UnsupportedFeatureOrParameterValue;
-    const status = checkOwnAddressType(parameters.ownAddressType);
+    const status =
+      checkScanningFilterPolicy(policy, this.#context.features) || checkOwnAddressType(parameters.ownAddressType, this.#context.features);
     if (status === HciErrorCode.Success) this.#parameters = parameters;
     return status;
   }
@@ -93,10 +96,7 @@ export class Scanning implements Listener {
     this.#own = this.#context.ownAddress(ownAddressType);
     const { leScanInterval: interval, leScanWindow: window } = this.#parameters;
     this.window = new ListenWindow(this.#context.scheduler.nowUs, interval * 625, window * 625);
-    this.#upperLimit = 1;
-    this.#backoffCount = 1;
-    this.#successes = 0;
-    this.#failures = 0;
+    this.#backoff.reset();
     this.#running = this.#context.air.channels.listen(this);
     return HciErrorCode.Success;
   }
@@ -112,45 +112,68 @@ export class Scanning implements Listener {
     const type = pduType(pdu);
     const eventType = EVENT_TYPES[type];
     if (eventType === undefined || pdu.length < 8 || pdu.length > 39) return undefined;
-    if (this.#parameters.scanningFilterPolicy & 1 && !this.#context.filterAcceptList.has(txAddressType(pdu), pdu, 2)) return undefined;
-    // Directed advertising is for its target alone (Vol 6 Part B 4.3.3).
-    if (type === AdvPduType.AdvDirectInd && !isAddress(pdu, 8, rxAddressType(pdu), this.#own)) return undefined;
+    const { scanningFilterPolicy: policy, leScanType } = this.#parameters;
+    let peer: Peer | undefined;
+    if (!this.#context.resolving.isIdle) {
+      peer = heardPeer(this.#context, policy, txAddressType(pdu), pdu, 2);
+      if (!peer) return undefined;
+    } else if (policy & 1 && !this.#context.filterAcceptList.has(txAddressType(pdu), pdu, 2)) return undefined;
+    if (type === AdvPduType.AdvDirectInd) {
+      this.#onDirected(pdu, rssiDbm, policy, peer);
+      return undefined;
+    }
     const isScannable = type === AdvPduType.AdvInd || type === AdvPduType.AdvScanInd;
-    this.#report(eventType, pdu, type === AdvPduType.AdvDirectInd ? 0 : pdu.length - 8, rssiDbm);
-    return mayAnswer && isScannable && this.#parameters.leScanType === 1 ? this.#scanRequest(pdu) : undefined;
+    this.#report(eventType, pdu, pdu.length - 8, rssiDbm, peer);
+    return mayAnswer && isScannable && leScanType === 1 ? this.#scanRequest(pdu, peer) : undefined;
+  }
+
+  /** Directed advertising is for its target alone (Vol 6 Part B 4.3.3). */
+  #onDirected(pdu: Uint8Array, rssiDbm: number, policy: number, peer: Peer | undefined): void {
+    if (pdu.length < 14) return;
+    const target = heardTarget(this.#context, policy, this.#own, rxAddressType(pdu), pdu, 8);
+    if (!target) return;
+    if (target.type !== UNRESOLVED) {
+      this.#report(EVENT_TYPES[AdvPduType.AdvDirectInd]!, pdu, 0, rssiDbm, peer);
+      return;
+    }
+    const { host } = this.#context;
+    if (!host.wants(LeDirectedAdvertisingReport) || !host.acceptsEvent) return;
+    const key = `d${addressKey(txAddressType(pdu), pdu, 2)}`;
+    if (this.#filterDuplicates && this.#seen.has(key)) return;
+    this.#seen.add(key);
+    const addressType = peer?.type ?? txAddressType(pdu);
+    const address = peer?.bytes ?? pdu.slice(2, 8);
+    // Only random addresses are told here: Direct_Address_Type is 0x01 (Vol 4 Part E 7.7.65.11).
+    const report = { eventType: 1, addressType, address, directAddressType: 1, directAddress: target.bytes, rssi: hciRssi(rssiDbm) };
+    host.event(LeDirectedAdvertisingReport, { reports: [report] });
   }
 
   onScanResponse(pdu: Uint8Array | undefined, rssiDbm: number): void {
     const isAnswer = pdu !== undefined && pduType(pdu) === AdvPduType.ScanRsp && pdu.length >= 8 && pdu.length <= 39;
-    if (!isAnswer || addressKey(txAddressType(pdu), pdu, 2) !== this.#requested) {
-      this.#successes = 0;
-      if (++this.#failures % 2 === 0) this.#upperLimit = Math.min(LARGEST_BACKOFF, this.#upperLimit * 2);
-    } else {
-      this.#failures = 0;
-      if (++this.#successes % 2 === 0) this.#upperLimit = Math.max(1, this.#upperLimit >> 1);
-      this.#report(EVENT_TYPES[AdvPduType.ScanRsp]!, pdu, pdu.length - 8, rssiDbm);
-    }
-    this.#backoffCount = 1 + (this.#context.random.uint32() % this.#upperLimit);
+    const isAnswered = isAnswer && addressKey(txAddressType(pdu), pdu, 2) === this.#requested?.key;
+    if (isAnswered) this.#report(EVENT_TYPES[AdvPduType.ScanRsp]!, pdu, pdu.length - 8, rssiDbm, this.#requested!.peer);
+    this.#backoff.onOutcome(isAnswered);
   }
 
-  #scanRequest(pdu: Uint8Array): Answer | undefined {
+  #scanRequest(pdu: Uint8Array, peer: Peer | undefined): Answer | undefined {
     const key = addressKey(txAddressType(pdu), pdu, 2);
-    if (this.#filterDuplicates && this.#seen.has(`4${key}`)) return undefined; // its answer would be filtered out
-    if (--this.#backoffCount > 0) return undefined;
-    this.#requested = key;
+    if (this.#filterDuplicates && this.#seen.has(`4${reportKey(pdu, peer)}`)) return undefined; // its answer would be filtered out
+    if (!this.#backoff.mayAsk()) return undefined;
+    this.#requested = { key, peer };
     const advertiser = { type: txAddressType(pdu), bytes: pdu.subarray(2, 8) };
-    return { pdu: advertisingPdu(AdvPduType.ScanReq, this.#own, advertiser, NOTHING) };
+    const { ownAddressType } = this.#parameters;
+    const own = ownAddressType >= 2 && peer ? this.#context.ownAddress(ownAddressType, identityOf(peer)) : this.#own;
+    return { pdu: advertisingPdu(AdvPduType.ScanReq, own, advertiser, NOTHING) };
   }
 
   /** @param dataLength octets of `pdu` behind AdvA that the report shows */
-  #report(eventType: number, pdu: Uint8Array, dataLength: number, rssiDbm: number): void {
+  #report(eventType: number, pdu: Uint8Array, dataLength: number, rssiDbm: number, peer: Peer | undefined): void {
     const { host } = this.#context;
     // A host that does not keep up loses reports, which it may lose on air as well. What it did not get is no duplicate next time.
     if (!host.wants(LeAdvertisingReport) || !host.acceptsEvent) return;
     if (this.#filterDuplicates) {
-      const key = eventType + addressKey(txAddressType(pdu), pdu, 2);
+      const key = eventType + reportKey(pdu, peer);
       if (this.#seen.has(key)) return;
-      if (this.#seen.size >= DUPLICATES_CAPACITY) this.#seen.delete(this.#seen.values().next().value!);
       this.#seen.add(key);
     }
     const packet = new Uint8Array(15 + dataLength);
@@ -160,18 +183,40 @@ export class Scanning implements Listener {
     packet[3] = LeAdvertisingReport.subeventCode!;
     packet[4] = 1; // one report
     packet[5] = eventType;
-    packet[6] = txAddressType(pdu);
-    copyOctets(pdu, 2, 6, packet, 7);
+    packet[6] = peer?.type ?? txAddressType(pdu);
+    if (peer) packet.set(peer.bytes, 7);
+    else copyOctets(pdu, 2, 6, packet, 7);
     packet[13] = dataLength;
     copyOctets(pdu, 8, dataLength, packet, 14);
-    packet[14 + dataLength] = Math.max(-127, Math.min(20, Math.round(rssiDbm)));
+    packet[14 + dataLength] = hciRssi(rssiDbm);
     host.send(packet);
   }
 }
 
+/** Who it is, to a duplicate filter: resolved addresses are one device. */
+function reportKey(pdu: Uint8Array, peer: Peer | undefined): string {
+  return peer ? addressKey(peer.type & 1, peer.bytes) : addressKey(txAddressType(pdu), pdu, 2);
+}
+
+export function identityOf({ type, bytes }: Peer): AirAddress {
+  return { type: (type & 1) as 0 | 1, bytes };
+}
+
+/** RSSI of a report: -127 to 20 dBm. */
+export function hciRssi(rssiDbm: number): number {
+  return Math.max(-127, Math.min(20, Math.round(rssiDbm)));
+}
+
 /** Ranges of scan interval and window in units of 0.625 ms, Vol 4 Part E 7.8.10. */
-export function isScanTiming(interval: number, window: number): boolean {
-  return interval >= 0x0004 && interval <= 0x4000 && window >= 0x0004 && window <= interval;
+export function isScanTiming(interval: number, window: number, longest = 0x4000): boolean {
+  return interval >= 0x0004 && interval <= longest && window >= 0x0004 && window <= interval;
+}
+
+/** Policies 2 and 3 are Extended Scanner Filter Policies, a feature of its own. Gives a status. */
+export function checkScanningFilterPolicy(policy: number, features: bigint): number {
+  if (policy > 3) return HciErrorCode.InvalidHciCommandParameters;
+  if (policy <= 1 || hasFeature(features, LeFeature.ExtendedScanningFilterPolicies)) return HciErrorCode.Success;
+  return HciErrorCode.UnsupportedFeatureOrParameterValue;
 }
 
 function defaults(): Parameters {
