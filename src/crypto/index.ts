@@ -12,4 +12,5 @@ export {
   type P256PublicKey,
 } from "./p256.ts";
 export { createNonResolvableAddress, createRpa, createStaticAddress, resolveRpa } from "./private-address.ts";
+export { SIGNATURE_LENGTH, signCounterOf, signPdu } from "./signature.ts";
 export { ah, c1, f4, f5, f6, g2, h6, h7, linkKeyFromLtk, s1 } from "./toolbox.ts";

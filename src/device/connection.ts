@@ -51,7 +51,7 @@ export interface ConnectionParts {
   readonly isPairable: () => boolean;
   /** Whether the peer of another link has this identity. */
   readonly isOnAnotherLink: (identity: Address) => boolean;
-  readonly security: Pick<SecurityManagerOptions, "identity" | "random" | "attempts">;
+  readonly security: Pick<SecurityManagerOptions, "identity" | "random" | "attempts" | "localOutOfBand">;
   /** The own server: whether it serves on enhanced bearers, and what has it do so. */
   readonly server: { readonly isServed: () => boolean; readonly serve: (att: AttBearer, bearer: AttBearer, isOwn: boolean) => void };
   /** The link is gone and everything on it is settled. */

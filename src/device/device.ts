@@ -23,7 +23,7 @@ import {
 import { type GattPeer, GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
 import { ControllerError, DisconnectedError, type Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
 import { L2cap, type L2capListeners } from "../l2cap/index.ts";
-import { type BondStore, PairingAttempts } from "../smp/index.ts";
+import { type BondStore, type OutOfBandData, PairingAttempts } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
 import { type Connection, createConnection } from "./connection.ts";
@@ -41,6 +41,7 @@ import type {
   OpenController,
   RunningScan,
 } from "./options.ts";
+import { DeviceOutOfBand, type OutOfBandOptions } from "./out-of-band.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 
 /** How long closing waits for the links to be taken down; the controller is reset afterwards in any case. */
@@ -88,6 +89,7 @@ export class Device implements AsyncDisposable {
   /** The advertisement that a link answers. */
   readonly #answered = new WeakMap<Connection, AdvertisingSession>();
   readonly #discarded: DiscardedLinks;
+  readonly #outOfBand: DeviceOutOfBand;
   #pairable = true;
   #closed: BleError | undefined;
   #closing: Promise<void> | undefined;
@@ -102,6 +104,7 @@ export class Device implements AsyncDisposable {
     this.#random = random;
     this.#l2cap = new L2cap(hci, { logger });
     this.#attempts = new PairingAttempts({ clock: hci.clock });
+    this.#outOfBand = new DeviceOutOfBand(hci.clock, random);
     const resolve = (address: Address): Address | undefined => bonds.resolve(address);
     const onLost = (error: ControllerError): void => this.#lose(error);
     this.#discarded = new DiscardedLinks({ hci, logger, onStuck: onLost });
@@ -190,6 +193,15 @@ export class Device implements AsyncDisposable {
   /** What is bonded. Reading is quick; a change is in force when the store given when the device was opened has taken it. */
   get bonds(): BondStore {
     return this.#bonds.asStore;
+  }
+  /**
+   * Makes what a peer needs to pair with this device out of band, and keeps its own part: the next pairing with a peer that has it, on any link,
+   * uses it up, whatever comes of that; so does its time, and the next call. Secret until then: show it to the one device that it is for.
+   *
+   * @throws {ArgumentError} an unknown option, or one out of range
+   */
+  createOutOfBandData(options: OutOfBandOptions = {}): OutOfBandData {
+    return this.#outOfBand.create(this.address, options);
   }
   /** Takes channels that peers open, on all links. */
   get l2cap(): L2capListeners<Connection> {
@@ -471,6 +483,7 @@ export class Device implements AsyncDisposable {
         identity: { address: this.#own.identity, irk: this.#own.irk },
         random: this.#random,
         attempts: this.#attempts,
+        localOutOfBand: () => this.#outOfBand.current,
       },
       server: {
         isServed: () => this.gattServer.service(GattUuid.GattService) !== undefined,

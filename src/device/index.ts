@@ -13,5 +13,6 @@ export type {
   OpenControllerOptions,
   RunningScan,
 } from "./options.ts";
+export type { OutOfBandOptions } from "./out-of-band.ts";
 export type { LinkPhy, PhyName, PhyPreference } from "./phy-updates.ts";
 export type { AuthorizationQuestion, ConnectionPolicy } from "./policy.ts";

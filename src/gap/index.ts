@@ -27,6 +27,7 @@ export {
 export { type ConnectionAttempt, type ConnectOptions, Connector, checkConnectOptions, DEFAULT_CONNECT_TIMEOUT_MS } from "./connector.ts";
 export { DuplicateFilter } from "./duplicate-filter.ts";
 export { IdentityResolver } from "./identity-resolver.ts";
+export { decodeOutOfBandData, encodeOutOfBandData } from "./out-of-band.ts";
 export {
   OWN_ADDRESS_KINDS,
   OwnAddresses,

@@ -7,7 +7,7 @@ import { Callers } from "./callers.ts";
 import type { Keyring } from "./keyring.ts";
 import { SMP_TIMEOUT_MS } from "./pairing-run.ts";
 import type { SmpPdu } from "./pdus.ts";
-import { authReqOf } from "./policy.ts";
+import { authReqOf, demandsOutOfBand } from "./policy.ts";
 import { covers, fulfils, isMitmMissing, satisfies, shortfallOf } from "./requirements.ts";
 import type { PairingPolicy, PairingReport } from "./types.ts";
 
@@ -111,7 +111,10 @@ export class Agenda {
     const { role, keyring } = this.#options;
     const { bond } = keyring;
     if (role === "peripheral" && bond && keyring.isProved)
-      this.#pairCallers.resolve(reportOfBond(bond), (policy) => satisfies(security, policy));
+      this.#pairCallers.resolve(
+        reportOfBond(bond),
+        (policy) => satisfies(security, policy) && (bond.method === "out-of-band" || !demandsOutOfBand(policy)),
+      );
     if (this.#request && !this.#isCovered(this.#request.policy)) this.clearRequest();
   }
 

@@ -4,7 +4,7 @@ import { checkChoice, checkInteger, checkOctets, kindOf } from "../core/argument
 import { ArgumentError } from "../core/error.ts";
 import { constantTimeEqual } from "../crypto/equal.ts";
 import { BondFormatError } from "./error.ts";
-import type { Bond, BondDescription, LongTermKey, PairingMethod } from "./types.ts";
+import type { Bond, BondDescription, LongTermKey, PairingMethod, PrivacyMode } from "./types.ts";
 
 /** What a bond is, and not one octet of its keys. */
 export function describeBond(bond: Bond): BondDescription {
@@ -21,6 +21,7 @@ export function describeBond(bond: Bond): BondDescription {
     ),
     ...(bond.localIdentity && { localIdentity: bond.localIdentity.toString() }),
     ...(bond.provisional && { provisional: true }),
+    ...(bond.privacyMode && { privacyMode: bond.privacyMode }),
   };
 }
 
@@ -52,7 +53,11 @@ function isSameKey(one: LongTermKey | undefined, other: LongTermKey | undefined)
   return one.ediv === other.ediv && constantTimeEqual(one.rand, other.rand) && constantTimeEqual(one.key, other.key);
 }
 
-const METHODS: readonly string[] = ["just-works", "numeric-comparison", "passkey-entry"] satisfies PairingMethod[];
+const METHODS: readonly string[] = ["just-works", "numeric-comparison", "passkey-entry", "out-of-band"] satisfies PairingMethod[];
+
+const PRIVACY_MODES = ["network", "device"] as const satisfies PrivacyMode[];
+/** One more than the last counter there is says that none is left (Vol 3 Part H 2.4.5). */
+const SIGN_COUNTERS = 0x1_0000_0000;
 
 /** A bond that a program gives. @throws {ArgumentError} something else; names the field, never a value */
 export function checkBond(bond: Bond): void {
@@ -65,6 +70,9 @@ export function checkBond(bond: Bond): void {
   for (const [field, value] of Object.entries({ localIrkDistributed, authenticated, secureConnections, provisional }))
     if (typeof value !== "boolean") throw new ArgumentError(`bond.${field}: expected true or false, got ${kindOf(value)}`);
   if (bond.method !== undefined) checkChoice("bond.method", bond.method, METHODS);
+  if (bond.privacyMode !== undefined) checkChoice("bond.privacyMode", bond.privacyMode, PRIVACY_MODES);
+  for (const field of ["localSignCounter", "peerSignCounter"] as const)
+    if (bond[field] !== undefined) checkInteger(`bond.${field}`, bond[field], 0, SIGN_COUNTERS);
   for (const field of ["name", "databaseHash"] as const)
     if (bond[field] !== undefined && typeof bond[field] !== "string")
       throw new ArgumentError(`bond.${field}: expected a text, got ${kindOf(bond[field])}`);
@@ -102,6 +110,8 @@ export interface BondJson {
   peerIrk?: string;
   peerCsrk?: string;
   localCsrk?: string;
+  localSignCounter?: number;
+  peerSignCounter?: number;
   localIrkDistributed: boolean;
   localIdentity?: string;
   authenticated: boolean;
@@ -112,6 +122,7 @@ export interface BondJson {
   cccdOf?: Record<string, string>;
   databaseHash?: string;
   provisional?: boolean;
+  privacyMode?: PrivacyMode;
 }
 export interface LongTermKeyJson {
   key: string;
@@ -131,6 +142,8 @@ export function bondToJson(bond: Bond): BondJson {
     ...(bond.peerIrk && { peerIrk: toHex(bond.peerIrk) }),
     ...(bond.peerCsrk && { peerCsrk: toHex(bond.peerCsrk) }),
     ...(bond.localCsrk && { localCsrk: toHex(bond.localCsrk) }),
+    ...(bond.localSignCounter !== undefined && { localSignCounter: bond.localSignCounter }),
+    ...(bond.peerSignCounter !== undefined && { peerSignCounter: bond.peerSignCounter }),
     localIrkDistributed: bond.localIrkDistributed,
     ...(bond.localIdentity && { localIdentity: bond.localIdentity.toString() }),
     authenticated: bond.authenticated,
@@ -141,6 +154,7 @@ export function bondToJson(bond: Bond): BondJson {
     ...(bond.cccdOf && { cccdOf: { ...bond.cccdOf } }),
     ...(bond.databaseHash !== undefined && { databaseHash: bond.databaseHash }),
     ...(bond.provisional && { provisional: true }),
+    ...(bond.privacyMode && { privacyMode: bond.privacyMode }),
   };
 }
 
@@ -203,6 +217,12 @@ function methodOf(value: unknown): PairingMethod {
   return value as PairingMethod;
 }
 
+function privacyModeOf(value: unknown): PrivacyMode {
+  if (!(PRIVACY_MODES as readonly unknown[]).includes(value))
+    throw new BondFormatError("privacyMode", `one of ${PRIVACY_MODES.join(", ")}`);
+  return value as PrivacyMode;
+}
+
 /** Values by attribute handle. */
 function byHandle<T>(value: unknown, field: string, read: (value: unknown, field: string) => T): Record<number, T> {
   const values: Record<number, T> = {};
@@ -231,6 +251,8 @@ export function bondFromJson(value: unknown): Bond {
     ...optional("peerIrk", key),
     ...optional("peerCsrk", key),
     ...optional("localCsrk", key),
+    ...optional("localSignCounter", (counter, field) => integerOf(counter, field, 0, SIGN_COUNTERS)),
+    ...optional("peerSignCounter", (counter, field) => integerOf(counter, field, 0, SIGN_COUNTERS)),
     localIrkDistributed: booleanOf(fields, "localIrkDistributed"),
     ...optional("localIdentity", identityOf),
     authenticated: booleanOf(fields, "authenticated"),
@@ -240,6 +262,7 @@ export function bondFromJson(value: unknown): Bond {
     ...optional("cccd", (cccd, field) => byHandle(cccd, field, (bits, name) => integerOf(bits, name, 0, 0xffff))),
     ...optional("cccdOf", (names, field) => byHandle(names, field, textOf)),
     ...optional("databaseHash", textOf),
+    ...optional("privacyMode", privacyModeOf),
     ...optional("provisional", () => booleanOf(fields, "provisional")),
   });
 }

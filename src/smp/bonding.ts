@@ -69,6 +69,7 @@ export function bondOf(outcome: Outcome, identity: Address, at: { localAddress: 
     secureConnections,
     method: agreement.method,
     name: previous?.name,
+    privacyMode: previous?.privacyMode,
     cccd: same?.cccd,
     cccdOf: same?.cccdOf,
     databaseHash: same?.databaseHash,

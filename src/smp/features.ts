@@ -1,6 +1,7 @@
 import { PairingFailedReason } from "./error.ts";
+import type { LocalOutOfBand } from "./out-of-band.ts";
 import type { PairingFeatures } from "./pdus.ts";
-import { AuthReq, authReqOf } from "./policy.ts";
+import { AuthReq, authReqOf, demandsOutOfBand, offersSecureConnections } from "./policy.ts";
 import type { Agreement, Session } from "./state.ts";
 import { IoCapability, KeyDistribution, type PairingMethod, type PairingPolicy } from "./types.ts";
 
@@ -18,11 +19,27 @@ export function isRefusal(value: object): value is Refusal {
 
 const ALL_KEYS = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey;
 
+type Own = Pick<Session, "policy" | "localOutOfBand">;
+
+/** The temporary key of legacy pairing that came out of band, or went. */
+export function temporaryKeyOf({ policy, localOutOfBand }: Own): { readonly key: Uint8Array; readonly giver?: LocalOutOfBand } | undefined {
+  const received = policy.outOfBand?.temporaryKey;
+  if (received) return { key: received };
+  const given = localOutOfBand?.isUsable ? localOutOfBand.temporaryKey : undefined;
+  return given && { key: given, giver: localOutOfBand! };
+}
+
+/** Whether this side has what the other one gave; with legacy pairing, the temporary key (3.5.1, tables 2.6 and 2.7). */
+function oobDataFlagOf(own: Own, secureConnections: boolean): number {
+  return (secureConnections ? own.policy.outOfBand?.confirm : temporaryKeyOf(own)) ? 1 : 0;
+}
+
 /** The Pairing Request for this policy. */
-export function requestFor(policy: PairingPolicy): PairingFeatures {
+export function requestFor(own: Own): PairingFeatures {
+  const { policy } = own;
   return {
     ioCapability: policy.ioCapability,
-    oobDataFlag: 0,
+    oobDataFlag: oobDataFlagOf(own, offersSecureConnections(policy)),
     authReq: authReqOf(policy),
     maximumEncryptionKeySize: policy.maxKeySize,
     initiatorKeyDistribution: policy.bonding ? policy.localKeys & ALL_KEYS : 0,
@@ -34,14 +51,15 @@ export function requestFor(policy: PairingPolicy): PairingFeatures {
  * The Pairing Response for this policy: never a key that the initiator did not name. The Secure Connections bit says what this side
  * supports, whatever the initiator does (3.5.1).
  */
-export function responseFor(policy: PairingPolicy, request: PairingFeatures): PairingFeatures {
+export function responseFor(own: Own, request: PairingFeatures): PairingFeatures {
+  const { policy } = own;
   const isBonding = policy.bonding && isBondingAsked(request);
   const isSecure = hasBoth(AuthReq.SecureConnections, authReqOf(policy), request.authReq);
   // EncKey is ignored where the LTK comes out of the pairing itself (3.6.1).
   const distributable = isSecure ? ALL_KEYS & ~KeyDistribution.EncKey : ALL_KEYS;
   return {
     ioCapability: policy.ioCapability,
-    oobDataFlag: 0,
+    oobDataFlag: oobDataFlagOf(own, isSecure),
     authReq: authReqOf(policy),
     maximumEncryptionKeySize: policy.maxKeySize,
     initiatorKeyDistribution: isBonding ? request.initiatorKeyDistribution & policy.peerKeys & distributable : 0,
@@ -78,9 +96,9 @@ export function agree(session: Session, request: PairingFeatures, response: Pair
       reason: PairingFailedReason.AuthenticationRequirements,
       detail: "the peer does not have LE Secure Connections, which the policy requires",
     };
-  // Legacy uses out-of-band data if both have it, Secure Connections if one has: then this side would have to give what it has not (tables 2.6, 2.7).
-  if (secureConnections && peer.oobDataFlag === 1)
-    return { reason: PairingFailedReason.OobNotAvailable, detail: "the peer asks for out-of-band data; none is exchanged here" };
+  const isOutOfBand = isOutOfBandUsed(request, response, secureConnections);
+  const missing = missingOutOfBand(session, peer, { isOutOfBand, secureConnections });
+  if (missing) return { reason: PairingFailedReason.OobNotAvailable, detail: missing };
 
   const keySize = Math.min(own.maximumEncryptionKeySize, peer.maximumEncryptionKeySize);
   if (keySize < policy.minKeySize)
@@ -90,9 +108,11 @@ export function agree(session: Session, request: PairingFeatures, response: Pair
     };
 
   const isMitmAsked = ((request.authReq | response.authReq) & AuthReq.Mitm) !== 0;
-  const { method, displays } = isMitmAsked
-    ? methodOf(request.ioCapability, response.ioCapability, secureConnections)
-    : ({ method: "just-works", displays: "neither" } as const);
+  const { method, displays } = isOutOfBand
+    ? ({ method: "out-of-band", displays: "neither" } as const)
+    : isMitmAsked
+      ? methodOf(request.ioCapability, response.ioCapability, secureConnections)
+      : ({ method: "just-works", displays: "neither" } as const);
   if (method === "just-works" && policy.requireAuthentication)
     return {
       reason: PairingFailedReason.AuthenticationRequirements,
@@ -103,10 +123,16 @@ export function agree(session: Session, request: PairingFeatures, response: Pair
   const byResponder = response.responderKeyDistribution & exchanged;
   const [localKeys, peerKeys] = role === "central" ? [byInitiator, byResponder] : [byResponder, byInitiator];
   const bonding = isBondingAsked(request) && isBondingAsked(response);
+  const passkeyHere = displays === (role === "central" ? "initiator" : "responder") ? "displayed" : "entered";
+  const isKeypressAsked = method === "passkey-entry" && hasBoth(AuthReq.Keypress, request.authReq, response.authReq);
   return {
     secureConnections,
     method,
-    passkeyHere: displays === (role === "central" ? "initiator" : "responder") ? "displayed" : "entered",
+    passkeyHere,
+    keypress: {
+      own: isKeypressAsked && passkeyHere === "entered",
+      peer: isKeypressAsked && (passkeyHere === "displayed" || displays === "neither"),
+    },
     bonding,
     keySize,
     localKeys,
@@ -115,6 +141,28 @@ export function agree(session: Session, request: PairingFeatures, response: Pair
     response,
     refused: refusedOf(session, own, peer, { method, secureConnections, bonding, localKeys, peerKeys, exchanged }),
   };
+}
+
+/** Tables 2.6 and 2.7: with legacy pairing both must have data, with Secure Connections one. It is looked at before the MITM flags. */
+function isOutOfBandUsed(request: PairingFeatures, response: PairingFeatures, secureConnections: boolean): boolean {
+  const here = request.oobDataFlag === 1;
+  const there = response.oobDataFlag === 1;
+  return secureConnections ? here || there : here && there;
+}
+
+/** Why the out-of-band data that this pairing needs are not there, or `undefined`. */
+function missingOutOfBand(
+  session: Session,
+  peer: PairingFeatures,
+  { isOutOfBand, secureConnections }: { isOutOfBand: boolean; secureConnections: boolean },
+): string | undefined {
+  if (!isOutOfBand)
+    return demandsOutOfBand(session.policy) ? "the policy requires out-of-band data, which this pairing would not use" : undefined;
+  if (!secureConnections)
+    return temporaryKeyOf(session) ? undefined : "the peer has no LE Secure Connections, and there is no temporary key";
+  return peer.oobDataFlag === 1 && !session.localOutOfBand?.isUsable
+    ? "the peer has out-of-band data of this side, which gave none, or none that is still good"
+    : undefined;
 }
 
 const isBondingAsked = ({ authReq }: PairingFeatures): boolean => (authReq & AuthReq.BondingMask) === AuthReq.Bonding;
@@ -172,7 +220,8 @@ function refusedOf(
   if (policy.secureConnections && !got.secureConnections) sentences.push("This side has LE Secure Connections; the peer does not.");
   if (peer.authReq & AuthReq.SecureConnections && !got.secureConnections)
     sentences.push("The peer offered LE Secure Connections; the policy of this side does not allow it.");
-  if (peer.oobDataFlag === 1) sentences.push("The peer has out-of-band data; this side does not use any.");
+  if (peer.oobDataFlag === 1 && got.method !== "out-of-band")
+    sentences.push("The peer has out-of-band data; this side has none to use with it.");
   if (isBondingAsked(own) && !got.bonding) sentences.push("This side asked for bonding; the peer did not.");
   if (isBondingAsked(peer) && !got.bonding) sentences.push("The peer asked for bonding; the policy of this side does not allow it.");
   if (got.bonding) {

@@ -19,6 +19,7 @@ export {
   pairingFailedText,
 } from "./error.ts";
 export type { PairOptions, SecurityManagerHandlers, SecurityManagerOptions } from "./options.ts";
+export { checkOutOfBandData, createOutOfBandData, LocalOutOfBand, type OutOfBandData, OutOfBandRole } from "./out-of-band.ts";
 export { SMP_TIMEOUT_MS } from "./pairing-run.ts";
 export {
   CentralIdentification,
@@ -52,11 +53,15 @@ export {
   type BondReplacement,
   type BondStore,
   IoCapability,
+  KEYPRESSES,
   KeyDistribution,
+  type Keypress,
   type LongTermKey,
   type PairingAgent,
   type PairingMethod,
   type PairingPolicy,
   type PairingQuestion,
   type PairingReport,
+  type PasskeyQuestion,
+  type PrivacyMode,
 } from "./types.ts";

@@ -2,6 +2,7 @@ import { reversed } from "../crypto/aes.ts";
 import { constantTimeEqual } from "../crypto/equal.ts";
 import { c1, s1 } from "../crypto/toolbox.ts";
 import { PairingFailedReason } from "./error.ts";
+import { temporaryKeyOf } from "./features.ts";
 import { type Agreement, fail, type Input, type Session, type State, type Step } from "./state.ts";
 import { isPasskey, masked, pairingOctets, passkeyOctets } from "./values.ts";
 
@@ -13,11 +14,20 @@ type Revealing = Extract<State, { at: "legacy-random" }>;
 export function enterLegacy(session: Session, agreement: Agreement): Step {
   const state: Confirming = { at: "legacy-confirm", session, agreement };
   if (agreement.method === "just-works") return withTk(state, new Uint8Array(16));
-  if (agreement.passkeyHere === "entered") return [state, [{ do: "ask", question: "passkey" }]];
+  if (agreement.method === "out-of-band") return enterOutOfBand(state);
+  if (agreement.passkeyHere === "entered") return [state, [{ do: "ask", question: "passkey", keypress: agreement.keypress.own }]];
   if (session.choosesPasskey) return [state, [{ do: "ask", question: "choose-passkey" }]];
   const { passkey } = session.secrets;
   const [next, effects] = withTk(state, passkeyOctets(passkey));
   return [next, [{ do: "display", passkey }, ...effects]];
+}
+
+/** 2.3.5.4: what came out of band is the temporary key, all 128 bits of it. */
+function enterOutOfBand(state: Confirming): Step {
+  const temporaryKey = temporaryKeyOf(state.session);
+  if (!temporaryKey) return fail(PairingFailedReason.OobNotAvailable, "the temporary key was used by another pairing");
+  const [next, effects] = withTk(state, temporaryKey.key);
+  return [next, temporaryKey.giver ? [{ do: "spend", data: temporaryKey.giver }, ...effects] : effects];
 }
 
 export function stepLegacy(state: Confirming | Revealing, input: Input): Step | undefined {
@@ -78,10 +88,14 @@ function confirm({ initiator, responder }: Session, { request, response }: Agree
   );
 }
 
+const MISMATCHES: Partial<Record<Agreement["method"], string>> = {
+  "passkey-entry": "the passkeys of both sides differ",
+  "out-of-band": "the temporary keys of both sides differ",
+};
+
 function onRandom({ session, agreement, tk, peerConfirm }: Revealing, random: Uint8Array): Step {
   if (!constantTimeEqual(peerConfirm, confirm(session, agreement, tk, random))) {
-    const detail = agreement.method === "passkey-entry" ? "the passkeys of both sides differ" : "the confirm value does not match";
-    return fail(PairingFailedReason.ConfirmValueFailed, detail);
+    return fail(PairingFailedReason.ConfirmValueFailed, MISMATCHES[agreement.method] ?? "the confirm value does not match");
   }
   const own = ownRandom(session);
   const isCentral = session.role === "central";

@@ -9,6 +9,7 @@ import type { RandomSource } from "../core/random.ts";
 import type { PduChannel } from "../l2cap/channel.ts";
 import type { PairingAttempts } from "./attempts.ts";
 import type { EncryptingLink } from "./encryption.ts";
+import type { LocalOutOfBand, OutOfBandData } from "./out-of-band.ts";
 import type { Bond, PairingAgent, PairingPolicy, PairingReport } from "./types.ts";
 
 export interface SecurityManagerHandlers {
@@ -63,6 +64,8 @@ export interface SecurityManagerOptions extends SecurityManagerHandlers {
    * Must settle, and not reject.
    */
   beforeKey?: (() => Promise<void>) | undefined;
+  /** What this device gave out of band last; a pairing with a peer that has it uses it up. */
+  localOutOfBand?: (() => LocalOutOfBand | undefined) | undefined;
   /** Counts failures over all links of a device; without it this link counts for itself. */
   attempts?: PairingAttempts | undefined;
 }
@@ -70,6 +73,8 @@ export interface SecurityManagerOptions extends SecurityManagerHandlers {
 export interface PairOptions extends OperationOptions {
   /** Where this pairing differs from the policy of the connection. */
   policy?: Partial<PairingPolicy> | undefined;
+  /** What the peer gave out of band: `outOfBand` of the policy. */
+  outOfBand?: OutOfBandData | undefined;
 }
-export const PAIR_OPTION_NAMES = optionNames<PairOptions>({ policy: true, signal: true, timeoutMs: true });
+export const PAIR_OPTION_NAMES = optionNames<PairOptions>({ policy: true, outOfBand: true, signal: true, timeoutMs: true });
 export const ENCRYPT_OPTION_NAMES = optionNames<OperationOptions>({ signal: true, timeoutMs: true });

@@ -1,12 +1,14 @@
+import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Address } from "../core/address.ts";
 import type { BleError } from "../core/error.ts";
 import { PairingError, PairingFailedReason, PairingTimeoutError } from "./error.ts";
+import { KEYPRESS_LIMIT } from "./keypress.ts";
 import { step } from "./pairing.ts";
 import type { SmpPdu } from "./pdus.ts";
 import { askAgent } from "./questions.ts";
 import { type Effect, type Explanation, fail, type Input, type Outcome, type State, type Step } from "./state.ts";
-import type { PairingAgent, PairingPolicy } from "./types.ts";
+import { KEYPRESSES, type Keypress, type PairingAgent, type PairingPolicy } from "./types.ts";
 
 /** Vol 3 Part H 3.4. */
 export const SMP_TIMEOUT_MS = 30_000;
@@ -40,6 +42,8 @@ export class PairingRun {
   readonly #questions = new AbortController();
   #state: State | undefined;
   #timer: Disposable | undefined;
+  /** Keys of the peer's user so far. */
+  #keypresses = 0;
   #isOver = false;
 
   constructor(options: PairingRunOptions) {
@@ -107,7 +111,22 @@ export class PairingRun {
         void this.#find(effect);
         return;
       case "ask":
-        askAgent(agent, clock, effect, { peer, signal }, (input) => this.take(input));
+        askAgent(
+          agent,
+          clock,
+          effect,
+          { peer, signal },
+          {
+            answer: (input) => this.take(input),
+            keypress: effect.question === "passkey" && effect.keypress ? (keypress) => this.#tell(keypress) : undefined,
+          },
+        );
+        return;
+      case "keypress":
+        this.#onKeypress(effect.keypress);
+        return;
+      case "spend":
+        effect.data.spend();
         return;
       case "display":
         // A number that nobody sees cannot be typed by anybody.
@@ -118,6 +137,22 @@ export class PairingRun {
           this.fail(PairingFailedReason.PasskeyEntryFailed, { detail: "the passkey could not be shown", cause });
         }
     }
+  }
+
+  #tell(keypress: Keypress): void {
+    if (this.#isOver) return;
+    this.#restartTimer();
+    this.#options.send({ name: "PairingKeypressNotification", notificationType: KEYPRESSES.indexOf(keypress) });
+  }
+
+  /** Who types is there: the peer has 30 s more, though not for ever. */
+  #onKeypress(keypress: Keypress): void {
+    if (this.#keypresses >= KEYPRESS_LIMIT) return;
+    this.#keypresses++;
+    this.#restartTimer();
+    const { agent, peer } = this.#options;
+    const { signal } = this.#questions;
+    callOut((pressed: Keypress) => agent.onKeypress?.({ peer, signal, keypress: pressed }), keypress);
   }
 
   async #find({ identity, irk }: Extract<Effect, { do: "find" }>): Promise<void> {

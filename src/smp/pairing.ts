@@ -2,10 +2,12 @@ import { stepCheck } from "./dhkey-check.ts";
 import { PairingFailedReason } from "./error.ts";
 import { agree, checkRanges, isRefusal, requestFor, responseFor } from "./features.ts";
 import { stepEncrypting, stepKeys } from "./key-distribution.ts";
+import { keypressEffects } from "./keypress.ts";
 import { enterLegacy, stepLegacy } from "./legacy.ts";
 import type { PairingFeatures } from "./pdus.ts";
 import { adviceFor, judgeReplacement, replacementOf } from "./replacement.ts";
 import { enterSecureConnections, stepCompare, stepNumericConfirm, stepNumericRandom, stepPublicKey } from "./secure-connections.ts";
+import { stepOutOfBand } from "./secure-out-of-band.ts";
 import { stepPasskey, stepPasskeyRound } from "./secure-passkey.ts";
 import { type Agreement, fail, type Input, type Session, type State, type Step } from "./state.ts";
 
@@ -13,7 +15,7 @@ import { type Agreement, fail, type Input, type Session, type State, type Step }
 
 /** Central: the first step. */
 export function beginAsInitiator(session: Session): Step {
-  const request = requestFor(session.policy);
+  const request = requestFor(session);
   return [{ at: "pairing-response", session, request }, [{ do: "send", pdu: { name: "PairingRequest", ...request } }]];
 }
 
@@ -21,7 +23,7 @@ export function beginAsInitiator(session: Session): Step {
 export function beginAsResponder(session: Session, request: PairingFeatures): Step {
   const invalid = checkRanges(request);
   if (invalid) return fail(invalid.reason, invalid.detail);
-  const agreement = agree(session, request, responseFor(session.policy, request));
+  const agreement = agree(session, request, responseFor(session, request));
   if (isRefusal(agreement)) return fail(agreement.reason, agreement.detail);
   return enterConsent(session, agreement);
 }
@@ -31,8 +33,7 @@ export function step(state: State, input: Input): Step {
   if (state.at === "done" || state.at === "failed") return [state, []];
   if (input.kind === "pdu") {
     if (input.pdu.name === "PairingFailed") return [{ at: "failed", reason: input.pdu.reason, side: "peer" }, []];
-    // Nobody here announces support for them, and they carry nothing that a pairing depends on (3.5.8).
-    if (input.pdu.name === "PairingKeypressNotification") return [state, []];
+    if (input.pdu.name === "PairingKeypressNotification") return [state, keypressEffects(state, input.pdu.notificationType)];
     // Crossed our Pairing Request on its way: the pairing it asks for is under way.
     if (input.pdu.name === "SecurityRequest" && state.session.role === "central") return [state, []];
   }
@@ -65,6 +66,8 @@ function dispatch(state: Exclude<State, { at: "done" | "failed" }>, input: Input
       return stepNumericRandom(state, input);
     case "compare":
       return stepCompare(state, input);
+    case "oob-random":
+      return stepOutOfBand(state, input);
     case "passkey":
       return stepPasskey(state, input);
     case "passkey-confirm":

@@ -1,5 +1,6 @@
 import { checkFunction, checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
+import { checkOutOfBandData } from "./out-of-band.ts";
 import { IoCapability, KeyDistribution, type PairingAgent, type PairingPolicy } from "./types.ts";
 
 /** Bits of AuthReq, Vol 3 Part H 3.5.1. */
@@ -38,6 +39,9 @@ const POLICY_NAMES = optionNames<PairingPolicy>({
   allowUnstored: true,
   allowEqualReplacement: true,
   allowDebugKey: true,
+  outOfBand: true,
+  requireOutOfBand: true,
+  keypress: true,
 });
 const SWITCHES = [
   "bonding",
@@ -50,6 +54,8 @@ const SWITCHES = [
   "allowUnstored",
   "allowEqualReplacement",
   "allowDebugKey",
+  "requireOutOfBand",
+  "keypress",
 ] as const satisfies (keyof PairingPolicy)[];
 const EVERY_KEY = KeyDistribution.EncKey | KeyDistribution.IdKey | KeyDistribution.SignKey | KeyDistribution.LinkKey;
 
@@ -73,6 +79,11 @@ export function completePolicy(policy: Partial<PairingPolicy> = {}, base: Pairin
   for (const name of ["localKeys", "peerKeys"] as const) checkInteger(name, complete[name], 0, EVERY_KEY);
   if (complete.secureConnectionsOnly && !complete.secureConnections)
     throw new ArgumentError("secureConnectionsOnly without secureConnections: expected both or neither");
+  if (complete.outOfBand !== undefined) {
+    checkOutOfBandData("outOfBand", complete.outOfBand);
+    if (complete.secureConnectionsOnly && !complete.outOfBand.confirm)
+      throw new ArgumentError("outOfBand: a temporary key is of legacy pairing, which secureConnectionsOnly refuses");
+  }
   return complete;
 }
 
@@ -80,6 +91,7 @@ const AGENT_NAMES = optionNames<PairingAgent>({
   confirm: true,
   compare: true,
   enterPasskey: true,
+  onKeypress: true,
   displayPasskey: true,
   choosePasskey: true,
   replaceBond: true,
@@ -113,12 +125,20 @@ export function checkAgent(agent: PairingAgent | undefined, { ioCapability, secu
   }
 }
 
+/** Whether this policy offers LE Secure Connections: one that has a temporary key alone can pair with it in the legacy way only. */
+export const offersSecureConnections = ({ secureConnections, outOfBand }: PairingPolicy): boolean =>
+  secureConnections && (outOfBand === undefined || outOfBand.confirm !== undefined);
+
+/** Whether a pairing by this policy must be out of band. */
+export const demandsOutOfBand = ({ outOfBand, requireOutOfBand }: PairingPolicy): boolean => requireOutOfBand ?? outOfBand !== undefined;
+
 /** Octet AuthReq for this policy. CT2 stays clear: no BR/EDR link key is ever derived here. */
 export function authReqOf(policy: PairingPolicy): number {
   return (
     (policy.bonding ? AuthReq.Bonding : 0) |
     (policy.mitm || policy.requireAuthentication ? AuthReq.Mitm : 0) |
-    (policy.secureConnections ? AuthReq.SecureConnections : 0)
+    (offersSecureConnections(policy) ? AuthReq.SecureConnections : 0) |
+    (policy.keypress ? AuthReq.Keypress : 0)
   );
 }
 

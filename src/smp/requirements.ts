@@ -2,7 +2,7 @@ import type { LinkSecurity } from "../att/security.ts";
 import { type BleError, StateError } from "../core/error.ts";
 import type { LinkKeys } from "./bonding.ts";
 import { PairingError, PairingFailedReason } from "./error.ts";
-import { AuthReq } from "./policy.ts";
+import { AuthReq, demandsOutOfBand, offersSecureConnections } from "./policy.ts";
 import { IoCapability, type LongTermKey, type PairingPolicy, type PairingReport } from "./types.ts";
 
 // What a policy demands of links and keys that exist already.
@@ -54,6 +54,8 @@ export function covers(running: PairingPolicy, wanted: PairingPolicy): boolean {
     permits("allowDowngrade") &&
     permits("allowEqualReplacement") &&
     permits("allowDebugKey") &&
+    (!demandsOutOfBand(wanted) || demandsOutOfBand(running)) &&
+    isSame("outOfBand") &&
     wanted.minKeySize <= running.minKeySize &&
     (["ioCapability", "bonding", "secureConnections", "maxKeySize", "localKeys", "peerKeys"] as const).every(isSame)
   );
@@ -61,10 +63,11 @@ export function covers(running: PairingPolicy, wanted: PairingPolicy): boolean {
 
 /** Whether a pairing that is over gave everything that `wanted` asks for, by whatever policy it ran. */
 export function fulfils(report: PairingReport, wanted: PairingPolicy): boolean {
-  const { authenticated, secureConnections, keySize, bonded } = report;
+  const { method, authenticated, secureConnections, keySize, bonded } = report;
+  if (demandsOutOfBand(wanted) && method !== "out-of-band") return false;
   if ((wanted.requireAuthentication && !authenticated) || isMitmMissing(authenticated, wanted)) return false;
   if (keySize < wanted.minKeySize || keySize > wanted.maxKeySize) return false;
-  return secureConnections === wanted.secureConnections && bonded === wanted.bonding;
+  return secureConnections === offersSecureConnections(wanted) && bonded === wanted.bonding;
 }
 
 /** What a central does on a Security Request. */
@@ -102,6 +105,7 @@ export function answerTo(
  * Whether protection against man in the middle is asked for and not there. Protection that this side could not give in a new pairing either is
  * not missed.
  */
-export function isMitmMissing(authenticated: boolean, policy: Pick<PairingPolicy, "mitm" | "ioCapability">): boolean {
-  return policy.mitm && policy.ioCapability !== IoCapability.NoInputNoOutput && !authenticated;
+export function isMitmMissing(authenticated: boolean, policy: Pick<PairingPolicy, "mitm" | "ioCapability" | "outOfBand">): boolean {
+  const isPossible = policy.ioCapability !== IoCapability.NoInputNoOutput || policy.outOfBand !== undefined;
+  return policy.mitm && isPossible && !authenticated;
 }

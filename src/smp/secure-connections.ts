@@ -3,17 +3,24 @@ import { isDebugPublicKey, P256KeyPair, type P256PublicKey } from "../crypto/p25
 import { f4, g2 } from "../crypto/toolbox.ts";
 import { enterCheck } from "./dhkey-check.ts";
 import { PairingFailedReason } from "./error.ts";
+import { enterOutOfBand, usesOwnOutOfBand } from "./secure-out-of-band.ts";
 import { enterPasskey } from "./secure-passkey.ts";
 import { type Agreement, type Effect, fail, type Input, type Session, type Shared, type State, type Step } from "./state.ts";
+import { samePasskey } from "./values.ts";
 
 // Phase 2 of LE Secure Connections, Vol 3 Part H 2.3.5.6.1 and 2.3.5.6.2: the public keys, then Just Works or numeric comparison.
 
 type At<Name extends State["at"]> = Extract<State, { at: Name }>;
 
 export function enterSecureConnections(session: Session, agreement: Agreement): Step {
-  const keyPair = P256KeyPair.fromSeed(session.secrets.keyPairSeed); // a fresh one for every pairing
+  const given = usesOwnOutOfBand(session, agreement) ? session.localOutOfBand : undefined;
+  if (given && !given.isUsable)
+    return fail(PairingFailedReason.OobNotAvailable, "what this side gave out of band was used by another pairing");
+  // What the peer has out of band commits to the key pair of its making; otherwise it is a fresh one for every pairing.
+  const keyPair = given?.keyPair ?? P256KeyPair.fromSeed(session.secrets.keyPairSeed);
   const state: State = { at: "public-key", session, agreement, keyPair };
-  return [state, session.role === "central" ? [sendPublicKey(keyPair)] : []];
+  const spend: Effect[] = given ? [{ do: "spend", data: given }] : [];
+  return [state, session.role === "central" ? [...spend, sendPublicKey(keyPair)] : spend];
 }
 
 const sendPublicKey = ({ publicKey }: P256KeyPair): Effect => ({ do: "send", pdu: { name: "PairingPublicKey", ...publicKey } });
@@ -37,6 +44,7 @@ export function stepPublicKey(state: At<"public-key">, input: Input): Step | und
 function enterStage1(shared: Shared): Step {
   const { session, agreement, keyPair, peerKey } = shared;
   if (agreement.method === "passkey-entry") return enterPasskey(shared);
+  if (agreement.method === "out-of-band") return enterOutOfBand(shared);
   if (session.role === "central") return [{ at: "numeric-confirm", ...shared }, []];
   const confirmValue = f4(keyPair.publicKey.x, peerKey.x, ownNonce(session), 0);
   return [{ at: "numeric-random", ...shared }, [{ do: "send", pdu: { name: "PairingConfirm", confirmValue } }]];
@@ -66,7 +74,7 @@ export function stepNumericRandom(state: At<"numeric-random">, input: Input): St
     effects.push({ do: "send", pdu: { name: "PairingRandom", randomValue: own } });
   }
   if (agreement.method === "just-works") {
-    const [next, more] = enterCheck(state, own, peerNonce, undefined);
+    const [next, more] = enterCheck(state, { own, peer: peerNonce }, samePasskey(0));
     return [next, [...effects, ...more]];
   }
   const value =
@@ -80,7 +88,7 @@ export function stepCompare(state: At<"compare">, input: Input): Step | undefine
   if (input.kind === "compared") {
     if (!input.equal)
       return fail(PairingFailedReason.NumericComparisonFailed, { detail: "the numbers were not confirmed", cause: input.cause });
-    return enterCheck(state, ownNonce(state.session), state.peerNonce, undefined, state.peerCheck);
+    return enterCheck(state, { own: ownNonce(state.session), peer: state.peerNonce }, samePasskey(0), state.peerCheck);
   }
   if (input.kind !== "pdu" || input.pdu.name !== "PairingDhKeyCheck") return undefined;
   if (state.session.role === "central" || state.peerCheck) return undefined;

@@ -3,7 +3,7 @@ import { f4 } from "../crypto/toolbox.ts";
 import { enterCheck } from "./dhkey-check.ts";
 import { PairingFailedReason } from "./error.ts";
 import { type Effect, fail, type Input, PASSKEY_ROUNDS, type Shared, type State, type Step } from "./state.ts";
-import { isPasskey } from "./values.ts";
+import { isPasskey, samePasskey } from "./values.ts";
 
 // Passkey entry with LE Secure Connections, Vol 3 Part H 2.3.5.6.3: twenty rounds, each of which commits to one bit of the passkey.
 
@@ -13,7 +13,7 @@ type Round = Extract<State, { at: "passkey-confirm" | "passkey-random" }>;
 export function enterPasskey(shared: Shared): Step {
   const { session, agreement } = shared;
   const state: Waiting = { at: "passkey", ...shared };
-  if (agreement.passkeyHere === "entered") return [state, [{ do: "ask", question: "passkey" }]];
+  if (agreement.passkeyHere === "entered") return [state, [{ do: "ask", question: "passkey", keypress: agreement.keypress.own }]];
   if (session.choosesPasskey) return [state, [{ do: "ask", question: "choose-passkey" }]];
   const { passkey } = session.secrets;
   const [next, effects] = withPasskey(state, passkey);
@@ -70,7 +70,7 @@ function reveal(state: Round, peerNonce: Uint8Array): Step {
   const effects: Effect[] = [];
   if (session.role === "peripheral") effects.push({ do: "send", pdu: { name: "PairingRandom", randomValue: ownNonce(state) } });
   if (round + 1 === PASSKEY_ROUNDS) {
-    const [next, more] = enterCheck(state, ownNonce(state), peerNonce, passkey);
+    const [next, more] = enterCheck(state, { own: ownNonce(state), peer: peerNonce }, samePasskey(passkey));
     return [next, [...effects, ...more]];
   }
   const next: Round = { ...state, at: "passkey-confirm", round: round + 1, peerConfirm: undefined };

@@ -139,8 +139,8 @@ export class SecurityManager {
    */
   async pair(options: PairOptions = {}): Promise<PairingReport> {
     checkOptions("pair", options, PAIR_OPTION_NAMES);
-    const { policy, ...rest } = options;
-    const chosen = completePolicy(policy, this.#policy);
+    const { policy, outOfBand, ...rest } = options;
+    const chosen = completePolicy({ ...policy, ...(outOfBand !== undefined && { outOfBand }) }, this.#policy);
     checkAgent(this.#agent, chosen);
     const end = this.#closed ?? this.#timedOut;
     if (end) throw end;
@@ -227,6 +227,7 @@ export class SecurityManager {
       isProved,
       wanted,
       choosesPasskey,
+      localOutOfBand: this.#options.localOutOfBand?.(),
     };
   }
 

@@ -1,8 +1,9 @@
 import type { Address } from "../core/address.ts";
 import { type RandomSource, randomBytes } from "../core/random.ts";
 import { P256_SEED_LENGTH, type P256KeyPair } from "../crypto/p256.ts";
+import type { LocalOutOfBand } from "./out-of-band.ts";
 import type { PairingFeatures, SmpPdu } from "./pdus.ts";
-import type { Bond, BondReplacement, LongTermKey, PairingMethod, PairingPolicy } from "./types.ts";
+import type { Bond, BondReplacement, Keypress, LongTermKey, PairingMethod, PairingPolicy } from "./types.ts";
 
 /** Rounds of passkey entry with LE Secure Connections: one for each bit, Vol 3 Part H 2.3.5.6.3. */
 export const PASSKEY_ROUNDS = 20;
@@ -50,6 +51,8 @@ export interface Session {
   readonly wanted: boolean;
   /** The user chooses the passkey that this side shows. */
   readonly choosesPasskey?: boolean | undefined;
+  /** What this side gave out of band, where it is still good. */
+  readonly localOutOfBand?: LocalOutOfBand | undefined;
 }
 
 /** The peer's address on this link. */
@@ -61,6 +64,8 @@ export interface Agreement {
   readonly method: PairingMethod;
   /** With passkey entry: whether this side shows the number or its user types it. */
   readonly passkeyHere: "displayed" | "entered";
+  /** With passkey entry: which side tells the other of its keys. */
+  readonly keypress: { readonly own: boolean; readonly peer: boolean };
   readonly bonding: boolean;
   readonly keySize: number;
   /** Keys this side gives and the ones it takes: masks of KeyDistribution. */
@@ -114,6 +119,7 @@ export type State =
   | ({ readonly at: "numeric-confirm" } & Shared)
   | ({ readonly at: "numeric-random"; readonly peerConfirm?: Uint8Array | undefined } & Shared)
   | ({ readonly at: "compare"; readonly peerNonce: Uint8Array; readonly peerCheck?: Uint8Array | undefined } & Shared)
+  | ({ readonly at: "oob-random" } & Shared)
   | ({ readonly at: "passkey"; readonly peerConfirm?: Uint8Array | undefined } & Shared)
   | ({
       readonly at: "passkey-confirm" | "passkey-random";
@@ -171,10 +177,16 @@ export type Input =
 
 export type Effect =
   | { readonly do: "send"; readonly pdu: SmpPdu }
-  | { readonly do: "ask"; readonly question: "consent" | "passkey" | "choose-passkey" }
+  | { readonly do: "ask"; readonly question: "consent" | "choose-passkey" }
+  /** `keypress`: the peer is told of the keys. */
+  | { readonly do: "ask"; readonly question: "passkey"; readonly keypress: boolean }
   | { readonly do: "ask"; readonly question: "compare"; readonly value: number }
   | { readonly do: "ask"; readonly question: "replace"; readonly bond: Bond; readonly replacement: BondReplacement }
   | { readonly do: "display"; readonly passkey: number }
+  /** The peer's user has done something. */
+  | { readonly do: "keypress"; readonly keypress: Keypress }
+  /** What this side gave out of band is used up. */
+  | { readonly do: "spend"; readonly data: LocalOutOfBand }
   /** Look for the bond of this identity. */
   | { readonly do: "find"; readonly identity: Address; readonly irk: Uint8Array | undefined }
   /** Central: start encryption with the key of the state. */

@@ -1,4 +1,5 @@
 import type { Address } from "../core/address.ts";
+import type { OutOfBandData } from "./out-of-band.ts";
 
 /** IO Capability of Pairing Request and Response, Vol 3 Part H 3.5.1. */
 export const IoCapability = Object.freeze({ DisplayOnly: 0, DisplayYesNo: 1, KeyboardOnly: 2, NoInputNoOutput: 3, KeyboardDisplay: 4 });
@@ -7,7 +8,11 @@ export type IoCapability = (typeof IoCapability)[keyof typeof IoCapability];
 /** Bits of a key distribution field, Vol 3 Part H 3.6.1. */
 export const KeyDistribution = Object.freeze({ EncKey: 1, IdKey: 2, SignKey: 4, LinkKey: 8 });
 
-export type PairingMethod = "just-works" | "numeric-comparison" | "passkey-entry";
+export type PairingMethod = "just-works" | "numeric-comparison" | "passkey-entry" | "out-of-band";
+
+/** What a user does who types a passkey, Vol 3 Part H 3.5.8; the position is the value on air. */
+export const KEYPRESSES = ["started", "digit", "erased", "cleared", "completed"] as const;
+export type Keypress = (typeof KEYPRESSES)[number];
 
 /** A long term key and how it is asked for; with Secure Connections `ediv` and `rand` are zero. */
 export interface LongTermKey {
@@ -28,6 +33,15 @@ export interface Bond {
   readonly peerIrk?: Uint8Array | undefined;
   readonly peerCsrk?: Uint8Array | undefined;
   readonly localCsrk?: Uint8Array | undefined;
+  /** The counter that the next value signed by this side has (Vol 3 Part H 2.4.5); 0 where absent. Stored before it is used. */
+  readonly localSignCounter?: number | undefined;
+  /** The least counter that a signature of the peer may have: one more than the last that was taken; 0 where absent. */
+  readonly peerSignCounter?: number | undefined;
+  /**
+   * Whether the peer is believed under its identity address although it gave an identity resolving key (Vol 6 Part B 4.7): "device", the
+   * default, believes it; "network" takes whoever shows the identity address for somebody else.
+   */
+  readonly privacyMode?: PrivacyMode | undefined;
   /** Whether we gave our IRK, so that the peer can resolve our private address. */
   readonly localIrkDistributed: boolean;
   /** The own identity address that the peer knows, where it was distributed. */
@@ -50,6 +64,8 @@ export interface Bond {
   readonly provisional?: boolean | undefined;
 }
 
+export type PrivacyMode = "network" | "device";
+
 /** A bond without its secrets, for people and logs. */
 export interface BondDescription {
   readonly identity: string;
@@ -64,6 +80,7 @@ export interface BondDescription {
   readonly localKeys: readonly string[];
   readonly localIdentity?: string;
   readonly provisional?: true;
+  readonly privacyMode?: PrivacyMode;
 }
 
 export interface BondStore {
@@ -77,6 +94,15 @@ export interface BondStore {
 export interface PairingQuestion {
   readonly peer: Address;
   readonly signal: AbortSignal;
+}
+
+/** The number that the peer shows is to be typed. */
+export interface PasskeyQuestion extends PairingQuestion {
+  /**
+   * Tells the peer what the user is doing, and gives the user more time; that typing has begun and has ended it is told by itself. Absent where
+   * one of both sides does not want to know (`keypress` of the policy). Does nothing once the question is answered.
+   */
+  readonly keypress?: ((keypress: "digit" | "erased" | "cleared") => void) | undefined;
 }
 
 /** What a pairing would put in the place of a bond. Holds no secret. */
@@ -99,7 +125,9 @@ export interface PairingAgent {
   /** Do both devices show this six-digit number? */
   compare?(question: PairingQuestion & { value: number }): Promise<boolean>;
   /** The number that the peer shows, 0 to 999,999; `undefined` refuses. */
-  enterPasskey?(question: PairingQuestion): Promise<number | undefined>;
+  enterPasskey?(question: PasskeyQuestion): Promise<number | undefined>;
+  /** The user of the peer types the number that is shown here; for dots on a display. Only where both policies have `keypress`. */
+  onKeypress?(question: PairingQuestion & { keypress: Keypress }): void;
   /** Show this number until `signal` aborts; the peer's user types it. */
   displayPasskey?(question: PairingQuestion & { passkey: number }): void;
   /**
@@ -150,6 +178,12 @@ export interface PairingPolicy {
    * it is no better protected than the bond. For peers that can do no better and lose their keys; an own `pair()` asks in any case.
    */
   readonly allowEqualReplacement?: boolean;
+  /** What the peer gave out of band. A pairing by this policy uses it, or fails with OOB Not Available, unless `requireOutOfBand` is false. */
+  readonly outOfBand?: OutOfBandData | undefined;
+  /** True: no other method will do, also where only the peer has data of this side. */
+  readonly requireOutOfBand?: boolean;
+  /** Tell the peer of keys while a passkey is typed here, and be told; both sides must want it (Vol 3 Part H 3.5.8). */
+  readonly keypress?: boolean;
   /** Accept a peer that uses the debug key of Secure Connections, which lets any sniffer read the link. */
   readonly allowDebugKey?: boolean;
 }

@@ -30,6 +30,18 @@ export function passkeyOctets(passkey: number): Uint8Array {
   return octets;
 }
 
+/** The numbers that enter the check values of 2.3.5.6.5: what each side has of itself, or of both. */
+export interface CheckNumbers {
+  readonly own: Uint8Array;
+  readonly peer: Uint8Array;
+}
+
+/** With passkey entry both are the passkey, with numeric comparison and Just Works zero. */
+export function samePasskey(passkey: number): CheckNumbers {
+  const octets = passkeyOctets(passkey);
+  return { own: octets, peer: octets };
+}
+
 export function isPasskey(value: number | undefined): value is number {
   return value !== undefined && Number.isInteger(value) && value >= 0 && value <= 999_999;
 }
