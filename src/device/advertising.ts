@@ -2,7 +2,7 @@ import { Broadcast, type Clock, type Flow, type OperationOptions, onAbort, Pendi
 import type { Address } from "../core/address.ts";
 import { checkOperation, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
 import { StateError, TimeoutError } from "../core/error.ts";
-import { type Advertiser, type AdvertisingDataFields, type AdvertisingDataLike, type AdvertisingSession, givenData } from "../gap/index.ts";
+import type { Advertiser, AdvertisingDataFields, AdvertisingDataLike, AdvertisingEnd, AdvertisingSession } from "../gap/index.ts";
 import type { Connection } from "./connection.ts";
 
 /** Connections kept for a loop that has not begun; more are still connected and served, but not handed out here. */
@@ -12,9 +12,9 @@ const UPDATE_OPTIONS = optionNames<AdvertisingUpdate>({ data: true, scanResponse
 
 /** What of an advertisement can change while it is on the air. */
 export interface AdvertisingUpdate {
-  /** At most 31 octets. */
+  /** At most 31 octets, or as many as the controller's extended advertising holds. */
   readonly data?: AdvertisingDataLike | undefined;
-  /** At most 31 octets. */
+  /** As many. */
   readonly scanResponse?: AdvertisingDataLike | undefined;
   /** In place of both: one description, divided over them (see `packAdvertisingData`). */
   readonly payload?: AdvertisingDataFields | undefined;
@@ -31,12 +31,24 @@ interface AdvertisingParts {
 /** Made by `Device.advertise`, and by nobody else. */
 export let createAdvertising: (at: AdvertisingParts) => Advertising;
 
+/** Why and how an advertisement is over. */
+export interface AdvertisingEnded {
+  readonly reason: AdvertisingEnd;
+  /** What ended it, where that was not the program or its own limit. */
+  readonly error: unknown;
+  /** Advertising events that were sent, where `maxEvents` ended it. */
+  readonly events: number | undefined;
+}
+
 /** One advertisement, until it is stopped or ended by a connection (see AdvertiseOptions.restart). */
 export class Advertising implements AsyncDisposable {
   readonly #advertiser: Advertiser;
   readonly #session: AdvertisingSession;
   readonly #clock: Clock;
   readonly #connections = new Broadcast<Connection>();
+  readonly #scanRequests = new Broadcast<Address>();
+  readonly #closed: Promise<AdvertisingEnded>;
+  #resolveClosed!: (ended: AdvertisingEnded) => void;
   #backlog: Connection[] = [];
   /** Callers of `connection`, in the order of their calls. */
   readonly #waiting = new Set<Pending<Connection>>();
@@ -52,6 +64,9 @@ export class Advertising implements AsyncDisposable {
     this.#advertiser = at.advertiser;
     this.#session = at.session;
     this.#clock = at.clock;
+    this.#closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
     this.#listener = onAbort(at.signal, () => at.advertiser.abandon(at.session, at.signal?.reason));
     const { timeoutMs = Number.POSITIVE_INFINITY } = at;
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
@@ -59,6 +74,7 @@ export class Advertising implements AsyncDisposable {
       this.#timer = at.clock.setTimer(timeoutMs, "end of advertising", () => at.advertiser.abandon(at.session, error));
     }
     at.session.onEnd = (error) => this.#end(error);
+    at.session.onScanRequest = (scanner) => this.#scanRequests.publish(scanner);
     if (at.session.ended) this.#end(at.session.ended.error);
   }
 
@@ -69,6 +85,41 @@ export class Advertising implements AsyncDisposable {
   /** The own address on the air, or last on it. */
   get ownAddress(): Address | undefined {
     return this.#session.address;
+  }
+
+  /** Advertising Set Identifier; `undefined` with legacy PDUs. */
+  get sid(): number | undefined {
+    return this.#session.sid;
+  }
+  /** Advertising handle of the controller; `undefined` with a legacy controller. */
+  get handle(): number | undefined {
+    return this.#session.handle;
+  }
+  /** What it is sent with, where the controller says. */
+  get txPowerDbm(): number | undefined {
+    return this.#session.txPowerDbm;
+  }
+  /** Whether it is sent with the PDUs of extended advertising. */
+  get isExtended(): boolean {
+    return !this.#session.isLegacy;
+  }
+  /** Why it is over; `undefined` while it is not. */
+  get ended(): AdvertisingEnded | undefined {
+    return this.#session.ended;
+  }
+  /** Resolves when it is over, with the reason. */
+  get closed(): Promise<AdvertisingEnded> {
+    return this.#closed;
+  }
+
+  /**
+   * Who asked for scan responses, one entry a request, where `scanRequestNotifications` was asked for. The loop ends when advertising does; one
+   * that is 64 requests behind loses the oldest.
+   */
+  scanRequests(options: { signal?: AbortSignal | undefined } = {}): Flow<Address> {
+    checkOptions("scanRequests", options, SIGNAL_OPTION);
+    checkSignal("scanRequests: signal", options.signal);
+    return this.#scanRequests.subscribe({ capacity: 64, signal: options.signal });
   }
 
   /**
@@ -117,9 +168,7 @@ export class Advertising implements AsyncDisposable {
    */
   async update(change: AdvertisingUpdate): Promise<void> {
     checkOptions("update", change ?? null, UPDATE_OPTIONS);
-    // What was begun without a scan response cannot get one: its type of advertisement says that scan requests are not answered.
-    const { isScannable } = this.#session;
-    await this.#advertiser.setData(this.#session, givenData("update", change, { scanResponse: isScannable }));
+    await this.#advertiser.setData(this.#session, change);
   }
 
   /**
@@ -161,6 +210,8 @@ export class Advertising implements AsyncDisposable {
   #end(error: unknown): void {
     this.#listener[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
+    this.#resolveClosed(this.#session.ended!);
+    this.#scanRequests.close(error);
     // In a later turn of the promises: a connection that ends advertising is handed out first.
     queueMicrotask(() => {
       this.#isOver = { error };

@@ -10,6 +10,7 @@ import {
   type BondBook,
   type ConnectOptions,
   Connector,
+  checkAcceptList,
   checkConnectOptions,
   DEFAULT_CONNECT_TIMEOUT_MS,
   type OnAdvertisement,
@@ -31,7 +32,7 @@ import { DeviceLinks } from "./device-links.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
 import { acceptBearers } from "./enhanced-bearers.ts";
 import { established, untilEstablished } from "./establishment.ts";
-import { bindEvents, type NewLink } from "./events.ts";
+import { bindEvents, bindRadioEvents, type NewLink } from "./events.ts";
 import { openStack, type Stack } from "./opening.ts";
 import type {
   DeviceAdvertiseOptions,
@@ -95,7 +96,7 @@ export class Device implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #ended = false;
 
-  private constructor({ hci, bonds, own, logger, random, policy, options }: Stack) {
+  private constructor({ hci, bonds, own, abilities, logger, random, policy, options }: Stack) {
     this.#hci = hci;
     this.#bonds = bonds;
     this.#own = own;
@@ -108,21 +109,21 @@ export class Device implements AsyncDisposable {
     const resolve = (address: Address): Address | undefined => bonds.resolve(address);
     const onLost = (error: ControllerError): void => this.#lose(error);
     this.#discarded = new DiscardedLinks({ hci, logger, onStuck: onLost });
-    const radio = new Radio({ port: hci, clock: hci.clock, logger, own });
+    const radio = new Radio({ port: hci, clock: hci.clock, logger, own, abilities });
     radio.hasPrivateLink = () => this.links.some(({ localAddress }) => !localAddress.isIdentity);
     radio.onLost = onLost;
     this.#radio = radio;
-    this.#scanner = new Scanner({ port: hci, radio, resolve });
+    const isPrivate = (identity: Address): boolean => bonds.get(identity)?.peerIrk !== undefined;
+    this.#scanner = new Scanner({ port: hci, radio, resolve, isPrivate });
     this.#connector = new Connector<Connection, ConnectionPolicy>({ port: hci, radio, clock: hci.clock, scanner: this.#scanner, resolve });
     this.#advertiser = new Advertiser({ port: hci, radio, resolve });
-    for (const activity of [this.#connector, this.#advertiser, this.#scanner]) radio.add(activity);
+    for (const activity of [this.#connector, this.#scanner]) radio.add(activity);
     this.gattServer = new GattServer({ clock: hci.clock });
     if (options.gattServer !== "empty") {
       this.gattServer.addService(gapService({ name: options.name ?? "Jelling", appearance: options.appearance ?? 0 }));
       this.gattServer.addService(gattService({ enhancedBearers: policy.eatt !== "never" }));
     }
     acceptBearers(this.l2cap, policy);
-    hci.onAdvertisingReport = this.#scanner.onReport;
     bonds.onChanged = (identity, bond) => {
       for (const connection of this.#links.all) if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
     };
@@ -130,6 +131,7 @@ export class Device implements AsyncDisposable {
       onLink: (link) => this.#onLink(link),
       onNoLink: (status, peer) => this.#onNoLink(status, peer),
       onGone: (handle, error) => {
+        this.#advertiser.linkGone(handle);
         this.#discarded.onGone(handle);
         this.#links.onGone(handle, error);
       },
@@ -139,6 +141,7 @@ export class Device implements AsyncDisposable {
       },
       link: (handle) => this.#links.get(handle),
     });
+    bindRadioEvents(hci, { advertiser: this.#advertiser, scanner: this.#scanner });
     hci.onReset((reason) => this.#onReset(reason));
     hci.onClose((reason) => this.#end(reason));
   }
@@ -167,6 +170,14 @@ export class Device implements AsyncDisposable {
   /** The address shown where nothing else is chosen: the identity. */
   get address(): Address {
     return this.#own.current(this.#own.defaultKind);
+  }
+  /** How many advertisements this controller has at once: one with legacy advertising. */
+  get maxAdvertisements(): number {
+    return this.#radio.abilities.advertisingSets;
+  }
+  /** Whether advertising, scanning and connecting go by the extended commands of version 5. */
+  get isExtended(): boolean {
+    return this.#radio.abilities.isExtended;
   }
   /** The public address, where the controller has one. */
   get publicAddress(): Address | undefined {
@@ -260,10 +271,11 @@ export class Device implements AsyncDisposable {
   }
 
   /**
-   * Advertises; resolves when the advertisement is on the air. One at a time (legacy advertising).
+   * Advertises; resolves when the advertisement is on the air. As many at once as the controller has advertising sets, `maxAdvertisements`.
    *
    * @throws {ArgumentError} what cannot be advertised
-   * @throws {StateError} something is being advertised already
+   * @throws {UnsupportedError} what this controller cannot do
+   * @throws {StateError} as much is being advertised already as the controller can
    * @throws {HciError} the controller refuses
    * @throws {TimeoutError} it was not on the air in `timeoutMs`
    */
@@ -313,11 +325,11 @@ export class Device implements AsyncDisposable {
   }
 
   /**
-   * Connects as central. A peer that was bonded and uses private addresses may be named by its identity: it is then looked for first. Where
+   * Connects as central, to one peer or to the first of several that is heard. A peer that was bonded and uses private addresses may be named by its identity: it is then looked for first. Where
    * the peer does not answer the first events of a new link, which happens when two senders collide, it is tried again until the time is over;
    * listeners of "connection" see such a link come and go.
    *
-   * @param address "C0:11:22:33:44:55/random" or an Address; without a suffix it is public
+   * @param address "C0:11:22:33:44:55/random" or an Address; without a suffix it is public; or an array of them
    * @throws {ArgumentError} not an address, unknown options, parameters out of range
    * @throws {TimeoutError} not connected in `timeoutMs`, 30 s by default
    * @throws {StateError} there is a link to this peer already
@@ -326,30 +338,33 @@ export class Device implements AsyncDisposable {
    * @throws {BondLostError} the peer is bonded and cannot encrypt: it has lost the key, or is somebody else
    * @throws `signal.reason` once `signal` aborts
    */
-  async connect(address: AddressLike, options: DeviceConnectOptions = {}): Promise<Connection> {
-    const peer = Address.from(address);
+  async connect(address: AddressLike | readonly AddressLike[], options: DeviceConnectOptions = {}): Promise<Connection> {
+    const peers = Array.isArray(address) ? checkAcceptList("connect: addresses", address) : [Address.from(address as AddressLike)];
     checkDeviceConnectOptions(options);
     const { policy: ownPolicy, ...connect } = options;
-    checkConnectOptions(connect);
+    checkConnectOptions(connect, this.#radio.abilities);
     this.#throwIfClosed();
     const policy = mergePolicies(this.#policy, ownPolicy);
     const { timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, signal } = options;
     signal?.throwIfAborted();
     const once = (within: AbortSignal): Promise<Connection> =>
-      this.#connectOnce(peer, { ...connect, signal: within, timeoutMs: Number.POSITIVE_INFINITY }, policy);
-    const bounds = { clock: this.clock, operation: `connecting to ${peer}`, signal, timeoutMs };
+      this.#connectOnce(peers, { ...connect, signal: within, timeoutMs: Number.POSITIVE_INFINITY }, policy);
+    const bounds = { clock: this.clock, operation: `connecting to ${peers.join(" or ")}`, signal, timeoutMs };
     return await untilEstablished(once, bounds, () => this.#throwIfClosed());
   }
 
-  async #connectOnce(peer: Address, options: ConnectOptions & { signal: AbortSignal }, policy: ConnectionPolicy): Promise<Connection> {
+  async #connectOnce(
+    peers: readonly Address[],
+    options: ConnectOptions & { signal: AbortSignal },
+    policy: ConnectionPolicy,
+  ): Promise<Connection> {
     const check = (): void => {
-      if (this.linkTo(peer)) throw new StateError(`there is a link to ${peer} already`);
+      const linked = peers.find((peer) => this.linkTo(peer));
+      if (linked) throw new StateError(`there is a link to ${linked} already`);
     };
     check();
-    const bond = this.#bonds.get(peer);
-    const isPeer = bond?.peerIrk && ((identity: Address | undefined) => identity?.equals(peer) ?? false);
     const { signal } = options;
-    const connection = await this.#connector.connect(peer, options, policy, { isPeer, check });
+    const connection = await this.#connector.connect(peers, options, policy, { isPeer: this.#lookFor(peers), check });
     try {
       // Handed out when the peer is known to be there, and a bonded one when the link is encrypted.
       const trusted = connection.whenTrusted({ signal });
@@ -364,6 +379,13 @@ export class Device implements AsyncDisposable {
       throw this.#closed ?? error;
     }
     return connection;
+  }
+
+  /** How to tell peers by their advertisements, where one has private addresses, or where the controller's list does not hold them all. */
+  #lookFor(peers: readonly Address[]): ((identity: Address | undefined, address: Address) => boolean) | undefined {
+    const isDirect = peers.length <= Math.max(1, this.#radio.abilities.acceptListSize);
+    if (isDirect && !peers.some((peer) => this.#bonds.get(peer)?.peerIrk)) return undefined;
+    return (identity, address) => peers.some((peer) => peer.equals(address) || (identity?.equals(peer) ?? false));
   }
 
   /**
@@ -414,6 +436,7 @@ export class Device implements AsyncDisposable {
   #onReset(cause: BleError): void {
     this.#discarded.onReset();
     for (const connection of this.links) connection.end(new DisconnectedError(HciErrorCode.HardwareFailure, { cause }));
+    this.#advertiser.reset();
     this.#radio.onReset();
   }
 
@@ -428,6 +451,7 @@ export class Device implements AsyncDisposable {
     this.#closed ??= reason;
     const isOwn = this.#closing !== undefined;
     this.#connector.close(reason);
+    this.#advertiser.reset();
     this.#radio.close(isOwn ? undefined : reason);
     this.#discarded.close();
     for (const connection of this.#links.all) {
@@ -456,15 +480,16 @@ export class Device implements AsyncDisposable {
       if (attempt) attempt.outcome.resolve(this.#open(link, attempt.address!, attempt.context));
       return;
     }
-    const session = this.#advertiser.connected(link.peerAddress);
-    const known = session && this.#advertisings.get(session);
-    if (!session || !known || this.#closed) {
-      void discard();
-      return;
-    }
-    const connection = this.#open(link, session.address!, known.policy);
-    this.#answered.set(connection, session);
-    known.advertising.publish(connection);
+    this.#advertiser.assign(link.peerAddress, link.handle, (session) => {
+      const known = session && this.#advertisings.get(session);
+      if (!session || !known || this.#closed) {
+        void discard();
+        return;
+      }
+      const connection = this.#open(link, session.address!, known.policy);
+      this.#answered.set(connection, session);
+      known.advertising.publish(connection);
+    });
   }
 
   #open({ handle, role, peerAddress, parameters }: NewLink, localAddress: Address, policy: ConnectionPolicy): Connection {

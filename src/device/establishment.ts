@@ -6,13 +6,14 @@ import type { Connection } from "./connection.ts";
 const EVENTS_TO_ESTABLISH = 6;
 /** For the way of the last event's news through controller and transport. */
 const MARGIN_MS = 50;
+/** Commands that make a link. */
+const CREATIONS = ["LeCreateConnection", "LeExtendedCreateConnection"];
 /** Pause before another try to connect; twice as long each time, up to the second number. */
 const PAUSE_MS = [20, 640] as const;
 
 /** Whether this says that the peer never answered on the new link: an ordinary collision on the air, worth another try. */
 function isNotEstablished(error: unknown): boolean {
-  if (error instanceof HciError)
-    return error.command === "LeCreateConnection" && error.status === HciErrorCode.ConnectionFailedToBeEstablished;
+  if (error instanceof HciError) return CREATIONS.includes(error.command) && error.status === HciErrorCode.ConnectionFailedToBeEstablished;
   return error instanceof DisconnectedError && error.reason === HciErrorCode.ConnectionFailedToBeEstablished;
 }
 

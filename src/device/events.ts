@@ -1,5 +1,5 @@
 import { Address } from "../core/address.ts";
-import { type LinkParameters, linkParameters } from "../gap/index.ts";
+import { type Advertiser, type LinkParameters, linkParameters, type Scanner } from "../gap/index.ts";
 import {
   DisconnectedError,
   DisconnectionComplete,
@@ -9,6 +9,7 @@ import {
   type Hci,
   HciError,
   HciErrorCode,
+  LeAdvertisingSetTerminated,
   LeConnectionComplete,
   LeConnectionUpdateComplete,
   LeDataLengthChange,
@@ -17,6 +18,8 @@ import {
   LePhyUpdateComplete,
   LeReadRemoteFeaturesComplete,
   LeRemoteConnectionParameterRequest,
+  LeScanRequestReceived,
+  LeScanTimeout,
 } from "../hci/index.ts";
 import type { Connection } from "./connection.ts";
 
@@ -26,6 +29,17 @@ export interface NewLink {
   readonly role: "central" | "peripheral";
   readonly peerAddress: Address;
   readonly parameters: LinkParameters;
+}
+
+/** Leads what a controller tells of advertising and scanning to them: reports in place, and the events of the extended commands. */
+export function bindRadioEvents(hci: Hci, { advertiser, scanner }: { advertiser: Advertiser; scanner: Scanner }): void {
+  hci.onAdvertisingReport = scanner.onReport;
+  hci.onExtendedAdvertisingReport = scanner.onExtendedReport;
+  hci.on(LeScanTimeout, scanner.timedOut);
+  hci.on(LeAdvertisingSetTerminated, advertiser.terminated);
+  hci.on(LeScanRequestReceived, ({ advertisingHandle, scannerAddressType, scannerAddress }) =>
+    advertiser.scanRequested(advertisingHandle, new Address(scannerAddress, scannerAddressType)),
+  );
 }
 
 export interface EventTargets {

@@ -2,7 +2,7 @@ import { type Clock, SystemClock } from "../async/index.ts";
 import { ownTerms } from "../async/own-terms.ts";
 import { Logger } from "../core/logger.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
-import { BondBook, MemoryBondStore, OwnAddresses } from "../gap/index.ts";
+import { BondBook, MemoryBondStore, OwnAddresses, type RadioAbilities, readRadioAbilities } from "../gap/index.ts";
 import { Hci, type HciTransport } from "../hci/index.ts";
 import { checkTransport } from "../hci/transport.ts";
 import { CapturedTransport } from "./capture.ts";
@@ -17,6 +17,7 @@ export interface Stack {
   readonly hci: Hci;
   readonly bonds: BondBook;
   readonly own: OwnAddresses;
+  readonly abilities: RadioAbilities;
   readonly logger: Logger;
   readonly policy: ConnectionPolicy;
   readonly random: RandomSource;
@@ -59,7 +60,9 @@ export async function openStack(controller: HciTransport | OpenController, optio
       privateAddressIntervalMs: options.privateAddressIntervalMs,
       nonResolvableAddress: options.nonResolvableAddress,
     });
-    return { hci, bonds, own, logger, policy, random, options };
+    const abilities = await readRadioAbilities(hci);
+    signal?.throwIfAborted();
+    return { hci, bonds, own, abilities, logger, policy, random, options };
   } catch (error) {
     await letGo(hci, clock, logger);
     throw error;

@@ -3,6 +3,21 @@ import { Uuid, type UuidLike } from "../core/uuid.ts";
 import type { ManufacturerData } from "./ad-fields.ts";
 import { AdvertisingData, distinctUuids } from "./advertising-data.ts";
 import type { DuplicateFilter } from "./duplicate-filter.ts";
+import {
+  ANONYMOUS,
+  DATA_STATUS,
+  DataStatus,
+  DIRECT_ADDRESS_AT,
+  LEGACY_REPORT,
+  PERIODIC_INTERVAL_AT,
+  PRIMARY_PHY_AT,
+  ReportBit,
+  type ReportLayout,
+  RSSI_AT,
+  SECONDARY_PHY_AT,
+  SID_AT,
+  TX_POWER_AT,
+} from "./report-layout.ts";
 
 /** Event_Type of HCI_LE_Advertising_Report, Vol 4 Part E 7.7.65.2. */
 export const AdvertisingEventType = Object.freeze({
@@ -18,9 +33,12 @@ export type AdvertisingEventType = (typeof AdvertisingEventType)[keyof typeof Ad
 export type ResolveAddress = (address: Address) => Address | undefined;
 
 const RSSI_NOT_AVAILABLE = 127;
-
-// Layout of one legacy report: Event_Type (1), Address_Type (1), Address (6), Data_Length (1), Data, RSSI (1).
-const DATA_AT = 9;
+const POWER_NOT_AVAILABLE = 127;
+const NO_SID = 0xff;
+const PERIODIC_UNIT_MS = 1.25;
+const DATA_AT = LEGACY_REPORT.dataAt;
+/** By the values of HCI; 0: none. */
+const PHYS = [undefined, "1M", "2M", "coded"] as const;
 
 /**
  * One advertising report, read in place from the controller's packet: nothing is decoded until it is asked for.
@@ -35,32 +53,53 @@ export class Advertisement {
   readonly #resolve: ResolveAddress | undefined;
   /** The report this one completes: the advertisement of a scan response, or the scan response of an advertisement. */
   readonly #other: Advertisement | undefined;
+  readonly #layout: ReportLayout;
   #address: Address | undefined;
   #data: AdvertisingData | undefined;
 
-  /** @param offset of Event_Type; @param end behind RSSI */
-  constructor(packet: Uint8Array, offset: number, end: number, resolve?: ResolveAddress, other?: Advertisement) {
+  /** @param offset of Event_Type; @param end behind the report; @param layout which of the two reports it is */
+  constructor(
+    packet: Uint8Array,
+    offset: number,
+    end: number,
+    resolve?: ResolveAddress,
+    other?: Advertisement,
+    layout: ReportLayout = LEGACY_REPORT,
+  ) {
     this.#packet = packet;
     this.#offset = offset;
     this.#end = end;
     this.#resolve = resolve;
     this.#other = other;
+    this.#layout = layout;
   }
 
-  /** See AdvertisingEventType; a controller may report other values. */
+  /** See AdvertisingEventType; a controller may report other values. Extended advertising has the value of the legacy PDU that is most like it. */
   get eventType(): number {
+    if (!this.#layout.isExtended) return this.#packet[this.#offset]!;
+    const bits = this.#bits;
+    if (bits & ReportBit.ScanResponse) return AdvertisingEventType.ScanResponse;
+    if (bits & ReportBit.Connectable)
+      return bits & ReportBit.Directed ? AdvertisingEventType.ConnectableDirected : AdvertisingEventType.ConnectableUndirected;
+    return bits & ReportBit.Scannable ? AdvertisingEventType.ScannableUndirected : AdvertisingEventType.NonConnectableUndirected;
+  }
+  /** Event_Type of an extended report. */
+  get #bits(): number {
     return this.#packet[this.#offset]!;
   }
   get isScanResponse(): boolean {
+    if (this.#layout.isExtended) return (this.#bits & ReportBit.ScanResponse) !== 0;
     return this.eventType === AdvertisingEventType.ScanResponse;
   }
-  /** Of the advertisement; false for a scan response whose advertisement was not heard. */
+  /** Of the advertisement; false for a scan response of a legacy report whose advertisement was not heard. */
   get connectable(): boolean {
+    if (this.#layout.isExtended) return (this.#bits & ReportBit.Connectable) !== 0;
     const type = this.isScanResponse ? this.#other?.eventType : this.eventType;
     return type === AdvertisingEventType.ConnectableUndirected || type === AdvertisingEventType.ConnectableDirected;
   }
   /** Whether the advertiser answers scan requests. */
   get scannable(): boolean {
+    if (this.#layout.isExtended) return (this.#bits & ReportBit.Scannable) !== 0;
     const type = this.eventType;
     return (
       type === AdvertisingEventType.ConnectableUndirected ||
@@ -68,23 +107,65 @@ export class Advertisement {
       type === AdvertisingEventType.ScanResponse
     );
   }
-  /** Sent to this device alone (ADV_DIRECT_IND); carries no data. */
+  /** Sent to one device alone; a legacy one (ADV_DIRECT_IND) carries no data. */
   get directed(): boolean {
+    if (this.#layout.isExtended) return (this.#bits & ReportBit.Directed) !== 0;
     return this.eventType === AdvertisingEventType.ConnectableDirected;
+  }
+  /** Sent with the PDUs of extended advertising. */
+  get isExtended(): boolean {
+    return this.#layout.isExtended && (this.#bits & ReportBit.LegacyPdu) === 0;
+  }
+  /** The advertiser tells no address; `address` is then zeros. */
+  get isAnonymous(): boolean {
+    return this.#layout.isExtended && this.#packet[this.#offset + this.#layout.addressAt] === ANONYMOUS;
+  }
+  /** There is more data than was received. */
+  get isTruncated(): boolean {
+    return this.#layout.isExtended && (this.#bits & DATA_STATUS) === DataStatus.Truncated;
+  }
+  /** Where the advertising event began. */
+  get primaryPhy(): "1M" | "coded" {
+    return this.#layout.isExtended && this.#packet[this.#offset + PRIMARY_PHY_AT] === 3 ? "coded" : "1M";
+  }
+  /** Where the data came; `undefined` with legacy PDUs. */
+  get secondaryPhy(): "1M" | "2M" | "coded" | undefined {
+    return this.#layout.isExtended ? PHYS[this.#packet[this.#offset + SECONDARY_PHY_AT]!] : undefined;
+  }
+  /** Advertising Set Identifier, 0 to 15; `undefined` where there is none. */
+  get sid(): number | undefined {
+    const sid = this.#layout.isExtended ? this.#packet[this.#offset + SID_AT]! : NO_SID;
+    return sid === NO_SID ? undefined : sid;
+  }
+  /** Who it is sent to, where it is directed and the controller says; a private address of this device among them. */
+  get directAddress(): Address | undefined {
+    if (!this.#layout.isExtended || !this.directed) return undefined;
+    const at = this.#offset + DIRECT_ADDRESS_AT;
+    // 0xFE is a resolvable private address that the controller could not resolve.
+    const type = this.#packet[at] === 0xfe ? 1 : this.#packet[at]!;
+    return new Address(this.#packet.subarray(at + 1, at + 7), type);
+  }
+  /** Interval of the periodic advertising that belongs to this advertising set; `undefined` where there is none. */
+  get periodicIntervalMs(): number | undefined {
+    if (!this.#layout.isExtended) return undefined;
+    const at = this.#offset + PERIODIC_INTERVAL_AT;
+    const units = this.#packet[at]! | (this.#packet[at + 1]! << 8);
+    return units === 0 ? undefined : units * PERIODIC_UNIT_MS;
   }
 
   /** The address on air. */
   get address(): Address {
-    const at = this.#offset + 1;
-    this.#address ??= new Address(this.#packet.subarray(at + 1, at + 7), this.#packet[at]!);
+    const at = this.#offset + this.#layout.addressAt;
+    this.#address ??= this.isAnonymous ? NOBODY : new Address(this.#packet.subarray(at + 1, at + 7), this.#packet[at]!);
     return this.#address;
   }
   /** The address as one number, equal for equal addresses: a key that costs no text. */
   get addressKey(): number {
-    return addressKeyAt(this.#packet, this.#offset + 1);
+    return addressKeyAt(this.#packet, this.#offset + this.#layout.addressAt);
   }
   /** Who sends: the address itself when it is public or static, the identity behind a private one when it resolves, else `undefined`. */
   get identity(): Address | undefined {
+    if (this.isAnonymous) return undefined;
     const { address } = this;
     if (address.isIdentity) return address;
     return this.#resolve?.(address);
@@ -92,13 +173,13 @@ export class Advertisement {
 
   /** Received signal strength; `undefined` where the controller has none. */
   get rssiDbm(): number | undefined {
-    const rssi = (this.#packet[this.#end - 1]! << 24) >> 24;
+    const rssi = (this.#packet[this.#layout.isExtended ? this.#offset + RSSI_AT : this.#end - 1]! << 24) >> 24;
     return rssi === RSSI_NOT_AVAILABLE ? undefined : rssi;
   }
 
   /** Octets of this report's data, a view. */
   get data(): Uint8Array {
-    return this.#packet.subarray(this.#offset + DATA_AT, this.#end - 1);
+    return this.#packet.subarray(this.#offset + this.#layout.dataAt, this.#end - this.#layout.tail);
   }
   #parsed(): AdvertisingData {
     this.#data ??= new AdvertisingData(this.data);
@@ -128,8 +209,12 @@ export class Advertisement {
   get flags(): number {
     return this.advertisingData.flags;
   }
-  /** Of the advertising data, else of the scan response. */
+  /** Of the header of extended advertising, else of the advertising data, else of the scan response. */
   get txPowerDbm(): number | undefined {
+    if (this.#layout.isExtended) {
+      const power = (this.#packet[this.#offset + TX_POWER_AT]! << 24) >> 24;
+      if (power !== POWER_NOT_AVAILABLE) return power;
+    }
     return this.advertisingData.txPowerDbm ?? this.scanResponseData?.txPowerDbm;
   }
   /** Of the advertising data, else of the scan response. */
@@ -163,20 +248,22 @@ export class Advertisement {
   keep(): Advertisement {
     if (this.#offset === 0 && this.#end === this.#packet.length) return this;
     const octets = this.#packet.slice(this.#offset, this.#end);
-    return new Advertisement(octets, 0, octets.length, this.#resolve, this.#other);
+    return new Advertisement(octets, 0, octets.length, this.#resolve, this.#other, this.#layout);
   }
 
   /** Whether a report says the same, signal strength aside. */
   isSameAs(packet: Uint8Array, offset: number, end: number): boolean {
     if (end - offset !== this.#end - this.#offset) return false;
     const own = this.#packet;
-    for (let i = offset, k = this.#offset; i < end - 1; i++, k++) if (packet[i] !== own[k]) return false;
+    const { isExtended, tail } = this.#layout;
+    for (let i = offset, k = this.#offset; i < end - tail; i++, k++)
+      if (packet[i] !== own[k] && !(isExtended && (i === offset + RSSI_AT || i === offset + TX_POWER_AT))) return false;
     return true;
   }
 
   /** The same report, together with the one it belongs to. */
   with(other: Advertisement | undefined): Advertisement {
-    return new Advertisement(this.#packet, this.#offset, this.#end, this.#resolve, other);
+    return new Advertisement(this.#packet, this.#offset, this.#end, this.#resolve, other, this.#layout);
   }
 
   /** Notes that this was delivered, and with it the report that completes it. @internal */
@@ -187,20 +274,23 @@ export class Advertisement {
 
   /** Notes this report alone. @internal */
   noteReport(filter: DuplicateFilter, data: boolean): void {
-    filter.note(this.#packet, this.#offset, this.#end, data);
+    filter.note(this.#packet, this.#offset, this.#end, data, this.#layout);
   }
 
   /** Takes back what `note` noted. @internal */
   forget(filter: DuplicateFilter, data: boolean): void {
-    filter.forget(this.#packet, this.#offset, this.#end, data);
+    filter.forget(this.#packet, this.#offset, this.#end, data, this.#layout);
     this.#other?.forget(filter, data);
   }
 
   toString(): string {
     const rssi = this.rssiDbm === undefined ? "" : ` ${this.rssiDbm} dBm`;
-    return `${this.address}${rssi}${this.name === undefined ? "" : ` "${this.name}"`}`;
+    return `${this.isAnonymous ? "anonymous" : this.address}${rssi}${this.name === undefined ? "" : ` "${this.name}"`}`;
   }
 }
+
+/** In place of the address of an anonymous advertiser. */
+const NOBODY = new Address(new Uint8Array(6), 0);
 
 function distinct(uuids: Uuid[], more: Uuid[] | undefined): Uuid[] {
   if (!more || more.length === 0) return uuids;

@@ -1,70 +1,97 @@
+import { callOut } from "../async/call-out.ts";
 import type { Address } from "../core/address.ts";
-import { ArgumentError, StateError } from "../core/error.ts";
-import {
-  LeSetAdvertisingData,
-  LeSetAdvertisingEnable,
-  LeSetAdvertisingParameters,
-  LeSetScanResponseData,
-} from "../hci/commands/le-advertising.ts";
+import { StateError } from "../core/error.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
 import type { ResolveAddress } from "./advertisement.ts";
-import type { AdvertisingData } from "./advertising-data.ts";
-import { type AdvertisedData, type AdvertiseOptions, AdvertisingSession, checkAdvertiseOptions } from "./advertising-session.ts";
+import { ExtendedAdvertisingCommands, LegacyAdvertisingCommands } from "./advertising-commands.ts";
+import { type AdvertiseOptions, AdvertisingSession, checkAdvertiseOptions } from "./advertising-session.ts";
+import { AdvertisingSet } from "./advertising-set.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
-import type { CommandPort, Radio, RadioActivity } from "./radio.ts";
-import { isSamePeer } from "./same-peer.ts";
-import { isDisallowed, isRefusal, Switch, type SwitchState } from "./switch.ts";
+import type { CommandPort, Radio } from "./radio.ts";
+import type { SwitchState } from "./switch.ts";
 
-/** How a controller says that it cannot advertise for another connection beside those it has. */
-const FULL: readonly number[] = [
-  HciErrorCode.CommandDisallowed,
-  HciErrorCode.ConnectionLimitExceeded,
-  HciErrorCode.ConnectionRejectedDueToLimitedResources,
-];
+/** How long a link and the word of the advertising set that it answers wait for each other. They come one after the other. */
+const ATTRIBUTION_MS = 1000;
+/** Words of advertising sets kept for links that are not known yet. */
+const MOST_EARLY_WORDS = 16;
+/** Advertising handles are 0x00 to 0xEF. */
+const HANDLES = 0xf0;
+/** Advertising Set Identifiers, Vol 6 Part B 2.3.4.4. */
+const SIDS = 16;
+/** How much later than the controller the host ends what has a duration, where the controller says nothing. */
+const GRACE_MS = 1000;
 
-/** Legacy advertising: one advertisement at a time, one state machine (Vol 4 Part E 7.8.5 to 7.8.9). */
-export class Advertiser implements RadioActivity {
-  readonly name = "advertising";
-  readonly takesAnyRandomAddress = false;
+/** A link of which it is not known yet what it answers. */
+interface Waiting {
+  readonly peer: Address;
+  readonly use: (session: AdvertisingSession | undefined) => void;
+  readonly timer: Disposable;
+}
+
+/** What HCI_LE_Advertising_Set_Terminated says, Vol 4 Part E 7.7.65.18. */
+export interface SetTerminated {
+  readonly status: number;
+  readonly advertisingHandle: number;
+  readonly connectionHandle: number;
+  readonly numCompletedExtendedAdvertisingEvents: number;
+}
+
+/**
+ * All advertisements of a device: one with a legacy controller, as many as the controller has sets with an extended one, each with its own
+ * address, data and end.
+ */
+export class Advertiser {
   readonly #port: CommandPort;
   readonly #radio: Radio;
   readonly #resolve: ResolveAddress;
-  readonly #switch = new Switch();
-  #session: AdvertisingSession | undefined;
-  /** The one the controller knows, which a connection event belongs to even when it was stopped a moment ago. */
-  #onAir: AdvertisingSession | undefined;
+  /** The one of a legacy controller. */
+  readonly #only: AdvertisingSet | undefined;
+  /** Those that the controller has, or may have. */
+  readonly #sets = new Map<number, AdvertisingSet>();
+  readonly #setOf = new WeakMap<AdvertisingSession, AdvertisingSet>();
+  #lastHandle = -1;
+  /** Links that wait for the word of the set that they answer. */
+  readonly #waiting = new Map<number, Waiting>();
+  /** Links that are assigned already: the word of their set is no news. */
+  readonly #assigned = new Map<number, AdvertisingSet>();
+  /** Sets that have said of a link that is not known yet that it answers them. */
+  readonly #early = new Map<number, { readonly set: AdvertisingSet; readonly timer: Disposable }>();
 
   /** @param at.resolve finds the identity of a peer that directed advertising is for */
   constructor({ port, radio, resolve = () => undefined }: { port: CommandPort; radio: Radio; resolve?: ResolveAddress }) {
     this.#port = port;
     this.#radio = radio;
     this.#resolve = resolve;
+    if (radio.abilities.isExtended) return;
+    this.#only = new AdvertisingSet({ radio, commands: new LegacyAdvertisingCommands(port), resolve });
+    radio.add(this.#only);
   }
 
+  /** What is advertised and not over. */
+  get sessions(): AdvertisingSession[] {
+    return this.#all.flatMap(({ session }) => session ?? []);
+  }
   get session(): AdvertisingSession | undefined {
-    return this.#session;
+    return this.sessions[0];
   }
-  get wanted(): boolean {
-    const session = this.#session;
-    if (!session || session.isFull) return false;
-    return session.restart !== "disconnected" || session.links === 0;
-  }
+  /** Of a legacy controller. */
   get state(): SwitchState {
-    return this.#switch.state;
-  }
-  get stale(): boolean {
-    return this.#switch.state !== "off" && (this.#onAir !== this.#session || this.#session?.isContentUnknown === true);
+    return this.#only?.state ?? "off";
   }
   get ownAddress(): OwnAddressKind {
-    return this.#session?.ownAddress ?? "public";
+    return this.#only?.ownAddress ?? "public";
+  }
+  get #all(): AdvertisingSet[] {
+    return this.#only ? [this.#only] : [...this.#sets.values()];
   }
 
   /**
-   * Starts advertising; resolves when it is on the air, or as soon as the random address allows (see Radio).
+   * Starts advertising; resolves when it is on the air, or as soon as the random address and the accept list allow (see Radio).
    *
    * @param onSession called with the new session before the controller is told of it, since a connection may come at once
-   * @throws {StateError} something is being advertised already
+   * @throws {StateError} as many advertisements are there as the controller can do at once
    * @throws {ArgumentError} what cannot be advertised
+   * @throws {UnsupportedError} what this controller cannot do
    * @throws {HciError} the controller refuses
    * @throws {TimeoutError} the controller does not answer; whatever it does is stopped
    */
@@ -72,10 +99,12 @@ export class Advertiser implements RadioActivity {
     checkAdvertiseOptions(options);
     const kind = options.ownAddress ?? this.#radio.own.defaultKind;
     this.#radio.own.current(kind); // an address the device does not have is an error of the caller
-    const session = new AdvertisingSession(options, kind);
+    const session = new AdvertisingSession(options, kind, this.#radio.abilities);
     options.signal?.throwIfAborted();
-    if (this.#session) throw new StateError("already advertising: a legacy controller has one advertisement, stop it first");
-    this.#session = session;
+    const set = this.#only ? this.#takeOnly(this.#only) : await this.#takeSet(options.signal);
+    session.sid ??= session.isLegacy ? undefined : this.#freeSid();
+    this.#setOf.set(session, set);
+    set.begin(session);
     onSession?.(session);
     try {
       await this.#radio.updateFor(options.signal);
@@ -85,66 +114,90 @@ export class Advertiser implements RadioActivity {
       throw reason;
     }
     if (session.ended?.error !== undefined) throw session.ended.error;
+    this.#limit(session);
     return session;
   }
 
-  /**
-   * Replaces the data of an advertisement, on the air or not. Where the controller refuses one of the two, neither is replaced.
-   *
-   * @throws {StateError} the advertisement is over
-   * @throws {ArgumentError} directed advertising has no data
-   * @throws {HciError} the controller refuses
-   * @throws {TimeoutError} the controller does not answer; the data of before is set again
-   */
-  async setData(session: AdvertisingSession, change: { data?: AdvertisingData; scanResponse?: AdvertisingData }): Promise<void> {
-    if (session.isDirected && (change.data?.bytes.length || change.scanResponse?.bytes.length))
-      throw new ArgumentError("directed advertising carries no data and no scan response");
-    // In turn: between "data sent" and "switched on" of a restart the change would reach neither.
-    await this.#radio.inTurn(async () => {
-      if (session.ended) throw new StateError("this advertisement is over");
-      if (session.isDirected) return;
-      const content = { ...session.content, ...change };
-      if (this.#onAir !== session) {
-        session.content = content; // sent when it is turned on next
-        return;
-      }
-      await this.#replace(session, content);
-    });
+  #takeOnly(only: AdvertisingSet): AdvertisingSet {
+    if (only.session) throw new StateError("already advertising: a legacy controller has one advertisement, stop it first");
+    return only;
   }
 
-  async #replace(session: AdvertisingSession, content: AdvertisedData): Promise<void> {
-    const before = session.content;
-    let hasNewData = false;
-    try {
-      if (content.data !== before.data) await this.#sendData(content);
-      hasNewData = content.data !== before.data;
-      if (content.scanResponse !== before.scanResponse) await this.#sendScanResponse(content);
-      session.content = content;
-    } catch (error) {
-      try {
-        if (!isRefusal(error)) throw error;
-        if (hasNewData) await this.#sendData(before);
-      } catch {
-        session.isContentUnknown = true;
-        void this.#radio.update(); // off and on again, with everything set anew
-      }
-      throw error;
+  async #takeSet(signal: AbortSignal | undefined): Promise<AdvertisingSet> {
+    const most = this.#radio.abilities.advertisingSets;
+    const refuse = (): void => {
+      if (this.sessions.length >= most)
+        throw new StateError(
+          `already advertising: this controller has ${most} advertisement${most === 1 ? "" : "s"} at once, stop one first`,
+        );
+    };
+    refuse();
+    if (this.#sets.size >= most) {
+      await this.#radio.updateFor(signal); // those that are over are given back there
+      signal?.throwIfAborted();
+      refuse();
+      if (this.#sets.size >= most) throw new StateError("already advertising: an advertisement that is over cannot be taken off the air");
     }
+    const handle = this.#freeHandle(most);
+    const set = new AdvertisingSet({
+      radio: this.#radio,
+      commands: new ExtendedAdvertisingCommands(this.#port, handle),
+      resolve: this.#resolve,
+      handle,
+      onReleased: () => {
+        if (this.#sets.get(handle) === set) this.#sets.delete(handle);
+      },
+    });
+    this.#sets.set(handle, set);
+    this.#radio.add(set);
+    return set;
   }
 
-  #sendData({ data }: AdvertisedData): Promise<unknown> {
-    return this.#port.send(LeSetAdvertisingData, { advertisingData: data.bytes });
+  /** Not the one that was used last: an event may still be about that. Small ones, since some controllers know no others. */
+  #freeHandle(most: number): number {
+    const range = Math.min(HANDLES, most);
+    for (let i = 1; i <= range; i++) {
+      const handle = (this.#lastHandle + i) % range;
+      if (this.#sets.has(handle)) continue;
+      this.#lastHandle = handle;
+      return handle;
+    }
+    throw new StateError("no advertising handle is free");
   }
 
-  #sendScanResponse({ scanResponse }: AdvertisedData): Promise<unknown> {
-    return this.#port.send(LeSetScanResponseData, { scanResponseData: scanResponse.bytes });
+  #freeSid(): number {
+    const used = new Set(this.sessions.map(({ sid }) => sid));
+    for (let sid = 0; sid < SIDS; sid++) if (!used.has(sid)) return sid;
+    return 0;
+  }
+
+  /** A duration ends it here too: off the air between two connections, or where the controller says nothing. */
+  #limit(session: AdvertisingSession): void {
+    const { durationMs } = session;
+    if (durationMs === undefined || session.ended) return;
+    const isControllers = this.#radio.abilities.isExtended;
+    const timer = this.#radio.clock.setTimer(durationMs + (isControllers ? GRACE_MS : 0), "end of advertising", () => {
+      const set = this.#setOf.get(session)!;
+      set.finish(session, undefined, "duration");
+      void this.#radio.update();
+    });
+    const { onEnd } = session;
+    session.onEnd = (error) => {
+      timer[Symbol.dispose]();
+      onEnd?.(error);
+    };
+  }
+
+  /** See AdvertisingSet.setData. */
+  async setData(session: AdvertisingSession, change: Pick<AdvertiseOptions, "data" | "scanResponse" | "payload">): Promise<void> {
+    await this.#setOf.get(session)!.setData(session, change);
   }
 
   /** Ends an advertisement; resolves when it is off the air. @throws {HciError} the controller refuses · {TimeoutError} it does not answer */
   async stop(session: AdvertisingSession, error?: unknown): Promise<void> {
-    if (this.#session === session) this.#session = undefined;
-    session.end(error);
-    await this.#radio.updateOff(this);
+    const set = this.#setOf.get(session)!;
+    set.finish(session, error, "stopped");
+    await this.#radio.updateOff(set);
   }
 
   /** As `stop`, for who does not wait. */
@@ -153,111 +206,123 @@ export class Advertiser implements RadioActivity {
   }
 
   /**
-   * A peripheral connection came about, so the controller has stopped advertising by itself.
+   * A peripheral connection came about.
    *
-   * @param peer who connected; directed advertising is answered by nobody but the one it is for
-   * @returns the advertisement it answers; `undefined` when that was stopped a moment ago, so that nobody wants the connection any more, or
-   *   when nothing was advertised that this peer could answer
+   * @param use is called, at once where that is clear, with the advertisement that it answers; `undefined`: nobody wants it, since that was
+   *   stopped a moment ago, or nothing was advertised that this peer could answer
    */
-  connected(peer: Address): AdvertisingSession | undefined {
-    const session = this.#onAir;
-    this.#onAir = undefined;
-    this.#switch.ended();
-    if (!session || session.ended) return undefined;
-    if (!session.isConnectable || (session.directedTo && !isSamePeer(session.directedTo, peer, this.#resolve))) {
-      void this.#radio.update();
-      return undefined;
+  assign(peer: Address, connectionHandle: number, use: (session: AdvertisingSession | undefined) => void): void {
+    if (this.#only) {
+      use(this.#only.connected(peer));
+      return;
     }
-    session.links++;
-    if (session.restart === "never") this.#finish(session);
-    else void this.#radio.update();
-    return session;
+    this.linkGone(connectionHandle, true);
+    const early = this.#early.get(connectionHandle);
+    if (early) {
+      this.#early.delete(connectionHandle);
+      early.timer[Symbol.dispose]();
+      use(early.set.connected(peer));
+      return;
+    }
+    const candidates = this.#all.filter((set) => set.mayAnswer(peer));
+    const [only] = candidates;
+    if (only && candidates.length === 1) {
+      this.#assigned.set(connectionHandle, only);
+      use(only.connected(peer));
+    } else if (!only) use(undefined);
+    else this.#wait(peer, connectionHandle, use, candidates);
   }
 
-  /** A connection that `connected` assigned to this advertisement is over. */
+  #wait(peer: Address, connectionHandle: number, use: Waiting["use"], candidates: readonly AdvertisingSet[]): void {
+    // Several could have brought it; which one did, its own word says, which follows.
+    const timer = this.#radio.clock.setTimer(ATTRIBUTION_MS, "advertisement of a link", () => {
+      this.#waiting.delete(connectionHandle);
+      // One of them is off the air, and nobody knows which: they begin anew.
+      for (const set of candidates) set.distrust();
+      void this.#radio.update();
+      use(undefined);
+    });
+    this.#waiting.set(connectionHandle, { peer, use, timer });
+  }
+
+  /** As `assign`, where it is clear at once. */
+  connected(peer: Address): AdvertisingSession | undefined {
+    return (this.#only ?? this.#all.find((set) => set.mayAnswer(peer)))?.connected(peer);
+  }
+
+  /** The controller has ended a set by itself. */
+  readonly terminated = ({ status, advertisingHandle, connectionHandle, ...event }: SetTerminated): void => {
+    const set = this.#sets.get(advertisingHandle);
+    if (status === HciErrorCode.Success) this.#answered(set, connectionHandle);
+    if (status === HciErrorCode.Success || !set) return;
+    const { onAir } = set;
+    const events = event.numCompletedExtendedAdvertisingEvents;
+    if (status === HciErrorCode.AdvertisingTimeout && !onAir?.isHighDuty) set.ended(undefined, "duration");
+    else if (status === HciErrorCode.LimitReached) set.ended(undefined, "events", events);
+    else set.ended(new HciError({ status, command: "LeSetExtendedAdvertisingEnable" }), "failed");
+  };
+
+  #answered(set: AdvertisingSet | undefined, connectionHandle: number): void {
+    const waiting = this.#waiting.get(connectionHandle);
+    if (waiting) {
+      this.#waiting.delete(connectionHandle);
+      waiting.timer[Symbol.dispose]();
+      waiting.use(set?.connected(waiting.peer));
+      return;
+    }
+    if (this.#assigned.delete(connectionHandle) || !set || set.state === "off") return;
+    if (this.#early.size >= MOST_EARLY_WORDS) return;
+    const timer = this.#radio.clock.setTimer(ATTRIBUTION_MS, "link of an advertisement", () => {
+      this.#early.delete(connectionHandle);
+      set.distrust(); // it is off the air, for a link that never came
+      void this.#radio.update();
+    });
+    this.#early.set(connectionHandle, { set, timer });
+  }
+
+  /** A link is gone: what is known of its handle is not about the next one. */
+  linkGone(connectionHandle: number, keepsEarly = false): void {
+    this.#assigned.delete(connectionHandle);
+    const waiting = this.#waiting.get(connectionHandle);
+    this.#waiting.delete(connectionHandle);
+    waiting?.timer[Symbol.dispose]();
+    if (waiting) callOut(waiting.use, undefined);
+    if (keepsEarly) return;
+    const early = this.#early.get(connectionHandle);
+    this.#early.delete(connectionHandle);
+    early?.timer[Symbol.dispose]();
+    early?.set.distrust();
+    if (early) void this.#radio.update();
+  }
+
+  /** A scan request was answered. */
+  scanRequested(advertisingHandle: number, scanner: Address): void {
+    callOut(this.#sets.get(advertisingHandle)?.onAir?.onScanRequest, scanner);
+  }
+
+  /** A connection that `assign` assigned to this advertisement is over. */
   disconnected(session: AdvertisingSession): void {
     session.links--;
     session.isFull = false;
-    if (!session.ended && session === this.#session) void this.#radio.update();
+    if (!session.ended) void this.#radio.update();
   }
 
   /** High duty cycle directed advertising found nobody (Advertising Timeout). False: there is none that it could be about. */
   timedOut(error: unknown): boolean {
-    const session = this.#onAir;
-    if (!session?.isHighDuty) return false;
-    this.#onAir = undefined;
-    this.#switch.ended();
-    this.#finish(session, error);
-    return true;
+    const timed = this.#all.filter(({ onAir }) => onAir?.isHighDuty);
+    // With several sets the word of the set follows, which says which one it was.
+    if (timed.length === 1) timed[0]!.ended(error, "failed");
+    return timed.length > 0;
   }
 
-  #finish(session: AdvertisingSession, error?: unknown): void {
-    if (this.#session === session) this.#session = undefined;
-    session.end(error);
-    void this.#radio.update();
-  }
-
-  async turnOn(): Promise<void> {
-    const session = this.#session!;
-    try {
-      await this.#port.send(LeSetAdvertisingParameters, session.parameters);
-    } catch (error) {
-      if (isDisallowed(error)) this.#switch.distrust(); // refused while advertising is on (7.8.5)
-      throw error;
-    }
-    if (!session.isDirected) {
-      await this.#sendData(session.content);
-      await this.#sendScanResponse(session.content);
-    }
-    session.isContentUnknown = false;
-    if (this.#session !== session) return; // stopped meanwhile; the next run goes on from there
-    // From here on a connection may come in, even before the command's own answer has been looked at.
-    this.#onAir = session;
-    session.address = this.#radio.own.current(session.ownAddress);
-    try {
-      await this.#switch.on(() => this.#port.send(LeSetAdvertisingEnable, { advertisingEnable: true }));
-      if (this.#switch.state === "on") this.#onAir = session; // again, where a reset came between
-    } catch (error) {
-      if (this.#switch.state === "off") this.#onAir = undefined;
-      throw error;
-    }
-  }
-
-  async turnOff(): Promise<void> {
-    if (this.#switch.state === "off") return;
-    await this.#switch.off(() => this.#port.send(LeSetAdvertisingEnable, { advertisingEnable: false }));
-    this.#onAir = undefined;
-  }
-
-  distrust(): void {
-    this.#switch.distrust();
-  }
-
+  /** The controller has forgotten every link. */
   reset(): void {
-    this.#onAir = undefined;
-    this.#switch.reset();
+    for (const handle of [...this.#waiting.keys(), ...this.#early.keys(), ...this.#assigned.keys()]) this.linkGone(handle);
   }
 
-  gone(error: unknown): void {
-    this.close(error);
-    this.#switch.ended();
-    this.#onAir = undefined;
-  }
-
-  /** Ends what is advertised; the next `update` of the radio takes it off the air. */
+  /** Ends everything that is advertised; the next `update` of the radio takes it off the air. */
   close(error?: unknown): void {
-    const session = this.#session;
-    this.#session = undefined;
-    session?.end(error);
-  }
-
-  failed(error: unknown): void {
-    const session = this.#session;
-    if (session && session.links > 0 && error instanceof HciError && FULL.includes(error.status)) {
-      session.isFull = true;
-      return;
-    }
-    this.#session = undefined;
-    session?.end(error);
+    for (const set of this.#all) set.close(error);
+    this.reset();
   }
 }

@@ -1,101 +1,29 @@
-import { Address } from "../core/address.ts";
-import { checkBoolean, checkChoice, checkMilliseconds, checkOptions, checkSignal, kindOf, optionNames } from "../core/arguments.ts";
+import type { Address } from "../core/address.ts";
 import { ArgumentError } from "../core/error.ts";
-import type { LeSetAdvertisingParameters } from "../hci/commands/le-advertising.ts";
-import type { AdvertisingDataFields } from "./ad-fields.ts";
-import { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
-import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
-import { type PackOptions, packAdvertisingData } from "./packing.ts";
-import type { ParametersOf } from "./radio.ts";
+import { checkAcceptList } from "./accept-list.ts";
+import { LEGACY_ADVERTISING_DATA_OCTETS } from "./ad-structure.ts";
+import {
+  ADVERTISE_OPTIONS,
+  type AdvertiseOptions,
+  channelMap,
+  checkAbilities,
+  checkAdvertiseOptions,
+  extendedWish,
+  type IntervalMs,
+  intervalUnits,
+  rangeOf,
+} from "./advertise-options.ts";
+import { AdvertisingData } from "./advertising-data.ts";
+import { type Discoverable, LIMITED_DISCOVERABLE_MS, withMode } from "./discoverable.ts";
+import type { OwnAddressKind } from "./own-addresses.ts";
+import { DEFAULT_FLAGS, type PackOptions, packAdvertisingData } from "./packing.ts";
+import { LEGACY_ABILITIES, type RadioAbilities } from "./radio-abilities.ts";
 
-/** Milliseconds, one value or a range in which the controller chooses. 20 to 10,240 ms in steps of 0.625 ms. */
-export type IntervalMs = number | readonly [min: number, max: number];
-
-export interface AdvertiseOptions {
-  /** At most 31 octets. */
-  readonly data?: AdvertisingDataLike | undefined;
-  /** At most 31 octets; without it scan requests are answered with nothing. */
-  readonly scanResponse?: AdvertisingDataLike | undefined;
-  /** In place of both: one description, divided over them (see `packAdvertisingData`). */
-  readonly payload?: AdvertisingDataFields | undefined;
-  /** 100 ms by default. */
-  readonly intervalMs?: IntervalMs | undefined;
-  /** By default the identity address. */
-  readonly ownAddress?: OwnAddressKind | undefined;
-  /** True by default. Otherwise scannable when there is a scan response, or a payload that needs one, else neither. */
-  readonly connectable?: boolean | undefined;
-  /** Advertise to one device alone (ADV_DIRECT_IND), without data. High duty: every 3.75 ms, for 1.28 s. */
-  readonly direct?: { readonly peer: Address; readonly highDutyCycle?: boolean | undefined } | undefined;
-  /** Advertising channels: 37, 38, 39, or some of them. */
-  readonly channels?: readonly number[] | undefined;
-  /**
-   * A connection ends legacy advertising. "never" leaves it so; "connected" starts again at once, for more than one central; "disconnected"
-   * starts again when the connection is over. "never" by default.
-   */
-  readonly restart?: "never" | "connected" | "disconnected" | undefined;
-  /** Stops advertising; before it is on the air, `advertise` rejects with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What `advertise` takes. */
-export const ADVERTISE_OPTIONS = optionNames<AdvertiseOptions>({
-  data: true,
-  scanResponse: true,
-  payload: true,
-  intervalMs: true,
-  ownAddress: true,
-  connectable: true,
-  direct: true,
-  channels: true,
-  restart: true,
-  signal: true,
-});
-const DIRECT_OPTIONS = optionNames<NonNullable<AdvertiseOptions["direct"]>>({ peer: true, highDutyCycle: true });
+export { ADVERTISE_OPTIONS, type AdvertiseOptions, checkAdvertiseOptions, type IntervalMs, rangeOf };
 
 const DEFAULT_INTERVAL_MS = 100;
-const AdvertisingType = { Connectable: 0, DirectHighDuty: 1, Scannable: 2, NonConnectable: 3, DirectLowDuty: 4 } as const;
-const NO_PEER = new Address(new Uint8Array(6), 0);
-
-/** Kinds and names of the options; their ranges are checked where they are used. @throws {ArgumentError} */
-export function checkAdvertiseOptions(options: AdvertiseOptions): void {
-  checkOptions("advertise", options, ADVERTISE_OPTIONS);
-  checkBoolean("advertise: connectable", options.connectable);
-  if (options.ownAddress !== undefined) checkChoice("advertise: ownAddress", options.ownAddress, OWN_ADDRESS_KINDS);
-  if (options.restart !== undefined) checkChoice("advertise: restart", options.restart, ["never", "connected", "disconnected"]);
-  checkSignal("advertise: signal", options.signal);
-  if (options.direct === undefined) return;
-  if (options.direct === null) throw new ArgumentError("advertise: direct: expected an object of options, got null");
-  checkOptions("advertise: direct", options.direct, DIRECT_OPTIONS);
-  if (!(options.direct.peer instanceof Address))
-    throw new ArgumentError(`advertise: direct: peer: expected an Address, got ${kindOf(options.direct.peer)}`);
-  checkBoolean("advertise: direct: highDutyCycle", options.direct.highDutyCycle);
-}
-
-/** Two ends of a range, given as one number or as two. @throws {ArgumentError} */
-export function rangeOf(what: string, value: number | readonly [min: number, max: number]): readonly [min: number, max: number] {
-  if (!Array.isArray(value)) return [value as number, value as number];
-  if (value.length !== 2) throw new ArgumentError(`${what} of ${value.length} values: expected one, or the two ends of a range`);
-  return value as unknown as readonly [number, number];
-}
-
-/** Range in units of 0.625 ms. @throws {ArgumentError} */
-function intervalUnits(intervalMs: IntervalMs): [number, number] {
-  const [minMs, maxMs] = rangeOf("advertising interval", intervalMs);
-  for (const ms of [minMs, maxMs]) checkMilliseconds("advertising interval", ms, 20, 10_240);
-  if (minMs > maxMs) throw new ArgumentError(`advertising interval from ${minMs} to ${maxMs} ms: expected the smaller one first`);
-  return [Math.round(minMs / 0.625), Math.round(maxMs / 0.625)];
-}
-
-function channelMap(channels: readonly number[]): number {
-  if (!Array.isArray(channels)) throw new ArgumentError(`advertising channels: expected an array of 37, 38, 39, got ${kindOf(channels)}`);
-  let map = 0;
-  for (const channel of channels as readonly number[]) {
-    if (![37, 38, 39].includes(channel)) throw new ArgumentError(`advertising channel ${kindOf(channel)}: expected 37, 38 or 39`);
-    map |= 1 << (channel - 37);
-  }
-  if (map === 0) throw new ArgumentError("no advertising channel: expected some of 37, 38, 39");
-  return map;
-}
+/** High duty cycle directed advertising lasts as long, Vol 6 Part B 4.4.2.4.3. */
+const HIGH_DUTY_MS = 1280;
 
 /** What is advertised: advertising data, and the answer to scan requests. */
 export interface AdvertisedData {
@@ -103,15 +31,18 @@ export interface AdvertisedData {
   readonly scanResponse: AdvertisingData;
 }
 
+type GivenData = Pick<AdvertiseOptions, "data" | "scanResponse" | "payload">;
+
 /**
  * What of the two parts is given, as it was given or as its division makes it. Divided, both are given.
  *
+ * @param options.capacity octets of each part; a payload is divided over parts of 31
  * @throws {ArgumentError} a payload beside one of the two, or what does not fit
  */
 export function givenData(
   what: string,
-  { data, scanResponse, payload }: Pick<AdvertiseOptions, "data" | "scanResponse" | "payload">,
-  options?: PackOptions,
+  { data, scanResponse, payload }: GivenData,
+  { capacity = LEGACY_ADVERTISING_DATA_OCTETS, ...options }: PackOptions & { readonly capacity?: number | undefined } = {},
 ): Partial<AdvertisedData> {
   if (payload !== undefined) {
     if (data !== undefined || scanResponse !== undefined)
@@ -120,18 +51,47 @@ export function givenData(
     return { data: packed.data, scanResponse: packed.scanResponse ?? AdvertisingData.empty };
   }
   return {
-    ...(data !== undefined && { data: AdvertisingData.from(data) }),
-    ...(scanResponse !== undefined && { scanResponse: AdvertisingData.from(scanResponse) }),
+    ...(data !== undefined && { data: AdvertisingData.from(data, capacity) }),
+    ...(scanResponse !== undefined && { scanResponse: AdvertisingData.from(scanResponse, capacity) }),
   };
 }
 
+/** Why an advertisement is over. */
+export type AdvertisingEnd =
+  /** By `stop`, its signal or its time limit, or because the device closed. */
+  | "stopped"
+  /** By a connection (`restart: "never"`). */
+  | "connected"
+  /** `durationMs` is over. */
+  | "duration"
+  /** `maxEvents` were sent. */
+  | "events"
+  /** The controller ended it, or is gone. */
+  | "failed";
+
 /** One advertisement, from its start until it is stopped, refused, or ended by a connection. */
 export class AdvertisingSession {
-  readonly parameters: ParametersOf<typeof LeSetAdvertisingParameters>;
+  /** Legacy PDUs, which old scanners hear. */
+  readonly isLegacy: boolean;
+  /** Whether a central may answer it with a connection. */
+  readonly isConnectable: boolean;
+  /** Whether scan requests are answered. */
+  readonly isScannable: boolean;
+  /** It ends by itself after 1.28 s, with Advertising Timeout. */
+  readonly isHighDuty: boolean;
   readonly ownAddress: OwnAddressKind;
   readonly restart: "never" | "connected" | "disconnected";
   /** The one device that may answer. */
   readonly directedTo: Address | undefined;
+  readonly options: AdvertiseOptions;
+  /** Units of 0.625 ms. */
+  readonly interval: readonly [min: number, max: number];
+  readonly channelMap: number;
+  readonly acceptList: readonly Address[] | undefined;
+  /** Bit 0: scan requests, bit 1: connection requests, of the accept list alone (Vol 4 Part E 7.8.5). */
+  readonly filterPolicy: number;
+  /** It ends by itself after so long; `undefined`: never. */
+  readonly durationMs: number | undefined;
   /** What the controller has taken, or takes when it is turned on next. */
   content: AdvertisedData;
   /** The controller may have other data than `content`: an answer was lost. */
@@ -142,60 +102,148 @@ export class AdvertisingSession {
   links = 0;
   /** The controller takes no more connections for now: on again when one of its links is over. */
   isFull = false;
+  /** Advertising Set Identifier; `undefined` with legacy PDUs. */
+  sid: number | undefined;
+  /** Advertising handle; `undefined` with a legacy controller. */
+  handle: number | undefined;
+  /** What the controller chose to send with, where it says. */
+  txPowerDbm: number | undefined;
+  /** When its duration is over, on the clock's time; set when it is first on the air. */
+  untilMs: number | undefined;
   /** Set once it is over; `error` is why, `undefined` when it was stopped or did its work. */
-  ended: { readonly error: unknown } | undefined;
+  ended: { readonly error: unknown; readonly reason: AdvertisingEnd; readonly events: number | undefined } | undefined;
   /** Called once when it is over. */
   onEnd: ((error: unknown) => void) | undefined;
+  /** Called for each scan request that was answered. */
+  onScanRequest: ((scanner: Address) => void) | undefined;
+  readonly #capacity: number;
+  readonly #mode: Discoverable | undefined;
 
-  /** @throws {ArgumentError} what cannot be advertised */
-  constructor(options: AdvertiseOptions, ownAddress: OwnAddressKind) {
-    const { scanResponse, payload, connectable = true, direct, channels = [37, 38, 39], restart = "never" } = options;
-    this.content = { data: AdvertisingData.empty, scanResponse: AdvertisingData.empty, ...givenData("advertise", options) };
+  /**
+   * @throws {ArgumentError} what cannot be advertised
+   * @throws {UnsupportedError} what the controller cannot do
+   */
+  constructor(options: AdvertiseOptions, ownAddress: OwnAddressKind, abilities: RadioAbilities = LEGACY_ABILITIES) {
+    checkAbilities(options, abilities);
+    const { direct, channels = [37, 38, 39], restart = "never", discoverable, acceptList, filterAcceptList = "both" } = options;
+    this.options = options;
     this.ownAddress = ownAddress;
     this.restart = restart;
     this.directedTo = direct?.peer;
-    if (direct && (this.content.data.bytes.length > 0 || this.content.scanResponse.bytes.length > 0))
-      throw new ArgumentError("directed advertising carries no data and no scan response");
-    if (direct && !connectable) throw new ArgumentError("directed advertising is connectable");
-    const [min, max] = intervalUnits(options.intervalMs ?? DEFAULT_INTERVAL_MS);
-    let advertisingType: number = connectable
-      ? AdvertisingType.Connectable
-      : scanResponse || (payload && this.content.scanResponse.bytes.length > 0)
-        ? AdvertisingType.Scannable
-        : AdvertisingType.NonConnectable;
-    if (direct) advertisingType = direct.highDutyCycle ? AdvertisingType.DirectHighDuty : AdvertisingType.DirectLowDuty;
-    this.parameters = {
-      advertisingIntervalMin: min,
-      advertisingIntervalMax: max,
-      advertisingType,
-      ownAddressType: ownAddress === "public" ? 0 : 1,
-      peerAddress: direct?.peer ?? NO_PEER,
-      advertisingChannelMap: channelMap(channels),
-      advertisingFilterPolicy: 0,
-    };
+    this.#mode = discoverable;
+    const wish = extendedWish(options);
+    if (options.type === "legacy" && wish) throw new ArgumentError(`advertise: ${wish}: legacy advertising has no such thing`);
+    const isLegacyWanted = options.type === "legacy" || (direct !== undefined && !wish) || !abilities.isExtended;
+    const extendedCapacity = isLegacyWanted ? LEGACY_ADVERTISING_DATA_OCTETS : abilities.advertisingDataOctets;
+    this.content = this.#contentOf(options, wish !== undefined, extendedCapacity);
+    const { data, scanResponse } = this.content;
+    const isLong = Math.max(data.bytes.length, scanResponse.bytes.length) > LEGACY_ADVERTISING_DATA_OCTETS;
+    this.isLegacy = isLegacyWanted || (wish === undefined && !isLong);
+    this.#capacity = this.isLegacy ? LEGACY_ADVERTISING_DATA_OCTETS : extendedCapacity;
+    const hasScanResponse = options.scanResponse !== undefined || scanResponse.bytes.length > 0;
+    const { connectable = !options.anonymous } = options;
+    this.isConnectable = connectable;
+    this.isHighDuty = direct?.highDutyCycle === true;
+    if (this.isLegacy) {
+      this.isScannable = !direct && (connectable || hasScanResponse);
+      if (direct && (data.bytes.length > 0 || scanResponse.bytes.length > 0))
+        throw new ArgumentError("directed advertising carries no data and no scan response");
+      if (direct && !connectable) throw new ArgumentError("directed advertising is connectable");
+    } else {
+      this.isScannable = !connectable && scanResponse.bytes.length > 0;
+      checkExtended(options, connectable, this.content);
+    }
+    this.interval = intervalUnits(options.intervalMs ?? DEFAULT_INTERVAL_MS, this.isLegacy);
+    this.channelMap = channelMap(channels);
+    this.acceptList = acceptList && checkAcceptList("advertise: acceptList", acceptList);
+    this.filterPolicy = acceptList ? { scan: 1, connect: 2, both: 3 }[filterAcceptList] : 0;
+    if (acceptList && direct) throw new ArgumentError("directed advertising has no accept list");
+    if (discoverable && discoverable !== "none" && (direct || options.anonymous || this.isBareScannable))
+      throw new ArgumentError(`advertise: discoverable: this kind of advertising carries no flags`);
+    this.durationMs = options.durationMs ?? (discoverable === "limited" ? LIMITED_DISCOVERABLE_MS : undefined);
+    this.sid = options.sid;
   }
 
-  /** Whether scan requests are answered. */
-  get isScannable(): boolean {
-    const { advertisingType } = this.parameters;
-    return advertisingType === AdvertisingType.Connectable || advertisingType === AdvertisingType.Scannable;
+  /** Extended advertising that answers scan requests: what it has to say is in the answers alone (Vol 6 Part B 2.3.1.5). */
+  get isBareScannable(): boolean {
+    return !this.isLegacy && this.isScannable;
   }
   get isDirected(): boolean {
     return this.directedTo !== undefined;
   }
-  /** It ends by itself after 1.28 s, with Advertising Timeout. */
-  get isHighDuty(): boolean {
-    return this.parameters.advertisingType === AdvertisingType.DirectHighDuty;
+  /** Whether it has advertising data at all. */
+  get hasData(): boolean {
+    return !(this.isLegacy && this.isDirected) && !this.isBareScannable;
   }
-  /** Whether a central may answer it with a connection. */
-  get isConnectable(): boolean {
-    const { advertisingType } = this.parameters;
-    return advertisingType !== AdvertisingType.Scannable && advertisingType !== AdvertisingType.NonConnectable;
+  /** The duration that a controller is told to end it after; `undefined`: none. */
+  get controllerDurationMs(): number | undefined {
+    return this.isHighDuty ? HIGH_DUTY_MS : this.durationMs;
   }
 
-  end(error?: unknown): void {
+  /**
+   * What it would have after a change; `content` stays.
+   *
+   * @throws {ArgumentError} it does not fit, or is not for this kind of advertising
+   */
+  changed(change: GivenData): AdvertisedData {
+    // What was begun without a scan response cannot get one: its type of advertisement says that scan requests are not answered.
+    const given =
+      change.payload !== undefined && !this.isLegacy
+        ? this.#contentOf(change, true, this.#capacity)
+        : this.#marked(givenData("update", change, { scanResponse: this.isScannable, capacity: this.#capacity }), this.#capacity);
+    return { ...this.content, ...given };
+  }
+
+  /** What is given, divided where it must be legacy or can be; a payload that does not fit there is one piece of extended advertising. */
+  #contentOf(options: GivenData, isExtended: boolean, capacity: number): AdvertisedData {
+    const { payload } = options;
+    const none: AdvertisedData = { data: AdvertisingData.empty, scanResponse: AdvertisingData.empty };
+    const whole = (): Partial<AdvertisedData> => ({ data: AdvertisingData.from({ flags: DEFAULT_FLAGS, ...payload }, capacity) });
+    let given: Partial<AdvertisedData>;
+    if (
+      payload === undefined ||
+      options.data !== undefined ||
+      options.scanResponse !== undefined ||
+      capacity <= LEGACY_ADVERTISING_DATA_OCTETS
+    )
+      given = givenData("advertise", options, { capacity });
+    else if (isExtended) given = whole();
+    else {
+      try {
+        given = givenData("advertise", options);
+      } catch (error) {
+        if (!(error instanceof ArgumentError)) throw error;
+        given = whole();
+      }
+    }
+    return { ...none, ...this.#marked({ ...none, ...given }, capacity) };
+  }
+
+  /** With the flags of the discoverability mode. */
+  #marked(given: Partial<AdvertisedData>, capacity: number): Partial<AdvertisedData> {
+    if (!this.#mode || !given.data || this.isDirected) return given;
+    if (this.options.anonymous || (this.#mode === "none" && given.data.bytes.length === 0)) return given;
+    return { ...given, data: withMode(given.data, this.#mode, capacity) };
+  }
+
+  end(error?: unknown, reason: AdvertisingEnd = error === undefined ? "stopped" : "failed", events?: number): void {
     if (this.ended) return;
-    this.ended = { error };
+    this.ended = { error, reason, events };
     this.onEnd?.(error);
   }
+}
+
+/** What extended PDUs cannot be (Vol 4 Part E 7.8.53). @throws {ArgumentError} */
+function checkExtended(options: AdvertiseOptions, connectable: boolean, { data, scanResponse }: AdvertisedData): void {
+  const hasScanResponse = scanResponse.bytes.length > 0;
+  if (connectable && hasScanResponse)
+    throw new ArgumentError(
+      'extended advertising that takes connections answers no scan requests: leave out "scanResponse", or say connectable: false',
+    );
+  if (hasScanResponse && data.bytes.length > 0)
+    throw new ArgumentError('extended advertising that answers scan requests has its data in "scanResponse" alone');
+  if (options.anonymous && connectable) throw new ArgumentError("anonymous advertising takes no connections");
+  if (options.anonymous && hasScanResponse) throw new ArgumentError("anonymous advertising answers no scan requests");
+  if (options.direct?.highDutyCycle)
+    throw new ArgumentError("high duty cycle directed advertising is legacy advertising: leave out what asks for extended");
 }

@@ -1,42 +1,21 @@
 import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/clock.ts";
-import { type OperationOptions, Pending } from "../async/pending.ts";
+import { Pending } from "../async/pending.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { Address } from "../core/address.ts";
-import { checkChoice, checkFunction, checkMilliseconds, checkOperation, optionNames } from "../core/arguments.ts";
-import { ArgumentError, TimeoutError } from "../core/error.ts";
-import { LeCreateConnection, LeCreateConnectionCancel } from "../hci/commands/le-connection.ts";
+import { TimeoutError } from "../core/error.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
 import type { ResolveAddress } from "./advertisement.ts";
-import { type ConnectionParameterOptions, commandParameters, connectionParameters } from "./connection-parameters.ts";
-import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
-import type { CommandPort, ParametersOf, Radio, RadioActivity } from "./radio.ts";
+import { type ConnectOptions, checkConnectOptions, type InitiatingParameters } from "./connect-options.ts";
+import { ExtendedInitiatingCommands, type InitiatingCommands, LegacyInitiatingCommands } from "./initiating-commands.ts";
+import type { OwnAddressKind } from "./own-addresses.ts";
+import { type CommandPort, type Radio, type RadioActivity, RadioRank } from "./radio.ts";
 import { isSamePeer } from "./same-peer.ts";
 import type { ScanOptions } from "./scan.ts";
 import type { Scanner } from "./scanner.ts";
 import { isDisallowed, isRefusal, Switch, type SwitchState } from "./switch.ts";
 
-export interface ConnectOptions extends OperationOptions, ConnectionParameterOptions {
-  /** Own address to connect with; by default the identity. */
-  readonly ownAddress?: OwnAddressKind | undefined;
-  /** How to listen for the peer; 60 and 30 ms by default. */
-  readonly scanIntervalMs?: number | undefined;
-  readonly scanWindowMs?: number | undefined;
-  /** Called when the controller has taken the request and listens for the peer; again at every further try. */
-  readonly onInitiating?: (() => void) | undefined;
-}
-
-export const CONNECT_OPTIONS = optionNames<ConnectOptions>({
-  signal: true,
-  timeoutMs: true,
-  intervalMs: true,
-  latency: true,
-  supervisionTimeoutMs: true,
-  ownAddress: true,
-  scanIntervalMs: true,
-  scanWindowMs: true,
-  onInitiating: true,
-});
+export { CONNECT_OPTIONS, type ConnectOptions, checkConnectOptions } from "./connect-options.ts";
 
 export const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 
@@ -45,37 +24,15 @@ const CANCEL_TIMEOUT_MS = 2000;
 /** A private address seen a moment ago may be gone: after so long without an answer, look for the next one. */
 const PRIVATE_ATTEMPT_MS = 5000;
 
-/** Kinds, names and ranges; the command's own parameters in its units. @throws {ArgumentError} */
-export function checkConnectOptions(options: ConnectOptions): Omit<CreateConnection, "ownAddressType" | "peerAddress" | "peerAddressType"> {
-  checkOperation("connect", options, CONNECT_OPTIONS);
-  checkFunction("connect: onInitiating", options.onInitiating);
-  if (options.ownAddress !== undefined) checkChoice("connect: ownAddress", options.ownAddress, OWN_ADDRESS_KINDS);
-  const { scanIntervalMs = 60 } = options;
-  checkMilliseconds("connect: scan interval", scanIntervalMs, 2.5, 10_240);
-  const { scanWindowMs = Math.min(30, scanIntervalMs) } = options;
-  checkMilliseconds("connect: scan window", scanWindowMs, 2.5, 10_240);
-  if (scanWindowMs > scanIntervalMs)
-    throw new ArgumentError(`connect: scan window ${scanWindowMs} ms: expected at most the interval of ${scanIntervalMs} ms`);
-  return {
-    leScanInterval: Math.round(scanIntervalMs / 0.625),
-    leScanWindow: Math.round(scanWindowMs / 0.625),
-    initiatorFilterPolicy: 0,
-    ...commandParameters(connectionParameters(options)),
-    minCeLength: 0,
-    maxCeLength: 0,
-  };
-}
-
-type CreateConnection = ParametersOf<typeof LeCreateConnection>;
-
 /**
- * One LE Create Connection, from its command to its completion. `T` is what the device makes of the new link, `C` what it has to know for that.
+ * One LE (Extended) Create Connection, from its command to its completion. `T` is what the device makes of the new link, `C` what it has to know for that.
  */
 export interface ConnectionAttempt<T, C = undefined> {
   readonly context: C;
-  readonly peer: Address;
+  /** Who is connected to: one, or the first of several that is heard, which the filter accept list then holds. */
+  readonly peers: readonly Address[];
   readonly ownAddress: OwnAddressKind;
-  readonly command: Omit<CreateConnection, "ownAddressType" | "peerAddress" | "peerAddressType">;
+  readonly parameters: readonly InitiatingParameters[];
   readonly outcome: Pending<T>;
   readonly onInitiating: (() => void) | undefined;
   /** The own address that is shown to the peer. */
@@ -89,7 +46,7 @@ export interface ConnectionAttempt<T, C = undefined> {
 /** What `connect` asks about the peer. */
 export interface PeerQuestions {
   /** Tells an advertisement of the peer, for a peer with private addresses: it is then looked for first. */
-  readonly isPeer?: ((identity: Address | undefined) => boolean) | undefined;
+  readonly isPeer?: ((identity: Address | undefined, address: Address) => boolean) | undefined;
   /** Called before each attempt, when those that asked before are through; what it throws is thrown. */
   readonly check?: (() => void) | undefined;
 }
@@ -102,14 +59,17 @@ interface Deadline {
 }
 
 /**
- * Makes connections as central, one LE Create Connection at a time, as a legacy controller demands; callers wait in a queue. Every attempt
+ * Makes connections as central, one attempt at a time, as controllers demand (Vol 4 Part E 7.8.12, 7.8.66); callers wait in a queue. Every attempt
  * ends by connection, by the controller's word, by timeout or by `signal`; the last two cancel it, and a link that wins the race
  * against the cancel is taken down.
  */
 export class Connector<T, C = undefined> implements RadioActivity {
   readonly name = "connecting";
+  readonly rank = RadioRank.Initiating;
   readonly takesAnyRandomAddress = false;
-  readonly #port: CommandPort;
+  readonly hasOwnRandomAddress = false;
+  readonly goesWithoutAcceptList = false;
+  readonly #commands: InitiatingCommands;
   readonly #radio: Radio;
   readonly #clock: Clock;
   readonly #scanner: Scanner;
@@ -125,7 +85,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   constructor(at: { port: CommandPort; radio: Radio; clock: Clock; scanner: Scanner; resolve?: ResolveAddress }) {
     const { port, radio, clock, scanner, resolve = () => undefined } = at;
     this.#resolve = resolve;
-    this.#port = port;
+    this.#commands = radio.abilities.isExtended ? new ExtendedInitiatingCommands(port) : new LegacyInitiatingCommands(port);
     this.#radio = radio;
     this.#clock = clock;
     this.#scanner = scanner;
@@ -144,9 +104,16 @@ export class Connector<T, C = undefined> implements RadioActivity {
   get ownAddress(): OwnAddressKind {
     return this.#attempt?.ownAddress ?? "public";
   }
+  get acceptList(): readonly Address[] | undefined {
+    const peers = this.#attempt?.peers;
+    return peers && peers.length > 1 ? peers : undefined;
+  }
+  get isFiltered(): boolean {
+    return this.#switch.state !== "off" && (this.#initiating?.peers.length ?? 0) > 1;
+  }
 
   /**
-   * Connects to `peer`. A bonded peer that uses private addresses (`isPeer`) is looked for by scanning first: its present address is only
+   * Connects to `peer`, or to the first of several that is heard. A bonded peer that uses private addresses (`isPeer`) is looked for by scanning first: its present address is only
    * known once it is heard.
    *
    * @param context comes back with the attempt
@@ -154,25 +121,32 @@ export class Connector<T, C = undefined> implements RadioActivity {
    * @throws {HciError} the controller refuses, or gives up: Connection Failed To Be Established
    * @throws `signal.reason` once `signal` aborts
    */
-  async connect(peer: Address, options: ConnectOptions, context: C, { isPeer, check }: PeerQuestions = {}): Promise<T> {
-    const command = checkConnectOptions(options);
+  async connect(
+    peer: Address | readonly Address[],
+    options: ConnectOptions,
+    context: C,
+    { isPeer, check }: PeerQuestions = {},
+  ): Promise<T> {
+    const parameters = checkConnectOptions(options, this.#radio.abilities);
+    const peers = Array.isArray(peer) ? (peer as readonly Address[]) : [peer as Address];
     const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, ownAddress = this.#radio.own.defaultKind, onInitiating } = options;
     signal?.throwIfAborted();
     this.#radio.own.current(ownAddress);
     const { scanIntervalMs = 60, scanWindowMs = Math.min(30, scanIntervalMs) } = options;
-    const listening = { intervalMs: scanIntervalMs, windowMs: scanWindowMs, ownAddress, onInitiating };
-    const what = `connecting to ${peer}`;
+    const phys = parameters.flatMap(({ phy }) => (phy === "2M" ? [] : phy));
+    const listening = { intervalMs: scanIntervalMs, windowMs: scanWindowMs, ownAddress, phys, onInitiating };
+    const what = `connecting to ${peers.join(" or ")}`;
     const deadline = { untilMs: this.#clock.now() + timeoutMs, timeout: new TimeoutError(what, timeoutMs), signal };
     const turn = await this.#turns.acquire({ signal, timeoutMs }, what);
     let attempt: ConnectionAttempt<T, C> | undefined;
     try {
       for (;;) {
-        const present = isPeer ? await this.#find(isPeer, listening, deadline) : peer;
+        const present = isPeer ? [await this.#find(isPeer, listening, deadline)] : peers;
         if (this.#closed) throw this.#closed.error;
         check?.();
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
-          { context, peer: present, ownAddress, command, signal, timeout: deadline.timeout, onInitiating },
+          { context, peers: present, ownAddress, parameters, signal, timeout: deadline.timeout, onInitiating },
           isPeer ? Math.min(remainingMs, PRIVATE_ATTEMPT_MS) : remainingMs,
         );
         try {
@@ -194,8 +168,11 @@ export class Connector<T, C = undefined> implements RadioActivity {
 
   /** Waits for a connectable advertisement of the peer; gives the address it has now. */
   async #find(
-    isPeer: (identity: Address | undefined) => boolean,
-    { onInitiating, ...listening }: Pick<ScanOptions, "intervalMs" | "windowMs" | "ownAddress"> & Pick<ConnectOptions, "onInitiating">,
+    isPeer: (identity: Address | undefined, address: Address) => boolean,
+    {
+      onInitiating,
+      ...listening
+    }: Pick<ScanOptions, "intervalMs" | "windowMs" | "ownAddress" | "phys"> & Pick<ConnectOptions, "onInitiating">,
     deadline: Deadline,
   ): Promise<Address> {
     const found = new Pending<Address>({
@@ -206,7 +183,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
       timeoutError: () => deadline.timeout,
     });
     const scanning = this.#scanner.scan({ ...listening, active: false, duplicates: "report" }, (advertisement) => {
-      if (advertisement.connectable && isPeer(advertisement.identity)) found.resolve(advertisement.address);
+      if (advertisement.connectable && isPeer(advertisement.identity, advertisement.address)) found.resolve(advertisement.address);
     });
     scanning.then(
       (scan) => {
@@ -234,7 +211,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
       signal,
       timeout,
       ...fields
-    }: Pick<ConnectionAttempt<T, C>, "context" | "peer" | "ownAddress" | "command" | "onInitiating"> & {
+    }: Pick<ConnectionAttempt<T, C>, "context" | "peers" | "ownAddress" | "parameters" | "onInitiating"> & {
       signal: AbortSignal | undefined;
       timeout: TimeoutError;
     },
@@ -270,7 +247,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
    */
   connected(peer: Address, discard: () => Promise<void>): ConnectionAttempt<T, C> | undefined {
     const attempt = this.#initiating;
-    if (!attempt || !isSamePeer(attempt.peer, peer, this.#resolve)) {
+    if (!attempt || !this.#isOneOf(attempt.peers, peer)) {
       void discard(); // of an attempt that was given up long ago, or nobody's
       return undefined;
     }
@@ -292,16 +269,19 @@ export class Connector<T, C = undefined> implements RadioActivity {
   ended(status: number, peer?: Address): boolean {
     const attempt = this.#initiating;
     if (!attempt) return false;
-    const isOfAnother = peer && !isSamePeer(attempt.peer, peer, this.#resolve);
+    const isOfAnother = peer && !this.#isOneOf(attempt.peers, peer);
     if (isOfAnother && peer.bytes.some((octet) => octet !== 0)) return false;
     if (status === HciErrorCode.UnknownConnectionIdentifier && !attempt.completed) return false;
     this.#initiating = undefined;
     this.#switch.ended();
     // Interrupted for another address: it goes on afterwards. An attempt that failed by itself does not.
     if (attempt.completed) attempt.completed.resolve();
-    if (status !== HciErrorCode.UnknownConnectionIdentifier)
-      attempt.outcome.reject(new HciError({ status, command: "LeCreateConnection" }));
+    if (status !== HciErrorCode.UnknownConnectionIdentifier) attempt.outcome.reject(new HciError({ status, command: this.#commands.name }));
     return true;
+  }
+
+  #isOneOf(peers: readonly Address[], address: Address): boolean {
+    return peers.some((peer) => isSamePeer(peer, address, this.#resolve));
   }
 
   async turnOn(): Promise<void> {
@@ -310,14 +290,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
     attempt.completed = undefined;
     this.#initiating = attempt;
     try {
-      await this.#switch.on(() =>
-        this.#port.send(LeCreateConnection, {
-          ...attempt.command,
-          peerAddressType: attempt.peer.type,
-          peerAddress: attempt.peer.bytes,
-          ownAddressType: attempt.ownAddress === "public" ? 0 : 1,
-        }),
-      );
+      await this.#switch.on(() => this.#commands.create(attempt));
       if (this.#switch.state === "on") this.#initiating = attempt; // again, where a reset came between
       callOut(attempt.onInitiating);
     } catch (error) {
@@ -336,7 +309,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
     attempt.completed = completed;
     completed.promise.catch(() => undefined); // it may be rejected before the command is answered
     try {
-      await this.#port.send(LeCreateConnectionCancel, {});
+      await this.#commands.cancel();
     } catch (error) {
       // Command Disallowed: it had completed already, and the event is on its way; or it had never begun.
       if (!isDisallowed(error)) {
@@ -358,7 +331,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   }
 
   async #cancel(): Promise<void> {
-    await this.#switch.off(() => this.#port.send(LeCreateConnectionCancel, {}));
+    await this.#switch.off(() => this.#commands.cancel());
   }
 
   distrust(): void {

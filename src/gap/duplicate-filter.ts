@@ -1,3 +1,5 @@
+import { LEGACY_REPORT, type ReportLayout, RSSI_AT, TX_POWER_AT } from "./report-layout.ts";
+
 /** Reports remembered; in a crowd the oldest are forgotten and reported again. */
 const CAPACITY = 4096;
 
@@ -17,36 +19,44 @@ export class DuplicateFilter {
     this.#capacity = capacity;
   }
 
-  /** @param data false compares event type and address alone */
-  has(packet: Uint8Array, offset: number, end: number, data: boolean): boolean {
-    this.#lastKey = keyOf(packet, offset, end, data);
+  /** @param data false compares event type and address (and the advertising set's identifier) alone */
+  has(packet: Uint8Array, offset: number, end: number, data: boolean, layout = LEGACY_REPORT): boolean {
+    this.#lastKey = keyOf(packet, offset, end, data, layout);
     this.#lastPacket = packet;
     this.#lastOffset = offset;
     return this.#seen.has(this.#lastKey);
   }
 
-  note(packet: Uint8Array, offset: number, end: number, data: boolean): void {
+  note(packet: Uint8Array, offset: number, end: number, data: boolean, layout = LEGACY_REPORT): void {
     const isLast = packet === this.#lastPacket && offset === this.#lastOffset;
-    const key = isLast ? this.#lastKey : keyOf(packet, offset, end, data);
+    const key = isLast ? this.#lastKey : keyOf(packet, offset, end, data, layout);
     if (this.#seen.has(key)) return;
     if (this.#seen.size >= this.#capacity) this.#seen.delete(this.#seen.values().next().value!);
     this.#seen.add(key);
   }
 
-  forget(packet: Uint8Array, offset: number, end: number, data: boolean): void {
-    this.#seen.delete(keyOf(packet, offset, end, data));
+  forget(packet: Uint8Array, offset: number, end: number, data: boolean, layout = LEGACY_REPORT): void {
+    this.#seen.delete(keyOf(packet, offset, end, data, layout));
   }
 }
 
 /** Two multiplicative hashes over the same octets, 26 bits of each. Not cryptographic: who makes collisions hides only itself. */
-function keyOf(packet: Uint8Array, offset: number, end: number, data: boolean): number {
+function keyOf(packet: Uint8Array, offset: number, end: number, data: boolean, layout: ReportLayout): number {
   let a = 0x811c9dc5;
   let b = 0x9e3779b9;
-  const stop = data ? end - 1 : offset + 8;
+  const { isExtended } = layout;
+  // Up to the signal strength, which is behind the data of a legacy report and in the middle of an extended one.
+  const stop = isExtended ? offset + TX_POWER_AT : data ? end - 1 : offset + 8;
   for (let i = offset; i < stop; i++) {
     a = Math.imul(a ^ packet[i]!, 0x01000193);
     b = Math.imul(b, 0x85ebca6b) + packet[i]! + 1;
     b ^= b >>> 13;
   }
+  if (isExtended && data)
+    for (let i = offset + RSSI_AT + 1; i < end; i++) {
+      a = Math.imul(a ^ packet[i]!, 0x01000193);
+      b = Math.imul(b, 0x85ebca6b) + packet[i]! + 1;
+      b ^= b >>> 13;
+    }
   return ((a ^ (a >>> 15)) & 0x3ff_ffff) * 0x400_0000 + ((b ^ (b >>> 16)) & 0x3ff_ffff);
 }

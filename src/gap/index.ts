@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+export { checkAcceptList } from "./accept-list.ts";
 export type { AdvertisingDataFields, ConnectionIntervalRange, ManufacturerData, ServiceData } from "./ad-fields.ts";
 export { type AdStructure, encodeAdStructures, LEGACY_ADVERTISING_DATA_OCTETS, parseAdStructures } from "./ad-structure.ts";
 export { AdFlag, AdType, adTypeName } from "./ad-types.ts";
@@ -12,8 +13,9 @@ export {
 } from "./advertisement.ts";
 export { Advertiser } from "./advertiser.ts";
 export { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
-export { type AdvertiseOptions, AdvertisingSession, givenData, type IntervalMs } from "./advertising-session.ts";
+export { type AdvertiseOptions, type AdvertisingEnd, AdvertisingSession, givenData, type IntervalMs } from "./advertising-session.ts";
 export { BondBook, DEFAULT_MAX_BONDS, MemoryBondStore } from "./bonds.ts";
+export { type ConnectOptions, checkConnectOptions, type InitiatingPhy, type InitiatingPhyOptions } from "./connect-options.ts";
 export {
   type ConnectionParameterOptions,
   checkParameterNames,
@@ -24,7 +26,8 @@ export {
   type LinkParameters,
   linkParameters,
 } from "./connection-parameters.ts";
-export { type ConnectionAttempt, type ConnectOptions, Connector, checkConnectOptions, DEFAULT_CONNECT_TIMEOUT_MS } from "./connector.ts";
+export { type ConnectionAttempt, Connector, DEFAULT_CONNECT_TIMEOUT_MS } from "./connector.ts";
+export type { Discoverable } from "./discoverable.ts";
 export { DuplicateFilter } from "./duplicate-filter.ts";
 export { IdentityResolver } from "./identity-resolver.ts";
 export { decodeOutOfBandData, encodeOutOfBandData } from "./out-of-band.ts";
@@ -36,8 +39,10 @@ export {
   PRIVATE_ADDRESS_INTERVAL_MS,
 } from "./own-addresses.ts";
 export { type PackedAdvertisingData, type PackOptions, packAdvertisingData } from "./packing.ts";
-export { type CommandPort, Radio, type RadioActivity } from "./radio.ts";
+export { type CommandPort, Radio, type RadioActivity, RadioRank } from "./radio.ts";
+export { LEGACY_ABILITIES, type RadioAbilities, readRadioAbilities } from "./radio-abilities.ts";
 export { type OnAdvertisement, Scan, type ScanOptions } from "./scan.ts";
+export type { ScanPhy, ScanPhyOptions, ScanPhys } from "./scan-parameters.ts";
 export { ScanReports } from "./scan-reports.ts";
 export { Scanner } from "./scanner.ts";
 export type { SwitchState } from "./switch.ts";

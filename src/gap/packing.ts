@@ -18,7 +18,7 @@ export interface PackOptions {
 }
 const PACK_OPTIONS = optionNames<PackOptions>({ scanResponse: true });
 
-const DEFAULT_FLAGS = AdFlag.LeGeneralDiscoverable | AdFlag.BrEdrNotSupported;
+export const DEFAULT_FLAGS = AdFlag.LeGeneralDiscoverable | AdFlag.BrEdrNotSupported;
 const sizeOf = ({ data }: AdStructure): number => 2 + data.length;
 
 /**

@@ -42,7 +42,7 @@ beforeEach(() => {
   connector = new Connector<string>({ port: controller, radio, clock, scanner });
   advertiser = new Advertiser({ port: controller, radio });
   controller.onCancelled = () => connector.ended(HciErrorCode.UnknownConnectionIdentifier);
-  for (const activity of [connector, advertiser, scanner]) radio.add(activity);
+  for (const activity of [connector, scanner]) radio.add(activity);
 });
 
 afterEach(() => {
@@ -176,7 +176,8 @@ describe("advertising", () => {
       told = error;
     };
     radio.close(reason);
-    expect([session.ended, told, advertiser.session, advertiser.state]).toEqual([{ error: reason }, reason, undefined, "off"]);
+    const ended = { error: reason, reason: "failed", events: undefined };
+    expect([session.ended, told, advertiser.session, advertiser.state]).toEqual([ended, reason, undefined, "off"]);
   });
 
   test("that the controller is doing already is switched off and set up anew", async () => {

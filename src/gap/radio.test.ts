@@ -40,7 +40,6 @@ beforeEach(() => {
   advertiser = new Advertiser({ port: controller, radio });
   controller.onCancelled = () => connector.ended(HciErrorCode.UnknownConnectionIdentifier);
   radio.add(connector);
-  radio.add(advertiser);
   radio.add(scanner);
 });
 

@@ -4,9 +4,11 @@ import type { Address } from "../core/address.ts";
 import { BleError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import { LeSetRandomAddress } from "../hci/commands/le-controller.ts";
+import { LeAddDeviceToFilterAcceptList, LeClearFilterAcceptList } from "../hci/commands/le-scanning.ts";
 import type { CommandDeclaration } from "../hci/declare.ts";
 import { ControllerError } from "../hci/error.ts";
 import type { OwnAddresses, OwnAddressKind } from "./own-addresses.ts";
+import { LEGACY_ABILITIES, type RadioAbilities } from "./radio-abilities.ts";
 import { isDisallowed, isRefusal, type SwitchState } from "./switch.ts";
 
 export type ParametersOf<D> = D extends CommandDeclaration<infer P, infer _> ? P : never;
@@ -20,9 +22,13 @@ export interface CommandPort {
   ): Promise<R>;
 }
 
-/** One of the three things a legacy controller does at its own pace: advertise, scan, initiate. */
+/** Who comes first where the controller cannot serve all. */
+export const RadioRank = Object.freeze({ Initiating: 0, Advertising: 1, Scanning: 2 });
+
+/** One of the things a controller does at its own pace: advertise (one for each advertising set), scan, initiate. */
 export interface RadioActivity {
   readonly name: string;
+  readonly rank: (typeof RadioRank)[keyof typeof RadioRank];
   /** It should be on. */
   readonly wanted: boolean;
   /** Whether it is on, as far as the controller has said. */
@@ -33,6 +39,14 @@ export interface RadioActivity {
   readonly ownAddress: OwnAddressKind;
   /** Whether another random address than its own does as well. */
   readonly takesAnyRandomAddress: boolean;
+  /** It has a random address of its own, as advertising sets do: the controller's does not concern it. */
+  readonly hasOwnRandomAddress: boolean;
+  /** What the controller's filter accept list must hold for it; `undefined`: it does not use the list. */
+  readonly acceptList: readonly Address[] | undefined;
+  /** It was turned on with the filter accept list, which may then not change (Vol 4 Part E 7.8.15 to 7.8.17). */
+  readonly isFiltered: boolean;
+  /** It does without the list where another one has it. */
+  readonly goesWithoutAcceptList: boolean;
   /** Turns it on, from "off". A rejection is handed to `failed`. */
   turnOn(): Promise<void>;
   /** Turns it off; `state` is "off" afterwards, unless this rejects. */
@@ -41,6 +55,8 @@ export interface RadioActivity {
   failed(error: unknown): void;
   /** The controller does not do what it was thought to do: `state` is "unknown" afterwards. */
   distrust(): void;
+  /** It is off and not wanted: gives back what it holds of the controller. Called at the end of each run. */
+  release?(): Promise<void>;
   /** The controller was reset: it is off. */
   reset(): void;
   /** The controller is gone: everything that was wanted ends, with `error` where there is one. */
@@ -58,7 +74,8 @@ const RETRY_MS = 500;
 
 /**
  * What advertising, scanning and initiating share in a controller: one random address, which may not change while any of them is on
- * (LE Set Random Address, Vol 4 Part E 7.8.4), and commands that must come in the right order.
+ * (LE Set Random Address, Vol 4 Part E 7.8.4; advertising sets have their own), one filter accept list, which may not change while it is
+ * used, and commands that must come in the right order.
  *
  * Whoever wants something says so and calls `update`, which brings the controller to the wanted state, one run after the other. Who needs
  * the random address gets it in this order: initiating, advertising, scanning. Scanning takes whichever random address is there.
@@ -77,9 +94,13 @@ export class Radio {
   readonly clock: Clock;
   readonly #logger: Logger;
   readonly #own: OwnAddresses;
-  readonly #activities: RadioActivity[] = [];
+  readonly abilities: RadioAbilities;
+  /** In the order of their claims; replaced, never changed, since runs go over it while it grows. */
+  #activities: readonly RadioActivity[] = [];
   /** What the controller's random address is. */
   #register: Address | undefined;
+  /** What the controller's filter accept list holds; `undefined`: not known, or nothing yet. */
+  #accepted: readonly Address[] | undefined;
   #rotation: Disposable | undefined;
   #running: Promise<unknown> = Promise.resolve();
   /** Failures in a row of turning something off. */
@@ -93,20 +114,34 @@ export class Radio {
   /** The controller cannot be brought to a known state any more; set by the device, which ends. */
   onLost: ((error: ControllerError) => void) | undefined;
 
-  constructor({ port, clock, logger, own }: { port: CommandPort; clock: Clock; logger: Logger; own: OwnAddresses }) {
-    this.#port = port;
-    this.clock = clock;
-    this.#logger = logger;
-    this.#own = own;
+  constructor(at: { port: CommandPort; clock: Clock; logger: Logger; own: OwnAddresses; abilities?: RadioAbilities | undefined }) {
+    this.#port = at.port;
+    this.clock = at.clock;
+    this.#logger = at.logger;
+    this.#own = at.own;
+    this.abilities = at.abilities ?? LEGACY_ABILITIES;
   }
 
   get own(): OwnAddresses {
     return this.#own;
   }
 
-  /** Adds an activity; the first one added has the first claim on the random address. */
+  /** Adds an activity, behind those of its rank. */
   add(activity: RadioActivity): void {
-    this.#activities.push(activity);
+    const behind = this.#activities.findIndex(({ rank }) => rank > activity.rank);
+    this.#activities = this.#activities.toSpliced(behind < 0 ? this.#activities.length : behind, 0, activity);
+    if (this.#closed) activity.gone(this.#closed.error);
+  }
+
+  /** Removes one that is off. */
+  remove(activity: RadioActivity): void {
+    this.#activities = this.#activities.filter((other) => other !== activity);
+    this.#failures.delete(activity);
+  }
+
+  /** Whether the controller's filter accept list holds these and no others. */
+  holdsAcceptList(list: readonly Address[]): boolean {
+    return this.#accepted !== undefined && isSameList(this.#accepted, list);
   }
 
   /** Brings the controller to what is wanted now. Resolves when that was tried; what failed was told to the activity. */
@@ -152,6 +187,7 @@ export class Radio {
   /** The controller was reset: everything is off, and what is wanted is set up anew. */
   onReset(): void {
     this.#register = undefined;
+    this.#accepted = undefined;
     this.#alone = undefined;
     this.#failures.clear();
     for (const activity of this.#activities) activity.reset();
@@ -175,9 +211,16 @@ export class Radio {
     this.#rotateIfDue();
     const target = this.#targetAddress();
     const changes = target !== undefined && !(this.#register && target.equals(this.#register));
+    const list = this.#activities.find(({ wanted, acceptList }) => wanted && acceptList)?.acceptList;
+    const listChanges = list !== undefined && !this.holdsAcceptList(list);
     const stuck = new Map<RadioActivity, unknown>();
     for (const activity of this.#activities) {
-      const mustEnd = changes || activity.state === "unknown" || activity.stale || !this.#mayRun(activity, target);
+      const mustEnd =
+        (changes && !activity.hasOwnRandomAddress) ||
+        (listChanges && activity.isFiltered) ||
+        activity.state === "unknown" ||
+        activity.stale ||
+        !this.#mayRun(activity, target, list);
       if (activity.state === "off") this.#failures.delete(activity);
       else if (mustEnd) await this.#halt(activity, stuck);
     }
@@ -185,10 +228,13 @@ export class Radio {
     // What still runs with what is wanted of it goes on, although it was to be stopped for the address of another.
     for (const [activity, error] of stuck) if (activity.state === "unknown" || activity.stale) activity.failed(error);
     const available = await this.#giveAddress(changes ? target : undefined, stuck);
+    if (listChanges) await this.#giveAcceptList(list, stuck);
     for (const activity of this.#activities) {
       if (this.#closed) return NOTHING_STUCK;
-      if (activity.state === "off" && this.#mayRun(activity, available)) await this.#start(activity, available, stuck);
+      if (activity.state === "off" && this.#mayRun(activity, available, this.#accepted)) await this.#start(activity, available, stuck);
     }
+    for (const activity of this.#activities) if (activity.state === "off" && !activity.wanted) await activity.release?.();
+    if (this.#closed) return NOTHING_STUCK;
     this.#armRotation();
     this.#repair(stuck);
     return stuck;
@@ -210,20 +256,24 @@ export class Radio {
   #targetAddress(): Address | undefined {
     let anyWill = false;
     for (const activity of this.#activities) {
-      if (!activity.wanted || activity.ownAddress === "public") continue;
+      if (!activity.wanted || activity.ownAddress === "public" || activity.hasOwnRandomAddress) continue;
       if (!activity.takesAnyRandomAddress) return this.#own.current(activity.ownAddress);
       anyWill = true;
     }
     if (!anyWill) return undefined;
     // Only scanning is left: its own wish counts as long as nobody else is served by what is there.
-    const scanning = this.#activities.find((activity) => activity.wanted && activity.ownAddress !== "public")!;
+    const scanning = this.#activities.find(
+      (activity) => activity.wanted && activity.ownAddress !== "public" && !activity.hasOwnRandomAddress,
+    )!;
     return this.#own.current(scanning.ownAddress);
   }
 
-  #mayRun(activity: RadioActivity, target: Address | undefined): boolean {
+  #mayRun(activity: RadioActivity, target: Address | undefined, list: readonly Address[] | undefined): boolean {
     if (!activity.wanted) return false;
     if (this.#alone && this.#alone !== activity) return false;
-    if (activity.ownAddress === "public" || activity.takesAnyRandomAddress) return true;
+    const { acceptList, goesWithoutAcceptList } = activity;
+    if (acceptList && !goesWithoutAcceptList && !(list && isSameList(list, acceptList))) return false;
+    if (activity.ownAddress === "public" || activity.takesAnyRandomAddress || activity.hasOwnRandomAddress) return true;
     return target?.equals(this.#own.current(activity.ownAddress)) ?? false;
   }
 
@@ -245,7 +295,7 @@ export class Radio {
       this.#logger.debug(() => `${activity.name} is refused beside ${others.map(({ name }) => name).join(" and ")}, which now wait`);
       for (const other of others) await this.#halt(other, stuck);
       this.#alone = activity;
-      if (!this.#mayRun(activity, address)) return;
+      if (!this.#mayRun(activity, address, this.#accepted)) return;
       try {
         return await activity.turnOn();
       } catch (again) {
@@ -292,8 +342,8 @@ export class Radio {
     let failure: unknown;
     for (let attempt = 0; attempt < 2; attempt++) {
       // It may not change while something that shows it is on (7.8.4).
-      const [first] = stuck.values();
-      if (stuck.size > 0) failure = first;
+      const standing = [...stuck].find(([{ hasOwnRandomAddress }]) => !hasOwnRandomAddress);
+      if (standing) failure = standing[1];
       else {
         try {
           await this.#port.send(LeSetRandomAddress, { randomAddress: address });
@@ -304,8 +354,9 @@ export class Radio {
           if (!isRefusal(error)) this.#register = undefined;
           if (!isDisallowed(error)) break;
           // Something is on that was thought to be off.
-          for (const activity of this.#activities) activity.distrust();
-          for (const activity of this.#activities) await this.#halt(activity, stuck);
+          const suspects = this.#activities.filter(({ hasOwnRandomAddress }) => !hasOwnRandomAddress);
+          for (const activity of suspects) activity.distrust();
+          for (const activity of suspects) await this.#halt(activity, stuck);
         }
       }
     }
@@ -315,9 +366,25 @@ export class Radio {
     return this.#register;
   }
 
+  /** Fills the filter accept list anew. Who cannot do without it is told where that fails. */
+  async #giveAcceptList(list: readonly Address[], stuck: Stuck): Promise<void> {
+    try {
+      for (const [activity, error] of stuck) if (activity.isFiltered) throw error;
+      this.#accepted = undefined;
+      await this.#port.send(LeClearFilterAcceptList, {});
+      for (const { type, bytes } of list) await this.#port.send(LeAddDeviceToFilterAcceptList, { addressType: type, address: bytes });
+      this.#accepted = list;
+    } catch (error) {
+      for (const activity of this.#activities) {
+        const { wanted, state, acceptList, goesWithoutAcceptList } = activity;
+        if (wanted && state === "off" && acceptList && isSameList(acceptList, list) && !goesWithoutAcceptList) activity.failed(error);
+      }
+    }
+  }
+
   /** Whether the random address that is there does for it. */
-  #isServed({ ownAddress, takesAnyRandomAddress }: RadioActivity): boolean {
-    if (ownAddress === "public") return true;
+  #isServed({ ownAddress, takesAnyRandomAddress, hasOwnRandomAddress }: RadioActivity): boolean {
+    if (ownAddress === "public" || hasOwnRandomAddress) return true;
     return this.#register !== undefined && (takesAnyRandomAddress || this.#register.equals(this.#own.current(ownAddress)));
   }
 
@@ -343,4 +410,9 @@ export class Radio {
     if (dueInMs <= 0) return; // held back by a link or an attempt; their end calls `update`
     this.#rotation = this.clock.setTimer(dueInMs, "private address", () => void this.update());
   }
+}
+
+/** Whether two lists hold the same addresses, whatever their order. */
+function isSameList(a: readonly Address[], b: readonly Address[]): boolean {
+  return a.length === b.length && a.every((address) => b.some((other) => other.equals(address)));
 }

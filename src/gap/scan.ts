@@ -1,9 +1,9 @@
 import { callOut, rethrowLater } from "../async/call-out.ts";
+import type { AddressLike } from "../core/address.ts";
 import {
   checkBoolean,
   checkChoice,
   checkFunction,
-  checkMilliseconds,
   checkOptions,
   checkSignal,
   checkText,
@@ -13,17 +13,27 @@ import {
 } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
+import { checkAcceptList } from "./accept-list.ts";
 import type { Advertisement } from "./advertisement.ts";
+import { isFoundBy } from "./discoverable.ts";
 import { DuplicateFilter } from "./duplicate-filter.ts";
 import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
+import { LEGACY_ABILITIES } from "./radio-abilities.ts";
+import type { ReportLayout } from "./report-layout.ts";
+import { checkScanPhys, phyScanParameters, type ScanParameters, type ScanPhys } from "./scan-parameters.ts";
 
 export interface ScanOptions {
   /** Ask scannable devices for their scan response. True by default. */
   readonly active?: boolean | undefined;
-  /** 2.5 to 10,240 ms in steps of 0.625 ms; 60 by default. */
+  /** 2.5 to 10,240 ms (extended controllers: 40,959 ms) in steps of 0.625 ms; 60 by default. */
   readonly intervalMs?: number | undefined;
   /** 2.5 ms to `intervalMs`; by default half of the interval. */
   readonly windowMs?: number | undefined;
+  /**
+   * Where to listen: "1M" by default. LE Coded is listened to where the controller has it. As an object each PHY may have its own `active`,
+   * `intervalMs` and `windowMs`: `{ "1M": {}, coded: { windowMs: 10 } }`.
+   */
+  readonly phys?: ScanPhys | undefined;
   /**
    * "filter" (default) reports each advertisement of a device again only when its data changes; "once" reports each kind of advertisement
    * of a device once, and leaves the filtering to the controller where every scan agrees and loses nothing by it; "report" reports all.
@@ -42,6 +52,10 @@ export interface ScanOptions {
   readonly services?: readonly UuidLike[] | undefined;
   /** Only devices of exactly this name (see `Advertisement.name`): the complete one where advertisement or scan response has it. */
   readonly name?: string | undefined;
+  /** Only these devices, by the address on the air or their identity; the controller hears no others where every scan has such a list. */
+  readonly acceptList?: readonly AddressLike[] | undefined;
+  /** Only devices in a discoverable mode: "limited", or "general", which finds both (Vol 3 Part C 9.2.5, 9.2.6). */
+  readonly discoverable?: "limited" | "general" | undefined;
   /** Only advertisements for which this is true. Asked for every report that was not delivered yet, so that a device that comes nearer is seen. */
   readonly filter?: ((advertisement: Advertisement) => boolean) | undefined;
   /** Own address in scan requests; where the random address is in use for advertising, that one is shown. By default the identity. */
@@ -51,11 +65,13 @@ export interface ScanOptions {
 /** Receives each report synchronously, while the packet that brought it is handled. */
 export type OnAdvertisement = (advertisement: Advertisement) => void;
 
-const DEFAULT_INTERVAL_MS = 60;
 const SCAN_OPTIONS = optionNames<ScanOptions & { signal?: AbortSignal | undefined }>({
   active: true,
   intervalMs: true,
   windowMs: true,
+  phys: true,
+  acceptList: true,
+  discoverable: true,
   duplicates: true,
   merge: true,
   durationMs: true,
@@ -72,6 +88,9 @@ export function checkScanOptions(options: ScanOptions & { signal?: AbortSignal |
   checkSignal("scan: signal", options.signal);
   checkBoolean("scan: active", options.active);
   if (options.duplicates !== undefined) checkChoice("scan: duplicates", options.duplicates, ["filter", "once", "report"]);
+  checkScanPhys(options.phys);
+  if (options.acceptList !== undefined) checkAcceptList("scan: acceptList", options.acceptList);
+  if (options.discoverable !== undefined) checkChoice("scan: discoverable", options.discoverable, ["limited", "general"]);
   checkBoolean("scan: merge", options.merge);
   if (options.merge && options.active === false) throw new ArgumentError("scan: merge: a passive scan hears no scan responses");
   if (options.merge && options.duplicates === "report")
@@ -82,19 +101,6 @@ export function checkScanOptions(options: ScanOptions & { signal?: AbortSignal |
   checkFunction("scan: filter", options.filter);
   if (options.services !== undefined && !Array.isArray(options.services))
     throw new ArgumentError(`scan: services: expected an array of UUIDs, got ${kindOf(options.services)}`);
-}
-
-/** What a controller scans with. */
-export interface ScanParameters {
-  readonly leScanType: 0 | 1;
-  readonly leScanInterval: number; // units of 0.625 ms
-  readonly leScanWindow: number; // units of 0.625 ms
-  readonly ownAddress: OwnAddressKind;
-  readonly filterDuplicates: boolean;
-}
-
-function units(what: string, ms: number): number {
-  return Math.round(checkMilliseconds(what, ms, 2.5, 10_240) / 0.625);
 }
 
 /** Advertisements that wait for their scan response; of more the oldest is reported without. */
@@ -115,6 +121,8 @@ export class Scan {
   readonly #byData: boolean;
   readonly #services: readonly string[] | undefined;
   readonly #name: string | undefined;
+  readonly #accepted: ReadonlySet<string> | undefined;
+  readonly #mode: "limited" | "general" | undefined;
   readonly #filter: ((advertisement: Advertisement) => boolean) | undefined;
   /** Advertisements that wait for their scan response, by the number of their address. */
   readonly #held: Map<number, Advertisement> | undefined;
@@ -125,18 +133,29 @@ export class Scan {
   /**
    * @param isLossy reports may be lost behind `onAdvertisement`, which then calls `forget`
    * @throws {ArgumentError} an interval or window out of range
+   * @throws {UnsupportedError} the controller has none of the PHYs
    */
-  constructor(options: ScanOptions, defaultAddress: OwnAddressKind, onAdvertisement: OnAdvertisement, isLossy = false) {
-    const { active = true, intervalMs = DEFAULT_INTERVAL_MS, duplicates = "filter", ownAddress = defaultAddress, filter } = options;
-    const leScanInterval = units("scan interval", intervalMs);
-    const { windowMs = Math.max(2.5, intervalMs / 2) } = options;
-    const leScanWindow = units("scan window", windowMs);
-    if (leScanWindow > leScanInterval)
-      throw new ArgumentError(`scan window ${windowMs} ms: expected at most the interval of ${intervalMs} ms`);
+  constructor(
+    options: ScanOptions,
+    defaultAddress: OwnAddressKind,
+    onAdvertisement: OnAdvertisement,
+    isLossy = false,
+    abilities = LEGACY_ABILITIES,
+  ) {
+    const { duplicates = "filter", ownAddress = defaultAddress, filter } = options;
+    const phys = phyScanParameters(options, abilities);
+    const acceptList = options.acceptList && checkAcceptList("scan: acceptList", options.acceptList);
     // A controller's filter remembers what it sent, not what was delivered: with it, what is refused or lost here would not come again.
-    const isSelective = filter !== undefined || options.name !== undefined || options.services !== undefined;
+    const isSelective =
+      filter !== undefined ||
+      options.name !== undefined ||
+      options.services !== undefined ||
+      acceptList !== undefined ||
+      options.discoverable !== undefined;
     const filterDuplicates = duplicates === "once" && !isSelective && !isLossy && !options.merge;
-    this.parameters = { leScanType: active ? 1 : 0, leScanInterval, leScanWindow, ownAddress, filterDuplicates };
+    this.parameters = { phys, ownAddress, filterDuplicates, acceptList };
+    this.#accepted = acceptList && new Set(acceptList.map(String));
+    this.#mode = options.discoverable;
     this.isAddressChosen = options.ownAddress !== undefined;
     this.#onAdvertisement = onAdvertisement;
     this.#duplicates = duplicates === "report" ? undefined : new DuplicateFilter();
@@ -145,12 +164,12 @@ export class Scan {
     this.#name = options.name;
     this.#filter = filter;
     this.#held = options.merge ? new Map() : undefined;
-    this.takesAll = !this.#duplicates && !this.#services && this.#name === undefined && !this.#filter;
+    this.takesAll = !this.#duplicates && !isSelective;
   }
 
   /** Whether this scan has delivered the report before, or has refused what it says. Costs no look at the data. */
-  knows(packet: Uint8Array, offset: number, end: number): boolean {
-    return this.#duplicates?.has(packet, offset, end, this.#byData) ?? false;
+  knows(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): boolean {
+    return this.#duplicates?.has(packet, offset, end, this.#byData, layout) ?? false;
   }
 
   /** Delivers a report that is not known yet, if it is what is looked for. */
@@ -178,7 +197,7 @@ export class Scan {
     if (isWanted) {
       if (this.#duplicates) advertisement.note(this.#duplicates, this.#byData);
       this.deliver(advertisement);
-    } else if (this.#duplicates && this.#byData && !this.#filter) {
+    } else if (this.#duplicates && this.#byData && !this.#filter && !this.#accepted) {
       // Name and services are in the data: the same data is refused again. A program's filter may look at anything.
       advertisement.noteReport(this.#duplicates, true);
     }
@@ -190,9 +209,16 @@ export class Scan {
   }
 
   #matches(advertisement: Advertisement): boolean {
+    if (this.#accepted && !this.#isAccepted(this.#accepted, advertisement)) return false;
+    if (this.#mode && !isFoundBy(advertisement.flags, this.#mode)) return false;
     if (this.#name !== undefined && advertisement.name !== this.#name) return false;
     if (this.#services && !advertisement.serviceUuids.some(({ text }) => this.#services!.includes(text))) return false;
     return this.#isChosen(advertisement);
+  }
+
+  #isAccepted(accepted: ReadonlySet<string>, { address, identity, isAnonymous }: Advertisement): boolean {
+    if (isAnonymous) return false;
+    return accepted.has(address.toString()) || (identity !== undefined && accepted.has(identity.toString()));
   }
 
   /** What the program's filter throws is the program's fault, and no other scan's loss: the advertisement is refused. */

@@ -1,8 +1,12 @@
-import { LeSetScanEnable, LeSetScanParameters } from "../hci/commands/le-scanning.ts";
-import { Advertisement, AdvertisingEventType, addressKeyAt, type ResolveAddress } from "./advertisement.ts";
+import type { Address } from "../core/address.ts";
+import { Advertisement, addressKeyAt, type ResolveAddress } from "./advertisement.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
-import type { CommandPort, Radio, RadioActivity } from "./radio.ts";
-import { checkScanOptions, type OnAdvertisement, Scan, type ScanOptions, type ScanParameters } from "./scan.ts";
+import { type CommandPort, type Radio, type RadioActivity, RadioRank } from "./radio.ts";
+import { ReportAssembler } from "./report-assembler.ts";
+import { EXTENDED_REPORT, LEGACY_REPORT, ReportBit, type ReportLayout, SID_AT } from "./report-layout.ts";
+import { checkScanOptions, type OnAdvertisement, Scan, type ScanOptions } from "./scan.ts";
+import { ExtendedScanCommands, LegacyScanCommands, type ScanCommands } from "./scan-commands.ts";
+import { isActiveScan, isSameScan, type ScanParameters, unionOfScans } from "./scan-parameters.ts";
 import { ScanReports } from "./scan-reports.ts";
 import { isDisallowed, Switch, type SwitchState } from "./switch.ts";
 
@@ -13,27 +17,48 @@ interface SignalOption {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The last advertisement and scan response of an advertiser, or of one of its advertising sets. */
+interface Recent {
+  advertisement: Advertisement | undefined;
+  scanResponse: Advertisement | undefined;
+}
+
 /**
- * Passive and active scanning (Vol 4 Part E 7.8.10, 7.8.11). Several scans share the controller, which then scans actively if one of them
+ * Passive and active scanning, by the legacy commands (Vol 4 Part E 7.8.10, 7.8.11) or the extended ones (7.8.64, 7.8.65). Several scans share the controller, which then scans actively if one of them
  * does, with the interval and window of the one that listens most.
  */
 export class Scanner implements RadioActivity {
   readonly name = "scanning";
+  readonly rank = RadioRank.Scanning;
   readonly takesAnyRandomAddress = true;
-  readonly #port: CommandPort;
+  readonly hasOwnRandomAddress = false;
+  /** Each scan looks itself at who it hears. */
+  readonly goesWithoutAcceptList = true;
+  readonly #commands: ScanCommands;
   readonly #radio: Radio;
   readonly #resolve: ResolveAddress;
   #scans: readonly Scan[] = [];
   /** What the controller was told. */
   #running: ScanParameters | undefined;
+  #isFiltered = false;
+  /** The controller asks for scan responses: they are merged with their advertisements. */
+  #isActive = false;
   readonly #switch = new Switch();
-  /** Last advertisement and scan response of each advertiser, while a scan is active. */
-  readonly #recent = new Map<number, { advertisement: Advertisement | undefined; scanResponse: Advertisement | undefined }>();
+  /** By advertiser, while a scan is active. */
+  readonly #recent = new Map<number, Recent>();
+  /** The same for extended PDUs, by advertiser and advertising set. */
+  readonly #recentSets = new Map<number, Recent>();
+  readonly #assembler: ReportAssembler;
+  readonly #isPrivate: (identity: Address) => boolean;
 
-  constructor({ port, radio, resolve }: { port: CommandPort; radio: Radio; resolve: ResolveAddress }) {
-    this.#port = port;
+  /** @param at.isPrivate whether a device of this identity is on the air under other addresses, which no list of the controller's has */
+  constructor(at: { port: CommandPort; radio: Radio; resolve: ResolveAddress; isPrivate?: ((identity: Address) => boolean) | undefined }) {
+    const { port, radio, resolve, isPrivate = () => false } = at;
+    this.#isPrivate = isPrivate;
+    this.#commands = radio.abilities.isExtended ? new ExtendedScanCommands(port) : new LegacyScanCommands(port);
     this.#radio = radio;
     this.#resolve = resolve;
+    this.#assembler = new ReportAssembler((packet, offset, end) => this.#report(packet, offset, end, EXTENDED_REPORT));
   }
 
   get scanCount(): number {
@@ -48,11 +73,20 @@ export class Scanner implements RadioActivity {
   get stale(): boolean {
     const running = this.#running;
     if (!running || this.#switch.state === "off" || this.#scans.length === 0) return false;
-    const union = this.#union();
-    return (Object.keys(union) as (keyof ScanParameters)[]).some((key) => union[key] !== running[key]);
+    return !isSameScan(unionOfScans(this.#scans), running);
   }
   get ownAddress(): OwnAddressKind {
-    return this.#scans.length === 0 ? "public" : this.#union().ownAddress;
+    return this.#scans.length === 0 ? "public" : unionOfScans(this.#scans).ownAddress;
+  }
+  /** Who every scan looks for, and no other device; as far as the controller can hold that. */
+  get acceptList(): readonly Address[] | undefined {
+    if (!this.#scans.some(({ parameters }) => parameters.acceptList)) return undefined;
+    const { acceptList } = unionOfScans(this.#scans);
+    if (!acceptList || acceptList.length > this.#radio.abilities.acceptListSize) return undefined;
+    return acceptList.some((address) => this.#isPrivate(address)) ? undefined : acceptList;
+  }
+  get isFiltered(): boolean {
+    return this.#switch.state !== "off" && this.#isFiltered;
   }
 
   /**
@@ -60,6 +94,7 @@ export class Scanner implements RadioActivity {
    *
    * @param isLossy reports may be lost behind `onAdvertisement`, which then calls `forget` of the scan
    * @throws {ArgumentError} parameters out of range
+   * @throws {UnsupportedError} the controller has none of the PHYs
    * @throws {HciError} the controller refuses; scans that were accepted before go on
    * @throws {TimeoutError} the controller does not answer
    */
@@ -67,7 +102,7 @@ export class Scanner implements RadioActivity {
     checkScanOptions(options);
     const { signal } = options;
     signal?.throwIfAborted();
-    const scan = new Scan(options, this.#radio.own.defaultKind, onAdvertisement, isLossy);
+    const scan = new Scan(options, this.#radio.own.defaultKind, onAdvertisement, isLossy, this.#radio.abilities);
     this.#radio.own.current(scan.parameters.ownAddress); // an address the device does not have is an error of the caller
     this.#scans = [...this.#scans, scan];
     try {
@@ -125,33 +160,43 @@ export class Scanner implements RadioActivity {
   }
 
   /** One legacy report in place, `offset` at Event_Type and `end` behind RSSI: the hot path. */
-  readonly onReport = (packet: Uint8Array, offset: number, end: number): void => {
+  readonly onReport = (packet: Uint8Array, offset: number, end: number): void => this.#report(packet, offset, end, LEGACY_REPORT);
+
+  /** One extended report in place, `offset` at Event_Type and `end` behind its data. */
+  readonly onExtendedReport = (packet: Uint8Array, offset: number, end: number): void => {
+    if (this.#scans.length > 0) this.#assembler.add(packet, offset, end);
+  };
+
+  #report(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): void {
     const scans = this.#scans;
-    if (scans.length === 1 && scans[0]!.takesAll && this.#running?.leScanType === 0) {
-      scans[0]!.deliver(new Advertisement(packet, offset, end, this.#resolve));
+    if (scans.length === 1 && scans[0]!.takesAll && this.#running !== undefined && !this.#isActive) {
+      scans[0]!.deliver(new Advertisement(packet, offset, end, this.#resolve, undefined, layout));
       return;
     }
     let advertisement: Advertisement | undefined;
     for (const scan of scans) {
-      if (!scan.takesAll && scan.knows(packet, offset, end)) continue;
-      advertisement ??= this.#merge(packet, offset, end);
+      if (!scan.takesAll && scan.knows(packet, offset, end, layout)) continue;
+      advertisement ??= this.#merge(packet, offset, end, layout);
       if (scan.takesAll) scan.deliver(advertisement);
       else scan.offer(advertisement);
     }
-  };
+  }
 
-  #merge(packet: Uint8Array, offset: number, end: number): Advertisement {
-    const report = new Advertisement(packet, offset, end, this.#resolve);
-    if (this.#running?.leScanType !== 1) return report;
-    const key = addressKeyAt(packet, offset + 1);
-    let recent = this.#recent.get(key);
+  #merge(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): Advertisement {
+    const report = new Advertisement(packet, offset, end, this.#resolve, undefined, layout);
+    if (!this.#isActive) return report;
+    const hasSets = layout.isExtended && (packet[offset]! & ReportBit.LegacyPdu) === 0;
+    const known = hasSets ? this.#recentSets : this.#recent;
+    let key = addressKeyAt(packet, offset + layout.addressAt);
+    if (hasSets) key += (packet[offset + SID_AT]! & 0xf) * 2 ** 49;
+    let recent = known.get(key);
     if (!recent) {
       if (!report.scannable) return report; // no scan response will follow
-      if (this.#recent.size >= MERGE_CAPACITY) this.#recent.delete(this.#recent.keys().next().value!);
+      if (known.size >= MERGE_CAPACITY) known.delete(known.keys().next().value!);
       recent = { advertisement: undefined, scanResponse: undefined };
-      this.#recent.set(key, recent);
+      known.set(key, recent);
     }
-    if (packet[offset] === AdvertisingEventType.ScanResponse) {
+    if (report.isScanResponse) {
       if (!recent.scanResponse?.isSameAs(packet, offset, end)) recent.scanResponse = report.keep();
       return recent.advertisement ? report.with(recent.advertisement) : report;
     }
@@ -159,47 +204,43 @@ export class Scanner implements RadioActivity {
     return recent.scanResponse ? report.with(recent.scanResponse) : report;
   }
 
-  /** What serves every scan. */
-  #union(): ScanParameters {
-    const [first] = this.#scans;
-    let { leScanType, leScanInterval, leScanWindow, ownAddress, filterDuplicates } = first!.parameters;
-    let isAddressChosen = first!.isAddressChosen;
-    for (const { parameters, isAddressChosen: isChosen } of this.#scans) {
-      // The address of an active scan is the one that shows; among equals, that of who chose it.
-      if (parameters.leScanType > leScanType || (parameters.leScanType === leScanType && isChosen && !isAddressChosen)) {
-        ({ leScanType, ownAddress } = parameters);
-        isAddressChosen = isChosen;
-      }
-      if (parameters.leScanWindow / parameters.leScanInterval > leScanWindow / leScanInterval)
-        ({ leScanInterval, leScanWindow } = parameters);
-      filterDuplicates &&= parameters.filterDuplicates;
-    }
-    return { leScanType, leScanInterval, leScanWindow, ownAddress, filterDuplicates };
-  }
+  /** The controller has stopped by itself (LE Scan Timeout), which nobody here has asked for: it goes on. */
+  readonly timedOut = (): void => {
+    if (this.#switch.state === "off") return;
+    this.#switch.ended();
+    void this.#radio.update();
+  };
 
   async turnOn(): Promise<void> {
     const scans = this.#scans;
-    const union = this.#union();
-    const { leScanType, leScanInterval, leScanWindow, ownAddress, filterDuplicates } = union;
-    const ownAddressType = ownAddress === "public" ? 0 : 1;
+    const union = unionOfScans(scans);
+    const isFiltered = union.acceptList !== undefined && this.#radio.holdsAcceptList(union.acceptList);
     try {
-      await this.#port.send(LeSetScanParameters, { leScanType, leScanInterval, leScanWindow, ownAddressType, scanningFilterPolicy: 0 });
+      await this.#commands.configure(union, isFiltered);
     } catch (error) {
-      if (isDisallowed(error)) this.#switch.distrust(); // refused while scanning is on (7.8.10)
+      if (isDisallowed(error)) this.#switch.distrust(); // refused while scanning is on (7.8.10, 7.8.64)
       throw error;
     }
-    this.#recent.clear();
+    this.#forget();
+    this.#isActive = isActiveScan(union);
+    this.#isFiltered = isFiltered;
     this.#running = union; // reports may come before the command's own answer
-    await this.#switch.on(() => this.#port.send(LeSetScanEnable, { leScanEnable: true, filterDuplicates }));
+    await this.#switch.on(() => this.#commands.enable(union));
     this.#running = union; // again, where a reset came between
     for (const scan of scans) scan.isAccepted = true;
   }
 
   async turnOff(): Promise<void> {
     if (this.#switch.state === "off") return;
-    await this.#switch.off(() => this.#port.send(LeSetScanEnable, { leScanEnable: false, filterDuplicates: false }));
-    this.#recent.clear();
+    await this.#switch.off(() => this.#commands.disable());
+    this.#forget();
     this.#running = undefined;
+  }
+
+  #forget(): void {
+    this.#recent.clear();
+    this.#recentSets.clear();
+    this.#assembler.clear();
   }
 
   distrust(): void {

@@ -132,6 +132,12 @@ export class ScriptedController {
       case "LeReadFilterAcceptListSize":
       case "LeReadResolvingListSize":
         return Uint8Array.of(0, 8);
+      case "LeReadNumberOfSupportedAdvertisingSets":
+        return Uint8Array.of(0, 4);
+      case "LeReadMaximumAdvertisingDataLength":
+        return Uint8Array.of(0, 0x72, 0x06);
+      case "LeSetExtendedAdvertisingParameters":
+        return Uint8Array.of(0, 4);
       case "ReadRssi":
         return Uint8Array.of(0, command[4]!, command[5]!, 0xc4);
       case "LeSetDataLength":

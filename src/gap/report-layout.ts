@@ -1,0 +1,35 @@
+/** Where the parts of an advertising report are, counted from its Event_Type. */
+export interface ReportLayout {
+  readonly isExtended: boolean;
+  /** Address_Type, the address behind it. */
+  readonly addressAt: number;
+  readonly dataAt: number;
+  /** Octets behind the data. */
+  readonly tail: number;
+}
+
+/** HCI_LE_Advertising_Report: Event_Type (1), Address_Type (1), Address (6), Data_Length (1), Data, RSSI (1). Vol 4 Part E 7.7.65.2. */
+export const LEGACY_REPORT: ReportLayout = Object.freeze({ isExtended: false, addressAt: 1, dataAt: 9, tail: 1 });
+
+/**
+ * HCI_LE_Extended_Advertising_Report: Event_Type (2), Address_Type (1), Address (6), Primary_PHY (1), Secondary_PHY (1), Advertising_SID (1),
+ * TX_Power (1), RSSI (1), Periodic_Advertising_Interval (2), Direct_Address_Type (1), Direct_Address (6), Data_Length (1), Data. Vol 4 Part E
+ * 7.7.65.13.
+ */
+export const EXTENDED_REPORT: ReportLayout = Object.freeze({ isExtended: true, addressAt: 2, dataAt: 24, tail: 0 });
+
+export const PRIMARY_PHY_AT = 9;
+export const SECONDARY_PHY_AT = 10;
+export const SID_AT = 11;
+export const TX_POWER_AT = 12;
+export const RSSI_AT = 13;
+export const PERIODIC_INTERVAL_AT = 14;
+export const DIRECT_ADDRESS_AT = 16;
+
+/** Bits of Event_Type of an extended report. */
+export const ReportBit = Object.freeze({ Connectable: 1, Scannable: 2, Directed: 4, ScanResponse: 8, LegacyPdu: 0x10 });
+/** Data status, bits 5 and 6 of Event_Type. */
+export const DATA_STATUS = 0x60;
+export const DataStatus = Object.freeze({ Complete: 0, MoreToCome: 0x20, Truncated: 0x40 });
+/** Address_Type of an advertisement without an address. */
+export const ANONYMOUS = 0xff;
