@@ -37,8 +37,8 @@ const POWER_NOT_AVAILABLE = 127;
 const NO_SID = 0xff;
 const PERIODIC_UNIT_MS = 1.25;
 const DATA_AT = LEGACY_REPORT.dataAt;
-/** By the values of HCI; 0: none. */
-const PHYS = [undefined, "1M", "2M", "coded"] as const;
+/** By the values of HCI; 0: none. 3 and 4 are LE Coded, with S=8 and S=2 where a host has asked to be told (Vol 4 Part E 7.7.65.13). */
+const PHYS = [undefined, "1M", "2M", "coded", "coded"] as const;
 
 /**
  * One advertising report, read in place from the controller's packet: nothing is decoded until it is asked for.
@@ -126,7 +126,7 @@ export class Advertisement {
   }
   /** Where the advertising event began. */
   get primaryPhy(): "1M" | "coded" {
-    return this.#layout.isExtended && this.#packet[this.#offset + PRIMARY_PHY_AT] === 3 ? "coded" : "1M";
+    return this.#layout.isExtended && this.#packet[this.#offset + PRIMARY_PHY_AT]! >= 3 ? "coded" : "1M";
   }
   /** Where the data came; `undefined` with legacy PDUs. */
   get secondaryPhy(): "1M" | "2M" | "coded" | undefined {

@@ -115,7 +115,7 @@ describe("advertising sets", () => {
   });
 
   test("whose room the controller does not have are refused alone", async () => {
-    controller = Object.assign(controller, { maxSets: 1 });
+    controller.maxSets = 1;
     const first = await advertiser.advertise({});
     await expect(advertiser.advertise({})).rejects.toMatchObject({ status: HciErrorCode.MemoryCapacityExceeded });
     expect(isOn(first)).toBe(true);

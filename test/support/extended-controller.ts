@@ -33,6 +33,7 @@ export const EXTENDED_ABILITIES: RadioAbilities = Object.freeze({
 export class ExtendedController implements CommandPort {
   readonly log: string[] = [];
   readonly sets = new Map<number, AdvertisingSetState>();
+  maxSets = 3;
   readonly acceptList: string[] = [];
   randomAddress: Address | undefined;
   scanning: Parameters | undefined;
@@ -44,7 +45,6 @@ export class ExtendedController implements CommandPort {
   onCommand: ((name: string, parameters: Parameters) => void) | undefined;
   #scanParameters: Parameters | undefined;
 
-  constructor(readonly maxSets = 3) {}
 
   async send<P, R>(declaration: CommandDeclaration<P, R>, parameters: P): Promise<R> {
     await Promise.resolve();
