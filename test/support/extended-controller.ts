@@ -45,7 +45,6 @@ export class ExtendedController implements CommandPort {
   onCommand: ((name: string, parameters: Parameters) => void) | undefined;
   #scanParameters: Parameters | undefined;
 
-
   async send<P, R>(declaration: CommandDeclaration<P, R>, parameters: P): Promise<R> {
     await Promise.resolve();
     const given = parameters as Parameters;
