@@ -128,6 +128,7 @@ export type {
   ValueSubscription,
   WriteFlow,
   WriteHandler,
+  WriteKind,
   WriteLongOptions,
   WritesOptions,
 } from "./gatt/index.ts";

@@ -31,6 +31,7 @@ import { LinkCommands } from "./link-commands.ts";
 import { checkDisconnectReason, LinkDisconnection } from "./link-disconnection.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkProcedures } from "./link-procedures.ts";
+import { LinkSignatures } from "./link-signatures.ts";
 import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
@@ -161,7 +162,18 @@ export class Connection implements AsyncDisposable {
       elevate: (demand, options) => this.#clientSecurity.raise(demand, options),
     });
     setClientDemand(this.att, this.#clientSecurity.demand);
-    this.gatt = new GattClient(this.att, { elevate: (demand, options) => this.#clientSecurity.raise(demand, options) });
+    const signatures = new LinkSignatures({
+      bonds,
+      logger: this.#logger,
+      bond: () => this.#peer.bond,
+      security: () => this.security,
+      isPairing: () => this.isPairing,
+    });
+    this.#peer.signatures = signatures;
+    this.gatt = new GattClient(this.att, {
+      elevate: (demand, options) => this.#clientSecurity.raise(demand, options),
+      sign: (pdu) => signatures.sign(pdu),
+    });
     const { isServed, serve } = parts.server;
     this.enhancedBearers = new EnhancedBearers({
       clock: hci.clock,

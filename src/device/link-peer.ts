@@ -4,6 +4,7 @@ import type { Logger } from "../core/logger.ts";
 import type { BondBook } from "../gap/index.ts";
 import type { GattPeer } from "../gatt/index.ts";
 import { type Bond, createBond, isSameBond } from "../smp/index.ts";
+import type { LinkSignatures, Signer } from "./link-signatures.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
 /**
@@ -12,6 +13,8 @@ import type { ConnectionPolicy } from "./policy.ts";
  */
 export class LinkPeer implements GattPeer {
   readonly authorize?: NonNullable<GattPeer["authorize"]>;
+  /** Of the link, once there is a Security Manager. */
+  signatures: LinkSignatures | undefined;
   /** Who it is, once that is known. */
   identity: Address | undefined;
   #security = NO_SECURITY;
@@ -63,6 +66,10 @@ export class LinkPeer implements GattPeer {
   }
   get storedDatabaseHash(): string | undefined {
     return this.bond?.databaseHash;
+  }
+
+  verifySignature(signed: Uint8Array): Promise<Signer | undefined> {
+    return this.signatures?.verify(signed) ?? Promise.resolve(undefined);
   }
 
   onCccdChanged(handle: number, value: number, of?: string): void {

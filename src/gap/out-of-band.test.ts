@@ -9,7 +9,6 @@ const random = fromHex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
 const temporaryKey = fromHex("102132435465768798a9bacbdcedfe0f");
 const ADDRESS = "081b 5544332211c0 01";
 const ROLE = "021c02";
-const TK = "1110 0ffeeddccbbaa998877665544332 2110";
 const CONFIRM = "1122 0f0e0d0c0b0a09080706050403020100";
 const RANDOM = "1123 fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0";
 const octets = (...parts: string[]): Uint8Array => fromHex(parts.join("").replaceAll(" ", ""));

@@ -41,6 +41,7 @@ export type {
   SubscriptionState,
   ValueDefinition,
   WriteHandler,
+  WriteKind,
 } from "./server/definition.ts";
 export { type CharacteristicWrite, LocalCharacteristic } from "./server/local-characteristic.ts";
 export { LocalService } from "./server/local-service.ts";

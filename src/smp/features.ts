@@ -3,7 +3,7 @@ import type { LocalOutOfBand } from "./out-of-band.ts";
 import type { PairingFeatures } from "./pdus.ts";
 import { AuthReq, authReqOf, demandsOutOfBand, offersSecureConnections } from "./policy.ts";
 import type { Agreement, Session } from "./state.ts";
-import { IoCapability, KeyDistribution, type PairingMethod, type PairingPolicy } from "./types.ts";
+import { IoCapability, KeyDistribution, type PairingMethod } from "./types.ts";
 
 // Phase 1, Vol 3 Part H 2.3: pairing feature exchange.
 

@@ -9,7 +9,7 @@ import { ArgumentError, StateError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
-import type { ClientContext, ValueSink } from "./context.ts";
+import type { ClientContext, Sign, ValueSink } from "./context.ts";
 import type { FoundService, FoundValue } from "./discovery.ts";
 import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
@@ -26,6 +26,8 @@ export interface GattClientOptions {
    * request is made once more. Without it the refusal stands.
    */
   readonly elevate?: Elevate | undefined;
+  /** Signs writes that are to be signed; without it they are refused. */
+  readonly sign?: Sign | undefined;
 }
 
 export interface DiscoverOptions extends GattOperationOptions {
@@ -90,7 +92,7 @@ export class GattClient implements AttClientSide {
   /** Counts changes of the peer's services. */
   #epoch = 0;
 
-  constructor(bearer: AttBearer, { elevate }: GattClientOptions = {}) {
+  constructor(bearer: AttBearer, { elevate, sign }: GattClientOptions = {}) {
     this.bearer = bearer;
     const lanes = new Lanes(bearer, elevate, () => this.#invalidate(0x0001, 0xffff));
     this.#lanes = lanes;
@@ -98,6 +100,7 @@ export class GattClient implements AttClientSide {
       requester: lanes.first.requester,
       discovery: new SpreadDiscovery(lanes),
       values: new SpreadValues(lanes),
+      sign,
       discoveryLock: new Semaphore(bearer.clock),
       setSink: (handle, sink) => {
         this.#sinks.set(handle, sink);

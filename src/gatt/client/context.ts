@@ -17,6 +17,8 @@ export interface ClientContext {
   readonly requester: Requester;
   readonly discovery: SpreadDiscovery;
   readonly values: SpreadValues;
+  /** Signs a PDU, where the link has somebody who can. */
+  readonly sign: Sign | undefined;
   /** One discovery at a time, so that two callers who ask the same share the answer. */
   readonly discoveryLock: Semaphore;
   setSink(valueHandle: number, sink: ValueSink): void;
@@ -24,5 +26,8 @@ export interface ClientContext {
   /** A characteristic of the GATT service was found. */
   onGattCharacteristic(uuid: Uuid, valueHandle: number): void;
 }
+
+/** Gives the signature of a PDU, 12 octets (Vol 3 Part H 2.4.5), when its counter is used up for good. */
+export type Sign = (pdu: Uint8Array) => Promise<Uint8Array>;
 
 export type { HandleRange };

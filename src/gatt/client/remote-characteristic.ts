@@ -1,6 +1,6 @@
 import type { SecurityRequirement } from "../../att/security.ts";
 import { checkBoolean, checkChoice, checkFunction, optionNames } from "../../core/arguments.ts";
-import { type BleError, UnsupportedError } from "../../core/error.ts";
+import { ArgumentError, type BleError, UnsupportedError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { type CharacteristicProperty, checkProperty, hasProperty, propertyNames } from "../properties.ts";
 import { GattUuid } from "../uuids.ts";
@@ -37,10 +37,15 @@ export interface SubscribeOptions extends GattOperationOptions {
 export interface CharacteristicWriteOptions extends GattOperationOptions {
   /** Whether an answer is asked for. By default it is, unless the properties have "write-without-response" and not "write". */
   readonly response?: boolean | undefined;
+  /**
+   * Signs the value, which shows who wrote it on a link that is not encrypted; without an answer. On an encrypted link it is written without
+   * response, as the specification has it (Vol 3 Part G 4.9.2).
+   */
+  readonly signed?: boolean | undefined;
 }
 
 const operation = { signal: true, timeoutMs: true, security: true } as const;
-const WRITE = optionNames<CharacteristicWriteOptions>({ ...operation, response: true });
+const WRITE = optionNames<CharacteristicWriteOptions>({ ...operation, response: true, signed: true });
 const SUBSCRIBE = optionNames<SubscribeOptions>({ ...operation, kind: true, onEnd: true });
 
 /** A characteristic of the peer. */
@@ -96,13 +101,22 @@ export class RemoteCharacteristic {
    * response only is written so, since its peer would refuse anything else.
    *
    * @throws {AttError} the peer refuses · {ArgumentError} without response: longer than one PDU holds
+   * @throws {UnsupportedError} signed: the properties have no "authenticated-signed-writes" · {StateError} there is no key to sign with
    */
   async write(value: Uint8Array, options: CharacteristicWriteOptions = {}): Promise<void> {
     checkOperation("write", options, WRITE);
-    const { response = this.has("write") || !this.has("write-without-response"), ...rest } = options;
+    const { signed = false, response = !signed && (this.has("write") || !this.has("write-without-response")), ...rest } = options;
     checkBoolean("write: response", response);
+    checkBoolean("write: signed", signed);
     this.#check();
-    const { values } = this.#context;
+    const { values, sign } = this.#context;
+    if (signed) {
+      if (response) throw new ArgumentError("write: signed with a response: there is none to a signed write");
+      if (!this.has("authenticated-signed-writes"))
+        throw new UnsupportedError(`characteristic ${this.uuid} has no "authenticated-signed-writes" property`);
+      await this.#bounded("writing a value", rest, (bound) => values.writeSigned(this.valueHandle, value, sign, bound));
+      return;
+    }
     await this.#bounded("writing a value", rest, (bound) =>
       response ? values.write(this.valueHandle, value, bound) : values.writeWithoutResponse(this.valueHandle, value, bound),
     );

@@ -1,4 +1,5 @@
 import type { Uuid } from "../../core/uuid.ts";
+import type { Sign } from "./context.ts";
 import type { Discovery, HandleRange } from "./discovery.ts";
 import type { Lanes } from "./lanes.ts";
 import type { GattOperationOptions, InternalOptions } from "./options.ts";
@@ -40,6 +41,11 @@ export class SpreadValues {
 
   writeWithoutResponse(handle: number, value: Uint8Array, options: GattOperationOptions): Promise<void> {
     return this.#lanes.forCommand(handle, HEADER + size(value)).values.writeWithoutResponse(handle, value, options);
+  }
+
+  /** Signed on the unenhanced bearer; enhanced ones are on an encrypted link, where nothing is signed. */
+  writeSigned(handle: number, value: Uint8Array, sign: Sign | undefined, options: GattOperationOptions): Promise<void> {
+    return this.#lanes.first.values.writeSigned(handle, value, sign, options);
   }
 
   tryWriteWithoutResponse(handle: number, value: Uint8Array, options: Pick<GattOperationOptions, "security">): boolean {

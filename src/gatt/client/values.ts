@@ -6,8 +6,10 @@ import { AttReadMultipleVariableRsp } from "../../att/pdu.ts";
 import { decode } from "../../bytes/codec.ts";
 import { concat } from "../../bytes/hex.ts";
 import { checkInteger, checkOctets, checkOptions, kindOf, optionNames } from "../../core/arguments.ts";
-import { ArgumentError } from "../../core/error.ts";
+import { ArgumentError, StateError } from "../../core/error.ts";
+import { SIGNATURE_LENGTH } from "../../crypto/signature.ts";
 import { FrameWriter } from "../frame-writer.ts";
+import type { Sign } from "./context.ts";
 import { checkHandle, type GattOperationOptions, type InternalOptions } from "./options.ts";
 import type { Requester } from "./requester.ts";
 
@@ -145,6 +147,30 @@ export class ValueAccess {
     checkOctets("value", value);
     await this.#makeRoom(value, options);
     await this.#bearer.sendFlow(this.#command(handle, value), options);
+  }
+
+  /**
+   * Signed Write Without Response, Vol 3 Part G 4.9.2; on an encrypted link Write Without Response, which takes its place there.
+   *
+   * @throws {StateError} there is nothing to sign with · {ArgumentError} longer than one PDU holds · what the store of the counters throws
+   */
+  async writeSigned(handle: number, value: Uint8Array, sign: Sign | undefined, options: GattOperationOptions): Promise<void> {
+    checkHandle(handle);
+    checkOctets("value", value);
+    await this.#makeRoom(value, options);
+    await this.#bearer.whenWritable(options);
+    if (this.#bearer.security.encrypted) return await this.writeWithoutResponse(handle, value, options);
+    if (!sign) throw new StateError("nothing to sign with: expected a connection of a device");
+    const refusal = this.#bearer.securityRefusal(options.security);
+    if (refusal) throw refusal; // before a counter is used up
+    const most = this.#bearer.txLimit - 3 - SIGNATURE_LENGTH;
+    if (value.length > most) throw new ArgumentError(`value of ${value.length} octets: at most ${most} fit a signed write`);
+    const pdu = concat(Uint8Array.of(AttOpcode.SignedWriteCmd, handle & 0xff, handle >> 8), value);
+    const signature = await sign(pdu);
+    options.signal?.throwIfAborted();
+    // Encrypted meanwhile: the signature is not for such a link.
+    if (this.#bearer.security.encrypted) return await this.writeWithoutResponse(handle, value, options);
+    await this.#bearer.sendFlow(this.#bearer.valueFrame(AttOpcode.SignedWriteCmd, handle, concat(pdu.subarray(3), signature)), options);
   }
 
   /** Waits for what must be there before a value leaves, the larger MTU included where the value does not fit and the policy lets it fit. */

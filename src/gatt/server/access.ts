@@ -52,6 +52,19 @@ function checkRequirement(access: AccessRequirement, what: string): AccessRequir
 export const OPEN: AccessRequirement = Object.freeze({});
 
 /**
+ * Why a signed write may not be, whoever signed it, 0 where it may: signatures are for links that are not encrypted (Vol 3 Part C 10.2.2), and
+ * take the place of no encryption that is asked for. Whether the key is authenticated where that is required is asked separately.
+ */
+export function signedWriteError(
+  attribute: { readonly signable: boolean; readonly writeRequirement: AccessRequirement },
+  security: LinkSecurity,
+): number {
+  if (!attribute.signable || security.encrypted) return AttErrorCode.WriteNotPermitted;
+  const { encrypted, secureConnections, minKeySize } = attribute.writeRequirement;
+  return encrypted || secureConnections || minKeySize !== undefined ? AttErrorCode.InsufficientEncryption : 0;
+}
+
+/**
  * The error that `security` earns, 0 where it suffices. Authorization is asked separately.
  *
  * `peer.bonded` tells whether there is a key that could be used. Without encryption the answer tells the client what to do (Vol 3 Part C 10.3.1): encrypt with the key both have (Insufficient

@@ -3,13 +3,13 @@ import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
 import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
 import { checkOctets } from "../../core/arguments.ts";
-import { accessError } from "./access.ts";
+import { accessError, signedWriteError } from "./access.ts";
 import type { Attribute } from "./attribute.ts";
 import type { ChangeAwareness } from "./caching.ts";
 import type { ClientConfiguration } from "./client-configuration.ts";
 import { askConsent } from "./consent.ts";
 import type { AttributeDatabase } from "./database.ts";
-import type { GattPeer, GattRequest } from "./definition.ts";
+import type { GattPeer, GattRequest, WriteKind } from "./definition.ts";
 import type { Operation } from "./operation.ts";
 import { mergeParts, needsBase, type Part } from "./parts.ts";
 import type { PreparedWrite } from "./prepare-queue.ts";
@@ -58,10 +58,13 @@ export class AttributeAccess {
     return accessError(attribute.readRequirement, this.#bearer.security, this.#peer);
   }
 
-  /** Why the attribute may not be written, 0 where it may; "command" is a write that is not answered. */
-  writeError(attribute: Attribute, operation: "write" | "command" | "execute"): number {
-    if (!(operation === "command" ? attribute.commandable : attribute.writable)) return AttErrorCode.WriteNotPermitted;
-    return accessError(attribute.writeRequirement, this.#bearer.security, this.#peer);
+  /** Why the attribute may not be written, 0 where it may; "command" is a write that is not answered, "signed" one with a signature. */
+  writeError(attribute: Attribute, operation: WriteKind): number {
+    const { security } = this.#bearer;
+    if (operation === "signed") return signedWriteError(attribute, security);
+    const isCommandable = attribute.commandable || (attribute.signable && security.encrypted);
+    if (!(operation === "command" ? isCommandable : attribute.writable)) return AttErrorCode.WriteNotPermitted;
+    return accessError(attribute.writeRequirement, security, this.#peer);
   }
 
   #isGone(attribute: Attribute): boolean {
@@ -74,7 +77,7 @@ export class AttributeAccess {
   }
 
   /** @throws {AttError} the client may not write it, or not any more */
-  #judgeWrite(attribute: Attribute, operation: "write" | "command" | "execute"): void {
+  #judgeWrite(attribute: Attribute, operation: WriteKind): void {
     // What was prepared for a service that is gone rests on knowledge that the client had.
     const gone = operation === "execute" ? AttErrorCode.DatabaseOutOfSync : AttErrorCode.InvalidHandle;
     throwWhere(this.#isGone(attribute) ? gone : this.writeError(attribute, operation));
@@ -86,7 +89,7 @@ export class AttributeAccess {
   }
 
   /** Judges, and asks for the application's consent where that is needed. @throws {AttError} */
-  permitWrite(operation: Operation, attribute: Attribute, kind: "write" | "command" | "execute"): void | Promise<void> {
+  permitWrite(operation: Operation, attribute: Attribute, kind: WriteKind): void | Promise<void> {
     this.#judgeWrite(attribute, kind);
     if (attribute.writeRequirement.authorized)
       return this.authorize(operation, attribute, true).then(() => this.#judgeWrite(attribute, kind));
@@ -151,7 +154,7 @@ export class AttributeAccess {
   // --- writing --------------------------------------------------------------------------------------------------------------------
 
   /** Judges, and writes a whole value. */
-  write(operation: Operation, attribute: Attribute, value: Uint8Array, kind: "write" | "command"): void | Promise<void> {
+  write(operation: Operation, attribute: Attribute, value: Uint8Array, kind: Exclude<WriteKind, "execute">): void | Promise<void> {
     const parts = [{ offset: 0, value }];
     const put = (merged: Uint8Array): void | Promise<void> => {
       if (!isStored(attribute)) {
@@ -172,12 +175,7 @@ export class AttributeAccess {
   }
 
   /** What the parts make of the value. Where they leave some of it as it is, a handler that gives the value is asked for it. */
-  #merged(
-    operation: Operation,
-    attribute: Attribute,
-    parts: readonly Part[],
-    kind: "write" | "command" | "execute",
-  ): Uint8Array | Promise<Uint8Array> {
+  #merged(operation: Operation, attribute: Attribute, parts: readonly Part[], kind: WriteKind): Uint8Array | Promise<Uint8Array> {
     if (!needsBase(attribute, parts)) return mergeParts(attribute, parts);
     if (isStored(attribute)) return mergeParts(attribute, parts, attribute.value);
     return after(this.#value(operation, attribute, 0, kind), (base) => {
@@ -187,7 +185,7 @@ export class AttributeAccess {
   }
 
   /** Hands a whole value to whoever takes it. */
-  #hand(operation: Operation, attribute: Attribute, value: Uint8Array, kind: "write" | "command" | "execute"): void | Promise<void> {
+  #hand(operation: Operation, attribute: Attribute, value: Uint8Array, kind: WriteKind): void | Promise<void> {
     if (attribute.kind === "cccd")
       return this.#configuration.write(operation, this.#database.characteristicOfCccd(attribute.handle)!, value);
     if (attribute.kind === "client-features") return this.#configuration.writeFeatures(attribute.handle, value);
@@ -227,7 +225,7 @@ export class AttributeAccess {
   }
 
   /** Tells who listens of a write that has taken effect. What a handler did after it was answered for has none. */
-  #tell(operation: Operation, attribute: Attribute, value: Uint8Array, kind: "write" | "command" | "execute"): void {
+  #tell(operation: Operation, attribute: Attribute, value: Uint8Array, kind: WriteKind): void {
     if (attribute.onWritten && !operation.isGivenUp) attribute.onWritten(value, this.#peer, kind);
   }
 

@@ -1,7 +1,7 @@
 import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
 import type { Uuid } from "../../core/uuid.ts";
 import { type AccessRequirement, OPEN } from "./access.ts";
-import type { GattPeer, ReadHandler, WriteHandler } from "./definition.ts";
+import type { GattPeer, ReadHandler, WriteHandler, WriteKind } from "./definition.ts";
 
 /** What an attribute's value is: the same for all, or one for each client, which the client's session holds. */
 export type AttributeKind = "declaration" | "value" | "cccd" | "client-features" | "database-hash";
@@ -13,6 +13,7 @@ interface AttributeOptions {
   readonly readable?: boolean;
   readonly writable?: boolean;
   readonly commandable?: boolean;
+  readonly signable?: boolean;
   readonly readRequirement?: AccessRequirement;
   readonly writeRequirement?: AccessRequirement;
   readonly maxLength?: number | undefined;
@@ -40,6 +41,8 @@ export class Attribute {
   readonly writable: boolean;
   /** By Write Command. */
   readonly commandable: boolean;
+  /** By Signed Write Command; on an encrypted link by Write Command, which takes its place there (Vol 3 Part G 4.9.2). */
+  readonly signable: boolean;
   readonly readRequirement: AccessRequirement;
   readonly writeRequirement: AccessRequirement;
   readonly maxLength: number;
@@ -49,7 +52,7 @@ export class Attribute {
   readonly readEachPart: boolean;
   readonly write: WriteHandler | undefined;
   /** Told of each write by a client that has taken effect, while somebody listens. */
-  onWritten: ((value: Uint8Array, peer: GattPeer, operation: "write" | "command" | "execute") => void) | undefined;
+  onWritten: ((value: Uint8Array, peer: GattPeer, operation: WriteKind) => void) | undefined;
 
   constructor(handle: number, serviceHandle: number, options: AttributeOptions) {
     this.handle = handle;
@@ -61,6 +64,7 @@ export class Attribute {
     this.readable = options.readable ?? false;
     this.writable = options.writable ?? false;
     this.commandable = options.commandable ?? false;
+    this.signable = options.signable ?? false;
     this.readRequirement = options.readRequirement ?? OPEN;
     this.writeRequirement = options.writeRequirement ?? OPEN;
     this.fixedLength = options.fixedLength ?? false;

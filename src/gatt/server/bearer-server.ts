@@ -4,6 +4,7 @@ import { AttErrorCode } from "../../att/error-code.ts";
 import { AttOpcode } from "../../att/opcode.ts";
 import { type BleError, TimeoutError } from "../../core/error.ts";
 import { Uuid } from "../../core/uuid.ts";
+import { SIGNATURE_LENGTH } from "../../crypto/signature.ts";
 import { PDU_OFFSET } from "../../l2cap/channel.ts";
 import { FrameWriter } from "../frame-writer.ts";
 import type { Attribute } from "./attribute.ts";
@@ -442,7 +443,10 @@ export class BearerServer implements AttServerSide {
   }
 
   onCommand(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
-    // Signed writes need a signing key of the peer, which is not kept here; like all that cannot be served they are dropped.
+    if (opcode === AttOpcode.SignedWriteCmd && !this.#awareness.isBlocked) {
+      this.#onSignedWrite(bytes.slice(offset, end));
+      return;
+    }
     if (opcode !== AttOpcode.WriteCmd || end - offset < 3 || this.#awareness.isBlocked) {
       this.bearer.logger.debug(() => `ignored a command, opcode 0x${opcode.toString(16)}`);
       return;
@@ -453,6 +457,27 @@ export class BearerServer implements AttServerSide {
     const value = bytes.slice(offset + 3, end);
     this.#longRead.forget(attribute);
     this.#commands.run((operation) => this.#access.write(operation, attribute, value, "command"));
+  }
+
+  /** What is wrong with it is dropped without a word, as with every command (Vol 3 Part F 3.4.5.4). */
+  #onSignedWrite(pdu: Uint8Array): void {
+    const { peer } = this.#client;
+    const valueEnd = pdu.length - SIGNATURE_LENGTH;
+    // There is no signed write on an enhanced bearer (Vol 3 Part F 3.2.11): such a link is encrypted.
+    if (valueEnd < 3 || this.bearer.isEnhanced || !peer.verifySignature) return;
+    const attribute = this.#database.get(pdu[1]! | (pdu[2]! << 8));
+    if (!attribute || valueEnd - 3 > attribute.maxLength || this.#access.writeError(attribute, "signed")) return;
+    // One after the other, so that each is judged by the counter that the one before has left.
+    this.#commands.run(async (operation) => {
+      const signer = await peer.verifySignature?.(pdu);
+      operation.throwIfGivenUp();
+      if (!signer || (attribute.writeRequirement.authenticated && !signer.authenticated)) {
+        this.bearer.logger.info(() => `a signed write of handle ${attribute.handle} was dropped: its signature is not good, or not enough`);
+        return;
+      }
+      this.#longRead.forget(attribute);
+      await this.#access.write(operation, attribute, pdu.slice(3, valueEnd), "signed");
+    });
   }
 
   onDatabaseChanged(): void {

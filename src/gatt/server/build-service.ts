@@ -76,6 +76,7 @@ export function buildService(definition: ServiceDefinition, handle: number, cloc
       readable: hasProperty(bits, "read"),
       writable: writable || (anyWrite === true && commandable),
       commandable: commandable || (anyWrite === true && writable),
+      signable: hasProperty(bits, "authenticated-signed-writes"),
     });
     const subscribeRequirement = toRequirement(permissions?.subscribe ?? permissions?.read);
     let cccdHandle: number | undefined;

@@ -27,9 +27,17 @@ export interface GattPeer {
   readonly storedDatabaseHash?: string | undefined;
   /** Called for a bonded peer that now knows the database with this hash. */
   onDatabaseHash?(hash: string): void;
+  /**
+   * Who signed a PDU that ends with a signature (Vol 3 Part H 2.4.5); `undefined` where it is nobody's, or was taken before. Without it
+   * signed writes are dropped.
+   */
+  verifySignature?(signed: Uint8Array): Promise<{ readonly authenticated: boolean } | undefined>;
   /** Asked for each access to an attribute that requires authorization; without it such access is refused. */
   authorize?(access: { readonly handle: number; readonly write: boolean }): boolean | Promise<boolean>;
 }
+
+/** How a value is written: by request, by command without an answer, as the end of prepared writes, by a command that is signed. */
+export type WriteKind = "write" | "command" | "execute" | "signed";
 
 /** What a handler learns about the access it serves. */
 export interface GattRequest {
@@ -39,8 +47,8 @@ export interface GattRequest {
   readonly handle: number;
   /** For a read, what the client asked for (the handler gives the whole value all the same). 0 for a write: prepared parts were merged. */
   readonly offset: number;
-  /** "command" is not answered; "execute" ends a long or reliable write. A `read` handler sees it too where it is asked for the rest of the value. */
-  readonly operation: "read" | "write" | "command" | "execute";
+  /** "command" and "signed" are not answered; "execute" ends a long or reliable write. A `read` handler sees it too where it is asked for the rest of the value. */
+  readonly operation: "read" | WriteKind;
   /** Aborts when the link is lost or the handler took too long. */
   readonly signal: AbortSignal;
   /** Calls `callback` once the response has left; for a command at once after the handler. */
