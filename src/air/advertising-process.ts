@@ -181,7 +181,11 @@ export class AdvertisingProcess implements AdvertisingEvents {
           // Who joined during this event waits for the next one, so that it does not matter which of them were passed over.
           if (listener.radio === radio || listener.phy !== Phy.Le1M || listener.window.startUs >= this.#beganUs) continue;
           const to = listener.radio;
-          if (!to.isTunedFor(listener, this.#channel, startUs, endUs) || !this.#medium.isInRange(radio, to)) continue;
+          if (
+            !to.isTunedFor(listener, this.#channel, startUs, endUs) ||
+            !this.#medium.isInRange(radio, to, Phy.Le1M, this.#advertiser.gainDb)
+          )
+            continue;
           this.#candidates.push(listener);
           sharesRadio ||= to.listeners.length > 1;
         }
@@ -334,7 +338,7 @@ export class AdvertisingProcess implements AdvertisingEvents {
     this.#channel = 0;
     for (const listener of listeners) {
       if (this.#isStopped || listener.radio === radio || listener.phy !== Phy.Le1M || !this.#channels.listeners.has(listener)) continue;
-      if (!this.#medium.isInRange(radio, listener.radio)) continue;
+      if (!this.#medium.isInRange(radio, listener.radio, Phy.Le1M, this.#advertiser.gainDb)) continue;
       const pdu = this.#afterHooks(this.#advertiser.pdu, radio, nowUs, true);
       this.#trace(pdu ?? this.#advertiser.pdu, radio, nowUs, pdu ? [listener] : [], pdu ? undefined : "fault");
       if (!pdu) continue;
@@ -356,10 +360,15 @@ export class AdvertisingProcess implements AdvertisingEvents {
 
   // What is drawn for a packet hangs on the event, the channel, its place in the event and the receiver.
   #isReceived(from: Radio, to: Radio, step: number): boolean {
-    return this.#medium.isReceived(from, to, Phy.Le1M, this.#key, this.#number, 4 * this.#channel + step);
+    return this.#medium.isReceived(from, to, Phy.Le1M, this.#key, this.#number, 4 * this.#channel + step, this.#gainDb(from));
   }
+  /** Of what this radio sends here. */
+  #gainDb(from: Radio): number {
+    return from === this.#advertiser.radio ? (this.#advertiser.gainDb ?? 0) : 0;
+  }
+
   #rssiDbm(from: Radio, to: Radio, step: number): number {
-    return this.#medium.rssiDbm(from, to, this.#key, this.#number, 4 * this.#channel + step);
+    return this.#medium.rssiDbm(from, to, this.#key, this.#number, 4 * this.#channel + step) + this.#gainDb(from);
   }
 
   /** The PDU as fault hooks leave it; nothing when they lose it. */

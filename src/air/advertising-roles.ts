@@ -10,6 +10,8 @@ export interface Advertiser {
   readonly intervalUs: number;
   /** Bits 0 to 2: channels 37, 38, 39. */
   readonly channelMap: number;
+  /** How much stronger than its radio it sends: 0, or negative. Default 0. */
+  readonly gainDb?: number;
   /** Whether 0 to 10 ms are added to each interval (all but high duty cycle directed advertising), Vol 6 Part B 4.4.2.2.1. */
   readonly hasRandomDelay: boolean;
   /** Whether it listens for answers. */
@@ -44,6 +46,8 @@ export interface ExtendedAdvertiser {
   readonly intervalUs: number;
   /** Bits 0 to 2: channels 37, 38, 39. */
   readonly channelMap: number;
+  /** How much stronger than its radio it sends: 0, or negative. */
+  readonly gainDb: number;
   readonly primaryPhy: Phy;
   readonly secondaryPhy: Phy;
   /** Channels 0 to 36 that may be used, 5 octets. */

@@ -4,45 +4,23 @@ import type {
   AdvertisingEvents,
   Answer,
   ExtendedAdvertiser,
-  ExtendedEvent,
   ExtendedPdu,
   Follower,
   Listener,
 } from "./advertising-roles.ts";
-import { auxiliaryOffsetUs, withAuxiliaryPointer } from "./auxiliary-pointer.ts";
-import { channelIdentifier, selectChannel } from "./channel-selection.ts";
 import { draw } from "./draw.ts";
+import { EventLayout, type Planned } from "./event-layout.ts";
 import type { Medium } from "./medium.ts";
 import { airTimeUs, type Phy, T_IFS_US } from "./phy.ts";
 import type { Radio } from "./radio.ts";
 import { AirEvent } from "./scheduler.ts";
 
-/** From the end of ADV_EXT_IND to the next channel's at least; nobody answers it. */
-const GAP_US = 150;
-/** AuxPtr counts in it: packets begin on it, so that offsets are exact. */
-const STEP_US = 30;
 /** Room for AUX_CONNECT_REQ or AUX_SCAN_REQ: payload octets. */
 const LONGEST_ANSWER_OCTETS = 34;
-/** How far AUX_ADV_IND is put off where the radio is taken by links: so many times. */
-const PUT_OFF_US = 1260;
-const PUT_OFF_TIMES = 16;
-
 // Places of packets in an event, for what is drawn for them.
 const STEP_AUXILIARY = 100;
 const STEP_ANSWER = 50;
 const STEP_RESPONSE = 1000;
-
-/** A packet of the event with its place and time. */
-interface Planned {
-  readonly pdu: Uint8Array;
-  /** Index among the 40 channels. */
-  readonly channel: number;
-  readonly phy: Phy;
-  readonly startUs: number;
-  readonly endUs: number;
-  /** False where a link has the radio then: it is not sent. */
-  readonly isSent: boolean;
-}
 
 interface Following {
   readonly listener: Listener;
@@ -56,6 +34,7 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
   readonly #advertiser: ExtendedAdvertiser;
   readonly #key: number;
   readonly #log: AdvertisingLog;
+  readonly #layout: EventLayout;
   readonly #event = new AirEvent(() => this.#next());
   /** What happens when the event fires. */
   #next: () => void = () => this.#begin();
@@ -76,6 +55,7 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     this.#advertiser = advertiser;
     this.#key = key;
     this.#log = new AdvertisingLog(medium);
+    this.#layout = new EventLayout(advertiser, key);
     this.#eventUs = medium.scheduler.nowUs + (medium.mode === "radio" ? 1 + this.#delayUs(0) : 0);
   }
 
@@ -152,55 +132,11 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     this.#nextPrimary(0);
   }
 
-  /** Lays out the event: an ADV_EXT_IND on each primary channel, then the train on secondary channels. */
   #plan(fromUs: number): void {
-    const { channelMap, primaryPhy: phy, isClockAccurate } = this.#advertiser;
-    const event = this.#advertiser.event();
-    const { pdu, auxPtrAt } = event.primary;
-    const lengthUs = airTimeUs(phy, pdu.length - 2);
-    const periodUs = Math.ceil((lengthUs + GAP_US) / STEP_US) * STEP_US;
-    const used = [0, 1, 2].filter((channel) => (channelMap >> channel) & 1);
-    const lastUs = fromUs + (used.length - 1) * periodUs;
-    this.#train = this.#planTrain(event, lastUs + auxiliaryOffsetUs(lengthUs));
-    const aux = this.#train[0];
-    this.#primaries = used.map((channel, i) => {
-      const startUs = fromUs + i * periodUs;
-      const endUs = startUs + lengthUs;
-      const isSent = this.radio.lockedUntilUs <= startUs && !this.radio.isBusy(startUs, endUs);
-      const pointer = aux && { channel: aux.channel - 3, isClockAccurate, offsetUs: aux.startUs - startUs, phy: aux.phy };
-      return { pdu: pointer ? withAuxiliaryPointer(pdu, auxPtrAt, pointer) : pdu, channel, phy, startUs, endUs, isSent };
-    });
-    this.#endUs = aux ? this.#train.at(-1)!.endUs : lastUs + lengthUs;
-  }
-
-  #planTrain({ auxiliary }: ExtendedEvent, earliestUs: number): Planned[] {
-    return auxiliary.length === 0 ? [] : this.#chain(auxiliary, earliestUs, 0);
-  }
-
-  /** Packets that point to each other, the first at `earliestUs` or, where links have the radio, a little later. */
-  #chain(pdus: readonly ExtendedPdu[], earliestUs: number, step: number, isFixed = false): Planned[] {
-    const { secondaryPhy: phy, isClockAccurate } = this.#advertiser;
-    const times: { startUs: number; endUs: number; isSent: boolean }[] = [];
-    let startUs = earliestUs;
-    for (const [i, { pdu }] of pdus.entries()) {
-      const lengthUs = airTimeUs(phy, pdu.length - 2);
-      const isMovable = !(isFixed && i === 0);
-      for (let times = 0; isMovable && times < PUT_OFF_TIMES && this.radio.isBusy(startUs, startUs + lengthUs); times++)
-        startUs += PUT_OFF_US;
-      times.push({ startUs, endUs: startUs + lengthUs, isSent: !this.radio.isBusy(startUs, startUs + lengthUs) });
-      startUs += auxiliaryOffsetUs(lengthUs);
-    }
-    const channels = pdus.map((_, i) => this.#secondaryChannel(step + i));
-    return pdus.map(({ pdu, auxPtrAt }, i) => {
-      const next = times[i + 1];
-      const pointer = next && { channel: channels[i + 1]!, isClockAccurate, offsetUs: next.startUs - times[i]!.startUs, phy };
-      return { pdu: pointer ? withAuxiliaryPointer(pdu, auxPtrAt, pointer) : pdu, channel: 3 + channels[i]!, phy, ...times[i]! };
-    });
-  }
-
-  /** 0 to 36: any of those in use, another each time. */
-  #secondaryChannel(step: number): number {
-    return selectChannel(channelIdentifier(this.#key), (this.#number * 16 + step) & 0xffff, this.#advertiser.secondaryChannels);
+    const { primaries, train } = this.#layout.event(this.#advertiser.event(), this.#number, fromUs);
+    this.#primaries = primaries;
+    this.#train = train;
+    this.#endUs = (train.at(-1) ?? primaries.at(-1)!).endUs;
   }
 
   /** Sends on the primary channels that are left; stops at each that somebody listens to. */
@@ -230,7 +166,7 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
       if (listener.onExtended === undefined || listener.radio === radio || listener.window.startUs >= this.#beganUs) continue;
       // The coding of LE Coded shows in each packet: a receiver takes both.
       if (listener.phy > 2 !== isCoded || !listener.radio.isTunedFor(listener, channel, startUs, endUs)) continue;
-      if (!this.#medium.isInRange(radio, listener.radio, phy)) continue;
+      if (!this.#medium.isInRange(radio, listener.radio, phy, this.#advertiser.gainDb)) continue;
       candidates.push(listener);
       sharesRadio ||= listener.radio.listeners.length > 1;
     }
@@ -262,11 +198,12 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     for (const listener of heard) {
       if (this.#following.some((known) => known.listener === listener)) continue;
       const to = listener.radio;
-      // A radio that is announced elsewhere for that time stays true to it.
-      if (first && last && to.isFollowing(first.startUs, last.endUs)) continue;
+      // A radio that is announced elsewhere for that time stays true to it; several listeners of one radio may follow together.
+      const isThere = this.#following.some(({ listener: { radio: known } }) => known === to);
+      if (first && last && !isThere && to.isFollowing(first.startUs, last.endUs)) continue;
       const follower = listener.onExtended!(pdu!, this.#rssiDbm(radio, to, 4 * packet.channel), phy);
       if (!follower || !first || !last) continue;
-      to.follow(first.startUs, last.endUs, startUs);
+      if (!isThere) to.follow(first.startUs, last.endUs, startUs);
       this.#following.push({ listener, follower });
     }
   }
@@ -385,9 +322,7 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
       this.#finishAt(Math.max(endUs, this.#medium.scheduler.nowUs));
       return;
     }
-    const train = this.#chain(response, winner.endUs + T_IFS_US, 8, true).map((planned, i) =>
-      i === 0 ? { ...planned, channel } : planned,
-    );
+    const train = this.#layout.response(response, this.#number, winner.endUs + T_IFS_US, channel);
     this.#endUs = train.at(-1)!.endUs;
     if (!taken) {
       winner.listener.radio.follow(train[0]!.startUs, this.#endUs, winner.endUs);
@@ -435,7 +370,8 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     const isCoded = primary.phy > 2;
     for (const listener of listeners) {
       if (this.#isStopped || listener.radio === radio || !listener.onExtended || listener.phy > 2 !== isCoded) continue;
-      if (!this.#channels.listeners.has(listener) || !this.#medium.isInRange(radio, listener.radio, primary.phy)) continue;
+      if (!this.#channels.listeners.has(listener) || !this.#medium.isInRange(radio, listener.radio, primary.phy, this.#advertiser.gainDb))
+        continue;
       const pdu = this.#atOnce(primary, listener);
       const follower = pdu && listener.onExtended(pdu, this.#rssiDbm(radio, listener.radio, 0), primary.phy);
       if (follower) this.#followAtOnce(listener, follower);
@@ -458,7 +394,7 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
         follower.onPacket(undefined);
         return;
       }
-      train = this.#chain(response, at.endUs, 8, true);
+      train = this.#layout.response(response, this.#number, at.endUs, at.channel);
       if (taken) {
         const isAnswered = this.#giveAtOnce(train[0]!, listener, follower, false) !== null;
         taken.join(answer.connect!(this.#medium.scheduler.nowUs, isAnswered));
@@ -485,10 +421,15 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
 
   // What is drawn for a packet hangs on the event, its place in the event and the receiver.
   #isReceived(from: Radio, to: Radio, phy: Phy, step: number): boolean {
-    return this.#medium.isReceived(from, to, phy, this.#key, this.#number, step);
+    return this.#medium.isReceived(from, to, phy, this.#key, this.#number, step, this.#gainDb(from));
   }
+  /** Of what this radio sends here. */
+  #gainDb(from: Radio): number {
+    return from === this.#advertiser.radio ? this.#advertiser.gainDb : 0;
+  }
+
   #rssiDbm(from: Radio, to: Radio, step: number): number {
-    return this.#medium.rssiDbm(from, to, this.#key, this.#number, step);
+    return this.#medium.rssiDbm(from, to, this.#key, this.#number, step) + this.#gainDb(from);
   }
 }
 

@@ -107,8 +107,9 @@ export class Medium {
     return path.cuts > 0 ? Number.NEGATIVE_INFINITY : from.txPowerDbm - path.lossDb;
   }
 
-  isInRange(from: Radio, to: Radio, phy: Phy = Phy.Le1M): boolean {
-    return this.propagation.isInRange(this.meanDbm(from, to), phy);
+  /** @param gainDb what is sent beside the radio's power: negative for less */
+  isInRange(from: Radio, to: Radio, phy: Phy = Phy.Le1M, gainDb = 0): boolean {
+    return this.propagation.isInRange(this.meanDbm(from, to) + gainDb, phy);
   }
 
   /** Strength of packet `b` of event `a` of the sender with this key, the same whenever it is asked for. */
@@ -117,8 +118,8 @@ export class Medium {
   }
 
   /** Whether chance and distance let one packet through. */
-  isReceived(from: Radio, to: Radio, phy: Phy, key: number, a: number, b: number): boolean {
-    const meanDbm = this.meanDbm(from, to);
+  isReceived(from: Radio, to: Radio, phy: Phy, key: number, a: number, b: number, gainDb = 0): boolean {
+    const meanDbm = this.meanDbm(from, to) + gainDb;
     if (this.propagation.isLossless(meanDbm, phy)) return true;
     // Where no packet is too weak the strength of this one need not be drawn.
     const rssiDbm = this.propagation.isStrong(meanDbm, phy) ? meanDbm : this.rssiDbm(from, to, key, a, b, meanDbm);

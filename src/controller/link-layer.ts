@@ -15,7 +15,7 @@ import type { CommandKind } from "./commands/command-table.ts";
 import type { HostInterface } from "./host-interface.ts";
 import { Connection } from "./link/connection.ts";
 import type { DataLength } from "./link/exchanges.ts";
-import { hasFeature, MAX_OCTETS, MAX_TIME_CODED_US, MAX_TIME_UNCODED_US } from "./options.ts";
+import { featuresForPeers, hasFeature, MAX_OCTETS, MAX_TIME_CODED_US, MAX_TIME_UNCODED_US } from "./options.ts";
 import { Advertising } from "./roles/advertising.ts";
 import type { AirAddress, ConnectData } from "./roles/advertising-pdus.ts";
 import { AdvertisingSets } from "./roles/advertising-sets.ts";
@@ -66,7 +66,8 @@ export class LinkLayer implements LinkLayerContext {
   readonly resolving: ResolvingList;
   /** The kind of commands that the host has used since the last reset. */
   #commandKind: CommandKind | undefined;
-  hostKnowsCodings = false;
+  /** Bits that the host has set, LE Set Host Feature. */
+  hostFeatures = 0n;
   readonly connections = new Map<number, Connection>();
   readonly totalNumLeAclDataPackets: number;
   readonly leAclDataPacketLength: number;
@@ -117,7 +118,7 @@ export class LinkLayer implements LinkLayerContext {
     this.scanning.reset();
     this.extendedScanning.reset();
     this.#commandKind = undefined;
-    this.hostKnowsCodings = false;
+    this.hostFeatures = 0n;
     this.initiating?.abandon();
     this.initiating = undefined;
     for (const connection of this.connections.values()) connection.abandon();
@@ -158,6 +159,10 @@ export class LinkLayer implements LinkLayerContext {
     if (!this.#has(LeFeature.LeExtendedAdvertising)) return true;
     this.#commandKind ??= kind;
     return this.#commandKind === kind;
+  }
+
+  get hostKnowsCodings(): boolean {
+    return hasFeature(this.hostFeatures, LeFeature.AdvertisingCodingSelectionHostSupport);
   }
 
   get isScanning(): boolean {
@@ -288,7 +293,7 @@ export class LinkLayer implements LinkLayerContext {
       host: this.host,
       scheduler: this.scheduler,
       random: this.random,
-      features: this.features,
+      features: featuresForPeers(this.features | this.hostFeatures),
       parameters: { interval: data.interval, latency: data.latency, timeout: data.timeout },
       channelMap: data.channelMap,
       dataLength,

@@ -104,6 +104,37 @@ export function leFeatures(features: ControllerFeatures = {}): bigint {
   return mask;
 }
 
+const LEAST_POWER_DBM = -20;
+
+/** Features that are between controller and host alone: a peer is not told of them (Vol 6 Part B 4.6). */
+const NOT_FOR_PEERS = [
+  LeFeature.LePing,
+  LeFeature.LlPrivacy,
+  LeFeature.ExtendedScanningFilterPolicies,
+  LeFeature.LeExtendedAdvertising,
+  LeFeature.LePeriodicAdvertising,
+  LeFeature.PeriodicAdvertisingAdiSupport,
+  LeFeature.AdvertisingCodingSelection,
+  LeFeature.AdvertisingCodingSelectionHostSupport,
+  LeFeature.PeriodicAdvertisingWithResponsesAdvertiser,
+  LeFeature.PeriodicAdvertisingWithResponsesScanner,
+];
+
+/** The lowest power in dBm that a controller with this radio can send at; the highest is the radio's own. */
+export function leastPowerDbm({ txPowerDbm }: { readonly txPowerDbm: number }): number {
+  return Math.min(LEAST_POWER_DBM, txPowerDbm);
+}
+
+/** What the Link Layer says of itself in LL_FEATURE_REQ and LL_FEATURE_RSP. */
+export function featuresForPeers(features: bigint): bigint {
+  return NOT_FOR_PEERS.reduce((mask, bit) => mask & ~(1n << BigInt(bit)), features);
+}
+
+/** Bits of the host, and the features of the controller that they need (Vol 4 Part E 7.8.115). */
+export const HOST_FEATURES: ReadonlyMap<number, number> = new Map<number, number>([
+  [LeFeature.AdvertisingCodingSelectionHostSupport, LeFeature.AdvertisingCodingSelection],
+]);
+
 export function hasFeature(mask: bigint, bit: number): boolean {
   return ((mask >> BigInt(bit)) & 1n) === 1n;
 }

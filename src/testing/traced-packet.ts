@@ -1,4 +1,4 @@
-import { phyName, type TraceEntry } from "../air/index.ts";
+import { ADVERTISING_ACCESS_ADDRESS, type AirTraceEntry, phyName, type TraceEntry } from "../air/index.ts";
 import { CaptureDecoder, type DecodedPacket } from "../capture/index.ts";
 
 /** A packet of the trace with its name. */
@@ -27,17 +27,42 @@ const ADVERTISING_NAMES: Readonly<Record<number, string>> = {
   4: "ScanRsp",
   5: "ConnectInd",
   6: "AdvScanInd",
+  7: "AdvExtInd",
 };
+
+/** On secondary advertising channels, where what comes before tells most PDUs apart (Vol 6 Part B 2.3.4). */
+class AuxiliaryNames {
+  /** What the next PDU with an extended header of a device is. */
+  readonly #next = new Map<string, string>();
+
+  of({ from, channel, pdu }: AirTraceEntry): string {
+    const type = pdu[0]! & 0x0f;
+    if (channel >= 37) {
+      if (type === 7) this.#next.set(from, "AuxAdvInd");
+      return ADVERTISING_NAMES[type] ?? "Advertising";
+    }
+    if (type === 3) {
+      for (const [name, next] of this.#next) if (next === "AuxChainInd") this.#next.set(name, "AuxScanRsp");
+      return "AuxScanReq";
+    }
+    if (type === 5) return "AuxConnectReq";
+    if (type === 8) return "AuxConnectRsp";
+    const name = this.#next.get(from) ?? "AuxAdvInd";
+    this.#next.set(from, "AuxChainInd");
+    return name;
+  }
+}
 
 /** Every packet once, in order. */
 export function tracedPackets(entries: readonly TraceEntry[]): TracedPacket[] {
   const decoders = new Map<string, CaptureDecoder>();
   const packets: TracedPacket[] = [];
+  const auxiliaryNames = new AuxiliaryNames();
   for (const entry of entries) {
     const timeMs = entry.timeUs / 1000;
     if (entry.kind === "air") {
       const { from: at, receivedBy, trouble, channel, phy, accessAddress, pdu: bytes } = entry;
-      const name = channel >= 37 ? (ADVERTISING_NAMES[bytes[0]! & 0x0f] ?? "Advertising") : "Data";
+      const name = accessAddress === ADVERTISING_ACCESS_ADDRESS ? auxiliaryNames.of(entry) : "Data";
       const fields = { channel, phy: phyName(phy), accessAddress };
       packets.push({ timeMs, layer: "air", name, at, receivedBy, ...(trouble && { trouble }), bytes, fields });
       continue;

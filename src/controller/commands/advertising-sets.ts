@@ -43,7 +43,7 @@ export const extendedCommands: readonly CommandHandler[] = [
         primaryAdvertisingPhyOptions: 0,
         secondaryAdvertisingPhyOptions: 0,
       });
-      return { status, selectedTxPower: linkLayer.radio.txPowerDbm };
+      return { status, selectedTxPower: linkLayer.advertisingSets.selectedTxPower(parameters.advertisingHandle) };
     },
     FEATURE,
   ),
@@ -51,7 +51,8 @@ export const extendedCommands: readonly CommandHandler[] = [
     LeSetExtendedAdvertisingParametersV2,
     ({ linkLayer }, parameters, packet) => {
       if (!isFlag(packet[NOTIFICATION_ENABLE])) return INVALID;
-      return { status: linkLayer.advertisingSets.setParameters(parameters), selectedTxPower: linkLayer.radio.txPowerDbm };
+      const status = linkLayer.advertisingSets.setParameters(parameters);
+      return { status, selectedTxPower: linkLayer.advertisingSets.selectedTxPower(parameters.advertisingHandle) };
     },
     LeFeature.AdvertisingCodingSelection,
   ),

@@ -31,7 +31,7 @@ import {
   LeWriteSuggestedDefaultDataLength,
 } from "../../hci/index.ts";
 import type { LinkLayer } from "../link-layer.ts";
-import { hasFeature, LE_STATES } from "../options.ts";
+import { HOST_FEATURES, hasFeature, LE_STATES, leastPowerDbm } from "../options.ts";
 import { ANONYMOUS_TYPE } from "../roles/filter-accept-list.ts";
 import { answers, type CommandHandler } from "./command-table.ts";
 
@@ -52,7 +52,7 @@ export const leCommands: readonly CommandHandler[] = [
     leAclDataPacketLength: linkLayer.leAclDataPacketLength,
     totalNumLeAclDataPackets: linkLayer.totalNumLeAclDataPackets,
   })),
-  answers(LeReadLocalSupportedFeatures, ({ linkLayer }) => ({ ...OK, leFeatures: linkLayer.features })),
+  answers(LeReadLocalSupportedFeatures, ({ linkLayer }) => ({ ...OK, leFeatures: linkLayer.features | linkLayer.hostFeatures })),
   answers(LeReadSupportedStates, () => ({ ...OK, leStates: LE_STATES })),
   answers(LeSetRandomAddress, ({ linkLayer }, { randomAddress }) => {
     if (!isRandomAddress(randomAddress.bytes)) return INVALID;
@@ -68,7 +68,7 @@ export const leCommands: readonly CommandHandler[] = [
   })),
   answers(LeReadTransmitPower, ({ linkLayer }) => ({
     ...OK,
-    minTxPower: linkLayer.radio.txPowerDbm,
+    minTxPower: leastPowerDbm(linkLayer.radio),
     maxTxPower: linkLayer.radio.txPowerDbm,
   })),
   answers(LeReadAdvertisingPhysicalChannelTxPower, ({ linkLayer }) => ({ ...OK, txPowerLevel: linkLayer.radio.txPowerDbm })),
@@ -127,9 +127,12 @@ export const leCommands: readonly CommandHandler[] = [
     ({ linkLayer }, { bitNumber, bitValue }, packet) => {
       if (!isFlag(packet[5])) return INVALID;
       // Only bits of the host that this controller supports (Vol 4 Part E 7.8.115).
-      if (bitNumber !== LeFeature.AdvertisingCodingSelectionHostSupport) return { status: HciErrorCode.UnsupportedFeatureOrParameterValue };
+      const needed = HOST_FEATURES.get(bitNumber);
+      if (needed === undefined || !hasFeature(linkLayer.features, needed))
+        return { status: HciErrorCode.UnsupportedFeatureOrParameterValue };
       if (linkLayer.connections.size > 0) return DISALLOWED;
-      linkLayer.hostKnowsCodings = bitValue;
+      const bit = 1n << BigInt(bitNumber);
+      linkLayer.hostFeatures = bitValue ? linkLayer.hostFeatures | bit : linkLayer.hostFeatures & ~bit;
       return OK;
     },
     LeFeature.AdvertisingCodingSelection,

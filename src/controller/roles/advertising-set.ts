@@ -18,7 +18,7 @@ import {
   LeScanRequestReceived,
   type LeSetExtendedAdvertisingParametersV2,
 } from "../../hci/index.ts";
-import { hasFeature } from "../options.ts";
+import { hasFeature, leastPowerDbm } from "../options.ts";
 import { AdvPduType, type AirAddress, advertisingPdu, chSel, setChSel } from "./advertising-pdus.ts";
 import { acceptedConnectRequest, acceptedScanRequest } from "./connect-request.ts";
 import { AdvMode, chainedPdus, extendedPdu, headerOctets, MAX_PAYLOAD } from "./extended-pdus.ts";
@@ -50,6 +50,8 @@ const HIGH_DUTY_INTERVAL_US = 3_750;
 /** Highest interval of LE Set Extended Advertising Parameters that fits in a number of microseconds is no matter; units of 0.625 ms. */
 const UNIT_US = 625;
 export const MAX_LEGACY_DATA = 31;
+/** Advertising_TX_Power: the controller chooses. */
+export const NO_PREFERENCE = 0x7f;
 const NOTHING = new Uint8Array(0);
 
 /** An advertising set: what it advertises, how, and until when (Vol 6 Part B 4.4.2.10). */
@@ -195,6 +197,15 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
   get hasRandomDelay(): boolean {
     return !this.has(Properties.HighDutyCycle);
   }
+  /** dBm: what is asked for, as near as the radio has it. */
+  get txPowerDbm(): number {
+    const { advertisingTxPower: wanted } = this.parameters;
+    const most = this.radio.txPowerDbm;
+    return wanted === NO_PREFERENCE ? most : Math.min(most, Math.max(leastPowerDbm(this.radio), wanted));
+  }
+  get gainDb(): number {
+    return this.txPowerDbm - this.radio.txPowerDbm;
+  }
   get isAnswerable(): boolean {
     return this.has(Properties.Connectable | Properties.Scannable);
   }
@@ -256,7 +267,7 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
       advA: this.has(Properties.Anonymous) ? undefined : this.#own,
       targetA: this.#targetA,
       adi: this.#adi,
-      txPowerDbm: this.has(Properties.IncludeTxPower) ? this.radio.txPowerDbm : undefined,
+      txPowerDbm: this.has(Properties.IncludeTxPower) ? this.txPowerDbm : undefined,
     };
   }
 

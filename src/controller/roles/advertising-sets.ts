@@ -1,7 +1,7 @@
 import { concat } from "../../bytes/index.ts";
 import { HciErrorCode } from "../../hci/index.ts";
 import { checkOwnAddressType } from "./advertising-pdus.ts";
-import { AdvertisingSet, LEGACY_PDU_TYPES, MAX_LEGACY_DATA, Properties, type SetParameters } from "./advertising-set.ts";
+import { AdvertisingSet, LEGACY_PDU_TYPES, MAX_LEGACY_DATA, NO_PREFERENCE, Properties, type SetParameters } from "./advertising-set.ts";
 import type { LinkLayerContext } from "./link-layer-context.ts";
 
 const { Success, InvalidHciCommandParameters: Invalid, CommandDisallowed: Disallowed } = HciErrorCode;
@@ -12,7 +12,6 @@ const Unknown = HciErrorCode.UnknownAdvertisingIdentifier;
 const Operation = Object.freeze({ Intermediate: 0, First: 1, Last: 2, Complete: 3, Unchanged: 4 });
 const HIGHEST_HANDLE = 0xef;
 const MIN_INTERVAL = 0x20;
-const NO_PREFERENCE = 0x7f;
 /** Longest high duty cycle directed advertising: 1.28 s in units of 10 ms. */
 const HIGH_DUTY_DURATION = 0x80;
 
@@ -50,6 +49,11 @@ export class AdvertisingSets {
   reset(): void {
     for (const set of this.#sets.values()) set.disable();
     this.#sets.clear();
+  }
+
+  /** Selected_TX_Power in dBm. */
+  selectedTxPower(handle: number): number {
+    return this.#sets.get(handle)?.txPowerDbm ?? this.#context.radio.txPowerDbm;
   }
 
   setRandomAddress(handle: number, address: Uint8Array): number {
