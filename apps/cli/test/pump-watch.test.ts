@@ -8,6 +8,7 @@ import { Context } from "../src/context.ts";
 import { EarlierReadings } from "../src/pump/earlier-readings.ts";
 import { stateRows } from "../src/pump/state-text.ts";
 import { timelineText } from "../src/pump/timeline-text.ts";
+import { UtcPoints } from "../src/pump/utc-points.ts";
 import { type WatchFrame, watchFrame } from "../src/pump/watch-frame.ts";
 import { Screen } from "../src/screen.ts";
 import { Terminal } from "../src/terminal.ts";
@@ -64,6 +65,25 @@ describe("the screen of watch", () => {
     expect(whole(frame(40, 30, { notes: [note] }))).toContain(note);
     const { glucose: _, ...values } = state.values;
     expect(frame(80, 24, { state: { ...state, values } })[0]).toBe("no glucose yet");
+  });
+});
+
+describe("points of the curve", () => {
+  const at = (ms: number) => reading(100, { takenAtMs: ms, receivedAtMs: ms });
+  test("from before a sleep of the computer, when its clock stood still, are as far back as they were", () => {
+    const points = new UtcPoints(SPAN_MS);
+    const epochMs = 1_900_000_000_000;
+    points.keep([at(0), at(300_000)], { epochMs, nowMs: 310_000 });
+    const afterwards = { epochMs: epochMs + 3_600_000, nowMs: 320_000 };
+    points.keep([at(315_000)], afterwards);
+    expect(points.on(afterwards).map(({ atMs }) => atMs)).toEqual([-3_600_000, -3_300_000, 315_000]);
+    points.keep([], { epochMs: epochMs + SPAN_MS, nowMs: 320_000 }); // it slept longer than the curve reaches
+    expect(points.on(afterwards).map(({ atMs }) => atMs)).toEqual([315_000]);
+  });
+  test("are one a minute, the last that was told", () => {
+    const points = new UtcPoints(SPAN_MS);
+    for (const mgdl of [100, 101]) points.keep([reading(mgdl, { takenAtMs: 0, receivedAtMs: 0 })], { epochMs: 0, nowMs: 0 });
+    expect(points.on({ epochMs: 0 })).toEqual([{ atMs: 0, mgdl: 101 }]);
   });
 });
 

@@ -30,6 +30,7 @@ export {
   STALE_AFTER_MS,
 } from "./connector/reading.ts";
 export { type RunPumpConnectorOptions, runPumpConnector } from "./connector/run.ts";
+export type { PumpSnapshotProblems } from "./connector/snapshot.ts";
 export type { PumpStanding } from "./connector/standing.ts";
 export { addSeconds, formatLocal, type LocalDateTime } from "./data/date-time.ts";
 export { PumpDataError, type PumpDataProblem } from "./data/error.ts";
@@ -73,7 +74,7 @@ export {
   type TimeInRange,
 } from "./idd/status-reader.ts";
 export { PumpMonitor, type PumpMonitorOptions } from "./live/monitor.ts";
-export type { PumpLinkState, PumpState, PumpValueName, PumpValues, Told, WallClock } from "./live/state.ts";
+export type { PumpLinkState, PumpProblems, PumpState, PumpValueName, PumpValues, Told, WallClock } from "./live/state.ts";
 export {
   buildKeyDatabase,
   KeyDatabaseError,

@@ -248,6 +248,7 @@ function stateOf(scene: Scene, rows: MemoryEvents, utcMs: number, offsetMs: numb
       reservoirRemainingIu: 142.4,
       reservoirAttached: true,
       sensorConnectivity: ["sensor_on", "sensor_paired"],
+      sensorConnectivityBits: 3,
       sensorMessage: message,
     }),
     annunciation: {

@@ -38,7 +38,7 @@ test("a pump that offers nothing but SAKE gives a session in which everything is
   const { session, snapshot } = await paired;
   expect(snapshot).toMatchObject({ batteryPercent: undefined, feature: undefined, latest: { kind: "no-sensor", isOffered: false } });
   expect(Object.values(snapshot.information)).toEqual(Array(6).fill(undefined));
-  expect(formatGlucose(snapshot.latest, 0)).toBe("not offered by the pump");
+  expect(formatGlucose(snapshot.latest!, 0)).toBe("not offered by the pump");
   expect(scenario.of("services").at(-1)).toMatchObject({ count: 0 });
   expect(session.cgmFeature).toBeUndefined();
   for (const read of [

@@ -39,6 +39,7 @@ const EXPECTED = {
     reservoirRemainingIu: 142.5,
     reservoirAttached: true,
     sensorConnectivity: ["sensor_on", "sensor_paired"],
+    sensorConnectivityBits: 3,
     sensorMessage: "no_message",
   },
   annunciation: undefined,

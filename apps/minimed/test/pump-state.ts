@@ -67,7 +67,9 @@ export function pumpValues(nowMs: number): PumpValues {
     sensorSession: { start: undefined, runTimeHours: 170, remainingMs: 36 * 3600_000 },
     sensorDetails: {
       flags: [],
+      flagBits: 0,
       annunciation: undefined,
+      annunciationBits: undefined,
       maximumCalibrationInterval: undefined,
       maximumSensorLifeMin: undefined,
       sensorFlexPackageVersion: undefined,
@@ -80,6 +82,7 @@ export function pumpValues(nowMs: number): PumpValues {
       reservoirRemainingIu: 123.456,
       reservoirAttached: true,
       sensorConnectivity: ["sensor_on", "sensor_paired"],
+      sensorConnectivityBits: 3,
       sensorMessage: "no_message",
     },
     annunciation: { instanceId: 7, type: 0xf069, code: 105, state: "pending", auxiliary: [], rest: new Uint8Array() },

@@ -2,7 +2,7 @@ import { addSeconds, formatLocal, type LocalDateTime, type PumpState } from "@je
 import { toHex } from "jelling/bytes";
 
 /** A state as an object for `--json`: times as UTC, octets and large numbers as hexadecimal digits. The serial number is not in it. */
-export function stateJson({ epochMs, link, heardAtMs, hint, values }: PumpState): Record<string, unknown> {
+export function stateJson({ epochMs, link, heardAtMs, hint, problems = {}, values }: PumpState): Record<string, unknown> {
   const utc = (atMs: number): string => new Date(Math.round(atMs + epochMs)).toISOString();
   const plain = (value: unknown, name = ""): unknown => {
     if (typeof value === "bigint") return `0x${value.toString(16)}`;
@@ -22,6 +22,7 @@ export function stateJson({ epochMs, link, heardAtMs, hint, values }: PumpState)
     link: { ...link, sinceMs: undefined, since: utc(link.sinceMs) },
     heard: heardAtMs === undefined ? null : utc(heardAtMs),
     hint,
+    problems: Object.keys(problems).length > 0 ? problems : undefined,
     ...Object.fromEntries(told),
   };
 }

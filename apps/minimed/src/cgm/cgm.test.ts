@@ -354,6 +354,28 @@ describe("control points", () => {
   test.each(socp.session_id)("session id $bytes", (vector) => {
     check(vector, decode, (value) => (value.kind === "session_id" ? { opcode: "8d", session_id: value.sessionId } : value));
   });
+  test("specific ops: bits of the sensor's details that have no name are kept", () => {
+    expect(decodeSpecificOpsResponse(fromHex("91e19d00"), { e2eCrc: false })).toMatchObject({
+      flags: ["sensor_details_annunciation_present"],
+      flagBits: 0xe1,
+      annunciation: ["approved_treatment", "cal_free", "has_calibration_recommended", "has_abnormal_sg_increase_detection"],
+      annunciationBits: 0x9d,
+    });
+    expect(decodeSpecificOpsResponse(fromHex("9100"), { e2eCrc: false })).toMatchObject({ annunciationBits: undefined, flagBits: 0 });
+  });
+  test.each<[string, (bytes: Uint8Array, options: never) => unknown]>([
+    ["CGM Measurement", decodeCgmMeasurement],
+    ["CGM Measurements", decodeCgmMeasurements],
+    ["CGM Session Start Time", decodeSessionStartTime],
+    ["CGM Session Run Time", decodeSessionRunTime],
+    ["CGM Status", decodeCgmStatus],
+    ["CGM Specific Ops", decodeSpecificOpsResponse],
+  ])("%s is not guessed to have a CRC or none", (_name, decoder) => {
+    for (const options of [undefined, null, {}, false, { e2eCrc: "yes" }])
+      expect(() => decoder(fromHex("00"), options as never)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
+    for (const bytes of [undefined, null, "00"])
+      expect(() => decoder(bytes as never, crc as never)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
+  });
   test("specific ops: an answer to another request is refused", () => {
     expect(problemOf(() => decodeSpecificOpsResponse(fromHex("8d0b006d69"), { ...crc, expected: 0x91 }))).toBe("opcode");
     isRobust(decode, socp.calibration_value[0]!.bytes);

@@ -1,4 +1,6 @@
 import { Writer } from "jelling/bytes";
+import { checkOctets } from "jelling/core";
+import { checkedFlag } from "../data/checked-flag.ts";
 import { appendE2eCrc, checkE2eCrc } from "../data/e2e-crc.ts";
 import { decodeValue, PumpDataError } from "../data/error.ts";
 import { decodeSfloat, encodeSfloat, type MedicalFloat } from "../data/float.ts";
@@ -32,9 +34,11 @@ function sizeOf(flags: number, e2eCrc: boolean): number {
   return SHORTEST + has(Status) + has(Calibration) + has(Warning) + 2 * has(Trend) + 2 * has(Quality) + (e2eCrc ? 2 : 0);
 }
 
-/** One record that fills `bytes`. @throws {PumpDataError} */
-export function decodeCgmMeasurement(bytes: Uint8Array, { e2eCrc }: { e2eCrc: boolean }): CgmMeasurement {
+/** One record that fills `bytes`. @throws {ArgumentError} · {PumpDataError} */
+export function decodeCgmMeasurement(bytes: Uint8Array, options: { e2eCrc: boolean }): CgmMeasurement {
   const name = "CGM Measurement";
+  checkOctets(name, bytes);
+  const e2eCrc = checkedFlag(name, options, "e2eCrc");
   const size = bytes[0];
   const flags = bytes[1];
   if (size === undefined || flags === undefined) throw new PumpDataError("length", `${name}: ${bytes.length} octets`);
@@ -68,12 +72,13 @@ export function decodeCgmMeasurement(bytes: Uint8Array, { e2eCrc }: { e2eCrc: bo
 
 /** All records of one notification: their size octets tell them apart. @throws {PumpDataError} any of them malformed, or none */
 export function decodeCgmMeasurements(bytes: Uint8Array, options: { e2eCrc: boolean }): CgmMeasurement[] {
-  if (bytes.length === 0) throw new PumpDataError("length", "CGM Measurement: 0 octets");
+  const e2eCrc = checkedFlag("CGM Measurement", options, "e2eCrc");
+  if (checkOctets("CGM Measurement", bytes).length === 0) throw new PumpDataError("length", "CGM Measurement: 0 octets");
   const records: CgmMeasurement[] = [];
   for (let at = 0; at < bytes.length; ) {
     // A size that lies is left to the record's own checks, over all that remains.
     const size = bytes[at]!;
-    const fits = size >= SHORTEST && at + size < bytes.length && size === sizeOf(bytes[at + 1]!, options.e2eCrc);
+    const fits = size >= SHORTEST && at + size < bytes.length && size === sizeOf(bytes[at + 1]!, e2eCrc);
     const record = decodeCgmMeasurement(fits ? bytes.subarray(at, at + size) : bytes.subarray(at), options);
     records.push(record);
     at += record.size;

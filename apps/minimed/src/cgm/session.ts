@@ -1,4 +1,5 @@
 import type { Reader } from "jelling/bytes";
+import { checkedFlag } from "../data/checked-flag.ts";
 import {
   addSeconds,
   dateTimeBytes,
@@ -14,7 +15,8 @@ import { decodeValue } from "../data/error.ts";
 import { type CgmOctets, type CgmStateNames, nameCgmOctets } from "./octets.ts";
 
 /** Every value of the service has a CRC behind it where CGM Feature says so. */
-const content = (name: string, bytes: Uint8Array, e2eCrc: boolean): Uint8Array => (e2eCrc ? checkE2eCrc(name, bytes) : bytes);
+const content = (name: string, bytes: Uint8Array, options: { e2eCrc: boolean }): Uint8Array =>
+  checkedFlag(name, options, "e2eCrc") ? checkE2eCrc(name, bytes) : bytes;
 
 export interface SessionStartTime {
   /** As the pump's display showed it; undefined when unknown. */
@@ -25,10 +27,10 @@ export interface SessionStartTime {
   readonly utc: string | undefined;
 }
 
-/** CGM Session Start Time (inside SAKE). @throws {PumpDataError} */
-export function decodeSessionStartTime(bytes: Uint8Array, { e2eCrc }: { e2eCrc: boolean }): SessionStartTime {
+/** CGM Session Start Time (inside SAKE). @throws {ArgumentError} · {PumpDataError} */
+export function decodeSessionStartTime(bytes: Uint8Array, options: { e2eCrc: boolean }): SessionStartTime {
   const name = "CGM Session Start Time";
-  return decodeValue(name, content(name, bytes, e2eCrc), (reader) => readSessionStartTime(name, reader));
+  return decodeValue(name, content(name, bytes, options), (reader) => readSessionStartTime(name, reader));
 }
 
 /** Date Time, zone and daylight saving, as several values hold them. */
@@ -48,10 +50,10 @@ export function encodeSessionStartTime(local: LocalDateTime, { e2eCrc }: { e2eCr
   return e2eCrc ? appendE2eCrc(bytes) : bytes;
 }
 
-/** CGM Session Run Time, hours (plain). @throws {PumpDataError} */
-export function decodeSessionRunTime(bytes: Uint8Array, { e2eCrc }: { e2eCrc: boolean }): number {
+/** CGM Session Run Time, hours (plain). @throws {ArgumentError} · {PumpDataError} */
+export function decodeSessionRunTime(bytes: Uint8Array, options: { e2eCrc: boolean }): number {
   const name = "CGM Session Run Time";
-  return decodeValue(name, content(name, bytes, e2eCrc), (reader) => reader.u16());
+  return decodeValue(name, content(name, bytes, options), (reader) => reader.u16());
 }
 
 export function encodeSessionRunTime(hours: number, { e2eCrc }: { e2eCrc: boolean }): Uint8Array {
@@ -70,10 +72,10 @@ export interface CgmStatus {
   readonly names: CgmStateNames;
 }
 
-/** CGM Status (inside SAKE). @throws {PumpDataError} */
-export function decodeCgmStatus(bytes: Uint8Array, { e2eCrc }: { e2eCrc: boolean }): CgmStatus {
+/** CGM Status (inside SAKE). @throws {ArgumentError} · {PumpDataError} */
+export function decodeCgmStatus(bytes: Uint8Array, options: { e2eCrc: boolean }): CgmStatus {
   const name = "CGM Status";
-  return decodeValue(name, content(name, bytes, e2eCrc), (reader) => {
+  return decodeValue(name, content(name, bytes, options), (reader) => {
     const timeOffsetMin = reader.u16();
     const octets = { status: reader.u8(), calibration: reader.u8(), warning: reader.u8() };
     return { timeOffsetMin, octets, names: nameCgmOctets(octets) };

@@ -1,4 +1,5 @@
 import type { Reader } from "jelling/bytes";
+import { checkedFlag } from "../data/checked-flag.ts";
 import { checkE2eCrc } from "../data/e2e-crc.ts";
 import { decodeValue, PumpDataError } from "../data/error.ts";
 import { flagNames } from "../data/flags.ts";
@@ -52,7 +53,11 @@ export const SENSOR_ANNUNCIATIONS = [
 
 export interface SensorDetails {
   readonly flags: readonly (typeof SENSOR_DETAIL_FLAGS)[number][];
+  /** The same as they came, with bits that have no name. */
+  readonly flagBits: number;
   readonly annunciation: readonly (typeof SENSOR_ANNUNCIATIONS)[number][] | undefined;
+  /** As for `flagBits`. */
+  readonly annunciationBits: number | undefined;
   /** Unit unknown; 0xFFFF has been seen. */
   readonly maximumCalibrationInterval: number | undefined;
   readonly maximumSensorLifeMin: number | undefined;
@@ -117,14 +122,15 @@ const RESPONSES: Readonly<Record<number, (reader: Reader) => SpecificOpsResponse
  * An indication of the control point, decrypted.
  *
  * @param expected the only operation code that will do, beside a general response
- * @throws {PumpDataError} "crc", "length", "trailing", or "opcode" for a response that is unknown or not the expected one
+ * @throws {ArgumentError} · {PumpDataError} "crc", "length", "trailing", or "opcode" for a response that is unknown or not the expected one
  */
 export function decodeSpecificOpsResponse(
   bytes: Uint8Array,
-  { e2eCrc, expected }: { e2eCrc: boolean; expected?: number | undefined },
+  options: { e2eCrc: boolean; expected?: number | undefined },
 ): SpecificOpsResponse {
-  const content = e2eCrc ? checkE2eCrc(NAME, bytes) : bytes;
+  const content = checkedFlag(NAME, options, "e2eCrc") ? checkE2eCrc(NAME, bytes) : bytes;
   return decodeValue(NAME, content, (reader) => {
+    const { expected } = options;
     const opcode = reader.u8();
     const read = RESPONSES[opcode];
     if (!read || (expected !== undefined && opcode !== expected && opcode !== RESPONSE_OPCODE))
@@ -155,10 +161,13 @@ function readCalibrationValue(reader: Reader): SpecificOpsResponse {
 function readSensorDetails(reader: Reader): SpecificOpsResponse {
   const bits = reader.u8();
   const present = (bit: number): boolean => ((bits >> bit) & 1) !== 0;
+  const annunciationBits = present(0) ? reader.u16() : undefined;
   return {
     kind: "sensor_details",
     flags: flagNames(bits, SENSOR_DETAIL_FLAGS),
-    annunciation: present(0) ? flagNames(reader.u16(), SENSOR_ANNUNCIATIONS) : undefined,
+    flagBits: bits,
+    annunciation: annunciationBits === undefined ? undefined : flagNames(annunciationBits, SENSOR_ANNUNCIATIONS),
+    annunciationBits,
     maximumCalibrationInterval: present(1) ? reader.u16() : undefined,
     maximumSensorLifeMin: present(2) ? reader.u16() : undefined,
     sensorFlexPackageVersion: present(3) ? reader.u16() : undefined,

@@ -260,19 +260,15 @@ export class PumpChannel {
     return this.#open(Uint8Array.of(...opened, ...rest));
   }
 
-  /** undefined where the pump has no such value, or none at present. */
+  /** undefined where the pump has no such value, or none at present. What is malformed is not absent. @throws {PumpDataError} by `read` */
   async optional<T>(name: PumpValueName, read: () => Promise<T>): Promise<T | undefined> {
     if (!this.#handles?.has(name)) return undefined;
     try {
       return await read();
     } catch (error) {
-      if (error instanceof AttError) {
-        // Read Not Permitted is how the pump says that there is nothing at present.
-        if (error.errorCode !== AttErrorCode.ReadNotPermitted) this.logger.info(() => `${name}: ${error.message}`);
-        return undefined;
-      }
-      if (!(error instanceof PumpDataError)) throw error;
-      this.logger.warn(() => `${name}: ${error.message}`);
+      if (!(error instanceof AttError)) throw error;
+      // Read Not Permitted is how the pump says that there is nothing at present.
+      if (error.errorCode !== AttErrorCode.ReadNotPermitted) this.logger.info(() => `${name}: ${error.message}`);
       return undefined;
     }
   }

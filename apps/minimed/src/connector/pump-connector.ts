@@ -28,6 +28,7 @@ import { PumpBonds } from "./pump-bonds.ts";
 import type { PumpChannel } from "./pump-channel.ts";
 import { PumpLink } from "./pump-link.ts";
 import { type PumpSession, type PumpSnapshot, prepareSession } from "./pump-session.ts";
+import { problemSentences } from "./snapshot.ts";
 import { type PumpStanding, StandingKeeper } from "./standing.ts";
 import { LARGEST_PDU, WriteGate } from "./write-gate.ts";
 
@@ -458,11 +459,13 @@ export class PumpConnector implements AsyncDisposable {
       const session = await prepareSession(channel, { needsGlucose: this.#mode !== "carelink" });
       this.#emit({ type: "services", count: channel.services });
       const snapshot = await session.readSnapshot();
-      const { information, batteryPercent, sensor, latest } = snapshot;
+      const { information, batteryPercent, sensor, latest, problems } = snapshot;
       const { model, firmware, serial } = information;
       this.#emit({ type: "information", model, firmware, serial: serial && redactName(serial), batteryPercent });
-      this.#emit({ type: "sensor", start: sensor.start?.local, runTimeHours: sensor.runTimeHours, remainingMs: sensor.remainingMs });
-      this.#emit({ type: "reading", latest });
+      if (sensor)
+        this.#emit({ type: "sensor", start: sensor.start?.local, runTimeHours: sensor.runTimeHours, remainingMs: sensor.remainingMs });
+      if (latest) this.#emit({ type: "reading", latest });
+      for (const sentence of problemSentences(problems)) this.#warn(sentence);
       this.#ready = { session, snapshot };
       this.#hadSession = true;
       this.#standing.onReady(this.#clock.now());

@@ -1,12 +1,22 @@
 import { Deadline, delay, type OperationOptions, onAbort } from "jelling/async";
-import { type Address, checkChoice, checkFunction, checkInteger, checkMilliseconds, checkOperation, optionNames } from "jelling/core";
-import { type CgmFeature, decodeCgmFeature } from "../cgm/feature.ts";
+import {
+  type Address,
+  BleError,
+  checkChoice,
+  checkFunction,
+  checkInteger,
+  checkMilliseconds,
+  checkOperation,
+  optionNames,
+} from "jelling/core";
+import type { CgmFeature } from "../cgm/feature.ts";
 import type { CgmStatus } from "../cgm/session.ts";
 import type { SensorDetails } from "../cgm/specific-ops.ts";
 import type { NextCalibration } from "../cgm/vendor.ts";
 import type { LocalDateTime } from "../data/date-time.ts";
+import { PumpDataError } from "../data/error.ts";
 import type { PnpId } from "../data/standard.ts";
-import type { PumpError } from "../error.ts";
+import { PumpError } from "../error.ts";
 import type { HistoryBounds, HistoryPage, HistoryRange, HistorySource } from "../history/source.ts";
 import type { AnnunciationStatus } from "../idd/annunciation-status.ts";
 import type { HighLowSettings } from "../idd/command-reads.ts";
@@ -20,6 +30,7 @@ import {
   type AlertLevels,
   GlucoseReader,
   type ReadingRange,
+  readCgmFeature,
   type SensorCalibration,
   type SensorSession,
   type SessionStart,
@@ -28,9 +39,11 @@ import { DEFAULT_PAGE_SIZE, HistoryReader, LARGEST_PAGE_SIZE, LARGEST_SEQUENCE_N
 import { VENDOR_VALUE_NAMES, VendorReader, type VendorValue, type VendorValueName } from "./readers/vendor.ts";
 import type { GlucoseReading, LatestGlucose, NoGlucoseValue } from "./reading.ts";
 import { registerChanges } from "./session-changes.ts";
+import { firstReads, type PumpSnapshot } from "./snapshot.ts";
 
 export type { PumpInformation } from "./readers/device.ts";
 export type { SensorSession } from "./readers/glucose.ts";
+export type { PumpSnapshot } from "./snapshot.ts";
 
 const DEFAULT_POLL_MS = 60_000;
 const SHORTEST_POLL_MS = 1000;
@@ -76,16 +89,6 @@ function checkedRange(
   return { range: { fromOffsetMin, toOffsetMin }, terms };
 }
 
-/** What the first reads of a session bring. */
-export interface PumpSnapshot {
-  readonly information: PumpInformation;
-  readonly batteryPercent: number | undefined;
-  /** undefined: the pump has none, as one that takes us for an uploader may. */
-  readonly feature: CgmFeature | undefined;
-  readonly sensor: SensorSession;
-  readonly latest: LatestGlucose;
-}
-
 /**
  * An authenticated pump. Everything here reads; nothing of the link, its attributes or its handles is to be had. Operations run one after the
  * other, and all of them fail once the session ends: with the link, with eight bad frames in a row, or when the pump no longer answers.
@@ -104,7 +107,7 @@ export class PumpSession implements HistorySource {
   readonly #history: HistoryReader;
 
   /** Made by the connector, by `prepareSession`. */
-  constructor(channel: PumpChannel, feature: CgmFeature | undefined, delivery: DeliveryReader = new DeliveryReader(channel)) {
+  constructor(channel: PumpChannel, feature: CgmFeature | "unread" | undefined, delivery: DeliveryReader = new DeliveryReader(channel)) {
     this.identity = channel.identity;
     this.#channel = channel;
     this.#device = new DeviceReader(channel);
@@ -162,7 +165,7 @@ export class PumpSession implements HistorySource {
   readSensorSession(options: OperationOptions = {}): Promise<SensorSession> {
     return this.#read("reading the sensor session", options, () => this.#glucose.sensorSession());
   }
-  /** The newest record, with trend and age. @throws {PumpError} ERR_PUMP_REFUSED the pump does not give it */
+  /** The newest record, with trend and age. @throws {PumpError} ERR_PUMP_REFUSED the pump does not give it · ERR_PUMP_PROTOCOL none came · {PumpDataError} */
   readLatest(options: OperationOptions = {}): Promise<LatestGlucose> {
     return this.#read("reading the latest glucose", options, () => this.#glucose.latest());
   }
@@ -185,7 +188,7 @@ export class PumpSession implements HistorySource {
   readCgmStatus(options: OperationOptions = {}): Promise<CgmStatus | undefined> {
     return this.#read("reading the CGM status", options, () => this.#glucose.status());
   }
-  /** What the CGM service can do; it was read when the session began. undefined: the pump has no such value. */
+  /** What the CGM service can do; it is read when the session begins. undefined: the pump has no such value, or it could not be read yet. */
   get cgmFeature(): CgmFeature | undefined {
     return this.#glucose.feature;
   }
@@ -341,20 +344,23 @@ export class PumpSession implements HistorySource {
 
   // --- several of them ----------------------------------------------------------------------------------------------------------
 
-  /** The first reads: device information, battery, sensor session, latest glucose. The limit is for all of them. */
+  /**
+   * The first reads: device information, battery, sensor session, latest glucose. The limit is for all of them. What cannot be read is among the
+   * `problems`.
+   *
+   * @throws {PumpError} ERR_PUMP_SESSION_ENDED · {TimeoutError} · `signal.reason`
+   */
   async readSnapshot(options: OperationOptions = {}): Promise<PumpSnapshot> {
     checkOperation("the first reads", options);
     using deadline = new Deadline({ clock: this.#channel.clock, operation: "the first reads", ...options });
     const { signal } = deadline;
-    const information = await this.readInformation({ signal });
-    const batteryPercent = await this.readBattery({ signal });
-    const sensor = await this.readSensorSession({ signal });
-    const latest = await this.readLatest({ signal });
-    return { information, batteryPercent, feature: this.#glucose.feature, sensor, latest };
+    const read = await firstReads(this, signal);
+    return { ...read, atMs: this.#channel.clock.now(), feature: this.#glucose.feature };
   }
 
   /**
-   * Each new reading, asked for every `pollMs` (a minute by default): the pump does not send them by itself. Begins with the present one.
+   * Each new reading, asked for every `pollMs` (a minute by default): the pump does not send them by itself. Begins with the present one. One that
+   * cannot be read is told in the log, and asked for again the next time.
    *
    * @throws {ArgumentError} · {PumpError} ERR_PUMP_SESSION_ENDED · `signal.reason` once `signal` aborts
    */
@@ -371,12 +377,24 @@ export class PumpSession implements HistorySource {
     using _end = onAbort(ending, () => over.abort(ending.reason));
     let last = "";
     for (;;) {
-      const latest = await this.readLatest({ signal });
-      const key = latest.kind === "no-sensor" ? latest.kind : `${latest.kind} ${latest.timeOffsetMin}`;
-      if (key !== last) yield latest;
-      last = key;
+      const latest = await this.#latestIfAny(signal);
+      if (latest) {
+        const key = latest.kind === "no-sensor" ? latest.kind : `${latest.kind} ${latest.timeOffsetMin}`;
+        if (key !== last) yield latest;
+        last = key;
+      }
       signal?.throwIfAborted();
       await delay(clock, pollMs, { signal: over.signal });
+    }
+  }
+
+  async #latestIfAny(signal: AbortSignal | undefined): Promise<LatestGlucose | undefined> {
+    try {
+      return await this.readLatest({ signal });
+    } catch (error) {
+      if (signal?.aborted || this.ended || !(error instanceof BleError)) throw error;
+      this.#channel.logger.warn(() => `reading the latest glucose: ${error.message}`);
+      return undefined;
     }
   }
 
@@ -393,15 +411,30 @@ export class PumpSession implements HistorySource {
 
 /**
  * Gets an authenticated link ready for reading: where its values are, what its services can do, and its subscriptions.
+ * What they can do is asked for again, where it is needed and was damaged.
  *
  * @param options.needsGlucose a phone's pump has CGM Feature, or it is no pump; what an uploader is offered is not known
  */
 export async function prepareSession(channel: PumpChannel, { needsGlucose }: { needsGlucose: boolean }): Promise<PumpSession> {
-  let feature: CgmFeature | undefined;
+  let feature: CgmFeature | "unread" | undefined;
   const delivery = new DeliveryReader(channel);
+  const orLater = async (read: () => Promise<void>): Promise<void> => {
+    try {
+      await read();
+    } catch (error) {
+      const isOfTheValue = error instanceof PumpDataError || (error instanceof PumpError && error.code === "ERR_PUMP_REFUSED");
+      if (!isOfTheValue) throw error;
+      channel.logger.warn(() => error.message);
+    }
+  };
   await channel.prepare(async () => {
-    if (needsGlucose || channel.has("cgmFeature")) feature = decodeCgmFeature(await channel.readPlain("cgmFeature"));
-    await delivery.features();
+    if (needsGlucose || channel.has("cgmFeature")) {
+      feature = "unread";
+      await orLater(async () => {
+        feature = await readCgmFeature(channel);
+      });
+    }
+    await orLater(async () => void (await delivery.features()));
   });
   return new PumpSession(channel, feature, delivery);
 }

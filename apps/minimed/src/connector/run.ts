@@ -1,7 +1,7 @@
-import { callOut } from "jelling/async";
+import { callOut, Deadline } from "jelling/async";
 import { checkBoolean, checkFunction, checkTimeout } from "jelling/core";
 import type { PumpConnectorOptions } from "./options.ts";
-import { PumpConnector } from "./pump-connector.ts";
+import { PumpConnector, type ReadySession } from "./pump-connector.ts";
 import { checkPollMs, type PumpSnapshot } from "./pump-session.ts";
 import type { LatestGlucose } from "./reading.ts";
 
@@ -10,7 +10,7 @@ export interface RunPumpConnectorOptions extends PumpConnectorOptions {
   readonly watch?: boolean | undefined;
   readonly pollMs?: number | undefined;
   readonly onReading?: ((latest: LatestGlucose) => void) | undefined;
-  /** How long the (first) session may take; without it as long as the mode waits. */
+  /** How long the (first) session may take, with its reading where it does not watch; without it as long as the mode waits. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -28,12 +28,11 @@ export async function runPumpConnector(given: RunPumpConnectorOptions): Promise<
   checkTimeout("runPumpConnector: timeoutMs", timeoutMs);
   await using connector = await PumpConnector.open(options);
   const { signal } = options;
-  const first = await connector.session({ signal, timeoutMs });
-  if (!watch) {
-    callOut(onReading, first.snapshot.latest);
-    await first.session.disconnect();
-    return first.snapshot;
-  }
+  const { clock } = connector;
+  using deadline = new Deadline({ clock, operation: "the first reading", signal, timeoutMs });
+  const first = await connector.session({ signal: deadline.signal });
+  if (!watch) return await readOnce(connector, first, { pollMs, onReading, signal: deadline.signal });
+  deadline[Symbol.dispose]();
   for (let { session } = first; ; { session } = await connector.session({ signal })) {
     try {
       for await (const latest of session.readings({ signal, pollMs })) callOut(onReading, latest);
@@ -42,4 +41,23 @@ export async function runPumpConnector(given: RunPumpConnectorOptions): Promise<
       if (error !== session.ended) throw error; // a session that ends is followed by the next
     }
   }
+}
+
+/** What was not to be had with the first reads is asked for until it is. */
+async function readOnce(
+  connector: PumpConnector,
+  { session, snapshot }: ReadySession,
+  { pollMs, onReading, signal }: Pick<RunPumpConnectorOptions, "pollMs" | "onReading" | "signal">,
+): Promise<PumpSnapshot> {
+  let { latest } = snapshot;
+  try {
+    if (!latest) for await (latest of session.readings({ signal, pollMs })) break;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error !== session.ended) throw error;
+    return await readOnce(connector, await connector.session({ signal }), { pollMs, onReading, signal });
+  }
+  callOut(onReading, latest!);
+  await session.disconnect();
+  return { ...snapshot, latest };
 }

@@ -7,6 +7,11 @@ export function decodeInformationString(bytes: Uint8Array): string {
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
+/** Appearance, as of the assigned numbers. @throws {PumpDataError} not two octets */
+export function decodeAppearance(bytes: Uint8Array): number {
+  return decodeValue("Appearance", bytes, (reader) => reader.u16());
+}
+
 /** Battery Level, percent. @throws {PumpDataError} not one octet, or over 100 */
 export function decodeBatteryLevel(bytes: Uint8Array): number {
   const percent = decodeValue("Battery Level", bytes, (reader) => reader.u8());

@@ -87,19 +87,22 @@ export async function runPumpDemo(options: PumpDemoOptions): Promise<PumpDemoRes
 
   say("user", `starts the connector as "${NAME}" and opens the pairing window`);
   const paired = pump.pairNewPhone({ signal });
+  const latestOf = async ({ session, snapshot }: ReadySession): Promise<LatestGlucose> =>
+    snapshot.latest ?? (await session.readLatest({ signal }));
   const first = await both(connector.session({ signal, timeoutMs: TIMEOUT_MS }), paired);
+  const earlier = await latestOf(first);
   await delay(clock, realTime ? STAY_IN_REAL_TIME_MS : STAY_MS, { signal });
   say("user", "ends the session; the pump is to come back by itself");
   await first.session.disconnect();
   const second = await connector.session({ signal, timeoutMs: TIMEOUT_MS });
 
   const durationMs = clock.now() - startMs;
-  const { latest } = second.snapshot;
+  const latest = await latestOf(second);
   say("result", `glucose ${formatGlucose(latest, clock.now())}`);
   say("result", `${pump.handshakes} SAKE handshakes done in ${Math.round(durationMs / 1000)} s of radio time`);
   say("result", "simulated; for information only, no basis for any dose");
   isOver = true; // what follows is taking it all down
-  return { handshakes: pump.handshakes, readings: [first.snapshot.latest, latest], durationMs };
+  return { handshakes: pump.handshakes, readings: [earlier, latest], durationMs };
 }
 
 /** A session, unless the pump fails first. */

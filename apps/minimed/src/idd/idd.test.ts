@@ -302,6 +302,25 @@ describe("status reader", () => {
   });
 });
 
+test("bits that have no name are kept", () => {
+  expect(decodeIddStatus(fromHex("5596709914fa01f300"), PLAIN)).toMatchObject({
+    sensorConnectivity: ["sensor_on", "sensor_paired"],
+    sensorConnectivityBits: 0xf3,
+  });
+});
+
+describe("a value is not guessed to be protected or not", () => {
+  const decoders = { decodeIddStatus, decodeIddStatusChanged, decodeAnnunciationStatus, decodeCommandRead, decodeStatusReaderResponse };
+  test.each(Object.entries(decoders))("%s", (_name, decode: (bytes: Uint8Array, protection: never) => unknown) => {
+    for (const protection of [undefined, null, {}, true, { e2e: 1 }, { e2eCrc: true }])
+      expect(() => decode(fromHex("00"), protection as never)).toThrow(
+        expect.objectContaining({ code: "ERR_ARGUMENT", message: expect.stringContaining("e2e: expected true or false") as string }),
+      );
+    for (const bytes of [undefined, null, "00", [0]])
+      expect(() => decode(bytes as never, PLAIN as never)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
+  });
+});
+
 describe("reads of the command control point", () => {
   test.each(idd.command_reads.high_low)("$bytes", (vector) => {
     check(vector, (bytes) => {

@@ -1,4 +1,5 @@
 import { checkOctets } from "jelling/core";
+import { checkedFlag } from "../data/checked-flag.ts";
 import { appendE2eCrc, checkE2eCrc } from "../data/e2e-crc.ts";
 import { PumpDataError } from "../data/error.ts";
 
@@ -26,7 +27,7 @@ export function openProtected(name: string, bytes: Uint8Array): { readonly conte
   return { content: content.subarray(0, -1), counter: content.at(-1)! };
 }
 
-/** What stands before counter and CRC, where there are any. The counter is not looked at. @throws {PumpDataError} "crc", "length" */
-export function unprotected(name: string, bytes: Uint8Array, { e2e }: IddProtection): Uint8Array {
-  return e2e ? openProtected(name, bytes).content : checkOctets(name, bytes);
+/** What stands before counter and CRC, where there are any. The counter is not looked at. @throws {ArgumentError} · {PumpDataError} "crc", "length" */
+export function unprotected(name: string, bytes: Uint8Array, protection: IddProtection): Uint8Array {
+  return checkedFlag(name, protection, "e2e") ? openProtected(name, bytes).content : checkOctets(name, bytes);
 }

@@ -218,9 +218,10 @@ const RESPONSES: Readonly<
  */
 export function decodeStatusReaderResponse(
   bytes: Uint8Array,
-  { request, ...protection }: IddProtection & { readonly request?: number | undefined },
+  options: IddProtection & { readonly request?: number | undefined },
 ): StatusReaderResponse {
-  return decodeValue(NAME, unprotected(NAME, bytes, protection), (reader) => {
+  return decodeValue(NAME, unprotected(NAME, bytes, options), (reader) => {
+    const { request } = options;
     const opcode = reader.u16();
     const response = RESPONSES[opcode];
     if (!response || (request !== undefined && response.answers !== undefined && response.answers !== request))

@@ -53,6 +53,8 @@ export interface IddStatus {
   readonly reservoirRemainingIu: number | undefined;
   readonly reservoirAttached: boolean;
   readonly sensorConnectivity: readonly (typeof SENSOR_CONNECTIVITY)[number][];
+  /** The same as it came, with bits that have no name. */
+  readonly sensorConnectivityBits: number;
   readonly sensorMessage: Named<SensorMessage>;
 }
 
@@ -61,14 +63,22 @@ export function decodeIddStatus(bytes: Uint8Array, protection: IddProtection): I
   const name = "IDD Status";
   const content = unprotected(name, bytes, protection);
   if (content.length !== LENGTH) throw new PumpDataError("length", `${name}: ${content.length} octets, expected ${LENGTH}`);
-  return decodeValue(name, content, (reader) => ({
-    therapyControlState: named(THERAPY_CONTROL_STATES, reader.u8()),
-    operationalState: named(OPERATIONAL_STATES, reader.u8()),
-    reservoirRemainingIu: decodeFloat(reader.u32()).value,
-    reservoirAttached: (reader.u8() & 1) !== 0,
-    sensorConnectivity: flagNames(reader.u8(), SENSOR_CONNECTIVITY),
-    sensorMessage: named(SENSOR_MESSAGES, reader.u8()),
-  }));
+  return decodeValue(name, content, (reader) => {
+    const therapyControlState = named(THERAPY_CONTROL_STATES, reader.u8());
+    const operationalState = named(OPERATIONAL_STATES, reader.u8());
+    const reservoirRemainingIu = decodeFloat(reader.u32()).value;
+    const reservoirAttached = (reader.u8() & 1) !== 0;
+    const sensorConnectivityBits = reader.u8();
+    return {
+      therapyControlState,
+      operationalState,
+      reservoirRemainingIu,
+      reservoirAttached,
+      sensorConnectivity: flagNames(sensorConnectivityBits, SENSOR_CONNECTIVITY),
+      sensorConnectivityBits,
+      sensorMessage: named(SENSOR_MESSAGES, reader.u8()),
+    };
+  });
 }
 
 /** The same as numbers, as a simulated pump sends it. */

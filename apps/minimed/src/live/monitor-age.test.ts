@@ -51,7 +51,7 @@ class FakeConnector {
     const none = (): Promise<undefined> => Promise.resolve(undefined);
     const reader = new Proxy(session, { get: (target, name) => (name in target ? target[name as string] : none) });
     registerChanges(reader, { push: new StatusPush(), followChanges: () => Promise.resolve(false) } as unknown as PumpChannel, {} as never);
-    const snapshot = { information: {}, batteryPercent, sensor: {}, latest };
+    const snapshot = { atMs: latest.receivedAtMs, information: {}, batteryPercent, sensor: {}, latest, problems: {} };
     for (const resolve of this.#waiting.splice(0)) resolve({ session: reader, snapshot } as unknown as ReadySession);
     return () => {
       session.ended = new PumpError("ERR_PUMP_SESSION_ENDED", "over");

@@ -5,7 +5,9 @@ import { uncaughtDuring } from "../../../../test/support/uncaught.ts";
 import type { PumpChannel } from "../connector/pump-channel.ts";
 import type { PumpConnector, ReadySession } from "../connector/pump-connector.ts";
 import { registerChanges } from "../connector/session-changes.ts";
+import type { PumpSnapshotProblems } from "../connector/snapshot.ts";
 import { StatusPush } from "../connector/status-push.ts";
+import { PumpDataError } from "../data/error.ts";
 import { PumpError } from "../error.ts";
 import { PumpMonitor } from "./monitor.ts";
 import type { PumpLinkState, PumpState } from "./state.ts";
@@ -23,6 +25,8 @@ class FakeConnector {
   readonly listeners = new Set<(event: { type: string; timeMs: number }) => void>();
   ended: unknown;
   isClosed = false;
+  /** Of the next session's first reads. */
+  problems: PumpSnapshotProblems = {};
   #waiting: ((ready: ReadySession) => void)[] = [];
   #fail: ((error: unknown) => void)[] = [];
 
@@ -73,6 +77,8 @@ class FakeConnector {
       batteryPercent,
       sensor: { runTimeHours: 170 },
       latest: { kind: "no-sensor", receivedAtMs: this.clock.now() },
+      atMs: this.clock.now(),
+      problems: this.problems,
     };
     for (const resolve of this.#waiting.splice(0)) resolve({ session: reader, snapshot } as unknown as ReadySession);
     return session;
@@ -106,6 +112,35 @@ test("values of one pump are kept for its next session, and never shown as anoth
     await delay(clock, 1000);
     expect([battery(), monitor.session]).toEqual([percent, undefined]);
   }
+});
+
+test("what could not be read keeps the value that was read before, with its age, and says why, until it is read", async () => {
+  using clock = new VirtualClock();
+  const connector = new FakeConnector(clock);
+  await using monitor = new PumpMonitor(connector as unknown as PumpConnector);
+  const told = () => [monitor.state.values.battery?.value, monitor.state.values.battery?.atMs, monitor.state.problems];
+  connector.begin("00:23:F7:00:00:01", 50).end();
+  await delay(clock, 5000);
+  expect(told()).toEqual([50, 0, {}]);
+  connector.problems = {
+    batteryPercent: new PumpDataError("value", "Battery Level: 101, at most 100"),
+    latest: new PumpError("ERR_PUMP_REFUSED", "Not now, 00:23:F7:01:02:03."),
+  };
+  const session = connector.begin("00:23:F7:00:00:01", 99);
+  await delay(clock, 1000);
+  expect(told()).toEqual([50, 0, { battery: "Battery Level: 101, at most 100", glucose: expect.stringMatching(/^Not now, 00:··/) }]);
+  await delay(clock, 60_000); // it is polled, and has none
+  expect(told()).toEqual([undefined, 65_000, {}]);
+  session.end();
+  await delay(clock, 1000);
+  connector.problems = { latest: new PumpError("ERR_PUMP_REFUSED", "not now") };
+  connector.begin("00:23:F7:00:00:01", 50).end();
+  await delay(clock, 1000);
+  expect(monitor.state.problems).toEqual({ glucose: "not now" });
+  connector.problems = {};
+  connector.begin("00:23:F7:00:00:02", 60); // another pump, another's problems
+  await delay(clock, 1000);
+  expect(monitor.state.problems).toEqual({});
 });
 
 test("a connector that ends says why, without names and addresses; nothing is told any more", async () => {

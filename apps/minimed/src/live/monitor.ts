@@ -18,7 +18,7 @@ import { changesOf } from "../connector/session-changes.ts";
 import { redactingLogger, redactText } from "../redact.ts";
 import { SessionFollower } from "./session-follower.ts";
 import { olderBy, SleepLedger } from "./sleep.ts";
-import type { PumpState, PumpValueName, PumpValues, Told, WallClock } from "./state.ts";
+import type { PumpProblems, PumpState, PumpValueName, PumpValues, Told, WallClock } from "./state.ts";
 
 const DEFAULT_POLL_MS = 60_000;
 const SHORTEST_POLL_MS = 1000;
@@ -69,6 +69,7 @@ export class PumpMonitor implements AsyncDisposable {
   readonly #running: Promise<void>;
   #state!: PumpState;
   #values: PumpState["values"] = Object.freeze({});
+  #problems: PumpProblems = Object.freeze({});
   #heardAtMs: number | undefined;
   #session: PumpSession | undefined;
   /** Of the pump whose values these are. */
@@ -209,23 +210,32 @@ export class PumpMonitor implements AsyncDisposable {
     }
   }
 
-  async #follow(session: PumpSession, { information, batteryPercent, sensor, latest }: PumpSnapshot): Promise<void> {
+  async #follow(
+    session: PumpSession,
+    { atMs: snapshotAtMs, information, batteryPercent, sensor, latest, problems }: PumpSnapshot,
+  ): Promise<void> {
     const identity = session.identity.toHex();
     // Another pump's values are not this one's.
-    if (this.#identity !== identity) this.#values = Object.freeze({});
+    if (this.#identity !== identity) {
+      this.#values = Object.freeze({});
+      this.#problems = Object.freeze({});
+    }
     this.#identity = identity;
     this.#session = session;
     this.#noticeSleep();
     // Who comes late to a session gets what it began with.
-    const snapshotAtMs = latest.receivedAtMs;
     const told = <T>(value: T | undefined): Told<T> => Object.freeze({ value, atMs: snapshotAtMs });
-    this.#values = Object.freeze({
-      ...this.#values,
-      information: told(information),
-      battery: told(batteryPercent),
-      sensorSession: told(sensor),
-      glucose: told(latest),
-    });
+    const begun: [name: PumpValueName, value: unknown, problem: Error | undefined][] = [
+      ["information", information, problems.information],
+      ["battery", batteryPercent, problems.batteryPercent],
+      ["sensorSession", sensor, problems.sensor],
+      ["glucose", latest, problems.latest],
+    ];
+    const unread = begun.filter(([, , problem]) => problem !== undefined).map(([name]) => name);
+    for (const [name, value, problem] of begun) {
+      this.#noteProblem(name, problem?.message);
+      if (!problem) this.#values = Object.freeze({ ...this.#values, [name]: told(value) });
+    }
     this.#change();
     for (const listener of [...this.#sessionListeners]) callOut(listener, session);
     const over = new AbortController();
@@ -238,7 +248,11 @@ export class PumpMonitor implements AsyncDisposable {
       logger: this.#logger,
       pollMs: this.#pollMs,
       snapshotAtMs,
+      unread,
       tell: (name, value) => this.#tell(name, value),
+      fail: (name, error) => {
+        if (this.#noteProblem(name, error.message)) this.#change();
+      },
       last: (name) => this.#values[name]?.value as never,
       onHistory: this.#historyKeeper(session, over.signal),
       signal: this.#closing.signal,
@@ -282,8 +296,18 @@ export class PumpMonitor implements AsyncDisposable {
 
   #tell<Name extends PumpValueName>(name: Name, value: PumpValues[Name] | undefined): void {
     this.#noticeSleep(); // which this value is not older by
+    this.#noteProblem(name, undefined);
     this.#values = Object.freeze({ ...this.#values, [name]: Object.freeze({ value, atMs: this.#clock.now() }) });
     this.#change();
+  }
+
+  /** @param message undefined: it was read @returns whether that is new */
+  #noteProblem(name: PumpValueName, message: string | undefined): boolean {
+    const text = message === undefined ? undefined : redactText(message);
+    if (this.#problems[name] === text) return false;
+    const { [name]: _, ...others } = this.#problems;
+    this.#problems = Object.freeze(text === undefined ? others : { ...others, [name]: text });
+    return true;
   }
 
   #change(): void {
@@ -300,6 +324,7 @@ export class PumpMonitor implements AsyncDisposable {
           : Object.freeze({ kind: "ended", sinceMs: this.#endedAtMs, reason: this.#ended }),
       heardAtMs: this.#heardAtMs === undefined ? undefined : this.#sleeps.moment(this.#heardAtMs),
       hint: hint ?? (this.#isLongWait ? LONG_WAIT_HINT : undefined),
+      problems: this.#problems,
       values: this.#values,
     });
     for (const listener of [...this.#listeners]) callOut(listener, this.#state);

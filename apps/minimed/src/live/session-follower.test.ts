@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { PumpSession } from "../connector/pump-session.ts";
 import type { SessionChanges } from "../connector/session-changes.ts";
 import { StatusPush } from "../connector/status-push.ts";
+import { parseLocal } from "../data/date-time.ts";
 import { PumpDataError } from "../data/error.ts";
 import { PumpError } from "../error.ts";
 import { decodeIddStatusChanged, encodeStatusChanged } from "../idd/status-changed.ts";
@@ -46,6 +47,8 @@ class FakePump {
   pushes = true;
   takesResets: boolean | Error = true;
   history = 0;
+  unread: PumpValueName[] = [];
+  readonly failed: [name: PumpValueName, message: string][] = [];
   ended: PumpError | undefined;
   /** Of the reads. */
   signal: AbortSignal | undefined;
@@ -91,6 +94,8 @@ class FakePump {
       clock: this.clock,
       logger: new Logger("", LogLevel.Warn, (_level, _scope, message) => void this.log.push(message)),
       pollMs,
+      unread: this.unread,
+      fail: (name, { message }) => void this.failed.push([name, message]),
       tell: (name, value) => void this.told.set(name, value),
       last: (name) => this.told.get(name) as never,
       onHistory: () => this.history++,
@@ -245,7 +250,7 @@ describe("what was pushed", () => {
     [4, []],
     [5, ["basalRate"]],
     [6, ["boluses"]],
-    [7, []],
+    [7, ["clock"]], // that it was set is recorded
     [8, ["timeInRange"]],
     [16, ["therapy"]],
     [17, ["insulinOnBoard"]],
@@ -319,6 +324,39 @@ describe("a value asks for another", () => {
   });
 });
 
+describe("a pump's clock that its user sets", () => {
+  const shows = (text: string): void => void pump.values.set("clock", parseLocal(text));
+
+  test("is read when the pump has recorded something, and with it all times that rest on it", async () => {
+    shows("2031-03-02T09:00:00");
+    pump.start();
+    await pump.pass(0);
+    shows("2031-03-02T09:05:10"); // a little late is no other time
+    await pump.pass(5 * MINUTE_MS);
+    pump.pushBits(7);
+    expect(await pump.pass(500)).toEqual(["clock", "reset"]);
+    for (const time of ["2031-03-02T10:05:10", "2031-03-02T10:04:00"]) {
+      shows(time); // an hour forward, a minute back
+      pump.pushBits(7);
+      expect(await pump.pass(500)).toEqual(["clock", "sensorSession", "glucose", "reset"]);
+    }
+    pump.values.set("clock", undefined); // lost
+    pump.pushBits(7);
+    expect(await pump.pass(500)).toEqual(["clock", "reset"]);
+  });
+});
+
+describe("what a session could not begin with", () => {
+  test("is asked for at the first poll, or when it is pushed", async () => {
+    pump.unread = ["glucose", "battery", "sensorSession"];
+    pump.start();
+    await pump.pass(0);
+    expect(await pump.pass(MINUTE_MS - 1)).toEqual([]);
+    expect(await pump.pass(1)).toEqual([...POLLED, "battery", "sensorSession"]);
+    expect(await pump.pass(MINUTE_MS)).toEqual([...POLLED]);
+  });
+});
+
 describe("what cannot be read", () => {
   test("stays what it was, is told in the log, and holds nothing else up", async () => {
     pump.values.set("insulinOnBoard", { insulinOnBoardIu: 1 });
@@ -329,6 +367,10 @@ describe("what cannot be read", () => {
     expect(await pump.pass(MINUTE_MS)).toEqual([...POLLED]);
     expect(pump.told.get("insulinOnBoard")).toEqual({ insulinOnBoardIu: 1 });
     expect(pump.log).toEqual([expect.stringContaining("glucose: not now"), expect.stringContaining("insulinOnBoard: IOB")]);
+    expect(pump.failed).toEqual([
+      ["glucose", "not now"],
+      ["insulinOnBoard", "IOB: the E2E-CRC does not match"],
+    ]);
     pump.failures.clear();
     pump.values.set("insulinOnBoard", undefined);
     await pump.pass(MINUTE_MS);

@@ -2,6 +2,7 @@ import { type Clock, delay, onAbort, Pending } from "jelling/async";
 import { BleError, type Logger } from "jelling/core";
 import type { PumpSession } from "../connector/pump-session.ts";
 import type { SessionChanges } from "../connector/session-changes.ts";
+import { type LocalDateTime, secondsBetween } from "../data/date-time.ts";
 import type { PumpValueName, PumpValues } from "./state.ts";
 import { FIRST_READS, isRecorded, POLLED, READERS, SLOW, SLOW_UNPUSHED, valuesOf } from "./values.ts";
 
@@ -15,6 +16,8 @@ const SLOW_MS = 30 * 60_000;
 const MOST_REPEATS = 5;
 /** How often the history is looked at where no push tells of it. */
 const HISTORY_MS = 5 * 60_000;
+/** The pump's clock is read to the second, and takes a moment to be read; its user sets it by minutes. */
+const CLOCK_SET_MS = 30_000;
 /** What every session begins with. */
 const SNAPSHOT: readonly PumpValueName[] = ["glucose", "battery", "sensorSession", "information"];
 
@@ -26,6 +29,10 @@ export interface SessionFollowerOptions {
   readonly pollMs: number;
   /** When what every session begins with was read; a moment ago by default. */
   readonly snapshotAtMs?: number | undefined;
+  /** Of what every session begins with: what could not be read. */
+  readonly unread?: readonly PumpValueName[] | undefined;
+  /** A value could not be read, and stays what it was. */
+  readonly fail?: ((name: PumpValueName, error: BleError) => void) | undefined;
   /** A value was read. */
   readonly tell: <Name extends PumpValueName>(name: Name, value: PumpValues[Name] | undefined) => void;
   /** The value that was told last. */
@@ -45,6 +52,8 @@ export class SessionFollower {
   readonly #readAtMs = new Map<PumpValueName, number>();
   /** What could not be read, and how often. */
   readonly #again = new Map<PumpValueName, number>();
+  /** What the pump's clock showed last, and when. */
+  #clock: { readonly local: LocalDateTime; readonly atMs: number } | undefined;
   #wake: (() => void) | undefined;
   #isPushed = false;
   /** Whether the pump pushes: it has, and was reset. */
@@ -71,8 +80,9 @@ export class SessionFollower {
   }
 
   async #follow(): Promise<void> {
-    const { clock, changes, pollMs, onHistory, snapshotAtMs = clock.now() } = this.#options;
+    const { clock, changes, pollMs, onHistory, snapshotAtMs = clock.now(), unread = [] } = this.#options;
     for (const name of SNAPSHOT) this.#readAtMs.set(name, snapshotAtMs);
+    for (const name of unread) this.#again.set(name, 1);
     await this.#read(clock.now() - snapshotAtMs > pollMs ? [...SNAPSHOT, ...FIRST_READS] : FIRST_READS);
     onHistory();
     // Last of all: what has changed before is pushed at once.
@@ -157,11 +167,13 @@ export class SessionFollower {
 
   /** @returns what has to be read as well */
   async #readOne<Name extends PumpValueName>(name: Name): Promise<PumpValueName[]> {
-    const { session, clock, tell, last } = this.#options;
+    const { session, clock, tell, fail, last } = this.#options;
     const before = last(name);
-    const read = await this.#attempt(`reading ${name}`, async () => ({
-      value: await READERS[name](session, { signal: this.#over.signal }),
-    }));
+    const read = await this.#attempt(
+      `reading ${name}`,
+      async () => ({ value: await READERS[name](session, { signal: this.#over.signal }) }),
+      (error) => fail?.(name, error),
+    );
     // Also of one that cannot be read: it is not asked for the sooner.
     this.#readAtMs.set(name, clock.now());
     if (!read) {
@@ -173,11 +185,21 @@ export class SessionFollower {
     }
     this.#again.delete(name);
     tell(name, read.value);
+    if (name === "clock" && this.#wasSet(read.value as PumpValues["clock"] | undefined)) return ["sensorSession", "glucose"];
     return follows(name, before, read.value);
   }
 
+  /** Whether the pump's clock was set since it was read before: all of its times are others then. */
+  #wasSet(local: LocalDateTime | undefined): boolean {
+    if (!local) return false;
+    const atMs = this.#options.clock.now();
+    const before = this.#clock;
+    this.#clock = { local, atMs };
+    return before !== undefined && Math.abs(1000 * secondsBetween(before.local, local) - (atMs - before.atMs)) >= CLOCK_SET_MS;
+  }
+
   /** undefined where it fails and the session goes on. @throws why it does not */
-  async #attempt<T>(what: string, act: () => Promise<T>): Promise<T | undefined> {
+  async #attempt<T>(what: string, act: () => Promise<T>, onFailure?: (error: BleError) => void): Promise<T | undefined> {
     this.#over.signal.throwIfAborted();
     try {
       return await act();
@@ -185,6 +207,7 @@ export class SessionFollower {
       this.#over.signal.throwIfAborted();
       if (!(error instanceof BleError)) throw error;
       this.#options.logger.warn(() => `${what}: ${error.message}`);
+      onFailure?.(error);
       return undefined;
     }
   }

@@ -57,6 +57,9 @@ export type PumpLinkState =
  */
 export type WallClock = () => number;
 
+/** By the names of the values, in words. */
+export type PumpProblems = { readonly [Name in PumpValueName]?: string };
+
 /** What is known of a pump at one moment. Immutable: every change makes another. */
 export interface PumpState {
   /**
@@ -69,6 +72,11 @@ export interface PumpState {
   readonly heardAtMs: number | undefined;
   /** What to do, where the connection does not come about by itself. */
   readonly hint: string | undefined;
+  /**
+   * Why a value could not be read when it was asked for last: it is malformed, or the pump refused to give it. What is told of it in `values` is
+   * from before, if it is there at all.
+   */
+  readonly problems?: PumpProblems | undefined;
   /** Values of the last connection stay, with their age, until others come. A name is absent until it was read. */
   readonly values: { readonly [Name in PumpValueName]?: Told<PumpValues[Name]> };
 }

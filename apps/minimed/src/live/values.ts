@@ -75,6 +75,7 @@ const BY_BIT: Readonly<Record<number, readonly PumpValueName[]>> = {
   3: ["annunciation"],
   5: ["basalRate"],
   6: ["boluses"],
+  7: ["clock"], // that its user set it is recorded, and not told otherwise
   8: ["timeInRange"],
   16: ["therapy"],
   17: ["insulinOnBoard"],

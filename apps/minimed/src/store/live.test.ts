@@ -142,6 +142,7 @@ const STATUS = {
   reservoirRemainingIu: 120,
   reservoirAttached: true,
   sensorConnectivity: [],
+  sensorConnectivityBits: 0,
   sensorMessage: "no_message",
 } as const;
 

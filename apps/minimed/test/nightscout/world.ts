@@ -122,6 +122,7 @@ export function stateAt(atMs: number, more: Partial<PumpState["values"]> = {}, e
         reservoirRemainingIu: 143.25,
         reservoirAttached: true,
         sensorConnectivity: ["sensor_on"],
+        sensorConnectivityBits: 1,
         sensorMessage: "no_message",
       }),
       insulinOnBoard: told({

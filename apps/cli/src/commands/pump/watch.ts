@@ -1,13 +1,13 @@
-import type { GlucoseReading, NoGlucoseValue } from "@jelling/minimed";
+import type { GlucoseReading, NoGlucoseValue, PumpState } from "@jelling/minimed";
 import { onAbort } from "jelling/async";
 import { Closing } from "../../closing.ts";
 import type { Context } from "../../context.ts";
-import type { CurvePoint } from "../../pump/curve.ts";
 import { EarlierReadings } from "../../pump/earlier-readings.ts";
 import { type FollowedPump, followPump } from "../../pump/follow.ts";
 import { openPump, type PumpOptions } from "../../pump/open.ts";
 import { pumpTime, stateJson } from "../../pump/state-json.ts";
 import { headline } from "../../pump/state-text.ts";
+import { UtcPoints } from "../../pump/utc-points.ts";
 import { watchFrame } from "../../pump/watch-frame.ts";
 import { Screen } from "../../screen.ts";
 
@@ -54,25 +54,23 @@ async function draw(context: Context, { monitor, clock }: FollowedPump, options:
   const { terminal, io } = context;
   using screen = new Screen(io, terminal);
   const spanMs = options.hours ?? DEFAULT_HOURS * HOUR_MS;
-  const points = new Map<number, CurvePoint>();
+  // In UTC: the clock stands still while the computer sleeps, and what was before would close up with what comes behind.
+  const points = new UtcPoints(spanMs);
   let wake = (): void => undefined;
-  const keep = (reading: GlucoseReading | NoGlucoseValue): void => {
-    const atMs = reading.takenAtMs ?? reading.receivedAtMs;
-    points.set(Math.round(atMs / 60_000), { atMs, mgdl: reading.kind === "reading" ? reading.mgdl : undefined });
-    for (const [minute, point] of points) if (point.atMs < clock.now() - spanMs) points.delete(minute);
-  };
-  const earlier = new EarlierReadings({ spanMs, clock, signal, onRead: (readings) => readings.forEach(keep) });
+  const keep = (readings: readonly (GlucoseReading | NoGlucoseValue)[], { epochMs }: PumpState): void =>
+    points.keep(readings, { epochMs, nowMs: clock.now() });
+  const earlier = new EarlierReadings({ spanMs, clock, signal, onRead: (readings) => keep(readings, monitor.state) });
   using _session = monitor.onSession((session) => void earlier.read(session).then(() => wake()));
-  using _changes = monitor.on(({ values }) => {
-    const latest = values.glucose?.value;
-    if (latest && latest.kind !== "no-sensor") keep(latest);
+  using _changes = monitor.on((state) => {
+    const latest = state.values.glucose?.value;
+    if (latest && latest.kind !== "no-sensor") keep([latest], state);
     wake();
   });
   for (;;) {
     screen.draw(
       watchFrame({
         state: monitor.state,
-        points: [...points.values()],
+        points: points.on(monitor.state),
         spanMs,
         nowMs: clock.now(),
         unit: options.unit,

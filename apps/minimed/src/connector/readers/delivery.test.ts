@@ -35,12 +35,14 @@ describe("features", () => {
   test("that are damaged are not believed: nothing else is asked for, and they are read again", async () => {
     pump.values.iddFeatures = protectedFeatures(true);
     pump.answer = ({ e2eCrc }) => toHex(protect(fromHex("fc0300709914fa"), e2eCrc ? 1 : 9));
-    expect([await reader.features(), await reader.insulinOnBoard(), await reader.status(), await reader.maximumBolusIu()]).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-    ]);
+    for (const read of [
+      () => reader.features(),
+      () => reader.insulinOnBoard(),
+      () => reader.status(),
+      () => reader.annunciation(),
+      () => reader.maximumBolusIu(),
+    ])
+      await expect(read()).rejects.toMatchObject({ code: "ERR_PUMP_DATA", problem: "crc" });
     expect(new Set(pump.asked)).toEqual(new Set(["iddFeatures"]));
     pump.values.iddFeatures = protectedFeatures();
     expect(await reader.insulinOnBoard()).toMatchObject({ insulinOnBoardIu: 1.35 });
@@ -146,6 +148,14 @@ describe("an answer", () => {
     pump.values.iddStatus = "7788709914fa01ff63";
     expect(await reader.status()).toMatchObject({ therapyControlState: 0x77, operationalState: 0x88, sensorMessage: 0x63 });
   });
+  test.each(["iddStatus", "iddAnnunciationStatus"] as const)("%s that is malformed is an error, and absent is none", async (name) => {
+    const read = () => (name === "iddStatus" ? reader.status() : reader.annunciation());
+    expect(await read()).toBeUndefined();
+    pump.values[name] = "0105";
+    await expect(read()).rejects.toMatchObject({ code: "ERR_PUMP_DATA" });
+    pump.missing.add(name);
+    expect(await read()).toBeUndefined();
+  });
 });
 
 describe("boluses", () => {
@@ -230,12 +240,13 @@ describe("settings of the command control point", () => {
     expect(pump.asked.at(-1)).toBe("8e1401");
     expect(pump.onCommandData).toBeUndefined();
   });
-  test("of the other type, or none that can be read, are none", async () => {
+  test("of the other type are none; of which one cannot be read are not taken for all of them", async () => {
     data("8f14000000a0054800")(178);
     expect(await reader.highLowSettings("high")).toBeUndefined();
     data("8f14", "ffff")(178);
-    expect(await reader.highLowSettings("high")).toBeUndefined();
-    expect(pump.log).toContainEqual(expect.stringContaining("could not be read"));
+    await expect(reader.highLowSettings("high")).rejects.toMatchObject({ code: "ERR_PUMP_DATA", problem: "length" });
+    data(BLOCKS, "8f14000103a005")(178);
+    await expect(reader.highLowSettings("high")).rejects.toMatchObject({ code: "ERR_PUMP_DATA", problem: "length" });
   });
   test("without end are taken up to a bound", async () => {
     data(...Array.from({ length: 1000 }, (_, i) => `8f140001${(i & 0xff).toString(16).padStart(2, "0")}a0054800`))(178);

@@ -56,30 +56,27 @@ export interface InsulinAmounts {
 export class DeliveryReader {
   readonly #channel: PumpChannel;
   #features: IddFeatures | undefined;
-  /** Whether the service's protection is known: asked for once, unless the answer was damaged. */
-  #isProtectionKnown = false;
+  /** Whether the pump was asked for them. What is damaged says nothing, and is asked for again. */
+  #isAsked = false;
 
   constructor(channel: PumpChannel) {
     this.#channel = channel;
   }
 
-  /** They do not change during a connection, and are read once. */
+  /**
+   * They do not change during a connection, and are read once. They say in which form everything else is asked for and given: nothing of the
+   * service is read without them.
+   *
+   * @throws {PumpDataError} they are damaged
+   */
   async features(): Promise<IddFeatures | undefined> {
-    if (this.#isProtectionKnown) return this.#features;
-    let isDamaged = false;
+    if (this.#isAsked) return this.#features;
     this.#features = await this.#channel.optional("iddFeatures", async () => {
-      isDamaged = true;
-      const features = decodeIddFeatures(
-        await this.#channel.readSealed("iddFeatures").catch((error: unknown) => {
-          isDamaged = false; // it is a refusal
-          throw error;
-        }),
-      );
+      const features = decodeIddFeatures(await this.#channel.readSealed("iddFeatures"));
       if (features.crc === "invalid") throw new PumpDataError("crc", "IDD Features: the E2E-CRC does not match");
-      isDamaged = false;
       return features;
     });
-    this.#isProtectionKnown = !isDamaged;
+    this.#isAsked = true;
     this.#channel.delivery.isOn = this.#features?.e2e ?? false;
     return this.#features;
   }
@@ -182,17 +179,12 @@ export class DeliveryReader {
     return response?.kind === "response_code" && response.code === "success";
   }
 
-  /** False: nothing can be asked for, since it is not known in which form. */
-  async #isReady(): Promise<boolean> {
-    await this.features();
-    return this.#isProtectionKnown;
-  }
-
   async #value<T>(
     name: PumpValueName,
     decode: (content: Uint8Array, protection: { e2e: boolean }) => T | undefined,
   ): Promise<T | undefined> {
-    if (!(await this.#isReady())) return undefined;
+    if (!this.#channel.has(name)) return undefined;
+    await this.features();
     return await this.#channel.optional(name, async () =>
       decode(this.#channel.delivery.open(name, await this.#channel.readSealed(name)), { e2e: false }),
     );
@@ -211,7 +203,8 @@ export class DeliveryReader {
   }
 
   async #statusReader(opcode: number, operand: Uint8Array): Promise<StatusReaderResponse | undefined> {
-    if (!this.#channel.has("iddStatusReader") || !(await this.#isReady())) return undefined;
+    if (!this.#channel.has("iddStatusReader")) return undefined;
+    await this.features();
     const { delivery } = this.#channel;
     return await orNone(this.#channel, `status 0x${opcode.toString(16).padStart(4, "0")}`, () =>
       this.#channel.exchange("iddStatusReader", { opcode, operand, e2eCrc: delivery.isOn }, (plaintext) => {
@@ -221,20 +214,26 @@ export class DeliveryReader {
     );
   }
 
-  /** What was asked for comes as notifications, before the indication that ends the exchange. Empty where the pump does not give it. */
+  /**
+   * What was asked for comes as notifications, before the indication that ends the exchange. Empty where the pump does not give it.
+   *
+   * @throws {PumpDataError} one of them cannot be read: what is left is not what the pump has
+   */
   async #command(opcode: number, operand: Uint8Array): Promise<CommandReadResponse[]> {
-    if (!this.#channel.has("iddCommand") || !this.#channel.has("iddCommandData") || !(await this.#isReady())) return [];
+    if (!this.#channel.has("iddCommand") || !this.#channel.has("iddCommandData")) return [];
+    await this.features();
     const { delivery, logger } = this.#channel;
     const came: CommandReadResponse[] = [];
+    let unreadable: PumpDataError | undefined;
     const decode = (value: Uint8Array): CommandReadResponse => decodeCommandRead(value, { e2e: delivery.isOn });
     const assembler = new RecordAssembler({
       largest: this.#channel.largestPlaintext,
-      isWhole: (held) => attempt(() => decode(held)) !== undefined,
+      isWhole: (held) => !(attempt(() => decode(held)) instanceof PumpDataError),
     });
     const take = (values: readonly Uint8Array[]): void => {
       for (const value of values) {
         const data = attempt(() => decode(value));
-        if (!data) logger.warn(() => `command data of ${value.length} octets could not be read`);
+        if (data instanceof PumpDataError) unreadable ??= data;
         else if (came.length < MOST_COMMAND_DATA) came.push(data);
       }
     };
@@ -254,7 +253,10 @@ export class DeliveryReader {
       );
       take(assembler.finish());
       if (response && response.kind !== "response_code") return [...came, response];
-      if (response?.code === "success") return came;
+      if (response?.code === "success") {
+        if (unreadable) throw unreadable;
+        return came;
+      }
       if (response) logger.info(() => `the pump does not give 0x${opcode.toString(16)}: ${response.code}`);
       return [];
     } finally {
@@ -263,12 +265,12 @@ export class DeliveryReader {
   }
 }
 
-/** undefined where it cannot be read. */
-function attempt<T>(read: () => T): T | undefined {
+/** Or why it cannot be read. */
+function attempt<T>(read: () => T): T | PumpDataError {
   try {
     return read();
   } catch (error) {
-    if (error instanceof PumpDataError) return undefined;
+    if (error instanceof PumpDataError) return error;
     throw error;
   }
 }

@@ -1,5 +1,12 @@
 import type { LocalDateTime } from "../../data/date-time.ts";
-import { decodeBatteryLevel, decodeCurrentTime, decodeInformationString, decodePnpId, type PnpId } from "../../data/standard.ts";
+import {
+  decodeAppearance,
+  decodeBatteryLevel,
+  decodeCurrentTime,
+  decodeInformationString,
+  decodePnpId,
+  type PnpId,
+} from "../../data/standard.ts";
 import type { PumpChannel } from "../pump-channel.ts";
 import type { PumpValueName } from "../pump-handles.ts";
 
@@ -18,7 +25,7 @@ export interface PumpDetails {
   readonly deviceName: string | undefined;
   /** As of the assigned numbers. */
   readonly appearance: number | undefined;
-  /** Eight octets. */
+  /** As it came: eight octets, by its specification. */
   readonly systemId: Uint8Array | undefined;
   /** IEEE 11073-20601 list; empty with all that were seen. */
   readonly regulatoryData: Uint8Array | undefined;
@@ -70,7 +77,7 @@ export class DeviceReader {
     const appearance = await octets("appearance");
     return {
       deviceName: deviceName && decodeInformationString(deviceName),
-      appearance: appearance?.length === 2 ? appearance[0]! | (appearance[1]! << 8) : undefined,
+      appearance: appearance && decodeAppearance(appearance),
       systemId: await octets("systemId"),
       regulatoryData: await octets("regulatoryData"),
     };

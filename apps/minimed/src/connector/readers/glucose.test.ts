@@ -1,4 +1,5 @@
-import { AttError } from "jelling/att";
+import { delay } from "jelling/async";
+import { AttError, AttErrorCode } from "jelling/att";
 import { fromHex, toHex } from "jelling/bytes";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeChannel, type PumpAnswer } from "../../../test/fake-channel.ts";
@@ -250,6 +251,116 @@ test("CGM Status is the sensor's state at a time; the device's values are read a
   expect(await device.pnpId()).toMatchObject({ vendorIdSource: 1, vendorId: 0x01f9 });
   pump.values.transmitterBattery = "4b";
   expect([await device.transmitterBattery(), await device.battery(), await device.clock()]).toEqual([75, undefined, undefined]);
-  pump.values.batteryLevel = "65"; // 101 %
-  expect(await device.battery()).toBeUndefined();
+});
+
+describe("a value that is malformed", () => {
+  test.each<[string, string, () => Promise<unknown>]>([
+    ["batteryLevel", "65", () => device.battery()], // 101 %
+    ["batteryLevel", "", () => device.battery()],
+    ["transmitterBattery", "4b00", () => device.transmitterBattery()],
+    ["currentTime", "ef070d", () => device.clock()],
+    ["currentTime", "ef070d20000000000000", () => device.clock()], // month 13
+    ["pnpId", "0100", () => device.pnpId()],
+    ["appearance", "00", () => device.details()],
+    ["cgmStatus", "0a00", () => reader.status()],
+    ["cgmSessionStartTime", "ef07", () => reader.sensorSession()],
+    ["cgmSessionRunTime", "aa", () => reader.sensorSession()],
+  ])("%s: %j is an error of its data, not the absence of it", async (name, octets, read) => {
+    await read(); // none
+    pump.values[name] = octets;
+    await expect(read()).rejects.toMatchObject({ code: "ERR_PUMP_DATA" });
+    pump.values[name] = undefined;
+    await read();
+  });
+
+  const start = "2031-03-01T10:00:00";
+  const begins = (text: string): void => {
+    pump.values.cgmSessionStartTime = toHex(encodeSessionStartTime(parseLocal(text), PLAIN));
+  };
+
+  test("and is one of those that go with a reading leaves the reading without what it tells, until it can be read", async () => {
+    pump.answer = sending([10]);
+    pump.values.currentTime = "ff";
+    pump.values.cgmSessionStartTime = "ff";
+    expect(await reader.latest()).toMatchObject({ kind: "reading", timeOffsetMin: 10, takenAt: undefined, takenAtMs: undefined });
+    expect(await reader.readings({})).toMatchObject([{ timeOffsetMin: 10, takenAt: undefined }]);
+    begins(start);
+    expect(await reader.latest()).toMatchObject({ takenAt: parseLocal("2031-03-01T10:10:00"), takenAtMs: undefined });
+    showClock("2031-03-01T10:12:00");
+    await reader.sensorSession();
+    expect(await reader.latest()).toMatchObject({ takenAtMs: -2 * 60_000 });
+  });
+
+  test("and tells a session's start leaves the start that is known, but not to another session's readings", async () => {
+    begins(start);
+    showClock("2031-03-01T12:00:00");
+    pump.answer = sending([115]);
+    await reader.latest();
+    pump.values.cgmSessionStartTime = "ff";
+    await expect(reader.sensorSession()).rejects.toMatchObject({ code: "ERR_PUMP_DATA" });
+    pump.answer = sending([120]);
+    expect(await reader.latest()).toMatchObject({ takenAt: parseLocal("2031-03-01T12:00:00") });
+    pump.answer = sending([5]); // a new sensor
+    expect(await reader.latest()).toMatchObject({ timeOffsetMin: 5, takenAt: undefined });
+  });
+
+  test("and is the sensor's run time, or the clock, does not hide the start", async () => {
+    begins(start);
+    pump.values.cgmSessionRunTime = "ff";
+    pump.answer = sending([10]);
+    await expect(reader.sensorSession()).rejects.toMatchObject({ code: "ERR_PUMP_DATA", problem: "length" });
+    expect(await reader.latest()).toMatchObject({ takenAt: parseLocal("2031-03-01T10:10:00") });
+    pump.values.cgmSessionRunTime = toHex(encodeSessionRunTime(170, PLAIN));
+    pump.values.currentTime = "ff";
+    expect(await reader.sensorSession()).toMatchObject({ start: { local: parseLocal(start) }, runTimeHours: 170, remainingMs: undefined });
+  });
+
+  test("and is a record is what the reading, or the range, fails with", async () => {
+    pump.answer = (_request, { onMeasurement }) => {
+      onMeasurement?.(Uint8Array.of(3, 0, 0));
+      return SUCCESS;
+    };
+    const latest = expect(reader.latest()).rejects.toMatchObject({ code: "ERR_PUMP_DATA" });
+    await delay(pump.clock, 2000);
+    await latest;
+    pump.answer = (_request, { onMeasurement }) => {
+      onMeasurement?.(record(5));
+      onMeasurement?.(Uint8Array.of(3, 0, 0));
+      return SUCCESS;
+    };
+    await expect(reader.readings({})).rejects.toMatchObject({ code: "ERR_PUMP_DATA" });
+    pump.answer = sending([5]);
+    expect(await reader.readings({})).toHaveLength(1);
+  });
+});
+
+describe("CGM Feature that could not be read when the session began", () => {
+  beforeEach(() => {
+    reader = new GlucoseReader(pump.channel, device, "unread");
+    pump.answer = sending([10]);
+  });
+  const reads: [string, () => Promise<unknown>][] = [
+    ["latest", () => reader.latest()],
+    ["readings", () => reader.readings({})],
+    ["sensorSession", () => reader.sensorSession()],
+    ["status", () => reader.status()],
+    ["sensorDetails", () => reader.sensorDetails()],
+  ];
+
+  test.each(reads)("%s: nothing is read of which the form is not known, and it is asked for again", async (_name, read) => {
+    pump.values.cgmFeature = "001080590000"; // with a CRC that does not match
+    await expect(read()).rejects.toMatchObject({ code: "ERR_PUMP_DATA", problem: "crc" });
+    expect(pump.asked).toEqual(["cgmFeature"]);
+    pump.values.cgmFeature = new AttError({ requestOpcode: 0x0a, attributeHandle: 1, errorCode: AttErrorCode.InsufficientResources });
+    await expect(read()).rejects.toMatchObject({ code: "ERR_PUMP_REFUSED" });
+    expect([new Set(pump.asked), reader.feature]).toEqual([new Set(["cgmFeature"]), undefined]);
+  });
+
+  test("is read once when it can be, and then holds", async () => {
+    pump.values.cgmFeature = "00800059ffff";
+    expect(await reader.latest()).toMatchObject({ timeOffsetMin: 10 });
+    expect(reader.feature).toMatchObject({ e2eCrc: false, type: 9 });
+    await reader.latest();
+    expect(pump.asked.filter((name) => name === "cgmFeature")).toHaveLength(1);
+  });
 });

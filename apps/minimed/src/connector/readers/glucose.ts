@@ -1,5 +1,6 @@
 import { Pending } from "jelling/async";
-import type { CgmFeature } from "../../cgm/feature.ts";
+import { AttError, AttErrorCode } from "jelling/att";
+import { type CgmFeature, decodeCgmFeature } from "../../cgm/feature.ts";
 import { MeasurementAssembler } from "../../cgm/fragments.ts";
 import { type CgmMeasurement, decodeCgmMeasurement } from "../../cgm/measurement.ts";
 import {
@@ -92,42 +93,72 @@ export interface ReadingRange {
 
 /** Reads the CGM service of a pump. What the pump has not, or does not give at present, is undefined. Within an operation of the channel. */
 export class GlucoseReader {
-  /** undefined: the pump has no CGM Feature. */
-  readonly feature: CgmFeature | undefined;
-  readonly #protection: { readonly e2eCrc: boolean };
+  #feature: CgmFeature | "unread" | undefined;
   readonly #channel: PumpChannel;
   readonly #device: DeviceReader;
   readonly #assembler = new MeasurementAssembler();
   #records: CgmMeasurement[] = [];
   #onRecord: (() => void) | undefined;
+  /** Why a record of the last transfer could not be read. */
+  #unreadable: PumpDataError | undefined;
   #sensorStart: LocalDateTime | undefined;
   #lastOffsetMin = 0;
 
-  constructor(channel: PumpChannel, device: DeviceReader, feature: CgmFeature | undefined) {
+  /** @param feature undefined: the pump has no CGM Feature; "unread": it was not to be had yet */
+  constructor(channel: PumpChannel, device: DeviceReader, feature: CgmFeature | "unread" | undefined) {
     this.#channel = channel;
     this.#device = device;
-    this.feature = feature;
-    this.#protection = { e2eCrc: feature?.e2eCrc ?? true };
+    this.#feature = feature;
     channel.onMeasurement = (plaintext) => this.#onMeasurement(plaintext);
   }
 
+  /** undefined: the pump has no CGM Feature, or it could not be read yet. */
+  get feature(): CgmFeature | undefined {
+    return this.#feature === "unread" ? undefined : this.#feature;
+  }
+
+  get #protection(): { readonly e2eCrc: boolean } {
+    return { e2eCrc: this.feature?.e2eCrc ?? true };
+  }
+
+  /** CGM Feature says in which form the values of the service come. @throws {PumpDataError} it is damaged · {PumpError} ERR_PUMP_REFUSED */
+  async #ready(): Promise<{ readonly e2eCrc: boolean }> {
+    if (this.#feature === "unread") this.#feature = await readCgmFeature(this.#channel);
+    return this.#protection;
+  }
+
+  /** @throws {PumpDataError} start or run time is malformed; the other of them was read all the same */
   async sensorSession(): Promise<SensorSession> {
-    const { e2eCrc } = this.#protection;
-    // Its user may have set it since: what is left of a session is counted on it.
-    await this.#device.clock();
-    const start = await this.#channel.optional("cgmSessionStartTime", async () =>
-      decodeSessionStartTime(await this.#channel.readSealed("cgmSessionStartTime"), { e2eCrc }),
+    const { e2eCrc } = await this.#ready();
+    // Its user may have set it since: what is left of a session is counted on it. One that is malformed is told where the clock itself is asked for.
+    await this.#orProblem(() => this.#device.clock());
+    const start = await this.#orProblem(() =>
+      this.#channel.optional("cgmSessionStartTime", async () =>
+        decodeSessionStartTime(await this.#channel.readSealed("cgmSessionStartTime"), { e2eCrc }),
+      ),
     );
-    this.#sensorStart = start?.local;
+    if (!(start instanceof PumpDataError)) this.#sensorStart = start?.local;
     const runTimeHours = await this.#channel.optional("cgmSessionRunTime", async () =>
       decodeSessionRunTime(await this.#channel.readPlain("cgmSessionRunTime"), { e2eCrc }),
     );
+    if (start instanceof PumpDataError) throw start;
     const clock = this.#device.lastClock;
     const remainingMs =
       clock && start?.local && runTimeHours !== undefined
         ? 1000 * remainingSessionSeconds(start.local, runTimeHours, clock.local) - (this.#channel.clock.now() - clock.atMs)
         : undefined;
     return { start, runTimeHours, remainingMs };
+  }
+
+  /** What is malformed, where something else can do without it: what is wrong with it, which is logged. */
+  async #orProblem<T>(read: () => Promise<T>): Promise<T | PumpDataError> {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof PumpDataError)) throw error;
+      this.#channel.logger.warn(() => error.message);
+      return error;
+    }
   }
 
   /** Whether the pump offers records at all: one that takes us for an uploader need not. */
@@ -138,27 +169,38 @@ export class GlucoseReader {
   /** @throws {PumpError} ERR_PUMP_REFUSED, ERR_PUMP_PROTOCOL */
   async latest(): Promise<LatestGlucose> {
     if (!this.#isServed) return { kind: "no-sensor", receivedAtMs: this.#channel.clock.now(), isOffered: false };
-    if (!this.#sensorStart) await this.sensorSession();
+    await this.#ready();
+    // A reading without its time is worth more than none.
+    if (!this.#sensorStart) await this.#orProblem(() => this.sensorSession());
     const response = await this.#report(LATEST_RECORD, MOST_LATEST);
     const receivedAtMs = this.#channel.clock.now();
     if (response === undefined || response === "no_records_found") return { kind: "no-sensor", receivedAtMs };
     if (response !== "success") throw refused("the latest glucose", response);
     if (this.#records.length === 0) await this.#lateRecord();
     const record = this.#records.at(-1);
+    if (!record && this.#unreadable) throw this.#unreadable;
     if (!record) throw new PumpError("ERR_PUMP_PROTOCOL", "The pump said it sent its latest record, but none came that could be read.");
     // A smaller offset than before, or one in the future, is another sensor session's: its start is not the one we know. So may be a new one of long ago.
     const takenAtMs = claimedAtMs(record, this.#times(receivedAtMs)) ?? receivedAtMs;
     const isOld = record.timeOffsetMin > this.#lastOffsetMin && takenAtMs < receivedAtMs - OLD_MS;
     const isOther = record.timeOffsetMin < this.#lastOffsetMin || takenAtMs > receivedAtMs + FUTURE_MS || isOld;
     this.#lastOffsetMin = record.timeOffsetMin;
-    if (isOther) await this.sensorSession();
+    if (isOther) {
+      this.#sensorStart = undefined; // nor is it where the new one cannot be read
+      await this.#orProblem(() => this.sensorSession());
+    }
     return readingOf(record, this.#times(receivedAtMs));
   }
 
-  /** By time offset, ascending; undefined where the pump does not give ranges. @throws {PumpError} ERR_PUMP_PROTOCOL */
+  /**
+   * By time offset, ascending; undefined where the pump does not give ranges.
+   *
+   * @throws {PumpError} ERR_PUMP_PROTOCOL · {PumpDataError} one of them cannot be read: what is left is not all
+   */
   async readings({ fromOffsetMin, toOffsetMin }: ReadingRange): Promise<(GlucoseReading | NoGlucoseValue)[] | undefined> {
     if (!this.#isServed) return undefined;
-    if (!this.#sensorStart) await this.sensorSession();
+    await this.#ready();
+    if (!this.#sensorStart) await this.#orProblem(() => this.sensorSession());
     const last = toOffsetMin ?? LARGEST_OFFSET_MIN;
     const response = await this.#report(rangeOf(fromOffsetMin, toOffsetMin), last - (fromOffsetMin ?? 0) + 1 + MOST_EXTRA);
     const receivedAtMs = this.#channel.clock.now();
@@ -168,6 +210,7 @@ export class GlucoseReader {
       return undefined;
     }
     if (this.#records.length === 0) await this.#lateRecord();
+    if (this.#unreadable) throw this.#unreadable;
     return this.#records.map((record) => readingOf(record, this.#times(receivedAtMs))).sort((a, b) => a.timeOffsetMin - b.timeOffsetMin);
   }
 
@@ -188,7 +231,10 @@ export class GlucoseReader {
   }
 
   status(): Promise<CgmStatus | undefined> {
-    return this.#channel.optional("cgmStatus", async () => decodeCgmStatus(await this.#channel.readSealed("cgmStatus"), this.#protection));
+    return this.#channel.optional("cgmStatus", async () => {
+      const protection = await this.#ready();
+      return decodeCgmStatus(await this.#channel.readSealed("cgmStatus"), protection);
+    });
   }
 
   sensorDetails(): Promise<SensorDetails | undefined> {
@@ -248,6 +294,7 @@ export class GlucoseReader {
     const stop = new AbortController();
     this.#assembler.reset();
     this.#records = [];
+    this.#unreadable = undefined;
     this.#mostRecords = mostRecords;
     this.#stop = stop;
     if (isRange)
@@ -298,6 +345,7 @@ export class GlucoseReader {
       for (const record of this.#assembler.push(plaintext)) this.#records.push(decodeCgmMeasurement(record, this.#protection));
     } catch (error) {
       if (!(error instanceof PumpDataError)) throw error;
+      this.#unreadable ??= error;
       this.#channel.logger.warn(() => `a record was dropped: ${error.message}`);
       return;
     }
@@ -318,7 +366,7 @@ export class GlucoseReader {
     operand: Uint8Array = new Uint8Array(),
   ): Promise<Extract<SpecificOpsResponse, { kind: Kind }> | undefined> {
     if (!this.#channel.has("cgmSpecificOps")) return undefined;
-    const { e2eCrc } = this.#protection;
+    const { e2eCrc } = await this.#ready();
     const response = await orNone(this.#channel, kind, () =>
       this.#channel.exchange("cgmSpecificOps", { opcode, operand, e2eCrc }, (plaintext) => {
         const answer = decodeSpecificOpsResponse(plaintext, { e2eCrc, expected: opcode + SPECIFIC_OPS_RESPONSE_OFFSET });
@@ -328,6 +376,21 @@ export class GlucoseReader {
     if (response?.kind === kind) return response as Extract<SpecificOpsResponse, { kind: Kind }>;
     if (response?.kind === "response_code") this.#channel.logger.info(() => `the pump does not give ${kind}: ${response.code}`);
     return undefined;
+  }
+}
+
+/**
+ * undefined: the pump does not give it.
+ *
+ * @throws {PumpDataError} it is damaged · {PumpError} ERR_PUMP_REFUSED the pump refuses it, maybe only now · ERR_PUMP_SERVICE_MISSING it is not there
+ */
+export async function readCgmFeature(channel: PumpChannel): Promise<CgmFeature | undefined> {
+  try {
+    return decodeCgmFeature(await channel.readPlain("cgmFeature"));
+  } catch (error) {
+    if (!(error instanceof AttError)) throw error;
+    if (error.errorCode === AttErrorCode.ReadNotPermitted) return undefined;
+    throw new PumpError("ERR_PUMP_REFUSED", `The pump does not give CGM Feature: ${error.message}.`, { cause: error });
   }
 }
 
