@@ -48,4 +48,7 @@ export {
   NO_INDEX,
   SIMULATED_EPOCH_MS,
 } from "./record.ts";
+export { ReplayError } from "./replay/error.ts";
+export { type RecordControllerOptions, type RecordedController, recordController } from "./replay/record-controller.ts";
+export { type ReplayOptions, ReplayTransport, replayTransport } from "./replay/replay-transport.ts";
 export { quoted } from "./text.ts";
