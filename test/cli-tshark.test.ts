@@ -241,3 +241,38 @@ test("captures of whole commands hold nothing that tshark calls malformed", { sk
   }
   expect(await Promise.all(told)).toEqual(commands.map((command) => [command.join(" "), ""]));
 });
+
+test("pcap as it is written, and PacketLogger's files as they are read, are what tshark takes them for", {
+  skip: !found && !isRequired,
+}, async () => {
+  const sink = new MemorySink();
+  const writer = new CaptureWriter(sink, { format: "pcap", epochMs: 1_709_210_096_000 });
+  const ordered = { big: [] as Uint8Array[], little: [] as Uint8Array[] };
+  PACKETS.forEach(([direction, hex], i) => {
+    const packet = fromHex(hex);
+    writer.write(direction, packet, i * 10 + 0.25);
+    // Kinds: command, event, ACL data sent, ACL data received.
+    const kind = packet[0] === 2 ? (direction === "sent" ? 2 : 3) : direction === "sent" ? 0 : 1;
+    for (const order of ["big", "little"] as const) {
+      const header = new DataView(new ArrayBuffer(13));
+      [8 + packet.length, 1_709_210_096, i * 10_000 + 250].forEach((value, at) => {
+        header.setUint32(4 * at, value, order === "little");
+      });
+      header.setUint8(12, kind);
+      ordered[order].push(new Uint8Array(header.buffer), packet.subarray(1));
+    }
+  });
+  const files = { "a.pcap": [sink.bytes()], "big.pklg": ordered.big, "little.pklg": ordered.little };
+  for (const [name, parts] of Object.entries(files)) {
+    const path = join(folder, name);
+    await writeFile(path, Buffer.concat(parts));
+    expect(await malformed(path)).toBe("");
+    // Of PacketLogger the kind of record tells the direction: events and what is received are odd.
+    const theirs = fields(path, "frame.time_epoch", "hci_h4.direction", "packetlogger.type").map((line) => line.split("\t"));
+    const ours = readCapture(await readFile(path)) as CaptureRecord[];
+    expect(theirs.map(([time, direction, kind]) => [Math.round(Number(time) * 1e6), Number(direction || kind) & 1])).toEqual(
+      ours.map(({ timeMs, direction }) => [Math.round(timeMs * 1000), direction === "controller-to-host" ? 1 : 0]),
+    );
+    expect(ours).toHaveLength(PACKETS.length);
+  }
+});

@@ -1,21 +1,46 @@
 import { BTSNOOP_IDENTIFICATION, BtsnoopReader } from "./btsnoop.ts";
 import { CaptureError } from "./error.ts";
+import { PacketLoggerReader, packetLoggerOrder } from "./packet-logger.ts";
+import { isPcapStart, PcapReader } from "./pcap.ts";
 import { isSectionStart, PcapngReader } from "./pcapng.ts";
 import { Pieces } from "./pieces.ts";
 import type { AnyCaptureRecord } from "./record.ts";
 
-/** The formats of a capture file. */
-export type CaptureFormat = "btsnoop" | "pcapng";
+/** The formats that a capture is written in. */
+export type CaptureFormat = "btsnoop" | "pcapng" | "pcap";
+/** Those that one is read in: "pklg" is that of Apple's PacketLogger. */
+export type ReadableFormat = CaptureFormat | "pklg";
 
-/** Reads a capture of either format in pieces of any size; its first octets tell which it is. Memory is bounded, as that of the readers is. */
+type FormatReader = Pick<BtsnoopReader, "push" | "end" | "drops">;
+
+const READERS: Readonly<Record<ReadableFormat, new () => FormatReader>> = {
+  btsnoop: BtsnoopReader,
+  pcapng: PcapngReader,
+  pcap: PcapReader,
+  pklg: PacketLoggerReader,
+};
+
+/** The format of a file that begins so; "undecided" as long as it may become one. */
+function formatOf(octets: Uint8Array): ReadableFormat | "undecided" | undefined {
+  const magic = BTSNOOP_IDENTIFICATION;
+  if (magic.subarray(0, octets.length).every((octet, i) => octet === octets[i]))
+    return octets.length < magic.length ? "undecided" : "btsnoop";
+  if (isSectionStart(octets)) return octets.length < 4 ? "undecided" : "pcapng";
+  if (isPcapStart(octets)) return octets.length < 4 ? "undecided" : "pcap";
+  const order = packetLoggerOrder(octets);
+  return order === "big" || order === "little" ? "pklg" : order;
+}
+
+/** Reads a capture of any format in pieces of any size; its first octets tell which it is. Memory is bounded, as that of the readers is. */
 export class CaptureReader {
   readonly #pieces = new Pieces();
-  #reader: BtsnoopReader | PcapngReader | undefined;
+  #format: ReadableFormat | undefined;
+  #reader: FormatReader | undefined;
   #failed: CaptureError | undefined;
 
   /** What kind of file it is, once that is known. */
-  get format(): CaptureFormat | undefined {
-    return this.#reader && (this.#reader instanceof BtsnoopReader ? "btsnoop" : "pcapng");
+  get format(): ReadableFormat | undefined {
+    return this.#format;
   }
 
   /** Packets lost by the capturing program, as far as the file has said by now. */
@@ -36,14 +61,14 @@ export class CaptureReader {
     if (this.#failed) throw this.#failed;
     this.#pieces.add(chunk);
     const { rest } = this.#pieces;
-    const isBtsnoop = BTSNOOP_IDENTIFICATION.subarray(0, rest.length).every((octet, i) => octet === rest[i]);
-    const isPcapng = isSectionStart(rest);
-    if (!isBtsnoop && !isPcapng) this.#notACapture("it begins as neither btsnoop nor pcapng does");
-    if (rest.length < BTSNOOP_IDENTIFICATION.length) {
+    const format = formatOf(rest);
+    if (format === undefined) this.#notACapture("it begins as none of btsnoop, pcapng, pcap and pklg does");
+    if (format === "undecided") {
       this.#pieces.release();
       return;
     }
-    this.#reader = isBtsnoop ? new BtsnoopReader() : new PcapngReader();
+    this.#format = format;
+    this.#reader = new READERS[format]();
     this.#pieces.take(rest.length);
     this.#pieces.release();
     yield* this.#reader.push(rest);

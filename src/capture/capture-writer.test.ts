@@ -32,7 +32,7 @@ test("a sink that is full costs packets, and the records after them say how many
 });
 
 test.each([
-  [{ format: "pcap" }, 'CaptureWriter format: expected "btsnoop", "pcapng"'],
+  [{ format: "pklg" }, 'CaptureWriter format: expected "btsnoop", "pcapng"'],
   [{ content: "acl" }, 'CaptureWriter content: expected "hci", "monitor"'],
   [{ secret: true }, 'unknown option "secret", did you mean "secrets"?'],
   [{ secrets: true, anonymous: true }, "expected one of them at most"],

@@ -2,6 +2,7 @@ import { checkChoice, checkOptions, optionNames } from "../core/index.ts";
 import { BtsnoopEncoder } from "./btsnoop-encoder.ts";
 import type { CaptureFormat } from "./capture-reader.ts";
 import type { CaptureEncoder } from "./encoder.ts";
+import { PcapEncoder } from "./pcap.ts";
 import { PcapngEncoder } from "./pcapng-encoder.ts";
 import {
   type AnyCaptureRecord,
@@ -42,6 +43,12 @@ export interface CaptureWriterOptions {
 
 const OPTIONS = optionNames<CaptureWriterOptions>({ epochMs: true, secrets: true, anonymous: true, format: true, content: true });
 
+const ENCODERS: Readonly<Record<CaptureFormat, new (content: "hci" | "monitor") => CaptureEncoder>> = {
+  btsnoop: BtsnoopEncoder,
+  pcapng: PcapngEncoder,
+  pcap: PcapEncoder,
+};
+
 /** Writes a capture record by record, without blocking. A packet that the sink refuses is counted, and the file says how many there were. */
 export class CaptureWriter implements AsyncDisposable {
   readonly #sink: CaptureSink;
@@ -60,11 +67,11 @@ export class CaptureWriter implements AsyncDisposable {
     checkOptions("CaptureWriter", options, OPTIONS);
     const { epochMs = SIMULATED_EPOCH_MS, format = "btsnoop", content = "hci" } = options;
     checkChoice("CaptureWriter content", content, ["hci", "monitor"]);
-    checkChoice("CaptureWriter format", format, ["btsnoop", "pcapng"]);
+    checkChoice("CaptureWriter format", format, ["btsnoop", "pcapng", "pcap"]);
     this.#sink = sink;
     this.#epochMs = epochMs;
     this.#shown = shownBy(options);
-    this.#encoder = format === "pcapng" ? new PcapngEncoder(content) : new BtsnoopEncoder(content);
+    this.#encoder = new ENCODERS[format](content);
     this.#content = content;
     sink.write(this.#encoder.header());
   }

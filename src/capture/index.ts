@@ -8,7 +8,7 @@ export {
   encodeBtsnoopRecord,
   readBtsnoop,
 } from "./btsnoop.ts";
-export { type CaptureFormat, CaptureReader, readCapture } from "./capture-reader.ts";
+export { type CaptureFormat, CaptureReader, type ReadableFormat, readCapture } from "./capture-reader.ts";
 export { CaptureRedactor } from "./capture-redactor.ts";
 export { type CaptureSink, CaptureWriter, type CaptureWriterOptions, MemorySink } from "./capture-writer.ts";
 export type { DecodedPacket, ManagementDirection } from "./decoded-packet.ts";
@@ -27,6 +27,8 @@ export {
   type MonitorRecordName,
 } from "./monitor.ts";
 export { type MonitoredSocket, MonitoredSockets } from "./monitor-decoder.ts";
+export { PacketLoggerReader } from "./packet-logger.ts";
+export { PcapReader } from "./pcap.ts";
 export {
   encodePcapngHeader,
   encodePcapngInterface,

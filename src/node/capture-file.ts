@@ -10,7 +10,7 @@ import { type CaptureSink, CaptureWriter, type CaptureWriterOptions } from "../c
 import { FileError } from "./private-file.ts";
 
 export interface CaptureFileOptions extends CaptureWriterOptions {
-  /** Default: by the file's ending, pcapng for `.pcapng`, btsnoop for every other. */
+  /** Default: by the file's ending, pcapng for `.pcapng`, pcap for `.pcap`, btsnoop for every other. */
   readonly format?: CaptureFormat | undefined;
   /** Octets that may wait for the disk; packets beyond are dropped and counted. Default 64 MiB. */
   readonly queueBytes?: number | undefined;
@@ -37,7 +37,7 @@ const openFile = promisify(open);
  */
 export async function openCaptureFile(
   path: string,
-  { queueBytes = QUEUE_BYTES, format = formatOf(path), signal, clock = new SystemClock(), ...options }: CaptureFileOptions = {},
+  { queueBytes = QUEUE_BYTES, format = captureFormatOf(path), signal, clock = new SystemClock(), ...options }: CaptureFileOptions = {},
 ): Promise<CaptureWriter> {
   let stream: Writable;
   try {
@@ -118,8 +118,10 @@ function impatience(stream: Socket, { clock, signal }: Waiting): Disposable {
   };
 }
 
-function formatOf(path: string): CaptureFormat {
-  return /\.pcapng$/i.test(path) ? "pcapng" : "btsnoop";
+/** The format that a file's ending asks for. */
+export function captureFormatOf(path: string): CaptureFormat {
+  const ending = /\.(pcapng|pcap)$/i.exec(path)?.[1]?.toLowerCase();
+  return (ending as "pcapng" | "pcap" | undefined) ?? "btsnoop";
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ export { type RestoredAdapter, type RestoreOptions, restoreLeftBehind } from "..
 export { type KernelModules, type Lack, VHCI_GRANT, whyNoBluetooth, whyNoVhci } from "../transport/linux/kernel-modules.ts";
 export { makePrivateFolder } from "../transport/linux/private-folder.ts";
 export { probeBluetoothSocket } from "./bluetooth-socket.ts";
-export { type CaptureFileOptions, openCaptureFile } from "./capture-file.ts";
+export { type CaptureFileOptions, captureFormatOf, openCaptureFile } from "./capture-file.ts";
 export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";
 export { defaultIdentityPath, type LocalIdentity, openIdentity } from "./file-identity.ts";
 export { cacheFolder, configFolder, dataFolder, stateFolder } from "./folders.ts";

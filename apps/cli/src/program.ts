@@ -200,7 +200,7 @@ Examples:
 
   program
     .command("decode")
-    .description("print a btsnoop or pcapng capture, keys left out; with --capture also write it anew, as with --anonymous")
+    .description("print a capture (btsnoop, pcapng, pcap, pklg), keys left out; with --capture also write it anew, as with --anonymous")
     .argument("FILE", "the capture; - for standard input")
     .option("-f, --filter <TEXT>", "only packets whose line holds TEXT (repeatable: any of them)", collect, [])
     .option("--malformed", "only malformed packets")

@@ -144,7 +144,7 @@ async function populate(
  * @param options.suffix is put behind the name where there are several
  * @param options.simulatedTime the packets' clock is not this process's
  * @param options.content what is captured, HCI packets where it is not said
- * @throws one sentence: it cannot be written, or the ending names another format
+ * @throws one sentence: it cannot be written
  */
 export async function openCapture(
   context: Context,
@@ -152,8 +152,7 @@ export async function openCapture(
 ): Promise<CaptureWriter | undefined> {
   const { capture: path, secrets, anonymous } = context.options;
   if (path === undefined) return undefined;
-  if (/\.pcap$/i.test(path)) throw new UsageError(`${path}: captures are written as btsnoop or pcapng; choose another ending`);
-  const { openCaptureFile } = await import("jelling/node");
+  const { captureFormatOf, openCaptureFile } = await import("jelling/node");
   // The clock of real time counts from the start of the process.
   return openCaptureFile(path + suffix, {
     epochMs: simulatedTime ? undefined : performance.timeOrigin,
@@ -161,7 +160,7 @@ export async function openCapture(
     anonymous,
     content,
     signal: context.signal,
-    format: /\.pcapng$/i.test(path) ? "pcapng" : "btsnoop", // the suffix hides the ending
+    format: captureFormatOf(path), // the suffix hides the ending
   });
 }
 

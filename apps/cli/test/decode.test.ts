@@ -94,7 +94,7 @@ test("a file that is missing, no capture, cut or damaged is one sentence and sta
   const other = join(folder, "other");
   await writeFile(other, "hello, this is text");
   const text = await jelling(["decode", other]);
-  expect([text.status, text.err]).toEqual([1, "jelling: not a capture: it begins as neither btsnoop nor pcapng does\n"]);
+  expect([text.status, text.err]).toEqual([1, "jelling: not a capture: it begins as none of btsnoop, pcapng, pcap and pklg does\n"]);
   await writeFile(other, bytes(PACKETS).subarray(0, 60));
   const cut = await jelling(["decode", other]);
   expect([cut.status, cut.err]).toEqual([1, "jelling: the capture ends inside record 2 at offset 44: 16 of 24 octets\n"]);

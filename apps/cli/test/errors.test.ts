@@ -38,7 +38,6 @@ test.each([
   ["scan -t hci:first", 'transport "hci:first": expected hci:N, for example hci:0'],
   ["scan -t tcp:nowhere", "expected"],
   ["scan -t sim:toaster", '"toaster" is no simulated device: expected one of heart-rate, thermometer, battery, echo'],
-  ["scan -t sim: --capture a.pcap", "a.pcap: captures are written as btsnoop or pcapng; choose another ending"],
   ["sim --device toaster", '"toaster" is no simulated device'],
   ["sim --loss 2", "loss 2: expected a share from 0 to 1"],
 ])("jelling %s: wrong usage, one sentence, status 2", async (commandLine, sentence) => {
