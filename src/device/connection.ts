@@ -34,6 +34,7 @@ import { LinkProcedures } from "./link-procedures.ts";
 import { LinkSignatures } from "./link-signatures.ts";
 import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
+import { levelFourPairing } from "./secure-connections-only.ts";
 
 /** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
 const INITIAL_DATA_LENGTH: DataLength = Object.freeze({ txOctets: 27, rxOctets: 27 });
@@ -168,6 +169,7 @@ export class Connection implements AsyncDisposable {
       bond: () => this.#peer.bond,
       security: () => this.security,
       isPairing: () => this.isPairing,
+      isOff: policy.secureConnectionsOnly === true,
     });
     this.#peer.signatures = signatures;
     this.gatt = new GattClient(this.att, {
@@ -289,7 +291,11 @@ export class Connection implements AsyncDisposable {
    * @throws {DisconnectedError} the link is lost
    */
   pair(options: PairOptions = {}): Promise<PairingReport> {
-    return this.#manager.pair(options);
+    return this.policy.secureConnectionsOnly ? this.#pairAtLevelFour(options) : this.#manager.pair(options);
+  }
+
+  async #pairAtLevelFour(options: PairOptions): Promise<PairingReport> {
+    return await this.#manager.pair({ ...options, policy: levelFourPairing(options.policy ?? {}) });
   }
 
   /**
@@ -301,6 +307,20 @@ export class Connection implements AsyncDisposable {
    */
   encrypt(options: OperationOptions = {}): Promise<void> {
     return this.#manager.encrypt(options);
+  }
+
+  /**
+   * Central: encrypts the link anew with the key that it has, so that no session key is used for too much (Vol 6 Part B 5.1.3.2). The link counts
+   * as encrypted all the while: nothing is sent or taken in between.
+   *
+   * @throws {UnsupportedError} this side is the peripheral, which cannot
+   * @throws {StateError} the link is not encrypted, or there is no key to do it with again
+   * @throws {BondLostError} the peer no longer has the key; the link is lost by it
+   * @throws {HciError} the controller refuses
+   * @throws {DisconnectedError} the link is lost
+   */
+  refreshKey(options: OperationOptions = {}): Promise<void> {
+    return this.#manager.refreshKey(options);
   }
 
   /** Resolves when the link is what its bond promises. @throws why it cannot be; the link is then taken down @internal */
@@ -406,7 +426,8 @@ export class Connection implements AsyncDisposable {
   // --- for the device -------------------------------------------------------------------------------------------------------------
 
   #pairingPolicy(): Partial<PairingPolicy> {
-    const pairing = this.#pairing ?? this.policy.pairing ?? {};
+    const chosen = this.#pairing ?? this.policy.pairing ?? {};
+    const pairing = this.policy.secureConnectionsOnly ? levelFourPairing(chosen) : chosen;
     return { ...pairing, pairable: (pairing.pairable ?? true) && this.#isPairable() };
   }
 

@@ -385,7 +385,8 @@ export class Device implements AsyncDisposable {
   #lookFor(peers: readonly Address[]): ((identity: Address | undefined, address: Address) => boolean) | undefined {
     const isDirect = peers.length <= Math.max(1, this.#radio.abilities.acceptListSize);
     if (isDirect && !peers.some((peer) => this.#bonds.get(peer)?.peerIrk)) return undefined;
-    return (identity, address) => peers.some((peer) => peer.equals(address) || (identity?.equals(peer) ?? false));
+    return (identity, address) =>
+      this.#bonds.isBelieved(address) && peers.some((peer) => peer.equals(address) || (identity?.equals(peer) ?? false));
   }
 
   /**
@@ -522,6 +523,10 @@ export class Device implements AsyncDisposable {
     this.#events.emit("connection", connection);
     this.#arrivals.publish(connection);
     connection.begin();
+    if (!this.#bonds.isBelieved(peerAddress)) {
+      this.#logger.warn(() => `${peerAddress} shows its identity address, and its bond says that the device does not; it is disconnected`);
+      void connection.disconnect(HciErrorCode.AuthenticationFailure).catch(() => undefined); // it is a stranger all the same
+    }
     return connection;
   }
 

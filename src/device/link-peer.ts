@@ -28,7 +28,7 @@ export class LinkPeer implements GattPeer {
     this.#address = at.address;
     this.#bonds = at.bonds;
     this.#logger = at.logger;
-    this.identity = at.bonds.resolve(at.address);
+    this.identity = at.bonds.isBelieved(at.address) ? at.bonds.resolve(at.address) : undefined;
     const { authorize } = at;
     if (authorize) this.authorize = (access) => authorize({ ...access, peer: this.address });
   }

@@ -13,6 +13,8 @@ export interface LinkSignaturesOptions {
   /** The bond of the peer, as far as the link is its. */
   readonly bond: () => Bond | undefined;
   readonly security: () => LinkSecurity;
+  /** Mode 2 is not used at all (Vol 3 Part C 10.2.4). */
+  readonly isOff: boolean;
   /** A pairing is under way: it may put the bond back to what it was, and its counters with it. */
   readonly isPairing: () => boolean;
 }
@@ -36,11 +38,12 @@ export class LinkSignatures {
   /**
    * Signs a PDU: opcode, handle and value. Resolves when the store has its counter.
    *
-   * @throws {StateError} no bond, or one without a signature key; a pairing is under way; or the key's 2^32 counters are used up
+   * @throws {StateError} Secure Connections Only mode; no bond, or one without a signature key; a pairing is under way; or the key's 2^32 counters are used up
    * @throws what the store throws
    */
   async sign(pdu: Uint8Array): Promise<Uint8Array> {
-    const { bonds, bond, isPairing } = this.#options;
+    const { bonds, bond, isPairing, isOff } = this.#options;
+    if (isOff) throw new StateError("nothing is signed with secureConnectionsOnly: expected to pair, and to write encrypted");
     const known = bond();
     if (!known?.localCsrk) throw new StateError("no key to sign with: expected a bond in whose pairing this side gave its signature key");
     if (isPairing()) throw new StateError("a pairing is under way: expected to sign before it, or after it");
@@ -61,9 +64,9 @@ export class LinkSignatures {
    * take its counter. Resolves when the store has the counter.
    */
   async verify(signed: Uint8Array): Promise<Signer | undefined> {
-    const { bonds, bond, security, isPairing, logger } = this.#options;
+    const { bonds, bond, security, isPairing, isOff, logger } = this.#options;
     // Mode 2 is not used on an encrypted link (Vol 3 Part C 10.2.2).
-    const known = security().encrypted || isPairing() ? undefined : bond();
+    const known = isOff || security().encrypted || isPairing() ? undefined : bond();
     if (!known?.peerCsrk) return undefined;
     const pdu = signed.subarray(0, signed.length - SIGNATURE_LENGTH);
     const signature = signed.subarray(pdu.length);

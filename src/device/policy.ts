@@ -2,10 +2,11 @@ import type { AttPolicy, SecurityRequirement } from "../att/index.ts";
 import { resolveAttPolicy } from "../att/policy.ts";
 import { checkSecurityRequirement } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
-import { checkFunction, checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { checkBoolean, checkFunction, checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import type { ConnectionParameters } from "../l2cap/index.ts";
 import { checkAgent, completePolicy, type PairingAgent, type PairingPolicy } from "../smp/index.ts";
+import { levelFourPairing, levelFourRequirement } from "./secure-connections-only.ts";
 
 export interface AuthorizationQuestion {
   readonly peer: Address;
@@ -63,6 +64,12 @@ export interface ConnectionPolicy {
    * peer's Server Supported Features say that it takes them.
    */
   readonly eatt?: "never" | "accept" | number | undefined;
+  /**
+   * Secure Connections Only mode (Vol 3 Part C 10.2.4): every encryption of this link is of an authenticated pairing with LE Secure Connections and
+   * a key of 128 bits, or there is none; a bond that is less is not used. Attributes and channels that ask for no security stay open. On for a
+   * device it is on for all of its links. False by default.
+   */
+  readonly secureConnectionsOnly?: boolean | undefined;
 }
 
 const POLICY_OPTIONS = optionNames<ConnectionPolicy>({
@@ -77,6 +84,7 @@ const POLICY_OPTIONS = optionNames<ConnectionPolicy>({
   security: true,
   dangerouslyTrustUnencryptedPeer: true,
   eatt: true,
+  secureConnectionsOnly: true,
 });
 
 /** `over` where it says something, else `base`; pairing and ATT policies are merged field by field. @throws {ArgumentError} what cannot be kept */
@@ -102,6 +110,26 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
     dangerouslyTrustUnencryptedPeer: over.dangerouslyTrustUnencryptedPeer ?? base.dangerouslyTrustUnencryptedPeer ?? false,
     eatt: over.eatt ?? base.eatt ?? "accept",
   };
+  for (const policy of [base, over]) checkBoolean("policy: secureConnectionsOnly", policy.secureConnectionsOnly);
+  if (base.secureConnectionsOnly && over.secureConnectionsOnly === false)
+    throw new ArgumentError("secureConnectionsOnly: expected true, since the device is in that mode");
+  if (base.secureConnectionsOnly || over.secureConnectionsOnly) return checked(inSecureConnectionsOnly(merged), over);
+  return checked(merged, over);
+}
+
+function inSecureConnectionsOnly(policy: ConnectionPolicy): ConnectionPolicy {
+  if (policy.dangerouslyTrustUnencryptedPeer)
+    throw new ArgumentError("dangerouslyTrustUnencryptedPeer: expected false with secureConnectionsOnly");
+  return {
+    ...policy,
+    secureConnectionsOnly: true,
+    pairing: levelFourPairing(policy.pairing ?? {}),
+    security: levelFourRequirement(policy.security ?? {}),
+  };
+}
+
+/** @throws {ArgumentError} */
+function checked(merged: ConnectionPolicy, over: ConnectionPolicy): ConnectionPolicy {
   const { parameterRequests, dataLength, elevate } = merged;
   if (typeof parameterRequests !== "function" && parameterRequests !== "accept" && parameterRequests !== "refuse")
     throw new ArgumentError(`parameterRequests "${parameterRequests}": expected "accept", "refuse" or a function`);

@@ -114,8 +114,20 @@ export class BondBook {
     return address.isIdentity ? address : this.#resolver.resolve(address);
   }
 
+  /**
+   * Whether who shows this address may be the device that has it. A bonded device whose privacy mode is "network" and that gave an identity
+   * resolving key shows private addresses only (Vol 6 Part B 4.7).
+   *
+   * @param address as on air, not what a controller has resolved
+   */
+  isBelieved(address: Address): boolean {
+    const bond = address.isIdentity ? this.get(address) : undefined;
+    return bond?.privacyMode !== "network" || bond.peerIrk === undefined || bond.peerIrk.every((octet) => octet === 0);
+  }
+
   /** The bond of whoever uses this address. */
   find(address: Address): Bond | undefined {
+    if (!this.isBelieved(address)) return undefined;
     const identity = this.resolve(address);
     return identity && this.get(identity);
   }

@@ -1,7 +1,7 @@
 import type { Clock } from "../async/clock.ts";
 import type { OperationOptions } from "../async/pending.ts";
 import type { LinkSecurity } from "../att/security.ts";
-import { type BleError, TimeoutError } from "../core/error.ts";
+import { type BleError, StateError, TimeoutError } from "../core/error.ts";
 import { reportOfBond } from "./bonding.ts";
 import { Callers } from "./callers.ts";
 import type { Keyring } from "./keyring.ts";
@@ -37,6 +37,7 @@ export class Agenda {
   readonly #options: AgendaOptions;
   readonly #pairCallers: Callers<PairingReport>;
   readonly #encryptCallers: Callers<void>;
+  readonly #refreshCallers: Callers<void>;
   /** Whose wish is being fulfilled: the demands of a caller, which a pairing may go beyond. */
   #origin: PairingPolicy | undefined;
   /** Peripheral: a Security Request that the central has not answered yet. */
@@ -50,6 +51,7 @@ export class Agenda {
     const onGone = (): void => this.#onGone();
     this.#pairCallers = new Callers(options.clock, "pairing", onGone);
     this.#encryptCallers = new Callers(options.clock, "encryption", onGone);
+    this.#refreshCallers = new Callers(options.clock, "key refresh", onGone);
   }
 
   /** Peripheral: the policy of a Security Request that the central has not answered yet. */
@@ -76,12 +78,20 @@ export class Agenda {
     return encrypted;
   }
 
+  /** Central. @param options.signal must not have aborted yet */
+  refresh(policy: PairingPolicy, options: OperationOptions): Promise<void> {
+    const refreshed = this.#refreshCallers.add(policy, options);
+    this.next();
+    return refreshed;
+  }
+
   /** Does what somebody waits for, unless something is under way. */
   next(): void {
     const { isBusy, keyring } = this.#options;
     const mayBegin = (): boolean => !isBusy() && this.#request === undefined && !keyring.isStarting;
     // Each turn settles at least one caller or leaves something under way.
     while (mayBegin() && this.#encryptCallers.first) this.#beginEncryption(this.#encryptCallers.first);
+    while (mayBegin() && this.#refreshCallers.first) this.#beginRefresh(this.#refreshCallers.first);
     while (mayBegin() && !this.#pause && this.#pairCallers.first) this.#beginPairing(this.#pairCallers.first);
   }
 
@@ -103,6 +113,7 @@ export class Agenda {
   }
 
   onEncrypted(security: LinkSecurity): void {
+    this.#refreshCallers.resolve(undefined);
     this.#encryptCallers.resolve(undefined, (policy) => shortfallOf(security, policy) === undefined);
   }
 
@@ -120,6 +131,7 @@ export class Agenda {
 
   /** The link could not be encrypted with the key of the bond. */
   onEncryptionFailed(error: BleError): void {
+    this.#refreshCallers.reject(error);
     this.#encryptCallers.reject(error);
   }
 
@@ -136,6 +148,7 @@ export class Agenda {
   rejectAll(error: BleError): void {
     this.#pairCallers.reject(error);
     this.#encryptCallers.reject(error);
+    this.#refreshCallers.reject(error);
   }
 
   /** The link is gone. */
@@ -186,6 +199,14 @@ export class Agenda {
           this.next();
         });
     }
+  }
+
+  #beginRefresh(policy: PairingPolicy): void {
+    const { keyring } = this.#options;
+    const refusal = keyring.security.encrypted
+      ? keyring.encryptWithBond(policy)
+      : new StateError("the link is not encrypted: expected a link whose key can be refreshed");
+    if (refusal) this.#refreshCallers.reject(refusal, (other) => other === policy);
   }
 
   #sendSecurityRequest(policy: PairingPolicy): void {

@@ -4,7 +4,7 @@ import type { OperationOptions } from "../async/pending.ts";
 import type { LinkSecurity } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
 import { checkOptions } from "../core/arguments.ts";
-import { type BleError, ClosedError } from "../core/error.ts";
+import { type BleError, ClosedError, UnsupportedError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
 import { Agenda } from "./agenda.ts";
 import { PairingAttempts } from "./attempts.ts";
@@ -166,6 +166,24 @@ export class SecurityManager {
     signal?.throwIfAborted();
     if (this.role === "peripheral" && !this.security.encrypted && this.#timedOut) throw this.#timedOut;
     await this.#agenda.encryption(this.#policy, { signal, timeoutMs });
+  }
+
+  /**
+   * Central: encrypts an encrypted link anew with the key that it has (Vol 6 Part B 5.1.3.2), after what is under way. Whoever asks while that
+   * goes on shares it.
+   *
+   * @throws {ArgumentError} an option that is not known
+   * @throws {UnsupportedError} this side is the peripheral
+   * @throws {StateError} the link is not encrypted, or there is no key to encrypt it with again
+   * @throws as `encrypt`
+   */
+  async refreshKey(options: OperationOptions = {}): Promise<void> {
+    checkOptions("refreshKey", options, ENCRYPT_OPTION_NAMES);
+    const { signal, timeoutMs = SMP_TIMEOUT_MS } = options;
+    if (this.#closed) throw this.#closed;
+    signal?.throwIfAborted();
+    if (this.role === "peripheral") throw new UnsupportedError("only the central can refresh the key of a link");
+    await this.#agenda.refresh(this.#policy, { signal, timeoutMs });
   }
 
   /**
