@@ -354,13 +354,18 @@ describe("control points", () => {
   test.each(socp.session_id)("session id $bytes", (vector) => {
     check(vector, decode, (value) => (value.kind === "session_id" ? { opcode: "8d", session_id: value.sessionId } : value));
   });
-  test("specific ops: bits of the sensor's details that have no name are kept", () => {
+  test("specific ops: bits that have no name are kept", () => {
     expect(decodeSpecificOpsResponse(fromHex("91e19d00"), { e2eCrc: false })).toMatchObject({
       flags: ["sensor_details_annunciation_present"],
       flagBits: 0xe1,
       annunciation: ["approved_treatment", "cal_free", "has_calibration_recommended", "has_abnormal_sg_increase_detection"],
       annunciationBits: 0x9d,
     });
+    expect(decodeSpecificOpsResponse(fromHex("0664000a0015ffff0700f2"), { e2eCrc: false })).toMatchObject({
+      status: { rejected: false, outOfRange: true, processPending: false },
+      statusBits: 0xf2,
+    });
+    expect(decodeSpecificOpsResponse(fromHex("82f10a00"), { e2eCrc: false })).toMatchObject({ changeSensorNeeded: true, statusBits: 0xf1 });
     expect(decodeSpecificOpsResponse(fromHex("9100"), { e2eCrc: false })).toMatchObject({ annunciationBits: undefined, flagBits: 0 });
   });
   test.each<[string, (bytes: Uint8Array, options: never) => unknown]>([

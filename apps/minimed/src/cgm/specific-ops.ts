@@ -75,6 +75,8 @@ export interface CalibrationValue {
   readonly nextCalibrationMin: number | undefined;
   readonly recordNumber: number;
   readonly status: { readonly rejected: boolean; readonly outOfRange: boolean; readonly processPending: boolean };
+  /** The same as it came, with bits that have no name. */
+  readonly statusBits: number;
 }
 
 export type SpecificOpsResponse =
@@ -86,6 +88,8 @@ export type SpecificOpsResponse =
       readonly kind: "calibration_context";
       readonly changeSensorNeeded: boolean;
       readonly noFurtherCalibrations: boolean;
+      /** Both of these as they came, with bits that have no name. */
+      readonly statusBits: number;
       readonly calibrationFactor: number;
     }
   | { readonly kind: "session_start_time"; readonly sessionId: number; readonly start: SessionStartTime }
@@ -109,6 +113,7 @@ const RESPONSES: Readonly<Record<number, (reader: Reader) => SpecificOpsResponse
       kind: "calibration_context",
       changeSensorNeeded: (status & 1) !== 0,
       noFurtherCalibrations: (status & 2) !== 0,
+      statusBits: status,
       calibrationFactor: reader.u16(),
     };
   },
@@ -155,6 +160,7 @@ function readCalibrationValue(reader: Reader): SpecificOpsResponse {
     nextCalibrationMin: next === 0xffff ? undefined : next,
     recordNumber,
     status: { rejected: (status & 1) !== 0, outOfRange: (status & 2) !== 0, processPending: (status & 4) !== 0 },
+    statusBits: status,
   };
 }
 

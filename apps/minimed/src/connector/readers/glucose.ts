@@ -75,7 +75,12 @@ export interface AlertLevels {
 export interface SensorCalibration {
   readonly value: CalibrationValue | undefined;
   readonly context:
-    | { readonly changeSensorNeeded: boolean; readonly noFurtherCalibrations: boolean; readonly calibrationFactor: number }
+    | {
+        readonly changeSensorNeeded: boolean;
+        readonly noFurtherCalibrations: boolean;
+        readonly statusBits: number;
+        readonly calibrationFactor: number;
+      }
     | undefined;
 }
 
