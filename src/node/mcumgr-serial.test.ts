@@ -6,15 +6,8 @@ import { delay, VirtualClock } from "../async/index.ts";
 import { encodeConsoleFrame } from "../mcumgr/links/console-framing.ts";
 import { ConsoleLink } from "../mcumgr/links/console-link.ts";
 import type { McumgrLink } from "../mcumgr/links/link.ts";
-import {
-  type CreateSerialStream,
-  createSerialOpener,
-  loadSerialPackages,
-  openSerialLink,
-  openSerialPort,
-  type SerialLinkOptions,
-  type SerialStream,
-} from "./mcumgr-serial.ts";
+import { type CreateSerialStream, loadSerialPackages, type SerialStream } from "../transport/lines/serial-packages.ts";
+import { createSerialOpener, openSerialLink, openSerialPort, type SerialLinkOptions } from "./mcumgr-serial.ts";
 import { openPseudoTerminal } from "./pseudo-terminal.ts";
 
 type Callback = (error: Error | null) => void;

@@ -1,16 +1,21 @@
-import { createRequire } from "node:module";
 import { callOut } from "../async/call-out.ts";
 import { type Clock, delay, SystemClock } from "../async/clock.ts";
 import { Deadline } from "../async/deadline.ts";
 import { type OperationOptions, Pending } from "../async/pending.ts";
 import { checkBoolean, checkChoice, checkInteger, checkMilliseconds, checkOperation, checkText, optionNames } from "../core/arguments.ts";
-import { ArgumentError, type BleError, ClosedError, UnsupportedError } from "../core/error.ts";
-import { TransportError } from "../hci/transport.ts";
+import { ArgumentError, type BleError, ClosedError } from "../core/error.ts";
 import { CONSOLE_LINK_OPTION_NAMES, ConsoleLink, type ConsoleLinkOptions } from "../mcumgr/links/console-link.ts";
 import { Ending } from "../mcumgr/links/ending.ts";
 import type { McumgrLink, OpenMcumgrLink } from "../mcumgr/links/link.ts";
 import type { OctetPort } from "../mcumgr/links/octet-port.ts";
 import { RAW_LINK_OPTION_NAMES, RawLink, type RawLinkOptions } from "../mcumgr/links/raw-link.ts";
+import {
+  type CreateSerialStream,
+  describeSerialError,
+  loadSerialPackages,
+  openedStream,
+  type SerialStream,
+} from "../transport/lines/serial-packages.ts";
 
 const DEFAULT_BAUD_RATE = 115_200;
 const DEFAULT_TIMEOUT_MS = 5000;
@@ -85,39 +90,6 @@ const LINK = optionNames<SerialLinkOptions & ConsoleLinkOptions>({
   framing: true,
 });
 
-/** The parts of @serialport/stream that are used here. */
-export interface SerialStream {
-  open(callback: (error: Error | null) => void): void;
-  close(callback: (error: Error | null) => void): void;
-  set(lines: { dtr?: boolean; rts?: boolean }, callback: (error: Error | null) => void): void;
-  write(octets: Uint8Array, callback: (error: Error | null | undefined) => void): boolean;
-  on(event: "data", listener: (octets: Uint8Array) => void): unknown;
-  on(event: "error", listener: (error: Error) => void): unknown;
-  on(event: "close", listener: (error?: Error | null) => void): unknown;
-  readonly isOpen: boolean;
-}
-/** Makes a port that is not open yet. */
-export type CreateSerialStream = (options: Readonly<Record<string, unknown>>) => SerialStream;
-
-let loaded: CreateSerialStream | undefined;
-
-/** Loads the optional packages on first use. @throws {UnsupportedError} one is missing, or does not load here */
-export function loadSerialPackages(require: (name: string) => unknown = createRequire(import.meta.url)): CreateSerialStream {
-  try {
-    const { SerialPortStream } = require("@serialport/stream") as {
-      SerialPortStream: new (options: Readonly<Record<string, unknown>>) => SerialStream;
-    };
-    const { autoDetect } = require("@serialport/bindings-cpp") as { autoDetect(): unknown };
-    const binding = autoDetect();
-    return (options) => new SerialPortStream({ ...options, binding, autoOpen: false });
-  } catch (cause) {
-    throw new UnsupportedError(
-      'serial ports need the packages @serialport/bindings-cpp and @serialport/stream, which do not load here: run "npm install @serialport/bindings-cpp @serialport/stream"',
-      { cause },
-    );
-  }
-}
-
 /**
  * Opens a serial port. One that is not there, or in use, is tried again until the time is over: a device that was reset comes back.
  *
@@ -129,8 +101,7 @@ export function loadSerialPackages(require: (name: string) => unknown = createRe
 export async function openSerialPort(options: SerialPortOptions, create?: CreateSerialStream): Promise<OctetPort> {
   checkOperation("openSerialPort", options ?? null, PORT);
   const settings = settingsOf(options);
-  loaded ??= create ? undefined : loadSerialPackages();
-  return await open(options, settings, create ?? loaded!, options);
+  return await open(options, settings, create ?? loadSerialPackages(), options);
 }
 
 /** A serial port with an mcumgr server behind it. @throws as `openSerialPort` */
@@ -151,10 +122,10 @@ export function createSerialOpener(options: SerialLinkOptions, create?: CreateSe
   const settings = settingsOf(options);
   const make = linkOf(framing, options, clock);
   void make(NO_PORT)[Symbol.asyncDispose](); // what is wrong with its options is told now, and not when a port is open
-  if (!create) loaded ??= loadSerialPackages();
+  const createStream = create ?? loadSerialPackages();
   return async (given = {}) => {
     checkOperation("openSerialLink", given);
-    return make(await open(options, settings, create ?? loaded!, { ...options, ...given }));
+    return make(await open(options, settings, createStream, { ...options, ...given }));
   };
 }
 
@@ -214,47 +185,20 @@ async function open(
   let refusal: unknown;
   for (;;) {
     try {
-      const stream = await opened(create(settings), clock, deadline.signal);
+      const stream = await openedStream(create(settings), clock, deadline.signal);
       const port = new SerialPort(stream, options.path, (settings.baudRate as number) ?? DEFAULT_BAUD_RATE, clock, writeTimeoutMs);
       if (dtr !== undefined || rts !== undefined)
         await port.setLines({ ...(dtr !== undefined && { dtr }), ...(rts !== undefined && { rts }) }, deadline.signal);
       return port;
     } catch (error) {
-      if (deadline.signal.aborted) throw signal?.aborted || refusal === undefined ? deadline.signal.reason : described(path, refusal);
+      if (deadline.signal.aborted)
+        throw signal?.aborted || refusal === undefined ? deadline.signal.reason : describeSerialError(path, refusal);
       refusal = error;
     }
     await delay(clock, RETRY_MS, { signal: deadline.signal, name: "another try to open a port" }).catch((error: unknown) => {
-      throw signal?.aborted ? error : described(path, refusal);
+      throw signal?.aborted ? error : describeSerialError(path, refusal);
     });
   }
-}
-
-/** @throws what the platform says, or the reason of the signal: the port is then closed as soon as it is open */
-async function opened(stream: SerialStream, clock: Clock, signal: AbortSignal): Promise<SerialStream> {
-  const opening = new Pending<SerialStream>({ clock, operation: "opening a port", signal });
-  stream.on("error", () => {}); // told by the callbacks
-  stream.open((error) => {
-    if (error) opening.reject(error);
-    else if (opening.settled) stream.close(() => {});
-    else opening.resolve(stream);
-  });
-  return await opening.promise;
-}
-
-function described(path: string, cause: unknown): BleError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  const options = { cause };
-  if (/no such file|file not found|no such device|ENOENT/i.test(text))
-    return new TransportError("not-found", `there is no ${path}`, options);
-  if (/permission|access denied|EACCES|EPERM/i.test(text))
-    return new TransportError(
-      "permission",
-      `${path} may not be opened: on Linux "sudo usermod -aG dialout $USER" and a new login help`,
-      options,
-    );
-  if (/lock|busy|temporarily unavailable|EBUSY/i.test(text))
-    return new TransportError("busy", `${path} is in use by another program`, options);
-  return new TransportError("io", `${path} cannot be opened: ${text}`, options);
 }
 
 class SerialPort extends Ending implements OctetPort {

@@ -1,16 +1,12 @@
-import { closeSync, constants, openSync, writeSync } from "node:fs";
-import { createRequire } from "node:module";
+import { closeSync, writeSync } from "node:fs";
 import { ReadStream } from "node:tty";
 import { callOut } from "../async/call-out.ts";
 import { delay, SystemClock } from "../async/clock.ts";
 import { type BleError, ClosedError } from "../core/error.ts";
-import { TransportError } from "../hci/transport.ts";
 import { Ending } from "../mcumgr/links/ending.ts";
 import type { OctetPort } from "../mcumgr/links/octet-port.ts";
-import { loadLinuxCalls } from "../transport/linux/socket-calls.ts";
+import { openTerminalPair } from "../transport/linux/terminal-pair.ts";
 
-/** Longer than any libc's struct termios, and than the name of a terminal. */
-const STRUCT_OCTETS = 256;
 /** Between attempts to write to a terminal that is full. */
 const RETRY_MS = 1;
 /** What nobody has read after this long is lost, as on a line that nobody listens to. */
@@ -22,47 +18,14 @@ export interface PseudoTerminal extends OctetPort {
   readonly path: string;
 }
 
-type Call = (...values: unknown[]) => number;
-
 /**
  * Makes a serial port that others open by its path, in Linux. They may come and go; what is sent while nobody reads is lost after a second.
  *
  * @throws {TransportError} not Linux, or the package koffi is missing, or there is no terminal left
  */
 export function openPseudoTerminal(): PseudoTerminal {
-  const { package: koffi } = loadLinuxCalls("a pseudo-terminal");
-  const library = (createRequire(import.meta.url)(koffi) as { load(path: null): { func(name: string, ...types: unknown[]): Call } }).load(
-    null,
-  );
-  const call = (name: string, ...parameters: string[]): Call => library.func(name, "int", parameters);
-  const flags = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
-  let controller: number;
-  try {
-    controller = openSync("/dev/ptmx", flags);
-  } catch (cause) {
-    throw new TransportError("io", `there is no pseudo-terminal to be had: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
-  }
-  try {
-    const name = new Uint8Array(STRUCT_OCTETS);
-    const failed =
-      call("grantpt", "int")(controller) !== 0 ||
-      call("unlockpt", "int")(controller) !== 0 ||
-      call("ptsname_r", "int", "void *", "size_t")(controller, name, name.length) !== 0;
-    if (failed) throw new TransportError("io", "the pseudo-terminal could not be unlocked");
-    const path = new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
-    // Held open, so that reading goes on while nobody else has it.
-    const terminal = openSync(path, flags);
-    const settings = new Uint8Array(STRUCT_OCTETS);
-    call("tcgetattr", "int", "void *")(terminal, settings);
-    library.func("cfmakeraw", "void", ["void *"])(settings); // no echo, no lines, every octet as it is
-    call("tcsetattr", "int", "int", "void *")(terminal, 0, settings);
-    return new ControllerEnd(controller, terminal, path);
-  } catch (error) {
-    closeSync(controller);
-    throw error;
-  }
+  const { controller, terminal, path } = openTerminalPair();
+  return new ControllerEnd(controller, terminal, path);
 }
 
 class ControllerEnd extends Ending implements PseudoTerminal {

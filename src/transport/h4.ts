@@ -48,6 +48,11 @@ export class H4Framer {
     this.#onPacket = onPacket;
   }
 
+  /** Whether a packet has begun and not ended. */
+  get isInPacket(): boolean {
+    return this.#partial !== undefined;
+  }
+
   /** @throws {DecodeError} an octet that starts no H4 packet where one must start */
   push(chunk: Uint8Array): void {
     checkOctets("H4Framer.push", chunk);

@@ -7,6 +7,8 @@ export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
   tcp: async (rest, options) => (await import("./tcp.ts")).openTcp(rest, options),
   "tcp-server": async (rest, options) => (await import("./tcp-server.ts")).openTcpServer(rest, options),
   unix: async (rest, options) => (await import("./unix.ts")).openUnix(rest, options),
+  serial: async (rest, options) => (await import("./lines/serial.ts")).openSerial(rest, options),
+  pty: async (rest, options) => (await import("./lines/pty.ts")).openPty(rest, options),
   hci: async (rest, { signal }) => {
     if (!/^\d{1,5}$/.test(rest)) throw new TransportError("unknown-spec", `transport "hci:${rest}": expected hci:N, for example hci:0`);
     return await (await import("./linux/hci-user-channel.ts")).openHciUserChannel(Number(rest), { signal });

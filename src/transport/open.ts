@@ -12,6 +12,8 @@ const FORMS: Readonly<Record<string, string>> = {
   tcp: "tcp:HOST:PORT",
   "tcp-server": "tcp-server:PORT",
   unix: "unix:/PATH",
+  serial: "serial:PORT[@BAUD][,h5]",
+  pty: "pty:[/LINK]",
   hci: "hci:N",
   vhci: "vhci:",
 };
@@ -22,6 +24,7 @@ const OPTIONS = optionNames<TransportOptions>({
   random: true,
   signal: true,
   onListening: true,
+  onPath: true,
   kinds: true,
 });
 
@@ -36,6 +39,9 @@ const openSim: OpenTransportKind = async (rest, options) => {
  * - `sim:` or `sim:NAME`: a new virtual controller in the air of this process
  * - `tcp:HOST:PORT`, `unix:/PATH`: a controller that is served there as H4
  * - `tcp-server:[HOST:]PORT`: waits for a controller to connect
+ * - `serial:PORT[@BAUD][,h4|,h5][,flow=none|hardware|software][,parity=none|even|odd]`: a controller at a serial port, by H4 with hardware
+ *   flow control unless it is told otherwise, or by three-wire H5
+ * - `pty:[/LINK][,h5]`: a new pseudo-terminal, at which a program is the controller (Linux)
  * - `hci:N`: adapter hciN of a Linux machine, exclusively
  * - `vhci:`: the other side of a virtual adapter of the Linux kernel; for virtual controllers
  * - whatever `options.kinds` has
@@ -49,6 +55,7 @@ export async function openTransport(spec: string, options: TransportOptions = {}
   checkOptions("openTransport", options ?? null, OPTIONS);
   checkSignal("openTransport: signal", options.signal);
   checkFunction("openTransport: onListening", options.onListening);
+  checkFunction("openTransport: onPath", options.onPath);
   const { kinds = {}, ...rest } = options;
   if (typeof kinds !== "object" || kinds === null)
     throw new ArgumentError(`openTransport: kinds: expected an object of functions, got ${kindOf(kinds)}`);

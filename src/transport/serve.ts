@@ -7,7 +7,8 @@ const OPTIONS = optionNames<ServeOptions>({ logger: true });
 
 /**
  * Serves a virtual controller to foreign hosts as H4 over `tcp:[HOST:]PORT` (this machine only unless a host is given; port 0 takes a
- * free one) or `unix:/PATH`. One host at a time: a second one is turned away, and when the first leaves the next may come.
+ * free one) or `unix:/PATH`. One host at a time: a second one is turned away, and when the first leaves the next may come. As H4 or H5 over
+ * `pty:[/LINK][,h5]`, a new pseudo-terminal, or `serial:PORT…` as `openTransport` has it.
  *
  * @throws {ArgumentError} no controller, no text, an unknown option
  * @throws {TransportError} with one sentence: malformed, in use, no permission, not in Node

@@ -12,7 +12,13 @@ const PATIENCE_MS = 300;
 const LONGEST_LINE = 4;
 
 /** What `serveController` does, in Node. */
-export const serve: ServeController = async (controller, spec, { logger = Logger.silent }) => {
+export const serve: ServeController = async (controller, spec, options) => {
+  if (spec.startsWith("pty:")) return await (await import("./lines/serve-line.ts")).servePty(controller, spec, options);
+  if (spec.startsWith("serial:")) return await (await import("./lines/serve-line.ts")).serveSerial(controller, spec, options);
+  return await serveSocket(controller, spec, options);
+};
+
+const serveSocket: ServeController = async (controller, spec, { logger = Logger.silent }) => {
   const where = parseServeSpec(spec);
   const clock = new SystemClock();
   const sockets = new Set<Socket>();
@@ -63,7 +69,7 @@ export const serve: ServeController = async (controller, spec, { logger = Logger
 };
 
 function parseServeSpec(spec: string): { host: string; port: number } | { path: string } {
-  const form = "tcp:PORT, tcp:HOST:PORT or unix:/PATH";
+  const form = "tcp:PORT, tcp:HOST:PORT, unix:/PATH, pty:[/LINK] or serial:PORT";
   if (spec.startsWith("unix:") && spec.length > 5) return { path: spec.slice(5) };
   if (spec.startsWith("tcp:")) return parseHostAndPort(spec, spec.slice(4), form, "127.0.0.1");
   throw new TransportError("unknown-spec", `"${spec}" cannot be served: expected ${form}`);

@@ -12,6 +12,8 @@ export interface TransportOptions {
   signal?: AbortSignal | undefined;
   /** `tcp-server:` listens on this port now. */
   onListening?: ((port: number) => void) | undefined;
+  /** `pty:` waits at this path for a program to open it. */
+  onPath?: ((path: string) => void) | undefined;
   /**
    * More kinds of transport, by the word before the colon of a spec: `{ usb: (rest, options) => … }` opens "usb:…". One of a name that is
    * known already takes its place.
