@@ -1,6 +1,6 @@
 import { callOut } from "../async/call-out.ts";
 import { DecodeError } from "../bytes/index.ts";
-import { checkOctets, kindOf } from "../core/arguments.ts";
+import { checkChoice, checkOctets, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { PacketType } from "../hci/transport.ts";
 
@@ -14,6 +14,8 @@ const HEADER_LENGTH: readonly (number | undefined)[] = (() => {
   lengths[PacketType.IsoData] = 5;
   return lengths;
 })();
+
+const OPTIONS = optionNames<{ from: string }>({ from: true });
 
 /** Length of the whole packet whose header stands at `offset`. */
 function packetLength(bytes: Uint8Array, offset: number): number {
@@ -37,15 +39,24 @@ function packetLength(bytes: Uint8Array, offset: number): number {
  */
 export class H4Framer {
   readonly #onPacket: (packet: Uint8Array) => void;
+  readonly #headerLength: readonly (number | undefined)[];
   /** The packet being put together; as long as its header is not complete, room for the header only. */
   #partial: Uint8Array | undefined;
   #have = 0;
   #position = 0;
 
-  /** @param onPacket called for every packet, H4 packet type first, while `push` runs; what it throws is rethrown in a turn of its own */
-  constructor(onPacket: (packet: Uint8Array) => void) {
+  /**
+   * @param onPacket called for every packet, H4 packet type first, while `push` runs; what it throws is rethrown in a turn of its own
+   * @param options.from who sends: commands come from a host only, events from a controller. By default from either
+   */
+  constructor(onPacket: (packet: Uint8Array) => void, options: { from?: "host" | "controller" | undefined } = {}) {
     if (typeof onPacket !== "function") throw new ArgumentError(`H4Framer: expected a function, got ${kindOf(onPacket)}`);
     this.#onPacket = onPacket;
+    const { from } = options;
+    checkOptions("H4Framer", options, OPTIONS);
+    if (from !== undefined) checkChoice("H4Framer: from", from, ["host", "controller"]);
+    const foreign = from === "host" ? PacketType.Event : from === "controller" ? PacketType.Command : undefined;
+    this.#headerLength = HEADER_LENGTH.map((length, type) => (type === foreign ? undefined : length));
   }
 
   /** Whether a packet has begun and not ended. */
@@ -62,7 +73,7 @@ export class H4Framer {
         at += this.#fill(chunk, at);
         continue;
       }
-      const headerLength = HEADER_LENGTH[chunk[at]!];
+      const headerLength = this.#headerLength[chunk[at]!];
       if (headerLength === undefined) this.#fail(chunk, at);
       const left = chunk.length - at;
       const length = left < headerLength ? headerLength : packetLength(chunk, at);

@@ -6,8 +6,14 @@ import { openTransport } from "./open.ts";
 import type { TransportOptions } from "./types.ts";
 
 test.each([
-  ["bluetooth:0", 'transport "bluetooth:0" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, hci:N, vhci:'],
-  ["", 'transport "" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, hci:N, vhci:'],
+  [
+    "bluetooth:0",
+    'transport "bluetooth:0" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], pty:[/LINK], hci:N, vhci:',
+  ],
+  [
+    "",
+    'transport "" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], pty:[/LINK], hci:N, vhci:',
+  ],
   ["constructor:", /is not known/],
   ["tcp", 'transport "tcp": expected tcp:HOST:PORT'],
   ["tcp:", 'transport "tcp:": expected tcp:HOST:PORT'],

@@ -158,6 +158,8 @@ async function vhci(machine: Machine): Promise<Finding> {
   return { check, level: "ok", message: "/dev/vhci can be opened: sim --vhci works." };
 }
 
+const SERIAL_GRANT = "sudo usermod -aG dialout $USER, then log in again";
+
 /** Bluetooth adapters on USB that no kernel driver serves, and serial ports: what exists, nothing else. */
 async function hardware(machine: Machine): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -172,9 +174,12 @@ async function hardware(machine: Machine): Promise<Finding[]> {
       message: `USB ${entry} is a wireless controller: ${product?.trim() ?? "no name"} (${vendorId?.trim()}:${productId?.trim()}).`,
     });
   }
-  const serial = await machine.list("/dev/serial/by-id");
-  const ports = serial.length > 0 ? serial.map((name) => `/dev/serial/by-id/${name}`) : [];
-  for (const port of ports) findings.push({ check: "serial", level: "info", message: `Serial port ${port}.` });
+  for (const name of await machine.list("/dev/serial/by-id")) {
+    const port = `/dev/serial/by-id/${name}`;
+    const message = `Serial port ${port}`;
+    if (await machine.writable(port)) findings.push({ check: "serial", level: "info", message: `${message}: serial:${port} opens it.` });
+    else findings.push({ check: "serial", level: "info", message: `${message}, which this user may not open.`, fix: SERIAL_GRANT });
+  }
   return findings;
 }
 

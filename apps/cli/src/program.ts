@@ -38,7 +38,7 @@ export function createProgram(io: Io): Command {
     .helpCommand("help [COMMAND]", "print the help of a command")
     .option(
       "-t, --transport <SPEC>",
-      "the controller: hci:N, sim:, tcp:HOST:PORT, unix:/PATH, ... (default: $JELLING_TRANSPORT, else an adapter)",
+      "the controller: hci:N, sim:, serial:PORT, tcp:HOST:PORT, unix:/PATH, ... (default: $JELLING_TRANSPORT, else an adapter)",
     )
     .option("--json", "print one JSON object a line on standard output, everything else on standard error")
     .option("--timeout <TIME>", "how long the command may take: 10s, 500ms, 2m", parseDuration)

@@ -6,11 +6,13 @@ export interface ServingOptions {
   readonly tcp?: number;
   readonly host: string;
   readonly unix?: string;
+  readonly pty?: string | true;
+  readonly serial?: string;
   readonly vhci?: boolean;
 }
 
 /** Of a command that serves controllers. */
-export const OPENS_NONE = "it serves controllers and opens none; --tcp, --unix and --vhci say where";
+export const OPENS_NONE = "it serves controllers and opens none; --tcp, --unix, --pty, --serial and --vhci say where";
 
 /** The options of every command that serves controllers. */
 export function servingOptions(command: Command): Command {
@@ -18,5 +20,10 @@ export function servingOptions(command: Command): Command {
     .option("--tcp <PORT>", "serve on 127.0.0.1 from this port on, 0 for free ones", parseWhole("port", 0, 65_535))
     .option("--host <HOST>", "serve on another address", "127.0.0.1")
     .option("--unix <PATH>", "serve on a Unix socket; a number is appended from the second one on")
+    .option(
+      "--pty [LINK]",
+      "serve on a pseudo-terminal, with a link to it; a number is appended from the second one on (,h5 for three-wire)",
+    )
+    .option("--serial <PORT>", "serve at a serial port, as serial: has it: /dev/ttyUSB0@1000000,h5; one controller only")
     .option("--vhci", "put the controllers into the Linux kernel (needs /dev/vhci)");
 }

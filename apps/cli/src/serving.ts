@@ -42,7 +42,7 @@ export async function serveControllers(
 async function serve(
   context: Context,
   controller: Pick<Controller, "attach">,
-  { tcp, unix, vhci = false, host }: ServingOptions,
+  { tcp, unix, pty, serial, vhci = false, host }: ServingOptions,
   index: number,
   closing: Closing,
 ): Promise<string[]> {
@@ -53,12 +53,17 @@ async function serve(
     closing.add(() => server[Symbol.asyncDispose]());
     specs.push(server.spec);
   };
-  if (tcp !== undefined || (unix === undefined && !vhci)) {
+  if (tcp !== undefined || (unix === undefined && pty === undefined && serial === undefined && !vhci)) {
     const port = tcp === 0 ? 0 : (tcp ?? DEFAULT_PORT) + index;
     if (port > 65_535) throw new UsageError(`port ${port}: there is none beyond 65535`);
     await listen(`tcp:${host.includes(":") ? `[${host}]` : host}:${port}`);
   }
   if (unix !== undefined) await listen(`unix:${index === 0 ? unix : `${unix}${index + 1}`}`);
+  if (pty !== undefined) await listen(`pty:${pty === true ? "" : numbered(pty, index)}`);
+  if (serial !== undefined) {
+    if (index > 0) throw new UsageError("--serial: a port has room for one controller");
+    await listen(`serial:${serial}`);
+  }
   if (vhci) {
     const transport = await openTransport("vhci:", { logger });
     closing.add(() => transport[Symbol.asyncDispose]());
@@ -66,6 +71,11 @@ async function serve(
     specs.push("vhci");
   }
   return specs;
+}
+
+/** A link with the number of its controller, before what follows a comma. */
+function numbered(link: string, index: number): string {
+  return index === 0 ? link : link.replace(/(?=,|$)/, String(index + 1));
 }
 
 /** Until `--timeout` is over, or `ended` aborts. @throws what Ctrl-C throws */

@@ -150,12 +150,18 @@ test("USB and serial ports are mentioned only where they exist", async () => {
         "/sys/bus/usb/devices/1-4/idProduct": "0001\n",
         "/sys/bus/usb/devices/1-5/bDeviceClass": "09\n",
       },
-      folders: { "/sys/bus/usb/devices": ["1-4", "1-5"], "/dev/serial/by-id": ["usb-Nordic_DK"] },
+      folders: { "/sys/bus/usb/devices": ["1-4", "1-5"], "/dev/serial/by-id": ["usb-Nordic_DK", "usb-Zephyr"] },
+      writable: ["/dev/serial/by-id/usb-Zephyr"],
     }),
   );
+  expect(findings.filter(({ check }) => check === "serial").map(({ fix }) => fix)).toEqual([
+    "sudo usermod -aG dialout $USER, then log in again",
+    undefined,
+  ]);
   expect(findings.filter(({ check }) => check === "usb" || check === "serial").map(({ message }) => message)).toEqual([
     "USB 1-4 is a wireless controller: no name (0a12:0001).",
-    "Serial port /dev/serial/by-id/usb-Nordic_DK.",
+    "Serial port /dev/serial/by-id/usb-Nordic_DK, which this user may not open.",
+    "Serial port /dev/serial/by-id/usb-Zephyr: serial:/dev/serial/by-id/usb-Zephyr opens it.",
   ]);
 });
 

@@ -51,7 +51,10 @@ test.each([
   ["scan --timeout 0", '"0" leaves no time: expected more than that, for example 10s, 500ms or 2m'],
   ["scan --interval 0ms", '"0ms" leaves no time: expected more than that, for example 10s, 500ms or 2m'],
   ["scan --timeout 577h", '"577h" is too long: expected 24 days at most'],
-  ["sim -t sim:", "--transport is nothing for jelling sim: it serves controllers and opens none; --tcp, --unix and --vhci say where"],
+  [
+    "sim -t sim:",
+    "--transport is nothing for jelling sim: it serves controllers and opens none; --tcp, --unix, --pty, --serial and --vhci say where",
+  ],
   ["decode --transport hci:0 file", "--transport is nothing for jelling decode: it opens no controller"],
   ["doctor -t hci:0", "--transport is nothing for jelling doctor: it looks at the whole machine"],
   ["pump demo -t hci:0", "--transport is nothing for jelling pump demo: it has an air of its own"],

@@ -31,7 +31,7 @@ export interface H4TransportOptions {
  */
 export class H4LineTransport extends LineTransport {
   readonly #options: H4TransportOptions;
-  #framer = this.#newFramer();
+  #framer: H4Framer;
   #search: ResetSearch | undefined;
   /** Set while the transport itself resets the controller. */
   #resetting: Disposable | undefined;
@@ -41,10 +41,11 @@ export class H4LineTransport extends LineTransport {
   constructor(line: OctetLine, info: HciTransport["info"], options: H4TransportOptions) {
     super(line, info);
     this.#options = options;
+    this.#framer = this.#newFramer();
   }
 
   #newFramer(): H4Framer {
-    return new H4Framer((packet) => this.deliver(packet));
+    return new H4Framer((packet) => this.deliver(packet), { from: this.#options.role === "host" ? "controller" : "host" });
   }
 
   send(packet: Uint8Array): void {
