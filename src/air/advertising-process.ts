@@ -58,7 +58,8 @@ export class AdvertisingProcess implements AdvertisingEvents {
 
   stop(): void {
     this.#isStopped = true;
-    this.#medium.scheduler.clear(this.#event);
+    // Whoever has answered already hears what becomes of it: a CONNECT_IND on its way makes a link at its end.
+    if (this.#stage === "begin" || this.#stage === "sent") this.#medium.scheduler.clear(this.#event);
     const { radio } = this.#advertiser;
     radio.advertisingUntilUs = Math.min(radio.advertisingUntilUs, this.#medium.scheduler.nowUs);
     radio.releaseAdvertising(this);

@@ -48,6 +48,8 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
   #train: Planned[] = [];
   #following: Following[] = [];
   #endUs = 0;
+  /** Somebody answers AUX_ADV_IND, or is answered. */
+  #isAnswered = false;
 
   constructor(medium: Medium, channels: AdvertisingAir, advertiser: ExtendedAdvertiser, key: number) {
     this.#medium = medium;
@@ -68,10 +70,13 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
 
   stop(): void {
     this.#isStopped = true;
-    this.#medium.scheduler.clear(this.#event);
     const { radio } = this;
     radio.advertisingUntilUs = Math.min(radio.advertisingUntilUs, this.#medium.scheduler.nowUs);
     radio.releaseAdvertising(this);
+    // Whoever has answered already hears in time what becomes of it.
+    if (this.#isAnswered) return;
+    this.#medium.scheduler.clear(this.#event);
+    this.#giveUp();
   }
 
   wake(): void {
@@ -80,6 +85,12 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     const nowUs = this.#medium.scheduler.nowUs;
     while (this.#eventUs < nowUs || (this.#eventUs === nowUs && this.#medium.mode === "radio")) this.#advance();
     this.#schedule(this.#eventUs, () => this.#begin());
+  }
+
+  /** The rest of the event will not be sent. */
+  #giveUp(): void {
+    for (const { listener, follower } of this.#following.splice(0))
+      if (this.#channels.listeners.has(listener)) follower.onPacket(undefined);
   }
 
   showTo(listener: Listener): void {
@@ -229,8 +240,10 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
       const isFirst = i === 0 && step === STEP_AUXILIARY;
       const answers = this.#deliver(packet, step + i, isFirst && this.#advertiser.isAnswerable);
       if (this.#isStopped) return;
-      if (answers.length > 0) this.#schedule(Math.max(...answers.map(({ endUs }) => endUs)), () => this.#onAnswered(packet, answers));
-      else if (this.#following.length === 0 && this.#medium.skipsIdle) {
+      if (answers.length > 0) {
+        this.#isAnswered = true;
+        this.#schedule(Math.max(...answers.map(({ endUs }) => endUs)), () => this.#onAnswered(packet, answers));
+      } else if (this.#following.length === 0 && this.#medium.skipsIdle) {
         for (const { channel, startUs, endUs, isSent } of train.slice(i + 1))
           if (isSent) this.#channels.record(channel, startUs, endUs, this.radio);
         this.#finishAt(this.#endUs);
@@ -319,12 +332,14 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     for (const answering of answers) if (answering !== winner) answering.follower.onPacket(undefined);
     this.#following = winner ? [winner] : [];
     if (!winner || !response) {
+      this.#isAnswered = false;
       this.#finishAt(Math.max(endUs, this.#medium.scheduler.nowUs));
       return;
     }
     const train = this.#layout.response(response, this.#number, winner.endUs + T_IFS_US, channel);
     this.#endUs = train.at(-1)!.endUs;
     if (!taken) {
+      this.#isAnswered = false;
       winner.listener.radio.follow(train[0]!.startUs, this.#endUs, winner.endUs);
       this.#sendTrain(train, 0, STEP_RESPONSE);
       return;
@@ -334,9 +349,16 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     const { join } = taken;
     const { answer, endUs: requestEndUs } = winner;
     this.#schedule(only.endUs, () => {
+      this.#isAnswered = false;
+      // Switched off before it was sent: no link at either end.
+      if (this.#isStopped) {
+        this.#giveUp();
+        return;
+      }
       this.#deliver(only, STEP_RESPONSE, false);
       const link = answer.connect!(requestEndUs, this.#following.length > 0);
-      if (!this.#isStopped) join(link);
+      this.#following = [];
+      join(link);
       if (!this.#isStopped) this.#finishAt(this.#endUs);
     });
   }

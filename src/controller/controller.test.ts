@@ -55,7 +55,8 @@ const INVALID = { status: HciErrorCode.InvalidHciCommandParameters };
 const OK = { status: HciErrorCode.Success };
 
 test("supported commands tell the truth: what has its bit is known, everything else is an unknown command", async () => {
-  for (const features of [{}, { dataLength: false, encryption: false, le2M: false, connectionParametersRequest: false }]) {
+  const all = { extendedAdvertising: true, llPrivacy: true };
+  for (const features of [{}, all, { dataLength: false, encryption: false, le2M: false, connectionParametersRequest: false }]) {
     const { air } = makeAir();
     const { host } = await makeHost(air, { features });
     const { supportedCommands } = await host.command(ReadLocalSupportedCommands, {});
