@@ -7,6 +7,8 @@ export interface AgentOptions {
   yes?: boolean;
   legacy?: boolean;
   secureOnly?: boolean;
+  /** What the device gave out of band. */
+  oob?: string;
   /** False: keep no keys. */
   bond?: boolean;
 }

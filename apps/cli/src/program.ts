@@ -154,6 +154,7 @@ Examples:
     .option("-y, --yes", "say yes to every question of the pairing")
     .addOption(new Option("--legacy", "no LE Secure Connections").conflicts("secureOnly"))
     .option("--secure-only", "only LE Secure Connections")
+    .option("--oob <DATA>", "what the device gave out of band: hexadecimal digits, or @FILE")
     .option("--no-bond", "keep no keys")
     .action(run(() => import("./commands/pair.ts"), "pair"));
 

@@ -1,8 +1,14 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fromHex } from "jelling/bytes";
 import { Address } from "jelling/core";
 import { DisconnectedError, HciErrorCode } from "jelling/hci";
 import { BondLostError, PairingError, PairingFailedReason } from "jelling/smp";
 import { expect, test } from "vitest";
 import { prove } from "../src/commands/pair.ts";
+import { UsageError } from "../src/errors.ts";
+import { readOutOfBand } from "../src/out-of-band.ts";
 
 const peerIdentity = Address.from("C0:11:22:33:44:01/random");
 const otherIdentity = Address.from("C0:11:22:33:44:02/random");
@@ -37,4 +43,28 @@ test("a link that is lost by it says what helps, and any other failure is one", 
   expect(failure).toMatchObject({ message: expect.stringContaining(`jelling bonds remove ${peerIdentity}`), cause: lost });
   const other = new Error("interrupted");
   expect((await proving(other)).failure).toBe(other);
+});
+
+const CONFIRM = `1122${"11".repeat(16)}`;
+const RANDOM = `1123${"22".repeat(16)}`;
+
+test("--oob takes hexadecimal digits, and a file of them or of the octets", async () => {
+  const { signal } = new AbortController();
+  const folder = await mkdtemp(join(tmpdir(), "jelling-"));
+  try {
+    const file = join(folder, "tag");
+    const wanted = { confirm: new Uint8Array(16).fill(0x11), random: new Uint8Array(16).fill(0x22) };
+    expect({ ...(await readOutOfBand(`${CONFIRM}:${RANDOM}`, signal)) }).toEqual(wanted);
+    for (const content of [`${CONFIRM} ${RANDOM}\n`, fromHex(CONFIRM + RANDOM)]) {
+      await writeFile(file, content);
+      expect({ ...(await readOutOfBand(`@${file}`, signal)) }).toEqual(wanted);
+    }
+    for (const wrong of ["", "xyz", "123", CONFIRM, `@${folder}/none`, `@${folder}`]) {
+      const failure: unknown = await readOutOfBand(wrong, signal).catch((error: unknown) => error);
+      expect(failure, wrong).toBeInstanceOf(UsageError);
+      expect((failure as Error).message).toMatch(/^--oob: /);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -199,3 +199,15 @@ test("a capture holds every packet, its keys left out", async () => {
   expect(packets[0]!.timeMs).toBeGreaterThan(began - 1000);
   expect(packets[0]!.timeMs).toBeLessThan(Date.now() + 1000);
 });
+
+test("pair --oob: out of band, or not at all; data that are none are a mistake of the user", async () => {
+  const confirm = `1122${"11".repeat(16)}`;
+  const other = await run(["pair", ECHO_ADDRESS, "--oob", `${confirm}1123${"22".repeat(16)}`, "--yes"]);
+  expect(other.status).toBe(1);
+  expect(other.err).toContain("refused by the peer: OOB Not Available"); // it gave none
+  const legacy = await run(["pair", ECHO_ADDRESS, "--oob", `1110${"33".repeat(16)}`, "--yes"]);
+  expect(legacy.status).toBe(1);
+  expect(legacy.err).toContain("OOB Not Available");
+  const { status, err } = await run(["pair", ECHO_ADDRESS, "--oob", confirm]);
+  expect([status, err]).toEqual([2, expect.stringContaining("--oob: ")]);
+});

@@ -4,6 +4,7 @@ import type { AgentOptions } from "../agent.ts";
 import type { Context } from "../context.ts";
 import { CommandError, codeOf } from "../errors.ts";
 import { withConnection } from "../link.ts";
+import { readOutOfBand } from "../out-of-band.ts";
 
 /** A bond's key that is lost, weaker than what is asked for now, or not there at all. */
 const NOT_PROVED: readonly unknown[] = ["ERR_BOND_LOST", "ERR_PAIRING", "ERR_STATE"];
@@ -33,11 +34,12 @@ export async function prove(
 /** Connects and pairs, also where there is a bond: it is replaced, with the user's word where the device does not show its key. */
 export async function pair(context: Context, address: string, options: AgentOptions): Promise<void> {
   const { terminal } = context;
+  const outOfBand = options.oob === undefined ? undefined : await readOutOfBand(options.oob, context.signal);
   await withConnection(context, address, { ...options, anew: true }, async (connection) => {
     await prove(context, connection);
     terminal.status(`pairing with ${connection.peerIdentity} …`);
     using deadline = context.deadline(60_000, "pairing");
-    const report = await connection.pair({ signal: deadline.signal });
+    const report = await connection.pair({ signal: deadline.signal, outOfBand });
     terminal.status("");
     terminal.result(
       () => ({ event: "paired", ...report, peerIdentity: report.peerIdentity.toString() }),
