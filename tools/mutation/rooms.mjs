@@ -31,6 +31,7 @@ export const rooms = {
   },
   "src/mgmt": room("src/mgmt"),
   "src/micropython": room("src/micropython", "test/micropython-*.test.ts"),
+  "src/webbluetooth": room("src/webbluetooth", "test/webbluetooth*.test.ts"),
   "src/mcumgr/upgrade": {
     mutate: ["src/mcumgr/upgrade/**/*.ts", "!src/mcumgr/upgrade/**/*.test.ts", "!src/mcumgr/upgrade/test-*.ts"],
     tests: ["src/mcumgr/upgrade/{plan,run,outcomes,words}.test.ts"],
