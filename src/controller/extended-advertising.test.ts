@@ -14,6 +14,7 @@ import { airTimeUs, readAuxiliaryPointer } from "../air/index.ts";
 import { Address } from "../core/index.ts";
 import {
   HciErrorCode,
+  LeAddDeviceToFilterAcceptList,
   LeAdvertisingReport,
   LeAdvertisingSetTerminated,
   LeScanRequestReceived,
@@ -226,6 +227,13 @@ test("anonymous advertising has no address, and passes a Filter Accept List that
   await scanExtended(scanner, { policy: 1 });
   await clock.advance(300);
   expect(reportsOf(scanner)).toEqual([]);
+  const anonymous = { addressType: 0xff, address: new Uint8Array(6).fill(7) }; // an address is ignored
+  expect((await scanner.command(LeAddDeviceToFilterAcceptList, anonymous)).status).toBe(HciErrorCode.CommandDisallowed);
+  await scanner.command(LeSetExtendedScanEnable, { enable: false, filterDuplicates: 0, duration: 0, period: 0 });
+  expect((await scanner.command(LeAddDeviceToFilterAcceptList, anonymous)).status).toBe(OK);
+  await scanExtended(scanner, { policy: 1 });
+  await clock.advance(300);
+  expect(reportsOf(scanner).length).toBeGreaterThan(0);
   air[Symbol.dispose]();
 });
 

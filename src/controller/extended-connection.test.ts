@@ -206,14 +206,23 @@ test("an attempt takes directed advertising that is for it, and leaves what is f
 });
 
 test("a connectable set with all links taken is not enabled, and a full controller takes no AUX_CONNECT_REQ", async () => {
-  const { air } = makeAir({ seed: 1 });
+  const { air, clock } = makeAir({ seed: 1 });
   const { host: peripheral, controller } = await makeHost(air, { ...EXTENDED, name: "peripheral", maxConnections: 1 });
   const { host: central } = await makeHost(air, { ...EXTENDED, name: "central" });
-  await advertiseExtended(peripheral, { advertisingEventProperties: 1 });
+  for (const advertisingHandle of [0, 1]) await advertiseExtended(peripheral, { advertisingHandle, advertisingEventProperties: 1 });
   await connectExtended(central, controller.address);
   await central.event(LeEnhancedConnectionComplete);
-  await peripheral.command(LeSetExtendedAdvertisingParameters, setParameters({ advertisingEventProperties: 1 }));
-  const sets = [{ advertisingHandle: 0, duration: 0, maxExtendedAdvertisingEvents: 0 }];
+  await clock.advance(10);
+  const [ended] = peripheral.all(LeAdvertisingSetTerminated);
+  await peripheral.command(
+    LeSetExtendedAdvertisingParameters,
+    setParameters({ advertisingHandle: ended!.advertisingHandle, advertisingEventProperties: 1 }),
+  );
+  const sets = [{ advertisingHandle: ended!.advertisingHandle, duration: 0, maxExtendedAdvertisingEvents: 0 }];
+  const { host: late } = await makeHost(air, { ...EXTENDED, name: "late" });
+  await connectExtended(late, controller.address);
+  await clock.advance(2000);
+  expect([peripheral, late].map((host) => host.all(LeEnhancedConnectionComplete).length)).toEqual([1, 0]);
   expect((await peripheral.command(LeSetExtendedAdvertisingEnable, { enable: true, sets })).status).toBe(
     HciErrorCode.ConnectionLimitExceeded,
   );
