@@ -2,7 +2,10 @@ import { TransportError } from "../hci/transport.ts";
 import type { OpenBlockingKernelSocket, OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
 
 /** A page has none of the transports that need Node. */
-export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {};
+export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
+  ws: async (rest, options) => (await import("./ws/page.ts")).openPageWs("ws", rest, options),
+  wss: async (rest, options) => (await import("./ws/page.ts")).openPageWs("wss", rest, options),
+};
 
 export const serve: ServeController = async (_controller, spec) => {
   throw new TransportError("unsupported", `"${spec}" cannot be served by a page: that needs Node`);

@@ -9,6 +9,9 @@ export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
   unix: async (rest, options) => (await import("./unix.ts")).openUnix(rest, options),
   serial: async (rest, options) => (await import("./lines/serial.ts")).openSerial(rest, options),
   pty: async (rest, options) => (await import("./lines/pty.ts")).openPty(rest, options),
+  ws: async (rest, options) => (await import("./ws/node.ts")).openNodeWs("ws", rest, options),
+  wss: async (rest, options) => (await import("./ws/node.ts")).openNodeWs("wss", rest, options),
+  "ws-server": async (rest, options) => (await import("./ws/server.ts")).openWsServer(rest, options),
   hci: async (rest, { signal }) => {
     if (!/^\d{1,5}$/.test(rest)) throw new TransportError("unknown-spec", `transport "hci:${rest}": expected hci:N, for example hci:0`);
     return await (await import("./linux/hci-user-channel.ts")).openHciUserChannel(Number(rest), { signal });

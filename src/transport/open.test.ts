@@ -8,11 +8,11 @@ import type { TransportOptions } from "./types.ts";
 test.each([
   [
     "bluetooth:0",
-    'transport "bluetooth:0" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], pty:[/LINK], hci:N, vhci:',
+    'transport "bluetooth:0" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], pty:[/LINK], ws://HOST:PORT, wss://HOST, ws-server:PORT, hci:N, vhci:',
   ],
   [
     "",
-    'transport "" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], pty:[/LINK], hci:N, vhci:',
+    'transport "" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], pty:[/LINK], ws://HOST:PORT, wss://HOST, ws-server:PORT, hci:N, vhci:',
   ],
   ["constructor:", /is not known/],
   ["tcp", 'transport "tcp": expected tcp:HOST:PORT'],

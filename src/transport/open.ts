@@ -4,6 +4,7 @@ import { onAbort } from "../async/on-abort.ts";
 import { checkFunction, checkOptions, checkSignal, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { type HciTransport, TransportError } from "../hci/transport.ts";
+import { checkOrigins } from "./origins.ts";
 import type { OpenTransportKind, TransportOptions } from "./types.ts";
 
 /** The kinds of transport, and how each is written. */
@@ -14,6 +15,9 @@ const FORMS: Readonly<Record<string, string>> = {
   unix: "unix:/PATH",
   serial: "serial:PORT[@BAUD][,h5]",
   pty: "pty:[/LINK]",
+  ws: "ws://HOST:PORT",
+  wss: "wss://HOST",
+  "ws-server": "ws-server:PORT",
   hci: "hci:N",
   vhci: "vhci:",
 };
@@ -25,6 +29,7 @@ const OPTIONS = optionNames<TransportOptions>({
   signal: true,
   onListening: true,
   onPath: true,
+  origins: true,
   kinds: true,
 });
 
@@ -42,6 +47,8 @@ const openSim: OpenTransportKind = async (rest, options) => {
  * - `serial:PORT[@BAUD][,h4|,h5][,flow=none|hardware|software][,parity=none|even|odd]`: a controller at a serial port, by H4 with hardware
  *   flow control unless it is told otherwise, or by three-wire H5
  * - `pty:[/LINK][,h5]`: a new pseudo-terminal, at which a program is the controller (Linux)
+ * - `ws://HOST:PORT/PATH`, `wss://…`: a controller that is served there over a WebSocket, an HCI packet a message; in a page too
+ * - `ws-server:[HOST:]PORT`: waits for a controller to connect by WebSocket; of pages only those of `options.origins`
  * - `hci:N`: adapter hciN of a Linux machine, exclusively
  * - `vhci:`: the other side of a virtual adapter of the Linux kernel; for virtual controllers
  * - whatever `options.kinds` has
@@ -56,6 +63,7 @@ export async function openTransport(spec: string, options: TransportOptions = {}
   checkSignal("openTransport: signal", options.signal);
   checkFunction("openTransport: onListening", options.onListening);
   checkFunction("openTransport: onPath", options.onPath);
+  checkOrigins("openTransport: origins", options.origins);
   const { kinds = {}, ...rest } = options;
   if (typeof kinds !== "object" || kinds === null)
     throw new ArgumentError(`openTransport: kinds: expected an object of functions, got ${kindOf(kinds)}`);

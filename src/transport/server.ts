@@ -15,6 +15,7 @@ const LONGEST_LINE = 4;
 export const serve: ServeController = async (controller, spec, options) => {
   if (spec.startsWith("pty:")) return await (await import("./lines/serve-line.ts")).servePty(controller, spec, options);
   if (spec.startsWith("serial:")) return await (await import("./lines/serve-line.ts")).serveSerial(controller, spec, options);
+  if (spec.startsWith("ws:")) return await (await import("./ws/server.ts")).serveWs(controller, spec, options);
   return await serveSocket(controller, spec, options);
 };
 
@@ -69,7 +70,7 @@ const serveSocket: ServeController = async (controller, spec, { logger = Logger.
 };
 
 function parseServeSpec(spec: string): { host: string; port: number } | { path: string } {
-  const form = "tcp:PORT, tcp:HOST:PORT, unix:/PATH, pty:[/LINK] or serial:PORT";
+  const form = "tcp:PORT, tcp:HOST:PORT, unix:/PATH, ws:PORT, ws:HOST:PORT, pty:[/LINK] or serial:PORT";
   if (spec.startsWith("unix:") && spec.length > 5) return { path: spec.slice(5) };
   if (spec.startsWith("tcp:")) return parseHostAndPort(spec, spec.slice(4), form, "127.0.0.1");
   throw new TransportError("unknown-spec", `"${spec}" cannot be served: expected ${form}`);

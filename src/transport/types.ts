@@ -10,10 +10,12 @@ export interface TransportOptions {
   random?: RandomSource | undefined;
   /** Gives up opening. */
   signal?: AbortSignal | undefined;
-  /** `tcp-server:` listens on this port now. */
+  /** `tcp-server:` or `ws-server:` listens on this port now. */
   onListening?: ((port: number) => void) | undefined;
   /** `pty:` waits at this path for a program to open it. */
   onPath?: ((path: string) => void) | undefined;
+  /** Pages that may connect to `ws-server:`, by their origin: "https://example.org"; "*" for any. None by default; programs may always. */
+  origins?: readonly string[] | undefined;
   /**
    * More kinds of transport, by the word before the colon of a spec: `{ usb: (rest, options) => … }` opens "usb:…". One of a name that is
    * known already takes its place.
@@ -37,6 +39,8 @@ export interface ControllerServer extends AsyncDisposable {
 
 export interface ServeOptions {
   logger?: Logger | undefined;
+  /** Pages that may have a controller served at `ws:`, by their origin: "https://example.org"; "*" for any. None by default; programs may always. */
+  origins?: readonly string[] | undefined;
 }
 
 export type ServeController = (controller: AttachableController, spec: string, options: ServeOptions) => Promise<ControllerServer>;

@@ -6,13 +6,15 @@ export interface ServingOptions {
   readonly tcp?: number;
   readonly host: string;
   readonly unix?: string;
+  readonly ws?: number;
+  readonly origin?: readonly string[];
   readonly pty?: string | true;
   readonly serial?: string;
   readonly vhci?: boolean;
 }
 
 /** Of a command that serves controllers. */
-export const OPENS_NONE = "it serves controllers and opens none; --tcp, --unix, --pty, --serial and --vhci say where";
+export const OPENS_NONE = "it serves controllers and opens none; --tcp, --unix, --ws, --pty, --serial and --vhci say where";
 
 /** The options of every command that serves controllers. */
 export function servingOptions(command: Command): Command {

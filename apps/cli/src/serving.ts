@@ -42,23 +42,29 @@ export async function serveControllers(
 async function serve(
   context: Context,
   controller: Pick<Controller, "attach">,
-  { tcp, unix, pty, serial, vhci = false, host }: ServingOptions,
+  { tcp, unix, ws, origin, pty, serial, vhci = false, host }: ServingOptions,
   index: number,
   closing: Closing,
 ): Promise<string[]> {
   const specs: string[] = [];
   const logger = await context.logger();
-  const listen = async (spec: string): Promise<void> => {
-    const server: ControllerServer = await serveController(controller, spec, { logger });
+  const listen = async (spec: string, origins?: readonly string[]): Promise<void> => {
+    const server: ControllerServer = await serveController(controller, spec, { logger, origins });
     closing.add(() => server[Symbol.asyncDispose]());
     specs.push(server.spec);
   };
-  if (tcp !== undefined || (unix === undefined && pty === undefined && serial === undefined && !vhci)) {
-    const port = tcp === 0 ? 0 : (tcp ?? DEFAULT_PORT) + index;
+  const portFrom = (first: number): number => {
+    const port = first === 0 ? 0 : first + index;
     if (port > 65_535) throw new UsageError(`port ${port}: there is none beyond 65535`);
-    await listen(`tcp:${host.includes(":") ? `[${host}]` : host}:${port}`);
+    return port;
+  };
+  const address = host.includes(":") ? `[${host}]` : host;
+  if (tcp !== undefined || (unix === undefined && ws === undefined && pty === undefined && serial === undefined && !vhci)) {
+    await listen(`tcp:${address}:${portFrom(tcp ?? DEFAULT_PORT)}`);
   }
   if (unix !== undefined) await listen(`unix:${index === 0 ? unix : `${unix}${index + 1}`}`);
+  if (ws !== undefined) await listen(`ws:${address}:${portFrom(ws)}`, origin);
+  else if (origin !== undefined) throw new UsageError("--origin is about pages at --ws");
   if (pty !== undefined) await listen(`pty:${pty === true ? "" : numbered(pty, index)}`);
   if (serial !== undefined) {
     if (index > 0) throw new UsageError("--serial: a port has room for one controller");

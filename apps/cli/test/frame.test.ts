@@ -53,7 +53,7 @@ test.each([
   ["scan --timeout 577h", '"577h" is too long: expected 24 days at most'],
   [
     "sim -t sim:",
-    "--transport is nothing for jelling sim: it serves controllers and opens none; --tcp, --unix, --pty, --serial and --vhci say where",
+    "--transport is nothing for jelling sim: it serves controllers and opens none; --tcp, --unix, --ws, --pty, --serial and --vhci say where",
   ],
   ["decode --transport hci:0 file", "--transport is nothing for jelling decode: it opens no controller"],
   ["doctor -t hci:0", "--transport is nothing for jelling doctor: it looks at the whole machine"],
