@@ -46,6 +46,7 @@ export {
   type DeviceConnectOptions,
   type DeviceEvents,
   type DeviceOptions,
+  type DeviceRecovery,
   type DeviceScanOptions,
   type LinkPhy,
   type OpenController,
@@ -133,7 +134,17 @@ export type {
   WritesOptions,
 } from "./gatt/index.ts";
 export { GattNotFoundError } from "./gatt/index.ts";
-export type { AclLink, AclManager, CommandDeclaration, ControllerInfo, EventDeclaration, Hci, HciOptions } from "./hci/index.ts";
+export type {
+  AclLink,
+  AclManager,
+  CommandDeclaration,
+  ControllerInfo,
+  EventDeclaration,
+  Hci,
+  HciOptions,
+  HciRecovered,
+  HciRecovery,
+} from "./hci/index.ts";
 export {
   ControllerError,
   DisconnectedError,

@@ -1,5 +1,6 @@
 import { Address } from "../core/address.ts";
 import {
+  checkBoolean,
   checkChoice,
   checkFunction,
   checkInteger,
@@ -13,9 +14,11 @@ import {
 import { ArgumentError } from "../core/error.ts";
 import { ADVERTISE_OPTIONS, type AdvertiseOptions } from "../gap/advertising-session.ts";
 import { CONNECT_OPTIONS, type ConnectOptions } from "../gap/connector.ts";
-import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions } from "./options.ts";
+import { checkRecovery } from "../hci/recovery.ts";
+import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceRecovery } from "./options.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
+const RECOVERY = optionNames<DeviceRecovery>({ attempts: true, waitMs: true, reopen: true });
 const DEVICE_OPTIONS = optionNames<DeviceOptions>({
   clock: true,
   random: true,
@@ -36,6 +39,7 @@ const DEVICE_OPTIONS = optionNames<DeviceOptions>({
   capture: true,
   gattServer: true,
   commandTimeoutMs: true,
+  recovery: true,
   signal: true,
 });
 
@@ -77,6 +81,10 @@ export function checkDeviceOptions(controller: unknown, options: DeviceOptions):
   checkFunction("Device.open: capture", options.capture);
   if (options.gattServer !== undefined) checkChoice("Device.open: gattServer", options.gattServer, ["default", "empty"]);
   checkTimeout("Device.open: commandTimeoutMs", options.commandTimeoutMs);
+  if (typeof options.recovery === "object" && options.recovery !== null) {
+    checkOptions("Device.open: recovery", options.recovery, RECOVERY);
+    checkRecovery("Device.open: recovery", options.recovery);
+  } else if (options.recovery !== undefined) checkBoolean("Device.open: recovery", options.recovery);
   checkSignal("Device.open: signal", options.signal);
 }
 

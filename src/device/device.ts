@@ -22,7 +22,16 @@ import {
   type ScanReports,
 } from "../gap/index.ts";
 import { type GattPeer, GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
-import { ControllerError, DisconnectedError, type Hci, HciError, HciErrorCode, type HciTransport, hciErrorText } from "../hci/index.ts";
+import {
+  ControllerError,
+  DisconnectedError,
+  type Hci,
+  HciError,
+  HciErrorCode,
+  type HciRecovered,
+  type HciTransport,
+  hciErrorText,
+} from "../hci/index.ts";
 import { L2cap, type L2capListeners } from "../l2cap/index.ts";
 import { type BondStore, type OutOfBandData, PairingAttempts } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
@@ -51,12 +60,16 @@ const FAREWELL_MS = 2000;
 const RELEASE_MS = 5000;
 /** Connection handles, Vol 4 Part E 5.3. */
 const LAST_HANDLE = 0x0eff;
-const EVENTS: readonly (keyof DeviceEvents)[] = ["connection", "closed"];
+const EVENTS: readonly (keyof DeviceEvents)[] = ["connection", "recovering", "recovered", "closed"];
 const SIGNAL_OPTION = optionNames<{ signal?: AbortSignal | undefined }>({ signal: true });
 
 export type DeviceEvents = {
   /** A link is there, whoever made it; called before anything of the peer is looked at. */
   connection: Connection;
+  /** With the option `recovery`: the controller is being brought back, its links are lost. */
+  recovering: BleError;
+  /** The controller is back; what was wanted of it begins anew. */
+  recovered: HciRecovered;
   /** The device is closed, by its owner or because the controller is gone. Once. */
   closed: BleError;
 };
@@ -96,7 +109,7 @@ export class Device implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #ended = false;
 
-  private constructor({ hci, bonds, own, abilities, logger, random, policy, options }: Stack) {
+  private constructor({ hci, bonds, own, abilities, logger, random, policy, options, recoveries }: Stack) {
     this.#hci = hci;
     this.#bonds = bonds;
     this.#own = own;
@@ -143,6 +156,8 @@ export class Device implements AsyncDisposable {
     });
     bindRadioEvents(hci, { advertiser: this.#advertiser, scanner: this.#scanner });
     hci.onReset((reason) => this.#onReset(reason));
+    recoveries.onRecovering = (reason) => this.#events.emit("recovering", reason);
+    recoveries.onRecovered = (how) => this.#events.emit("recovered", how);
     hci.onClose((reason) => this.#end(reason));
   }
 

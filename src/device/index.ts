@@ -8,6 +8,7 @@ export type {
   DeviceAdvertiseOptions,
   DeviceConnectOptions,
   DeviceOptions,
+  DeviceRecovery,
   DeviceScanOptions,
   OpenController,
   OpenControllerOptions,

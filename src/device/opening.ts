@@ -1,9 +1,10 @@
 import { type Clock, SystemClock } from "../async/index.ts";
 import { ownTerms } from "../async/own-terms.ts";
+import type { BleError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
 import { BondBook, MemoryBondStore, OwnAddresses, type RadioAbilities, readRadioAbilities } from "../gap/index.ts";
-import { Hci, type HciTransport } from "../hci/index.ts";
+import { Hci, type HciRecovered, type HciRecovery, type HciTransport } from "../hci/index.ts";
 import { checkTransport } from "../hci/transport.ts";
 import { CapturedTransport } from "./capture.ts";
 import type { DeviceOptions, OpenController } from "./options.ts";
@@ -22,6 +23,13 @@ export interface Stack {
   readonly policy: ConnectionPolicy;
   readonly random: RandomSource;
   readonly options: DeviceOptions;
+  /** Set by the device, which tells its program. */
+  readonly recoveries: Recoveries;
+}
+
+export interface Recoveries {
+  onRecovering: ((reason: BleError) => void) | undefined;
+  onRecovered: ((how: HciRecovered) => void) | undefined;
 }
 
 /** See Device.open. A transport that was given, or is opened too late, is closed when this fails; not by an option that is refused. */
@@ -47,8 +55,18 @@ export async function openStack(controller: HciTransport | OpenController, optio
     if (transport) await letGo(transport, clock, logger);
     throw error;
   }
-  if (options.capture) transport = new CapturedTransport(transport!, options.capture, clock);
-  const hci = await Hci.open(transport!, { clock, logger, signal, ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }) });
+  const captured = (opened: HciTransport): HciTransport =>
+    options.capture ? new CapturedTransport(opened, options.capture, clock) : opened;
+  const recoveries: Recoveries = { onRecovering: undefined, onRecovered: undefined };
+  const open = typeof controller === "function" ? async () => await controller({ clock, logger, random, signal: undefined }) : undefined;
+  const recovery = recoveryOf(options.recovery, open, captured, recoveries);
+  const hci = await Hci.open(captured(transport!), {
+    clock,
+    logger,
+    signal,
+    recovery,
+    ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }),
+  });
   try {
     const own = new OwnAddresses({
       clock,
@@ -62,11 +80,28 @@ export async function openStack(controller: HciTransport | OpenController, optio
     });
     const abilities = await readRadioAbilities(hci);
     signal?.throwIfAborted();
-    return { hci, bonds, own, abilities, logger, policy, random, options };
+    return { hci, bonds, own, abilities, logger, policy, random, options, recoveries };
   } catch (error) {
     await letGo(hci, clock, logger);
     throw error;
   }
+}
+
+/** What opens a controller opens it again, unless the program has another way. */
+function recoveryOf(
+  wanted: DeviceOptions["recovery"],
+  open: (() => Promise<HciTransport>) | undefined,
+  captured: (opened: HciTransport) => HciTransport,
+  recoveries: Recoveries,
+): HciRecovery | undefined {
+  if (wanted === undefined || wanted === false) return undefined;
+  const { reopen = open, ...terms } = wanted === true ? {} : wanted;
+  return {
+    ...terms,
+    reopen: reopen && (async () => captured(await reopen())),
+    onRecovering: (reason) => recoveries.onRecovering?.(reason),
+    onRecovered: (how) => recoveries.onRecovered?.(how),
+  };
 }
 
 /** Closes what was opened in vain. That it hangs, or cannot be closed, does not hide why. */

@@ -4,6 +4,7 @@ import type { Address } from "../core/address.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { AdvertiseOptions, ConnectOptions, ScanOptions } from "../gap/index.ts";
+import type { HciRecovery } from "../hci/recovery.ts";
 import type { HciTransport } from "../hci/transport.ts";
 import type { BondStore, PairingAgent, PairingPolicy } from "../smp/index.ts";
 import type { Capture } from "./capture.ts";
@@ -66,9 +67,17 @@ export interface DeviceOptions {
   readonly gattServer?: "default" | "empty" | undefined;
   /** How long the controller may take to answer a command; 5 s by default. */
   readonly commandTimeoutMs?: number | undefined;
+  /**
+   * Brings the controller back when it is silent, reports a hardware error, or its transport ends: by a Reset, then by opening it again where
+   * the device was given what opens it. Links are lost; advertising, scanning and connecting begin anew; `recovering` and `recovered` tell.
+   * One that does not come back is the end, by a ControllerError. False by default: the first trouble is the end.
+   */
+  readonly recovery?: boolean | DeviceRecovery | undefined;
   /** Gives up opening. */
   readonly signal?: AbortSignal | undefined;
 }
+
+export type DeviceRecovery = Pick<HciRecovery, "attempts" | "waitMs" | "reopen">;
 
 export interface DeviceAdvertiseOptions extends AdvertiseOptions {
   /** Stops advertising after so many milliseconds, with a TimeoutError for who waits for a connection; never by default. */

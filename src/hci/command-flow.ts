@@ -144,6 +144,20 @@ export class CommandFlow {
     };
   }
 
+  /** The controller, or another one, begins anew: what is under way will have no answer, and one command may be sent. */
+  restart(reason: BleError): void {
+    this.#deadline?.[Symbol.dispose]();
+    this.#starving?.[Symbol.dispose]();
+    this.#starving = undefined;
+    this.#doubtful.clear();
+    this.#credits = 1;
+    const entry = this.#outstanding;
+    this.#outstanding = undefined;
+    this.#probe = undefined;
+    entry?.pending.reject(reason);
+    this.#pump();
+  }
+
   /** Rejects everything that waits, now and later. */
   close(reason: BleError): void {
     if (this.#closed) return;

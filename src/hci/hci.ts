@@ -14,6 +14,7 @@ import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
 import { EventMasks } from "./event-masks.ts";
 import { LeExtendedAdvertisingReport } from "./events/le-extended-advertising.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
+import { checkRecovery, climb, type HciRecovery } from "./recovery.ts";
 import { checkTransport, type HciTransport, isPlain, noPacket, PacketType, plainOctets, TransportClosed } from "./transport.ts";
 
 export interface HciOptions {
@@ -21,11 +22,13 @@ export interface HciOptions {
   logger?: Logger;
   /** How long the controller may take to answer a command, in milliseconds; 5,000 by default. */
   commandTimeoutMs?: number;
+  /** Brings a controller back that falls silent; without it the Hci ends. What fails while it is opened is not tried again. */
+  recovery?: HciRecovery | undefined;
   /** Gives up opening. */
   signal?: AbortSignal | undefined;
 }
 
-const OPTIONS = optionNames<HciOptions>({ clock: true, logger: true, commandTimeoutMs: true, signal: true });
+const OPTIONS = optionNames<HciOptions>({ clock: true, logger: true, commandTimeoutMs: true, recovery: true, signal: true });
 
 interface Handler {
   readonly declaration: EventDeclaration;
@@ -65,7 +68,9 @@ export class Hci implements AsyncDisposable {
    * has to be switched on by `enableEvents`.
    */
   onExtendedAdvertisingReport: ((packet: Uint8Array, offset: number, end: number) => void) | undefined;
-  readonly #transport: HciTransport;
+  #transport: HciTransport;
+  readonly #recovery: HciRecovery | undefined;
+  #isTransportGone = false;
   readonly #commands: CommandFlow;
   readonly #handlers = new Map<number, readonly Handler[]>();
   readonly #masks = new EventMasks();
@@ -79,20 +84,100 @@ export class Hci implements AsyncDisposable {
   #disposal: Promise<void> | undefined;
   #released: Promise<void> | undefined;
 
-  private constructor(transport: HciTransport, { clock, logger = Logger.silent, commandTimeoutMs = 5000 }: HciOptions) {
+  private constructor(transport: HciTransport, { clock, logger = Logger.silent, commandTimeoutMs = 5000, recovery }: HciOptions) {
     this.clock = clock;
     this.logger = logger.child("hci");
     this.#transport = transport;
+    this.#recovery = recovery;
     this.#commands = new CommandFlow({
       clock,
       logger: this.logger,
       timeoutMs: commandTimeoutMs,
       transmit: this.#transmit,
-      onDead: (error) => this.#fail(error),
+      onDead: (error) => this.#onTrouble(error),
     });
     this.acl = new AclManager({ clock, logger: this.logger, transmit: this.#transmit, onOverflow: (handle) => this.#giveUpLink(handle) });
-    transport.onClose = (reason) => this.#fail(this.#asEnd(reason));
+    this.#attach(transport);
+  }
+
+  #attach(transport: HciTransport): void {
+    this.#transport = transport;
+    this.#isTransportGone = false;
+    this.#released = undefined;
+    transport.onClose = (reason) => this.#onTransportGone(this.#asEnd(reason));
     transport.onPacket = this.#receive;
+  }
+
+  async #detach(): Promise<void> {
+    this.#isTransportGone = true;
+    this.#transport.onClose = undefined;
+    this.#transport.onPacket = undefined;
+    await this.#releaseAnyhow();
+  }
+
+  #onTransportGone(reason: BleError): void {
+    this.#isTransportGone = true;
+    if (!this.#controller || !this.#recovery?.reopen) this.#fail(reason);
+    else this.#onTrouble(reason);
+  }
+
+  /** The controller does not do what a controller does: brought back where that is wanted, or the end. */
+  #onTrouble(reason: BleError): void {
+    if (!this.#controller || !this.#recovery) {
+      this.#fail(reason);
+      return;
+    }
+    if (this.#ended) return;
+    if (this.#resetting) {
+      this.#commands.restart(reason); // what is under way will have no answer; the rung that waits for it fails
+      return;
+    }
+    this.#resetting = this.#recover(this.#recovery, reason).finally(() => {
+      this.#resetting = undefined;
+    });
+  }
+
+  async #recover(recovery: HciRecovery, reason: BleError): Promise<void> {
+    this.logger.warn(() => `the controller is brought back: ${reason.message}`);
+    using _held = this.#commands.hold(reason);
+    this.#commands.restart(reason);
+    const { address } = this.controller;
+    const setUp = async (): Promise<void> => {
+      this.#commands.restart(reason);
+      await this.#commands.send(Reset, {}, { isUrgent: true });
+      await this.#initialize({});
+      const now = this.controller.address;
+      if (!now.equals(address)) throw new ControllerError(`another controller is there now: ${now}, it was ${address}`);
+    };
+    const hci = this;
+    const target = {
+      clock: this.clock,
+      logger: this.logger,
+      setUp,
+      detach: () => this.#detach(),
+      attach: (transport: HciTransport) => this.#attach(transport),
+      get ended(): BleError | undefined {
+        return hci.#ended;
+      },
+      get isTransportGone(): boolean {
+        return hci.#isTransportGone;
+      },
+    };
+    try {
+      // In this turn: whatever brings the controller back, its links are lost.
+      this.#tellReset(reason);
+      if (recovery.onRecovering) callOut(recovery.onRecovering, reason);
+      const by = await climb(target, recovery, reason);
+      if (by && recovery.onRecovered) callOut(recovery.onRecovered, { by, reason });
+    } catch (error) {
+      this.#fail(new ControllerError("the controller could not be brought back", { cause: error }));
+      await this.#releaseAnyhow();
+    }
+  }
+
+  #tellReset(reason: BleError): void {
+    this.acl.close(new DisconnectedError(HciErrorCode.HardwareFailure, { cause: reason }));
+    for (const { handle } of [...this.#resetHandlers]) callOut(handle, reason);
   }
 
   /**
@@ -141,7 +226,12 @@ export class Hci implements AsyncDisposable {
    */
   reset(reason: BleError = new StateError("the controller was reset")): Promise<void> {
     if (this.#ended) return Promise.reject(this.#ended);
-    this.#resetting ??= this.#reset(reason).finally(() => {
+    const reset = async (): Promise<void> => {
+      if (!this.#recovery) return await this.#reset(reason);
+      await this.#recover(this.#recovery, reason);
+      if (this.#ended) throw this.#ended;
+    };
+    this.#resetting ??= reset().finally(() => {
       this.#resetting = undefined;
     });
     return this.#resetting;
@@ -152,8 +242,7 @@ export class Hci implements AsyncDisposable {
     using _held = this.#commands.hold(reason);
     try {
       await this.#commands.send(Reset, {}, { isUrgent: true });
-      this.acl.close(new DisconnectedError(HciErrorCode.HardwareFailure, { cause: reason }));
-      for (const { handle } of [...this.#resetHandlers]) callOut(handle, reason);
+      this.#tellReset(reason);
       await this.#initialize({});
     } catch (error) {
       this.#fail(new ControllerError("the controller could not be brought back by a reset", { cause: error }));
@@ -340,7 +429,8 @@ export class Hci implements AsyncDisposable {
     const reason = new TransportClosed(`transport "${this.#transport.info?.spec}" ended: it failed to send`, { cause });
     this.#farewell?.reject(reason);
     if (this.#ended) return;
-    this.#fail(reason);
+    this.#onTransportGone(reason);
+    if (!this.#ended) return;
     this.#release().catch((error: unknown) => this.logger.warn(() => `the transport could not be closed: ${String(error)}`));
   }
 
@@ -435,7 +525,7 @@ export class Hci implements AsyncDisposable {
         const hardwareCode = packet[3] ?? 0;
         const hex = hardwareCode.toString(16).padStart(2, "0");
         this.#dispatch(EventCode.HardwareError, packet, 3);
-        this.#fail(new ControllerError(`the controller reported hardware error 0x${hex}`, { hardwareCode }));
+        this.#onTrouble(new ControllerError(`the controller reported hardware error 0x${hex}`, { hardwareCode }));
         return;
       }
       case EventCode.DataBufferOverflow:
@@ -501,6 +591,7 @@ export class Hci implements AsyncDisposable {
 function checkHciOptions(options: HciOptions): void {
   checkOptions("Hci.open", options, OPTIONS);
   if (typeof options?.clock?.now !== "function") throw new ArgumentError(`Hci.open: expected a clock, got ${kindOf(options?.clock)}`);
+  if (options.recovery !== undefined) checkRecovery("recovery", options.recovery);
   if (options.commandTimeoutMs !== undefined) checkInteger("commandTimeoutMs", options.commandTimeoutMs, 1, 0x7fff_ffff);
 }
 

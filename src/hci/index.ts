@@ -241,6 +241,7 @@ export {
 export { LeFeature, leFeatureNames } from "./features.ts";
 export { allocateFrame } from "./frame-memory.ts";
 export { Hci, type HciOptions } from "./hci.ts";
+export type { HciRecovered, HciRecovery } from "./recovery.ts";
 export { type HciDirection, Redactor } from "./redaction/redactor.ts";
 export { commands, events } from "./registry.ts";
 export { type HciTransport, PacketType, TransportClosed, TransportError } from "./transport.ts";
