@@ -5,6 +5,7 @@ import { type Bond, MemoryBondStore, type WriteKind } from "../src/index.ts";
 import { PDU_OFFSET } from "../src/l2cap/channel.ts";
 import { createBond, KeyDistribution, type PairingPolicy } from "../src/smp/index.ts";
 import type { SimulatedDeviceOptions } from "../src/testing/index.ts";
+import { PairEnd } from "../src/testing/pair-end.ts";
 import { SuiteAir as SimulatedAir } from "./support/suite-air.ts";
 
 const { SignKey, EncKey } = KeyDistribution;
@@ -81,9 +82,9 @@ class Scene implements AsyncDisposable {
     const connection = await central.device.connect(peripheral.device.identity);
     const peer = await shown.connection();
     this.pair = {
-      central: { ...central, connection, device: central.device },
-      peripheral: { ...peripheral, connection: peer, device: peripheral.device },
-    } as typeof this.pair;
+      central: new PairEnd(central.device, connection, central.controller),
+      peripheral: new PairEnd(peripheral.device, peer, peripheral.controller),
+    };
     await this.air.advance(1000);
   }
 

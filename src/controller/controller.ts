@@ -15,7 +15,8 @@ import {
 import { CommandCredits, HardwareCode } from "./command-credits.ts";
 import { extendedCommands } from "./commands/advertising-sets.ts";
 import { basebandCommands } from "./commands/baseband.ts";
-import { type CommandContext, type CommandHandler, commandKinds } from "./commands/command-table.ts";
+import { commandKinds } from "./commands/command-kinds.ts";
+import type { CommandContext, CommandHandler } from "./commands/command-table.ts";
 import { connectionCommands } from "./commands/connection.ts";
 import { leCommands } from "./commands/le.ts";
 import { p256Commands } from "./commands/p256.ts";

@@ -11,7 +11,7 @@ import {
   type LeExtendedCreateConnection,
   LeFeature,
 } from "../hci/index.ts";
-import type { CommandKind } from "./commands/command-table.ts";
+import type { CommandKind } from "./commands/command-kinds.ts";
 import type { HostInterface } from "./host-interface.ts";
 import { Connection } from "./link/connection.ts";
 import type { DataLength } from "./link/exchanges.ts";

@@ -13,7 +13,7 @@ import {
 } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { ADVERTISE_OPTIONS, type AdvertiseOptions } from "../gap/advertising-session.ts";
-import { CONNECT_OPTIONS, type ConnectOptions } from "../gap/connector.ts";
+import { CONNECT_OPTIONS, type ConnectOptions } from "../gap/connect-options.ts";
 import { checkRecovery } from "../hci/recovery.ts";
 import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceRecovery } from "./options.ts";
 import type { ConnectionPolicy } from "./policy.ts";

@@ -15,8 +15,6 @@ import type { ScanOptions } from "./scan.ts";
 import type { Scanner } from "./scanner.ts";
 import { isDisallowed, isRefusal, Switch, type SwitchState } from "./switch.ts";
 
-export { CONNECT_OPTIONS, type ConnectOptions, checkConnectOptions } from "./connect-options.ts";
-
 export const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 
 /** After a cancel the controller tells the outcome at once; one that does not is not waited for any longer. */

@@ -77,7 +77,7 @@ export class ExtendedInitiatingCommands implements InitiatingCommands {
       ...peerOf(peers),
       ownAddressType: ownAddress === "public" ? 0 : 1,
       initiatingPhys: parameters.reduce((mask, { phy }) => mask | PHY_BITS[phy], 0),
-      phys: parameters.map(({ phy: _, ...of }) => ({ ...of, minCeLength: 0, maxCeLength: 0 })),
+      phys: parameters.map((each) => ({ ...each, minCeLength: 0, maxCeLength: 0 })),
     });
   }
 

@@ -9,7 +9,7 @@ import { ArgumentError, StateError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
-import type { ClientContext, Sign, ValueSink } from "./context.ts";
+import type { ClientContext, ValueSink } from "./context.ts";
 import type { FoundService, FoundValue } from "./discovery.ts";
 import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
@@ -17,6 +17,7 @@ import { Lanes } from "./lanes.ts";
 import { bounded, checkOperation, type GattOperationOptions, requireFunction, SECURITY } from "./options.ts";
 import type { RemoteCharacteristic } from "./remote-characteristic.ts";
 import { RemoteService } from "./remote-service.ts";
+import type { Sign } from "./sign.ts";
 import { SpreadDiscovery, SpreadValues } from "./spread-access.ts";
 import type { ReliableWrite } from "./values.ts";
 

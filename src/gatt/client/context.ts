@@ -2,6 +2,7 @@ import type { Semaphore } from "../../async/semaphore.ts";
 import type { Uuid } from "../../core/uuid.ts";
 import type { HandleRange } from "./discovery.ts";
 import type { Requester } from "./requester.ts";
+import type { Sign } from "./sign.ts";
 import type { SpreadDiscovery, SpreadValues } from "./spread-access.ts";
 
 /** Takes the notifications and indications of one handle. The value is `bytes[offset, end)`. */
@@ -26,8 +27,5 @@ export interface ClientContext {
   /** A characteristic of the GATT service was found. */
   onGattCharacteristic(uuid: Uuid, valueHandle: number): void;
 }
-
-/** Gives the signature of a PDU, 12 octets (Vol 3 Part H 2.4.5), when its counter is used up for good. */
-export type Sign = (pdu: Uint8Array) => Promise<Uint8Array>;
 
 export type { HandleRange };

@@ -1,8 +1,8 @@
 import type { Uuid } from "../../core/uuid.ts";
-import type { Sign } from "./context.ts";
 import type { Discovery, HandleRange } from "./discovery.ts";
 import type { Lanes } from "./lanes.ts";
 import type { GattOperationOptions, InternalOptions } from "./options.ts";
+import type { Sign } from "./sign.ts";
 import type { ReliableWrite } from "./values.ts";
 
 /** Opcode and handle in front of a value. */

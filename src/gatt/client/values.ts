@@ -9,9 +9,9 @@ import { checkInteger, checkOctets, checkOptions, kindOf, optionNames } from "..
 import { ArgumentError, StateError } from "../../core/error.ts";
 import { SIGNATURE_LENGTH } from "../../crypto/signature.ts";
 import { FrameWriter } from "../frame-writer.ts";
-import type { Sign } from "./context.ts";
 import { checkHandle, type GattOperationOptions, type InternalOptions } from "./options.ts";
 import type { Requester } from "./requester.ts";
+import type { Sign } from "./sign.ts";
 
 /** A part of a long value, and whether more may follow it. */
 interface Part {

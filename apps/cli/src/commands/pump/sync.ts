@@ -50,7 +50,7 @@ export async function sync(context: Context, { store: path, watch = false, order
   if (watch) return await stay();
   const { error } = await until(() => first);
   if (error === undefined) return;
-  const why = oneLine(error instanceof Error ? error.message : String(error)).replace(/[.!]$/, "");
+  const why = oneLine(error instanceof Error ? error.message : "unexpected error").replace(/[.!]$/, "");
   throw new CommandError(`the history was not read to its end: ${why}; what came is kept, and the next sync goes on from there`, {
     cause: error,
   });
