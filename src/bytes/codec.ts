@@ -3,14 +3,35 @@ import { ArgumentError } from "../core/error.ts";
 import { Reader } from "./reader.ts";
 import { Writer } from "./writer.ts";
 
+/** What a codec's octets are, in words: for documents, and for people who look at a device. */
+export interface CodecForm {
+  /** "uint16", "sint16 × 10⁻² °C, 0x8000: not known". */
+  readonly text: string;
+  /** What it is made of, in order. */
+  readonly parts?: readonly CodecPart[] | undefined;
+}
+
+export interface CodecPart {
+  readonly name: string;
+  readonly form: CodecForm;
+  /** When it is there, where it is not always. */
+  readonly when?: string | undefined;
+}
+
 /** A value's wire form, both ways. A codec reads exactly its octets. */
 export interface Codec<T> {
   decode(reader: Reader): T;
   encode(writer: Writer, value: T): void;
+  readonly form?: CodecForm | undefined;
 }
 export type Infer<C> = C extends Codec<infer T> ? T : never;
 
-const number = (kind: "u8" | "i8" | "u16" | "i16" | "u24" | "u32"): Codec<number> => ({
+/** What a codec says of itself; one that says nothing is octets. */
+export const formOf = ({ form }: Pick<Codec<unknown>, "form">): CodecForm => form ?? { text: "octets" };
+
+type NumberKind = "u8" | "i8" | "u16" | "i16" | "u24" | "i24" | "u32" | "i32";
+const number = (kind: NumberKind): Codec<number> => ({
+  form: { text: kind.replace("u", "uint").replace(/^i/, "sint") },
   decode: (reader) => reader[kind](),
   encode: (writer, value) => writer[kind](value),
 });
@@ -19,13 +40,24 @@ export const i8 = number("i8");
 export const u16 = number("u16");
 export const i16 = number("i16");
 export const u24 = number("u24");
+export const i24 = number("i24");
 export const u32 = number("u32");
-export const u64: Codec<bigint> = { decode: (reader) => reader.u64(), encode: (writer, value) => writer.u64(value) };
+export const i32 = number("i32");
+export const u64: Codec<bigint> = {
+  form: { text: "uint64" },
+  decode: (reader) => reader.u64(),
+  encode: (writer, value) => writer.u64(value),
+};
 /** One octet, 0 or 1; any other value reads as true. */
-export const bool8: Codec<boolean> = { decode: (reader) => reader.u8() !== 0, encode: (writer, value) => writer.u8(value ? 1 : 0) };
+export const bool8: Codec<boolean> = {
+  form: { text: "uint8, 0: false, else true" },
+  decode: (reader) => reader.u8() !== 0,
+  encode: (writer, value) => writer.u8(value ? 1 : 0),
+};
 
 /** A fixed number of octets. */
 export const bytes = (length: number): Codec<Uint8Array> => ({
+  form: { text: `${length} octets` },
   decode: (reader) => reader.take(length),
   encode: (writer, value) => {
     if (value.length !== length) throw new ArgumentError(`${value.length} octets: expected ${length}`);
@@ -34,7 +66,11 @@ export const bytes = (length: number): Codec<Uint8Array> => ({
 });
 
 /** All octets that remain. */
-export const rest: Codec<Uint8Array> = { decode: (reader) => reader.rest(), encode: (writer, value) => writer.bytes(value) };
+export const rest: Codec<Uint8Array> = {
+  form: { text: "octets" },
+  decode: (reader) => reader.rest(),
+  encode: (writer, value) => writer.bytes(value),
+};
 
 /** Octets behind a length in one octet. */
 export const bytes8: Codec<Uint8Array> = {
@@ -65,6 +101,7 @@ export function struct<const F extends Fields>(fields: F): Codec<StructOf<F>> & 
   const entries = Object.entries(fields);
   return {
     fields,
+    form: { text: "in this order", parts: entries.map(([name, codec]) => ({ name, form: formOf(codec) })) },
     decode: (reader) => {
       const value: Record<string, unknown> = {};
       for (const [name, codec] of entries) value[name] = reader.field(name, codec);
@@ -101,7 +138,9 @@ export function list<T>(count: Codec<number>, item: Codec<T>): Codec<T[]> {
 
 /** Items until the end of the packet. */
 export function repeated<T>(item: Codec<T>): Codec<T[]> {
+  const { text, parts } = formOf(item);
   return {
+    form: { text: `to the end, each ${text}`, parts },
     decode: (reader) => {
       const items: T[] = [];
       while (reader.remaining > 0) {
@@ -117,11 +156,19 @@ export function repeated<T>(item: Codec<T>): Codec<T[]> {
   };
 }
 
+export interface DecodeOptions {
+  readonly name?: string;
+  readonly offset?: number;
+  readonly end?: number;
+  /** Octets that are left over: an error unless they are to be ignored, as those of a later version of a format are. */
+  readonly trailing?: "refuse" | "ignore";
+}
+
 /** Decodes all of `packet`. @throws {DecodeError} short, lying or over-long */
-export function decode<T>(codec: Codec<T>, packet: Uint8Array, options: { name?: string; offset?: number; end?: number } = {}): T {
+export function decode<T>(codec: Codec<T>, packet: Uint8Array, { trailing = "refuse", ...options }: DecodeOptions = {}): T {
   const reader = new Reader(packet, options);
   const value = codec.decode(reader);
-  reader.done();
+  if (trailing === "refuse") reader.done();
   return value;
 }
 

@@ -1,4 +1,4 @@
-import { DecodeError } from "./decode-error.ts";
+import { DecodeError, type DecodeFault } from "./decode-error.ts";
 
 /** Reads little-endian fields in place; every failure is a DecodeError with path and offset. */
 export class Reader {
@@ -24,7 +24,7 @@ export class Reader {
   }
 
   #take(size: number): number {
-    if (this.remaining < size) this.fail(`needs ${size} byte${size === 1 ? "" : "s"}, has ${this.remaining}`);
+    if (this.remaining < size) this.fail(`needs ${size} byte${size === 1 ? "" : "s"}, has ${this.remaining}`, "short");
     const at = this.#offset;
     this.#offset += size;
     return at;
@@ -46,8 +46,15 @@ export class Reader {
     const at = this.#take(3);
     return this.#view.getUint16(at, true) | (this.#view.getUint8(at + 2) << 16);
   }
+  i24(): number {
+    const at = this.#take(3);
+    return this.#view.getUint16(at, true) | (this.#view.getInt8(at + 2) << 16);
+  }
   u32(): number {
     return this.#view.getUint32(this.#take(4), true);
+  }
+  i32(): number {
+    return this.#view.getInt32(this.#take(4), true);
   }
   u64(): bigint {
     return this.#view.getBigUint64(this.#take(8), true);
@@ -69,13 +76,13 @@ export class Reader {
     return value;
   }
 
-  fail(problem: string): never {
+  fail(problem: string, fault: DecodeFault = "value"): never {
     const path = this.#path.join(".").replaceAll(".[", "[");
-    throw new DecodeError({ path, problem, offset: this.#offset, length: this.#end, packet: this.bytes.slice(0, this.#end) });
+    throw new DecodeError({ path, problem, offset: this.#offset, length: this.#end, packet: this.bytes.slice(0, this.#end), fault });
   }
 
   /** Fails when octets are left over. */
   done(): void {
-    if (this.remaining > 0) this.fail(`${this.remaining} unread byte${this.remaining === 1 ? "" : "s"}`);
+    if (this.remaining > 0) this.fail(`${this.remaining} unread byte${this.remaining === 1 ? "" : "s"}`, "trailing");
   }
 }

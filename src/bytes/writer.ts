@@ -56,9 +56,19 @@ export class Writer {
     this.#view.setUint16(at, value & 0xffff, true);
     this.#view.setUint8(at + 2, value >> 16);
   }
+  i24(value: number): void {
+    const at = this.#grow(3);
+    this.#check(value, -0x800000, 0x7fffff);
+    this.#view.setUint16(at, value & 0xffff, true);
+    this.#view.setInt8(at + 2, value >> 16);
+  }
   u32(value: number): void {
     const at = this.#grow(4); // first: it may replace the view
     this.#view.setUint32(at, this.#check(value, 0, 0xffffffff), true);
+  }
+  i32(value: number): void {
+    const at = this.#grow(4); // first: it may replace the view
+    this.#view.setInt32(at, this.#check(value, -0x80000000, 0x7fffffff), true);
   }
   u64(value: bigint): void {
     if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw new ArgumentError(`${value}: expected an unsigned 64-bit number`);

@@ -1,6 +1,5 @@
-import { equalBytes, Writer } from "jelling/bytes";
+import { encodeFloat, encodeSfloat, equalBytes, Writer } from "jelling/bytes";
 import { addSeconds, dateTimeBytes, formatLocal, type LocalDateTime, parseLocal } from "../src/data/date-time.ts";
-import { encodeFloat, encodeSfloat } from "../src/data/float.ts";
 import { PumpError } from "../src/error.ts";
 import { decodeHistoryRecord } from "../src/history/record.ts";
 import type { HistoryBounds, HistoryPage, HistoryRange, HistorySource, ReceivedRecord } from "../src/history/source.ts";

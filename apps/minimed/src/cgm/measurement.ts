@@ -1,9 +1,8 @@
-import { Writer } from "jelling/bytes";
+import { decodeSfloat, encodeSfloat, type MedicalFloat, Writer } from "jelling/bytes";
 import { checkOctets } from "jelling/core";
 import { checkedFlag } from "../data/checked-flag.ts";
 import { appendE2eCrc, checkE2eCrc } from "../data/e2e-crc.ts";
 import { decodeValue, PumpDataError } from "../data/error.ts";
-import { decodeSfloat, encodeSfloat, type MedicalFloat } from "../data/float.ts";
 import { type CgmOctets, type CgmStateNames, nameCgmOctets } from "./octets.ts";
 
 /** Bits of the flags octet: which optional fields a record has. */

@@ -1,9 +1,8 @@
-import type { Reader } from "jelling/bytes";
+import { decodeSfloat, type Reader } from "jelling/bytes";
 import { checkedFlag } from "../data/checked-flag.ts";
 import { checkE2eCrc } from "../data/e2e-crc.ts";
 import { decodeValue, PumpDataError } from "../data/error.ts";
 import { flagNames } from "../data/flags.ts";
-import { decodeSfloat } from "../data/float.ts";
 import { readSessionStartTime, type SessionStartTime } from "./session.ts";
 
 const NAME = "CGM Specific Ops Control Point";

@@ -1,11 +1,10 @@
 import fc from "fast-check";
-import { fromHex, toHex } from "jelling/bytes";
+import { decodeFloat, decodeSfloat, encodeFloat, encodeSfloat, fromHex, toHex } from "jelling/bytes";
 import { describe, expect, test } from "vitest";
 import { type DecodeVector, readVectors } from "../../test/vectors.ts";
 import { addSeconds, dstOffsetMinutes, formatLocal, parseLocal, secondsBetween, timeZoneMinutes } from "./date-time.ts";
 import { appendE2eCrc, checkE2eCrc, e2eCrc } from "./e2e-crc.ts";
 import { PumpDataError } from "./error.ts";
-import { decodeFloat, decodeSfloat, encodeFloat, encodeSfloat } from "./float.ts";
 import { formatTrend, toMmolPerLitre, toMmolPerLitreConventional, trendArrows } from "./glucose.ts";
 import { decodeBatteryLevel, decodeCurrentTime, decodeInformationString, decodePnpId, encodeCurrentTime } from "./standard.ts";
 

@@ -1,8 +1,7 @@
-import { DecodeError, type Reader } from "jelling/bytes";
+import { DecodeError, decodeFloat, decodeSfloat, type Reader } from "jelling/bytes";
 import { addSeconds, type LocalDateTime } from "../data/date-time.ts";
 import type { PumpDataProblem } from "../data/error.ts";
 import { flagNames } from "../data/flags.ts";
-import { decodeFloat, decodeSfloat } from "../data/float.ts";
 import { type Named, named } from "../data/named.ts";
 import { ANNUNCIATION_STATES, type AnnunciationState } from "../idd/words.ts";
 

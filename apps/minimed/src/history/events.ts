@@ -1,8 +1,7 @@
-import type { Reader } from "jelling/bytes";
+import { decodeFloat, decodeSfloat, type Reader } from "jelling/bytes";
 import { type LocalDateTime, readDateTime } from "../data/date-time.ts";
 import type { PumpDataProblem } from "../data/error.ts";
 import { flagNames } from "../data/flags.ts";
-import { decodeFloat, decodeSfloat } from "../data/float.ts";
 import { type Named, named } from "../data/named.ts";
 import {
   BASAL_CONTEXTS,

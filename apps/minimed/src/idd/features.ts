@@ -1,6 +1,6 @@
+import { decodeSfloat } from "jelling/bytes";
 import { e2eCrc } from "../data/e2e-crc.ts";
 import { decodeValue } from "../data/error.ts";
-import { decodeSfloat } from "../data/float.ts";
 import { bitNames } from "../data/named.ts";
 
 /** Names of the bits of IDD Features. Bits 23, 31 and so on say that another octet follows. */

@@ -1,10 +1,9 @@
 import fc from "fast-check";
-import { fromHex, toHex } from "jelling/bytes";
+import { encodeSfloat, fromHex, toHex } from "jelling/bytes";
 import { describe, expect, test } from "vitest";
 import { type DecodeVector, readVectors } from "../../test/vectors.ts";
 import { appendE2eCrc } from "../data/e2e-crc.ts";
 import { PumpDataError } from "../data/error.ts";
-import { encodeSfloat } from "../data/float.ts";
 import { decodeAnnunciationStatus } from "./annunciation-status.ts";
 import { CommandReadOpcode, decodeCommandRead, SettingsType } from "./command-reads.ts";
 import { decodeIddFeatures, encodeIddFeatures } from "./features.ts";

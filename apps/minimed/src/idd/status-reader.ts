@@ -1,6 +1,5 @@
-import type { Reader } from "jelling/bytes";
+import { decodeFloat, decodeSfloat, type Reader } from "jelling/bytes";
 import { decodeValue, PumpDataError } from "../data/error.ts";
-import { decodeFloat, decodeSfloat } from "../data/float.ts";
 import { type Named, named } from "../data/named.ts";
 import { type IddProtection, unprotected } from "./protection.ts";
 import { IDD_RESULTS, type IddResult } from "./results.ts";

@@ -1,7 +1,6 @@
-import { Writer } from "jelling/bytes";
+import { decodeFloat, encodeFloat, Writer } from "jelling/bytes";
 import { decodeValue, PumpDataError } from "../data/error.ts";
 import { flagNames } from "../data/flags.ts";
-import { decodeFloat, encodeFloat } from "../data/float.ts";
 import { type Named, named } from "../data/named.ts";
 import { type IddProtection, unprotected } from "./protection.ts";
 

@@ -1,7 +1,6 @@
-import { Writer } from "jelling/bytes";
+import { encodeSfloat, Writer } from "jelling/bytes";
 import type { CgmOctets } from "../../cgm/octets.ts";
 import { appendE2eCrc } from "../../data/e2e-crc.ts";
-import { encodeSfloat } from "../../data/float.ts";
 
 const NONE_PLANNED = 0xffff;
 

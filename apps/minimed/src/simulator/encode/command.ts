@@ -1,5 +1,4 @@
-import { Writer } from "jelling/bytes";
-import { encodeSfloat } from "../../data/float.ts";
+import { encodeSfloat, Writer } from "jelling/bytes";
 import { writeAmount } from "./amount.ts";
 
 const RESULT = 0x0f55;

@@ -1,9 +1,8 @@
-import { fromHex, toHex } from "jelling/bytes";
+import { decodeFloat, fromHex, toHex } from "jelling/bytes";
 import { describe, expect, test } from "vitest";
 import { type DecodeVector, readVectors } from "../../../test/vectors.ts";
 import { decodeCgmStatus } from "../../cgm/session.ts";
 import { decodeSpecificOpsResponse } from "../../cgm/specific-ops.ts";
-import { decodeFloat } from "../../data/float.ts";
 import { decodeHistoryAccessResponse } from "../../history/record-access.ts";
 import { decodeAnnunciationStatus } from "../../idd/annunciation-status.ts";
 import { decodeCommandRead } from "../../idd/command-reads.ts";

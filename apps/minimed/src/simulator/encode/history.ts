@@ -1,6 +1,5 @@
-import { Writer } from "jelling/bytes";
+import { encodeSfloat, Writer } from "jelling/bytes";
 import { dateTimeBytes, type LocalDateTime } from "../../data/date-time.ts";
-import { encodeSfloat } from "../../data/float.ts";
 import { amountWord, writeAmount } from "./amount.ts";
 
 /** Types of the events that a simulated pump records. */

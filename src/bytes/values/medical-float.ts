@@ -1,4 +1,5 @@
-import { ArgumentError } from "jelling/core";
+import { ArgumentError } from "../../core/error.ts";
+import type { Codec } from "../codec.ts";
 
 /** What a word means that is not a number (IEEE 11073-20601); only with exponent 0. */
 export type FloatSpecial = "nan" | "nres" | "positive_infinity" | "negative_infinity" | "reserved";
@@ -72,3 +73,34 @@ export function encodeSfloat(value: number): number {
 export function encodeFloat(value: number): number {
   return encodeWord(value, 24, 8);
 }
+
+/** The word of a special value. */
+const wordOf = (special: FloatSpecial, mantissaBits: number): number => {
+  const half = 2 ** (mantissaBits - 1);
+  const offset = Object.entries(SPECIALS).find(([, name]) => name === special)?.[0];
+  if (offset === undefined) throw new ArgumentError(`"${special}": expected a number or the word of a special value`);
+  return half + Number(offset);
+};
+
+/** A number, always a finite one; or the word for what a device could not measure. */
+export type MedicalNumber = number | FloatSpecial;
+
+/** SFLOAT ("medfloat16") as a number. Encoding rounds to three or four digits. */
+export const sfloat: Codec<MedicalNumber> = {
+  form: { text: "SFLOAT" },
+  decode: (reader) => {
+    const { value, special } = decodeSfloat(reader.u16());
+    return special ?? value!;
+  },
+  encode: (writer, value) => writer.u16(typeof value === "string" ? wordOf(value, 12) : encodeSfloat(value)),
+};
+
+/** FLOAT ("medfloat32") as a number. Encoding rounds to about seven digits. */
+export const float: Codec<MedicalNumber> = {
+  form: { text: "FLOAT" },
+  decode: (reader) => {
+    const { value, special } = decodeFloat(reader.u32());
+    return special ?? value!;
+  },
+  encode: (writer, value) => writer.u32(typeof value === "string" ? wordOf(value, 24) : encodeFloat(value)),
+};
