@@ -36,6 +36,7 @@ const shown = [
   "docs/captures.md",
   "docs/l2cap.md",
   "docs/micropython.md",
+  "docs/profiles.md",
   "apps/minimed/README.md",
 ].flatMap((page) => readPage(page === "README.md" ? "./README.md" : page).programs.map((program) => ({ page, ...program })));
 

@@ -252,5 +252,7 @@ export const CHARACTERISTICS = `
 2b29 Client Supported Features
 2b2a Database Hash
 2b3a Server Supported Features
+2be9 Battery Critical Status
+2bed Battery Level Status
 2bf5 LE GATT Security Levels
 `;
