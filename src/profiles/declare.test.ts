@@ -196,8 +196,7 @@ test("mistakes in a declaration", () => {
   const one = { uuid: 0x2a19, properties: ["read"], value: u8 } as const;
   const define = (characteristics: object) => () => defineService({ uuid: 0x180f, name: "B", characteristics: characteristics as never });
   expect(define({ a: one, b: one })).toThrow(/B: b: a has the type 2a19 already/);
-  expect(define(Object.fromEntries([["then", one]]))).toThrow(/expected another name/);
-  expect(define({ service: one })).toThrow(/expected another name/);
+  for (const name of ["then", "service"]) expect(define({ [name]: one })).toThrow(/expected another name/);
   expect(define({ a: { ...one, properties: ["reed"] } })).toThrow(/characteristic property/);
   expect(define({ a: { ...one, properties: "read" } })).toThrow(/properties: expected an array/);
   expect(define({ a: { ...one, valu: 1 } })).toThrow(/unknown option "valu", did you mean "value"/);
