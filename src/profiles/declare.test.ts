@@ -296,6 +296,17 @@ test("a script that repeats; one that is disposed of on its way ends", async () 
   await running.finished;
 });
 
+test("a device that is closed ends its simulation", async () => {
+  await using world = air();
+  const device = await world.device();
+  const steps = [{ afterMs: 60_000, values: { brightness: 1 } }];
+  const running = await simulate(lamp, { serve: { brightness: { value: 0 } }, steps }).start(device);
+  await device.close();
+  await running.finished;
+  expect(running.served.brightness.value).toBe(0);
+  await running[Symbol.asyncDispose]();
+}); // and the air is left without a timer
+
 test("mistakes of a script", () => {
   const serve = { brightness: { value: 0 } };
   expect(() => simulate(lamp, { serve, steps: [{ afterMs: -1, values: {} }] })).toThrow(/afterMs/);

@@ -69,6 +69,16 @@ export {
   simulateHeartRate,
 } from "./services/heart-rate.ts";
 export {
+  nordicUart,
+  type OpenUartOptions,
+  openUart,
+  serveUart,
+  simulateUart,
+  type UartOptions,
+  UartServer,
+} from "./services/nordic-uart.ts";
+export { UartPort } from "./services/uart-port.ts";
+export {
   RunningSimulation,
   type ServiceValues,
   type SimulatedWrite,

@@ -125,20 +125,21 @@ interface SimulationParts<C extends CharacteristicDeclarations> {
   readonly advertising: Advertising | undefined;
 }
 
-/** A simulation that lives until it is disposed; its service leaves the device with it. */
+/** A simulation that lives until it is disposed, or its device is closed; its service leaves the device with it. */
 export class RunningSimulation<C extends CharacteristicDeclarations> implements AsyncDisposable {
   readonly device: Device;
   readonly served: ServedService<C>;
   /** What clients wrote so far, the newest 1000. */
   readonly writes: readonly SimulatedWrite<C>[];
   readonly advertising: Advertising | undefined;
-  /** Resolves after the last step, or when the simulation is disposed. */
+  /** Resolves after the last step, or when the simulation is over. */
   readonly finished: Promise<void>;
   readonly #declaration: DeclaredService<C>;
   readonly #script: SimulationScript<C>;
   #finish: () => void = () => undefined;
   #timer: Disposable | undefined;
   #isOver = false;
+  readonly #closing: Disposable;
 
   /** Made by `start`. @internal */
   constructor({ device, declaration, script, served, writes, advertising }: SimulationParts<C>) {
@@ -151,7 +152,16 @@ export class RunningSimulation<C extends CharacteristicDeclarations> implements 
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    this.#plan(0);
+    this.#closing = device.on("closed", () => this.#stop());
+    if (device.ended) this.#stop();
+    else this.#plan(0);
+  }
+
+  #stop(): void {
+    this.#isOver = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#closing[Symbol.dispose]();
+    this.#finish();
   }
 
   #plan(index: number): void {
@@ -185,9 +195,7 @@ export class RunningSimulation<C extends CharacteristicDeclarations> implements 
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOver) return;
-    this.#isOver = true;
-    this.#timer?.[Symbol.dispose]();
-    this.#finish();
+    this.#stop();
     if (this.device.gattServer.services.includes(this.served.service)) this.device.gattServer.removeService(this.served.service);
     await this.advertising?.[Symbol.asyncDispose]();
   }
