@@ -41,8 +41,8 @@ export class FaultyTransport implements HciTransport {
   send(packet: Uint8Array): void {
     if (packet[0] === 1) {
       const { declaration, name, opcode, parameters } = decodeCommand(packet);
-      const { advertisingEnable, leScanEnable } = parameters as { advertisingEnable?: boolean; leScanEnable?: boolean };
-      const on = advertisingEnable ?? leScanEnable;
+      const { advertisingEnable, leScanEnable, enable } = parameters as Readonly<Record<string, boolean | undefined>>;
+      const on = advertisingEnable ?? leScanEnable ?? enable;
       const text = on === undefined ? name : `${name} ${on ? "on" : "off"}`;
       this.commands.push(text);
       const fault = this.faultOf(text);
