@@ -6,7 +6,7 @@ import { SuiteAir as SimulatedAir } from "./support/suite-air.ts";
 describe("advertising for a time", () => {
   test("ends it with a TimeoutError: callers, loops, and what comes later; the radio is off", async () => {
     await using air = new SimulatedAir({ seed: 3 });
-    const device = await air.device({ name: "lamp" });
+    const device = await air.device({ name: "lamp", controller: { features: { extendedAdvertising: false } } });
     const startMs = air.clock.now();
     const advertising = await device.advertise({ payload: { name: "lamp" }, timeoutMs: 3000 });
     const timedOut = { code: "ERR_TIMEOUT", operation: "advertising", timeoutMs: 3000 };

@@ -30,6 +30,9 @@ async function heard({ central, air }: Two, ms = 500, active = false): Promise<s
   return [...new Set(reports)].toSorted();
 }
 
+/** Controllers whose commands are the legacy ones. */
+const LEGACY = { radio: { features: { extendedAdvertising: false } } };
+
 describe("gapAdvertise", () => {
   test("can be connected to or scanned, and is replaced while it is on the air", async () => {
     await using two = await openTwo();
@@ -68,7 +71,7 @@ describe("gapAdvertise", () => {
   });
 
   test("intervals are asked for in units of 0.625 ms", async () => {
-    await using two = await openTwo();
+    await using two = await openTwo(undefined, LEGACY);
     for (const [intervalUs, units] of [
       [20_000, 32],
       [50_000, 80],
@@ -147,7 +150,7 @@ describe("gapAdvertise", () => {
   });
 
   test("a controller that does not allow it has no room where there is a connection, and is busy where there is none", async () => {
-    await using two = await openTwo();
+    await using two = await openTwo(undefined, LEGACY);
     const { central, peripheral } = two;
     const refusing = (): Disposable =>
       peripheral.controller.onHciPacket(({ packet }) => {
@@ -264,7 +267,7 @@ describe("gapScan", () => {
   });
 
   test("intervals and windows are asked for in units of 0.625 ms, and held within what there is", async () => {
-    await using two = await openTwo();
+    await using two = await openTwo(undefined, LEGACY);
     const { ble } = two.central;
     for (const [args, interval, window] of [
       [[], 2048, 18],
@@ -294,7 +297,7 @@ describe("gapScan", () => {
   });
 
   test("a controller that refuses has not begun; one that does not end it is told of, and the scan is over", async () => {
-    await using two = await openTwo();
+    await using two = await openTwo(undefined, LEGACY);
     const { central, air } = two;
     const enable = 0x0c;
     const faults = { on: true, off: false };
@@ -406,7 +409,7 @@ describe("gapConnect", () => {
   });
 
   test("intervals are asked for in units of 1.25 ms", async () => {
-    await using two = await openTwo();
+    await using two = await openTwo(undefined, LEGACY);
     const { central, peripheral } = two;
     for (const [args, min, max] of [
       [[], 30, 50],
@@ -529,7 +532,7 @@ describe("gapConnect", () => {
   });
 
   test("six characters are six octets", async () => {
-    await using two = await openTwo();
+    await using two = await openTwo(undefined, LEGACY);
     await two.central.ble.gapConnect(0, "abcdef", 10);
     expect(two.central.asked("LeCreateConnection")).toMatchObject({
       peerAddress: Address.from("61:62:63:64:65:66"),

@@ -53,6 +53,8 @@ export interface AdvertisingDataFields {
   readonly leRole?: number | undefined;
   /** As on air: a scheme as one UTF-8 character, then the rest of the URI. */
   readonly uri?: Uint8Array | undefined;
+  /** Encrypted Data, one or several, as `encryptAdvertisingData` makes their data: randomizer, payload, MIC. */
+  readonly encrypted?: Uint8Array | readonly Uint8Array[] | undefined;
   /** As on air, little-endian. */
   readonly leSupportedFeatures?: Uint8Array | undefined;
   /** Structures that are not among the above. */
@@ -212,6 +214,8 @@ const FIELDS: { readonly [K in Key]-?: (value: NonNullable<AdvertisingDataFields
   },
   leRole: (role) => [{ type: AdType.LeRole, data: u8("LE role", role) }],
   uri: (data) => [{ type: AdType.Uri, data: checkOctets("uri", data) }],
+  encrypted: (value) =>
+    many(value).map((data) => ({ type: AdType.EncryptedAdvertisingData, data: checkOctets("encrypted", data, { minLength: 9 }) })),
   leSupportedFeatures: (data) => [{ type: AdType.LeSupportedFeatures, data: checkOctets("LE supported features", data) }],
   other: (structures) => list("other", structures).map((structure) => checkStructure(structure)),
 };

@@ -148,6 +148,11 @@ export class AdvertisingData {
     return (this.fields.manufacturerData ?? []) as ManufacturerData[];
   }
 
+  /** Data of all structures of type Encrypted Data, in the order they were sent; see `decryptAdvertisingData`. */
+  get encrypted(): Uint8Array[] {
+    return (this.fields.encrypted ?? []) as Uint8Array[];
+  }
+
   /**
    * Everything as named fields, in the order of their first appearance, so that `AdvertisingData.from(data.fields)` says the same again.
    * Structures of other types, or of a length their type does not have, are in `other`.
@@ -252,6 +257,10 @@ function readInto(
       return once("leRole", readUnsigned(data, 1));
     case AdType.Uri:
       return once("uri", data);
+    case AdType.EncryptedAdvertisingData:
+      if (data.length < 9) return wrong();
+      add("encrypted", [data]);
+      return true;
     case AdType.LeSupportedFeatures:
       return once("leSupportedFeatures", data);
     default:

@@ -29,6 +29,15 @@ export {
 export { type ConnectionAttempt, Connector, DEFAULT_CONNECT_TIMEOUT_MS } from "./connector.ts";
 export type { Discoverable } from "./discoverable.ts";
 export { DuplicateFilter } from "./duplicate-filter.ts";
+export {
+  createKeyMaterial,
+  decodeKeyMaterial,
+  decryptAdvertisingData,
+  type EncryptOptions,
+  encodeKeyMaterial,
+  encryptAdvertisingData,
+  type KeyMaterial,
+} from "./encrypted-data.ts";
 export { IdentityResolver } from "./identity-resolver.ts";
 export { decodeOutOfBandData, encodeOutOfBandData } from "./out-of-band.ts";
 export {

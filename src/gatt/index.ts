@@ -47,6 +47,12 @@ export { type CharacteristicWrite, LocalCharacteristic } from "./server/local-ch
 export { LocalService } from "./server/local-service.ts";
 export { GattServer } from "./server/server.ts";
 export { GattServerSession } from "./server/session.ts";
-export { type GapServiceOptions, type GattServiceOptions, gapService, gattService } from "./server/standard-services.ts";
+export {
+  type GapServiceOptions,
+  type GattServiceOptions,
+  gapService,
+  gattService,
+  keyMaterialCharacteristic,
+} from "./server/standard-services.ts";
 export { WriteFlow, type WritesOptions } from "./server/writes.ts";
 export { GattUuid } from "./uuids.ts";

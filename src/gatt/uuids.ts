@@ -19,5 +19,6 @@ export const GattUuid = Object.freeze({
   CentralAddressResolution: 0x2aa6,
   ClientSupportedFeatures: 0x2b29,
   DatabaseHash: 0x2b2a,
+  EncryptedDataKeyMaterial: 0x2b88,
   ServerSupportedFeatures: 0x2b3a,
 });

@@ -26,7 +26,7 @@ export function parsePasskey(text: string): number {
 /** A whole number from `min` to `max`. */
 export function parseWhole(what: string, min: number, max: number): (text: string) => number {
   return (text) => {
-    const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+    const value = /^(0x[0-9a-f]+|-?\d+)$/i.test(text) ? Number(text) : Number.NaN;
     if (!(value >= min && value <= max)) throw new UsageError(`${what} "${text}": expected a whole number from ${min} to ${max}`);
     return value;
   };

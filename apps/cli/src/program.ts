@@ -88,6 +88,8 @@ Examples:
     .option("-a, --all", "print every advertisement, not each device once")
     .option("--interval <TIME>", "scan interval", duration)
     .option("--window <TIME>", "scan window, at most the interval", duration)
+    .option("--phy <PHY>", "where to listen: 1M (default) or coded (repeatable)", collectPhy, [])
+    .addOption(new Option("--discoverable <MODE>", "only devices in this mode; general finds both").choices(["limited", "general"]))
     .action(run(() => import("./commands/scan.ts"), "scan"));
 
   program
@@ -98,6 +100,14 @@ Examples:
     .option("--interval <TIME>", "advertising interval, 20 ms to 10.24 s", duration)
     .addOption(new Option("--own-address <TYPE>", "the address to use").choices(["public", "random", "resolvable"]))
     .option("--no-pairing", "refuse to pair")
+    .addOption(new Option("--discoverable <MODE>", "limited (for 3 minutes), general or none").choices(["limited", "general", "none"]))
+    .option("--extended", "with the PDUs of version 5, which older scanners do not hear")
+    .addOption(new Option("--phy <PHY>", "extended: where the advertising events begin").choices(["1M", "coded"]))
+    .addOption(new Option("--secondary-phy <PHY>", "extended: where the data is").choices(["1M", "2M", "coded"]))
+    .option("--anonymous", "extended: without an address; takes no connections")
+    .option("--sid <NUMBER>", "extended: advertising set identifier, 0 to 15", parseWhole("set identifier", 0, 15))
+    .option("--tx-power <DBM>", "the most power to send with, -127 to 20 dBm", parseWhole("transmit power", -127, 20))
+    .option("--max-events <NUMBER>", "end after so many advertising events, 1 to 255", parseWhole("number of events", 1, 255))
     .action(run(() => import("./commands/advertise.ts"), "advertise"));
 
   program
@@ -221,6 +231,11 @@ function commandPath(command: Command): string {
 }
 
 function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+function collectPhy(value: string, previous: readonly string[]): string[] {
+  if (value !== "1M" && value !== "coded") throw new UsageError(`phy "${value}": expected 1M or coded`);
   return [...previous, value];
 }
 

@@ -1,6 +1,6 @@
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
-import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, optionNames } from "../../core/arguments.ts";
+import { checkBoolean, checkFunction, checkInteger, checkOctets, checkOptions, checkText, optionNames } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { GattUuid } from "../uuids.ts";
 import type { CharacteristicDefinition, ServiceDefinition } from "./definition.ts";
@@ -136,4 +136,25 @@ export function gattService(options: GattServiceOptions = {}): ServiceDefinition
     characteristics.push({ uuid: GattUuid.ServerSupportedFeatures, properties: ["read"], value });
   }
   return { uuid: GattUuid.GattService, characteristics };
+}
+
+/** Session key and initialization vector, Supplement Part A 1.23. */
+const KEY_MATERIAL_OCTETS = 24;
+
+/**
+ * Encrypted Data Key Material, Vol 3 Part C 12.6, for the GAP service or one of your own: read by peers that the user has let in
+ * (`authenticated` and authorized links alone), and indicated to those who subscribed when it changes.
+ *
+ * @param value 24 octets, as `encodeKeyMaterial` makes them; a function is asked at every read
+ * @throws {ArgumentError} of another length
+ */
+export function keyMaterialCharacteristic(value: Uint8Array | (() => Uint8Array)): CharacteristicDefinition {
+  const check = (octets: unknown): Uint8Array =>
+    checkOctets("key material", octets, { minLength: KEY_MATERIAL_OCTETS, maxLength: KEY_MATERIAL_OCTETS });
+  return {
+    uuid: GattUuid.EncryptedDataKeyMaterial,
+    properties: ["read", "indicate"],
+    permissions: { read: { encrypted: true, authenticated: true, authorized: true } },
+    ...(typeof value === "function" ? { read: () => check(value()) } : { value: check(value).slice() }),
+  };
 }

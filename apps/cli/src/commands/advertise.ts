@@ -1,3 +1,4 @@
+import type { DeviceAdvertiseOptions } from "jelling";
 import { SeededRandom } from "jelling/core";
 import { EXAMPLE_DEVICES } from "jelling/testing";
 import { pairingAgent, pairingPolicy } from "../agent.ts";
@@ -13,6 +14,36 @@ interface Options {
   interval?: number;
   ownAddress?: "public" | "random" | "resolvable";
   pairing: boolean;
+  discoverable?: "limited" | "general" | "none";
+  extended?: boolean;
+  phy?: "1M" | "coded";
+  secondaryPhy?: "1M" | "2M" | "coded";
+  anonymous?: boolean;
+  sid?: number;
+  txPower?: number;
+  maxEvents?: number;
+}
+
+/** What of `advertise` the options ask for beside what is said. */
+function kindOf(options: Options): DeviceAdvertiseOptions {
+  const { extended, phy, secondaryPhy, anonymous, sid } = options;
+  return {
+    type: extended ? "extended" : undefined,
+    primaryPhy: phy,
+    secondaryPhy,
+    anonymous,
+    sid,
+    txPowerDbm: options.txPower,
+    maxEvents: options.maxEvents,
+    discoverable: options.discoverable,
+    intervalMs: options.interval,
+    ownAddress: options.ownAddress,
+  };
+}
+
+/** Extended advertising that takes connections answers no scan requests: all it says is in one piece. */
+function isExtended({ extended, phy, secondaryPhy, anonymous, sid }: Options): boolean {
+  return extended === true || phy === "coded" || secondaryPhy !== undefined || anonymous === true || sid !== undefined;
 }
 
 /** A scan response has 31 octets, two of which are the length and the type of the name. */
@@ -42,18 +73,29 @@ export async function advertise(context: Context, options: Options): Promise<voi
   using _listener = kind.listen?.(device.l2cap);
   using deadline = context.deadline(undefined, "advertising");
   await using advertising = await device.advertise({
-    data: kind.advertised,
-    scanResponse: { name: options.name },
+    ...(isExtended(options)
+      ? { data: { ...kind.advertised, name: options.name } }
+      : { data: kind.advertised, scanResponse: { name: options.name } }),
     restart: "disconnected",
-    ...(options.interval === undefined ? {} : { intervalMs: options.interval }),
-    ...(options.ownAddress === undefined ? {} : { ownAddress: options.ownAddress }),
+    ...kindOf(options),
   });
   const address = (advertising.ownAddress ?? device.address).toString();
   terminal.result(
-    () => ({ event: "advertising", address, name: options.name, device: options.device }),
+    () => ({
+      event: "advertising",
+      address,
+      name: options.name,
+      device: options.device,
+      ...(advertising.sid === undefined ? {} : { sid: advertising.sid }),
+      ...(advertising.txPowerDbm === undefined ? {} : { txPowerDbm: advertising.txPowerDbm }),
+    }),
     () => `${terminal.paint("bold", "advertising ")} ${address}  ${options.name}`,
   );
   terminal.status("advertising, Ctrl-C ends …");
-  await untilAborted(deadline.signal, device);
+  const ended = new AbortController();
+  void advertising.closed.then(() => ended.abort());
+  await untilAborted(AbortSignal.any([deadline.signal, ended.signal]), device);
+  if (ended.signal.aborted && advertising.ended?.error !== undefined) throw advertising.ended.error;
+  if (ended.signal.aborted) return;
   if (!deadline.timedOut()) deadline.signal.throwIfAborted();
 }

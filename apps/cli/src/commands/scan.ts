@@ -13,6 +13,8 @@ interface Options {
   all?: boolean;
   interval?: number;
   window?: number;
+  phy: ("1M" | "coded")[];
+  discoverable?: "limited" | "general";
 }
 
 /** How long to look around, unless `--timeout` says otherwise. */
@@ -38,6 +40,8 @@ export async function scan(context: Context, options: Options): Promise<void> {
       duplicates: options.all ? "report" : "filter",
       signal: deadline.signal,
       ...(services.length > 0 ? { services } : {}),
+      ...(options.phy.length > 0 ? { phys: options.phy } : {}),
+      ...(options.discoverable === undefined ? {} : { discoverable: options.discoverable }),
       ...(options.interval === undefined ? {} : { intervalMs: options.interval }),
       ...(options.window === undefined ? {} : { windowMs: options.window }),
     })) {
@@ -128,6 +132,7 @@ function advertisementJson(advertisement: Advertisement): Record<string, unknown
     ...(identity && !identity.equals(address) ? { identity: identity.toString() } : {}),
     ...(rssiDbm === undefined ? {} : { rssiDbm }),
     connectable: advertisement.connectable,
+    ...(advertisement.isExtended ? extendedJson(advertisement) : {}),
     ...(name === undefined ? {} : { name }),
     services: advertisement.serviceUuids.map((uuid) => uuid.text),
     ...(txPowerDbm === undefined ? {} : { txPowerDbm }),
@@ -139,11 +144,31 @@ function advertisementJson(advertisement: Advertisement): Record<string, unknown
   };
 }
 
+/** What only extended advertising has. */
+function extendedJson({ primaryPhy, secondaryPhy, sid, isAnonymous, isTruncated, directAddress, periodicIntervalMs }: Advertisement) {
+  return {
+    primaryPhy,
+    ...(secondaryPhy === undefined ? {} : { secondaryPhy }),
+    ...(sid === undefined ? {} : { sid }),
+    ...(isAnonymous ? { anonymous: true } : {}),
+    ...(isTruncated ? { truncated: true } : {}),
+    ...(directAddress === undefined ? {} : { directAddress: directAddress.toString() }),
+    ...(periodicIntervalMs === undefined ? {} : { periodicIntervalMs }),
+  };
+}
+
+function extendedText({ primaryPhy, secondaryPhy, sid, isTruncated, periodicIntervalMs }: Advertisement): string {
+  const phys = secondaryPhy === undefined || secondaryPhy === primaryPhy ? primaryPhy : `${primaryPhy}/${secondaryPhy}`;
+  const set = sid === undefined ? "" : ` set ${sid}`;
+  const periodic = periodicIntervalMs === undefined ? "" : ` periodic ${periodicIntervalMs} ms`;
+  return `extended ${phys}${set}${periodic}${isTruncated ? " truncated" : ""}`;
+}
+
 /** Signal, address, name, then services and what else there is; cut where the terminal ends. */
 function advertisementText({ terminal: { paint, columns } }: Context, advertisement: Advertisement): string {
   const { address, identity, rssiDbm, name } = advertisement;
   const rssi = rssiDbm === undefined ? "   ?" : String(rssiDbm).padStart(4);
-  const who = address.toString().padEnd(24);
+  const who = (advertisement.isAnonymous ? "anonymous" : address.toString()).padEnd(24);
   const shown = printable(name ?? "").slice(0, 29);
   const head = `${rssi} dBm  ${who}  ${shown.padEnd(16)}`;
   const details = [
@@ -154,6 +179,7 @@ function advertisementText({ terminal: { paint, columns } }: Context, advertisem
         `${companyName(companyIdentifier) ?? `company 0x${companyIdentifier.toString(16).padStart(4, "0")}`}: ${toHex(data)}`,
     ),
     ...advertisement.serviceData.map(({ uuid, data }) => `${uuidName(uuid) ?? uuid.text}: ${toHex(data)}`),
+    ...(advertisement.isExtended ? [extendedText(advertisement)] : []),
     ...(advertisement.connectable ? [] : ["not connectable"]),
   ].join(", ");
   const room = columns - head.length - 2;
