@@ -94,7 +94,7 @@ export function leFeatures(features: ControllerFeatures = {}): bigint {
     mask |= 1n << BigInt(bit);
   };
   for (const [name, bit] of BITS) if (features[name] !== false) set(bit);
-  const { extendedAdvertising = true, llPrivacy = false } = features;
+  const { extendedAdvertising = false, llPrivacy = false } = features;
   if (extendedAdvertising) set(LeFeature.LeExtendedAdvertising);
   if (extendedAdvertising || features.channelSelection2) set(LeFeature.ChannelSelectionAlgorithm2);
   if (extendedAdvertising && features.leCoded !== false && features.advertisingCodingSelection !== false)

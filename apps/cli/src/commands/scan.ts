@@ -13,7 +13,7 @@ interface Options {
   all?: boolean;
   interval?: number;
   window?: number;
-  phy: ("1M" | "coded")[];
+  phy?: ("1M" | "coded")[];
   discoverable?: "limited" | "general";
 }
 
@@ -40,7 +40,7 @@ export async function scan(context: Context, options: Options): Promise<void> {
       duplicates: options.all ? "report" : "filter",
       signal: deadline.signal,
       ...(services.length > 0 ? { services } : {}),
-      ...(options.phy.length > 0 ? { phys: options.phy } : {}),
+      ...(options.phy?.length ? { phys: options.phy } : {}),
       ...(options.discoverable === undefined ? {} : { discoverable: options.discoverable }),
       ...(options.interval === undefined ? {} : { intervalMs: options.interval }),
       ...(options.window === undefined ? {} : { windowMs: options.window }),
