@@ -80,12 +80,10 @@ export class SimulatedAir implements AsyncDisposable {
     return new Controller({ ...this.#controllerDefaults, ...options, air: this.air });
   }
 
-  /** A device with a controller of its own, which has extended advertising unless its features say otherwise. Its randomness comes from the seed; its name, "device1" and so on by default, is the one in traces. */
+  /** A device with a controller of its own. Its randomness comes from the seed; its name, "device1" and so on by default, is the one in traces. */
   async device({ controller: controllerOptions = {}, ...options }: SimulatedDeviceOptions = {}): Promise<Device> {
     const name = options.name ?? `device${++this.#count}`;
-    // What this host can do, its controllers have; a controller for a foreign one (`addController`) is what that asks for.
-    const features = { extendedAdvertising: true, ...this.#controllerDefaults.features, ...controllerOptions.features };
-    const controller = this.addController({ name, ...controllerOptions, features });
+    const controller = this.addController({ name, ...controllerOptions });
     const random = options.random ?? this.random(`device ${controller.name}`);
     const device = await Device.open(controller.transport, { ...options, name, random, clock: this.clock });
     this.#devices.push(device);
