@@ -8,8 +8,20 @@ import { mgmtRows } from "./mgmt.ts";
 import { pumpRows } from "./pump.ts";
 import { stackRows } from "./stack.ts";
 import { storeRows } from "./store.ts";
+import { transportRows } from "./transport.ts";
 
 await main(
-  [...hciRows, ...l2capRows, ...gattRows, ...stackRows, ...mgmtRows, ...mcumgrRows, ...airRows, ...storeRows, ...pumpRows],
+  [
+    ...hciRows,
+    ...transportRows,
+    ...l2capRows,
+    ...gattRows,
+    ...stackRows,
+    ...mgmtRows,
+    ...mcumgrRows,
+    ...airRows,
+    ...storeRows,
+    ...pumpRows,
+  ],
   import.meta.url,
 );

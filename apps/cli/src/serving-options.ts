@@ -22,6 +22,8 @@ export function servingOptions(command: Command): Command {
     .option("--tcp <PORT>", "serve on 127.0.0.1 from this port on, 0 for free ones", parseWhole("port", 0, 65_535))
     .option("--host <HOST>", "serve on another address", "127.0.0.1")
     .option("--unix <PATH>", "serve on a Unix socket; a number is appended from the second one on")
+    .option("--ws <PORT>", "serve over WebSockets from this port on, 0 for free ones", parseWhole("port", 0, 65_535))
+    .option("--origin <ORIGIN...>", 'pages that may use --ws, like "http://localhost:8080"; * for any')
     .option(
       "--pty [LINK]",
       "serve on a pseudo-terminal, with a link to it; a number is appended from the second one on (,h5 for three-wire)",

@@ -204,8 +204,8 @@ export class H5Link {
         this.#silent(message === "sync" ? "nobody answers at the other end" : "the other end does not agree on a configuration");
         return;
       }
+      this.#setTimer(REPEAT_MS, message, send); // before it is sent: on a line without delay the answer is here at once
       this.#sendMessage(message, message === "config" && this.#options.role === "host" ? this.#offer : undefined);
-      this.#setTimer(REPEAT_MS, message, send);
     };
     send();
   }
@@ -354,6 +354,7 @@ export class H5Link {
 
   /** A packet that is not acknowledged in time is sent again, and all after it: the peer has not taken those either. */
   #awaitAcknowledgment(): void {
+    if (this.#inFlight === 0) return;
     let octets = 0;
     for (let i = 0; i < this.#inFlight; i++) octets += 2 * (this.#reliable[i]!.payload.length + 8); // each of them may be escaped
     const lineMs = (octets * BITS_PER_OCTET * 1000) / (this.#options.baudRate ?? DEFAULT_BAUD_RATE);

@@ -7,18 +7,26 @@ export const XOFF = 0x13;
 const ESCAPED: Readonly<Record<number, number>> = { [DELIMITER]: 0xdc, [ESCAPE]: 0xdd, [XON]: 0xde, [XOFF]: 0xdf };
 const MEANT = new Map(Object.entries(ESCAPED).map(([octet, code]) => [code, Number(octet)]));
 
+/** By octet, what stands after the escape; 0 for those that stand for themselves. */
+function codes(...octets: number[]): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const octet of octets) table[octet] = ESCAPED[octet]!;
+  return table;
+}
+const PLAIN = codes(DELIMITER, ESCAPE);
+const WITH_FLOW_CONTROL = codes(DELIMITER, ESCAPE, XON, XOFF);
+
 /** A packet as it goes over the line. @param hasFlowControl 0x11 and 0x13 belong to the flow control, so they are escaped too */
 export function encodeSlip(packet: Uint8Array, hasFlowControl: boolean): Uint8Array {
-  const escaped = (octet: number): number | undefined =>
-    octet === DELIMITER || octet === ESCAPE || (hasFlowControl && (octet === XON || octet === XOFF)) ? ESCAPED[octet] : undefined;
+  const table = hasFlowControl ? WITH_FLOW_CONTROL : PLAIN;
   let size = packet.length + 2;
-  for (const octet of packet) if (escaped(octet) !== undefined) size++;
+  for (let i = 0; i < packet.length; i++) if (table[packet[i]!] !== 0) size++;
   const line = new Uint8Array(size);
   let at = 0;
   line[at++] = DELIMITER;
-  for (const octet of packet) {
-    const code = escaped(octet);
-    if (code === undefined) line[at++] = octet;
+  for (let i = 0; i < packet.length; i++) {
+    const code = table[packet[i]!]!;
+    if (code === 0) line[at++] = packet[i]!;
     else {
       line[at++] = ESCAPE;
       line[at++] = code;
