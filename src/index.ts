@@ -173,7 +173,17 @@ export type {
 } from "./l2cap/index.ts";
 export { ChannelClosedError, CommandRejectedError, ConnectionResult, L2capRefusedError, ReconfigureResult } from "./l2cap/index.ts";
 export { Device, type DeviceOpener, type NamedDeviceOptions, openTransport } from "./named-device.ts";
-export type { BondDescription, BondReplacement, LongTermKey, PairingMethod, PairingQuestion, PairOptions } from "./smp/index.ts";
+export type {
+  BondDescription,
+  BondReplacement,
+  Keypress,
+  LongTermKey,
+  PairingMethod,
+  PairingQuestion,
+  PairOptions,
+  PasskeyQuestion,
+  PrivacyMode,
+} from "./smp/index.ts";
 export {
   type Bond,
   BondFormatError,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
-import { bondFromJson, bondToJson, createBond, describeBond } from "./bond.ts";
+import { bondFromJson, bondToJson, checkBond, createBond, describeBond } from "./bond.ts";
 import type { Bond } from "./types.ts";
 
 const key = (octet: number): Uint8Array => new Uint8Array(16).fill(octet);
@@ -14,6 +14,8 @@ const full: Bond = createBond({
   peerIrk: key(0xa3),
   peerCsrk: key(0xa4),
   localCsrk: key(0xa5),
+  localSignCounter: 7,
+  peerSignCounter: 0x1_0000_0000,
   localIrkDistributed: true,
   localIdentity: Address.from("00:11:22:33:44:55/public"),
   authenticated: true,
@@ -24,6 +26,7 @@ const full: Bond = createBond({
   cccdOf: { 12: "180f/2a19" },
   databaseHash: "00112233445566778899aabbccddeeff",
   provisional: true,
+  privacyMode: "network",
 });
 const least: Bond = createBond({
   identity: Address.from("00:11:22:33:44:56/public"),
@@ -54,12 +57,23 @@ test("a bond prints without its keys, whatever prints it", () => {
     localKeys: ["ltk", "irk", "csrk"],
     localIdentity: "00:11:22:33:44:55/public",
     provisional: true,
+    privacyMode: "network",
   });
   expect(describeBond(least)).toMatchObject({ keySize: 0, peerKeys: [], localKeys: [] });
 });
 
 test("a changed copy of a bond prints without its keys too", () => {
   expect(inspect(createBond({ ...full, cccd: { 3: 1 } }), { depth: 9 })).not.toContain("161, 161");
+});
+
+test.each<[string, unknown]>([
+  ["localSignCounter", -1],
+  ["localSignCounter", 0.5],
+  ["peerSignCounter", 0x1_0000_0001],
+  ["privacyMode", "none"],
+])("a bond that a program gives with %s %j is refused", (field, value) => {
+  checkBond(full);
+  expect(() => checkBond(createBond({ ...full, [field]: value }))).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
 });
 
 describe("a damaged file", () => {
@@ -93,6 +107,10 @@ describe("a damaged file", () => {
     ["cccdOf", { "12": 5 }, "cccdOf.12"],
     ["databaseHash", {}, "databaseHash"],
     ["provisional", "yes", "provisional"],
+    ["localSignCounter", -1, "localSignCounter"],
+    ["peerSignCounter", 0x1_0000_0001, "peerSignCounter"],
+    ["peerSignCounter", "1", "peerSignCounter"],
+    ["privacyMode", "none", "privacyMode"],
   ])("%s: %j names the field and no secret", (field, value, named) => {
     const error = (() => {
       try {
