@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { IoCapability, type PasskeyQuestion } from "../src/smp/index.ts";
+import { keypressEffects } from "../src/smp/keypress.ts";
+import type { State } from "../src/smp/state.ts";
 import { type EndOptions, type Role, SmpLink } from "./smp-link.ts";
 
 const { DisplayOnly, KeyboardOnly } = IoCapability;
@@ -183,4 +185,29 @@ describe("nonsense", () => {
     expect(typing.told).toHaveLength(101);
     link.disconnect();
   });
+});
+
+test.each([
+  ["legacy-confirm", {}, true],
+  ["legacy-confirm", { peerConfirm: new Uint8Array(16) }, false],
+  ["passkey", {}, true],
+  ["passkey", { peerConfirm: new Uint8Array(16) }, false],
+  ["passkey-confirm", { round: 0 }, true],
+  ["passkey-confirm", { round: 1 }, false],
+  ["passkey-random", { round: 0 }, false],
+  ["dhkey-check", {}, false],
+  ["keys", {}, false],
+])("in %s %o a key is heard: %s", (at, more, isHeard) => {
+  const state = { at, agreement: { keypress: { own: false, peer: true } }, ...more } as unknown as State;
+  expect(keypressEffects(state, 1)).toEqual(isHeard ? [{ do: "keypress", keypress: "digit" }] : []);
+});
+
+test("a number that is no passkey has not been completed", async () => {
+  using typing = new Typing({ typist: "peripheral", secureConnections: false });
+  const failed = expect(typing.link.central.manager.pair()).rejects.toMatchObject({ reason: 0x01, side: "peer" });
+  await typing.link.settle();
+  typing.type(1_000_000);
+  await typing.link.settle();
+  await failed;
+  expect(typing.told).toEqual([0]);
 });

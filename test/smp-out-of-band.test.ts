@@ -14,6 +14,8 @@ import {
   type OutOfBandData,
   type PairingPolicy,
 } from "../src/smp/index.ts";
+import { covers, isMitmMissing } from "../src/smp/requirements.ts";
+import { enterSecureConnections } from "../src/smp/secure-connections.ts";
 import { drawSecrets, type Session } from "../src/smp/state.ts";
 import { type EndOptions, type Role, SmpLink } from "./smp-link.ts";
 
@@ -386,5 +388,46 @@ describe("what a program gives", () => {
     expect(JSON.parse(JSON.stringify(data))).toEqual(shown);
     expect(inspect(data)).toBe(inspect(shown));
     expect(inspect(local(1))).not.toContain(String(local(1).keyPair.publicKey.x[0]).repeat(3));
+  });
+});
+
+describe("one by one", () => {
+  const policy = (more: Partial<PairingPolicy>): PairingPolicy => completePolicy(more);
+
+  test("who must have it does not join a pairing without, and what others have is not taken for it", () => {
+    expect(covers(policy({}), policy({ requireOutOfBand: true }))).toBe(false);
+    expect(covers(policy({ requireOutOfBand: true }), policy({}))).toBe(true);
+    const outOfBand = dataOf(local(3));
+    expect(covers(policy({ outOfBand }), policy({ outOfBand }))).toBe(true);
+    expect(covers(policy({ outOfBand }), policy({ outOfBand: dataOf(local(4)) }))).toBe(false);
+  });
+
+  test("protection is missed by a side without input and output that has data", () => {
+    const missed = (more: Partial<PairingPolicy>): boolean => isMitmMissing(false, policy({ mitm: true, ...more }));
+    expect([missed({}), missed({ outOfBand: dataOf(local(3)) })]).toEqual([false, true]);
+  });
+
+  test("data that were used between the agreement and the public key are not used again", () => {
+    const own = local(3);
+    const side = { io: NoInputNoOutput, oob: false, mitm: false };
+    const session = sessionOf("peripheral", side, true, own, local(4));
+    const request = requestFor(sessionOf("central", { ...side, oob: true }, true, local(4), own));
+    const agreement = agree(session, request, responseFor(session, request));
+    if (isRefusal(agreement)) throw new Error("refused");
+    expect(enterSecureConnections(session, agreement)[0].at).toBe("public-key");
+    own.spend();
+    expect(enterSecureConnections(session, agreement)[0]).toMatchObject({ at: "failed", reason: 0x02, side: "local" });
+  });
+
+  test("a peripheral that must have it is not content with the central's old key", async () => {
+    using first = new SmpLink();
+    await Promise.all([first.central.manager.pair(), first.settle()]);
+    using link = new SmpLink({ central: { bond: first.central.bond }, peripheral: { bond: first.peripheral.bond } });
+    const failed = expect(link.peripheral.manager.pair({ policy: { requireOutOfBand: true } })).rejects.toMatchObject({
+      code: "ERR_TIMEOUT",
+    });
+    await link.settle(31_000);
+    await failed;
+    expect(link.isEncrypted).toBe(true);
   });
 });
