@@ -54,6 +54,58 @@ export const AREAS: readonly Area[] = [
         "src/gap/advertising-data.test.ts",
         "any octets are read without failing, and their structures say the same again",
       ),
+      feature(
+        "Extended advertising on 1M, 2M and Coded",
+        "src/controller/extended-advertising.test.ts",
+        "extended advertising is reported whole, by reports of 229 octets, on each secondary PHY",
+      ),
+      feature("Long data by fragments, 1650 octets", "src/controller/extended-advertising.test.ts", "1650 octets by fragments"),
+      feature(
+        "Long data that change on the air",
+        "src/gap/extended-radio.test.ts",
+        "long data go in fragments, and change on the air with one operation where they fit, else off the air for a moment",
+      ),
+      feature(
+        "Several sets at once",
+        "src/controller/extended-advertising.test.ts",
+        "several sets at once, each with its own address, interval, PHY and data",
+      ),
+      feature(
+        "As many advertisements as the controller has sets",
+        "src/gap/extended-radio.test.ts",
+        "as many as the controller has, and one more when one is given back",
+      ),
+      feature(
+        "A random address of its own for each set",
+        "src/gap/extended-radio.test.ts",
+        "each shows its own random address; one that changes stops no other",
+      ),
+      feature("Anonymous advertising", "src/controller/extended-advertising.test.ts", "anonymous advertising has no address"),
+      feature(
+        "Scannable sets, and who asks for scan responses",
+        "src/controller/extended-advertising.test.ts",
+        "a scannable set answers AUX_SCAN_REQ with all of its scan response data",
+      ),
+      feature(
+        "Directed advertising with data",
+        "src/controller/extended-advertising.test.ts",
+        "directed advertising with data is reported to its target alone",
+      ),
+      feature("Duration and number of events", "src/controller/extended-advertising.test.ts", "duration and number of events end a set"),
+      feature("Why an advertisement ended", "test/device-extended.test.ts", "end each for its own reason, which is told"),
+      feature(
+        "Legacy PDUs of an advertising set",
+        "src/controller/extended-advertising.test.ts",
+        "legacy PDUs by extended commands are heard by legacy scanners",
+      ),
+      feature(
+        "Controllers without extended advertising",
+        "test/device-extended.test.ts",
+        "are the legacy ones where one of the extended is refused its events, or the feature is not there",
+      ),
+      feature("Power of a set", "src/controller/extended-advertising.test.ts", "a set sends at the power that is chosen for it"),
+      feature("Encrypted advertising data", "src/gap/encrypted-data.test.ts", "sample data of the specification, both ways"),
+      feature("Sets set up anew after a reset", "src/gap/extended-radio.test.ts", "are set up anew after a reset of the controller"),
     ],
   },
   {
@@ -75,6 +127,47 @@ export const AREAS: readonly Area[] = [
         "Filter Accept List in the controller",
         "src/controller/controller.test.ts",
         "the Filter Accept List lets in whom it names, for advertising, scanning and connecting",
+      ),
+      feature(
+        "1M and Coded, each with parameters of its own",
+        "src/gap/extended-radio.test.ts",
+        "on LE 1M by default, on both with parameters of their own; scans share the controller",
+      ),
+      feature(
+        "Data in pieces put together",
+        "src/gap/extended-radio.test.ts",
+        "data in pieces are put together, those of several advertisers at a time",
+      ),
+      feature(
+        "Bounds for what advertisers send",
+        "src/gap/extended-radio.test.ts",
+        "no advertiser makes the host grow: 1650 octets each, 64 at a time",
+      ),
+      feature("Scan responses of sets", "src/gap/extended-radio.test.ts", "a scan response belongs to its set"),
+      feature(
+        "Chains whose rest is lost",
+        "src/controller/extended-advertising.test.ts",
+        "a chain whose rest is lost is reported as truncated",
+      ),
+      feature(
+        "Duration and period in the controller",
+        "src/controller/extended-advertising.test.ts",
+        "scanning for a duration ends with LE Scan Timeout",
+      ),
+      feature(
+        "Limited and general discoverable devices",
+        "src/gap/extended-radio.test.ts",
+        "finds limited discoverable devices, or all discoverable ones",
+      ),
+      feature(
+        "Filter Accept List shared by scans, advertising and connecting",
+        "src/gap/extended-radio.test.ts",
+        "is the connection attempt's first: the scan goes without it, filtered advertising waits",
+      ),
+      feature(
+        "Extended filter policies",
+        "src/controller/privacy.test.ts",
+        "directed advertising whose target cannot be resolved is reported with policy 2",
       ),
     ],
   },
@@ -104,6 +197,15 @@ export const AREAS: readonly Area[] = [
         "test/hci-order.test.ts",
         "also on the link of a central, and for a request of connection parameters",
       ),
+      feature("Connecting on each PHY", "src/controller/extended-connection.test.ts", "a connection by AUX_CONNECT_REQ on each PHY"),
+      feature("PHYs with connection parameters of their own", "src/gap/extended-radio.test.ts", "on PHYs with parameters of their own"),
+      feature("Connecting to the first of several", "test/device-extended.test.ts", "to the first of several, by the filter accept list"),
+      feature(
+        "Channel Selection Algorithm #2",
+        "src/air/channel-selection.test.ts",
+        "Channel Selection Algorithm #2 with all 37 channels (Vol 6 Part C 3.1)",
+      ),
+      feature("Range by PHY", "src/controller/extended-advertising.test.ts", "LE Coded reaches farther than LE 1M, LE 2M less far"),
     ],
   },
   {
@@ -118,6 +220,27 @@ export const AREAS: readonly Area[] = [
         "A peer connected by its identity",
         "test/device-identity.test.ts",
         "what is chosen is used, for scanning and for looking for a peer: ",
+      ),
+      feature("Resolving list in the controller", "src/controller/privacy.test.ts", "own address type 2 in every role"),
+      feature(
+        "Addresses that change while advertising",
+        "src/controller/privacy.test.ts",
+        "addresses change at every timeout while advertising",
+      ),
+      feature(
+        "Network and device privacy in the controller",
+        "src/controller/privacy.test.ts",
+        "network privacy ignores the identity address of a peer that has an IRK",
+      ),
+      feature(
+        "Privacy mode of a bond",
+        "test/privacy-mode.test.ts",
+        "network: who connects with the identity address is a stranger, and is disconnected",
+      ),
+      feature(
+        "Filter Accept List with identities",
+        "src/controller/privacy.test.ts",
+        "the Filter Accept List holds identities: resolved peers pass it",
       ),
     ],
   },
@@ -138,6 +261,28 @@ export const AREAS: readonly Area[] = [
         "Bonds in files, whole or not at all",
         "src/node/file-bond-store.test.ts",
         "many changes at once, also through several stores, are all kept, and nothing else is left in the folder",
+      ),
+      feature(
+        "Out-of-band data, LE Secure Connections",
+        "test/out-of-band.test.ts",
+        "the central that has read it pairs protected, and the link is worth it on both sides",
+      ),
+      feature("Out-of-band data, legacy", "test/smp-out-of-band.test.ts", "both have the temporary key, all 128 bits of it (2.3.5.4)"),
+      feature(
+        "Secure Connections Only",
+        "test/secure-connections-only.test.ts",
+        "an authenticated pairing with LE Secure Connections and a whole key is level 4",
+      ),
+      feature("Keypress notifications", "test/smp-keypress.test.ts", "the peer hears of every key, from the first to the last (3.5.8)"),
+      feature(
+        "Key refresh",
+        "test/key-refresh.test.ts",
+        "the central encrypts anew with the key of the bond, and what both send meanwhile arrives",
+      ),
+      feature(
+        "Signed writes, with counters that are stored first",
+        "test/signed-writes.test.ts",
+        "that refuses a counter lets nothing leave, and the counter is not used twice",
       ),
     ],
   },
@@ -205,6 +350,7 @@ export const AREAS: readonly Area[] = [
         "test/eatt.test.ts",
         "five bearers are taken on an encrypted link, each with the lesser MTU of both sides; a sixth is not",
       ),
+      feature("Signed writes, both ways", "test/signed-writes.test.ts", "the peripheral signs with its own key, and both count apart"),
     ],
   },
   {
@@ -259,6 +405,21 @@ export const AREAS: readonly Area[] = [
     features: [
       feature("H4 over any pair of streams", "src/transport/stream.test.ts", "a device runs over a pair of streams"),
       feature("A program's own kind of transport", "src/transport/open.test.ts", "a program's own kinds are opened like the others"),
+      feature(
+        "H5, the three-wire UART",
+        "src/transport/h5/link.test.ts",
+        "whatever octet is damaged, lost or doubled, in whatever packet, all arrive once and in order",
+      ),
+      feature(
+        "A silent controller reset, opened again, given up",
+        "test/recovery.test.ts",
+        "opens it again: links end with a typed error, advertising and a scan begin anew",
+      ),
+      feature(
+        "HCI over WebSockets",
+        "src/transport/ws/ws.test.ts",
+        "a controller is served and opened, by one host after the other; a second one at a time is turned away",
+      ),
     ],
   },
   {
@@ -273,6 +434,61 @@ export const AREAS: readonly Area[] = [
         "a key is found however its PDU is cut into ACL packets, both directions apart",
       ),
       feature("Extended and periodic advertising in captures", "src/capture/extended-advertising.test.ts", "anonymous: "),
+      feature("pcap", "src/capture/pcap.test.ts", "is read as it was, with lengths of packets that were cut"),
+      feature(
+        "A session recorded, and replayed as a controller",
+        "src/capture/replay/replay.test.ts",
+        "gives the same results at the same times",
+      ),
+      feature("PacketLogger's files", "src/capture/packet-logger.test.ts", "holds packets, with their directions and times"),
+    ],
+  },
+  {
+    name: "Profiles",
+    features: [
+      feature(
+        "One declaration of a service: server and typed client",
+        "src/profiles/declare.test.ts",
+        "one declaration is a server and a client",
+      ),
+      feature(
+        "A simulated device from a declaration",
+        "src/profiles/declare.test.ts",
+        "a simulated device lives by its script and remembers what is written",
+      ),
+      feature("Device information", "src/profiles/services.test.ts", "device information, both sides"),
+      feature("Battery", "src/profiles/services.test.ts", "two batteries, both sides"),
+      feature("Heart rate", "src/profiles/services.test.ts", "heart rate, both sides"),
+      feature("Current time", "src/profiles/services.test.ts", "a clock, both sides"),
+      feature("Health thermometer", "src/profiles/services.test.ts", "a thermometer, both sides"),
+      feature("Environmental sensing", "src/profiles/services.test.ts", "an environment with several thermometers, both sides"),
+      feature(
+        "Nordic UART, with back-pressure",
+        "src/profiles/services/nordic-uart.test.ts",
+        "a reader that takes nothing holds the writer back, and nothing is lost",
+      ),
+    ],
+  },
+  {
+    name: "Web Bluetooth",
+    features: [
+      feature("Devices chosen by filters", "test/webbluetooth.test.ts", "the chooser sees each device with its name and strength"),
+      feature(
+        "Values and their events",
+        "test/webbluetooth.test.ts",
+        "readValue sets value, fires and gives the same view, whose buffer is the value",
+      ),
+      feature(
+        "Notifications",
+        "test/webbluetooth.test.ts",
+        "a notification that leaves with the answer reaches a listener set behind startNotifications",
+      ),
+      feature("Advertisements watched", "test/webbluetooth.test.ts", "watchAdvertisements shows what was granted, until its signal aborts"),
+      feature(
+        "Service Changed told",
+        "test/webbluetooth.test.ts",
+        "services that change: old objects are no good, and removed, changed and added are told",
+      ),
     ],
   },
 ];
