@@ -91,19 +91,24 @@ export class CaptureWriter implements AsyncDisposable {
    *
    * @param where direction in the words of a capture, or of the host: "sent" to the controller, "received" from it
    * @param timeMs time of the clock whose zero is `epochMs`
+   * @param comment is kept by pcapng: what the packet comes from, as a device tells it
    */
-  readonly write = (where: CaptureDirection | "sent" | "received", packet: Uint8Array, timeMs: number): void => {
-    this.#write(undefined, where, packet, timeMs);
+  readonly write = (where: CaptureDirection | "sent" | "received", packet: Uint8Array, timeMs: number, comment?: string): void => {
+    this.#write(undefined, where, { packet, timeMs, comment });
   };
 
   /** As `write`, for one of several adapters that go into one capture: each has links and attributes of its own. */
   adapter(index: number): CaptureWriter["write"] {
-    return (where, packet, timeMs) => this.#write(index, where, packet, timeMs);
+    return (where, packet, timeMs, comment) => this.#write(index, where, { packet, timeMs, comment });
   }
 
-  #write(index: number | undefined, where: CaptureDirection | "sent" | "received", packet: Uint8Array, timeMs: number): void {
+  #write(
+    index: number | undefined,
+    where: CaptureDirection | "sent" | "received",
+    { packet, timeMs, comment }: { packet: Uint8Array; timeMs: number; comment: string | undefined },
+  ): void {
     const direction = where === "sent" ? "host-to-controller" : where === "received" ? "controller-to-host" : where;
-    this.writeRecord({ direction, packet, index, timeMs: this.#epochMs + timeMs, originalLength: packet.length, drops: 0 });
+    this.writeRecord({ direction, packet, index, timeMs: this.#epochMs + timeMs, originalLength: packet.length, drops: 0, comment });
   }
 
   /**

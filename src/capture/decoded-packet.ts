@@ -35,6 +35,8 @@ export interface DecodedPacket {
   readonly redacted?: boolean | undefined;
   /** For ATT: the type of the attribute that is spoken about, learned from discovery. */
   readonly attributeType?: Uuid | undefined;
+  /** What the capture says about it: the call that it comes from. */
+  readonly comment?: string | undefined;
   /** What is wrong with the packet; `fields` then holds its octets as `raw`. */
   readonly malformed?: string | undefined;
 }

@@ -1,7 +1,15 @@
 import type { DecodedContent, DecodedPacket } from "./decoded-packet.ts";
 import { HciDecoder } from "./hci-decoder.ts";
 import { MonitorDecoder } from "./monitor-decoder.ts";
-import { type AnyCaptureRecord, type CaptureRecord, hciPacketOf, isMonitorRecord, MonitorOpcode, type MonitorRecord } from "./record.ts";
+import {
+  type AnyCaptureRecord,
+  type CaptureRecord,
+  commented,
+  hciPacketOf,
+  isMonitorRecord,
+  MonitorOpcode,
+  type MonitorRecord,
+} from "./record.ts";
 import { shownBy } from "./shown.ts";
 
 /** Adapters whose links are remembered; those first heard of are forgotten first. */
@@ -37,7 +45,7 @@ export class CaptureDecoder {
     const shown = this.#shown(record);
     const content = isMonitorRecord(shown) ? this.#monitorRecord(shown) : this.#packet(shown);
     const redacted = this.#redacted ? { redacted: true } : {};
-    return { number: ++this.#number, timeMs: record.timeMs, ...content, ...redacted };
+    return { number: ++this.#number, timeMs: record.timeMs, ...content, ...redacted, ...commented(shown.comment) };
   }
 
   #packet(record: CaptureRecord): DecodedContent {

@@ -53,12 +53,20 @@ const advertisingText = (data: AdvertisingData): string => valueText("", "", dat
 
 /** What a packet says, without its time and place: name, then `field=value`. */
 export function packetText(packet: DecodedPacket): string {
-  const { name, fields, declared, redacted = false, attributeType, malformed } = packet;
+  const { name, fields, declared, redacted = false, attributeType, malformed, comment } = packet;
   const about = attributeType ? ` <${uuidText(attributeType)}>` : "";
   const text = declared
     ? declaredText(declared, fields, { redacted, advertisingData: advertisingText })
     : fieldsText(name.replace(/^CommandComplete /, ""), fields);
-  return [placeText(packet), name + about, text, malformed === undefined ? "" : `[malformed: ${malformed}]`].filter(Boolean).join(" ");
+  return [
+    placeText(packet),
+    name + about,
+    text,
+    malformed === undefined ? "" : `[malformed: ${malformed}]`,
+    comment ? `# ${quoted(comment).slice(1, -1)}` : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
 }
 
 const ARROWS: Readonly<Record<NonNullable<DecodedPacket["direction"]>, string>> = {
@@ -118,7 +126,7 @@ const LAST_DATE_MS = 8.64e15;
  * packets the names of numbers that have some.
  */
 export function packetJson(packet: DecodedPacket): Record<string, unknown> {
-  const { timeMs, direction, index, connectionHandle, peer, cookie, program, attributeType, malformed } = packet;
+  const { timeMs, direction, index, connectionHandle, peer, cookie, program, attributeType, malformed, comment } = packet;
   return {
     number: packet.number,
     time: Math.abs(timeMs) <= LAST_DATE_MS ? new Date(timeMs).toISOString() : null,
@@ -134,5 +142,6 @@ export function packetJson(packet: DecodedPacket): Record<string, unknown> {
     ...(attributeType ? { attributeType: attributeType.toString() } : {}),
     fields: jsonFields(packet),
     ...(malformed === undefined ? {} : { malformed }),
+    ...(comment === undefined ? {} : { comment }),
   };
 }

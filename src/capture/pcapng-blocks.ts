@@ -16,6 +16,7 @@ export const BYTE_ORDER_MAGIC = 0x1a2b_3c4d;
 
 export const Option = Object.freeze({
   EndOfOptions: 0,
+  Comment: 1,
   ShbUserAppl: 4,
   IfName: 2,
   IfTsResol: 9,

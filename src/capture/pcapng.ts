@@ -32,26 +32,40 @@ export function encodePcapngInterface(linkType: number, name?: string): Uint8Arr
 
 /** A packet of an interface of link type 201: the direction, then H4. */
 export function encodePcapngRecord(
-  { direction, packet, timeMs, originalLength = packet.length }: WrittenRecord,
+  { direction, packet, timeMs, originalLength = packet.length, comment }: WrittenRecord,
   interfaceNumber = 0,
 ): Uint8Array {
   const data = new Uint8Array(4 + packet.length);
   const received = direction === "controller-to-host";
   viewOf(data).setUint32(0, received ? 1 : 0);
   data.set(packet, 4);
-  const flags = options([Option.EpbFlags, words([32, received ? INBOUND : OUTBOUND])]);
+  const flags = options(...commentOption(comment), [Option.EpbFlags, words([32, received ? INBOUND : OUTBOUND])]);
   return enhancedPacket(data, { originalLength: 4 + originalLength, timeMs, interfaceNumber, further: flags });
 }
 
 /** A record of an interface of link type 254: adapter and kind of record, then the payload. */
 export function encodePcapngMonitorRecord(record: MonitorRecord): Uint8Array {
-  const { index, opcode, payload, timeMs, originalLength = payload.length } = record;
+  const { index, opcode, payload, timeMs, originalLength = payload.length, comment } = record;
   const data = new Uint8Array(4 + payload.length);
   const view = viewOf(data);
   view.setUint16(0, index);
   view.setUint16(2, opcode);
   data.set(payload, 4);
-  return enhancedPacket(data, { originalLength: 4 + originalLength, timeMs, interfaceNumber: 0, further: new Uint8Array(0) });
+  return enhancedPacket(data, {
+    originalLength: 4 + originalLength,
+    timeMs,
+    interfaceNumber: 0,
+    further: comment ? options(...commentOption(comment)) : new Uint8Array(0),
+  });
+}
+
+/** An option's length has 16 bits. */
+const LONGEST_COMMENT = 0xffff;
+
+function commentOption(comment: string | undefined): [number, Uint8Array][] {
+  if (!comment) return [];
+  const octets = new Uint8Array(LONGEST_COMMENT);
+  return [[Option.Comment, octets.subarray(0, new TextEncoder().encodeInto(comment, octets).written)]];
 }
 
 function enhancedPacket(
@@ -273,6 +287,7 @@ export class PcapngReader {
     this.#lastMs = origin.timeMs((BigInt(word(4)) << 32n) | BigInt(word(8)));
     return this.#packet(origin, body.subarray(20, 20 + length), Math.max(length, word(16)), {
       flags: flags?.length === 4 ? viewOf(flags).getUint32(0, this.#littleEndian) : 0,
+      comment: found.get(Option.Comment),
     });
   }
 
@@ -285,11 +300,17 @@ export class PcapngReader {
     return this.#packet(origin, body.subarray(4, 4 + length), originalLength, { flags: 0 });
   }
 
-  #packet(origin: Interface, data: Uint8Array, originalLength: number, { flags }: { flags: number }): AnyCaptureRecord | undefined {
+  #packet(
+    origin: Interface,
+    data: Uint8Array,
+    originalLength: number,
+    { flags, comment }: { flags: number; comment?: Uint8Array | undefined },
+  ): AnyCaptureRecord | undefined {
     this.#records++;
     const way = flags & 0b11;
     const direction = way === INBOUND ? "controller-to-host" : way === OUTBOUND ? "host-to-controller" : undefined;
-    return packetRecord(origin, { data, originalLength, direction, timeMs: this.#lastMs, drops: this.drops });
+    const record = packetRecord(origin, { data, originalLength, direction, timeMs: this.#lastMs, drops: this.drops });
+    return record && comment ? { ...record, comment: new TextDecoder().decode(comment) } : record;
   }
 
   /** Some programs count the packets lost before each, some at the end, some do both. */

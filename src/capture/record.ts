@@ -11,6 +11,8 @@ export function opposite(direction: CaptureDirection): CaptureDirection {
 interface Stamped {
   /** Milliseconds since 1970-01-01 UTC; files keep microseconds. */
   readonly timeMs: number;
+  /** What somebody says about it: Jelling the call that it comes from, others what they like. pcapng alone keeps it. */
+  readonly comment?: string | undefined;
 }
 
 /** One HCI packet of a capture. */
@@ -103,19 +105,23 @@ const OPCODES: ReadonlyMap<number, Readonly<Record<CaptureDirection, number>>> =
 
 /** The HCI packet that a record of the monitor carries, if it carries one. */
 export function hciPacketOf(record: MonitorRecord): CaptureRecord | undefined {
-  const { payload, index, timeMs, originalLength = payload.length, drops = 0 } = record;
+  const { payload, index, timeMs, originalLength = payload.length, drops = 0, comment } = record;
   const known = HCI_RECORDS.get(record.opcode);
   if (!known) return undefined;
   const [type, direction] = known;
-  return { direction, packet: withType(type, payload), index, timeMs, originalLength: originalLength + 1, drops };
+  return { direction, packet: withType(type, payload), index, timeMs, originalLength: originalLength + 1, drops, ...commented(comment) };
 }
 
 /** The monitor's record of an HCI packet; of adapter 0 where the packet does not name one. `undefined` for what is no HCI packet. */
 export function monitorRecordOf(record: WrittenRecord): MonitorRecord | undefined {
-  const { direction, packet, index = 0, timeMs, originalLength = packet.length } = record;
+  const { direction, packet, index = 0, timeMs, originalLength = packet.length, comment } = record;
   const opcodes = OPCODES.get(packet[0] ?? 0);
-  return opcodes && { opcode: opcodes[direction], index, payload: packet.subarray(1), timeMs, originalLength: originalLength - 1 };
+  const about = { index, timeMs, originalLength: originalLength - 1, ...commented(comment) };
+  return opcodes && { opcode: opcodes[direction], payload: packet.subarray(1), ...about };
 }
+
+/** The comment of a record, where there is one. */
+export const commented = (comment: string | undefined): { comment?: string } => (comment === undefined ? {} : { comment });
 
 /** H4: the packet behind its type. */
 export function withType(type: number, payload: Uint8Array): Uint8Array {

@@ -35,6 +35,7 @@ import {
 import { L2cap, type L2capListeners } from "../l2cap/index.ts";
 import { type BondStore, type OutOfBandData, PairingAttempts } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
+import type { Calls } from "./calls.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { DeviceLinks } from "./device-links.ts";
@@ -84,6 +85,7 @@ export class Device implements AsyncDisposable {
   /** Attributes of this device, for every peer. */
   readonly gattServer: GattServer;
   readonly #hci: Hci;
+  readonly #calls: Calls | undefined;
   readonly #l2cap: L2cap;
   readonly #logger: Logger;
   readonly #random: RandomSource;
@@ -109,7 +111,9 @@ export class Device implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #ended = false;
 
-  private constructor({ hci, bonds, own, abilities, logger, random, policy, options, recoveries }: Stack) {
+  private constructor({ hci, bonds, own, abilities, logger, random, policy, options, recoveries, calls }: Stack) {
+    this.#calls = calls;
+    calls?.watchDevice(this);
     this.#hci = hci;
     this.#bonds = bonds;
     this.#own = own;
@@ -535,6 +539,7 @@ export class Device implements AsyncDisposable {
     this.#links.add(connection);
     this.gattServer.attach(connection.att, connection.gattPeer);
     this.#logger.info(() => `connected as ${role} to ${peerAddress}`);
+    this.#calls?.watchConnection(connection);
     this.#events.emit("connection", connection);
     this.#arrivals.publish(connection);
     connection.begin();

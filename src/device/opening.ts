@@ -6,6 +6,7 @@ import { type RandomSource, systemRandom } from "../core/random.ts";
 import { BondBook, MemoryBondStore, OwnAddresses, type RadioAbilities, readRadioAbilities } from "../gap/index.ts";
 import { Hci, type HciRecovered, type HciRecovery, type HciTransport } from "../hci/index.ts";
 import { checkTransport } from "../hci/transport.ts";
+import { Calls } from "./calls.ts";
 import { CapturedTransport } from "./capture.ts";
 import type { DeviceOptions, OpenController } from "./options.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
@@ -25,6 +26,8 @@ export interface Stack {
   readonly options: DeviceOptions;
   /** Set by the device, which tells its program. */
   readonly recoveries: Recoveries;
+  /** Where there is a capture. */
+  readonly calls: Calls | undefined;
 }
 
 export interface Recoveries {
@@ -55,8 +58,10 @@ export async function openStack(controller: HciTransport | OpenController, optio
     if (transport) await letGo(transport, clock, logger);
     throw error;
   }
+  const calls = options.capture && new Calls();
+  using _ = calls?.begin("Device.open");
   const captured = (opened: HciTransport): HciTransport =>
-    options.capture ? new CapturedTransport(opened, options.capture, clock) : opened;
+    options.capture ? new CapturedTransport(opened, options.capture, clock, calls) : opened;
   const recoveries: Recoveries = { onRecovering: undefined, onRecovered: undefined };
   const open = typeof controller === "function" ? async () => await controller({ clock, logger, random, signal: undefined }) : undefined;
   const recovery = recoveryOf(options.recovery, open, captured, recoveries);
@@ -80,7 +85,7 @@ export async function openStack(controller: HciTransport | OpenController, optio
     });
     const abilities = await readRadioAbilities(hci);
     signal?.throwIfAborted();
-    return { hci, bonds, own, abilities, logger, policy, random, options, recoveries };
+    return { hci, bonds, own, abilities, logger, policy, random, options, recoveries, calls };
   } catch (error) {
     await letGo(hci, clock, logger);
     throw error;

@@ -5,6 +5,7 @@ import { CONTROL_OCTETS, managementPacketOf } from "../management.ts";
 import { type AnyCaptureRecord, hciPacketOf, isMonitorRecord, MonitorOpcode, type MonitorRecord } from "../record.ts";
 import { AclAnonymizer } from "./acl-data.ts";
 import { UNNAMED } from "./advertising-data.ts";
+import { anonymizeComment } from "./comment.ts";
 import { HciAnonymizer } from "./hci-packets.ts";
 import { anonymizeManagementPacket } from "./management-packets.ts";
 import { Pseudonyms } from "./pseudonyms.ts";
@@ -33,8 +34,10 @@ export class CaptureAnonymizer {
   anonymize<R extends AnyCaptureRecord>(record: R): R;
   anonymize(record: AnyCaptureRecord): AnyCaptureRecord {
     const redacted = this.#redactor.redact(record);
-    if (!isMonitorRecord(redacted)) return { ...redacted, packet: this.#packet(redacted.index, redacted.direction, redacted.packet) };
-    return { ...redacted, payload: this.#payload(redacted) };
+    const shown =
+      redacted.comment === undefined ? redacted : { ...redacted, comment: anonymizeComment(redacted.comment, this.#pseudonyms) };
+    if (!isMonitorRecord(shown)) return { ...shown, packet: this.#packet(shown.index, shown.direction, shown.packet) };
+    return { ...shown, payload: this.#payload(shown) };
   }
 
   #packet(index: number | undefined, direction: HciDirection, packet: Uint8Array): Uint8Array {
