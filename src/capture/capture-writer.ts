@@ -18,6 +18,8 @@ import { shownBy } from "./shown.ts";
 export interface CaptureSink {
   /** Takes the chunk, or refuses it with `false` because its own queue is full or it has failed. Never blocks, never throws. */
   write(chunk: Uint8Array): boolean;
+  /** True once nobody takes it any more, who only looked on: what comes then is not lost. */
+  readonly isOver?: boolean;
   /**
    * Writes out what is queued, behind it `last` whether or not the queue is full, and lets go. Rejects with the fault of an earlier `write`,
    * if there was one.
@@ -81,6 +83,11 @@ export class CaptureWriter implements AsyncDisposable {
     return this.#records;
   }
 
+  /** Whoever looked on is gone: nothing is written any more. */
+  get isOver(): boolean {
+    return this.#sink.isOver ?? false;
+  }
+
   /** Packets that the sink refused. */
   get dropped(): number {
     return this.#dropped;
@@ -118,7 +125,7 @@ export class CaptureWriter implements AsyncDisposable {
    * @throws {ArgumentError} an HCI packet of another adapter than the first, in a format that cannot tell them apart
    */
   writeRecord(record: AnyCaptureRecord): void {
-    const encoded = this.#closed ? undefined : this.#encode(record);
+    const encoded = this.#closed || this.isOver ? undefined : this.#encode(record);
     if (!encoded) return;
     this.#lastMs = record.timeMs;
     if (this.#sink.write(encoded)) {

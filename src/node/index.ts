@@ -8,6 +8,7 @@ export { type CaptureFileOptions, captureFormatOf, openCaptureFile } from "./cap
 export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";
 export { defaultIdentityPath, type LocalIdentity, openIdentity } from "./file-identity.ts";
 export { cacheFolder, configFolder, dataFolder, stateFolder } from "./folders.ts";
+export { isLiveCapture, type LiveCaptureOptions, openLiveCapture } from "./live-capture.ts";
 export { createSerialOpener, openSerialLink, openSerialPort, type SerialLinkOptions, type SerialPortOptions } from "./mcumgr-serial.ts";
 export { type ServedTerminal, serveOverTerminal, serveOverUdp } from "./mcumgr-simulated.ts";
 export {

@@ -43,7 +43,10 @@ export function createProgram(io: Io): Command {
     .option("--json", "print one JSON object a line on standard output, everything else on standard error")
     .option("--timeout <TIME>", "how long the command may take: 10s, 500ms, 2m", parseDuration)
     .addOption(new Option("--log <LEVEL>", "what to log on standard error").choices(LOG_LEVELS).default("warn"))
-    .option("--capture <FILE>", "write every HCI packet to FILE, as pcapng where it ends in .pcapng, else as btsnoop; keys are left out")
+    .option(
+      "--capture <FILE>",
+      "write every HCI packet to FILE, as its ending says (.pcapng, .pcap, else btsnoop), or live: wireshark, pipe:[PATH]; keys are left out",
+    )
     .option("--secrets", "keep keys in captures and show them in what is decoded")
     .addOption(
       new Option("--anonymous", "take names, addresses and values out of captures and of what is decoded, to give them away").conflicts(

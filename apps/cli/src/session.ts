@@ -152,14 +152,21 @@ export async function openCapture(
 ): Promise<CaptureWriter | undefined> {
   const { capture: path, secrets, anonymous } = context.options;
   if (path === undefined) return undefined;
-  const { captureFormatOf, openCaptureFile } = await import("jelling/node");
-  // The clock of real time counts from the start of the process.
-  return openCaptureFile(path + suffix, {
+  const { captureFormatOf, isLiveCapture, openCaptureFile, openLiveCapture } = await import("jelling/node");
+  const options = {
+    // The clock of real time counts from the start of the process.
     epochMs: simulatedTime ? undefined : performance.timeOrigin,
     secrets,
     anonymous,
     content,
     signal: context.signal,
+  };
+  if (isLiveCapture(path)) {
+    const place = /^pipe:./.test(path) ? path + suffix : path;
+    return openLiveCapture(place, { ...options, tell: (sentence) => context.terminal.note(sentence) });
+  }
+  return openCaptureFile(path + suffix, {
+    ...options,
     format: captureFormatOf(path), // the suffix hides the ending
   });
 }
@@ -167,6 +174,7 @@ export async function openCapture(
 /** Finishes the file, and says so where packets are missing. */
 export async function closeCapture(context: Context, capture: CaptureWriter): Promise<void> {
   await capture.close();
-  if (capture.dropped > 0) throw new CommandError(`the capture lacks ${capture.dropped} packets: the disk was too slow`);
-  context.terminal.note(`${capture.records} packets captured`);
+  const { dropped, records, isOver } = capture;
+  if (dropped > 0) throw new CommandError(`the capture lacks ${dropped} packets: the disk was too slow`);
+  context.terminal.note(`${records} packets captured${isOver ? " until nobody looked on any more" : ""}`);
 }
