@@ -58,6 +58,7 @@ describe.skipIf(process.platform === "win32")("a pipe", () => {
       }
       expect(parser.format).toBe("pcapng");
       await writer.close();
+      expect(writer.isOver).toBe(false);
       expect((await file.read(buffer)).bytesRead).toBe(0);
       await file.close();
     }

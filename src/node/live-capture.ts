@@ -122,8 +122,9 @@ function failed(path: string, error: unknown): FileError {
 
 function liveSink(stream: Writable, queueBytes: number, clock: Clock): CaptureSink {
   let isOver = stream.destroyed;
+  let isClosing = false;
   const end = (): void => {
-    isOver = true;
+    isOver ||= !isClosing;
   };
   const closed = new Promise<void>((resolve) => stream.once("close", resolve));
   stream.on("error", end);
@@ -139,6 +140,7 @@ function liveSink(stream: Writable, queueBytes: number, clock: Clock): CaptureSi
     },
     close: async (last) => {
       if (stream.destroyed) return;
+      isClosing = true;
       if (last) stream.write(last);
       stream.end();
       using _ = clock.setTimer(LAST_CHANCE_MS, "reader of the capture", () => stream.destroy());

@@ -1,6 +1,6 @@
 import type { Logger } from "jelling/core";
 import { CommandError, stopError } from "./errors.ts";
-import type { Io } from "./io.ts";
+import type { Io, TextSink } from "./io.ts";
 import { Terminal } from "./terminal.ts";
 
 export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug", "trace"] as const;
@@ -24,15 +24,28 @@ export class Context implements Disposable {
   readonly terminal: Terminal;
   /** Aborts when the user or a signal asks to stop, or when nobody reads the output. */
   readonly signal: AbortSignal;
+  /** With `--capture -` standard output is the capture's alone, and results go to standard error. */
+  readonly captureOutput: TextSink | undefined;
+  #isOutputClosed = false;
   readonly #stop: Disposable;
 
   constructor(io: Io, options: CommonOptions) {
-    this.io = io;
+    this.captureOutput = options.capture === "-" ? io.stdout : undefined;
+    this.io = this.captureOutput ? { ...io, stdout: io.stderr } : io;
     this.options = options;
-    this.terminal = new Terminal(io, { json: options.json ?? false });
+    this.terminal = new Terminal(this.io, { json: options.json ?? false });
     const controller = new AbortController();
     this.signal = controller.signal;
-    this.#stop = io.onStop((reason, fault) => controller.abort(stopError(reason, fault)));
+    this.#stop = io.onStop((reason, fault) => {
+      if (reason === "output-closed") this.#isOutputClosed = true;
+      // Who looked on at a capture is gone, and nobody else.
+      if (reason !== "output-closed" || !this.captureOutput) controller.abort(stopError(reason, fault));
+    });
+  }
+
+  /** Nobody reads standard output any more. */
+  get isOutputClosed(): boolean {
+    return this.#isOutputClosed;
   }
 
   /** Lines of `--log` go to standard error, with the seconds since start, level and scope. */

@@ -45,7 +45,7 @@ export function createProgram(io: Io): Command {
     .addOption(new Option("--log <LEVEL>", "what to log on standard error").choices(LOG_LEVELS).default("warn"))
     .option(
       "--capture <FILE>",
-      "write every HCI packet to FILE, as its ending says (.pcapng, .pcap, else btsnoop), or live: wireshark, pipe:[PATH]; keys are left out",
+      "write every HCI packet to FILE, as its ending says (.pcapng, .pcap, else btsnoop), or live: wireshark, pipe:[PATH], - for standard output; keys are left out",
     )
     .option("--secrets", "keep keys in captures and show them in what is decoded")
     .addOption(

@@ -12,7 +12,8 @@ import { createProgram } from "./program.ts";
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let stopped: Error | undefined;
   using _ = io.onStop((reason, fault) => {
-    stopped ??= stopError(reason, fault);
+    // With `--capture -` it was the reader of the capture who left, and the command goes on.
+    if (reason !== "output-closed" || !capturesToOutput(argv)) stopped ??= stopError(reason, fault);
   });
   let failed: { error: unknown } | undefined;
   try {
@@ -43,6 +44,10 @@ function usageOf(error: unknown): unknown {
   const [sentence, hint] = error.message.replace(/^error: /, "").split("\n");
   const suggestion = /^\(Did you mean (.*)\?\)$/.exec(hint ?? "")?.[1];
   return new UsageError(suggestion ? `${sentence}; did you mean ${suggestion}?` : sentence!);
+}
+
+function capturesToOutput(argv: readonly string[]): boolean {
+  return argv.some((argument, i) => argument === "--capture=-" || (argument === "--capture" && argv[i + 1] === "-"));
 }
 
 function wantsStack(argv: readonly string[]): boolean {

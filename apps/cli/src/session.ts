@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Clock } from "jelling/async";
-import type { CaptureWriter } from "jelling/capture";
+import type { CaptureSink, CaptureWriter } from "jelling/capture";
 import type { Address, Logger } from "jelling/core";
 import type { Device, DeviceOptions } from "jelling/device";
 import type { BondStore } from "jelling/smp";
@@ -159,16 +159,51 @@ export async function openCapture(
     secrets,
     anonymous,
     content,
-    signal: context.signal,
   };
+  const { signal } = context;
+  if (path === "-") {
+    if (suffix !== "") throw new UsageError("--capture -: there are several controllers, and one standard output");
+    const { CaptureWriter: Writer } = await import("jelling/capture");
+    return new Writer(outputSink(context), { ...options, format: "pcapng" });
+  }
   if (isLiveCapture(path)) {
     const place = /^pipe:./.test(path) ? path + suffix : path;
-    return openLiveCapture(place, { ...options, tell: (sentence) => context.terminal.note(sentence) });
+    return openLiveCapture(place, { ...options, signal, tell: (sentence) => context.terminal.note(sentence) });
   }
   return openCaptureFile(path + suffix, {
     ...options,
+    signal,
     format: captureFormatOf(path), // the suffix hides the ending
   });
+}
+
+/** Octets that may wait for who reads standard output; packets beyond are dropped and counted. */
+const OUTPUT_OCTETS = 64 << 20;
+
+/** Standard output as the place of a capture. */
+function outputSink(context: Context): CaptureSink {
+  const output = context.captureOutput!;
+  let waiting = 0;
+  const write = (chunk: Uint8Array): boolean => {
+    if (waiting + chunk.length > OUTPUT_OCTETS) return false;
+    if (output.write(chunk)) return true;
+    if (waiting === 0)
+      void output.drained().then(() => {
+        waiting = 0;
+      });
+    waiting += chunk.length;
+    return true;
+  };
+  return {
+    get isOver() {
+      return context.isOutputClosed;
+    },
+    write,
+    close: async (last) => {
+      if (last) write(last);
+      await output.finished();
+    },
+  };
 }
 
 /** Finishes the file, and says so where packets are missing. */

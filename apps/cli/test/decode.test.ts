@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CaptureWriter, encodeBtsnoopHeader, encodeBtsnoopRecord, MemorySink, MonitorOpcode } from "jelling/capture";
+import { CaptureWriter, encodeBtsnoopHeader, encodeBtsnoopRecord, MemorySink, MonitorOpcode, readCapture } from "jelling/capture";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { jelling } from "./fake-io.ts";
+import { main } from "../src/run.ts";
+import { fakeIo, jelling } from "./fake-io.ts";
 
 const KEY = "0f0e0d0c0b0a09080706050403020100";
 const PACKETS = [`>01030c00`, "<040e0401030c00", `>011a201240 00${KEY}`.replace(" ", ""), "<0240200700030004000a0300", "<0405020040"];
@@ -149,4 +150,34 @@ test("packets that a pcapng capture says it lost are counted", async () => {
   await writeFile(path, sink.bytes());
   const { err } = await jelling(["decode", path]);
   expect(err).toBe(`${writer.records} packets, 0 malformed, ${writer.dropped} lost by the capturing program\n`);
+});
+
+test("a capture goes to standard output, and what is printed to standard error; who looks on may leave", async () => {
+  const { status, out, err } = await jelling(["decode", file, "--capture", "-"]);
+  expect([status, err]).toEqual([0, expect.any(String)]);
+  expect(readCapture(Buffer.from(out, "latin1"))).toHaveLength(5);
+  expect(err).toContain("     1     0.000000 > hci   Reset\n");
+  expect(err).toContain("5 packets captured\n");
+
+  const io = fakeIo();
+  const { write } = io.stdout;
+  io.stdout.write = (chunk) => {
+    io.stop("output-closed");
+    return write(chunk);
+  };
+  expect(await main(["decode", file, "--capture", "-"], io)).toBe(0);
+  expect(io.err.text).toContain("LeLongTermKeyRequestReply");
+  expect(io.err.text).toContain("packets captured until nobody looked on any more\n");
+});
+
+test("a capture goes to a pipe that is made for it", { skip: process.platform === "win32" }, async () => {
+  const io = fakeIo();
+  const pipe = join(folder, "pipe");
+  const decoding = main(["decode", file, "--capture", `pipe:${pipe}`], io);
+  await io.saw(`wireshark -k -i ${pipe} shows the capture`, "err");
+  const read = readFile(pipe);
+  expect(await decoding).toBe(0);
+  expect(readCapture(new Uint8Array(await read))).toHaveLength(5);
+  expect(io.out.text.split("\n")).toHaveLength(6);
+  expect(io.err.text).toContain("5 packets captured\n");
 });

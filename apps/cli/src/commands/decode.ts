@@ -47,7 +47,7 @@ class Copy implements AsyncDisposable {
   constructor(context: Context, from: string) {
     this.#context = context;
     const { capture } = context.options;
-    if (capture !== undefined && resolve(capture) === resolve(from))
+    if (capture !== undefined && capture !== "-" && resolve(capture) === resolve(from))
       throw new CommandError(`${from}: a capture cannot be written over itself`);
   }
 
