@@ -2,8 +2,6 @@ import { Address } from "../core/address.ts";
 import { Uuid } from "../core/uuid.ts";
 import { EventCode, PacketType } from "../hci/index.ts";
 import { AttCauses } from "./att-causes.ts";
-import type { Connection } from "./connection.ts";
-import type { Device } from "./device.ts";
 
 /** A call of the program, and what it says in a capture. */
 interface Call {
@@ -13,6 +11,26 @@ interface Call {
   readonly handle: number | undefined;
   readonly addresses: readonly Address[];
 }
+
+const DEVICE_METHODS = ["advertise", "scan", "startScan", "connect", "close"] as const;
+const CONNECTION_METHODS = [
+  "pair",
+  "encrypt",
+  "updateParameters",
+  "rssi",
+  "remoteFeatures",
+  "setDataLength",
+  "setPhy",
+  "readPhy",
+  "disconnect",
+] as const;
+const GATT_METHODS = ["services", "service", "characteristic", "readByUuid", "readDatabaseHash", "watchServiceChanged"] as const;
+
+type Methods<K extends string> = Readonly<Record<K, (...args: never[]) => unknown>>;
+type WatchedConnection = Methods<(typeof CONNECTION_METHODS)[number]> & {
+  readonly handle: number;
+  readonly gatt: Methods<(typeof GATT_METHODS)[number]>;
+};
 
 const range = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 /** HCI_LE_Set_Random_Address and the Filter Accept List, Vol 4 Part E 7.8.4 and 7.8.14 to 7.8.17: whoever shows an address or waits for one. */
@@ -91,7 +109,7 @@ export class Calls {
   }
 
   /** Has `begin` called for these methods, for as long as what they return is pending. */
-  watch<T extends object>(target: T, prefix: string, methods: readonly (keyof T & string)[], handle?: number): void {
+  watch<K extends string>(target: Methods<K>, prefix: string, methods: readonly K[], handle?: number): void {
     for (const name of methods) {
       const method = target[name] as (...args: unknown[]) => unknown;
       const watched = (...args: unknown[]): unknown => {
@@ -112,19 +130,14 @@ export class Calls {
     }
   }
 
-  watchDevice(device: Device): void {
-    this.watch(device, "device", ["advertise", "scan", "startScan", "connect", "close"]);
+  watchDevice(device: Methods<(typeof DEVICE_METHODS)[number]>): void {
+    this.watch(device, "device", DEVICE_METHODS);
   }
 
-  watchConnection(connection: Connection): void {
+  watchConnection(connection: WatchedConnection): void {
     const { handle, gatt } = connection;
-    this.watch(
-      connection,
-      "connection",
-      ["pair", "encrypt", "updateParameters", "rssi", "remoteFeatures", "setDataLength", "setPhy", "readPhy", "disconnect"],
-      handle,
-    );
-    this.watch(gatt, "gatt", ["services", "service", "characteristic", "readByUuid", "readDatabaseHash", "watchServiceChanged"], handle);
+    this.watch(connection, "connection", CONNECTION_METHODS, handle);
+    this.watch(gatt, "gatt", GATT_METHODS, handle);
   }
 
   /** Which call the packet comes from, in a few words; `undefined` where none is known. Never throws. */
