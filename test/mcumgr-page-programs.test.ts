@@ -3,7 +3,7 @@ import { rolldown } from "rolldown";
 import { beforeAll, expect, test } from "vitest";
 import * as library from "../src/mcumgr/index.ts";
 import { createImage, SimulatedAir, SimulatedMcumgrDevice, serveOverGatt, serveOverLine } from "../src/testing/index.ts";
-import { WebBluetoothStandIn } from "./support/web-bluetooth.ts";
+import { BrowserBluetooth } from "./support/web-bluetooth.ts";
 
 // The programs of docs/mcumgr.md that are for a page, as they stand there, with a browser that stands on our own stack.
 
@@ -47,7 +47,7 @@ test("Web Bluetooth: a click updates the device, which is asked for once", async
   const { clock } = air;
   await using device = new SimulatedMcumgrDevice({ clock });
   await using _served = await serveOverGatt(device, await air.device({ att: { mtu: 498 } }), { name: "Sensor 12" });
-  const bluetooth = new WebBluetoothStandIn(await air.device());
+  const bluetooth = new BrowserBluetooth(await air.device());
   const { update } = load({
     ...library,
     createWebBluetoothOpener: (options) => library.createWebBluetoothOpener({ ...options, bluetooth, clock }),

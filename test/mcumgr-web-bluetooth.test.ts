@@ -12,11 +12,11 @@ import {
 } from "../src/mcumgr/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
 import { answerEach, answerTo, message } from "./support/mcumgr-messages.ts";
-import { WebBluetoothStandIn } from "./support/web-bluetooth.ts";
+import { BrowserBluetooth } from "./support/web-bluetooth.ts";
 
 const echo: GattMcumgrServerOptions = { onLink: answerEach };
 
-async function world(air: SimulatedAir, serves = true): Promise<{ server: Device; central: Device; bluetooth: WebBluetoothStandIn }> {
+async function world(air: SimulatedAir, serves = true): Promise<{ server: Device; central: Device; bluetooth: BrowserBluetooth }> {
   const server = await air.device({ name: "server", att: { mtu: 498 } });
   const central = await air.device({ name: "central", att: { mtu: 247 } });
   if (serves) serveMcumgrOverGatt(server, echo);
@@ -24,7 +24,7 @@ async function world(air: SimulatedAir, serves = true): Promise<{ server: Device
     server.advertise({ intervalMs: 30, data: { name: "Sensor 12" }, scanResponse: { serviceUuids: [MCUMGR_SERVICE] } });
   server.on("connection", ({ closed }) => void closed.then(() => (server.ended ? undefined : advertise().catch(() => undefined))));
   await advertise();
-  return { server, central, bluetooth: new WebBluetoothStandIn(central) };
+  return { server, central, bluetooth: new BrowserBluetooth(central) };
 }
 
 test.each<[string, Partial<WebBluetoothLinkOptions>]>([
@@ -124,7 +124,7 @@ test("nothing chosen, no click, no Web Bluetooth, nobody there, no time", async 
 test("a device that the page has already; one without GATT, and wrong options, are refused", async () => {
   await using air = new SimulatedAir({ seed: 7 });
   const { bluetooth } = await world(air);
-  const device = await bluetooth.requestDevice({ filters: [{ name: "Sensor 12" }], optionalServices: [] });
+  const device = await bluetooth.requestDevice({ filters: [{ name: "Sensor 12" }], optionalServices: [MCUMGR_SERVICE.toLowerCase()] });
   const link = await openWebBluetoothLink({ device, clock: air.clock });
   expect(await answerTo(link, message(1))).toEqual(message(1));
   for (const options of [

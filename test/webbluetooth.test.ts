@@ -372,6 +372,26 @@ describe("a connection", () => {
     expect([written!.value, failing!.value]).toEqual([null, null]);
   });
 
+  test("operations wait for each other, or are refused as browsers may do", async () => {
+    await using world = await World.open(18);
+    const level = await world.characteristic(await world.connected(), "battery_service", "battery_level");
+    expect((await Promise.all([level.readValue(), level.readValue()])).map(bytesOf)).toEqual([[100], [100]]);
+    const strict = createBluetooth(world.host, { choose: chooseStrongest({ withinMs: 300 }), whenBusy: "refuse" });
+    expect(() => createBluetooth(world.host, { choose: chooseStrongest(), whenBusy: "queue" as "wait" })).toThrow(
+      expect.objectContaining({ code: "ERR_ARGUMENT" }),
+    );
+    level.service.device.gatt!.disconnect();
+    await world.air.advance(1000);
+    const device = await strict.requestDevice({ filters: [{ services: ["battery_service"] }] });
+    await device.gatt!.connect();
+    const again = await world.characteristic(device, "battery_service", "battery_level");
+    const first = again.readValue();
+    await expect(again.readValue()).rejects.toEqual(named("NetworkError"));
+    await expect(again.startNotifications()).rejects.toEqual(named("NetworkError"));
+    expect(bytesOf(await first)).toEqual([100]);
+    expect(bytesOf(await again.readValue())).toEqual([100]);
+  });
+
   test("descriptors are read and written, the client configuration is for reading only", async () => {
     await using world = await World.open(15);
     const level = await world.characteristic(await world.connected(), "battery_service", "battery_level");

@@ -16,6 +16,7 @@ export interface WebDeviceParts {
   readonly host: Device;
   readonly root: TreeTarget;
   readonly blocked: Blocked;
+  readonly isExclusive: boolean;
   readonly connect: DeviceConnectOptions;
   readonly id: string;
   readonly address: Address;
@@ -47,11 +48,12 @@ export class WebDevice extends DeviceTarget implements BluetoothDevice {
     this.#parts = parts;
     this.id = parts.id;
     this.#address = parts.address;
-    const { host, blocked, connect } = parts;
+    const { host, blocked, isExclusive, connect } = parts;
     this.#server = new WebServer({
       host,
       device: this,
       blocked,
+      isExclusive,
       connect,
       address: () => (this.#granted ? this.#address : undefined),
       mayUse: (service) => this.#granted?.services === "all" || (this.#granted?.services.has(service) ?? false),

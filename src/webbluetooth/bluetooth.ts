@@ -1,6 +1,6 @@
 import { Broadcast } from "../async/index.ts";
 import type { Address } from "../core/address.ts";
-import { checkFunction, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { checkChoice, checkFunction, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { systemRandom } from "../core/random.ts";
 import { aesCmac } from "../crypto/index.ts";
@@ -32,11 +32,23 @@ export interface BluetoothOptions {
   readonly blocklist?: Blocklist | undefined;
   /** How links are made: parameters, policy, time limit. */
   readonly connect?: Omit<DeviceConnectOptions, "signal"> | undefined;
+  /**
+   * What becomes of a read, a write or a subscription while another one is under way: "wait" (default) lets it wait its turn, "refuse" rejects it
+   * with a NetworkError, as browsers may, to test that a page does one after the other.
+   */
+  readonly whenBusy?: "wait" | "refuse" | undefined;
   /** Whether `requestLEScan` is allowed; a program that says no gets a NotAllowedError. True by default. */
   readonly allowScan?: ((options: BluetoothLEScanOptions) => boolean | Promise<boolean>) | undefined;
 }
 
-const OPTIONS = optionNames<BluetoothOptions>({ choose: true, idSalt: true, blocklist: true, connect: true, allowScan: true });
+const OPTIONS = optionNames<BluetoothOptions>({
+  choose: true,
+  idSalt: true,
+  blocklist: true,
+  connect: true,
+  whenBusy: true,
+  allowScan: true,
+});
 /** Devices that were heard by a scan and not chosen; of more the oldest gets another object when it is heard again. */
 const HEARD_CAPACITY = 1024;
 const CANDIDATES = 256;
@@ -54,6 +66,7 @@ export function createBluetooth(device: Device, options: BluetoothOptions): Blue
   checkOptions("createBluetooth", options, OPTIONS);
   checkFunction("createBluetooth: choose", options.choose ?? null);
   checkFunction("createBluetooth: allowScan", options.allowScan);
+  if (options.whenBusy !== undefined) checkChoice("createBluetooth: whenBusy", options.whenBusy, ["wait", "refuse"]);
   if (options.blocklist !== undefined) checkBlocklist(options.blocklist);
   const { idSalt } = options;
   if (idSalt !== undefined && typeof idSalt !== "string" && !(idSalt instanceof Uint8Array))
@@ -195,6 +208,7 @@ class WebBluetooth extends RootTarget implements Bluetooth {
       host: this.#host,
       root: this,
       blocked: this.#blocked,
+      isExclusive: this.#options.whenBusy === "refuse",
       connect: this.#options.connect ?? {},
       id: this.#idOf(address),
       address,

@@ -21,8 +21,8 @@ export function domError(name: DomErrorName, message: string, cause?: unknown): 
   return error;
 }
 
-/** Which of the two answers of "Application Error" is right. */
-export type Procedure = "read" | "write";
+/** What is being done; of an application's error the specification makes two. */
+export type Procedure = "discover" | "read" | "write";
 
 /** Errors that say that the link has less security than is needed, and that more could not be had. */
 const SECURITY_CODES = new Set(["ERR_INSUFFICIENT_SECURITY", "ERR_PAIRING", "ERR_PAIRING_TIMEOUT", "ERR_BOND_LOST"]);

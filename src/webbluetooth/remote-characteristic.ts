@@ -78,7 +78,7 @@ export class WebCharacteristic extends CharacteristicTarget implements Bluetooth
   async #descriptors(uuid: string | undefined): Promise<BluetoothRemoteGATTDescriptor[]> {
     const { blocked } = this.#session;
     if (uuid !== undefined && blocked.all(uuid)) throw domError("SecurityError", `descriptor ${uuid} is on the blocklist`);
-    return await this.#session.run("read", async () => {
+    return await this.#session.run("discover", async () => {
       const found = (await this.#characteristic.descriptors()).filter((one) => {
         const full = fullUuid(one.uuid);
         return !blocked.all(full) && (uuid === undefined || full === uuid);

@@ -15,6 +15,7 @@ export interface WebServerParts {
   readonly host: Device;
   readonly device: BluetoothDevice & TreeTarget;
   readonly blocked: Blocked;
+  readonly isExclusive: boolean;
   readonly connect: DeviceConnectOptions;
   /** Nothing once the device is forgotten. */
   readonly address: () => Address | undefined;
@@ -88,7 +89,8 @@ export class WebServer implements BluetoothRemoteGATTServer {
   }
 
   #begin(connection: Connection): void {
-    const session = new GattSession(connection, { blocked: this.#parts.blocked, isConnected: () => this.connected });
+    const { blocked, isExclusive } = this.#parts;
+    const session = new GattSession(connection, { blocked, isExclusive, isConnected: () => this.connected });
     const running: Running = { session, listeners: [], shown: new Map(), watch: undefined };
     running.listeners.push(
       connection.on("disconnected", () => this.#end(running)),
@@ -130,7 +132,7 @@ export class WebServer implements BluetoothRemoteGATTServer {
     const running = this.#running;
     if (!running) throw domError("NetworkError", "the GATT server is disconnected: connect first");
     const { session } = running;
-    return await session.run("read", async () => {
+    return await session.run("discover", async () => {
       const { gatt } = session.connection;
       // Before anything is found; a peer without Service Changed never changes.
       running.watch ??= gatt.watchServiceChanged().catch(() => undefined);
@@ -160,7 +162,7 @@ export class WebServer implements BluetoothRemoteGATTServer {
       session.forget(handle, known.endHandle);
     }
     if (!running.watch) return; // nothing has been found yet
-    const present = await session.run("read", () => session.connection.gatt.services());
+    const present = await session.run("discover", () => session.connection.gatt.services());
     const tell = (type: string, object: WebService): boolean => object.dispatchEvent(new Event(type, { bubbles: true }));
     const before = new Map(touched);
     const after = present.filter(({ handle, endHandle: last, uuid }) => {

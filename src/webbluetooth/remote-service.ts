@@ -36,7 +36,7 @@ export class WebService extends ServiceTarget implements BluetoothRemoteGATTServ
   async #characteristics(uuid: string | undefined, isSingle: boolean): Promise<BluetoothRemoteGATTCharacteristic[]> {
     const { blocked } = this.#session;
     if (uuid !== undefined && blocked.all(uuid)) throw domError("SecurityError", `characteristic ${uuid} is on the blocklist`);
-    return await this.#session.run("read", async () => {
+    return await this.#session.run("discover", async () => {
       const found = (await this.#service.characteristics()).filter((one) => {
         const full = fullUuid(one.uuid);
         return !blocked.all(full) && (uuid === undefined || full === uuid);
@@ -63,7 +63,7 @@ export class WebService extends ServiceTarget implements BluetoothRemoteGATTServ
   async #included(uuid: string | undefined): Promise<BluetoothRemoteGATTService[]> {
     const { blocked } = this.#session;
     if (uuid !== undefined && blocked.all(uuid)) throw domError("SecurityError", `service ${uuid} is on the blocklist`);
-    return await this.#session.run("read", async () => {
+    return await this.#session.run("discover", async () => {
       const found = (await this.#service.includedServices()).filter((one) => {
         const full = fullUuid(one.uuid);
         return !blocked.all(full) && (uuid === undefined || full === uuid);

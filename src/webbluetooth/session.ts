@@ -6,6 +6,8 @@ import { domError, type Procedure, toDomError } from "./dom-error.ts";
 /** What a connection's objects ask of their server. */
 export interface SessionOwner {
   readonly blocked: Blocked;
+  /** Values are read and written one at a time; another one is refused, not held. */
+  readonly isExclusive: boolean;
   /** The server is connected, be it by this session or by a later one. */
   isConnected(): boolean;
 }
@@ -23,6 +25,8 @@ export class GattSession {
   readonly #instances = new Map<string, Promise<object>>();
   readonly #active = new Set<(error: unknown) => void>();
   readonly #subscriptions = new Set<ValueSubscription>();
+  /** Values that are being read or written. */
+  #exchanges = 0;
   #isOver = false;
 
   constructor(connection: Connection, owner: SessionOwner) {
@@ -47,8 +51,13 @@ export class GattSession {
   run<T>(procedure: Procedure, work: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.check();
+      const isExchange = procedure !== "discover";
+      if (isExchange && this.#owner.isExclusive && this.#exchanges > 0)
+        throw domError("NetworkError", "GATT operation already in progress.");
+      if (isExchange) this.#exchanges++;
       this.#active.add(reject);
       const settle = (act: () => void): void => {
+        if (isExchange) this.#exchanges--;
         if (this.#active.delete(reject)) act();
       };
       work().then(

@@ -172,8 +172,10 @@ class WebBluetoothPort extends Ending implements BleMcumgrPort {
   }
 
   async open(): Promise<void> {
+    let isConnected = false;
     try {
       if (!this.#server.connected) await this.#server.connect();
+      isConnected = true;
       this.#throwIfOver();
       const service = await this.#server.getPrimaryService(SERVICE);
       this.#throwIfOver();
@@ -188,7 +190,8 @@ class WebBluetoothPort extends Ending implements BleMcumgrPort {
       this.#throwIfOver();
     } catch (cause) {
       if (this.reason) {
-        this.#server.disconnect(); // a connection that came too late
+        // A connection that came too late. Where none came, another attempt may be under way, which is not this one's to end.
+        if (isConnected) this.#server.disconnect();
         throw this.reason;
       }
       if (cause instanceof BleError) throw cause;
