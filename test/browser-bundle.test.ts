@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createContext, runInContext } from "node:vm";
-import { type Plugin, type RolldownLog, rolldown } from "rolldown";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { bundle } from "./support/browser-bundle.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { exports } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { exports: Record<string, { "@jelling/source"?: string }> };
@@ -30,32 +31,6 @@ const PAGE = [
   "queueMicrotask",
   "setTimeout",
 ] as const;
-
-/** Bundles a file of the package, or a program in its place; `modules` are the files of which something is in the bundle. */
-async function bundle(source: string, program?: string): Promise<{ code: string; problems: string[]; modules: string[] }> {
-  const problems: string[] = [];
-  const watch: Plugin = {
-    name: "watch-imports",
-    resolveId(specifier, importer) {
-      if (/^node:|^(fs|net|path|os|child_process|worker_threads|koffi)$/.test(specifier)) problems.push(`${importer} imports ${specifier}`);
-      return specifier === `${root}${source}` && program !== undefined ? specifier : null;
-    },
-    load: (id) => (id === `${root}${source}` && program !== undefined ? program : null),
-  };
-  const build = await rolldown({
-    input: `${root}${source}`,
-    cwd: root,
-    platform: "browser",
-    transform: { target: "es2023" }, // as tsc does for the published files: `using` becomes try and finally
-    resolve: { conditionNames: ["@jelling/source", "browser", "import", "default"] },
-    plugins: [watch],
-    onLog: (_level, log: RolldownLog) => void problems.push(`${log.code}: ${log.message}`),
-  });
-  const { output } = await build.generate({ format: "iife", name: "jelling", codeSplitting: false });
-  await build.close();
-  const modules = Object.entries(output[0].modules).flatMap(([id, { renderedLength }]) => (renderedLength > 0 ? [id] : []));
-  return { code: output[0].code, problems, modules };
-}
 
 test.each(subpaths)("%s bundles for a page, without Node, and runs there", async (_subpath, source) => {
   const { code, problems } = await bundle(source);
@@ -85,4 +60,20 @@ test("a transport that needs Node is refused in a page with one sentence", async
     ) as Promise<string>;
   expect(await open("tcp:127.0.0.1:9000")).toBe('transport "tcp:127.0.0.1:9000" needs Node: a page has none of that kind');
   expect(await open("usb:0")).toContain('transport "usb:0" is not known');
+});
+
+// What a page loads, minified: a central alone, and the whole facade with server, advertising, channels and pairing.
+const small = readFileSync(`${root}examples/small-central.ts`, "utf8")
+  .split("// --- in an air")[0]!
+  .replace(/^import .*"jelling\/testing";$/m, "export { SmallCentral };");
+test.each([
+  ["a central over a transport of the program (examples/small-central.ts)", small, 60_000],
+  ["a Device with everything it can do", 'export { Device } from "jelling/device";', 150_000],
+])("%s: compressed as a page loads it", async (what, program, limit) => {
+  const { code, problems } = await bundle("program.ts", program, { minify: true });
+  expect(problems).toEqual([]);
+  const sizes = { gzip: gzipSync(code, { level: 9 }).length, brotli: brotliCompressSync(code).length };
+  console.log(`${what}: ${sizes.gzip} octets by gzip, ${sizes.brotli} by brotli`);
+  expect(sizes.gzip).toBeLessThan(limit);
+  expect(sizes.brotli).toBeLessThan(sizes.gzip);
 });
