@@ -37,6 +37,7 @@ const shown = [
   "docs/l2cap.md",
   "docs/micropython.md",
   "docs/profiles.md",
+  "docs/webbluetooth.md",
   "apps/minimed/README.md",
 ].flatMap((page) => readPage(page === "README.md" ? "./README.md" : page).programs.map((program) => ({ page, ...program })));
 
