@@ -149,7 +149,8 @@ export class Hci implements AsyncDisposable {
       const now = this.controller.address;
       if (!now.equals(address)) throw new ControllerError(`another controller is there now: ${now}, it was ${address}`);
     };
-    const hci = this;
+    const ended = (): BleError | undefined => this.#ended;
+    const isTransportGone = (): boolean => this.#isTransportGone;
     const target = {
       clock: this.clock,
       logger: this.logger,
@@ -157,10 +158,10 @@ export class Hci implements AsyncDisposable {
       detach: () => this.#detach(),
       attach: (transport: HciTransport) => this.#attach(transport),
       get ended(): BleError | undefined {
-        return hci.#ended;
+        return ended();
       },
       get isTransportGone(): boolean {
-        return hci.#isTransportGone;
+        return isTransportGone();
       },
     };
     try {

@@ -86,8 +86,8 @@ export class TreeTarget extends EventTarget {
   override dispatchEvent(event: Event): boolean {
     if (!(event instanceof Event)) throw new TypeError("dispatchEvent: expected an Event");
     if (journeys.get(event)?.current) throw new DOMException("the event is being dispatched already", "InvalidStateError");
-    const path: TreeTarget[] = [];
-    for (let target: TreeTarget | undefined = this; target; target = target.#parent) path.push(target);
+    const path: TreeTarget[] = [this];
+    for (let target = this.#parent; target; target = target.#parent) path.push(target);
     const journey: Journey = { path, current: this, phase: Event.NONE, isStopped: false, isStoppedAtOnce: false };
     if (!journeys.has(event)) lead(event);
     journeys.set(event, journey);

@@ -65,7 +65,7 @@ function dataFilter(what: string, { dataPrefix, mask }: BluetoothDataFilterInit)
 function text(what: string, value: unknown, minLength: number): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "symbol") throw new TypeError(`${what}: expected text`);
-  const given = String(value);
+  const given = `${value as string}`; // whatever it is, as a page's text is made
   if (given.length < minLength) throw new TypeError(`${what}: expected text that is not empty`);
   if (new TextEncoder().encode(given).length > LONGEST_NAME)
     throw new TypeError(`${what}: expected at most ${LONGEST_NAME} octets of UTF-8`);

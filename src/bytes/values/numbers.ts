@@ -17,7 +17,7 @@ export interface ScaledOptions {
 
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const power = (base: number, exponent: number): string =>
-  `${base}${exponent < 0 ? "⁻" : ""}${[...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[Number(digit)]).join("")}`;
+  `${base}${exponent < 0 ? "⁻" : ""}${String(Math.abs(exponent)).replace(/\d/g, (digit) => SUPERSCRIPTS[Number(digit)]!)}`;
 
 function scaledText(base: Codec<number>, { multiplier = 1, decimal = 0, binary = 0, unit, min, max, unknown }: ScaledOptions): string {
   let text = formOf(base).text;

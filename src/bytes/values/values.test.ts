@@ -65,8 +65,10 @@ const measurement = flagged(u8, {
 const noon = { year: 2024, month: 2, day: 29, hour: 12, minute: 5, second: 59 };
 const noReason = { manualTimeUpdate: false, externalReferenceTimeUpdate: false, changeOfTimeZone: false, changeOfDst: false };
 
-// biome-ignore lint/suspicious/noExplicitAny: a table of codecs of any kind
-const cases: [name: string, codec: Codec<any>, value: unknown, hex: string][] = [
+// biome-ignore lint/suspicious/noExplicitAny: tables of codecs of any kind
+type AnyCodec = Codec<any>; // oxlint-disable-line typescript/no-explicit-any
+
+const cases: [name: string, codec: AnyCodec, value: unknown, hex: string][] = [
   ["i24, least", i24, -0x800000, "000080"],
   ["i24, −1", i24, -1, "ffffff"],
   ["i24, most", i24, 0x7fffff, "ffff7f"],
@@ -163,8 +165,7 @@ describe("octets that are left over", () => {
   });
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: a table of codecs of any kind
-const undecodable: [name: string, codec: Codec<any>, hex: string, problem: RegExp][] = [
+const undecodable: [name: string, codec: AnyCodec, hex: string, problem: RegExp][] = [
   ["below absolute zero", celsius, "4b95", /-273.17: expected at least -273.15/],
   ["101 %", ranged(u8, 0, 100), "65", /101: expected 0 to 100/],
   ["month 13", dateTime, "e807 0d 01 000000", /month 13: expected 0 to 12/],
@@ -185,8 +186,7 @@ test.each(undecodable)("%s cannot be decoded", (_name, codec, hex, problem) => {
   );
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: a table of codecs of any kind
-const unencodable: [name: string, codec: Codec<any>, value: unknown, problem: RegExp][] = [
+const unencodable: [name: string, codec: AnyCodec, value: unknown, problem: RegExp][] = [
   ["a scaled text", celsius, "warm", /expected a finite number/],
   ["a scaled NaN", celsius, Number.NaN, /expected a finite number/],
   ["undefined where everything is known", interval, undefined, /expected a finite number/],
