@@ -1,11 +1,34 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const LAB = "test/kernel-lab.test.ts";
 /** Those that load the files of other tests once more, or other modules in place of some: each in a process of its own. */
 const AFRESH = ["test/device-air-addresses.test.ts", "test/hci-skew.test.ts"];
 // A test that waits for ever has to end; one on a machine that has better things to do has to pass.
 const PATIENCE_MS = 180_000;
+
+/** Those that take longest, all things tried: at the end of the run the other processors would wait for them. */
+const LONG = [
+  "pump-faults-hci",
+  "mcumgr-interrupted",
+  "pump-faults-air",
+  "pump-heap",
+  "pump-month",
+  "pump-year",
+  "page-browser",
+  "documents",
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = LONG.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+      return at < 0 ? LONG.length : at;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
 
 export default defineConfig({
   resolve: { conditions: ["@jelling/source", "module", "node", "default"] },
@@ -16,6 +39,7 @@ export default defineConfig({
     teardownTimeout: PATIENCE_MS,
     maxWorkers: availableParallelism(), // vitest leaves one processor to itself, of two the half
     globalSetup: "test/support/what-was-left-out.ts",
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,

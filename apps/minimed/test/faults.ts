@@ -129,7 +129,7 @@ export async function runWithFault(point: FaultPoint | undefined, target: number
 }
 
 /** So many packets of each point are tried where not all are. */
-const SAMPLES = 12;
+const SAMPLES = 9;
 
 /** Runs once without a fault to count the packets of a point, and once with each of them struck, or with samples of them. */
 export async function strikePackets(point: FaultPoint): Promise<Outcome[]> {

@@ -22,6 +22,10 @@ const found = existsSync(executablePath);
 const isRequired = process.env.JELLING_LAB === "required";
 if (!found && !isRequired) leaveOut("the pump's page in a browser (apt-get install chromium)");
 
+/** Looked at where everything is tried: each costs a second or two, most of it the browser's. */
+const thoroughly = test.runIf(isFull);
+if (found && !isFull) leaveOut("most looks at the pump's page in a browser (JELLING_ROBUSTNESS=full takes all)");
+
 const WIDE = { width: 1280, height: 800 };
 const PHONE = { width: 360, height: 740 };
 let browser: Browser;
@@ -116,7 +120,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     expect(problems.splice(0).filter((problem) => !problem.includes("401"))).toEqual([]);
   });
 
-  test("before there is anything it says so, also for the weeks, and whose time it shows", async () => {
+  thoroughly("before there is anything it says so, also for the weeks, and whose time it shows", async () => {
     await using bare = await WorldServer.open({ scene: "pairing", days: 1 }, { view: () => undefined, pageFolder: await builtPage() });
     const page = await look({ viewport: { width: 320, height: 640 } }, bare.page.url);
     await page.getByText("No reading yet").first().waitFor();
@@ -131,7 +135,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     expect(problems.splice(0).filter((problem) => !problem.includes("404"))).toEqual([]);
   });
 
-  test("one reading is a curve of one, and none is invented beside it", async () => {
+  thoroughly("one reading is a curve of one, and none is invented beside it", async () => {
     await using one = await WorldServer.open({ scene: "normal", days: 1 }, { pageFolder: await builtPage() });
     const { view, state } = one.world;
     const [reading] = view.glucose({ fromMs: one.now() - 3_600_000, toMs: one.now() }).slice(-1);
@@ -161,7 +165,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     expect(await text(page, "footer")).toContain("not for therapy decisions");
   });
 
-  test("units: the pump's at first, then the user's, remembered", async () => {
+  thoroughly("units: the pump's at first, then the user's, remembered", async () => {
     server.change({ displaysMgdl: false, days: 2 });
     const page = await look();
     await drawn(page);
@@ -237,7 +241,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     await page.locator("strong[data-testid=glucose]").waitFor();
   });
 
-  test("what stands in place of a value is told as what it is", async () => {
+  thoroughly("what stands in place of a value is told as what it is", async () => {
     const page = await show("normal");
     for (const [scene, words, title] of [
       ["no-sensor", "No sensor", "no sensor"],
@@ -250,7 +254,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     }
   });
 
-  test("an alarm and a stopped delivery are told; what is under way is shown", async () => {
+  thoroughly("an alarm and a stopped delivery are told; what is under way is shown", async () => {
     const page = await show("alarm");
     expect(await text(page, ".notice.alarm")).toContain("High glucose");
     server.change({ scene: "suspended", days: 2 });
@@ -260,7 +264,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     expect(await wordsOf(page.locator(".fact").filter({ hasText: "under way" }))).toMatch(/1\.5 U\s*of 4\.2 U/);
   });
 
-  test("a gap stays a gap: no line crosses it", async () => {
+  thoroughly("a gap stays a gap: no line crosses it", async () => {
     const page = await show("gap", { remembered: { range: "2" } });
     await drawn(page);
     await expect.poll(() => page.locator(".curve").getAttribute("data-readings").then(Number)).toBeGreaterThan(40);
@@ -278,7 +282,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     expect(await text(page, ".legend")).toContain("61 records of the pump not read yet");
   });
 
-  test("the pump's times, also where they differ from this computer's and where its clock was set", async () => {
+  thoroughly("the pump's times, also where they differ from this computer's and where its clock was set", async () => {
     const page = await show("clock-change", { remembered: { range: "3" }, timezoneId: "America/Phoenix" });
     await drawn(page);
     expect(await text(page, ".notice.quiet")).toMatch(/The pump’s clock shows 16:2\d, 8 h ahead of this computer’s/);
@@ -291,7 +295,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     expect(await lagos.locator(".notice.quiet").count()).toBe(0);
   });
 
-  test("weeks: time in range, the usual day, each day, which opens that day", async () => {
+  thoroughly("weeks: time in range, the usual day, each day, which opens that day", async () => {
     const page = await show("normal", {}, 16);
     await page.keyboard.press("5");
     await page.waitForSelector(".profile canvas");
@@ -326,7 +330,7 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     await page.waitForSelector(".tip");
   });
 
-  test("a page with a fault of its own says so, and shows nothing that could be taken for new", async () => {
+  thoroughly("a page with a fault of its own says so, and shows nothing that could be taken for new", async () => {
     const page = await show("normal");
     await drawn(page);
     await page.evaluate(() => void setTimeout(() => JSON.parse("{"), 0));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { samples } from "../../../test/support/samples.ts";
 import { SimulatedKernel } from "../../testing/index.ts";
 import { type Mgmt, openMgmt, Settings, Status } from "../index.ts";
 import { acceptPairings } from "./accept-pairings.ts";
@@ -134,7 +135,7 @@ describe.each(Object.keys(sequences))("%s", (name) => {
 
   test("aborted at any packet settles with the reason or its result, and leaves nothing behind", async () => {
     const packets = await length(sequence);
-    for (let at = 0; at < packets; at++) {
+    for (const at of samples({ of: "packets of the management's sequences, at each of which something happens", at: name }, packets, 12)) {
       const reason = new Error("enough");
       const all = await settledWith(sequence, at, (_, abort) => abort.abort(reason));
       expect([undefined, reason], `at packet ${at}: ${all.error}`).toContain(all.error);
@@ -144,7 +145,7 @@ describe.each(Object.keys(sequences))("%s", (name) => {
 
   test("settles when the adapter vanishes, the socket is lost or the client is closed, at any packet", async () => {
     const packets = await length(sequence);
-    for (let at = 0; at < packets; at++) {
+    for (const at of samples({ of: "packets of the management's sequences, at each of which something happens", at: name }, packets, 12)) {
       await settledWith(sequence, at, ({ kernel }) => kernel.unplug(0));
       await settledWith(sequence, at, ({ kernel }) => kernel.loseSockets());
       await settledWith(sequence, at, ({ mgmt }) => void mgmt[Symbol.asyncDispose]());
@@ -153,7 +154,7 @@ describe.each(Object.keys(sequences))("%s", (name) => {
 
   test("settles when the power goes at any packet, or when nothing is answered from there on", async () => {
     const packets = await length(sequence);
-    for (let at = 0; at < packets; at++) {
+    for (const at of samples({ of: "packets of the management's sequences, at each of which something happens", at: name }, packets, 12)) {
       await settledWith(sequence, at, ({ kernel }) => kernel.blockRadio(0, true));
       await settledWith(sequence, at, ({ kernel }) => void kernel.silence({ index: 0 }));
     }
