@@ -17,7 +17,7 @@ export type {
 } from "./att/index.ts";
 export { AttBearerClosedError, AttError, AttErrorCode, AttProtocolError, AttTimeoutError, InsufficientSecurityError } from "./att/index.ts";
 export type { Codec, Reader, Writer } from "./bytes/index.ts";
-export { DecodeError } from "./bytes/index.ts";
+export { DecodeError, type DecodeFault } from "./bytes/index.ts";
 export type { LogSink, RandomSource } from "./core/index.ts";
 export {
   Address,
