@@ -16,7 +16,7 @@ export type {
   SecurityRequirement,
 } from "./att/index.ts";
 export { AttBearerClosedError, AttError, AttErrorCode, AttProtocolError, AttTimeoutError, InsufficientSecurityError } from "./att/index.ts";
-export type { Codec, Reader, Writer } from "./bytes/index.ts";
+export type { Codec, CodecForm, CodecPart, Reader, Writer } from "./bytes/index.ts";
 export { DecodeError, type DecodeFault } from "./bytes/index.ts";
 export type { LogSink, RandomSource } from "./core/index.ts";
 export {
@@ -35,6 +35,7 @@ export {
 } from "./core/index.ts";
 export {
   Advertising,
+  type AdvertisingEnded,
   type AdvertisingUpdate,
   type AuthorizationQuestion,
   type Capture,
@@ -59,18 +60,27 @@ export {
 export type {
   AdStructure,
   AdvertiseOptions,
+  AdvertisingEnd,
   ConnectionIntervalRange,
   ConnectionParameterOptions,
   ConnectOptions,
+  Discoverable,
+  InitiatingPhy,
+  InitiatingPhyOptions,
   IntervalMs,
   LinkParameters,
+  ListeningOptions,
   ManufacturerData,
   OnAdvertisement,
   OwnAddressKind,
   PackedAdvertisingData,
   PackOptions,
+  ReportLayout,
   ResolveAddress,
   ScanOptions,
+  ScanPhy,
+  ScanPhyOptions,
+  ScanPhys,
   ScanReports,
   ServiceData,
 } from "./gap/index.ts";
@@ -120,6 +130,7 @@ export type {
   RemoteService,
   ServiceChange,
   ServiceDefinition,
+  Sign,
   SubscribeOptions,
   SubscriptionHandler,
   SubscriptionState,

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-export { Advertising, type AdvertisingUpdate } from "./advertising.ts";
+export { Advertising, type AdvertisingEnded, type AdvertisingUpdate } from "./advertising.ts";
 export type { Capture } from "./capture.ts";
 export { Connection } from "./connection.ts";
 export type { ConnectionEvents, DataLength } from "./connection-events.ts";

@@ -9,7 +9,7 @@ import { LEGACY_ABILITIES, type RadioAbilities } from "./radio-abilities.ts";
 export type InitiatingPhy = "1M" | "2M" | "coded";
 const INITIATING_PHYS: readonly InitiatingPhy[] = ["1M", "2M", "coded"];
 
-interface ListeningOptions {
+export interface ListeningOptions {
   /** How to listen for the peer; 60 and 30 ms by default. */
   readonly scanIntervalMs?: number | undefined;
   readonly scanWindowMs?: number | undefined;

@@ -15,7 +15,13 @@ export { Advertiser } from "./advertiser.ts";
 export { AdvertisingData, type AdvertisingDataLike } from "./advertising-data.ts";
 export { type AdvertiseOptions, type AdvertisingEnd, AdvertisingSession, givenData, type IntervalMs } from "./advertising-session.ts";
 export { BondBook, DEFAULT_MAX_BONDS, MemoryBondStore } from "./bonds.ts";
-export { type ConnectOptions, checkConnectOptions, type InitiatingPhy, type InitiatingPhyOptions } from "./connect-options.ts";
+export {
+  type ConnectOptions,
+  checkConnectOptions,
+  type InitiatingPhy,
+  type InitiatingPhyOptions,
+  type ListeningOptions,
+} from "./connect-options.ts";
 export {
   type ConnectionParameterOptions,
   checkParameterNames,
@@ -50,6 +56,7 @@ export {
 export { type PackedAdvertisingData, type PackOptions, packAdvertisingData } from "./packing.ts";
 export { type CommandPort, Radio, type RadioActivity, RadioRank } from "./radio.ts";
 export { LEGACY_ABILITIES, type RadioAbilities, readRadioAbilities } from "./radio-abilities.ts";
+export type { ReportLayout } from "./report-layout.ts";
 export { type OnAdvertisement, Scan, type ScanOptions } from "./scan.ts";
 export type { ScanPhy, ScanPhyOptions, ScanPhys } from "./scan-parameters.ts";
 export { ScanReports } from "./scan-reports.ts";

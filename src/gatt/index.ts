@@ -21,6 +21,7 @@ export {
 } from "./client/remote-characteristic.ts";
 export { RemoteDescriptor } from "./client/remote-descriptor.ts";
 export { RemoteService } from "./client/remote-service.ts";
+export type { Sign } from "./client/sign.ts";
 export { ValueFlow, type ValueFlowOptions } from "./client/value-flow.ts";
 export type { ReliableWrite } from "./client/values.ts";
 export { ClientFeature } from "./client-feature.ts";
