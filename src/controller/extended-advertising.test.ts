@@ -3,6 +3,8 @@ import {
   advertiseExtended,
   EXTENDED,
   enableSets,
+  extendedPair,
+  octets,
   reportsOf,
   scanExtended,
   setData,
@@ -32,23 +34,7 @@ import { readExtendedPdu } from "./roles/extended-pdus.ts";
 
 const OK = HciErrorCode.Success;
 const INVALID = HciErrorCode.InvalidHciCommandParameters;
-const _DISALLOWED = HciErrorCode.CommandDisallowed;
-const _UNKNOWN = HciErrorCode.UnknownAdvertisingIdentifier;
-const _UNSUPPORTED = HciErrorCode.UnsupportedFeatureOrParameterValue;
-const octets = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i & 0xff);
 
-async function pair(seed = 1, options: object = {}) {
-  const { air, clock } = makeAir({ seed, ...options });
-  const advertiser = await makeHost(air, { ...EXTENDED, name: "advertiser" });
-  const scanner = await makeHost(air, { ...EXTENDED, name: "scanner" });
-  return {
-    air,
-    clock,
-    advertiser: advertiser.host,
-    scanner: scanner.host,
-    controllers: { advertiser: advertiser.controller, scanner: scanner.controller },
-  };
-}
 const airEntries = (air: ReturnType<typeof makeAir>["air"]): AirTraceEntry[] =>
   air.trace.entries.filter((entry): entry is AirTraceEntry => entry.kind === "air");
 
@@ -59,7 +45,7 @@ test("extended advertising is reported whole, by reports of 229 octets, on each 
     [3, 0, 3],
     [3, 3, 3],
   ] as const) {
-    const { air, clock, advertiser, scanner, controllers } = await pair();
+    const { air, clock, advertiser, scanner, controllers } = await extendedPair();
     const data = octets(600);
     expect(
       (
@@ -100,7 +86,7 @@ test("extended advertising is reported whole, by reports of 229 octets, on each 
 });
 
 test("1650 octets by fragments, the most there are; one more is refused and takes the data with it", async () => {
-  const { air, clock, advertiser, scanner } = await pair();
+  const { air, clock, advertiser, scanner } = await extendedPair();
   await advertiser.command(
     LeSetExtendedAdvertisingParameters,
     setParameters({ primaryAdvertisingIntervalMin: 320, primaryAdvertisingIntervalMax: 320 }),
@@ -129,7 +115,7 @@ test("the packets of an event: ADV_EXT_IND thrice, AuxPtr to the very beginning 
     [3, 3],
     [1, 3],
   ] as const) {
-    const { air, clock, advertiser } = await pair(3, { idle: "simulate" });
+    const { air, clock, advertiser } = await extendedPair(3, { idle: "simulate" });
     await advertiseExtended(advertiser, {
       data: octets(300),
       primaryAdvertisingPhy: primary,
@@ -169,7 +155,7 @@ test("LE Coded on the primary channels is heard by who scans on it, S=2 told apa
     [5, 3, true, 4],
     [5, 0, true, 3],
   ] as const) {
-    const { air, clock, advertiser, scanner } = await pair();
+    const { air, clock, advertiser, scanner } = await extendedPair();
     if (asks) expect((await scanner.command(LeSetHostFeature, { bitNumber: 41, bitValue: true })).status).toBe(OK);
     await advertiser.command(
       LeSetExtendedAdvertisingParametersV2,
@@ -190,7 +176,7 @@ test("LE Coded on the primary channels is heard by who scans on it, S=2 told apa
 });
 
 test("a scannable set answers AUX_SCAN_REQ with all of its scan response data, and says who asked", async () => {
-  const { air, clock, advertiser, scanner, controllers } = await pair();
+  const { air, clock, advertiser, scanner, controllers } = await extendedPair();
   await advertiseExtended(advertiser, {
     advertisingEventProperties: 2,
     scanResponse: octets(400),
@@ -217,7 +203,7 @@ test("a scannable set answers AUX_SCAN_REQ with all of its scan response data, a
 });
 
 test("anonymous advertising has no address, and passes a Filter Accept List that names 0xFF", async () => {
-  const { air, clock, advertiser, scanner } = await pair();
+  const { air, clock, advertiser, scanner } = await extendedPair();
   await advertiseExtended(advertiser, { advertisingEventProperties: 0x20, data: octets(10) });
   await scanExtended(scanner, { filterDuplicates: 1 });
   await clock.advance(200);
@@ -238,7 +224,7 @@ test("anonymous advertising has no address, and passes a Filter Accept List that
 });
 
 test("directed advertising with data is reported to its target alone", async () => {
-  const { air, clock, advertiser, scanner, controllers } = await pair();
+  const { air, clock, advertiser, scanner, controllers } = await extendedPair();
   const other = await makeHost(air, { ...EXTENDED, name: "other" });
   await advertiseExtended(advertiser, { advertisingEventProperties: 4, data: octets(12), peerAddress: controllers.scanner.address.bytes });
   await scanExtended(scanner, { filterDuplicates: 1 });
@@ -259,7 +245,7 @@ test("legacy PDUs by extended commands are heard by legacy scanners, and reporte
     [0x15, [0x15]],
     [0x1d, [0x15]],
   ] as const) {
-    const { air, clock, advertiser, scanner, controllers } = await pair();
+    const { air, clock, advertiser, scanner, controllers } = await extendedPair();
     const old = await makeHost(air, { name: "old" });
     const isScannable = (properties & 2) !== 0;
     await advertiseExtended(advertiser, {
@@ -282,7 +268,7 @@ test("legacy PDUs by extended commands are heard by legacy scanners, and reporte
 });
 
 test("a legacy scanner hears no extended PDU", async () => {
-  const { air, clock, advertiser } = await pair();
+  const { air, clock, advertiser } = await extendedPair();
   const old = await makeHost(air, { name: "old" });
   await advertiseExtended(advertiser, { data: octets(5) });
   await scan(old.host);
@@ -292,7 +278,7 @@ test("a legacy scanner hears no extended PDU", async () => {
 });
 
 test("several sets at once, each with its own address, interval, PHY and data", async () => {
-  const { air, clock, advertiser, scanner } = await pair();
+  const { air, clock, advertiser, scanner } = await extendedPair();
   const address = Address.from("C0:00:00:00:00:07/random");
   for (const [handle, interval] of [
     [0, 160],
@@ -337,7 +323,7 @@ test("several sets at once, each with its own address, interval, PHY and data", 
 
 test("duration and number of events end a set, whether or not somebody listens, and say so", async () => {
   for (const listens of [false, true]) {
-    const { air, clock, advertiser, scanner } = await pair();
+    const { air, clock, advertiser, scanner } = await extendedPair();
     if (listens) await scanExtended(scanner);
     await advertiser.command(LeSetExtendedAdvertisingParameters, setParameters());
     expect(await enableSets(advertiser, { duration: 50 })).toBe(OK);
@@ -367,7 +353,7 @@ test("duration and number of events end a set, whether or not somebody listens, 
 });
 
 test("another DID for other data or by operation 4, and then the data is no duplicate", async () => {
-  const { air, clock, advertiser, scanner } = await pair();
+  const { air, clock, advertiser, scanner } = await extendedPair();
   await advertiseExtended(advertiser, { data: octets(5) });
   await scanExtended(scanner, { filterDuplicates: 1 });
   await clock.advance(500);
@@ -383,7 +369,7 @@ test("another DID for other data or by operation 4, and then the data is no dupl
 });
 
 test("a chain whose rest is lost is reported as truncated", async () => {
-  const { air, clock, advertiser, scanner } = await pair();
+  const { air, clock, advertiser, scanner } = await extendedPair();
   await advertiseExtended(advertiser, { data: octets(500) });
   let count = 0;
   air.onPacket(({ channel }) => (channel < 37 && ++count === 2 ? "lose" : undefined));
@@ -403,7 +389,7 @@ test("a chain whose rest is lost is reported as truncated", async () => {
 });
 
 test("scanning for a duration ends with LE Scan Timeout; with a period it comes again, and its duplicates too", async () => {
-  const { air, clock, advertiser, scanner } = await pair();
+  const { air, clock, advertiser, scanner } = await extendedPair();
   await advertiseExtended(advertiser, { data: octets(5) });
   await scanExtended(scanner, { duration: 30 });
   const startMs = clock.now();
@@ -429,7 +415,7 @@ test("scanning for a duration ends with LE Scan Timeout; with a period it comes 
 
 test("equal seeds give equal packets, and skipping idle events changes nothing that hosts see", async () => {
   const run = async (options: object): Promise<{ text: string; reports: string }> => {
-    const { air, clock, advertiser, scanner } = await pair(7, { loss: 0.2, ...options });
+    const { air, clock, advertiser, scanner } = await extendedPair(7, { loss: 0.2, ...options });
     await advertiseExtended(advertiser, { data: octets(400), secondaryAdvertisingPhy: 2 });
     await scanExtended(scanner, { interval: 160, window: 40 });
     await clock.advance(5000);
@@ -447,7 +433,7 @@ test("equal seeds give equal packets, and skipping idle events changes nothing t
 });
 
 test("without radio time all of it arrives too", async () => {
-  const { air, clock, advertiser, scanner } = await pair(1, { mode: "instant" });
+  const { air, clock, advertiser, scanner } = await extendedPair(1, { mode: "instant" });
   await advertiseExtended(advertiser, { advertisingEventProperties: 2, scanResponse: octets(300) });
   await advertiseExtended(advertiser, { advertisingHandle: 1, data: octets(300), advertisingSid: 1 });
   await scanExtended(scanner, { active: true, filterDuplicates: 1 });
@@ -469,7 +455,7 @@ test("without radio time all of it arrives too", async () => {
 });
 
 test("an advertiser that nobody listens to costs no event", async () => {
-  const { air, clock, advertiser } = await pair();
+  const { air, clock, advertiser } = await extendedPair();
   let fired = 0;
   const { scheduler } = air.medium;
   const set = scheduler.set.bind(scheduler);
@@ -484,7 +470,7 @@ test("an advertiser that nobody listens to costs no event", async () => {
 });
 
 test("a set sends at the power that is chosen for it, within what the radio has, and says so", async () => {
-  const { air, clock, advertiser, scanner } = await pair();
+  const { air, clock, advertiser, scanner } = await extendedPair();
   const power = async (advertisingTxPower: number): Promise<number> =>
     (await advertiser.command(LeSetExtendedAdvertisingParameters, setParameters({ advertisingTxPower, advertisingEventProperties: 0x40 })))
       .selectedTxPower;
@@ -498,7 +484,7 @@ test("a set sends at the power that is chosen for it, within what the radio has,
 
 test("LE Coded reaches farther than LE 1M, LE 2M less far", async () => {
   const reach = async (metres: number, primaryAdvertisingPhy: number, secondaryAdvertisingPhy: number): Promise<boolean> => {
-    const { air, clock, advertiser, scanner, controllers } = await pair();
+    const { air, clock, advertiser, scanner, controllers } = await extendedPair();
     controllers.advertiser.move({ x: 0, y: 0 });
     controllers.scanner.move({ x: metres, y: 0 });
     await advertiseExtended(advertiser, { primaryAdvertisingPhy, secondaryAdvertisingPhy, data: octets(20) });
@@ -539,7 +525,7 @@ test("many sets of many devices: packets that overlap on a channel are lost, and
 });
 
 test("packets of an extended advertising event have their names in the trace", async () => {
-  const { air, clock, advertiser, scanner } = await pair();
+  const { air, clock, advertiser, scanner } = await extendedPair();
   await advertiseExtended(advertiser, { advertisingEventProperties: 2, scanResponse: octets(300) });
   await scanExtended(scanner, { active: true, filterDuplicates: 1 });
   await clock.advance(130);

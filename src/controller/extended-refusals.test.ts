@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { EXTENDED, enableSets, setData, setParameters } from "../../test/support/raw-extended.ts";
+import { EXTENDED, enableSets, extendedPair, octets, setData, setParameters } from "../../test/support/raw-extended.ts";
 import { advertise, createConnection, makeAir, makeHost } from "../../test/support/raw-pair.ts";
 import { Address } from "../core/index.ts";
 import {
@@ -28,20 +28,7 @@ const INVALID = HciErrorCode.InvalidHciCommandParameters;
 const DISALLOWED = HciErrorCode.CommandDisallowed;
 const UNKNOWN = HciErrorCode.UnknownAdvertisingIdentifier;
 const UNSUPPORTED = HciErrorCode.UnsupportedFeatureOrParameterValue;
-const octets = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i & 0xff);
 
-async function pair(seed = 1, options: object = {}) {
-  const { air, clock } = makeAir({ seed, ...options });
-  const advertiser = await makeHost(air, { ...EXTENDED, name: "advertiser" });
-  const scanner = await makeHost(air, { ...EXTENDED, name: "scanner" });
-  return {
-    air,
-    clock,
-    advertiser: advertiser.host,
-    scanner: scanner.host,
-    controllers: { advertiser: advertiser.controller, scanner: scanner.controller },
-  };
-}
 test("parameters of a set: what is refused, and how (Vol 4 Part E 7.8.53)", async () => {
   const { air } = makeAir();
   const { host } = await makeHost(air, { features: { extendedAdvertising: true }, maxAdvertisingSets: 2 });
@@ -94,7 +81,7 @@ test("parameters of a set: what is refused, and how (Vol 4 Part E 7.8.53)", asyn
 });
 
 test("data that does not suit the kind of a set is refused, before and after the kind is chosen", async () => {
-  const { air, advertiser: host } = await pair();
+  const { air, advertiser: host } = await extendedPair();
   const set = async (advertisingEventProperties: number): Promise<number> =>
     (await host.command(LeSetExtendedAdvertisingParameters, setParameters({ advertisingEventProperties }))).status;
   const data = async (length: number, operation = 3, isScanResponse = false): Promise<number> => {
@@ -133,7 +120,7 @@ test("data that does not suit the kind of a set is refused, before and after the
 });
 
 test("enabling: what is refused, and then nothing is enabled (Vol 4 Part E 7.8.56)", async () => {
-  const { air, advertiser: host } = await pair();
+  const { air, advertiser: host } = await extendedPair();
   expect(await enableSets(host)).toBe(INVALID);
   expect(await enableSets(host, {})).toBe(UNKNOWN);
   expect(await enableSets(host, { handle: 0xf0 })).toBe(INVALID);
@@ -176,7 +163,7 @@ test("what a set can hold, and how many there are, is told", async () => {
 });
 
 test("data that takes longer to send than the interval is refused as too long", async () => {
-  const { air, advertiser: host } = await pair();
+  const { air, advertiser: host } = await extendedPair();
   const slow = setParameters({ primaryAdvertisingIntervalMin: 0x20, primaryAdvertisingIntervalMax: 0x20, secondaryAdvertisingPhy: 3 });
   await host.command(LeSetExtendedAdvertisingParameters, slow);
   expect(await setData(host, octets(1000))).toBe(HciErrorCode.PacketTooLong);
@@ -224,7 +211,7 @@ test("scanning: what is refused, and how (Vol 4 Part E 7.8.64, 7.8.65)", async (
 });
 
 test("a host uses legacy commands or extended ones, until the next reset (Vol 4 Part E 3.1.1)", async () => {
-  const { air, advertiser: host, controllers } = await pair();
+  const { air, advertiser: host, controllers } = await extendedPair();
   await advertise(host);
   expect((await host.command(LeSetExtendedAdvertisingParameters, setParameters())).status).toBe(DISALLOWED);
   expect((await host.command(LeReadNumberOfSupportedAdvertisingSets, {})).status).toBe(DISALLOWED);

@@ -149,20 +149,14 @@ export class Hci implements AsyncDisposable {
       const now = this.controller.address;
       if (!now.equals(address)) throw new ControllerError(`another controller is there now: ${now}, it was ${address}`);
     };
-    const ended = (): BleError | undefined => this.#ended;
-    const isTransportGone = (): boolean => this.#isTransportGone;
     const target = {
       clock: this.clock,
       logger: this.logger,
+      ended: () => this.#ended,
+      isTransportGone: () => this.#isTransportGone,
       setUp,
       detach: () => this.#detach(),
       attach: (transport: HciTransport) => this.#attach(transport),
-      get ended(): BleError | undefined {
-        return ended();
-      },
-      get isTransportGone(): boolean {
-        return isTransportGone();
-      },
     };
     try {
       // In this turn: whatever brings the controller back, its links are lost.

@@ -45,9 +45,9 @@ export function checkRecovery(what: string, recovery: HciRecovery): void {
 export interface RecoveryTarget {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly ended: BleError | undefined;
+  ended(): BleError | undefined;
   /** Nothing can be sent any more until the transport is replaced. */
-  readonly isTransportGone: boolean;
+  isTransportGone(): boolean;
   /** Reset, and all that follows the opening. @throws it does not answer */
   setUp(): Promise<void>;
   /** Gives back the transport. */
@@ -65,7 +65,7 @@ export interface RecoveryTarget {
 export async function climb(target: RecoveryTarget, recovery: HciRecovery, reason: BleError): Promise<HciRecovered["by"] | undefined> {
   const { clock, logger } = target;
   let failure: unknown = reason;
-  if (!target.isTransportGone) {
+  if (!target.isTransportGone()) {
     try {
       await target.setUp();
       return "reset";
@@ -74,10 +74,10 @@ export async function climb(target: RecoveryTarget, recovery: HciRecovery, reaso
     }
   }
   const { reopen, attempts = ATTEMPTS, waitMs = WAIT_MS } = recovery;
-  for (let attempt = 1; reopen && attempt <= attempts && !target.ended; attempt++) {
+  for (let attempt = 1; reopen && attempt <= attempts && !target.ended(); attempt++) {
     await target.detach();
     if (attempt > 1) await delay(clock, waitMs, { name: "before a controller is opened again" });
-    if (target.ended) return undefined;
+    if (target.ended()) return undefined;
     logger.warn(() => `the controller is opened again, attempt ${attempt} of ${attempts}`);
     try {
       const opening = (async () => await reopen())();
@@ -85,7 +85,7 @@ export async function climb(target: RecoveryTarget, recovery: HciRecovery, reaso
         opening.then(letGo, () => undefined); // it came too late
         throw error;
       });
-      if (target.ended) {
+      if (target.ended()) {
         letGo(transport);
         return undefined;
       }
@@ -97,7 +97,7 @@ export async function climb(target: RecoveryTarget, recovery: HciRecovery, reaso
       logger.warn(() => `the controller does not come back: ${String(error)}`);
     }
   }
-  if (target.ended) return undefined;
+  if (target.ended()) return undefined;
   throw failure;
 }
 

@@ -13,9 +13,27 @@ import {
   LeSetExtendedScanResponseData,
 } from "../../src/hci/index.ts";
 import type { RawHost } from "./raw-host.ts";
+import { makeAir, makeHost } from "./raw-pair.ts";
 
 /** A controller that has all of extended advertising and privacy. */
 export const EXTENDED: Partial<ControllerOptions> = { features: { extendedAdvertising: true, llPrivacy: true } };
+
+/** Octets 0, 1, 2 … of advertising data. */
+export const octets = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i & 0xff);
+
+/** Two hosts in an air whose controllers have all of it: one to advertise, one to scan. */
+export async function extendedPair(seed = 1, options: object = {}) {
+  const { air, clock } = makeAir({ seed, ...options });
+  const advertiser = await makeHost(air, { ...EXTENDED, name: "advertiser" });
+  const scanner = await makeHost(air, { ...EXTENDED, name: "scanner" });
+  return {
+    air,
+    clock,
+    advertiser: advertiser.host,
+    scanner: scanner.host,
+    controllers: { advertiser: advertiser.controller, scanner: scanner.controller },
+  };
+}
 
 type Parameters = Infer<typeof LeSetExtendedAdvertisingParametersV2.parameters>;
 
