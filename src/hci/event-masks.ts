@@ -1,4 +1,6 @@
-import { EventCode, type EventDeclaration } from "./declare.ts";
+import { SetEventMask, SetEventMaskPage2 } from "./commands/controller-baseband.ts";
+import { LeSetEventMask } from "./commands/le-controller.ts";
+import { type CommandDeclaration, EventCode, type EventDeclaration } from "./declare.ts";
 import { EncryptionKeyRefreshComplete, ReadRemoteVersionInformationComplete } from "./events/generic.ts";
 import {
   LeAdvertisingReport,
@@ -56,6 +58,8 @@ const LE_EVENTS_OF_COMMANDS: readonly [event: LeEvent, octet: number, bit: numbe
 /** LE events of version 4.0, which every controller knows and tells unless it is told otherwise (Vol 4 Part E 7.8.1). */
 const DEFAULT_LE_EVENT_MASK = 0x1fn;
 
+type SendMask = <P>(declaration: CommandDeclaration<P, unknown>, parameters: P) => Promise<unknown>;
+
 /** Values of the three event masks. */
 interface Masks {
   readonly event: bigint;
@@ -69,6 +73,7 @@ interface Masks {
  */
 export class EventMasks implements Masks {
   #le = 0n;
+  #enabling: Promise<void> = Promise.resolve();
   #asked: Masks = { event: 0n, page2: 0n, le: 0n };
 
   get event(): bigint {
@@ -96,8 +101,35 @@ export class EventMasks implements Masks {
     this.#asked = { ...this.#asked, le: 0n };
   }
 
+  /**
+   * Has the controller tell `events` too, by `send`. One call after the other: each mask holds those before.
+   *
+   * @throws what `send` throws; that mask stays as it was
+   */
+  enable(events: readonly EventDeclaration[], send: SendMask): Promise<void> {
+    const enabled = this.#enabling.then(() => this.#enable(events, send));
+    this.#enabling = enabled.catch(() => {});
+    return enabled;
+  }
+
+  async #enable(events: readonly EventDeclaration[], send: SendMask): Promise<void> {
+    const { event, page2, le } = this.#with(events);
+    if (page2 !== undefined) {
+      await send(SetEventMaskPage2, { eventMaskPage2: page2 });
+      this.#taken("page2", page2);
+    }
+    if (event !== undefined) {
+      await send(SetEventMask, { eventMask: event });
+      this.#taken("event", event);
+    }
+    if (le !== undefined) {
+      await send(LeSetEventMask, { leEventMask: le });
+      this.#taken("le", le);
+    }
+  }
+
   /** The masks with `events` in them; `undefined` for each that stays as it is. */
-  with(events: readonly EventDeclaration[]): { [K in keyof Masks]: bigint | undefined } {
+  #with(events: readonly EventDeclaration[]): { [K in keyof Masks]: bigint | undefined } {
     const wanted = { event: this.event, page2: this.page2, le: this.le };
     for (const event of events) {
       const [mask, bit] = placeOf(event);
@@ -111,7 +143,7 @@ export class EventMasks implements Masks {
   }
 
   /** The controller has taken a mask; it is to have it again after a reset. */
-  taken(mask: keyof Masks, value: bigint): void {
+  #taken(mask: keyof Masks, value: bigint): void {
     this.#asked = { ...this.#asked, [mask]: value };
   }
 }

@@ -1,44 +1,22 @@
 import { callOut, rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
-import { DecodeError, decode } from "../bytes/index.ts";
-import { checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { kindOf } from "../core/arguments.ts";
 import { ArgumentError, BleError, ClosedError, Logger, StateError, UnsupportedError } from "../core/index.ts";
 import { AclManager } from "./acl.ts";
+import { reportEnd } from "./advertising-reports.ts";
 import { CommandFlow } from "./command-flow.ts";
-import { Reset, SetEventMask, SetEventMaskPage2 } from "./commands/controller-baseband.ts";
-import { LeSetEventMask } from "./commands/le-controller.ts";
+import { Reset } from "./commands/controller-baseband.ts";
 import { Disconnect } from "./commands/link-control.ts";
 import { type ControllerInfo, initializeController, isSupported } from "./controller-info.ts";
 import { type CommandDeclaration, EventCode, type EventDeclaration, encodeCommand, eventKey, isCommandFailure } from "./declare.ts";
 import { ControllerError, DisconnectedError, HciErrorCode } from "./error.ts";
+import { EventHandlers, ReasonHandlers } from "./event-handlers.ts";
 import { EventMasks } from "./event-masks.ts";
 import { LeExtendedAdvertisingReport } from "./events/le-extended-advertising.ts";
 import { LeAdvertisingReport } from "./events/le-meta.ts";
-import { checkRecovery, climb, type HciRecovery } from "./recovery.ts";
+import { checkHciOptions, type HciOptions } from "./hci-options.ts";
+import { climb, type HciRecovery } from "./recovery.ts";
 import { checkTransport, type HciTransport, isPlain, noPacket, PacketType, plainOctets, TransportClosed } from "./transport.ts";
-
-export interface HciOptions {
-  clock: Clock;
-  logger?: Logger;
-  /** How long the controller may take to answer a command, in milliseconds; 5,000 by default. */
-  commandTimeoutMs?: number;
-  /** Brings a controller back that falls silent; without it the Hci ends. What fails while it is opened is not tried again. */
-  recovery?: HciRecovery | undefined;
-  /** Gives up opening. */
-  signal?: AbortSignal | undefined;
-}
-
-const OPTIONS = optionNames<HciOptions>({ clock: true, logger: true, commandTimeoutMs: true, recovery: true, signal: true });
-
-interface Handler {
-  readonly declaration: EventDeclaration;
-  readonly handle: (parameters: unknown) => void;
-  active: boolean;
-}
-
-interface ReasonHandler {
-  readonly handle: (reason: BleError) => void;
-}
 
 /** How long a controller may take for the Reset with which it is left, in milliseconds. */
 const FAREWELL_MS = 1000;
@@ -46,12 +24,6 @@ const FAREWELL_MS = 1000;
 const RELEASE_MS = 5000;
 const LE_ADVERTISING_REPORT = LeAdvertisingReport.subeventCode;
 const LE_EXTENDED_ADVERTISING_REPORT = LeExtendedAdvertisingReport.subeventCode;
-/** Event_Type, Address_Type, Address, Data_Length before the data of an advertising report, RSSI after it. */
-const REPORT_DATA_LENGTH_AT = 8;
-const REPORT_OVERHEAD = 10;
-/** All the fields of an extended advertising report are before its data, Data_Length the last of them. */
-const EXTENDED_REPORT_DATA_LENGTH_AT = 23;
-const EXTENDED_REPORT_OVERHEAD = 24;
 
 /** The host's side of HCI: commands and their answers, events, ACL data. */
 export class Hci implements AsyncDisposable {
@@ -72,11 +44,10 @@ export class Hci implements AsyncDisposable {
   readonly #recovery: HciRecovery | undefined;
   #isTransportGone = false;
   readonly #commands: CommandFlow;
-  readonly #handlers = new Map<number, readonly Handler[]>();
+  readonly #handlers: EventHandlers;
   readonly #masks = new EventMasks();
-  #masking: Promise<void> = Promise.resolve();
-  #closeHandlers: ReasonHandler[] = [];
-  #resetHandlers: ReasonHandler[] = [];
+  readonly #closeHandlers = new ReasonHandlers();
+  readonly #resetHandlers = new ReasonHandlers();
   #controller: ControllerInfo | undefined;
   #ended: BleError | undefined;
   #resetting: Promise<void> | undefined;
@@ -89,6 +60,7 @@ export class Hci implements AsyncDisposable {
     this.logger = logger.child("hci");
     this.#transport = transport;
     this.#recovery = recovery;
+    this.#handlers = new EventHandlers(this.logger);
     this.#commands = new CommandFlow({
       clock,
       logger: this.logger,
@@ -172,7 +144,7 @@ export class Hci implements AsyncDisposable {
 
   #tellReset(reason: BleError): void {
     this.acl.close(new DisconnectedError(HciErrorCode.HardwareFailure, { cause: reason }));
-    for (const { handle } of [...this.#resetHandlers]) callOut(handle, reason);
+    this.#resetHandlers.call(reason);
   }
 
   /**
@@ -300,25 +272,7 @@ export class Hci implements AsyncDisposable {
     for (const declaration of events)
       if (typeof declaration?.eventCode !== "number")
         return Promise.reject(new ArgumentError(`Hci.enableEvents: expected declarations of events, got ${kindOf(declaration)}`));
-    const enabled = this.#masking.then(() => this.#enableEvents(events, options)); // one after the other: each mask holds those before
-    this.#masking = enabled.catch(() => {});
-    return enabled;
-  }
-
-  async #enableEvents(events: readonly EventDeclaration[], options?: OperationOptions): Promise<void> {
-    const { event, page2, le } = this.#masks.with(events);
-    if (page2 !== undefined) {
-      await this.send(SetEventMaskPage2, { eventMaskPage2: page2 }, options);
-      this.#masks.taken("page2", page2);
-    }
-    if (event !== undefined) {
-      await this.send(SetEventMask, { eventMask: event }, options);
-      this.#masks.taken("event", event);
-    }
-    if (le !== undefined) {
-      await this.send(LeSetEventMask, { leEventMask: le }, options);
-      this.#masks.taken("le", le);
-    }
+    return this.#masks.enable(events, (declaration, parameters) => this.send(declaration, parameters, options));
   }
 
   /** Calls `handle` for every such event, decoded, synchronously and in order. At a disconnection the link has been closed before. */
@@ -326,31 +280,15 @@ export class Hci implements AsyncDisposable {
     if (typeof declaration?.eventCode !== "number")
       throw new ArgumentError(`Hci.on: expected the declaration of an event, got ${kindOf(declaration)}`);
     checkHandler(`Hci.on(${declaration.name})`, handle);
-    const key = eventKey(declaration.eventCode, declaration.subeventCode);
-    const handler: Handler = { declaration, handle: handle as (parameters: unknown) => void, active: true };
-    this.#handlers.set(key, [...(this.#handlers.get(key) ?? []), handler]);
-    return {
-      [Symbol.dispose]: () => {
-        if (!handler.active) return;
-        handler.active = false;
-        const left = this.#handlers.get(key)!.filter((other) => other !== handler);
-        if (left.length > 0) this.#handlers.set(key, left);
-        else this.#handlers.delete(key);
-      },
-    };
+    return this.#handlers.add(declaration, handle);
   }
 
   /** Calls `handle` once when the Hci ends, however it does: everything pending has been rejected before. At once if it has ended already. */
   onClose(handle: (reason: BleError) => void): Disposable {
     checkHandler("Hci.onClose", handle);
-    const entry = { handle };
-    if (this.#ended) callOut(handle, this.#ended);
-    else this.#closeHandlers.push(entry);
-    return {
-      [Symbol.dispose]: () => {
-        this.#closeHandlers = this.#closeHandlers.filter((other) => other !== entry);
-      },
-    };
+    if (!this.#ended) return this.#closeHandlers.add(handle);
+    callOut(handle, this.#ended);
+    return { [Symbol.dispose]: () => {} };
   }
 
   /**
@@ -359,20 +297,12 @@ export class Hci implements AsyncDisposable {
    */
   onReset(handle: (reason: BleError) => void): Disposable {
     checkHandler("Hci.onReset", handle);
-    const entry = { handle };
-    if (!this.#ended) this.#resetHandlers.push(entry);
-    return {
-      [Symbol.dispose]: () => {
-        this.#resetHandlers = this.#resetHandlers.filter((other) => other !== entry);
-      },
-    };
+    return this.#ended ? { [Symbol.dispose]: () => {} } : this.#resetHandlers.add(handle);
   }
 
   /** Handlers set by `on`, `onClose` and `onReset`. */
   get listenerCount(): number {
-    let sum = this.#closeHandlers.length + this.#resetHandlers.length;
-    for (const handlers of this.#handlers.values()) sum += handlers.length;
-    return sum;
+    return this.#closeHandlers.count + this.#resetHandlers.count + this.#handlers.count;
   }
 
   /** Ends everything pending, leaves the controller reset - silent and without links -, and closes the transport. */
@@ -440,8 +370,8 @@ export class Hci implements AsyncDisposable {
       new DisconnectedError(isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure, { cause: reason }),
     );
     this.#handlers.clear();
-    this.#resetHandlers = [];
-    for (const { handle } of this.#closeHandlers.splice(0)) callOut(handle, reason);
+    this.#resetHandlers.clear();
+    this.#closeHandlers.callLast(reason);
   }
 
   #giveUpLink(handle: number): void {
@@ -500,7 +430,7 @@ export class Hci implements AsyncDisposable {
         if (packet[3] === LE_ADVERTISING_REPORT && this.onAdvertisingReport !== undefined) this.#receiveReports(packet, false);
         else if (packet[3] === LE_EXTENDED_ADVERTISING_REPORT && this.onExtendedAdvertisingReport !== undefined)
           this.#receiveReports(packet, true);
-        if (packet.length > 3 && this.#handlers.size > 0) this.#dispatch(eventKey(EventCode.LeMeta, packet[3]), packet, 4);
+        if (packet.length > 3) this.#dispatch(eventKey(EventCode.LeMeta, packet[3]), packet, 4);
         return;
       case EventCode.NumberOfCompletedPackets:
         this.acl.onCompleted(packet);
@@ -528,16 +458,14 @@ export class Hci implements AsyncDisposable {
         break;
       default:
     }
-    if (this.#handlers.size > 0) this.#dispatch(packet[1]!, packet, 3);
+    this.#dispatch(packet[1]!, packet, 3);
   }
 
   #receiveReports(packet: Uint8Array, isExtended: boolean): void {
-    const lengthAt = isExtended ? EXTENDED_REPORT_DATA_LENGTH_AT : REPORT_DATA_LENGTH_AT;
-    const overhead = isExtended ? EXTENDED_REPORT_OVERHEAD : REPORT_OVERHEAD;
     const count = packet[4] ?? 0;
     let at = 5;
     for (let i = 0; i < count; i++) {
-      const end = at + overhead + (packet[at + lengthAt] ?? 0xff);
+      const end = reportEnd(packet, at, isExtended);
       if (end > packet.length) {
         this.logger.warn("an advertising report longer than its event was dropped");
         return;
@@ -553,41 +481,9 @@ export class Hci implements AsyncDisposable {
   }
 
   #dispatch(key: number, packet: Uint8Array, offset: number): void {
-    const handlers = this.#handlers.get(key);
-    if (handlers === undefined) return;
-    let decoded: { by: EventDeclaration; parameters: unknown } | undefined;
-    for (const handler of handlers) {
-      if (!handler.active) continue;
-      if (decoded?.by !== handler.declaration) {
-        const parameters = this.#decode(handler.declaration, packet, offset);
-        if (parameters === undefined) continue;
-        decoded = { by: handler.declaration, parameters };
-      }
-      try {
-        handler.handle(decoded.parameters);
-      } catch (error) {
-        rethrowLater(error);
-      }
-    }
+    if (!this.#handlers.dispatch(key, packet, offset)) return;
     this.acl.deliverEarly(); // to links that the event has brought
   }
-
-  #decode({ name, parameters }: EventDeclaration, packet: Uint8Array, offset: number): unknown {
-    try {
-      return decode(parameters, packet, { name, offset });
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.logger.warn(`an event was dropped: ${error.message}`);
-      return undefined;
-    }
-  }
-}
-
-function checkHciOptions(options: HciOptions): void {
-  checkOptions("Hci.open", options, OPTIONS);
-  if (typeof options?.clock?.now !== "function") throw new ArgumentError(`Hci.open: expected a clock, got ${kindOf(options?.clock)}`);
-  if (options.recovery !== undefined) checkRecovery("recovery", options.recovery);
-  if (options.commandTimeoutMs !== undefined) checkInteger("commandTimeoutMs", options.commandTimeoutMs, 1, 0x7fff_ffff);
 }
 
 function checkHandler(what: string, handle: unknown): void {

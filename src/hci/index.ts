@@ -240,7 +240,8 @@ export {
 } from "./events/le-periodic-advertising.ts";
 export { LeFeature, leFeatureNames } from "./features.ts";
 export { allocateFrame } from "./frame-memory.ts";
-export { Hci, type HciOptions } from "./hci.ts";
+export { Hci } from "./hci.ts";
+export type { HciOptions } from "./hci-options.ts";
 export type { HciRecovered, HciRecovery } from "./recovery.ts";
 export { type HciDirection, Redactor } from "./redaction/redactor.ts";
 export { commands, events } from "./registry.ts";
