@@ -49,6 +49,7 @@ export {
   type DeviceOptions,
   type DeviceRecovery,
   type DeviceScanOptions,
+  type LinkControl,
   type LinkPhy,
   type OpenController,
   type OpenControllerOptions,

@@ -3,18 +3,11 @@ import { Emitter, type OperationOptions } from "../async/index.ts";
 import { setClientDemand, setLinkSecurity } from "../att/bearer.ts";
 import { AttBearer, type LinkSecurity } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
-import { checkChoice, checkFunction, checkInteger, checkOperation } from "../core/arguments.ts";
-import { UnsupportedError } from "../core/error.ts";
+import { checkChoice, checkFunction } from "../core/arguments.ts";
 import type { Logger } from "../core/logger.ts";
-import {
-  type BondBook,
-  type ConnectionParameterOptions,
-  checkParameterNames,
-  connectionParameters,
-  type LinkParameters,
-} from "../gap/index.ts";
+import type { BondBook, LinkParameters } from "../gap/index.ts";
 import { GattClient, type GattPeer } from "../gatt/index.ts";
-import { type DisconnectedError, type Hci, HciError, HciErrorCode, LeSetDataLength } from "../hci/index.ts";
+import { type DisconnectedError, type Hci, type HciError, HciErrorCode, LeSetDataLength } from "../hci/index.ts";
 import type { L2capLink, LinkChannels } from "../l2cap/index.ts";
 import {
   type Bond,
@@ -25,19 +18,15 @@ import {
   type SecurityManagerOptions,
 } from "../smp/index.ts";
 import { ClientSecurity } from "./client-security.ts";
-import { CONNECTION_EVENTS, type ConnectionEvents, type DataLength } from "./connection-events.ts";
+import { CONNECTION_EVENTS, type ConnectionEvents } from "./connection-events.ts";
 import { EnhancedBearers } from "./enhanced-bearers.ts";
-import { LinkCommands } from "./link-commands.ts";
+import { LinkControl } from "./link-control.ts";
 import { checkDisconnectReason, LinkDisconnection } from "./link-disconnection.ts";
 import { LinkPeer } from "./link-peer.ts";
-import { LinkProcedures } from "./link-procedures.ts";
 import { LinkSignatures } from "./link-signatures.ts";
-import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 import { levelFourPairing } from "./secure-connections-only.ts";
 
-/** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
-const INITIAL_DATA_LENGTH: DataLength = Object.freeze({ txOctets: 27, rxOctets: 27 });
 /** What the device gives a connection to work with. */
 export interface ConnectionParts {
   readonly hci: Hci;
@@ -67,7 +56,7 @@ export let createConnection: (parts: ConnectionParts) => Connection;
  * One link with its attribute protocol and security. A lost link rejects everything that waits on it with a DisconnectedError, in the turn in
  * which the loss is told.
  */
-export class Connection implements AsyncDisposable {
+export class Connection extends LinkControl implements AsyncDisposable {
   readonly handle: number;
   readonly role: "central" | "peripheral";
   /** The own address on this link. */
@@ -92,29 +81,25 @@ export class Connection implements AsyncDisposable {
   readonly #isPairable: () => boolean;
   #pairing: Partial<PairingPolicy> | undefined;
   readonly #manager: SecurityManager;
-  readonly #commands: LinkCommands;
-  readonly #procedures: LinkProcedures;
-  readonly #phys: PhyUpdates;
   readonly #disconnection: LinkDisconnection;
   readonly #clientSecurity: ClientSecurity;
-  readonly #events = new Emitter<ConnectionEvents>();
+  readonly #events: Emitter<ConnectionEvents>;
   readonly #onEnd: ConnectionParts["onEnd"];
   #resolveClosed!: (error: DisconnectedError) => void;
-  /** What the controller said of the end, which is told when all that had arrived is dealt with. */
-  #gone: DisconnectedError | undefined;
   #ended: DisconnectedError | undefined;
   /** Made when it is first asked for. */
   #lost: AbortController | undefined;
-  #parameters: LinkParameters;
-  #dataLength = INITIAL_DATA_LENGTH;
 
   static {
     createConnection = (parts) => new Connection(parts);
   }
 
   private constructor(parts: ConnectionParts) {
-    const { hci, link, bonds, policy, peerAddress, localAddress } = parts;
+    const { hci, link, bonds, policy, parameters, peerAddress, localAddress } = parts;
     const { role } = link;
+    const logger = parts.logger.child(`link${link.handle}`);
+    const events = new Emitter<ConnectionEvents>();
+    super({ hci, link, logger, events, policy, parameters });
     this.handle = link.handle;
     this.role = role;
     this.localAddress = localAddress;
@@ -122,21 +107,20 @@ export class Connection implements AsyncDisposable {
     this.policy = policy;
     this.#hci = hci;
     this.#link = link;
-    this.#logger = parts.logger.child(`link${link.handle}`);
+    this.#logger = logger;
+    this.#events = events;
     this.#isPairable = parts.isPairable;
     this.#onEnd = parts.onEnd;
-    this.#parameters = parts.parameters;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    this.#commands = new LinkCommands({ hci, handle: link.handle, ended: () => this.#ended ?? this.#gone });
     this.#disconnection = new LinkDisconnection({
       hci,
       link,
       logger: this.#logger,
       closed: this.closed,
       isEnded: () => this.#ended !== undefined,
-      supervisionTimeoutMs: () => this.#parameters.supervisionTimeoutMs,
+      supervisionTimeoutMs: () => this.parameters.supervisionTimeoutMs,
       onGone: (error) => this.end(error),
     });
     // Who it is must be known before the first request of the peer is answered.
@@ -186,7 +170,7 @@ export class Connection implements AsyncDisposable {
       role,
       hasKey: () => this.bonded,
       channels: link.channels,
-      parameters: () => this.#parameters,
+      parameters: () => this.parameters,
       random: parts.security.random,
       isServed,
       serve: (bearer, { isOwn }) => serve(this.att, bearer, isOwn),
@@ -201,7 +185,7 @@ export class Connection implements AsyncDisposable {
       logger: this.#logger,
       policy: this.#pairingPolicy(),
       ...(policy.agent && { agent: policy.agent }),
-      link: { startEncryption: (key, rand, ediv) => this.#procedures.startEncryption(key, rand, ediv) },
+      link: { startEncryption: (key, rand, ediv) => this.procedures.startEncryption(key, rand, ediv) },
       bond: bonds.find(peerAddress),
       beforeKey: policy.beforeKey && (() => this.#beforeKey()),
       findBond: (identity) => bonds.get(identity),
@@ -226,8 +210,6 @@ export class Connection implements AsyncDisposable {
       onPaired: (report) => this.#events.emit("paired", report),
       onFailure: (error) => this.#events.emit("securityFailure", error),
     });
-    this.#procedures = new LinkProcedures({ hci, link, logger: this.#logger, answer: policy.parameterRequests ?? "accept" });
-    this.#phys = new PhyUpdates({ hci, handle: link.handle, logger: this.#logger, onChange: (phy) => this.#events.emit("phy", phy) });
   }
 
   /** Who the peer is: its identity where that is known, else the address it uses. */
@@ -252,16 +234,6 @@ export class Connection implements AsyncDisposable {
   /** A pairing is under way, or its bond is being stored. */
   get isPairing(): boolean {
     return this.#manager.isPairing;
-  }
-  get parameters(): LinkParameters {
-    return this.#parameters;
-  }
-  get dataLength(): DataLength {
-    return this.#dataLength;
-  }
-  /** Physical layers in use, as far as the controller has told; 1M both ways at first. */
-  get phy(): LinkPhy {
-    return this.#phys.phy;
   }
   /** Why the link is gone; `undefined` while it is there. */
   get ended(): DisconnectedError | undefined {
@@ -345,65 +317,6 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Changes the connection parameters. The central decides; a peripheral asks it, over the link layer where both sides can, else over L2CAP.
-   * Several calls take effect one after the other. A change that the peer asked for is not taken for this one.
-   *
-   * @returns the parameters that are now in force
-   * @throws {UnsupportedError} the central refuses
-   * @throws {HciError} the controllers cannot agree
-   * @throws {DisconnectedError} the link is lost
-   */
-  async updateParameters(parameters: ConnectionParameterOptions, options: OperationOptions = {}): Promise<LinkParameters> {
-    checkParameterNames(parameters);
-    const wanted = connectionParameters(parameters ?? {});
-    checkOperation("updateParameters", options);
-    const ended = this.#ended ?? this.#gone;
-    if (ended) throw ended;
-    const inForce = await this.#procedures.updateParameters(wanted, options);
-    if (!inForce) throw new UnsupportedError("the central refuses these connection parameters");
-    return inForce;
-  }
-
-  /** Signal strength of the last packet; `undefined` where the controller does not know. @throws {DisconnectedError} the link is lost */
-  async rssi(options: OperationOptions = {}): Promise<number | undefined> {
-    checkOperation("rssi", options);
-    return await this.#commands.rssi(options);
-  }
-
-  /** LE features of the peer's controller, bits as in LeFeature. @throws {DisconnectedError} the link is lost */
-  async remoteFeatures(options: OperationOptions = {}): Promise<bigint> {
-    checkOperation("remoteFeatures", options);
-    return await this.#procedures.remoteFeatures(options);
-  }
-
-  /** Asks the link layer for packets of up to `txOctets` (27 to 251) octets; what both can is told by the event "dataLength". */
-  async setDataLength(txOctets: number, options: OperationOptions = {}): Promise<void> {
-    checkInteger("setDataLength: txOctets", txOctets, 27, 251);
-    checkOperation("setDataLength", options);
-    await this.#commands.setDataLength(txOctets, options);
-  }
-
-  /**
-   * Asks for physical layers, Vol 4 Part E 7.8.49. Several calls take effect one after the other. The peer has a say: compare what is returned.
-   *
-   * @returns what is in force now
-   * @throws {UnsupportedError} the controller or the peer's lacks what was asked for
-   * @throws {HciError} the controllers cannot agree, or are busy with another procedure
-   * @throws {TimeoutError} nothing came of it; `phy` is then read from the controller
-   * @throws {DisconnectedError} the link is lost
-   */
-  async setPhy(preference: PhyPreference, options: OperationOptions = {}): Promise<LinkPhy> {
-    checkOperation("setPhy", options);
-    return await this.#phys.set(preference, options);
-  }
-
-  /** Asks the controller what is in use; `phy` says what it has told last. @throws {DisconnectedError} the link is lost */
-  async readPhy(options: OperationOptions = {}): Promise<LinkPhy> {
-    checkOperation("readPhy", options);
-    return await this.#phys.read(options);
-  }
-
-  /**
    * Ends the link; resolves when it is gone. What was sent before is let through first, for at most a second. While this rejects, the link is
    * there, or may be: it can be used, and disconnected again.
    *
@@ -471,7 +384,7 @@ export class Connection implements AsyncDisposable {
   /** @internal */
   onLongTermKeyRequest(rand: Uint8Array, ediv: number): void {
     const answer = (): void => {
-      if (!this.#ended) this.#procedures.answerLongTermKeyRequest(this.#manager.onLongTermKeyRequest(rand, ediv));
+      if (!this.#ended) this.procedures.answerLongTermKeyRequest(this.#manager.onLongTermKeyRequest(rand, ediv));
     };
     if (!this.policy.beforeKey || this.#manager.isPairing) answer();
     else void this.#beforeKey().then(answer);
@@ -488,33 +401,7 @@ export class Connection implements AsyncDisposable {
   /** @internal */
   onEncryptionChange(status: number, enabled: boolean): void {
     this.#manager.onEncryptionChange(status, enabled);
-    this.#procedures.onEncryptionChange(status);
-  }
-
-  /** @internal */
-  onConnectionUpdate(status: number, parameters: LinkParameters): void {
-    if (status === HciErrorCode.Success) {
-      this.#parameters = parameters;
-      this.#events.emit("parameters", parameters);
-    } else this.#events.emit("parametersFailure", new HciError({ status, command: "LeConnectionUpdate" }));
-    this.#procedures.onConnectionUpdate(status, parameters);
-  }
-
-  /** @internal */
-  get procedures(): LinkProcedures {
-    return this.#procedures;
-  }
-
-  /** @internal */
-  onDataLength(dataLength: DataLength): void {
-    this.#dataLength = Object.freeze(dataLength);
-    this.#link.setTxOctets(dataLength.txOctets);
-    this.#events.emit("dataLength", this.#dataLength);
-  }
-
-  /** @internal */
-  onPhyUpdate(status: number, txPhy: number, rxPhy: number): void {
-    this.#phys.onComplete(status, txPhy, rxPhy);
+    this.procedures.onEncryptionChange(status);
   }
 
   /** A Disconnection Complete event says that the link is still there. @internal */
@@ -524,10 +411,7 @@ export class Connection implements AsyncDisposable {
 
   /** The controller says that the link is gone. What had arrived is looked at before the end is told. @internal */
   onGone(error: DisconnectedError): void {
-    // Nothing more is asked of the controller: the handle may be another link's by now.
-    this.#gone = error;
-    this.#procedures.close(error);
-    this.#phys.close(error);
+    this.closeControl(error);
     this.#link.afterRest(() => this.end(error));
   }
 
@@ -535,8 +419,7 @@ export class Connection implements AsyncDisposable {
   end(error: DisconnectedError): void {
     if (this.#ended) return;
     this.#ended = error;
-    this.#procedures.close(error);
-    this.#phys.close(error);
+    this.closeControl(error);
     this.#manager.close(error);
     this.#link.close(error); // closes the bearer, and with it client and server
     this.#resolveClosed(error);

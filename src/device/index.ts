@@ -4,6 +4,7 @@ export type { Capture } from "./capture.ts";
 export { Connection } from "./connection.ts";
 export type { ConnectionEvents, DataLength } from "./connection-events.ts";
 export { Device, type DeviceEvents } from "./device.ts";
+export type { LinkControl } from "./link-control.ts";
 export type {
   DeviceAdvertiseOptions,
   DeviceConnectOptions,
