@@ -48,10 +48,10 @@ class Scene implements AsyncDisposable {
   /** Bonded for signatures, and connected anew in the clear. */
   static async make(
     seed: number,
-    { policy = signing, permission = "open" as "open" | "encrypted" | { authenticated: boolean } } = {},
+    { policy = signing, permission = "open" as "open" | "encrypted" | { authenticated: boolean }, mtu = 247 } = {},
   ): Promise<Scene> {
     const scene = new Scene(seed);
-    const side = (bonds: Store): SimulatedDeviceOptions => ({ pairing: policy, bonds });
+    const side = (bonds: Store): SimulatedDeviceOptions => ({ pairing: policy, bonds, att: { mtu } });
     const { air, stores } = scene;
     scene.pair = await air.connectedPair({ central: side(stores.central), peripheral: side(stores.peripheral) });
     const { peripheral, central } = scene.pair;
@@ -334,6 +334,46 @@ describe("what cannot be signed is told", () => {
     await characteristic.write(new Uint8Array(most), { signed: true });
     await it.air.advance(1000);
     expect(it.written).toHaveLength(1);
+  });
+
+  test("a value that no attribute holds, though the MTU would; its counter is not used", async () => {
+    await using it = await scene(19, { mtu: 600 });
+    const characteristic = await it.characteristic();
+    const { gatt } = it.pair.central.connection;
+    await gatt.exchangeMtu();
+    expect(gatt.mtu).toBe(600);
+    for (const length of [513, 585, 586])
+      await expect(characteristic.write(new Uint8Array(length), { signed: true })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    expect((await it.bondOf("central")).localSignCounter).toBeUndefined();
+    await characteristic.write(new Uint8Array(512), { signed: true });
+    await it.air.advance(1000);
+    expect(it.written.map(({ value }) => value.length / 2)).toEqual([512]);
+    expect((await it.bondOf("central")).localSignCounter).toBe(1);
+  });
+
+  test("a write without response of more than an attribute holds", async () => {
+    await using it = await scene(20, { mtu: 600 });
+    const characteristic = await it.characteristic();
+    await it.pair.central.connection.gatt.exchangeMtu();
+    const value = new Uint8Array(513);
+    await expect(characteristic.writeWithoutResponse(value)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    expect(() => characteristic.tryWriteWithoutResponse(value)).toThrow(expect.objectContaining({ code: "ERR_ARGUMENT" }));
+  });
+
+  test("a value that fits the MTU of now without its signature, until the MTU is as large as the policy has it", async () => {
+    await using it = await scene(21);
+    const characteristic = await it.characteristic();
+    const { gatt } = it.pair.central.connection;
+    expect(gatt.mtu).toBe(23);
+    await characteristic.write(new Uint8Array(9), { signed: true });
+    await it.air.advance(1000);
+    expect(gatt.mtu).toBeGreaterThan(23);
+    expect(it.written.map(({ value }) => value.length / 2)).toEqual([9]);
+    await using small = await scene(22, { mtu: 23 });
+    const other = await small.characteristic();
+    await expect(other.write(new Uint8Array(9), { signed: true })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    expect((await small.bondOf("central")).localSignCounter).toBeUndefined();
+    await other.write(new Uint8Array(8), { signed: true });
   });
 
   test("no bond, no key", async () => {

@@ -137,15 +137,15 @@ export class ValueAccess {
   async write(handle: number, value: Uint8Array, options: InternalOptions): Promise<void> {
     checkHandle(handle);
     checkValue(value);
-    await this.#makeRoom(value, options);
+    await this.#makeRoom(value.length, options);
     if (value.length > this.#bearer.txLimit - 3) return this.writeLong(handle, value, 0, options);
     await this.#requester.send(() => this.#bearer.valueFrame(AttOpcode.WriteReq, handle, value), empty(AttOpcode.WriteReq), options);
   }
 
   async writeWithoutResponse(handle: number, value: Uint8Array, options: GattOperationOptions): Promise<void> {
     checkHandle(handle);
-    checkOctets("value", value);
-    await this.#makeRoom(value, options);
+    checkValue(value);
+    await this.#makeRoom(value.length, options);
     await this.#bearer.sendFlow(this.#command(handle, value), options);
   }
 
@@ -156,8 +156,8 @@ export class ValueAccess {
    */
   async writeSigned(handle: number, value: Uint8Array, sign: Sign | undefined, options: GattOperationOptions): Promise<void> {
     checkHandle(handle);
-    checkOctets("value", value);
-    await this.#makeRoom(value, options);
+    checkValue(value); // no MTU makes room for more, and no counter is used up for it
+    await this.#makeRoom(value.length + (this.#bearer.security.encrypted ? 0 : SIGNATURE_LENGTH), options);
     await this.#bearer.whenWritable(options);
     if (this.#bearer.security.encrypted) return await this.writeWithoutResponse(handle, value, options);
     if (!sign) throw new StateError("nothing to sign with: expected a connection of a device");
@@ -174,17 +174,17 @@ export class ValueAccess {
   }
 
   /** Waits for what must be there before a value leaves, the larger MTU included where the value does not fit and the policy lets it fit. */
-  async #makeRoom(value: Uint8Array, options: InternalOptions): Promise<void> {
+  async #makeRoom(length: number, options: InternalOptions): Promise<void> {
     const preparing = this.#requester.ready(options);
     if (preparing) await preparing;
     const { txLimit, policy } = this.#bearer;
-    if (value.length > txLimit - 3 && Math.min(policy.mtu, policy.maxTxPdu) > txLimit) await this.#requester.growMtu(options);
+    if (length > txLimit - 3 && Math.min(policy.mtu, policy.maxTxPdu) > txLimit) await this.#requester.growMtu(options);
   }
 
   /** False where the link has no room now, has not what is demanded, or can send nothing any more. */
   tryWriteWithoutResponse(handle: number, value: Uint8Array, { security }: Pick<GattOperationOptions, "security">): boolean {
     checkHandle(handle);
-    checkOctets("value", value);
+    checkValue(value);
     if (!this.#bearer.writable || !this.#bearer.permits(security)) return false;
     this.#bearer.sendNow(this.#command(handle, value));
     return true;
@@ -220,7 +220,7 @@ export class ValueAccess {
   }
 
   async #prepared(writes: readonly (ReliableWrite & { offset: number })[], options: GattOperationOptions): Promise<void> {
-    for (const { value } of writes) await this.#makeRoom(value, options);
+    for (const { value } of writes) await this.#makeRoom(value.length, options);
     const permit = await this.#prepareLock.acquire(options, "waiting for the prepare queue");
     try {
       for (const { handle, value, offset } of writes) await this.#prepare(handle, value, offset, options);
