@@ -2,19 +2,14 @@ import type { AttBearer, AttServerSide } from "../../att/bearer.ts";
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
 import { AttOpcode } from "../../att/opcode.ts";
-import { type BleError, TimeoutError } from "../../core/error.ts";
+import type { BleError } from "../../core/error.ts";
 import { Uuid } from "../../core/uuid.ts";
-import { SIGNATURE_LENGTH } from "../../crypto/signature.ts";
 import { PDU_OFFSET } from "../../l2cap/channel.ts";
 import { FrameWriter } from "../frame-writer.ts";
 import type { Attribute } from "./attribute.ts";
-import { AttributeAccess, Refusal } from "./attribute-access.ts";
+import { AttributeAccess } from "./attribute-access.ts";
 import type { ChangeAwareness } from "./caching.ts";
-import type { ChangeNotice } from "./change-notice.ts";
-import type { ClientConfiguration } from "./client-configuration.ts";
-import { CommandQueue } from "./command-queue.ts";
 import type { AttributeDatabase } from "./database.ts";
-import type { GattPeer } from "./definition.ts";
 import {
   findByTypeValue,
   findInformation,
@@ -23,63 +18,12 @@ import {
   readByTypeResponse,
   readMultipleResponse,
 } from "./discovery.ts";
-import { type HeldSends, Hold } from "./held-sends.ts";
 import { LongRead } from "./long-read.ts";
-import { Operation } from "./operation.ts";
 import { PrepareQueue } from "./prepare-queue.ts";
-import { after, isThenable } from "./thenable.ts";
-import { NO_TURN, type Turn, type Turns } from "./turns.ts";
-
-/** A handler that takes longer is answered for: the client gives up, and the bearer with it, at 30 s (Vol 3 Part F 3.3.3). */
-const HANDLER_TIMEOUT_MS = 29_000;
-
-/** The request that is being served. */
-interface Current {
-  readonly opcode: number;
-  readonly handle: number;
-  readonly operation: Operation;
-  readonly turn: Turn;
-  timer: Disposable | undefined;
-}
-
-/** What the bearers of one client share. */
-export interface ServedClient {
-  readonly peer: GattPeer;
-  readonly database: AttributeDatabase;
-  readonly awareness: ChangeAwareness;
-  readonly configuration: ClientConfiguration;
-  readonly change: ChangeNotice;
-  readonly held: HeldSends;
-  /** While it has several bearers. */
-  readonly turns: Turns | undefined;
-}
-
-/** Whether `length` is right for a request of this opcode, opcode included. */
-function isWellFormed(opcode: number, length: number): boolean {
-  switch (opcode) {
-    case AttOpcode.FindInformationReq:
-    case AttOpcode.ReadBlobReq:
-      return length === 5;
-    case AttOpcode.FindByTypeValueReq:
-      return length >= 7;
-    case AttOpcode.ReadByTypeReq:
-    case AttOpcode.ReadByGroupTypeReq:
-      return length === 7 || length === 21;
-    case AttOpcode.ReadReq:
-      return length === 3;
-    case AttOpcode.ReadMultipleReq:
-    case AttOpcode.ReadMultipleVariableReq:
-      return length >= 5 && length % 2 === 1;
-    case AttOpcode.WriteReq:
-      return length >= 3;
-    case AttOpcode.PrepareWriteReq:
-      return length >= 5;
-    case AttOpcode.ExecuteWriteReq:
-      return length === 2;
-    default:
-      return false;
-  }
-}
+import { isWellFormedRequest } from "./request-shape.ts";
+import { ServedCommands } from "./served-commands.ts";
+import { type ServedClient, ServedRequest } from "./served-request.ts";
+import { after } from "./thenable.ts";
 
 /** Answers what one client asks on one bearer. Long reads and prepared writes belong to the bearer (Vol 3 Part F 3.4.6). */
 export class BearerServer implements AttServerSide {
@@ -89,11 +33,9 @@ export class BearerServer implements AttServerSide {
   readonly #awareness: ChangeAwareness;
   readonly #access: AttributeAccess;
   readonly #prepared = new PrepareQueue();
-  readonly #commands: CommandQueue;
+  readonly #commands: ServedCommands;
+  readonly #request: ServedRequest;
   readonly #longRead: LongRead;
-  #hold = new Hold();
-  /** The request that is being served. */
-  #current: Current | undefined;
   #paused: boolean;
   /** The request that came while paused. */
   #parked: Uint8Array | undefined;
@@ -106,8 +48,10 @@ export class BearerServer implements AttServerSide {
     this.#awareness = awareness;
     this.#paused = paused;
     this.#access = new AttributeAccess({ bearer, peer, database, awareness, configuration });
-    this.#commands = new CommandQueue(bearer, HANDLER_TIMEOUT_MS);
     this.#longRead = new LongRead(bearer.clock);
+    const at = { bearer, access: this.#access, longRead: this.#longRead };
+    this.#commands = new ServedCommands(client, at);
+    this.#request = new ServedRequest(client, at);
     bearer.server = this;
   }
 
@@ -116,7 +60,7 @@ export class BearerServer implements AttServerSide {
       this.#parked = bytes.slice(offset, end);
       return;
     }
-    if (!isWellFormed(opcode, end - offset)) {
+    if (!isWellFormedRequest(opcode, end - offset)) {
       this.bearer.respondError(opcode, 0, AttErrorCode.InvalidPdu);
       return;
     }
@@ -210,7 +154,7 @@ export class BearerServer implements AttServerSide {
         yield { handle: attribute.handle, value };
       }
     };
-    this.#perform(
+    this.#request.perform(
       opcode,
       first.handle,
       [],
@@ -233,7 +177,7 @@ export class BearerServer implements AttServerSide {
       return;
     }
     const known = offset > 0 ? this.#longRead.get(attribute) : undefined;
-    this.#perform(
+    this.#request.perform(
       opcode,
       handle,
       [],
@@ -269,7 +213,7 @@ export class BearerServer implements AttServerSide {
       }
       attributes.push(attribute);
     }
-    this.#perform(
+    this.#request.perform(
       opcode,
       attributes[0]!.handle,
       [],
@@ -286,7 +230,7 @@ export class BearerServer implements AttServerSide {
       return;
     }
     this.#longRead.forget(attribute);
-    this.#perform(
+    this.#request.perform(
       AttOpcode.WriteReq,
       handle,
       [attribute.serviceHandle],
@@ -317,7 +261,13 @@ export class BearerServer implements AttServerSide {
       writer.bytes(pdu.subarray(1, length));
       this.bearer.respond(writer.frame);
     };
-    this.#perform(AttOpcode.PrepareWriteReq, handle, [], (operation) => this.#access.permitWrite(operation, attribute, "write"), echo);
+    this.#request.perform(
+      AttOpcode.PrepareWriteReq,
+      handle,
+      [],
+      (operation) => this.#access.permitWrite(operation, attribute, "write"),
+      echo,
+    );
   }
 
   #onExecuteWrite(flags: number): void {
@@ -328,7 +278,7 @@ export class BearerServer implements AttServerSide {
     const writes = this.#prepared.take();
     for (const { attribute } of writes) this.#longRead.forget(attribute);
     const services = [...new Set(writes.map(({ attribute }) => attribute.serviceHandle))];
-    this.#perform(
+    this.#request.perform(
       AttOpcode.ExecuteWriteReq,
       0,
       services,
@@ -338,146 +288,17 @@ export class BearerServer implements AttServerSide {
     );
   }
 
-  /**
-   * Calls what may be a handler, and answers: `finish` responds with what it gave. `services` are those whose notifications wait for the
-   * response while the handler runs on. `about`: the attributes, where it is not the one at `handle`.
-   */
-  #perform<T>(
-    opcode: number,
-    handle: number,
-    services: readonly number[],
-    call: (operation: Operation) => T | Promise<T>,
-    finish: (value: T) => void,
-    about?: readonly number[],
-  ): void {
-    const operation = new Operation();
-    const turn = this.#client.turns?.enter(about ?? [handle]) ?? NO_TURN;
-    const current: Current = { opcode, handle, operation, turn, timer: undefined };
-    this.#current = current;
-    const { held } = this.#client;
-    if (turn.ready) {
-      const hold = this.#hold;
-      const called = turn.ready.then(() => {
-        operation.throwIfGivenUp();
-        held.begin(hold);
-        try {
-          return call(operation);
-        } finally {
-          held.continueInBackground(hold, services);
-        }
-      });
-      this.#await(current, called, finish);
-      return;
-    }
-    held.begin(this.#hold);
-    let result: T | Promise<T>;
-    try {
-      result = call(operation);
-      if (operation.isGivenUp) return; // the handler closed the server
-      if (!isThenable(result)) {
-        finish(result);
-        return;
-      }
-    } catch (error) {
-      if (!operation.isGivenUp) this.#refuse(opcode, handle, error);
-      return;
-    }
-    held.continueInBackground(this.#hold, services);
-    this.#await(current, result, finish);
-  }
-
-  #await<T>(current: Current, result: Promise<T>, finish: (value: T) => void): void {
-    const { opcode, handle, operation } = current;
-    const settle = (act: () => void): void => {
-      if (operation.isGivenUp) return;
-      current.timer?.[Symbol.dispose]();
-      try {
-        act();
-      } catch (error) {
-        this.#refuse(opcode, handle, error);
-      }
-    };
-    current.timer = this.bearer.clock.setTimer(HANDLER_TIMEOUT_MS, "GATT handler", () => {
-      const error = new TimeoutError(`handler of attribute ${handle}`, HANDLER_TIMEOUT_MS);
-      operation.giveUp(error);
-      this.#refuse(opcode, handle, error);
-    });
-    result.then(
-      (value) => settle(() => finish(value)),
-      (error) =>
-        settle(() => {
-          throw error;
-        }),
-    );
-  }
-
-  #refuse(opcode: number, handle: number, error: unknown): void {
-    this.bearer.respondError(opcode, error instanceof Refusal ? error.handle : handle, this.#access.errorCode(error));
-  }
-
   onResponded(): void {
-    const current = this.#current;
-    this.#current = undefined;
-    current?.turn.leave();
-    this.#releaseHold();
-    current?.operation.onAnswered();
-  }
-
-  /** What the request caused may leave: other bearers are not to overtake a response that waits for credits. */
-  #releaseHold(): void {
-    const { held } = this.#client;
-    const hold = this.#hold;
-    const { isEnhanced, channel } = this.bearer;
-    if (!isEnhanced || channel.waiting === 0) {
-      held.release(hold);
-      return;
-    }
-    this.#hold = new Hold();
-    const release = (): void => held.release(hold);
-    channel.whenSent().then(release, release);
+    this.#request.onResponded();
   }
 
   /** The request had to wait for its turn: what it is about is judged once more. @throws {AttError} */
   #judgeAfterTurn(attribute: Attribute): void {
-    if (this.#current?.turn.ready) this.#access.judgeRead(attribute);
+    if (this.#request.hadToWait) this.#access.judgeRead(attribute);
   }
 
   onCommand(opcode: number, bytes: Uint8Array, offset: number, end: number): void {
-    if (opcode === AttOpcode.SignedWriteCmd && !this.#awareness.isBlocked) {
-      this.#onSignedWrite(bytes.slice(offset, end));
-      return;
-    }
-    if (opcode !== AttOpcode.WriteCmd || end - offset < 3 || this.#awareness.isBlocked) {
-      this.bearer.logger.debug(() => `ignored a command, opcode 0x${opcode.toString(16)}`);
-      return;
-    }
-    const attribute = this.#database.get(bytes[offset + 1]! | (bytes[offset + 2]! << 8));
-    // Judged here so that what may not be is not queued, and again when its turn comes.
-    if (!attribute || end - offset - 3 > attribute.maxLength || this.#access.writeError(attribute, "command")) return;
-    const value = bytes.slice(offset + 3, end);
-    this.#longRead.forget(attribute);
-    this.#commands.run((operation) => this.#access.write(operation, attribute, value, "command"));
-  }
-
-  /** What is wrong with it is dropped without a word, as with every command (Vol 3 Part F 3.4.5.4). */
-  #onSignedWrite(pdu: Uint8Array): void {
-    const { peer } = this.#client;
-    const valueEnd = pdu.length - SIGNATURE_LENGTH;
-    // There is no signed write on an enhanced bearer (Vol 3 Part F 3.2.11): such a link is encrypted.
-    if (valueEnd < 3 || this.bearer.isEnhanced || !peer.verifySignature) return;
-    const attribute = this.#database.get(pdu[1]! | (pdu[2]! << 8));
-    if (!attribute || valueEnd - 3 > attribute.maxLength || this.#access.writeError(attribute, "signed")) return;
-    // One after the other, so that each is judged by the counter that the one before has left.
-    this.#commands.run(async (operation) => {
-      const signer = await peer.verifySignature?.(pdu);
-      operation.throwIfGivenUp();
-      if (!signer || (attribute.writeRequirement.authenticated && !signer.authenticated)) {
-        this.bearer.logger.info(() => `a signed write of handle ${attribute.handle} was dropped: its signature is not good, or not enough`);
-        return;
-      }
-      this.#longRead.forget(attribute);
-      await this.#access.write(operation, attribute, pdu.slice(3, valueEnd), "signed");
-    });
+    this.#commands.onCommand(opcode, bytes, offset, end);
   }
 
   onDatabaseChanged(): void {
@@ -501,13 +322,8 @@ export class BearerServer implements AttServerSide {
     this.#longRead.clear();
     this.#awareness.forget(this.bearer);
     const parked = this.#parked;
-    const current = this.#current;
     this.#parked = undefined;
-    this.#current = undefined;
-    current?.timer?.[Symbol.dispose]();
-    current?.operation.giveUp(reason);
-    current?.turn.leave();
-    this.#client.held.release(this.#hold);
+    const current = this.#request.close(reason);
     if (this.bearer.ended) return;
     // Without an answer the bearer would stay busy with it, and serve nobody any more.
     if (current) this.bearer.respondError(current.opcode, current.handle, AttErrorCode.UnlikelyError);

@@ -4,13 +4,14 @@ import { MAX_VALUE_LENGTH } from "../../att/opcode.ts";
 import { checkOctets } from "../../core/arguments.ts";
 import { ArgumentError, type BleError } from "../../core/error.ts";
 import { ClientFeature } from "../client-feature.ts";
-import { BearerServer, type ServedClient } from "./bearer-server.ts";
+import { BearerServer } from "./bearer-server.ts";
 import { ChangeAwareness } from "./caching.ts";
 import { ChangeNotice } from "./change-notice.ts";
 import { ClientConfiguration } from "./client-configuration.ts";
 import type { AttributeDatabase } from "./database.ts";
 import type { GattPeer } from "./definition.ts";
 import type { LocalCharacteristic } from "./local-characteristic.ts";
+import type { ServedClient } from "./served-request.ts";
 import { SessionSender } from "./session-sender.ts";
 import { Turns } from "./turns.ts";
 
