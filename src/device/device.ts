@@ -1,18 +1,16 @@
 import { Broadcast, type Clock, Emitter, type Flow, onAbort, Pending } from "../async/index.ts";
 import { Address, type AddressLike } from "../core/address.ts";
 import { checkChoice, checkFunction, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
-import { type BleError, ClosedError, StateError } from "../core/error.ts";
+import { type BleError, ClosedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import {
   Advertiser,
   type AdvertisingSession,
   type BondBook,
-  type ConnectOptions,
   Connector,
   checkAcceptList,
   checkConnectOptions,
-  DEFAULT_CONNECT_TIMEOUT_MS,
   type OnAdvertisement,
   OWN_ADDRESS_KINDS,
   type OwnAddresses,
@@ -37,11 +35,11 @@ import { type BondStore, type OutOfBandData, PairingAttempts } from "../smp/inde
 import { type Advertising, createAdvertising } from "./advertising.ts";
 import type { Calls } from "./calls.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
+import { Connecting } from "./connecting.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { DeviceLinks } from "./device-links.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
 import { acceptBearers } from "./enhanced-bearers.ts";
-import { established, untilEstablished } from "./establishment.ts";
 import { bindEvents, bindRadioEvents, type NewLink } from "./events.ts";
 import { openStack, type Stack } from "./opening.ts";
 import type {
@@ -95,6 +93,7 @@ export class Device implements AsyncDisposable {
   readonly #advertiser: Advertiser;
   readonly #scanner: Scanner;
   readonly #connector: Connector<Connection, ConnectionPolicy>;
+  readonly #connecting: Connecting;
   readonly #policy: ConnectionPolicy;
   readonly #attempts: PairingAttempts;
   readonly #events = new Emitter<DeviceEvents>();
@@ -133,6 +132,14 @@ export class Device implements AsyncDisposable {
     const isPrivate = (identity: Address): boolean => bonds.get(identity)?.peerIrk !== undefined;
     this.#scanner = new Scanner({ port: hci, radio, resolve, isPrivate });
     this.#connector = new Connector<Connection, ConnectionPolicy>({ port: hci, radio, clock: hci.clock, scanner: this.#scanner, resolve });
+    this.#connecting = new Connecting({
+      clock: hci.clock,
+      connector: this.#connector,
+      links: this.#links,
+      bonds,
+      acceptListSize: abilities.acceptListSize,
+      ended: () => this.#closed,
+    });
     this.#advertiser = new Advertiser({ port: hci, radio, resolve });
     for (const activity of [this.#connector, this.#scanner]) radio.add(activity);
     this.gattServer = new GattServer({ clock: hci.clock });
@@ -360,52 +367,10 @@ export class Device implements AsyncDisposable {
   async connect(address: AddressLike | readonly AddressLike[], options: DeviceConnectOptions = {}): Promise<Connection> {
     const peers = Array.isArray(address) ? checkAcceptList("connect: addresses", address) : [Address.from(address as AddressLike)];
     checkDeviceConnectOptions(options);
-    const { policy: ownPolicy, ...connect } = options;
+    const { policy, ...connect } = options;
     checkConnectOptions(connect, this.#radio.abilities);
     this.#throwIfClosed();
-    const policy = mergePolicies(this.#policy, ownPolicy);
-    const { timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, signal } = options;
-    signal?.throwIfAborted();
-    const once = (within: AbortSignal): Promise<Connection> =>
-      this.#connectOnce(peers, { ...connect, signal: within, timeoutMs: Number.POSITIVE_INFINITY }, policy);
-    const bounds = { clock: this.clock, operation: `connecting to ${peers.join(" or ")}`, signal, timeoutMs };
-    return await untilEstablished(once, bounds, () => this.#throwIfClosed());
-  }
-
-  async #connectOnce(
-    peers: readonly Address[],
-    options: ConnectOptions & { signal: AbortSignal },
-    policy: ConnectionPolicy,
-  ): Promise<Connection> {
-    const check = (): void => {
-      const linked = peers.find((peer) => this.linkTo(peer));
-      if (linked) throw new StateError(`there is a link to ${linked} already`);
-    };
-    check();
-    const { signal } = options;
-    const connection = await this.#connector.connect(peers, options, policy, { isPeer: this.#lookFor(peers), check });
-    try {
-      // Handed out when the peer is known to be there, and a bonded one when the link is encrypted.
-      const trusted = connection.whenTrusted({ signal });
-      trusted.catch(() => undefined); // awaited in its turn
-      await established(connection, this.clock, signal);
-      await trusted;
-      if (connection.ended) throw connection.ended;
-    } catch (error) {
-      const reason = signal.aborted ? HciErrorCode.RemoteUserTerminatedConnection : HciErrorCode.AuthenticationFailure;
-      const gone = connection.disconnect(reason).catch(() => undefined); // the device keeps it among its links until it is gone
-      if (!signal.aborted) await gone; // it is gone before the failure is told
-      throw this.#closed ?? error;
-    }
-    return connection;
-  }
-
-  /** How to tell peers by their advertisements, where one has private addresses, or where the controller's list does not hold them all. */
-  #lookFor(peers: readonly Address[]): ((identity: Address | undefined, address: Address) => boolean) | undefined {
-    const isDirect = peers.length <= Math.max(1, this.#radio.abilities.acceptListSize);
-    if (isDirect && !peers.some((peer) => this.#bonds.get(peer)?.peerIrk)) return undefined;
-    return (identity, address) =>
-      this.#bonds.isBelieved(address) && peers.some((peer) => peer.equals(address) || (identity?.equals(peer) ?? false));
+    return await this.#connecting.connect(peers, connect, mergePolicies(this.#policy, policy));
   }
 
   /**
