@@ -37,6 +37,39 @@ test("a promise that no timer can settle is told apart from a slow one", async (
   await expect(clock.run(new Promise(() => {}))).rejects.toMatchObject({ code: "ERR_STATE" });
 });
 
+describe("disposed timers", () => {
+  test("are let go of long before they were due", () => {
+    using clock = new VirtualClock({ auto: false });
+    clock.setTimer(1000, "stays", () => {});
+    for (let i = 0; i < 10_000; i++) {
+      clock.setTimer(30_000, "timeout of a request", () => {})[Symbol.dispose]();
+      expect(clock.held).toBeLessThan(600);
+    }
+    expect(clock.pending).toEqual(["stays"]);
+  });
+
+  test("are no more than the others, however many those are", () => {
+    using clock = new VirtualClock({ auto: false });
+    for (let i = 0; i < 2000; i++) clock.setTimer(i % 7, "stays", () => {});
+    for (let i = 0; i < 10_000; i++) clock.setTimer(30_000, "timeout of a request", () => {})[Symbol.dispose]();
+    expect(clock.held).toBeLessThanOrEqual(4001);
+  });
+
+  test("leave the order of the others as it is", async () => {
+    using clock = new VirtualClock({ auto: false });
+    const fired: number[] = [];
+    const expected: [due: number, sequence: number][] = [];
+    for (let i = 0; i < 3000; i++) {
+      const due = (i * 7919) % 100;
+      const timer = clock.setTimer(due, "timer", () => fired.push(i));
+      if (i % 5 === 0) expected.push([due, i]);
+      else timer[Symbol.dispose]();
+    }
+    await clock.advance(100);
+    expect(fired).toEqual(expected.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, sequence]) => sequence));
+  });
+});
+
 describe("what takes real time only", () => {
   const turns = async (count: number): Promise<string> => {
     for (let i = 0; i < count; i++) await turn();

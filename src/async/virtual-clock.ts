@@ -28,6 +28,9 @@ class Timer implements Disposable {
 /** After so many quiet timers in a row the event loop gets a turn all the same, so that real signals and I/O are served. */
 const LONGEST_QUIET_RUN = 4096;
 
+/** Disposed timers are swept out together: this many at least, and as many as are still set, so that each costs the same however many there are. */
+const LEAST_SWEPT = 256;
+
 /**
  * Simulated time. It stands still while any code is running or about to run, and jumps to the next timer once every pending turn of the
  * event loop has settled; so a scenario's outcome depends on nothing but its inputs.
@@ -47,6 +50,8 @@ export class VirtualClock implements Clock, Disposable {
   #onReleased: (() => void)[] = [];
   readonly #onDisposed = (): void => {
     this.#live--;
+    const disposed = this.#heap.length - this.#live;
+    if (disposed > LEAST_SWEPT && disposed > this.#live) this.#sweep();
   };
 
   constructor({ auto = true, startMs = 0 }: { auto?: boolean; startMs?: number } = {}) {
@@ -85,6 +90,11 @@ export class VirtualClock implements Clock, Disposable {
       .filter((timer) => timer.fire)
       .sort(before)
       .map((timer) => timer.name);
+  }
+
+  /** Timers held, disposed ones that were not let go of yet among them. */
+  get held(): number {
+    return this.#heap.length;
   }
 
   /** Lets `ms` of simulated time pass. */
@@ -186,6 +196,12 @@ export class VirtualClock implements Clock, Disposable {
   #next(): Timer | undefined {
     while (this.#heap.length > 0 && !this.#heap[0]!.fire) this.#pop();
     return this.#heap[0];
+  }
+
+  /** Lets go of disposed timers, which would else stay until they were due: a program that sets a timeout per request would keep them all. */
+  #sweep(): void {
+    // A list in order is a heap.
+    this.#heap = this.#heap.filter((timer) => timer.fire).sort(before);
   }
 
   #push(timer: Timer): void {
