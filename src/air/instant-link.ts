@@ -64,15 +64,36 @@ export class InstantLink implements Link {
 
   rssiDbm(role: LinkRole): number {
     const [to, from] = [this.#sides[role].end, this.#sides[1 - role]!.end];
-    return to && from ? this.#medium.rssiDbm(from.radio, to.radio, this.#accessAddress, 0, role) : 127;
+    if (!to || !from) return 127; // not available
+    const meanDbm = this.#medium.meanDbm(from.radio, to.radio) + from.gainDb;
+    return this.#medium.rssiDbm(from.radio, to.radio, this.#accessAddress, 0, role, meanDbm);
+  }
+
+  meanDbm(role: LinkRole): number | undefined {
+    const [to, from] = [this.#sides[role].end, this.#sides[1 - role]!.end];
+    const meanDbm = to && from && this.#medium.meanDbm(from.radio, to.radio) + from.gainDb;
+    return Number.isFinite(meanDbm) ? meanDbm : undefined;
+  }
+
+  changeStrength(act: () => void): void {
+    act();
+    this.#onReach();
   }
 
   get #isConnected(): boolean {
     const [a, b] = this.#sides;
-    return a.isAlive && b.isAlive && this.#medium.isInRange(a.end!.radio, b.end!.radio);
+    if (!a.isAlive || !b.isAlive) return false;
+    const [{ radio, gainDb }, peer] = [a.end!, b.end!];
+    return this.#medium.isInRange(radio, peer.radio, Phy.Le1M, gainDb) && this.#medium.isInRange(peer.radio, radio, Phy.Le1M, peer.gainDb);
   }
 
   #onPathChange(): void {
+    this.#onReach();
+    if (this.#isConnected) for (const { end } of this.#sides) end!.onEventClosed(); // what they hear may have another strength
+  }
+
+  /** They may have come into reach of each other, or out of it. */
+  #onReach(): void {
     if (this.#isConnected) {
       this.#medium.scheduler.clear(this.#supervision);
       this.#pump();

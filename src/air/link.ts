@@ -13,6 +13,8 @@ export type LinkChange =
 /** One controller's end of a link: its queue of Data Physical Channel PDUs and what it does with the peer's. */
 export interface LinkEnd {
   readonly radio: Radio;
+  /** What it sends beside its radio's power, in dB: negative for less. Changed within `Link.changeStrength` only. */
+  readonly gainDb: number;
   /** Payload octets, MIC included, of the PDU that `takePdu` would give; 0 when there is none. */
   readonly nextOctets: number;
   /** The next PDU (header of 2 octets, payload, MIC). Called only once the one before was acknowledged. Bits 2 to 4 of its first octet are the link's. */
@@ -60,6 +62,10 @@ export interface Link {
   leave(role: LinkRole, options?: { afterNextPdu?: boolean }): void;
   /** Strength in dBm of what this end received last. */
   rssiDbm(role: LinkRole): number;
+  /** The same on the average, without what differs from packet to packet; undefined where nothing can have been received. */
+  meanDbm(role: LinkRole): number | undefined;
+  /** Does what changes `gainDb` of an end: what was heard until now keeps its strength until the next packet. */
+  changeStrength(act: () => void): void;
 }
 
 /** Error codes of Vol 1 Part F that a link itself gives as reasons. */

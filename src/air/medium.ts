@@ -127,8 +127,8 @@ export class Medium {
     return probability < 1 && draw(pairKey(key, this.#path(from, to).key), a, b) >= probability;
   }
 
-  isLossless(from: Radio, to: Radio, phy: Phy): boolean {
-    return this.propagation.isLossless(this.meanDbm(from, to), phy);
+  isLossless(from: Radio, to: Radio, phy: Phy, gainDb = 0): boolean {
+    return this.propagation.isLossless(this.meanDbm(from, to) + gainDb, phy);
   }
 
   /** Attenuates the path out of existence until the result is disposed. */

@@ -94,8 +94,26 @@ export class RadioLink implements Link, RadioUse {
     const to = this.#side(role);
     const from = this.#other(to);
     if (!from.end || !to.end) return 127; // not available
-    const meanDbm = Number.isNaN(to.heardMeanDbm) ? this.#medium.meanDbm(from.end.radio, to.end.radio) : to.heardMeanDbm;
-    return this.#medium.rssiDbm(from.end.radio, to.end.radio, this.#setup.accessAddress, to.heardCounter, role, meanDbm);
+    return this.#medium.rssiDbm(from.end.radio, to.end.radio, this.#setup.accessAddress, to.heardCounter, role, this.#meanDbm(from, to));
+  }
+
+  meanDbm(role: LinkRole): number | undefined {
+    this.#sync();
+    const to = this.#side(role);
+    const meanDbm = this.#meanDbm(this.#other(to), to);
+    return Number.isFinite(meanDbm) ? meanDbm : undefined;
+  }
+
+  changeStrength(act: () => void): void {
+    this.#keepStrength();
+    act();
+    this.#wakeUp();
+  }
+
+  /** Of what `to` heard last; minus infinity where there is nobody, or nothing gets through. */
+  #meanDbm(from: LinkSide, to: LinkSide): number {
+    if (!from.end || !to.end) return Number.NEGATIVE_INFINITY;
+    return Number.isNaN(to.heardMeanDbm) ? this.#medium.meanDbm(from.end.radio, to.end.radio) + from.end.gainDb : to.heardMeanDbm;
   }
 
   /** Paths are about to change; what was heard until now keeps its strength until the next packet is heard. */
@@ -103,7 +121,7 @@ export class RadioLink implements Link, RadioUse {
     this.#sync();
     for (const to of [this.#central, this.#peripheral]) {
       const from = this.#other(to);
-      if (from.end && to.end && Number.isNaN(to.heardMeanDbm)) to.heardMeanDbm = this.#medium.meanDbm(from.end.radio, to.end.radio);
+      if (from.end && to.end) to.heardMeanDbm = this.#meanDbm(from, to);
     }
   }
 
@@ -305,7 +323,9 @@ export class RadioLink implements Link, RadioUse {
     let received: Uint8Array | undefined = pdu;
     let trouble: "lost" | "unheard" | "fault" | undefined;
     if (!listens) trouble = "unheard";
-    else if (!medium.isReceived(from.end!.radio, to.end!.radio, phy, this.#setup.accessAddress, this.#schedule.counter, packet))
+    else if (
+      !medium.isReceived(from.end!.radio, to.end!.radio, phy, this.#setup.accessAddress, this.#schedule.counter, packet, from.end!.gainDb)
+    )
       trouble = "lost";
     if (isNoted && medium.hasHooks && listens) {
       const fault = medium.fate({
@@ -362,9 +382,10 @@ export class RadioLink implements Link, RadioUse {
     if (central.current || peripheral.current !== peripheral.empty) return false;
     if (central.end!.nextOctets > 0 || peripheral.end!.nextOctets > 0) return false;
     if (!this.#schedule.isSettled) return false;
-    const [a, b] = [central.end!.radio, peripheral.end!.radio];
+    const [a, b] = [central.end!, peripheral.end!];
     const { phyCentral, phyPeripheral } = this.#schedule;
-    return this.#medium.isLossless(a, b, phyCentral) && this.#medium.isLossless(b, a, phyPeripheral);
+    const medium = this.#medium;
+    return medium.isLossless(a.radio, b.radio, phyCentral, a.gainDb) && medium.isLossless(b.radio, a.radio, phyPeripheral, b.gainDb);
   }
 
   #wakeUp(): void {

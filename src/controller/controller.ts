@@ -19,18 +19,24 @@ import { commandKinds } from "./commands/command-kinds.ts";
 import type { CommandContext, CommandHandler } from "./commands/command-table.ts";
 import { connectionCommands } from "./commands/connection.ts";
 import { leCommands } from "./commands/le.ts";
+import { linkPowerCommands } from "./commands/link-power.ts";
 import { p256Commands } from "./commands/p256.ts";
 import { privacyCommands } from "./commands/privacy.ts";
 import { ControllerTransport } from "./controller-transport.ts";
 import { type HciHook, HostInterface } from "./host-interface.ts";
 import { LinkLayer } from "./link-layer.ts";
-import { type ControllerOptions, hasFeature, leFeatures, MAX_ADVERTISING_DATA } from "./options.ts";
+import { type ControllerOptions, hasFeature, leastPowerDbm, leFeatures, MAX_ADVERTISING_DATA } from "./options.ts";
 
 const HANDLERS: ReadonlyMap<number, CommandHandler> = new Map(
-  [...basebandCommands, ...leCommands, ...connectionCommands, ...p256Commands, ...extendedCommands, ...privacyCommands].map((handler) => [
-    handler.declaration.opcode,
-    handler,
-  ]),
+  [
+    ...basebandCommands,
+    ...leCommands,
+    ...connectionCommands,
+    ...linkPowerCommands,
+    ...p256Commands,
+    ...extendedCommands,
+    ...privacyCommands,
+  ].map((handler) => [handler.declaration.opcode, handler]),
 );
 
 /** The host at the other end of HCI. */
@@ -91,6 +97,9 @@ export class Controller implements Disposable {
     check("txPowerDbm", txPowerDbm, -30, 20);
     check("pathSkewMs", pathSkewMs, 0, 1000);
     checkChoice("Controller: connectionHandles", connectionHandles, ["next", "lowest"]);
+    const { goldenRange } = options;
+    if (goldenRange && !(goldenRange.lowDbm >= -127 && goldenRange.lowDbm <= goldenRange.highDbm && goldenRange.highDbm <= 20))
+      throw new ArgumentError("Controller: goldenRange: expected lowDbm, highDbm from -127 to 20, in this order");
     this.air = air;
     const radio = air.addRadio({
       name: options.name ?? "controller",
@@ -124,6 +133,7 @@ export class Controller implements Disposable {
       maxAdvertisingSets,
       maxAdvertisingDataLength,
       maxConnections,
+      goldenRange,
       connectionHandles,
       totalNumLeAclDataPackets,
       leAclDataPacketLength,
@@ -197,6 +207,18 @@ export class Controller implements Disposable {
   /** Puts the controller somewhere else. */
   move(position: Position | undefined): void {
     this.air.move(this, position);
+  }
+
+  /**
+   * Its links send at this power from now on, whole dBm, on the PHY that each of them is on: as a controller does of itself to save energy or
+   * the ears of others. Peers and hosts that asked for it are told.
+   *
+   * @throws {ArgumentError} less than it can, or more
+   */
+  setLinkPower(dbm: number): void {
+    check("setLinkPower", dbm, leastPowerDbm(this.radio), this.radio.txPowerDbm);
+    for (const { power } of this.#linkLayer.connections.values()) power.change(dbm);
+    this.air.medium.scheduler.wake();
   }
 
   /** Pulls the controller out: its transport closes, its peers hear nothing more of it. */

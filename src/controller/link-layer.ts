@@ -15,7 +15,15 @@ import type { CommandKind } from "./commands/command-kinds.ts";
 import type { HostInterface } from "./host-interface.ts";
 import { Connection } from "./link/connection.ts";
 import type { DataLength } from "./link/exchanges.ts";
-import { featuresForPeers, hasFeature, MAX_OCTETS, MAX_TIME_CODED_US, MAX_TIME_UNCODED_US } from "./options.ts";
+import {
+  type ControllerOptions,
+  featuresForPeers,
+  hasFeature,
+  leastPowerDbm,
+  MAX_OCTETS,
+  MAX_TIME_CODED_US,
+  MAX_TIME_UNCODED_US,
+} from "./options.ts";
 import { Advertising } from "./roles/advertising.ts";
 import type { AirAddress, ConnectData } from "./roles/advertising-pdus.ts";
 import { AdvertisingSets } from "./roles/advertising-sets.ts";
@@ -42,6 +50,7 @@ export interface LinkLayerSetup {
   readonly maxAdvertisingSets: number;
   readonly maxAdvertisingDataLength: number;
   readonly maxConnections: number;
+  readonly goldenRange: ControllerOptions["goldenRange"];
   readonly connectionHandles: "next" | "lowest";
   readonly totalNumLeAclDataPackets: number;
   readonly leAclDataPacketLength: number;
@@ -83,6 +92,7 @@ export class LinkLayer implements LinkLayerContext {
   defaultTxPhys: number;
   defaultRxPhys: number;
   readonly #maxConnections: number;
+  readonly #goldenRange: ControllerOptions["goldenRange"];
   readonly #givesLowest: boolean;
   readonly #keyGenerationUs: number;
   #keyWork: AirEvent | undefined;
@@ -101,6 +111,7 @@ export class LinkLayer implements LinkLayerContext {
     this.filterAcceptList = new FilterAcceptList(setup.filterAcceptListSize);
     this.resolving = new ResolvingList(setup.resolvingListSize, this.scheduler, { seed: this.air.seed, name: this.radio.name });
     this.#maxConnections = setup.maxConnections;
+    this.#goldenRange = setup.goldenRange;
     this.#givesLowest = setup.connectionHandles === "lowest";
     this.#keyGenerationUs = setup.keyGenerationUs;
     this.defaultTxPhys = this.supportedPhys;
@@ -300,6 +311,12 @@ export class LinkLayer implements LinkLayerContext {
       phy: origin?.phy ?? Phy.Le1M,
       txPhys: this.defaultTxPhys,
       rxPhys: this.defaultRxPhys,
+      power: {
+        leastDbm: leastPowerDbm(this.radio),
+        mostDbm: this.radio.txPowerDbm,
+        golden: this.#goldenRange,
+        supportedPhys: this.supportedPhys,
+      },
       onClosed: ({ handle }) => void this.connections.delete(handle),
     });
   }

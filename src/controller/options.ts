@@ -17,6 +17,10 @@ export interface ControllerFeatures {
   channelSelection2?: boolean;
   /** The host chooses between the codings of LE Coded. Default: with `extendedAdvertising` and `leCoded`. */
   advertisingCodingSelection?: boolean;
+  /** The power of each link is asked for, changed and told: LE Power Control. */
+  powerControl?: boolean;
+  /** Path loss of links is watched. It needs `powerControl`. */
+  pathLossMonitoring?: boolean;
   /** Resolving list and addresses made in the controller. Default false. */
   llPrivacy?: boolean;
   /** Directed advertising whose target cannot be resolved is reported on demand. Default: with `llPrivacy`. */
@@ -44,6 +48,11 @@ export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">
   maxAdvertisingSets?: number;
   /** Octets of advertising data of a set, and of its scan response data, 31 to 1650. Default 1650. */
   maxAdvertisingDataLength?: number;
+  /**
+   * Where it wants to receive its peers, in dBm: those that have LE Power Control are asked to send louder or softer until they arrive in
+   * this range. Default: whatever comes.
+   */
+  goldenRange?: { readonly lowDbm: number; readonly highDbm: number };
   /** Links at a time. Default 32. */
   maxConnections?: number;
   /** Which handle a new link has: the next one, so that a host that uses an old one is found out, or the lowest that is free. Default "next". */
@@ -99,6 +108,11 @@ export function leFeatures(features: ControllerFeatures = {}): bigint {
   if (extendedAdvertising || features.channelSelection2) set(LeFeature.ChannelSelectionAlgorithm2);
   if (extendedAdvertising && features.leCoded !== false && features.advertisingCodingSelection !== false)
     set(LeFeature.AdvertisingCodingSelection);
+  if (features.powerControl !== false) {
+    set(LeFeature.LePowerControlRequest);
+    set(LeFeature.LePowerControlRequest + 1); // two bits for the one feature
+    if (features.pathLossMonitoring !== false) set(LeFeature.LePathLossMonitoring);
+  }
   if (llPrivacy) set(LeFeature.LlPrivacy);
   if (features.extendedScannerFilterPolicies ?? llPrivacy) set(LeFeature.ExtendedScanningFilterPolicies);
   return mask;

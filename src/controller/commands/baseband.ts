@@ -47,9 +47,11 @@ export const basebandCommands: readonly CommandHandler[] = [
     return { ...OK, handle, rssi: Math.max(-127, Math.min(127, rssi)) };
   }),
   answers(ReadTransmitPowerLevel, ({ linkLayer }, { connectionHandle, type }) => {
-    if (!linkLayer.connections.has(connectionHandle)) return { status: HciErrorCode.UnknownConnectionIdentifier };
+    const connection = linkLayer.connections.get(connectionHandle);
+    if (!connection) return { status: HciErrorCode.UnknownConnectionIdentifier };
     if (type > 1) return { status: HciErrorCode.InvalidHciCommandParameters };
-    return { ...OK, connectionHandle, transmitPowerLevel: linkLayer.radio.txPowerDbm };
+    const { power, txPhy } = connection;
+    return { ...OK, connectionHandle, transmitPowerLevel: type === 0 ? power.level(txPhy) : linkLayer.radio.txPowerDbm };
   }),
   answers(SetControllerToHostFlowControl, ({ linkLayer }, { flowControlEnable }) => {
     if (flowControlEnable > 3) return { status: HciErrorCode.InvalidHciCommandParameters };

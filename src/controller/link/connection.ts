@@ -10,6 +10,8 @@ import { type ControlContext, LinkControl } from "./control.ts";
 import { LlTerminateInd } from "./control-pdus.ts";
 import { type EncryptionState, LinkEncryption } from "./encryption.ts";
 import { type DataLength, LinkExchanges } from "./exchanges.ts";
+import { type MeasuredLink, PathLossMonitor } from "./path-loss.ts";
+import { LinkPower, type PoweredLink, type PowerRange } from "./power.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { LinkUpdates, type UpdatableLink } from "./updates.ts";
 
@@ -31,6 +33,7 @@ export interface ConnectionSetup {
   readonly phy: Phy;
   readonly txPhys: number;
   readonly rxPhys: number;
+  readonly power: PowerRange;
   /** The connection is over; its handle and buffers are free. */
   readonly onClosed: (connection: Connection) => void;
 }
@@ -39,7 +42,7 @@ const LLID_CONTROL = 3;
 const LLID_START = 2;
 
 /** One end of a link: data of the host out and in, control procedures, encryption. */
-export class Connection implements LinkEnd, ControlContext, EncryptionState, UpdatableLink {
+export class Connection implements LinkEnd, ControlContext, EncryptionState, UpdatableLink, PoweredLink, MeasuredLink {
   readonly handle: number;
   readonly role: LinkRole;
   readonly peerAddress: Address;
@@ -54,6 +57,9 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
   readonly encryption: LinkEncryption;
   readonly updates: LinkUpdates;
   readonly exchanges: LinkExchanges;
+  readonly power: LinkPower;
+  readonly pathLoss: PathLossMonitor;
+  gainDb = 0;
   parameters: ConnectionParameters;
   channelMap: Uint8Array;
   tx: LinkCipher | undefined;
@@ -97,6 +103,8 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     this.encryption = new LinkEncryption(this.control, this, (reason) => this.disconnect(reason, reason));
     this.updates = new LinkUpdates(this.control, this);
     this.exchanges = new LinkExchanges(this.control, setup.dataLength, () => this.#fitPdus());
+    this.power = new LinkPower(this.control, this, setup.power, () => this.#onRemotePower());
+    this.pathLoss = new PathLossMonitor(this, this);
     this.control.on(LlTerminateInd, ({ errorCode }) => this.#onTerminateInd(errorCode));
   }
 
@@ -173,6 +181,9 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
 
   onEventClosed(): void {
     this.host.tellCompleted(this.radio.uses.length > 1);
+    if (this.#isClosed) return;
+    this.power.regulate();
+    if (this.pathLoss.isEnabled) this.pathLoss.measure();
   }
 
   onInstant(change: LinkChange): void {
@@ -185,6 +196,28 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
 
   onPhyChange(): void {
     this.#fitPdus();
+    this.onPowerChange();
+    this.power.onPhyChange();
+  }
+
+  onPowerChange(): void {
+    this.gainDb = this.power.level(this.txPhy) - this.radio.txPowerDbm;
+  }
+
+  get intervalUs(): number {
+    return this.parameters.interval * 1250;
+  }
+
+  get pathLossDb(): number | undefined {
+    const remoteDbm = this.power.remoteDbm(this.rxPhy);
+    const meanDbm = this.link.meanDbm(this.role);
+    if (remoteDbm === undefined || meanDbm === undefined) return undefined;
+    return Math.max(0, Math.min(254, Math.round(remoteDbm - meanDbm)));
+  }
+
+  #onRemotePower(): void {
+    if (this.power.remoteDbm(this.rxPhy) === undefined) this.pathLoss.giveUp();
+    else this.pathLoss.measure();
   }
 
   onLost(reason: number): void {
@@ -225,6 +258,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
   #end(): void {
     this.#isClosed = true;
     this.control.close();
+    this.pathLoss.close();
     this.acl.clear();
     this.#received.clear();
     this.host.connectionEnded(this.handle);

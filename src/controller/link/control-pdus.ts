@@ -1,4 +1,4 @@
-import { bytes, type Codec, decode, struct, u8, u16, u64 } from "../../bytes/index.ts";
+import { bytes, type Codec, decode, i8, struct, u8, u16, u64 } from "../../bytes/index.ts";
 
 /** A Link Layer control PDU as the table of Vol 6 Part B 2.4.2 has it: opcode, then CtrData. */
 export interface ControlPdu<P> {
@@ -58,6 +58,11 @@ export const LlPhyUpdateInd = pdu(
   5,
   struct({ phyCentralToPeripheral: u8, phyPeripheralToCentral: u8, instant: u16 }),
 );
+
+// PHY: bit 0 LE 1M, bit 1 LE 2M, bit 2 LE Coded S=8, bit 3 LE Coded S=2; levels in dBm, changes in dB. Limits: bit 0 at the minimum, bit 1 at the maximum.
+export const LlPowerControlReq = pdu("LlPowerControlReq", 0x23, 4, struct({ phy: u8, delta: i8, txPower: i8 }));
+export const LlPowerControlRsp = pdu("LlPowerControlRsp", 0x24, 5, struct({ limits: u8, delta: i8, txPower: i8, acceptableReduction: u8 }));
+export const LlPowerChangeInd = pdu("LlPowerChangeInd", 0x25, 5, struct({ phy: u8, limits: u8, delta: i8, txPower: i8 }));
 
 /** @throws {DecodeError} not the length of this PDU */
 export function decodeControlPdu<P>(declaration: ControlPdu<P>, payload: Uint8Array): P {
