@@ -188,6 +188,11 @@ export class Advertiser {
     };
   }
 
+  /** The advertising set of an advertisement. */
+  setOf(session: AdvertisingSession): AdvertisingSet {
+    return this.#setOf.get(session)!;
+  }
+
   /** See AdvertisingSet.setData. */
   async setData(session: AdvertisingSession, change: Pick<AdvertiseOptions, "data" | "scanResponse" | "payload">): Promise<void> {
     await this.#setOf.get(session)!.setData(session, change);

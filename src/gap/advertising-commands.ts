@@ -223,12 +223,12 @@ function extendedParameters(
   };
 }
 
-/** Data in pieces that a command holds, with the operation of each. */
-export function fragments(data: Uint8Array): { operation: number; octets: Uint8Array }[] {
-  if (data.length <= FRAGMENT_OCTETS) return [{ operation: Fragment.Complete, octets: data }];
+/** Data in pieces that a command holds, with the operation of each. @param most octets of a command */
+export function fragments(data: Uint8Array, most = FRAGMENT_OCTETS): { operation: number; octets: Uint8Array }[] {
+  if (data.length <= most) return [{ operation: Fragment.Complete, octets: data }];
   const pieces: { operation: number; octets: Uint8Array }[] = [];
-  for (let at = 0; at < data.length; at += FRAGMENT_OCTETS) {
-    const end = at + FRAGMENT_OCTETS;
+  for (let at = 0; at < data.length; at += most) {
+    const end = at + most;
     const operation = at === 0 ? Fragment.First : end < data.length ? Fragment.Intermediate : Fragment.Last;
     pieces.push({ operation, octets: data.subarray(at, end) });
   }

@@ -16,6 +16,12 @@ const FULL: readonly number[] = [
   HciErrorCode.ConnectionRejectedDueToLimitedResources,
 ];
 
+/** Periodic advertising, as far as its set is concerned. */
+interface SetTrain extends RadioActivity {
+  /** The advertisement is over; with `error` where it failed. */
+  setEnded(error: unknown): void;
+}
+
 interface AdvertisingSetParts {
   readonly radio: Radio;
   readonly commands: AdvertisingCommands;
@@ -43,6 +49,8 @@ export class AdvertisingSet implements RadioActivity {
   #onAir: AdvertisingSession | undefined;
   /** The controller has parameters for it. */
   #isMade = false;
+  /** Its periodic advertising, which ends with it; set by who starts it. */
+  train: SetTrain | undefined;
 
   constructor({ radio, commands, resolve, handle, onReleased }: AdvertisingSetParts) {
     this.#radio = radio;
@@ -57,6 +65,9 @@ export class AdvertisingSet implements RadioActivity {
   }
   get onAir(): AdvertisingSession | undefined {
     return this.#onAir;
+  }
+  get isMade(): boolean {
+    return this.#isMade;
   }
   get hasOwnRandomAddress(): boolean {
     return this.handle !== undefined;
@@ -156,7 +167,10 @@ export class AdvertisingSet implements RadioActivity {
 
   /** It is not wanted any more. The next run of the radio takes it off the air. */
   finish(session: AdvertisingSession, error?: unknown, reason?: AdvertisingEnd, events?: number): void {
-    if (this.#session === session) this.#session = undefined;
+    if (this.#session === session) {
+      this.#session = undefined;
+      this.train?.setEnded(error);
+    }
     session.end(error, reason, events);
   }
 
@@ -247,16 +261,20 @@ export class AdvertisingSet implements RadioActivity {
 
   async release(): Promise<void> {
     if (this.handle === undefined || this.#session) return;
+    const { train } = this;
+    if (train && train.state !== "off") return; // a set is not removed before its train is off (7.8.59)
     try {
       if (this.#isMade) await this.#commands.remove();
     } catch (error) {
       // Unknown Advertising Identifier: it is gone already. It cannot be removed while it is on.
       if (isDisallowed(error)) {
         this.#switch.distrust();
+        train?.distrust();
         return;
       }
     }
     this.#radio.remove(this);
+    if (train) this.#radio.remove(train);
     this.#onReleased?.(this);
   }
 
