@@ -2,7 +2,16 @@ import { Broadcast, type Clock, type Flow, type OperationOptions, onAbort, Pendi
 import type { Address } from "../core/address.ts";
 import { checkOperation, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
 import { StateError, TimeoutError } from "../core/error.ts";
-import type { Advertiser, AdvertisingDataFields, AdvertisingDataLike, AdvertisingEnd, AdvertisingSession } from "../gap/index.ts";
+import type {
+  Advertiser,
+  AdvertisingDataFields,
+  AdvertisingDataLike,
+  AdvertisingEnd,
+  AdvertisingSession,
+  PeriodicAdvertiser,
+  PeriodicAdvertising,
+  PeriodicOptions,
+} from "../gap/index.ts";
 import type { Connection } from "./connection.ts";
 
 /** Connections kept for a loop that has not begun; more are still connected and served, but not handed out here. */
@@ -22,6 +31,7 @@ export interface AdvertisingUpdate {
 
 interface AdvertisingParts {
   readonly advertiser: Advertiser;
+  readonly periodic: PeriodicAdvertiser;
   readonly session: AdvertisingSession;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
@@ -43,6 +53,7 @@ export interface AdvertisingEnded {
 /** One advertisement, until it is stopped or ended by a connection (see AdvertiseOptions.restart). */
 export class Advertising implements AsyncDisposable {
   readonly #advertiser: Advertiser;
+  readonly #periodic: PeriodicAdvertiser;
   readonly #session: AdvertisingSession;
   readonly #clock: Clock;
   readonly #connections = new Broadcast<Connection>();
@@ -62,6 +73,7 @@ export class Advertising implements AsyncDisposable {
 
   private constructor(at: AdvertisingParts) {
     this.#advertiser = at.advertiser;
+    this.#periodic = at.periodic;
     this.#session = at.session;
     this.#clock = at.clock;
     this.#closed = new Promise((resolve) => {
@@ -169,6 +181,21 @@ export class Advertising implements AsyncDisposable {
   async update(change: AdvertisingUpdate): Promise<void> {
     checkOptions("update", change ?? null, UPDATE_OPTIONS);
     await this.#advertiser.setData(this.#session, change);
+  }
+
+  /**
+   * Adds periodic advertising, at exact intervals, which scanners synchronize to by what this advertisement says of it. This one is extended and
+   * takes neither connections nor scan requests: `{ type: "extended", connectable: false }`. It ends with this advertisement.
+   *
+   * @throws {ArgumentError} options out of range, or an advertisement that cannot have it
+   * @throws {StateError} this advertisement is over, or has periodic advertising already
+   * @throws {UnsupportedError} the controller cannot
+   * @throws {HciError} the controller refuses; this advertisement goes on
+   * @throws {TimeoutError} the controller does not answer
+   * @throws `signal.reason` once `signal` aborts before it is on the air
+   */
+  async startPeriodic(options: PeriodicOptions): Promise<PeriodicAdvertising> {
+    return await this.#periodic.start(this.#advertiser.setOf(this.#session), this.#session, options);
   }
 
   /**

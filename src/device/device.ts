@@ -51,6 +51,7 @@ import type {
   RunningScan,
 } from "./options.ts";
 import { DeviceOutOfBand, type OutOfBandOptions } from "./out-of-band.ts";
+import { DevicePeriodic } from "./periodic.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 
 /** How long closing waits for the links to be taken down; the controller is reset afterwards in any case. */
@@ -105,6 +106,7 @@ export class Device implements AsyncDisposable {
   readonly #answered = new WeakMap<Connection, AdvertisingSession>();
   readonly #discarded: DiscardedLinks;
   readonly #outOfBand: DeviceOutOfBand;
+  readonly #periodic: DevicePeriodic;
   #pairable = true;
   #closed: BleError | undefined;
   #closing: Promise<void> | undefined;
@@ -142,6 +144,7 @@ export class Device implements AsyncDisposable {
     });
     this.#advertiser = new Advertiser({ port: hci, radio, resolve });
     for (const activity of [this.#connector, this.#scanner]) radio.add(activity);
+    this.#periodic = new DevicePeriodic({ hci, radio, logger });
     this.gattServer = new GattServer({ clock: hci.clock });
     if (options.gattServer !== "empty") {
       this.gattServer.addService(gapService({ name: options.name ?? "Jelling", appearance: options.appearance ?? 0 }));
@@ -312,7 +315,14 @@ export class Device implements AsyncDisposable {
     const policy = mergePolicies(this.#policy, ownPolicy);
     const { signal } = options;
     const session = await this.#advertiser.advertise(advertise, (created) => {
-      const advertising = createAdvertising({ advertiser: this.#advertiser, session: created, clock: this.clock, signal, timeoutMs });
+      const advertising = createAdvertising({
+        advertiser: this.#advertiser,
+        periodic: this.#periodic.advertiser,
+        session: created,
+        clock: this.clock,
+        signal,
+        timeoutMs,
+      });
       this.#advertisings.set(created, { policy, advertising });
     });
     return this.#advertisings.get(session)!.advertising;

@@ -54,6 +54,11 @@ export {
   PRIVATE_ADDRESS_INTERVAL_MS,
 } from "./own-addresses.ts";
 export { type PackedAdvertisingData, type PackOptions, packAdvertisingData } from "./packing.ts";
+export { PeriodicAdvertiser } from "./periodic/periodic-advertiser.ts";
+export { PeriodicAdvertising, type PeriodicEnded, type PeriodicResponse } from "./periodic/periodic-advertising.ts";
+export type { PeriodicOptions, ResponseSlots, SubeventData, Subevents } from "./periodic/periodic-options.ts";
+export type { SyncLink } from "./periodic/periodic-port.ts";
+export type { PeriodicEnd } from "./periodic/periodic-session.ts";
 export { type CommandPort, Radio, type RadioActivity, RadioRank } from "./radio.ts";
 export { LEGACY_ABILITIES, type RadioAbilities, readRadioAbilities } from "./radio-abilities.ts";
 export type { ReportLayout } from "./report-layout.ts";

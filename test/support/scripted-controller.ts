@@ -145,7 +145,15 @@ export class ScriptedController {
       case "LeLongTermKeyRequestNegativeReply":
       case "LeRemoteConnectionParameterRequestReply":
       case "LeRemoteConnectionParameterRequestNegativeReply":
+      case "LePeriodicAdvertisingSyncTransfer":
+      case "LePeriodicAdvertisingSetInfoTransfer":
+      case "LeSetPeriodicAdvertisingSyncTransferParameters":
+      case "LeSetPeriodicAdvertisingResponseData":
+      case "LeSetPeriodicSyncSubevent":
         return Uint8Array.of(0, command[4]!, command[5]!);
+      case "LeSetPeriodicAdvertisingParametersV2":
+      case "LeSetPeriodicAdvertisingSubeventData":
+        return Uint8Array.of(0, command[4]!);
       default:
         return Uint8Array.of(0);
     }
