@@ -25,6 +25,18 @@ export type { Sign } from "./client/sign.ts";
 export { ValueFlow, type ValueFlowOptions } from "./client/value-flow.ts";
 export type { ReliableWrite } from "./client/values.ts";
 export { ClientFeature } from "./client-feature.ts";
+export { type DescribeRemoteOptions, describeRemote } from "./describe/describe-remote.ts";
+export { type DescribeOptions, describeServer } from "./describe/describe-server.ts";
+export type {
+  CharacteristicDescription,
+  DescriptorDescription,
+  GattDescription,
+  IncludeDescription,
+  ServiceDescription,
+  ValueDescription,
+} from "./describe/description.ts";
+export { GattDescriptionError } from "./describe/error.ts";
+export { parseGattDescription } from "./describe/parse.ts";
 export { type CharacteristicProperty, hasProperty, propertyBits, propertyNames } from "./properties.ts";
 export type { Access, AccessRequirement } from "./server/access.ts";
 export type {

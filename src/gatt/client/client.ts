@@ -19,6 +19,7 @@ import type { RemoteCharacteristic } from "./remote-characteristic.ts";
 import { RemoteService } from "./remote-service.ts";
 import type { Sign } from "./sign.ts";
 import { SpreadDiscovery, SpreadValues } from "./spread-access.ts";
+import type { StructureAccess } from "./structure.ts";
 import type { ReliableWrite } from "./values.ts";
 
 export interface GattClientOptions {
@@ -70,11 +71,18 @@ const BY_UUID = optionNames<ReadByUuidOptions>({ ...operation, startHandle: true
 
 const DISCOVERY_ATTEMPTS = 3;
 
+/** What reads the whole structure of a client's peer. */
+export let structureAccessOf: (client: GattClient) => StructureAccess;
+
 /**
  * The GATT client of one connection (Vol 3 Part G 4). It asks the peer only when it is asked itself, and remembers what it learned until
  * the link ends or the peer says that its services changed.
  */
 export class GattClient implements AttClientSide {
+  static {
+    structureAccessOf = (client) => client.#context;
+  }
+
   /** The one that every link has; what an enhanced one carries is asked and answered there in the same way. */
   readonly bearer: AttBearer;
   readonly #lanes: Lanes;

@@ -40,6 +40,8 @@ export interface FoundValue {
 }
 
 const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8);
+/** Every handle that an attribute can have. */
+export const WHOLE: HandleRange = Object.freeze({ handle: 0x0001, endHandle: 0xffff });
 
 function parser<P>({ name, parameters }: AttPduDeclaration<P>) {
   return (bytes: Uint8Array, offset: number, end: number): P => decode(parameters, bytes, { name, offset, end });
@@ -91,19 +93,29 @@ export class Discovery {
   }
 
   /** Discover All Primary Services, Vol 3 Part G 4.4.1. */
-  async allPrimaryServices(options: GattOperationOptions, onFound?: (service: FoundService) => void): Promise<FoundService[]> {
+  allPrimaryServices(options: GattOperationOptions, onFound?: (service: FoundService) => void): Promise<FoundService[]> {
+    return this.servicesIn(WHOLE, GattUuid.PrimaryService, options, onFound);
+  }
+
+  /** The primary or secondary services of a range: Read By Group Type knows both types (Vol 3 Part G 2.5.3). */
+  async servicesIn(
+    range: HandleRange,
+    type: typeof GattUuid.PrimaryService | typeof GattUuid.SecondaryService,
+    options: GattOperationOptions,
+    onFound?: (service: FoundService) => void,
+  ): Promise<FoundService[]> {
     const { bearer } = this.#requester;
     const services: FoundService[] = [];
     const ask = async (start: number) => {
       const build = (): Uint8Array =>
-        rangeRequest(bearer.allocate(7), AttOpcode.ReadByGroupTypeReq, start, 0xffff, Uuid.from(GattUuid.PrimaryService).attBytes);
+        rangeRequest(bearer.allocate(7), AttOpcode.ReadByGroupTypeReq, start, range.endHandle, Uuid.from(type).attBytes);
       return (await this.#requester.send(build, parseGroups, options)).attributeDataList;
     };
     const rangeOf = (group: { attributeHandle: number; endGroupHandle: number }) => ({
       first: group.attributeHandle,
       last: group.endGroupHandle,
     });
-    await this.#walk(AttOpcode.ReadByGroupTypeReq, { handle: 1, endHandle: 0xffff }, ask, rangeOf, (group) => {
+    await this.#walk(AttOpcode.ReadByGroupTypeReq, range, ask, rangeOf, (group) => {
       const uuid = uuidOf(AttOpcode.ReadByGroupTypeReq, group.attributeValue);
       const service = { handle: group.attributeHandle, endHandle: group.endGroupHandle, uuid };
       services.push(service);

@@ -82,6 +82,10 @@ export class SpreadDiscovery {
     return this.#run((discovery) => discovery.allPrimaryServices(options));
   }
 
+  servicesIn(range: HandleRange, type: Parameters<Discovery["servicesIn"]>[1], options: GattOperationOptions) {
+    return this.#run((discovery) => discovery.servicesIn(range, type, options));
+  }
+
   primaryServicesByUuid(uuid: Uuid, options: GattOperationOptions) {
     return this.#run((discovery) => discovery.primaryServicesByUuid(uuid, options));
   }

@@ -32,20 +32,32 @@ const VALUE = {
   maxLength: true,
   fixedLength: true,
   permissions: true,
+  readable: true,
+  writable: true,
   anyWrite: true,
   read: true,
   readEachPart: true,
   write: true,
 } as const;
-const SERVICE = optionNames<ServiceDefinition>({ uuid: true, primary: true, includes: true, characteristics: true, handle: true });
+const SERVICE = optionNames<ServiceDefinition>({
+  uuid: true,
+  primary: true,
+  includes: true,
+  characteristics: true,
+  handle: true,
+  endHandle: true,
+});
 const CHARACTERISTIC = optionNames<CharacteristicDefinition>({
   ...VALUE,
   properties: true,
   onSubscription: true,
   description: true,
   descriptors: true,
+  descriptorsAsListed: true,
+  handle: true,
+  valueHandle: true,
 });
-const DESCRIPTOR = optionNames<DescriptorDefinition>({ ...VALUE, readable: true, writable: true });
+const DESCRIPTOR = optionNames<DescriptorDefinition>({ ...VALUE, handle: true });
 const LOOSE = optionNames<LooseValueDefinition>({ ...VALUE, properties: true });
 const PERMISSIONS = optionNames<AttributePermissions>({ read: true, write: true, subscribe: true });
 
@@ -54,10 +66,12 @@ export function checkService(definition: ServiceDefinition): void {
   checkNames("service", definition, SERVICE);
   const what = `service ${Uuid.from(definition.uuid)}`;
   checkBoolean(`${what}: primary`, definition.primary);
+  checkHandles(what, definition, ["endHandle"]); // its handle is checked when it is placed
   if (definition.includes !== undefined)
     for (const included of checkList<IncludableService>(`${what}: includes`, definition.includes)) {
       if (!((included as IncludableService | null | undefined)?.uuid instanceof Uuid))
         throw new ArgumentError(`${what}: expected an included service as addService gives it, got ${kindOf(included)}`);
+      checkHandles(`${what}: included service`, included, ["includeHandle"]);
     }
   for (const characteristic of checkList<CharacteristicDefinition>(`${what}: characteristics`, definition.characteristics))
     checkCharacteristic(what, characteristic);
@@ -71,6 +85,8 @@ export function checkLoose(definition: LooseValueDefinition): void {
 function checkCharacteristic(service: string, definition: CharacteristicDefinition): void {
   checkNames(`${service}: characteristic`, definition, CHARACTERISTIC);
   const what = `${service}: characteristic ${Uuid.from(definition.uuid)}`;
+  checkHandles(what, definition, ["handle", "valueHandle"]);
+  checkBoolean(`${what}: descriptorsAsListed`, definition.descriptorsAsListed);
   checkProperties(what, definition.properties);
   checkValue(what, definition);
   checkFunction(`${what}: onSubscription`, definition.onSubscription);
@@ -83,8 +99,7 @@ function checkCharacteristic(service: string, definition: CharacteristicDefiniti
   for (const descriptor of checkList<DescriptorDefinition>(`${what}: descriptors`, definition.descriptors)) {
     checkNames(`${what}: descriptor`, descriptor, DESCRIPTOR);
     const named = `${what}: descriptor ${Uuid.from(descriptor.uuid)}`;
-    checkBoolean(`${named}: readable`, descriptor.readable);
-    checkBoolean(`${named}: writable`, descriptor.writable);
+    checkHandles(named, descriptor, ["handle"]);
     checkValue(named, descriptor);
   }
 }
@@ -103,6 +118,8 @@ function checkValue(what: string, definition: DescriptorDefinition | Characteris
   const longest = maxLength === undefined ? MAX_VALUE_LENGTH : checkInteger(`${what}: maxLength`, maxLength, 0, MAX_VALUE_LENGTH);
   if (value !== undefined) checkOctets(`${what}: value`, value, { maxLength: longest });
   checkBoolean(`${what}: fixedLength`, fixedLength);
+  checkBoolean(`${what}: readable`, definition.readable);
+  checkBoolean(`${what}: writable`, definition.writable);
   checkBoolean(`${what}: anyWrite`, definition.anyWrite);
   checkBoolean(`${what}: readEachPart`, definition.readEachPart);
   if (fixedLength && value === undefined) throw new ArgumentError(`${what}: fixedLength needs a value, whose length is kept`);
@@ -111,6 +128,11 @@ function checkValue(what: string, definition: DescriptorDefinition | Characteris
   if (permissions === undefined) return;
   checkOptions(`${what}: permissions`, permissions, PERMISSIONS);
   for (const [kind, access] of Object.entries(permissions)) toRequirement(access, `${what}: permission to ${kind}`);
+}
+
+/** Whether they fit each other is seen when the service is built. */
+function checkHandles<K extends string>(what: string, at: { readonly [name in K]?: number | undefined }, names: readonly K[]): void {
+  for (const name of names) if (at[name] !== undefined) checkInteger(`${what}: ${name}`, at[name], 0x0001, 0xffff);
 }
 
 function checkNames(what: string, definition: unknown, names: OptionNames): void {

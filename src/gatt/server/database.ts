@@ -1,31 +1,14 @@
 import type { Clock } from "../../async/clock.ts";
 import { toHex } from "../../bytes/hex.ts";
-import { Writer } from "../../bytes/writer.ts";
 import { ArgumentError, StateError } from "../../core/error.ts";
 import type { Uuid } from "../../core/uuid.ts";
-import { aesCmac } from "../../crypto/aes.ts";
+import { computeDatabaseHash } from "../database-hash.ts";
 import { GattUuid } from "../uuids.ts";
 import type { Attribute } from "./attribute.ts";
 import { type BuiltService, buildService, handleCount } from "./build-service.ts";
 import type { ServiceDefinition } from "./definition.ts";
 import type { LocalCharacteristic } from "./local-characteristic.ts";
 import type { LocalService } from "./local-service.ts";
-
-/** Types whose handle, type and value go into the Database Hash, and those of which only handle and type do (Vol 3 Part G 7.3.1). */
-const HASHED_WITH_VALUE: readonly number[] = [
-  GattUuid.PrimaryService,
-  GattUuid.SecondaryService,
-  GattUuid.Include,
-  GattUuid.Characteristic,
-  GattUuid.CharacteristicExtendedProperties,
-];
-const HASHED: readonly number[] = [
-  GattUuid.CharacteristicUserDescription,
-  GattUuid.ClientCharacteristicConfiguration,
-  GattUuid.ServerCharacteristicConfiguration,
-  GattUuid.CharacteristicPresentationFormat,
-  GattUuid.CharacteristicAggregateFormat,
-];
 
 const REMEMBERED_HASHES = 64;
 
@@ -96,21 +79,32 @@ export class AttributeDatabase {
     return this.#services.find(({ uuid }) => uuid.short === service)?.characteristic(characteristic);
   }
 
-  /** @throws {ArgumentError} handles that are taken · {StateError} no room */
-  add(definition: ServiceDefinition): LocalService {
-    for (const { handle, endHandle } of definition.includes ?? [])
-      if (!this.#services.some((service) => service.handle === handle && service.endHandle === endHandle))
-        throw new ArgumentError(`included service at handle ${handle} is not in the database`);
-    const built = buildService(definition, this.#place(handleCount(definition), definition.handle), this.#clock);
+  /** Adds services that may include each other, all or none. @throws {ArgumentError} handles that are taken · {StateError} no room */
+  add(definitions: readonly ServiceDefinition[]): LocalService[] {
+    const added: BuiltService[] = [];
+    const all = [...this.#services];
+    for (const definition of definitions) {
+      const built = buildService(definition, this.#place(definition, all), this.#clock);
+      added.push(built);
+      all.push(built.service);
+    }
+    for (const { includes = [] } of definitions)
+      for (const { handle, endHandle } of includes)
+        if (!all.some((service) => service.handle === handle && service.endHandle === endHandle))
+          throw new ArgumentError(`included service at handle ${handle} is not in the database`);
+    for (const built of added) this.#put(built);
+    this.#services = all.sort((a, b) => a.handle - b.handle);
+    this.#onChanged();
+    for (const { service } of added) for (const characteristic of service.characteristics) this.#since.set(characteristic, this.#revision);
+    return added.map(({ service }) => service);
+  }
+
+  #put(built: BuiltService): void {
     this.#built.set(built.service, built);
     for (const attribute of built.attributes) this.#byHandle.set(attribute.handle, attribute);
     for (const [handle, characteristic] of built.cccds) this.#cccds.set(handle, characteristic);
     this.#attributes.splice(this.indexFrom(built.service.handle), 0, ...built.attributes);
-    this.#services = [...this.#services, built.service].sort((a, b) => a.handle - b.handle);
     this.#nextHandle = Math.max(this.#nextHandle, built.service.endHandle + 1);
-    this.#onChanged();
-    for (const characteristic of built.service.characteristics) this.#since.set(characteristic, this.#revision);
-    return built.service;
   }
 
   /** @throws {ArgumentError} not in the database, or included by another service */
@@ -165,16 +159,23 @@ export class AttributeDatabase {
     return revision !== undefined && since !== undefined && since <= revision;
   }
 
-  #place(count: number, wanted: number | undefined): number {
+  /** Where a service goes, among those that are there. */
+  #place(definition: ServiceDefinition, services: readonly LocalService[]): number {
+    const { handle: wanted } = definition;
+    if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= 0xffff))
+      throw new ArgumentError(`service handle ${wanted}: expected 1 to 65535`);
+    const count = handleCount(definition);
     if (wanted !== undefined) {
-      if (!Number.isInteger(wanted) || wanted < 1 || wanted + count - 1 > 0xffff)
-        throw new ArgumentError(`service handle ${wanted}: expected 1 to ${0x10000 - count}`);
-      if (!this.#isFree(wanted, count)) throw new ArgumentError(`handles ${wanted} to ${wanted + count - 1} are taken`);
+      const last = wanted + count - 1;
+      if (last > 0xffff) throw new ArgumentError(`service handle ${wanted}: expected 1 to ${0x10000 - count}`);
+      if (!services.every(({ handle, endHandle }) => endHandle < wanted || handle > last))
+        throw new ArgumentError(`handles ${wanted} to ${last} are taken`);
       return wanted;
     }
-    if (this.#nextHandle + count - 1 <= 0xffff) return this.#nextHandle;
+    const behind = services.reduce((next, { endHandle }) => Math.max(next, endHandle + 1), this.#nextHandle);
+    if (behind + count - 1 <= 0xffff) return behind;
     let from = 1;
-    for (const { handle, endHandle } of this.#services) {
+    for (const { handle, endHandle } of [...services].sort((a, b) => a.handle - b.handle)) {
       if (handle - from >= count) return from;
       from = endHandle + 1;
     }
@@ -182,14 +183,10 @@ export class AttributeDatabase {
     throw new StateError("the attribute database is full");
   }
 
-  #isFree(handle: number, count: number): boolean {
-    return this.#services.every((service) => service.endHandle < handle || service.handle >= handle + count);
-  }
-
   /** Database Hash, Vol 3 Part G 7.3: 16 octets, least significant first as on air. */
   get hash(): Uint8Array {
     if (!this.#hash) {
-      this.#hash = this.#computeHash();
+      this.#hash = computeDatabaseHash(this.#attributes);
       const text = toHex(this.#hash);
       this.#past.delete(text);
       this.#past.set(text, this.#revision);
@@ -199,18 +196,5 @@ export class AttributeDatabase {
   }
   get hashText(): string {
     return toHex(this.hash);
-  }
-
-  #computeHash(): Uint8Array {
-    const message = new Writer(1024);
-    for (const { handle, type, value } of this.#attributes) {
-      const short = type.short ?? 0;
-      const withValue = HASHED_WITH_VALUE.includes(short);
-      if (!withValue && !HASHED.includes(short)) continue;
-      message.u16(handle);
-      message.u16(short);
-      if (withValue) message.bytes(value);
-    }
-    return aesCmac(new Uint8Array(16), message.finish()).reverse();
   }
 }

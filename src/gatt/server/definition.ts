@@ -89,6 +89,13 @@ export interface ValueDefinition {
   /** The value keeps the length of `value`: a shorter write changes its beginning, a longer one is refused. */
   readonly fixedLength?: boolean | undefined;
   readonly permissions?: AttributePermissions | undefined;
+  /** Whether clients may read it, whatever the properties say. By default they say it, and a descriptor may be read. */
+  readonly readable?: boolean | undefined;
+  /**
+   * Whether clients may write it, whatever the properties say. By default they say it, and a descriptor may be written where it has a `write`
+   * handler. How it is written the properties say; by request where they say nothing.
+   */
+  readonly writable?: boolean | undefined;
   /** What may be written may be by request and by command alike. By default the properties say how, and a descriptor is written by request. */
   readonly anyWrite?: boolean | undefined;
   readonly read?: ReadHandler | undefined;
@@ -99,10 +106,8 @@ export interface ValueDefinition {
 }
 
 export interface DescriptorDefinition extends ValueDefinition {
-  /** True unless given. */
-  readonly readable?: boolean | undefined;
-  /** Whether clients may write it; true where there is a `write` handler, unless given. */
-  readonly writable?: boolean | undefined;
+  /** Behind the characteristic's other attributes so far; otherwise the next one. */
+  readonly handle?: number | undefined;
 }
 
 export interface CharacteristicDefinition extends ValueDefinition {
@@ -116,6 +121,12 @@ export interface CharacteristicDefinition extends ValueDefinition {
    * its own, of a characteristic that is neither notified nor indicated, it is a descriptor like any other.
    */
   readonly descriptors?: readonly DescriptorDefinition[] | undefined;
+  /** The descriptors are those listed, and none is made: "notify" without a Client Characteristic Configuration can be had, and any other mixture. */
+  readonly descriptorsAsListed?: boolean | undefined;
+  /** Handle of the declaration, behind what comes before it; otherwise the next one. Handles in a service need the service's own. */
+  readonly handle?: number | undefined;
+  /** Handle of the value, behind the declaration; otherwise the next one. */
+  readonly valueHandle?: number | undefined;
 }
 
 /** A service that is in the database already. */
@@ -123,6 +134,8 @@ export interface IncludableService {
   readonly uuid: Uuid;
   readonly handle: number;
   readonly endHandle: number;
+  /** Handle of the include declaration; otherwise they follow the service's declaration. */
+  readonly includeHandle?: number | undefined;
 }
 
 export interface ServiceDefinition {
@@ -133,6 +146,8 @@ export interface ServiceDefinition {
   readonly characteristics: readonly CharacteristicDefinition[];
   /** Handle of the service declaration, where it must be a certain one; otherwise after everything added so far. */
   readonly handle?: number | undefined;
+  /** Last handle of the service, which may lie behind its last attribute; otherwise that one's. Needs `handle`. */
+  readonly endHandle?: number | undefined;
 }
 
 /** The short form of `GattServer.add`: a value to be read, or written where `write` is given. */

@@ -3,7 +3,12 @@ import type { AttBearer } from "../../att/bearer.ts";
 import { kindOf } from "../../core/arguments.ts";
 import { ArgumentError, ClosedError, StateError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
+import { definitionsOf } from "../describe/definitions.ts";
+import type { GattDescription } from "../describe/description.ts";
+import { GattDescriptionError } from "../describe/error.ts";
+import { parseGattDescription } from "../describe/parse.ts";
 import type { CharacteristicProperty } from "../properties.ts";
+import type { Attribute } from "./attribute.ts";
 import { checkLoose, checkService } from "./check-definition.ts";
 import { AttributeDatabase } from "./database.ts";
 import type { GattPeer, LooseValueDefinition, ServiceDefinition } from "./definition.ts";
@@ -15,11 +20,18 @@ import { WriteFlow, type WritesOptions } from "./writes.ts";
 /** Service that `add` puts a value into which was given without one. */
 const LOOSE_SERVICE = Uuid.from("7a9d5f10-6c1e-4d2b-9f53-0e8f6a3b41c7");
 
+/** The attributes of a server, in order of their handles: for what describes it. */
+export let attributesOf: (server: GattServer) => readonly Attribute[];
+
 /**
  * A GATT server: a database of services, and one session for each peer that uses it. The database holds what is put in and nothing else;
  * `gapService` and `gattService` make the services that most devices have (Vol 3 Part G).
  */
 export class GattServer {
+  static {
+    attributesOf = (server) => server.#database.attributes;
+  }
+
   readonly #clock: Clock;
   readonly #database: AttributeDatabase;
   #sessions: GattServerSession[] = [];
@@ -69,9 +81,29 @@ export class GattServer {
    */
   addService(definition: ServiceDefinition): LocalService {
     checkService(definition);
-    const service = this.#database.add(definition);
-    this.#changed(service);
-    return service;
+    const [service] = this.#database.add([definition]);
+    this.#changed(service!);
+    return service!;
+  }
+
+  /**
+   * Adds the services of a description, all or none, at the handles that it says: a copy of the device that was described. Values are stored
+   * ones, which clients read and write as the properties and permissions say; handlers and notifications are for the program to add.
+   *
+   * @param description as `describeServer` and `describeRemote` make it, or read from JSON
+   * @throws {GattDescriptionError} it contradicts itself, or a handle in it is taken
+   */
+  load(description: GattDescription): LocalService[] {
+    const { services } = parseGattDescription(description);
+    for (const [i, { handle, endHandle }] of services.entries()) {
+      const taken = this.services.find((service) => service.handle <= endHandle && service.endHandle >= handle);
+      if (taken)
+        throw new GattDescriptionError(`services[${i}]`, `handles ${handle} to ${endHandle}: service ${taken.uuid} is there already`);
+    }
+    const loaded = this.#database.add(definitionsOf(services));
+    const [first] = loaded;
+    if (first) this.#changed({ handle: first.handle, endHandle: loaded.at(-1)!.endHandle });
+    return loaded;
   }
 
   /** Adds a service; or one readable value without a service of its own, whose handle it gives. */
@@ -117,7 +149,7 @@ export class GattServer {
     for (const { characteristics } of this.services) for (const characteristic of characteristics) characteristic.endWrites(error);
   }
 
-  #changed({ handle, endHandle }: LocalService): void {
+  #changed({ handle, endHandle }: Pick<LocalService, "handle" | "endHandle">): void {
     for (const session of this.#sessions) session.onDatabaseChanged(handle, endHandle);
   }
 
