@@ -3,6 +3,7 @@ import { AdvertisingProcess } from "./advertising-process.ts";
 import type { Advertiser, AdvertisingAir, AdvertisingEvents, ExtendedAdvertiser, Listener } from "./advertising-roles.ts";
 import { ExtendedAdvertisingProcess } from "./extended-advertising-process.ts";
 import type { Medium } from "./medium.ts";
+import { PeriodicTrains } from "./periodic-trains.ts";
 import type { Radio } from "./radio.ts";
 
 /** An interferer this much weaker does no harm: the stronger packet is received all the same. */
@@ -11,6 +12,7 @@ const CAPTURE_DB = 8;
 const LONGEST_EVENT_US = 20_000;
 /** Three primary channels and 37 secondary ones. */
 const CHANNELS = 40;
+const PRIMARY_CHANNELS = 3;
 
 interface Transmission {
   readonly startUs: number;
@@ -23,10 +25,12 @@ export class AdvertisingChannels implements AdvertisingAir {
   readonly #medium: Medium;
   readonly #processes = new Map<Advertiser | ExtendedAdvertiser, AdvertisingEvents>();
   readonly listeners = new Set<Listener>();
+  readonly trains: PeriodicTrains;
   readonly #transmissions: Transmission[][] = Array.from({ length: CHANNELS }, () => []);
 
   constructor(medium: Medium) {
     this.#medium = medium;
+    this.trains = new PeriodicTrains(medium, this);
     medium.onPathChange({ after: () => this.#wakeAll() });
   }
 
@@ -106,6 +110,7 @@ export class AdvertisingChannels implements AdvertisingAir {
     const radios: Radio[] = [];
     for (const other of this.#transmissions[channel]!)
       if (other.endUs > startUs && other.startUs < endUs && other.radio !== from) radios.push(other.radio);
+    if (channel >= PRIMARY_CHANNELS) radios.push(...this.trains.interferers(channel, startUs, endUs, from));
     return radios;
   }
 

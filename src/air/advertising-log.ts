@@ -3,7 +3,7 @@ import type { Phy } from "./phy.ts";
 import type { Radio } from "./radio.ts";
 import type { AirTraceEntry } from "./trace.ts";
 
-/** Access address of every packet on an advertising channel, Vol 6 Part B 2.1.2. */
+/** Access address of every packet on an advertising channel that belongs to no periodic train, Vol 6 Part B 2.1.2. */
 export const ADVERTISING_ACCESS_ADDRESS = 0x8e89bed6;
 
 /** Why a packet was not received. */
@@ -22,15 +22,18 @@ export interface SentPacket {
 /** What fault hooks and the trace make of packets on advertising channels. */
 export class AdvertisingLog {
   readonly #medium: Medium;
-  constructor(medium: Medium) {
+  readonly #accessAddress: number;
+  /** @param accessAddress of a periodic advertising train, which has its own */
+  constructor(medium: Medium, accessAddress: number = ADVERTISING_ACCESS_ADDRESS) {
     this.#medium = medium;
+    this.#accessAddress = accessAddress;
   }
 
   /** The PDU as fault hooks leave it; nothing when they lose it. */
   fate({ pdu, channel, phy, startUs: timeUs, from }: SentPacket, isListenedTo: boolean): Uint8Array | undefined {
     if (!this.#medium.hasHooks || (!isListenedTo && this.#medium.skipsIdle)) return pdu;
     const packet = { timeUs, from: from.name, to: undefined, channel: physicalChannel(channel), phy, pdu };
-    const fault = this.#medium.fate({ ...packet, accessAddress: ADVERTISING_ACCESS_ADDRESS });
+    const fault = this.#medium.fate({ ...packet, accessAddress: this.#accessAddress });
     if (fault === undefined) return pdu;
     return typeof fault === "object" && "deliver" in fault && fault.deliver.length >= 2 ? fault.deliver : undefined;
   }
@@ -54,7 +57,7 @@ export class AdvertisingLog {
       trouble: trouble ?? (receivedBy.length === 0 ? "unheard" : undefined),
       channel: physicalChannel(channel),
       phy,
-      accessAddress: ADVERTISING_ACCESS_ADDRESS,
+      accessAddress: this.#accessAddress,
       pdu: pdu.slice(),
     });
   }

@@ -30,6 +30,8 @@ export interface ExtendedPdu {
   readonly pdu: Uint8Array;
   /** Where its AuxPtr begins; negative where it has none. */
   readonly auxPtrAt: number;
+  /** Where its SyncInfo begins, which is written when it is sent; negative or absent where it has none. */
+  readonly syncInfoAt?: number;
 }
 
 /** What an extended advertising event sends. */
@@ -58,6 +60,8 @@ export interface ExtendedAdvertiser {
   readonly isAnswerable: boolean;
   /** The PDUs of the event that begins now. */
   event(): ExtendedEvent;
+  /** SyncInfo of its periodic train in a packet that begins then, 18 octets; for PDUs with `syncInfoAt`. */
+  syncInfo?(startUs: number): Uint8Array;
   /** AUX_SCAN_RSP and what is chained to it, if this AUX_SCAN_REQ gets one. */
   onAuxScanReq(pdu: Uint8Array): readonly ExtendedPdu[] | undefined;
   /** AUX_CONNECT_RSP, if this AUX_CONNECT_REQ is taken; `join` is called once it was sent. */
@@ -70,6 +74,8 @@ export interface AuxiliaryPacket {
   readonly pdu: Uint8Array;
   readonly rssiDbm: number;
   readonly phy: Phy;
+  /** When it began. */
+  readonly startUs: number;
   /** False where the radio has no time to send something, or nobody would hear it. */
   readonly mayAnswer: boolean;
 }

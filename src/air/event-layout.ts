@@ -77,10 +77,18 @@ export class EventLayout {
       startUs += auxiliaryOffsetUs(lengthUs);
     }
     const channels = pdus.map((_, i) => selectChannel(this.#identifier, (step + i) & 0xffff, secondaryChannels));
-    return pdus.map(({ pdu, auxPtrAt }, i) => {
+    return pdus.map(({ pdu: made, auxPtrAt, syncInfoAt = -1 }, i) => {
       const next = times[i + 1];
+      const pdu = syncInfoAt < 0 ? made : this.#withSyncInfo(made, syncInfoAt, times[i]!.startUs);
       const pointer = next && { channel: channels[i + 1]!, isClockAccurate, offsetUs: next.startUs - times[i]!.startUs, phy };
       return { pdu: pointer ? withAuxiliaryPointer(pdu, auxPtrAt, pointer) : pdu, channel: 3 + channels[i]!, phy, ...times[i]! };
     });
+  }
+
+  #withSyncInfo(pdu: Uint8Array, at: number, startUs: number): Uint8Array {
+    const copy = pdu.slice();
+    const syncInfo = this.#advertiser.syncInfo?.(startUs);
+    if (syncInfo) copy.set(syncInfo, at);
+    return copy;
   }
 }

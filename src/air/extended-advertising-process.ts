@@ -291,7 +291,7 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
         continue;
       }
       const mayAnswer = isAnswerable && to.lockedUntilUs <= endUs && !to.isBusy(answerUs, latestUs);
-      const answer = follower.onPacket({ pdu: pdu!, rssiDbm: this.#rssiDbm(radio, to, step), phy, mayAnswer });
+      const answer = follower.onPacket({ pdu: pdu!, rssiDbm: this.#rssiDbm(radio, to, step), phy, startUs, mayAnswer });
       if (!answer || !mayAnswer) continue;
       const untilUs = answerUs + airTimeUs(phy, answer.pdu.length - 2);
       this.#channels.record(channel, answerUs, untilUs, to);
@@ -429,7 +429,8 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
   /** Null where a fault took the packet. */
   #giveAtOnce(packet: Planned, listener: Listener, follower: Follower, mayAnswer: boolean): Answer | undefined | null {
     const pdu = this.#atOnce(packet, listener);
-    if (pdu) return follower.onPacket({ pdu, rssiDbm: this.#rssiDbm(this.radio, listener.radio, 0), phy: packet.phy, mayAnswer });
+    const { phy, startUs } = packet; // the time that SyncInfo counts from
+    if (pdu) return follower.onPacket({ pdu, rssiDbm: this.#rssiDbm(this.radio, listener.radio, 0), phy, startUs, mayAnswer });
     follower.onPacket(undefined);
     return null;
   }

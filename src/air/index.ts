@@ -16,8 +16,10 @@ export { AUX_PTR_OCTETS, type AuxiliaryPointer, readAuxiliaryPointer, T_MAFS_US 
 export { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup } from "./link.ts";
 export { ListenWindow } from "./listen-window.ts";
 export type { AirFault, AirHook, AirPacket, Medium } from "./medium.ts";
+export type { PeriodicAdvertiser, PeriodicPacket, PeriodicPlace, PeriodicReceiver } from "./periodic-roles.ts";
+export { type PeriodicTrain, periodicChannel } from "./periodic-train.ts";
 export { airTimeUs, octetsInTime, Phy, phyName, SENSITIVITY_DBM, T_IFS_US } from "./phy.ts";
 export type { Position, PropagationOptions } from "./propagation.ts";
-export type { Radio } from "./radio.ts";
+export type { Radio, RadioTrain } from "./radio.ts";
 export { AirEvent, type Scheduler } from "./scheduler.ts";
 export { type AirTraceEntry, type HciTraceEntry, type Trace, type TraceEntry, traceLine } from "./trace.ts";

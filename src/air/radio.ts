@@ -16,6 +16,12 @@ export interface RadioUse {
   onShared(): void;
 }
 
+/** A periodic advertising train that a radio sends or follows. */
+export interface RadioTrain {
+  /** Whether it needs the radio at some time within [startUs, endUs]. */
+  occupies(startUs: number, endUs: number): boolean;
+}
+
 /** What lies between two radios, the same both ways. */
 export interface Path {
   readonly key: number;
@@ -58,6 +64,11 @@ export class Radio {
   index = -1;
   readonly paths: (Path | undefined)[] = [];
   readonly uses: RadioUse[] = [];
+  /** Periodic advertising trains that it sends or follows. Links come before them, all else behind. */
+  readonly trains: RadioTrain[] = [];
+  /** Its packet of a train in progress, or the last one. */
+  #trainFromUs = -1;
+  #trainUntilUs = -1;
   /** Who listens on advertising channels with it; the first whose window is open says on which one it is. */
   readonly listeners: RadioListener[] = [];
   /** Its advertising event in progress, or the last one; infinite while its end is open. */
@@ -82,10 +93,32 @@ export class Radio {
     this.exchangesPerEvent = options.exchangesPerEvent;
   }
 
-  /** Whether connection events take the radio within this time: they come before advertising and scanning. */
+  /** Whether connection events or trains take the radio within this time: they come before advertising and scanning. */
   isBusy(startUs: number, endUs: number): boolean {
+    if (this.isLinked(startUs, endUs)) return true;
+    if (this.trains.length === 0) return false;
+    if (this.#trainFromUs < endUs && this.#trainUntilUs > startUs) return true;
+    for (const train of this.trains) if (train.occupies(startUs, endUs)) return true;
+    return false;
+  }
+
+  /** Whether connection events take the radio within this time. */
+  isLinked(startUs: number, endUs: number): boolean {
     for (const use of this.uses) if (use.occupies(startUs, endUs)) return true;
     return false;
+  }
+
+  /** Takes the radio for a packet of a train, or for one that is awaited. False where it is with another one. */
+  claimForTrain(startUs: number, endUs: number): boolean {
+    if (this.#trainUntilUs > startUs) return false;
+    this.#trainFromUs = startUs;
+    this.#trainUntilUs = endUs;
+    return true;
+  }
+
+  removeTrain(train: RadioTrain): void {
+    const at = this.trains.indexOf(train);
+    if (at >= 0) this.trains.splice(at, 1);
   }
 
   /** Whether it is inside an advertising event of its own within this time. */

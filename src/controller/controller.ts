@@ -21,6 +21,7 @@ import { connectionCommands } from "./commands/connection.ts";
 import { leCommands } from "./commands/le.ts";
 import { linkPowerCommands } from "./commands/link-power.ts";
 import { p256Commands } from "./commands/p256.ts";
+import { periodicCommands } from "./commands/periodic.ts";
 import { privacyCommands } from "./commands/privacy.ts";
 import { ControllerTransport } from "./controller-transport.ts";
 import { type HciHook, HostInterface } from "./host-interface.ts";
@@ -35,6 +36,7 @@ const HANDLERS: ReadonlyMap<number, CommandHandler> = new Map(
     ...linkPowerCommands,
     ...p256Commands,
     ...extendedCommands,
+    ...periodicCommands,
     ...privacyCommands,
   ].map((handler) => [handler.declaration.opcode, handler]),
 );
@@ -85,6 +87,9 @@ export class Controller implements Disposable {
       connectionHandles = "next",
     } = options;
     const { resolvingListSize = 8, maxAdvertisingSets = 8, maxAdvertisingDataLength = MAX_ADVERTISING_DATA } = options;
+    const { maxPeriodicSyncs = 8, periodicAdvertiserListSize = 8 } = options;
+    check("maxPeriodicSyncs", maxPeriodicSyncs, 1, 255);
+    check("periodicAdvertiserListSize", periodicAdvertiserListSize, 1, 255);
     check("resolvingListSize", resolvingListSize, 1, 255);
     check("maxAdvertisingSets", maxAdvertisingSets, 1, 0xf0);
     check("maxAdvertisingDataLength", maxAdvertisingDataLength, 31, MAX_ADVERTISING_DATA);
@@ -132,6 +137,8 @@ export class Controller implements Disposable {
       resolvingListSize,
       maxAdvertisingSets,
       maxAdvertisingDataLength,
+      maxPeriodicSyncs,
+      periodicAdvertiserListSize,
       maxConnections,
       goldenRange,
       connectionHandles,

@@ -24,6 +24,8 @@ import {
   MAX_TIME_CODED_US,
   MAX_TIME_UNCODED_US,
 } from "./options.ts";
+import { PeriodicSets } from "./periodic/periodic-sets.ts";
+import { PeriodicSyncs } from "./periodic/syncs.ts";
 import { Advertising } from "./roles/advertising.ts";
 import type { AirAddress, ConnectData } from "./roles/advertising-pdus.ts";
 import { AdvertisingSets } from "./roles/advertising-sets.ts";
@@ -49,6 +51,8 @@ export interface LinkLayerSetup {
   readonly resolvingListSize: number;
   readonly maxAdvertisingSets: number;
   readonly maxAdvertisingDataLength: number;
+  readonly maxPeriodicSyncs: number;
+  readonly periodicAdvertiserListSize: number;
   readonly maxConnections: number;
   readonly goldenRange: ControllerOptions["goldenRange"];
   readonly connectionHandles: "next" | "lowest";
@@ -71,6 +75,8 @@ export class LinkLayer implements LinkLayerContext {
   readonly advertising: Advertising;
   readonly scanning: Scanning;
   readonly advertisingSets: AdvertisingSets;
+  readonly periodicSets: PeriodicSets;
+  readonly syncs: PeriodicSyncs;
   readonly extendedScanning: ExtendedScanning;
   readonly resolving: ResolvingList;
   /** The kind of commands that the host has used since the last reset. */
@@ -119,6 +125,8 @@ export class LinkLayer implements LinkLayerContext {
     this.advertising = new Advertising(this);
     this.scanning = new Scanning(this);
     this.advertisingSets = new AdvertisingSets(this, { maxSets: setup.maxAdvertisingSets, maxDataLength: setup.maxAdvertisingDataLength });
+    this.periodicSets = new PeriodicSets(this, this.advertisingSets);
+    this.syncs = new PeriodicSyncs(this, { maxSyncs: setup.maxPeriodicSyncs, listSize: setup.periodicAdvertiserListSize });
     this.extendedScanning = new ExtendedScanning(this);
   }
 
@@ -128,6 +136,7 @@ export class LinkLayer implements LinkLayerContext {
     this.advertisingSets.reset();
     this.scanning.reset();
     this.extendedScanning.reset();
+    this.syncs.reset();
     this.#commandKind = undefined;
     this.hostFeatures = 0n;
     this.initiating?.abandon();

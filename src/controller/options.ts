@@ -11,10 +11,12 @@ export interface ControllerFeatures {
   dataLength?: boolean;
   le2M?: boolean;
   leCoded?: boolean;
-  /** Advertising sets, scanning and initiating on all PHYs, by the extended commands. Default false. */
+  /** Advertising sets, scanning and initiating on all PHYs, by the extended commands. Default: with `periodicAdvertising`. */
   extendedAdvertising?: boolean;
   /** Channel Selection Algorithm #2. Default: with `extendedAdvertising`, which cannot be without it. */
   channelSelection2?: boolean;
+  /** Periodic advertising, its reception and its transfer to peers, by `extendedAdvertising`, which it brings along. Default false. */
+  periodicAdvertising?: boolean;
   /** The host chooses between the codings of LE Coded. Default: with `extendedAdvertising` and `leCoded`. */
   advertisingCodingSelection?: boolean;
   /** The power of each link is asked for, changed and told: LE Power Control. */
@@ -53,6 +55,10 @@ export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">
    * this range. Default: whatever comes.
    */
   goldenRange?: { readonly lowDbm: number; readonly highDbm: number };
+  /** Periodic advertising trains that it follows at a time, 1 to 255. Default 8. */
+  maxPeriodicSyncs?: number;
+  /** Default 8. */
+  periodicAdvertiserListSize?: number;
   /** Links at a time. Default 32. */
   maxConnections?: number;
   /** Which handle a new link has: the next one, so that a host that uses an old one is found out, or the lowest that is free. Default "next". */
@@ -96,6 +102,8 @@ const BITS: readonly [keyof ControllerFeatures, number][] = [
   ["leCoded", LeFeature.LeCodedPhy],
 ];
 
+const PERIODIC = [LeFeature.LePeriodicAdvertising, LeFeature.PeriodicAdvertisingAdiSupport];
+
 /** LE features as a bit mask, Vol 6 Part B 4.6. */
 export function leFeatures(features: ControllerFeatures = {}): bigint {
   let mask = 0n;
@@ -103,7 +111,8 @@ export function leFeatures(features: ControllerFeatures = {}): bigint {
     mask |= 1n << BigInt(bit);
   };
   for (const [name, bit] of BITS) if (features[name] !== false) set(bit);
-  const { extendedAdvertising = false, llPrivacy = false } = features;
+  const { periodicAdvertising = false, llPrivacy = false } = features;
+  const { extendedAdvertising = periodicAdvertising } = features;
   if (extendedAdvertising) set(LeFeature.LeExtendedAdvertising);
   if (extendedAdvertising || features.channelSelection2) set(LeFeature.ChannelSelectionAlgorithm2);
   if (extendedAdvertising && features.leCoded !== false && features.advertisingCodingSelection !== false)
@@ -113,6 +122,7 @@ export function leFeatures(features: ControllerFeatures = {}): bigint {
     set(LeFeature.LePowerControlRequest + 1); // two bits for the one feature
     if (features.pathLossMonitoring !== false) set(LeFeature.LePathLossMonitoring);
   }
+  if (extendedAdvertising && periodicAdvertising) for (const bit of PERIODIC) set(bit);
   if (llPrivacy) set(LeFeature.LlPrivacy);
   if (features.extendedScannerFilterPolicies ?? llPrivacy) set(LeFeature.ExtendedScanningFilterPolicies);
   return mask;

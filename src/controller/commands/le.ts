@@ -117,6 +117,7 @@ export const leCommands: readonly CommandHandler[] = [
     for (let channel = 0; channel < 37; channel++) used += (map[channel >> 3]! >> (channel & 7)) & 1;
     if (used < 2) return INVALID;
     linkLayer.channelMap = map;
+    linkLayer.advertisingSets.onChannelMap();
     for (const connection of linkLayer.connections.values())
       if (connection.role === LinkRole.Central) connection.updates.updateChannels(map);
     return OK;

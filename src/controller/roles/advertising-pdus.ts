@@ -121,6 +121,11 @@ export function encodeSleepClockAccuracy(ppm: number): number {
   return at < 0 ? 0 : 7 - at;
 }
 
+/** The most that a clock of this accuracy, 0 to 7, is off. */
+export function sleepClockPpm(sca: number): number {
+  return [500, 250, 150, 100, 75, 50, 30, 20][sca] ?? 500;
+}
+
 /** Own_Address_Type: 2 and 3 need a controller that makes resolvable addresses itself. Gives a status. */
 export function checkOwnAddressType(type: number, features: bigint): number {
   if (type <= 1 || (type <= 3 && hasFeature(features, LeFeature.LlPrivacy))) return HciErrorCode.Success;

@@ -19,6 +19,7 @@ import {
   type LeSetExtendedAdvertisingParametersV2,
 } from "../../hci/index.ts";
 import { hasFeature, leastPowerDbm } from "../options.ts";
+import type { PeriodicAdvertising } from "../periodic/advertising.ts";
 import { AdvPduType, type AirAddress, advertisingPdu, chSel, setChSel } from "./advertising-pdus.ts";
 import { acceptedConnectRequest, acceptedScanRequest } from "./connect-request.ts";
 import { AdvMode, chainedPdus, extendedPdu, headerOctets, MAX_PAYLOAD } from "./extended-pdus.ts";
@@ -53,6 +54,9 @@ export const MAX_LEGACY_DATA = 31;
 /** Advertising_TX_Power: the controller chooses. */
 export const NO_PREFERENCE = 0x7f;
 const NOTHING = new Uint8Array(0);
+/** SyncInfo as long as it is not known when its packet is sent, and what lies between that and the packet meant at least. */
+const UNTIMED_SYNC_INFO = new Uint8Array(18);
+const SYNC_GAP_US = 3_000;
 
 /** An advertising set: what it advertises, how, and until when (Vol 6 Part B 4.4.2.10). */
 export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
@@ -67,6 +71,8 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
   /** Fragments so far of data whose last is yet to come. */
   pendingData: Uint8Array | undefined;
   pendingScanResponse: Uint8Array | undefined;
+  /** Its periodic advertising, where the host has configured it. */
+  periodic: PeriodicAdvertising | undefined;
   /** Advertising Data ID; another for other data. */
   #did: number;
   #running: Disposable | undefined;
@@ -113,6 +119,11 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
   #changed(): void {
     this.#epoch = -1;
   }
+  /** Its periodic advertising was switched on or off. */
+  trainChanged(): void {
+    if (this.isEnabled) this.periodic?.begin();
+    this.#changed();
+  }
   /** Which data its resolvable private address changes with, LE Set Data Related Address Changes. */
   addressChanges = 0;
   /** @param kind 1 advertising data, 2 scan response data */
@@ -153,6 +164,7 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
     const { scheduler, air } = this.#context;
     this.#maxEvents = maxEvents;
     this.#events = 0;
+    this.periodic?.begin();
     scheduler.clear(this.#duration);
     if (duration > 0) scheduler.set(this.#duration, scheduler.nowUs + duration * 10_000);
     // Whether events are counted is known from the beginning.
@@ -257,8 +269,11 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
     if (this.has(Properties.Connectable)) return AdvMode.Connectable;
     return this.has(Properties.Scannable) ? AdvMode.Scannable : AdvMode.Neither;
   }
+  get sid(): number {
+    return this.parameters.advertisingSid;
+  }
   get #adi() {
-    return { sid: this.parameters.advertisingSid, did: this.#did };
+    return { sid: this.sid, did: this.#did };
   }
   /** The extended header of AUX_ADV_IND. */
   get #header() {
@@ -268,7 +283,11 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
       targetA: this.#targetA,
       adi: this.#adi,
       txPowerDbm: this.has(Properties.IncludeTxPower) ? this.txPowerDbm : undefined,
+      syncInfo: this.periodic?.isRunning ? UNTIMED_SYNC_INFO : undefined,
     };
+  }
+  syncInfo(startUs: number): Uint8Array {
+    return this.periodic?.syncInfo(startUs, SYNC_GAP_US) ?? UNTIMED_SYNC_INFO;
   }
 
   #buildEvent(): ExtendedEvent {

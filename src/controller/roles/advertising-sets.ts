@@ -9,8 +9,8 @@ const Unsupported = HciErrorCode.UnsupportedFeatureOrParameterValue;
 const Unknown = HciErrorCode.UnknownAdvertisingIdentifier;
 
 /** Operation of LE Set Extended Advertising Data. */
-const Operation = Object.freeze({ Intermediate: 0, First: 1, Last: 2, Complete: 3, Unchanged: 4 });
-const HIGHEST_HANDLE = 0xef;
+export const Operation = Object.freeze({ Intermediate: 0, First: 1, Last: 2, Complete: 3, Unchanged: 4 });
+export const HIGHEST_HANDLE = 0xef;
 const MIN_INTERVAL = 0x20;
 /** Longest high duty cycle directed advertising: 1.28 s in units of 10 ms. */
 const HIGH_DUTY_DURATION = 0x80;
@@ -38,6 +38,14 @@ export class AdvertisingSets {
     for (const set of this.#sets.values()) if (set.isEnabled) return true;
     return false;
   }
+  get #isAnyTrainEnabled(): boolean {
+    for (const set of this.#sets.values()) if (set.periodic?.isEnabled) return true;
+    return false;
+  }
+  /** The host allows other channels. */
+  onChannelMap(): void {
+    for (const set of this.#sets.values()) set.periodic?.onChannelMap();
+  }
   get usesFilterAcceptList(): boolean {
     for (const set of this.#sets.values()) if (set.usesFilterAcceptList) return true;
     return false;
@@ -47,7 +55,10 @@ export class AdvertisingSets {
   }
 
   reset(): void {
-    for (const set of this.#sets.values()) set.disable();
+    for (const set of this.#sets.values()) {
+      set.disable();
+      set.periodic?.disable();
+    }
     this.#sets.clear();
   }
 
@@ -76,6 +87,9 @@ export class AdvertisingSets {
       this.#sets.set(handle, new AdvertisingSet(this.#context, handle, parameters));
       return Success;
     }
+    if (set.periodic && !isPeriodicKind(parameters)) return Invalid;
+    // The train stays on its PHY.
+    if (set.periodic?.isEnabled && parameters.secondaryAdvertisingPhy !== set.parameters.secondaryAdvertisingPhy) return Disallowed;
     // Data that is there already has to suit the new kind.
     if (!isDataFit(parameters, set.data) || !isScanResponseFit(parameters, set.scanResponse)) return Invalid;
     const before = set.parameters;
@@ -216,13 +230,13 @@ export class AdvertisingSets {
     if (handle > HIGHEST_HANDLE) return Invalid;
     const set = this.#sets.get(handle);
     if (!set) return Unknown;
-    if (set.isEnabled) return Disallowed;
+    if (set.isEnabled || set.periodic?.isEnabled) return Disallowed;
     this.#sets.delete(handle);
     return Success;
   }
 
   clear(): number {
-    if (this.isAnyEnabled) return Disallowed;
+    if (this.isAnyEnabled || this.#isAnyTrainEnabled) return Disallowed;
     this.#sets.clear();
     return Success;
   }
@@ -233,6 +247,11 @@ function isExtendedKind(properties: number): boolean {
   const answerable = properties & (Properties.Connectable | Properties.Scannable);
   if (answerable === (Properties.Connectable | Properties.Scannable) || properties & Properties.HighDutyCycle) return false;
   return !(properties & Properties.Anonymous && answerable);
+}
+
+/** Whether a set of this kind may have periodic advertising: neither answered, nor legacy, nor anonymous (Vol 4 Part E 7.8.61). */
+export function isPeriodicKind({ advertisingEventProperties: properties }: SetParameters): boolean {
+  return !(properties & (Properties.Connectable | Properties.Scannable | Properties.Legacy | Properties.Anonymous));
 }
 
 /** Whether a set of this kind takes this advertising data. */

@@ -281,13 +281,24 @@ class PhyScanner implements Listener {
   onExtended(pdu: Uint8Array, rssiDbm: number, phy: Phy): Follower | undefined {
     const view = readExtendedPdu(pdu);
     if (pduType(pdu) !== AdvPduType.AdvExtInd || !view) return undefined;
+    // The search for a periodic advertiser goes by filters of its own.
+    const seeker = this.#scan.context.syncs.seeker(pdu, view);
     const train = new TrainScanner(this.#scan, phy, this.#isActive);
     // What does not pass the filter need not be followed; the address may also come later.
-    if (!train.takeHeader(pdu, view)) return undefined;
-    if (view.auxPtrAt >= 0) return train;
+    if (!train.takeHeader(pdu, view)) return seeker;
+    if (view.auxPtrAt >= 0) return seeker ? together(seeker, train) : train;
     train.finish(pdu, view, rssiDbm);
     return undefined;
   }
+}
+
+function together(seeker: Follower, train: Follower): Follower {
+  return {
+    onPacket: (packet) => {
+      seeker.onPacket(packet);
+      return train.onPacket(packet);
+    },
+  };
 }
 
 /** Follows one extended advertising event and reports it. */

@@ -1,7 +1,8 @@
-import type { Air, Link, Phy, Radio, Scheduler } from "../../air/index.ts";
+import type { Air, Follower, Link, Phy, Radio, Scheduler } from "../../air/index.ts";
 import type { Address, SeededRandom } from "../../core/index.ts";
 import type { HostInterface } from "../host-interface.ts";
 import type { AirAddress, ConnectData } from "./advertising-pdus.ts";
+import type { ExtendedView } from "./extended-pdus.ts";
 import type { FilterAcceptList } from "./filter-accept-list.ts";
 import type { Peer, ResolvingList } from "./resolving-list.ts";
 
@@ -25,6 +26,12 @@ export interface OwnAddress extends AirAddress {
   readonly isMade?: boolean;
 }
 
+/** The search for a periodic advertiser, which scanning serves. */
+export interface TrainSearch {
+  /** Looks on into the advertising event of an ADV_EXT_IND, where a train is looked for that may be its. */
+  seeker(pdu: Uint8Array, view: ExtendedView): Follower | undefined;
+}
+
 /** What advertising, scanning and initiating share. */
 export interface LinkLayerContext {
   readonly air: Air;
@@ -34,6 +41,7 @@ export interface LinkLayerContext {
   readonly random: SeededRandom;
   readonly filterAcceptList: FilterAcceptList;
   readonly resolving: ResolvingList;
+  readonly syncs: TrainSearch;
   /** LE features, Vol 6 Part B 4.6. */
   readonly features: bigint;
   /** Mask of PHYs: bit 0 LE 1M, bit 1 LE 2M, bit 2 LE Coded. */
