@@ -1,4 +1,5 @@
 import { airRows } from "./air.ts";
+import { captureRows } from "./capture.ts";
 import { gattRows } from "./gatt.ts";
 import { main } from "./harness.ts";
 import { hciRows } from "./hci.ts";
@@ -22,6 +23,7 @@ await main(
     ...airRows,
     ...storeRows,
     ...pumpRows,
+    ...captureRows,
   ],
   import.meta.url,
 );

@@ -1,18 +1,17 @@
 import { ArgumentError } from "../core/error.ts";
 import { PacketType } from "../hci/transport.ts";
 import { CaptureError } from "./error.ts";
+import { monitored } from "./monitored.ts";
 import { Pieces } from "./pieces.ts";
 import {
   type AnyCaptureRecord,
   type CaptureDirection,
   type CaptureRecord,
-  hciPacketOf,
   isMonitorRecord,
   type MonitorRecord,
   microseconds,
   viewOf,
   type WrittenRecord,
-  withType,
 } from "./record.ts";
 
 /** Data link types of a btsnoop file that are read; HciUart and LinuxMonitor are written. */
@@ -25,6 +24,8 @@ const FILE_HEADER = 16;
 const RECORD_HEADER = 24;
 // Microseconds are counted from midnight, January 1st, 0 AD; this many are between it and 1970-01-01.
 const UNIX_EPOCH_US = 0x00dc_ddb3_0f2f_8000n;
+const UNIX_EPOCH_HIGH = Number(UNIX_EPOCH_US >> 32n);
+const UNIX_EPOCH_LOW = Number(UNIX_EPOCH_US & 0xffff_ffffn);
 /** An HCI packet has at most 5 + 65,535 octets; a longer record is a damaged length. */
 const LONGEST_RECORD = 0x1_0010;
 
@@ -116,12 +117,10 @@ export class BtsnoopReader {
   /** Says that the file is over. @throws {CaptureError} it ended inside its header or a record */
   end(): void {
     if (this.#failed) throw this.#failed;
-    const { rest, offset } = this.#pieces;
-    if (this.#datalink === undefined)
-      this.#fail("not-a-capture", `not a btsnoop capture: ${rest.length} octets, its header has ${FILE_HEADER}`);
-    if (rest.length > 0) {
-      const { length } = rest;
-      const needed = length < RECORD_HEADER ? RECORD_HEADER : RECORD_HEADER + viewOf(rest).getUint32(4);
+    const { length, offset } = this.#pieces;
+    if (this.#datalink === undefined) this.#fail("not-a-capture", `not a btsnoop capture: ${length} octets, its header has ${FILE_HEADER}`);
+    if (length > 0) {
+      const needed = length < RECORD_HEADER ? RECORD_HEADER : RECORD_HEADER + this.#pieces.uint32(4);
       this.#fail("truncated", `the capture ends inside record ${this.#records + 1} at offset ${offset}: ${length} of ${needed} octets`);
     }
   }
@@ -132,16 +131,16 @@ export class BtsnoopReader {
   }
 
   #readHeader(): boolean {
-    const { rest } = this.#pieces;
-    const known = Math.min(rest.length, BTSNOOP_IDENTIFICATION.length);
+    const pieces = this.#pieces;
+    const known = Math.min(pieces.length, BTSNOOP_IDENTIFICATION.length);
     for (let i = 0; i < known; i++) {
-      if (rest[i] !== BTSNOOP_IDENTIFICATION[i]) this.#fail("not-a-capture", 'not a btsnoop capture: it does not begin with "btsnoop"');
+      if (pieces.uint8(i) !== BTSNOOP_IDENTIFICATION[i])
+        this.#fail("not-a-capture", 'not a btsnoop capture: it does not begin with "btsnoop"');
     }
-    if (rest.length < FILE_HEADER) return false;
-    const header = viewOf(rest);
-    const version = header.getUint32(8);
+    if (pieces.length < FILE_HEADER) return false;
+    const version = pieces.uint32(8);
     if (version !== VERSION) this.#fail("unsupported", `btsnoop version ${version}: only version ${VERSION} is understood`);
-    const datalink = header.getUint32(12);
+    const datalink = pieces.uint32(12);
     if (!Object.values<number>(BtsnoopDatalink).includes(datalink))
       this.#fail("unsupported", `btsnoop data link ${datalink}: only ${Object.values(BtsnoopDatalink).join(", ")} are understood`);
     this.#datalink = datalink;
@@ -151,36 +150,42 @@ export class BtsnoopReader {
 
   /** `undefined` is a record that holds nothing. */
   #readRecord(): AnyCaptureRecord | undefined | "incomplete" {
-    const { rest, offset } = this.#pieces;
-    if (rest.length < RECORD_HEADER) return "incomplete";
-    const header = viewOf(rest);
-    const originalLength = header.getUint32(0);
-    const length = header.getUint32(4);
-    if (length > LONGEST_RECORD || length > originalLength)
-      this.#fail(
-        "damaged",
-        `record ${this.#records + 1} at offset ${offset} claims ${length} octets of a packet of ${originalLength}: the capture is damaged`,
-      );
-    if (rest.length < RECORD_HEADER + length) return "incomplete";
-    this.#drops = header.getUint32(12);
-    const about = { timeMs: Number(header.getBigInt64(16) - UNIX_EPOCH_US) / 1000, drops: this.#drops };
-    const payload = rest.subarray(RECORD_HEADER, RECORD_HEADER + length);
-    const flags = header.getUint32(8);
-    this.#pieces.take(RECORD_HEADER + length);
+    const pieces = this.#pieces;
+    if (pieces.length < RECORD_HEADER) return "incomplete";
+    const originalLength = pieces.uint32(0);
+    const length = pieces.uint32(4);
+    if (length > LONGEST_RECORD || length > originalLength) this.#damaged(length, originalLength);
+    const end = RECORD_HEADER + length;
+    if (pieces.length < end) return "incomplete";
+    this.#drops = pieces.uint32(12);
+    const record = this.#record(pieces.uint32(8), originalLength, end);
+    pieces.take(end);
     this.#records++;
-    if (this.#datalink === BtsnoopDatalink.LinuxMonitor) {
-      const record = { opcode: flags & 0xffff, index: flags >>> 16, payload: payload.slice(), ...about, originalLength };
-      return hciPacketOf(record) ?? record;
-    }
-    const framed = this.#frame(flags, payload);
-    return framed && { ...framed, ...about, originalLength: originalLength - length + framed.packet.length };
+    return record;
   }
 
-  #frame(flags: number, payload: Uint8Array): Pick<CaptureRecord, "direction" | "packet"> | undefined {
+  #record(flags: number, originalLength: number, end: number): AnyCaptureRecord | undefined {
+    const pieces = this.#pieces;
+    const timeMs = ((pieces.int32(16) - UNIX_EPOCH_HIGH) * 0x1_0000_0000 + (pieces.uint32(20) - UNIX_EPOCH_LOW)) / 1000;
+    const drops = this.#drops;
+    if (this.#datalink === BtsnoopDatalink.LinuxMonitor)
+      return monitored(pieces, RECORD_HEADER, end, { opcode: flags & 0xffff, index: flags >>> 16, timeMs, originalLength, drops });
     const direction: CaptureDirection = flags & FLAG_RECEIVED ? "controller-to-host" : "host-to-controller";
-    if (this.#datalink === BtsnoopDatalink.HciUart) return payload.length > 0 ? { direction, packet: payload.slice() } : undefined;
+    if (this.#datalink === BtsnoopDatalink.HciUart) {
+      if (end === RECORD_HEADER) return undefined;
+      return { direction, packet: pieces.slice(RECORD_HEADER, end), timeMs, drops, originalLength };
+    }
     const control = direction === "controller-to-host" ? PacketType.Event : PacketType.Command;
-    return { direction, packet: withType(flags & FLAG_COMMAND_OR_EVENT ? control : PacketType.AclData, payload) };
+    const type = flags & FLAG_COMMAND_OR_EVENT ? control : PacketType.AclData;
+    return { direction, packet: pieces.packet(type, RECORD_HEADER, end), timeMs, drops, originalLength: originalLength + 1 };
+  }
+
+  #damaged(length: number, originalLength: number): never {
+    const { offset } = this.#pieces;
+    this.#fail(
+      "damaged",
+      `record ${this.#records + 1} at offset ${offset} claims ${length} octets of a packet of ${originalLength}: the capture is damaged`,
+    );
   }
 }
 

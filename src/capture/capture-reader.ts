@@ -77,7 +77,7 @@ export class CaptureReader {
   /** Says that the file is over. @throws {CaptureError} it ended where it must not */
   end(): void {
     if (this.#failed) throw this.#failed;
-    if (!this.#reader) this.#notACapture(`it has ${this.#pieces.rest.length} octets`);
+    if (!this.#reader) this.#notACapture(`it has ${this.#pieces.length} octets`);
     this.#reader.end();
   }
 

@@ -1,7 +1,7 @@
 import { PacketType } from "../hci/transport.ts";
 import { CaptureError } from "./error.ts";
 import { Pieces } from "./pieces.ts";
-import { type AnyCaptureRecord, type CaptureDirection, MonitorOpcode, NO_INDEX, viewOf, withType } from "./record.ts";
+import { type AnyCaptureRecord, type CaptureDirection, MonitorOpcode, NO_INDEX, viewOf } from "./record.ts";
 
 /** Length, which counts what follows it; seconds and microseconds since 1970; kind of record. */
 const HEADER = 13;
@@ -78,12 +78,12 @@ export class PacketLoggerReader {
   /** Says that the file is over. @throws {CaptureError} it ended inside a record */
   end(): void {
     if (this.#failed) throw this.#failed;
-    const { rest, offset } = this.#pieces;
+    const { length, offset } = this.#pieces;
     if (this.#littleEndian === undefined)
-      this.#fail("not-a-capture", `not a PacketLogger capture: ${rest.length} octets, the head of a record has ${HEADER}`);
-    if (rest.length === 0) return;
-    const needed = rest.length < 4 ? HEADER : 4 + viewOf(rest).getUint32(0, this.#littleEndian);
-    this.#fail("truncated", `the capture ends inside record ${this.#records + 1} at offset ${offset}: ${rest.length} of ${needed} octets`);
+      this.#fail("not-a-capture", `not a PacketLogger capture: ${length} octets, the head of a record has ${HEADER}`);
+    if (length === 0) return;
+    const needed = length < 4 ? HEADER : 4 + this.#pieces.uint32(0, this.#littleEndian);
+    this.#fail("truncated", `the capture ends inside record ${this.#records + 1} at offset ${offset}: ${length} of ${needed} octets`);
   }
 
   #fail(reason: CaptureError["reason"], problem: string): never {
@@ -92,27 +92,28 @@ export class PacketLoggerReader {
   }
 
   #readRecord(littleEndian: boolean): AnyCaptureRecord | undefined | "incomplete" {
-    const { rest, offset } = this.#pieces;
-    if (rest.length < 4) return "incomplete";
-    const view = viewOf(rest);
-    const length = view.getUint32(0, littleEndian);
+    const pieces = this.#pieces;
+    if (pieces.length < 4) return "incomplete";
+    const length = pieces.uint32(0, littleEndian);
     if (length < COUNTED_HEADER || length > LONGEST_RECORD)
-      this.#fail("damaged", `record ${this.#records + 1} at offset ${offset} claims a length of ${length}: the capture is damaged`);
-    if (rest.length < 4 + length) return "incomplete";
-    const timeMs = (view.getUint32(4, littleEndian) * 1_000_000 + view.getUint32(8, littleEndian)) / 1000;
-    const record = recordOf(rest[12]!, rest.slice(HEADER, 4 + length), timeMs);
-    this.#pieces.take(4 + length);
+      this.#fail("damaged", `record ${this.#records + 1} at offset ${pieces.offset} claims a length of ${length}: the capture is damaged`);
+    const end = 4 + length;
+    if (pieces.length < end) return "incomplete";
+    const timeMs = (pieces.uint32(4, littleEndian) * 1_000_000 + pieces.uint32(8, littleEndian)) / 1000;
+    const record = readRecord(pieces, end, timeMs);
+    pieces.take(end);
     this.#records++;
     return record;
   }
 }
 
-function recordOf(kind: number, payload: Uint8Array, timeMs: number): AnyCaptureRecord | undefined {
+function readRecord(pieces: Pieces, end: number, timeMs: number): AnyCaptureRecord | undefined {
+  const kind = pieces.uint8(12);
   const known = PACKETS.get(kind);
   if (known) {
-    const packet = withType(known[0], payload);
+    const packet = pieces.packet(known[0], HEADER, end);
     return { direction: known[1], packet, timeMs, originalLength: packet.length, drops: 0 };
   }
   if (!TEXTS.has(kind)) return undefined;
-  return { opcode: MonitorOpcode.SystemNote, index: NO_INDEX, payload, timeMs };
+  return { opcode: MonitorOpcode.SystemNote, index: NO_INDEX, payload: pieces.slice(HEADER, end), timeMs };
 }

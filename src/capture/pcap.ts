@@ -68,11 +68,11 @@ export class PcapReader {
   /** Says that the file is over. @throws {CaptureError} it ended inside its header or a record */
   end(): void {
     if (this.#failed) throw this.#failed;
-    const { rest, offset } = this.#pieces;
-    if (!this.#origin) this.#fail("not-a-capture", `not a pcap capture: ${rest.length} octets, its header has ${FILE_HEADER}`);
-    if (rest.length === 0) return;
-    const needed = RECORD_HEADER + (rest.length < RECORD_HEADER ? 0 : viewOf(rest).getUint32(8, this.#order!.littleEndian));
-    this.#fail("truncated", `the capture ends inside record ${this.#records + 1} at offset ${offset}: ${rest.length} of ${needed} octets`);
+    const { length, offset } = this.#pieces;
+    if (!this.#origin) this.#fail("not-a-capture", `not a pcap capture: ${length} octets, its header has ${FILE_HEADER}`);
+    if (length === 0) return;
+    const needed = RECORD_HEADER + (length < RECORD_HEADER ? 0 : this.#pieces.uint32(8, this.#order!.littleEndian));
+    this.#fail("truncated", `the capture ends inside record ${this.#records + 1} at offset ${offset}: ${length} of ${needed} octets`);
   }
 
   #fail(reason: CaptureError["reason"], problem: string): never {
@@ -96,7 +96,7 @@ export class PcapReader {
       isReadable: true,
       snapLength: 0,
       index: undefined,
-      timeMs: Number,
+      timeMs: () => 0, // the records have it in seconds and their fraction
       drops: 0,
       aclDirection: "controller-to-host",
     };
@@ -105,24 +105,22 @@ export class PcapReader {
   }
 
   #readRecord(origin: Interface): AnyCaptureRecord | undefined | "incomplete" {
-    const { rest, offset } = this.#pieces;
-    if (rest.length < RECORD_HEADER) return "incomplete";
+    const pieces = this.#pieces;
+    if (pieces.length < RECORD_HEADER) return "incomplete";
     const { littleEndian, isNano } = this.#order!;
-    const view = viewOf(rest);
-    const length = view.getUint32(8, littleEndian);
+    const length = pieces.uint32(8, littleEndian);
     if (length > LONGEST_RECORD)
-      this.#fail("damaged", `record ${this.#records + 1} at offset ${offset} claims ${length} octets of a packet: the capture is damaged`);
-    if (rest.length < RECORD_HEADER + length) return "incomplete";
-    const fraction = view.getUint32(4, littleEndian);
-    const timeMs = (view.getUint32(0, littleEndian) * 1_000_000 + (isNano ? Math.floor(fraction / 1000) : fraction)) / 1000;
-    const record = packetRecord(origin, {
-      data: rest.subarray(RECORD_HEADER, RECORD_HEADER + length),
-      originalLength: Math.max(length, view.getUint32(12, littleEndian)),
-      direction: undefined,
-      timeMs,
-      drops: 0,
-    });
-    this.#pieces.take(RECORD_HEADER + length);
+      this.#fail(
+        "damaged",
+        `record ${this.#records + 1} at offset ${pieces.offset} claims ${length} octets of a packet: the capture is damaged`,
+      );
+    const end = RECORD_HEADER + length;
+    if (pieces.length < end) return "incomplete";
+    const fraction = pieces.uint32(4, littleEndian);
+    const timeMs = (pieces.uint32(0, littleEndian) * 1_000_000 + (isNano ? Math.floor(fraction / 1000) : fraction)) / 1000;
+    const originalLength = Math.max(length, pieces.uint32(12, littleEndian));
+    const record = packetRecord(origin, pieces, RECORD_HEADER, end, { originalLength, direction: undefined, timeMs, drops: 0 });
+    pieces.take(end);
     this.#records++;
     return record;
   }

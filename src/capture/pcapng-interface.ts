@@ -1,6 +1,8 @@
 import { PacketType } from "../hci/transport.ts";
+import { monitored } from "./monitored.ts";
 import { Option, PcapngLinkType } from "./pcapng-blocks.ts";
-import { type AnyCaptureRecord, type CaptureDirection, hciPacketOf, viewOf } from "./record.ts";
+import type { Pieces } from "./pieces.ts";
+import { type AnyCaptureRecord, type CaptureDirection, viewOf } from "./record.ts";
 
 /** An interface of a section: what its packets are, and how its time counts. */
 export interface Interface {
@@ -10,8 +12,8 @@ export interface Interface {
   readonly snapLength: number;
   /** Number of the adapter, where the file tells several apart. */
   readonly index: number | undefined;
-  /** Milliseconds since 1970 of a time stamp. */
-  timeMs(stamp: bigint): number;
+  /** Milliseconds since 1970 of a time stamp, in its two halves. */
+  timeMs(high: number, low: number): number;
   /** Packets lost, by the interface's last statistics. */
   drops: number;
   /** Where the last ACL packet that began a frame went; its continuations go the same way. */
@@ -35,20 +37,37 @@ export function interfaceOf(
 ): Interface {
   const { linkType, snapLength, options, littleEndian } = description;
   const isReadable = READABLE.has(linkType);
-  const resolution = options.get(Option.IfTsResol)?.[0] ?? 6;
-  const exponent = BigInt(resolution & 0x7f);
-  const perSecond = resolution & 0x80 ? 1n << exponent : 10n ** exponent;
-  const offset = options.get(Option.IfTsOffset);
-  const offsetSeconds = offset?.length === 8 ? viewOf(offset).getBigInt64(0, littleEndian) : 0n;
   return {
     linkType,
     isReadable,
     snapLength,
     index: isReadable && linkType !== PcapngLinkType.LinuxMonitor ? indexOf(options.get(Option.IfName), others) : undefined,
-    timeMs: (stamp) => Number((stamp * 1_000_000n) / perSecond + offsetSeconds * 1_000_000n) / 1000,
+    timeMs: timeOf(options, littleEndian),
     drops: 0,
     aclDirection: "controller-to-host",
   };
+}
+
+const MICROSECONDS = 6;
+const NANOSECONDS = 9;
+
+/** How the interface's time stamps are read. */
+function timeOf(options: ReadonlyMap<number, Uint8Array>, littleEndian: boolean): Interface["timeMs"] {
+  const resolution = options.get(Option.IfTsResol)?.[0] ?? MICROSECONDS;
+  const exponent = BigInt(resolution & 0x7f);
+  const perSecond = resolution & 0x80 ? 1n << exponent : 10n ** exponent;
+  const offset = options.get(Option.IfTsOffset);
+  const offsetSeconds = offset?.length === 8 ? viewOf(offset).getBigInt64(0, littleEndian) : 0n;
+  const anyTime = (high: number, low: number): number => {
+    const stamp = (BigInt(high) << 32n) | BigInt(low);
+    return Number((stamp * 1_000_000n) / perSecond + offsetSeconds * 1_000_000n) / 1000;
+  };
+  if (offsetSeconds !== 0n) return anyTime;
+  // What programs write: numbers of 53 bits hold these, and take a hundredth of the time.
+  if (resolution === MICROSECONDS) return (high, low) => (high < 0x20_0000 ? (high * 0x1_0000_0000 + low) / 1000 : anyTime(high, low));
+  if (resolution === NANOSECONDS)
+    return (high, low) => (high < 0x2000_0000 ? (high * 4_294_967 + Math.floor((high * 296 + low) / 1000)) / 1000 : anyTime(high, low));
+  return anyTime;
 }
 
 /** The number in the interface's name (hci0, bluetooth0); without one the first interface is of no numbered adapter. */
@@ -60,7 +79,6 @@ function indexOf(name: Uint8Array | undefined, others: readonly Interface[]): nu
 }
 
 interface PacketData {
-  readonly data: Uint8Array;
   readonly originalLength: number;
   /** By the packet's flags. */
   readonly direction: CaptureDirection | undefined;
@@ -68,26 +86,29 @@ interface PacketData {
   readonly drops: number;
 }
 
-/** What a packet of the interface is; `undefined` where it is too short to be anything. */
+/** What a packet of the interface is whose data lie between `from` and `to`; `undefined` where it is too short to be anything. */
 export function packetRecord(
   origin: Interface,
-  { data, originalLength, direction, timeMs, drops }: PacketData,
+  pieces: Pieces,
+  from: number,
+  to: number,
+  { originalLength, direction, timeMs, drops }: PacketData,
 ): AnyCaptureRecord | undefined {
-  const about = { timeMs, drops };
-  if (origin.linkType === PcapngLinkType.HciH4) {
-    if (data.length === 0) return undefined;
-    return { direction: direction ?? usualDirection(origin, data), packet: data.slice(), index: origin.index, ...about, originalLength };
+  const { linkType, index } = origin;
+  if (linkType === PcapngLinkType.HciH4) {
+    if (to === from) return undefined;
+    const packet = pieces.slice(from, to);
+    return { direction: direction ?? usualDirection(origin, packet), packet, index, timeMs, drops, originalLength };
   }
-  if (data.length < 4) return undefined;
-  const view = viewOf(data);
-  const payload = data.slice(4);
-  if (origin.linkType === PcapngLinkType.LinuxMonitor) {
-    const record = { opcode: view.getUint16(2), index: view.getUint16(0), payload, ...about, originalLength: originalLength - 4 };
-    return hciPacketOf(record) ?? record;
+  const payload = from + 4;
+  if (payload > to) return undefined;
+  if (linkType === PcapngLinkType.LinuxMonitor) {
+    const [number, opcode] = [pieces.uint16(from), pieces.uint16(from + 2)];
+    return monitored(pieces, payload, to, { opcode, index: number, timeMs, drops, originalLength: originalLength - 4 });
   }
-  if (payload.length === 0) return undefined;
-  const stated: CaptureDirection = view.getUint32(0) & 1 ? "controller-to-host" : "host-to-controller";
-  return { direction: stated, packet: payload, index: origin.index, ...about, originalLength: originalLength - 4 };
+  if (payload === to) return undefined;
+  const stated: CaptureDirection = pieces.uint32(from) & 1 ? "controller-to-host" : "host-to-controller";
+  return { direction: stated, packet: pieces.slice(payload, to), index, timeMs, drops, originalLength: originalLength - 4 };
 }
 
 /**

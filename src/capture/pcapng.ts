@@ -92,6 +92,12 @@ const LONGEST_BLOCK = 0x10_0000;
 /** Interfaces of a section; a capture of more is damaged, or made to fill the memory. */
 export const MOST_INTERFACES = 1024;
 
+/** Type and length of a block are before its body. */
+const BODY = 8;
+/** Of an Enhanced Packet Block: behind the interface and the time are two lengths, then the data. */
+const PACKET_LENGTH_AT = BODY + 12;
+const PACKET_DATA_AT = BODY + 20;
+
 const KNOWN_BLOCKS: ReadonlySet<number> = new Set(Object.values(BlockType));
 const LEAST_LENGTHS: Readonly<Record<number, number>> = {
   [BlockType.SectionHeader]: 28,
@@ -114,6 +120,8 @@ export class PcapngReader {
   #passing: { left: number; total: number } | undefined;
   #records = 0;
   #lostBetween = 0;
+  /** By the last statistics of each interface. */
+  #lostByStatistics = 0;
   /** Losses of the sections before this one. */
   #lostBefore = 0;
   #lastMs = 0;
@@ -149,9 +157,9 @@ export class PcapngReader {
   /** Says that the file is over. @throws {CaptureError} it ended inside a block, or has packets of other networks only */
   end(): void {
     if (this.#failed) throw this.#failed;
-    const { rest, offset } = this.#pieces;
-    if (!this.#inSection) this.#fail("not-a-capture", `not a pcapng capture: ${rest.length} octets, its header has 28`);
-    if (this.#passing || rest.length > 0)
+    const { length, offset } = this.#pieces;
+    if (!this.#inSection) this.#fail("not-a-capture", `not a pcapng capture: ${length} octets, its header has 28`);
+    if (this.#passing || length > 0)
       this.#fail("truncated", `the capture ends inside the block after record ${this.#records} at offset ${offset}`);
     if (!this.#readable && this.#foreign !== undefined)
       this.#fail("unsupported", `pcapng link type ${this.#foreign}: only ${Object.values(PcapngLinkType).join(", ")} are understood`);
@@ -168,13 +176,13 @@ export class PcapngReader {
 
   /** Takes octets of a block nobody reads. @returns whether it is over */
   #pass(passing: { left: number; total: number }): boolean {
-    const length = Math.min(passing.left, this.#pieces.rest.length);
-    this.#pieces.take(length);
+    const pieces = this.#pieces;
+    const length = Math.min(passing.left, pieces.length);
+    pieces.take(length);
     passing.left -= length;
-    const { rest } = this.#pieces;
-    if (passing.left > 0 || rest.length < 4) return false;
-    this.#checkTrailer(viewOf(rest).getUint32(0, this.#littleEndian), passing.total);
-    this.#pieces.take(4);
+    if (passing.left > 0 || pieces.length < 4) return false;
+    this.#checkTrailer(pieces.uint32(0, this.#littleEndian), passing.total);
+    pieces.take(4);
     this.#passing = undefined;
     return true;
   }
@@ -185,51 +193,54 @@ export class PcapngReader {
 
   /** `undefined` is a block that is no packet. */
   #block(): AnyCaptureRecord | undefined | "incomplete" {
-    const { rest } = this.#pieces;
-    if (!this.#inSection && !isSectionStart(rest)) this.#fail("not-a-capture", "not a pcapng capture: it begins with no section header");
-    if (rest.length < 12) return "incomplete";
-    const view = viewOf(rest);
-    const isSection = view.getUint32(0) === BlockType.SectionHeader; // the same in both byte orders
-    if (isSection) {
-      const magic = view.getUint32(8);
-      if (magic !== BYTE_ORDER_MAGIC && view.getUint32(8, true) !== BYTE_ORDER_MAGIC) this.#damaged("is a section header of no byte order");
-      this.#littleEndian = magic !== BYTE_ORDER_MAGIC;
-    }
-    const type = view.getUint32(0, this.#littleEndian);
-    const total = view.getUint32(4, this.#littleEndian);
+    const pieces = this.#pieces;
+    if (!this.#inSection && !isSectionStart(pieces.rest))
+      this.#fail("not-a-capture", "not a pcapng capture: it begins with no section header");
+    if (pieces.length < 12) return "incomplete";
+    if (pieces.uint32(0) === BlockType.SectionHeader) this.#takeByteOrder(); // the type is the same in both
+    const type = pieces.uint32(0, this.#littleEndian);
+    const total = pieces.uint32(4, this.#littleEndian);
     if (total % 4 !== 0 || total < (LEAST_LENGTHS[type] ?? 12)) this.#damaged(`claims a length of ${total}`);
-    if (!KNOWN_BLOCKS.has(type) || this.#isForeignPacket(type, view)) {
-      this.#pieces.take(8);
+    if (!KNOWN_BLOCKS.has(type) || this.#isForeignPacket(type)) {
+      pieces.take(8);
       this.#passing = { left: total - 12, total };
       return undefined;
     }
     if (total > LONGEST_BLOCK) this.#damaged(`claims a length of ${total}`);
-    if (rest.length < total) return "incomplete";
-    this.#checkTrailer(view.getUint32(total - 4, this.#littleEndian), total);
-    const record = this.#read(type, rest.subarray(8, total - 4));
-    this.#pieces.take(total);
+    if (pieces.length < total) return "incomplete";
+    this.#checkTrailer(pieces.uint32(total - 4, this.#littleEndian), total);
+    const record = this.#read(type, total - 4);
+    pieces.take(total);
     return record;
   }
 
-  #isForeignPacket(type: number, view: DataView): boolean {
+  #takeByteOrder(): void {
+    const magic = this.#pieces.uint32(8);
+    if (magic !== BYTE_ORDER_MAGIC && this.#pieces.uint32(8, true) !== BYTE_ORDER_MAGIC)
+      this.#damaged("is a section header of no byte order");
+    this.#littleEndian = magic !== BYTE_ORDER_MAGIC;
+  }
+
+  #isForeignPacket(type: number): boolean {
     if (type === BlockType.SimplePacket) return this.#interfaces[0] !== undefined && !this.#interfaces[0].isReadable;
     if (type !== BlockType.EnhancedPacket) return false;
-    const origin = this.#interfaces[view.getUint32(8, this.#littleEndian)];
+    const origin = this.#interfaces[this.#pieces.uint32(8, this.#littleEndian)];
     return origin !== undefined && !origin.isReadable;
   }
 
-  #read(type: number, body: Uint8Array): AnyCaptureRecord | undefined {
+  /** @param end of the block's body, which begins behind its type and length */
+  #read(type: number, end: number): AnyCaptureRecord | undefined {
     switch (type) {
-      case BlockType.SectionHeader:
-        return this.#section(body);
-      case BlockType.InterfaceDescription:
-        return this.#interface(body);
-      case BlockType.InterfaceStatistics:
-        return this.#statistics(body);
+      case BlockType.EnhancedPacket:
+        return this.#enhancedPacket(end);
       case BlockType.SimplePacket:
-        return this.#simplePacket(body);
+        return this.#simplePacket(end);
+      case BlockType.SectionHeader:
+        return this.#section(this.#pieces.slice(BODY, end));
+      case BlockType.InterfaceDescription:
+        return this.#interface(this.#pieces.slice(BODY, end));
       default:
-        return this.#enhancedPacket(body);
+        return this.#statistics(this.#pieces.slice(BODY, end));
     }
   }
 
@@ -238,6 +249,7 @@ export class PcapngReader {
     if (major !== 1) this.#fail("unsupported", `pcapng version ${major}: only version 1 is understood`);
     this.#lostBefore += this.#sectionDrops();
     this.#lostBetween = 0;
+    this.#lostByStatistics = 0;
     this.#interfaces = [];
     this.#inSection = true;
   }
@@ -271,54 +283,72 @@ export class PcapngReader {
     const view = viewOf(body);
     const origin = this.#origin(view.getUint32(0, this.#littleEndian));
     const drops = this.#options(body.subarray(12)).get(Option.IsbIfDrop);
-    if (drops?.length === 8 && origin.isReadable) origin.drops = Number(viewOf(drops).getBigUint64(0, this.#littleEndian));
+    if (drops?.length !== 8 || !origin.isReadable) return;
+    const count = Number(viewOf(drops).getBigUint64(0, this.#littleEndian));
+    this.#lostByStatistics += count - origin.drops;
+    origin.drops = count;
   }
 
-  #enhancedPacket(body: Uint8Array): AnyCaptureRecord | undefined {
-    const view = viewOf(body);
-    const word = (at: number): number => view.getUint32(at, this.#littleEndian);
-    const origin = this.#origin(word(0));
-    const length = word(12);
-    if (20 + padded(length) > body.length || length > LONGEST_BLOCK) this.#damaged(`claims ${length} octets of a packet`);
-    const found = this.#options(body.subarray(20 + padded(length)));
-    const dropped = found.get(Option.EpbDropCount);
-    if (dropped?.length === 8) this.#lostBetween += Number(viewOf(dropped).getBigUint64(0, this.#littleEndian));
-    const flags = found.get(Option.EpbFlags);
-    this.#lastMs = origin.timeMs((BigInt(word(4)) << 32n) | BigInt(word(8)));
-    return this.#packet(origin, body.subarray(20, 20 + length), Math.max(length, word(16)), {
-      flags: flags?.length === 4 ? viewOf(flags).getUint32(0, this.#littleEndian) : 0,
-      comment: found.get(Option.Comment),
-    });
+  #enhancedPacket(end: number): AnyCaptureRecord | undefined {
+    const pieces = this.#pieces;
+    const littleEndian = this.#littleEndian;
+    const origin = this.#origin(pieces.uint32(BODY, littleEndian));
+    const length = pieces.uint32(PACKET_LENGTH_AT, littleEndian);
+    const optionsAt = PACKET_DATA_AT + padded(length);
+    if (optionsAt > end || length > LONGEST_BLOCK) this.#damaged(`claims ${length} octets of a packet`);
+    this.#lastMs = origin.timeMs(pieces.uint32(BODY + 4, littleEndian), pieces.uint32(BODY + 8, littleEndian));
+    const originalLength = Math.max(length, pieces.uint32(PACKET_LENGTH_AT + 4, littleEndian));
+    let flags = 0;
+    let comment: string | undefined;
+    for (let at = optionsAt; at + 4 <= end; ) {
+      const code = pieces.uint16(at, littleEndian);
+      const size = pieces.uint16(at + 2, littleEndian);
+      if (code === Option.EndOfOptions) break;
+      const value = at + 4;
+      at = value + padded(size);
+      if (value + size > end) this.#damaged("has an option that is longer than the block");
+      if (code === Option.EpbFlags && size === 4) flags = pieces.uint32(value, littleEndian);
+      else if (code === Option.EpbDropCount && size === 8) this.#lostBetween += this.#uint64(value);
+      else if (code === Option.Comment) comment = new TextDecoder().decode(pieces.slice(value, value + size));
+    }
+    return this.#packet(origin, PACKET_DATA_AT, PACKET_DATA_AT + length, { originalLength, flags, comment });
+  }
+
+  #uint64(at: number): number {
+    const [first, second] = [this.#pieces.uint32(at, this.#littleEndian), this.#pieces.uint32(at + 4, this.#littleEndian)];
+    return this.#littleEndian ? second * 0x1_0000_0000 + first : first * 0x1_0000_0000 + second;
   }
 
   /** Belongs to the first interface; has no time of its own, so that of the packet before is told. */
-  #simplePacket(body: Uint8Array): AnyCaptureRecord | undefined {
+  #simplePacket(end: number): AnyCaptureRecord | undefined {
     const origin = this.#origin(0);
-    const originalLength = viewOf(body).getUint32(0, this.#littleEndian);
+    const originalLength = this.#pieces.uint32(BODY, this.#littleEndian);
     const length = Math.min(originalLength, origin.snapLength || originalLength);
-    if (4 + padded(length) > body.length) this.#damaged(`claims ${length} octets of a packet`);
-    return this.#packet(origin, body.subarray(4, 4 + length), originalLength, { flags: 0 });
+    const from = BODY + 4;
+    if (from + padded(length) > end) this.#damaged(`claims ${length} octets of a packet`);
+    return this.#packet(origin, from, from + length, { originalLength, flags: 0, comment: undefined });
   }
 
   #packet(
     origin: Interface,
-    data: Uint8Array,
-    originalLength: number,
-    { flags, comment }: { flags: number; comment?: Uint8Array | undefined },
+    from: number,
+    to: number,
+    { originalLength, flags, comment }: { originalLength: number; flags: number; comment: string | undefined },
   ): AnyCaptureRecord | undefined {
     this.#records++;
     const way = flags & 0b11;
-    const direction = way === INBOUND ? "controller-to-host" : way === OUTBOUND ? "host-to-controller" : undefined;
-    const record = packetRecord(origin, { data, originalLength, direction, timeMs: this.#lastMs, drops: this.drops });
-    return record && comment ? { ...record, comment: new TextDecoder().decode(comment) } : record;
+    const record = packetRecord(origin, this.#pieces, from, to, {
+      originalLength,
+      direction: way === INBOUND ? "controller-to-host" : way === OUTBOUND ? "host-to-controller" : undefined,
+      timeMs: this.#lastMs,
+      drops: this.drops,
+    });
+    return record && comment !== undefined ? { ...record, comment } : record;
   }
 
   /** Some programs count the packets lost before each, some at the end, some do both. */
   #sectionDrops(): number {
-    return Math.max(
-      this.#lostBetween,
-      this.#interfaces.reduce((sum, { drops }) => sum + drops, 0),
-    );
+    return Math.max(this.#lostBetween, this.#lostByStatistics);
   }
 }
 

@@ -84,7 +84,7 @@ export function isMonitorRecord(record: AnyCaptureRecord): record is MonitorReco
 const TO = "host-to-controller";
 const FROM = "controller-to-host";
 /** Records of the monitor that carry an HCI packet. */
-const HCI_RECORDS: ReadonlyMap<number, readonly [type: number, direction: CaptureDirection]> = new Map([
+export const HCI_RECORDS: ReadonlyMap<number, readonly [type: number, direction: CaptureDirection]> = new Map([
   [MonitorOpcode.CommandPacket, [PacketType.Command, TO]],
   [MonitorOpcode.EventPacket, [PacketType.Event, FROM]],
   [MonitorOpcode.AclTx, [PacketType.AclData, TO]],
