@@ -1,9 +1,12 @@
 import { ArgumentError } from "../core/error.ts";
 
+/** Two lower-case digits for each octet. */
+export const HEX_OCTETS: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0"));
+
 /** Lower-case, no separators. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";
-  for (const octet of bytes) text += octet.toString(16).padStart(2, "0");
+  for (let i = 0; i < bytes.length; i++) text += HEX_OCTETS[bytes[i]!]!;
   return text;
 }
 

@@ -56,10 +56,10 @@ const PIECES: Readonly<Record<string, (packet: string, fields: Fields) => PieceO
  * Which piece of what the advertising data of a packet is; `undefined` where it is always whole.
  *
  * @param packet name of the declaration
- * @param fields what stands before the data: in the packet, and in the report that holds it
+ * @param fields gives what stands before the data: in the packet, and in the report that holds it
  */
-export function pieceOfData(packet: string, fields: Fields): PieceOfData | undefined {
-  return Object.hasOwn(PIECES, packet) ? PIECES[packet]!(packet, fields) : undefined;
+export function pieceOfData(packet: string, fields: () => Fields): PieceOfData | undefined {
+  return Object.hasOwn(PIECES, packet) ? PIECES[packet]!(packet, fields()) : undefined;
 }
 
 /** What is known of the pieces that came, by their key; a bounded number, those begun first are forgotten first. */

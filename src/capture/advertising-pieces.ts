@@ -13,11 +13,11 @@ export class AdvertisingPieces {
    * What is to be shown of `data`: read, where it is all; the octets, where it is a piece; and with the last piece the whole.
    *
    * @param packet name of the declaration
-   * @param fields what stands before the data
+   * @param fields what stands before the data; asked for where the data of such a packet may be a piece
    */
   read(
     packet: string,
-    fields: Readonly<Record<string, unknown>>,
+    fields: () => Readonly<Record<string, unknown>>,
     data: Uint8Array,
   ): { data: Uint8Array | AdvertisingData; whole?: AdvertisingData } {
     const piece = pieceOfData(packet, fields);

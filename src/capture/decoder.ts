@@ -1,16 +1,11 @@
 import type { DecodedContent, DecodedPacket } from "./decoded-packet.ts";
 import { HciDecoder } from "./hci-decoder.ts";
 import { MonitorDecoder } from "./monitor-decoder.ts";
-import {
-  type AnyCaptureRecord,
-  type CaptureRecord,
-  commented,
-  hciPacketOf,
-  isMonitorRecord,
-  MonitorOpcode,
-  type MonitorRecord,
-} from "./record.ts";
+import { type AnyCaptureRecord, type CaptureRecord, hciPacketOf, isMonitorRecord, MonitorOpcode, type MonitorRecord } from "./record.ts";
 import { shownBy } from "./shown.ts";
+
+/** Of an object that nobody else has yet. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Adapters whose links are remembered; those first heard of are forgotten first. */
 const MOST_ADAPTERS = 256;
@@ -44,8 +39,10 @@ export class CaptureDecoder {
   decode(record: AnyCaptureRecord): DecodedPacket {
     const shown = this.#shown(record);
     const content = isMonitorRecord(shown) ? this.#monitorRecord(shown) : this.#packet(shown);
-    const redacted = this.#redacted ? { redacted: true } : {};
-    return { number: ++this.#number, timeMs: record.timeMs, ...content, ...redacted, ...commented(shown.comment) };
+    const packet: Writable<DecodedPacket> = { number: ++this.#number, timeMs: record.timeMs, ...content };
+    if (this.#redacted) packet.redacted = true;
+    if (shown.comment !== undefined) packet.comment = shown.comment;
+    return packet;
   }
 
   #packet(record: CaptureRecord): DecodedContent {
@@ -56,7 +53,10 @@ export class CaptureDecoder {
       this.#adapters.set(index, adapter);
       if (this.#adapters.size > MOST_ADAPTERS) this.#adapters.delete(this.#adapters.keys().next().value);
     }
-    return { direction, ...(index === undefined ? {} : { index }), ...adapter.decode(record) };
+    const content: Writable<DecodedContent> = adapter.decode(record);
+    content.direction = direction;
+    if (index !== undefined) content.index = index;
+    return content;
   }
 
   #monitorRecord(record: MonitorRecord): DecodedContent {

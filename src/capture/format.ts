@@ -34,11 +34,17 @@ function valueText(packet: string, field: string, value: unknown): string {
 }
 
 function fieldsText(packet: string, fields: Readonly<Record<string, unknown>>): string {
-  return Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${valueText(packet, name, value)}`)
-    .join(" ");
+  let text = "";
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined) text += `${text === "" ? "" : " "}${name}=${valueText(packet, name, value)}`;
+  }
+  return text;
 }
+
+/** The packet whose fields an answer's are: the command. */
+const COMMAND_COMPLETE = "CommandComplete ";
+const withoutAnswer = (name: string): string => (name.startsWith(COMMAND_COMPLETE) ? name.slice(COMMAND_COMPLETE.length) : name);
 
 /** What goes in front of a packet's name: the link or the socket that it went through. */
 function placeText({ layer, connectionHandle, cookie, program }: DecodedPacket): string {
@@ -54,19 +60,16 @@ const advertisingText = (data: AdvertisingData): string => valueText("", "", dat
 /** What a packet says, without its time and place: name, then `field=value`. */
 export function packetText(packet: DecodedPacket): string {
   const { name, fields, declared, redacted = false, attributeType, malformed, comment } = packet;
-  const about = attributeType ? ` <${uuidText(attributeType)}>` : "";
-  const text = declared
+  const place = placeText(packet);
+  const values = declared
     ? declaredText(declared, fields, { redacted, advertisingData: advertisingText })
-    : fieldsText(name.replace(/^CommandComplete /, ""), fields);
-  return [
-    placeText(packet),
-    name + about,
-    text,
-    malformed === undefined ? "" : `[malformed: ${malformed}]`,
-    comment ? `# ${quoted(comment).slice(1, -1)}` : "",
-  ]
-    .filter(Boolean)
-    .join(" ");
+    : fieldsText(withoutAnswer(name), fields);
+  let text = place ? `${place} ${name}` : name;
+  if (attributeType) text += ` <${uuidText(attributeType)}>`;
+  if (values) text += ` ${values}`;
+  if (malformed !== undefined) text += ` [malformed: ${malformed}]`;
+  if (comment) text += ` # ${quoted(comment).slice(1, -1)}`;
+  return text;
 }
 
 const ARROWS: Readonly<Record<NonNullable<DecodedPacket["direction"]>, string>> = {
@@ -106,15 +109,13 @@ function plain(packet: string, field: string, value: unknown): unknown {
 }
 
 function plainFields(packet: string, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, plain(packet, name, value)]),
-  );
+  const plainValues: Record<string, unknown> = {};
+  for (const name in fields) if (fields[name] !== undefined) plainValues[name] = plain(packet, name, fields[name]);
+  return plainValues;
 }
 
 function jsonFields({ name, fields, declared, redacted = false }: DecodedPacket): Record<string, unknown> {
-  if (!declared) return plainFields(name.replace(/^CommandComplete /, ""), fields);
+  if (!declared) return plainFields(withoutAnswer(name), fields);
   return declaredJson(declared, fields, { redacted, advertisingData: (data) => plain("", "", data) });
 }
 

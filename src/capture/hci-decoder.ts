@@ -89,19 +89,12 @@ export class HciDecoder {
    */
   #withAddresses(packet: string, value: Record<string, unknown>, outer: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const fields: Record<string, unknown> = {};
-    for (const [name, field] of Object.entries(value)) {
-      const typeName = name === "address" ? "addressType" : name.replace(/Address$/, "AddressType");
-      const type = value[typeName];
-      if (typeName !== name && field instanceof Uint8Array && field.length === 6 && typeof type === "number") {
-        fields[name] = new Address(field, type);
-        // What the address tells itself is not said twice; 2 and 3 say that the controller resolved it.
-        if (type <= 1) delete fields[typeName];
-      } else if (field instanceof Uint8Array && KEYS.has(name)) fields[name] = field.slice().reverse();
-      else if (field instanceof Uint8Array && ADVERTISING_DATA.has(name)) {
-        const { data, whole } = this.#pieces.read(packet, { ...outer, ...value }, field);
-        fields[name] = data;
-        if (whole) fields[`whole${name.replace(/^./, (first) => first.toUpperCase())}`] = whole;
-      } else if (Array.isArray(field))
+    for (const name in value) {
+      const field = value[name];
+      if (typeof field !== "object") {
+        if (!isToldByAddress(name, field, value)) fields[name] = field;
+      } else if (field instanceof Uint8Array) this.#readOctets(packet, name, field, { fields, value, outer });
+      else if (Array.isArray(field))
         fields[name] = field.map((item: unknown) =>
           typeof item === "object" && item !== null && !(item instanceof Uint8Array)
             ? this.#withAddresses(packet, item as Record<string, unknown>, value)
@@ -110,6 +103,28 @@ export class HciDecoder {
       else fields[name] = field;
     }
     return fields;
+  }
+
+  #readOctets(
+    packet: string,
+    name: string,
+    octets: Uint8Array,
+    {
+      fields,
+      value,
+      outer,
+    }: { fields: Record<string, unknown>; value: Readonly<Record<string, unknown>>; outer: Readonly<Record<string, unknown>> },
+  ): void {
+    const kind = kindOfField(name);
+    if (kind === "key") fields[name] = octets.slice().reverse();
+    else if (kind === "advertising data") {
+      const { data, whole } = this.#pieces.read(packet, () => ({ ...outer, ...value }), octets);
+      fields[name] = data;
+      if (whole) fields[`whole${name.replace(/^./, (first) => first.toUpperCase())}`] = whole;
+    } else {
+      const type = kind === "octets" ? undefined : value[kind.typeName];
+      fields[name] = octets.length === 6 && typeof type === "number" ? new Address(octets, type) : octets;
+    }
   }
 
   #followLink(name: string, fields: Readonly<Record<string, unknown>>): void {
@@ -172,10 +187,13 @@ function onLink(fields: Record<string, unknown>): Pick<DecodedPacket, "fields" |
   return { fields, connectionHandle: typeof handle === "number" ? handle : undefined, ...(malformed ? { malformed } : {}) };
 }
 
-function advertisingProblem(fields: Record<string, unknown>): string | undefined {
-  for (const value of Object.values(fields)) {
-    if (value instanceof AdvertisingData && value.problems.length > 0) return `advertising data: ${value.problems.join(", ")}`;
-    if (Array.isArray(value))
+function advertisingProblem(fields: Readonly<Record<string, unknown>>): string | undefined {
+  for (const name in fields) {
+    const value = fields[name];
+    if (typeof value !== "object") continue;
+    if (value instanceof AdvertisingData) {
+      if (value.problems.length > 0) return `advertising data: ${value.problems.join(", ")}`;
+    } else if (Array.isArray(value))
       for (const item of value) {
         const problem = typeof item === "object" && item !== null ? advertisingProblem(item as Record<string, unknown>) : undefined;
         if (problem) return problem;
@@ -187,3 +205,31 @@ function advertisingProblem(fields: Record<string, unknown>): string | undefined
 /** Keys of HCI come least significant octet first; they are told as those of the Security Manager are, the other way round. */
 const KEYS: ReadonlySet<string> = new Set(["longTermKey", "peerIrk", "localIrk", "dhKey"]);
 const ADVERTISING_DATA: ReadonlySet<string> = new Set(["data", "advertisingData", "scanResponseData", "subeventData", "responseData"]);
+
+const TYPE = "Type";
+
+/** What the address beside it tells itself is not said twice; 2 and 3 say that the controller resolved it. */
+function isToldByAddress(name: string, type: unknown, value: Readonly<Record<string, unknown>>): boolean {
+  if ((type !== 0 && type !== 1) || !name.endsWith(TYPE)) return false;
+  const addressName = name.slice(0, -TYPE.length);
+  if (!/address$/i.test(addressName)) return false;
+  const address = value[addressName];
+  return address instanceof Uint8Array && address.length === 6;
+}
+
+/** What octets under that name are; an address may be, where its type stands beside it. */
+type KindOfField = "key" | "advertising data" | "octets" | { readonly typeName: string };
+/** Of every field of octets that was met; they are those of declarations. */
+const kinds = new Map<string, KindOfField>();
+
+function kindOfField(name: string): KindOfField {
+  let kind = kinds.get(name);
+  if (kind === undefined) {
+    if (KEYS.has(name)) kind = "key";
+    else if (ADVERTISING_DATA.has(name)) kind = "advertising data";
+    else if (/address$/i.test(name)) kind = { typeName: name.replace(/ddress$/, "ddressType") };
+    else kind = "octets";
+    kinds.set(name, kind);
+  }
+  return kind;
+}

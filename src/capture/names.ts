@@ -14,12 +14,18 @@ const oneOf =
   (...names: string[]) =>
   (value: number): string =>
     names[value] ? `${value} (${names[value]})` : `${value}`;
-const bits =
-  (...names: string[]) =>
-  (value: number): string => {
+const bits = (...names: string[]): ((value: number) => string) => {
+  const text = (value: number): string => {
     const set = names.filter((name, bit) => name && value & (1 << bit));
     return set.length > 0 ? `${octet(value)} (${set.join(", ")})` : octet(value);
   };
+  const ofOctets: string[] = [];
+  return (value) => {
+    if (value < 0 || value > 0xff) return text(value);
+    ofOctets[value] ??= text(value);
+    return ofOctets[value];
+  };
+};
 const withName = (text: string, name: string | undefined): string => (name ? `${text} (${name})` : text);
 const times = (unitMs: number) => (value: number) => `${value} (${value * unitMs} ms)`;
 const slot = times(0.625);
@@ -223,11 +229,31 @@ const FORMATS: Readonly<Record<string, (value: number) => string>> = {
   hciVersion: oneOf("1.0b", "1.1", "1.2", "2.0", "2.1", "3.0", "4.0", "4.1", "4.2", "5.0", "5.1", "5.2", "5.3", "5.4", "6.0", "6.1"),
 };
 
+type Format = (value: number) => string;
+
+/** Of the names above that have a packet before them: by the field, then by the packet. */
+const FORMATS_OF_PACKETS = new Map<string, Map<string, Format>>();
+for (const [name, format] of Object.entries(FORMATS)) {
+  const [packet, field] = name.split(".");
+  if (field === undefined) continue;
+  const formats = FORMATS_OF_PACKETS.get(field) ?? new Map<string, Format>();
+  FORMATS_OF_PACKETS.set(field, formats.set(packet!, format));
+}
+/** Of every field that was met; fields are those of declarations, which are not many. */
+const FORMATS_MET = new Map<string, Format>();
+
+function formatOf(field: string): Format {
+  let format = FORMATS_MET.get(field);
+  if (!format) {
+    format = FORMATS[field] ?? (/handle(InError)?$/i.test(field) ? handle : String);
+    FORMATS_MET.set(field, format);
+  }
+  return format;
+}
+
 /** A number as the specification speaks of it: handles in hexadecimal, times in milliseconds, codes with their names. */
 export function numberText(packet: string, field: string, value: number): string {
-  const format = FORMATS[`${packet}.${field}`] ?? FORMATS[field];
-  if (format) return format(value);
-  return /handle(InError)?$/i.test(field) ? handle(value) : String(value);
+  return (FORMATS_OF_PACKETS.get(field)?.get(packet) ?? formatOf(field))(value);
 }
 
 /** A mask of many bits, features with their names. */
@@ -236,24 +262,27 @@ export function maskText(field: string, value: bigint): string {
   return field === "leFeatures" && value > 0n ? `${hexadecimal} (${leFeatureNames(value).join(", ")})` : hexadecimal;
 }
 
-/** Fields that hold a key, a passkey or what a key is made of. */
-const SECRETS: ReadonlySet<string> = new Set([
-  "longTermKey",
-  "identityResolvingKey",
-  "signatureKey",
-  "linkKey",
-  "peerIrk",
-  "localIrk",
-  "dhKey",
-  "LeEncrypt.key",
-  "LeEncrypt.plaintextData",
-  "LeEncrypt.encryptedData",
-  "LeRand.randomNumber",
+/** Fields that hold a key, a passkey or what a key is made of; `undefined`: in every packet. */
+const SECRETS: ReadonlyMap<string, string | undefined> = new Map([
+  ["longTermKey", undefined],
+  ["identityResolvingKey", undefined],
+  ["signatureKey", undefined],
+  ["linkKey", undefined],
+  ["peerIrk", undefined],
+  ["localIrk", undefined],
+  ["dhKey", undefined],
+  ["key", "LeEncrypt"],
+  ["plaintextData", "LeEncrypt"],
+  ["encryptedData", "LeEncrypt"],
+  ["randomNumber", "LeRand"],
 ]);
 
 /** A vendor's command, the answer to one, or a vendor's event: what is in them is not known. */
 const VENDOR = /^(Command 0xf[c-f]|Event 0xff)/;
 
 export function isSecretField(packet: string, field: string): boolean {
-  return SECRETS.has(field) || SECRETS.has(`${packet}.${field}`) || (field === "raw" && VENDOR.test(packet));
+  if (field === "raw") return VENDOR.test(packet);
+  if (!SECRETS.has(field)) return false;
+  const only = SECRETS.get(field);
+  return only === undefined || only === packet;
 }

@@ -11,6 +11,8 @@ interface Partial {
   packets: number;
 }
 
+/** H4 type, handle and length. */
+const ACL_HEADER = 5;
 const L2CAP_HEADER = 4;
 /** Unfinished frames kept; handles have 12 bits and two directions, and a capture may never finish one. */
 const MOST_PARTIALS = 512;
@@ -24,11 +26,11 @@ export class Reassembler {
     const flags = packet[1]! | (packet[2]! << 8);
     const key = (flags & 0x0fff) | (direction === "host-to-controller" ? 0x1000 : 0);
     const boundary = (flags >> 12) & 0b11;
-    const data = packet.subarray(5);
+    const data = packet.slice(ACL_HEADER);
     const before = this.#partials.get(key);
     this.#partials.delete(key);
     if (boundary !== 0b01) {
-      const frame = this.#complete(key, { bytes: data.slice(), packets: 1 });
+      const frame = this.#complete(key, { bytes: data, packets: 1 });
       if (!before || frame.is === "fault") return frame;
       return { ...frame, problem: `a new frame begins and the last one, of which there were ${before.bytes.length} octets, is unfinished` };
     }
@@ -54,6 +56,6 @@ export class Reassembler {
       return { is: "part", have: bytes.length, of: whole };
     }
     if (bytes.length > whole) return { is: "fault", problem: `a frame of ${whole} octets came with ${bytes.length}` };
-    return { is: "frame", cid: bytes[2]! | (bytes[3]! << 8), payload: bytes.subarray(L2CAP_HEADER), packets };
+    return { is: "frame", cid: bytes[2]! | (bytes[3]! << 8), payload: bytes.slice(L2CAP_HEADER), packets };
   }
 }

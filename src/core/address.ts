@@ -1,3 +1,4 @@
+import { HEX_OCTETS } from "../bytes/hex.ts";
 import { kindOf } from "./arguments.ts";
 import { ArgumentError } from "./error.ts";
 
@@ -77,9 +78,9 @@ export class Address {
 
   /** "C0:11:22:33:44:55". */
   toHex(): string {
-    return Array.from(this.bytes, (octet) => octet.toString(16).padStart(2, "0").toUpperCase())
-      .reverse()
-      .join(":");
+    let text = "";
+    for (let i = 5; i > 0; i--) text += `${HEX_OCTETS[this.bytes[i]!]!}:`;
+    return (text + HEX_OCTETS[this.bytes[0]!]!).toUpperCase();
   }
 
   toJSON(): string {

@@ -1,3 +1,4 @@
+import { HEX_OCTETS } from "../bytes/hex.ts";
 import { kindOf } from "./arguments.ts";
 import { ArgumentError } from "./error.ts";
 
@@ -6,7 +7,6 @@ export type UuidLike = Uuid | string | number;
 
 // Bluetooth_Base_UUID 00000000-0000-1000-8000-00805F9B34FB, little-endian, its last four octets replaced by the short value (Vol 3 Part B 2.5.1).
 const BASE = Uint8Array.of(0xfb, 0x34, 0x9b, 0x5f, 0x80, 0, 0, 0x80, 0, 0x10, 0, 0, 0, 0, 0, 0);
-const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 /** An immutable UUID. Two UUIDs that name the same 128-bit number are equal, whatever length they came in. */
 export class Uuid {
@@ -24,7 +24,7 @@ export class Uuid {
     this.short = isShort && value <= 0xffff ? value : undefined;
     if (isShort) this.text = value.toString(16).padStart(value <= 0xffff ? 4 : 8, "0");
     else {
-      const hex = Array.from(bytes128, (octet) => HEX[octet]!)
+      const hex = Array.from(bytes128, (octet) => HEX_OCTETS[octet]!)
         .reverse()
         .join("");
       this.text = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;

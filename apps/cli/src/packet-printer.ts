@@ -30,19 +30,32 @@ export class PacketPrinter {
 
   /** Resolves when the output takes more. */
   async print(packet: DecodedPacket): Promise<void> {
-    this.begin(packet);
     const { terminal } = this.#context;
-    const line = packetLine(packet, this.#startMs!);
-    if (this.#wanted.length > 0 && !this.#wanted.some((text) => line.toLowerCase().includes(text))) return;
-    terminal.result(
-      () => packetJson(packet),
-      () => this.#painted(packet, line),
-    );
+    terminal.lines(this.lineOf(packet));
     await terminal.flush();
   }
 
+  /** What `print` says of a packet, with the line's end; nothing where it is not wanted. */
+  lineOf(packet: DecodedPacket): string {
+    this.begin(packet);
+    const { terminal } = this.#context;
+    if (terminal.json && this.#wanted.length === 0) return terminal.lineOf(() => packetJson(packet), String);
+    const line = packetLine(packet, this.#startMs!);
+    if (this.#wanted.length > 0 && !this.#isWanted(line)) return "";
+    return terminal.lineOf(
+      () => packetJson(packet),
+      () => this.#painted(packet, line),
+    );
+  }
+
+  #isWanted(line: string): boolean {
+    const lowerCase = line.toLowerCase();
+    return this.#wanted.some((text) => lowerCase.includes(text));
+  }
+
   #painted(packet: DecodedPacket, line: string): string {
-    const { paint } = this.#context.terminal;
+    const { paint, isPainted } = this.#context.terminal;
+    if (!isPainted) return line;
     if (packet.malformed !== undefined) return paint("red", line);
     const [head, tail] = [line.slice(0, 22), line.slice(22)];
     const at = tail.indexOf(packet.name);

@@ -40,6 +40,8 @@ export class Terminal {
   readonly json: boolean;
   /** Paints what goes to standard output. */
   readonly paint: Paint;
+  /** Whether `paint` does anything. */
+  readonly isPainted: boolean;
   /** Paints what goes to standard error. */
   readonly paintNote: Paint;
   readonly #io: Io;
@@ -51,7 +53,8 @@ export class Terminal {
   constructor(io: Io, { json }: { json: boolean }) {
     this.#io = io;
     this.json = json;
-    this.paint = painter(!json && wantsColor(io.stdout, io.env));
+    this.isPainted = !json && wantsColor(io.stdout, io.env);
+    this.paint = painter(this.isPainted);
     this.paintNote = painter(wantsColor(io.stderr, io.env));
     this.#progress = io.stderr.isTTY && !io.env.NO_COLOR && io.env.TERM !== "dumb";
   }
@@ -79,8 +82,17 @@ export class Terminal {
 
   /** Both forms of one thing: only the one that was asked for is made. */
   result(value: () => Record<string, unknown>, text: () => string): void {
-    if (this.json) this.object(value());
-    else this.line(text());
+    this.#out(this.lineOf(value, text));
+  }
+
+  /** The line that `result` says, with its end, for who says many at once by `lines`. */
+  lineOf(value: () => Record<string, unknown>, text: () => string): string {
+    return this.json ? `${JSON.stringify(value(), rounded)}\n` : `${text()}\n`;
+  }
+
+  /** Lines of the result in the form that was asked for. */
+  lines(text: string): void {
+    if (text !== "") this.#out(text);
   }
 
   /** A sentence beside the result. */

@@ -81,7 +81,7 @@ export class HciAnonymizer {
   }
 
   #advertisingData(packetName: string, packet: Uint8Array, start: number, end: number, before: Readonly<Record<string, unknown>>): void {
-    const piece = pieceOfData(packetName, before);
+    const piece = pieceOfData(packetName, () => before);
     if (!piece) {
       anonymizeAdvertisingData(packet, start, end, this.#pseudonyms);
       return;

@@ -18,16 +18,23 @@ export async function decode(context: Context, file: string, options: { filter: 
   input.once("error", (error: NodeJS.ErrnoException) => Object.assign(error, { path: error.path ?? file }));
   await using copy = new Copy(context, file);
   for await (const chunk of input) {
-    for (const record of reader.push(chunk as Uint8Array)) {
-      signal.throwIfAborted();
-      await copy.write(record);
-      printer.begin(record);
-      const packet = decoder.decode(record);
-      counts.packets++;
-      if (packet.malformed !== undefined) counts.malformed++;
-      else if (options.malformed) continue;
-      await printer.print(packet);
+    // Said together, since a write of its own took a good part of a packet's time.
+    let lines = "";
+    try {
+      for (const record of reader.push(chunk as Uint8Array)) {
+        signal.throwIfAborted();
+        if (copy.isWanted) await copy.write(record);
+        printer.begin(record);
+        const packet = decoder.decode(record);
+        counts.packets++;
+        if (packet.malformed !== undefined) counts.malformed++;
+        else if (options.malformed) continue;
+        lines += printer.lineOf(packet);
+      }
+    } finally {
+      terminal.lines(lines);
     }
+    await terminal.flush();
   }
   const { packets, malformed } = counts;
   // A cut capture is an error at the end, after all that could be read.
@@ -51,8 +58,11 @@ class Copy implements AsyncDisposable {
       throw new CommandError(`${from}: a capture cannot be written over itself`);
   }
 
+  get isWanted(): boolean {
+    return this.#context.options.capture !== undefined;
+  }
+
   async write(record: AnyCaptureRecord): Promise<void> {
-    if (this.#context.options.capture === undefined) return;
     // Where the first packet names its adapter there may be several.
     const content = isMonitorRecord(record) || record.index !== undefined ? "monitor" : "hci";
     this.#writer ??= await openCapture(this.#context, { content });
