@@ -32,6 +32,7 @@ const DEVICE_OPTIONS = optionNames<DeviceOptions>({
   irk: true,
   privateAddressIntervalMs: true,
   nonResolvableAddress: true,
+  addressResolution: true,
   pairing: true,
   agent: true,
   att: true,
@@ -80,6 +81,8 @@ export function checkDeviceOptions(controller: unknown, options: DeviceOptions):
       throw new ArgumentError(`Device.open: policy: "${part}" is an option of Device.open itself`);
   checkFunction("Device.open: capture", options.capture);
   if (options.gattServer !== undefined) checkChoice("Device.open: gattServer", options.gattServer, ["default", "empty"]);
+  if (options.addressResolution !== undefined)
+    checkChoice("Device.open: addressResolution", options.addressResolution, ["controller", "host"]);
   checkTimeout("Device.open: commandTimeoutMs", options.commandTimeoutMs);
   if (typeof options.recovery === "object" && options.recovery !== null) {
     checkOptions("Device.open: recovery", options.recovery, RECOVERY);

@@ -1,7 +1,7 @@
 import type { Clock } from "../async/index.ts";
 import type { Address } from "../core/address.ts";
 import { type BleError, StateError } from "../core/error.ts";
-import { type BondBook, type ConnectOptions, type Connector, DEFAULT_CONNECT_TIMEOUT_MS } from "../gap/index.ts";
+import { type Advertisement, type BondBook, type ConnectOptions, type Connector, DEFAULT_CONNECT_TIMEOUT_MS } from "../gap/index.ts";
 import { HciErrorCode } from "../hci/index.ts";
 import type { Connection } from "./connection.ts";
 import type { DeviceLinks } from "./device-links.ts";
@@ -15,6 +15,8 @@ export interface ConnectingParts {
   readonly bonds: BondBook;
   /** How many peers the controller tells apart by itself. */
   readonly acceptListSize: number;
+  /** Whether the controller tells a peer with private addresses by itself. */
+  resolves(identity: Address): boolean;
   /** Why the device is closed. */
   ended(): BleError | undefined;
 }
@@ -65,13 +67,16 @@ export class Connecting {
     return connection;
   }
 
-  /** How to tell peers by their advertisements, where one has private addresses, or where the controller's list does not hold them all. */
-  #lookFor(peers: readonly Address[]): ((identity: Address | undefined, address: Address) => boolean) | undefined {
+  /**
+   * How to tell peers by their advertisements: where one has private addresses that the controller cannot resolve, or where the controller's list
+   * does not hold them all.
+   */
+  #lookFor(peers: readonly Address[]): ((advertisement: Advertisement) => boolean) | undefined {
     const { acceptListSize, bonds } = this.#at;
     const isDirect = peers.length <= Math.max(1, acceptListSize);
-    if (isDirect && !peers.some((peer) => bonds.get(peer)?.peerIrk)) return undefined;
-    return (identity, address) =>
-      bonds.isBelieved(address) && peers.some((peer) => peer.equals(address) || (identity?.equals(peer) ?? false));
+    if (isDirect && !peers.some((peer) => bonds.get(peer)?.peerIrk && !this.#at.resolves(peer))) return undefined;
+    return ({ identity, address, isResolved }) =>
+      (isResolved || bonds.isBelieved(address)) && peers.some((peer) => peer.equals(address) || (identity?.equals(peer) ?? false));
   }
 
   #throwIfEnded(): void {

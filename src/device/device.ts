@@ -15,6 +15,7 @@ import {
   OWN_ADDRESS_KINDS,
   type OwnAddresses,
   type OwnAddressKind,
+  privatePeers,
   Radio,
   Scanner,
   type ScanReports,
@@ -112,7 +113,7 @@ export class Device implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #ended = false;
 
-  private constructor({ hci, bonds, own, abilities, logger, random, policy, options, recoveries, calls }: Stack) {
+  private constructor({ hci, bonds, own, abilities, resolvingList, logger, random, policy, options, recoveries, calls }: Stack) {
     this.#calls = calls;
     calls?.watchDevice(this);
     this.#hci = hci;
@@ -127,11 +128,12 @@ export class Device implements AsyncDisposable {
     const resolve = (address: Address): Address | undefined => bonds.resolve(address);
     const onLost = (error: ControllerError): void => this.#lose(error);
     this.#discarded = new DiscardedLinks({ hci, logger, onStuck: onLost });
-    const radio = new Radio({ port: hci, clock: hci.clock, logger, own, abilities });
+    const radio = new Radio({ port: hci, clock: hci.clock, logger, own, abilities, resolvingList });
     radio.hasPrivateLink = () => this.links.some(({ localAddress }) => !localAddress.isIdentity);
     radio.onLost = onLost;
     this.#radio = radio;
-    const isPrivate = (identity: Address): boolean => bonds.get(identity)?.peerIrk !== undefined;
+    const resolves = (identity: Address): boolean => resolvingList?.holds(identity) ?? false;
+    const isPrivate = (identity: Address): boolean => bonds.get(identity)?.peerIrk !== undefined && !resolves(identity);
     this.#scanner = new Scanner({ port: hci, radio, resolve, isPrivate });
     this.#connector = new Connector<Connection, ConnectionPolicy>({ port: hci, radio, clock: hci.clock, scanner: this.#scanner, resolve });
     this.#connecting = new Connecting({
@@ -140,6 +142,7 @@ export class Device implements AsyncDisposable {
       links: this.#links,
       bonds,
       acceptListSize: abilities.acceptListSize,
+      resolves,
       ended: () => this.#closed,
     });
     this.#advertiser = new Advertiser({ port: hci, radio, resolve });
@@ -153,6 +156,8 @@ export class Device implements AsyncDisposable {
     acceptBearers(this.l2cap, policy);
     bonds.onChanged = (identity, bond) => {
       for (const connection of this.#links.all) if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
+      resolvingList?.want(privatePeers(bonds.list()));
+      if (resolvingList?.isStale) void radio.update();
     };
     bindEvents(hci, {
       onLink: (link) => this.#onLink(link),
@@ -470,12 +475,13 @@ export class Device implements AsyncDisposable {
     this.#discarded.onGone(link.handle);
     this.#links.get(link.handle)?.end(new DisconnectedError(HciErrorCode.UnspecifiedError));
     const discard = (): Promise<void> => this.#discarded.discard(link.handle, link.parameters.supervisionTimeoutMs);
+    const peer = link.peerIdentity ?? link.peerAddress;
     if (link.role === "central") {
-      const attempt = this.#connector.connected(link.peerAddress, discard);
+      const attempt = this.#connector.connected(peer, discard);
       if (attempt) attempt.outcome.resolve(this.#open(link, attempt.address!, attempt.context));
       return;
     }
-    this.#advertiser.assign(link.peerAddress, link.handle, (session) => {
+    this.#advertiser.assign(peer, link.handle, (session) => {
       const known = session && this.#advertisings.get(session);
       if (!session || !known || this.#closed) {
         void discard();
@@ -487,7 +493,8 @@ export class Device implements AsyncDisposable {
     });
   }
 
-  #open({ handle, role, peerAddress, parameters }: NewLink, localAddress: Address, policy: ConnectionPolicy): Connection {
+  /** @param shown the own address, where the controller does not name one that it has made */
+  #open({ handle, role, peerAddress, localAddress, parameters }: NewLink, shown: Address, policy: ConnectionPolicy): Connection {
     const connection = createConnection({
       hci: this.#hci,
       link: this.#l2cap.open({ handle, role }),
@@ -495,7 +502,7 @@ export class Device implements AsyncDisposable {
       logger: this.#logger,
       policy,
       parameters,
-      localAddress,
+      localAddress: localAddress ?? shown,
       peerAddress,
       isPairable: () => this.#pairable,
       isOnAnotherLink: (identity) => this.#links.isOnAnother(handle, identity),

@@ -1,4 +1,4 @@
-import { Address } from "../core/address.ts";
+import { Address, AddressType } from "../core/address.ts";
 import { type Advertiser, type LinkParameters, linkParameters, type Scanner } from "../gap/index.ts";
 import {
   DisconnectedError,
@@ -13,6 +13,7 @@ import {
   LeConnectionComplete,
   LeConnectionUpdateComplete,
   LeDataLengthChange,
+  LeDirectedAdvertisingReport,
   LeEnhancedConnectionComplete,
   LeLongTermKeyRequest,
   LePhyUpdateComplete,
@@ -27,7 +28,12 @@ import type { Connection } from "./connection.ts";
 export interface NewLink {
   readonly handle: number;
   readonly role: "central" | "peripheral";
+  /** As on the air. */
   readonly peerAddress: Address;
+  /** Who the controller says that is, where it has resolved a private address. */
+  readonly peerIdentity: Address | undefined;
+  /** The own address, where the controller has made it. */
+  readonly localAddress: Address | undefined;
   readonly parameters: LinkParameters;
 }
 
@@ -35,6 +41,7 @@ export interface NewLink {
 export function bindRadioEvents(hci: Hci, { advertiser, scanner }: { advertiser: Advertiser; scanner: Scanner }): void {
   hci.onAdvertisingReport = scanner.onReport;
   hci.onExtendedAdvertisingReport = scanner.onExtendedReport;
+  hci.on(LeDirectedAdvertisingReport, ({ reports }) => reports.forEach(scanner.onDirectedReport));
   hci.on(LeScanTimeout, scanner.timedOut);
   hci.on(LeAdvertisingSetTerminated, advertiser.terminated);
   hci.on(LeScanRequestReceived, ({ advertisingHandle, scannerAddressType, scannerAddress }) =>
@@ -54,19 +61,35 @@ export interface EventTargets {
 
 const CENTRAL = 0;
 
+interface LinkEvent
+  extends Pick<LeConnectionComplete, "status" | "connectionHandle" | "role">,
+    Pick<NewLink, "peerAddress" | "peerIdentity" | "localAddress">,
+    Units {}
+
+/** The addresses on the air, which pairing needs (Vol 3 Part H 2.2), and who that is. */
+function addressesOf(event: LeEnhancedConnectionComplete): Pick<NewLink, "peerAddress" | "peerIdentity" | "localAddress"> {
+  const { peerAddressType, localResolvablePrivateAddress: local, peerResolvablePrivateAddress: onAir } = event;
+  const peer = new Address(event.peerAddress, peerAddressType);
+  const isResolved = peerAddressType === AddressType.PublicIdentity || peerAddressType === AddressType.RandomIdentity;
+  return {
+    peerAddress: isResolved && !onAir.isZero ? onAir : peer,
+    peerIdentity: isResolved ? peer : undefined,
+    localAddress: local.isZero ? undefined : local,
+  };
+}
+
 /** Leads the controller's events to the links they are about. They end with the Hci. Events about unknown links are dropped. */
 export function bindEvents(hci: Hci, targets: EventTargets): void {
-  const onConnection = (event: Pick<LeConnectionComplete, "status" | "connectionHandle" | "role" | "peerAddress"> & Units): void => {
-    if (event.status !== HciErrorCode.Success) targets.onNoLink(event.status, event.peerAddress);
+  const onConnection = (event: LinkEvent): void => {
+    if (event.status !== HciErrorCode.Success) targets.onNoLink(event.status, event.peerIdentity ?? event.peerAddress);
     else {
+      const { connectionHandle: handle, peerAddress, peerIdentity, localAddress } = event;
       const role = event.role === CENTRAL ? "central" : "peripheral";
-      targets.onLink({ handle: event.connectionHandle, role, peerAddress: event.peerAddress, parameters: linkParameters(event) });
+      targets.onLink({ handle, role, peerAddress, peerIdentity, localAddress, parameters: linkParameters(event) });
     }
   };
-  hci.on(LeConnectionComplete, onConnection);
-  hci.on(LeEnhancedConnectionComplete, ({ peerAddressType, peerAddress, ...event }) =>
-    onConnection({ ...event, peerAddress: new Address(peerAddress, peerAddressType) }),
-  );
+  hci.on(LeConnectionComplete, (event) => onConnection({ ...event, peerIdentity: undefined, localAddress: undefined }));
+  hci.on(LeEnhancedConnectionComplete, (event) => onConnection({ ...event, ...addressesOf(event) }));
   hci.on(DisconnectionComplete, ({ status, connectionHandle, reason }) => {
     if (status === HciErrorCode.Success) targets.onGone(connectionHandle, new DisconnectedError(reason));
     else targets.onDisconnectFailed(connectionHandle, new HciError({ status, command: "Disconnect" }));

@@ -3,7 +3,16 @@ import { ownTerms } from "../async/own-terms.ts";
 import type { BleError } from "../core/error.ts";
 import { Logger } from "../core/logger.ts";
 import { type RandomSource, systemRandom } from "../core/random.ts";
-import { BondBook, MemoryBondStore, OwnAddresses, type RadioAbilities, readRadioAbilities } from "../gap/index.ts";
+import {
+  BondBook,
+  isRefusal,
+  MemoryBondStore,
+  OwnAddresses,
+  privatePeers,
+  type RadioAbilities,
+  ResolvingList,
+  readRadioAbilities,
+} from "../gap/index.ts";
 import { Hci, type HciRecovered, type HciRecovery, type HciTransport } from "../hci/index.ts";
 import { checkTransport } from "../hci/transport.ts";
 import { Calls } from "./calls.ts";
@@ -20,6 +29,8 @@ export interface Stack {
   readonly bonds: BondBook;
   readonly own: OwnAddresses;
   readonly abilities: RadioAbilities;
+  /** Where the controller has one, and it is to be used; it holds the bonds that are there. */
+  readonly resolvingList: ResolvingList | undefined;
   readonly logger: Logger;
   readonly policy: ConnectionPolicy;
   readonly random: RandomSource;
@@ -84,12 +95,35 @@ export async function openStack(controller: HciTransport | OpenController, optio
       nonResolvableAddress: options.nonResolvableAddress,
     });
     const abilities = await readRadioAbilities(hci);
+    const resolvingList = await openResolvingList({ hci, own, bonds, abilities, addressResolution: options.addressResolution });
     signal?.throwIfAborted();
-    return { hci, bonds, own, abilities, logger, policy, random, options, recoveries, calls };
+    return { hci, bonds, own, abilities, resolvingList, logger, policy, random, options, recoveries, calls };
   } catch (error) {
     await letGo(hci, clock, logger);
     throw error;
   }
+}
+
+/** The controller's resolving list, with the bonds that are there. Nothing is on yet that it would have to wait for. */
+async function openResolvingList({
+  hci,
+  own,
+  bonds,
+  abilities,
+  addressResolution = "controller",
+}: Pick<Stack, "hci" | "own" | "bonds" | "abilities"> & Pick<DeviceOptions, "addressResolution">): Promise<ResolvingList | undefined> {
+  if (addressResolution === "host" || abilities.resolvingListSize === 0) return undefined;
+  const { irk, privateAddressIntervalMs } = own;
+  const list = new ResolvingList({ port: hci, abilities, irk, privateAddressIntervalMs });
+  list.want(privatePeers(bonds.list()));
+  if (!list.isStale) return list;
+  try {
+    await list.apply();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    list.giveUp();
+  }
+  return list;
 }
 
 /** What opens a controller opens it again, unless the program has another way. */

@@ -56,6 +56,11 @@ export interface DeviceOptions {
    * `renewNonResolvableAddress` is called.
    */
   readonly nonResolvableAddress?: "changes" | "stays" | undefined;
+  /**
+   * Who resolves the private addresses of bonded peers and makes the own ones that they see: "controller" (default) where it can, so that it
+   * answers by itself and changes its address without a pause, the host for the rest; "host" for controllers that do it badly.
+   */
+  readonly addressResolution?: "controller" | "host" | undefined;
   /** Defaults of every connection's policy. */
   readonly pairing?: Partial<PairingPolicy> | undefined;
   readonly agent?: PairingAgent | undefined;

@@ -1,4 +1,4 @@
-import { Address } from "../core/address.ts";
+import { Address, AddressType } from "../core/address.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
 import type { ManufacturerData } from "./ad-fields.ts";
 import { AdvertisingData, distinctUuids } from "./advertising-data.ts";
@@ -17,6 +17,7 @@ import {
   SECONDARY_PHY_AT,
   SID_AT,
   TX_POWER_AT,
+  UNRESOLVED_TARGET,
 } from "./report-layout.ts";
 
 /** Event_Type of HCI_LE_Advertising_Report, Vol 4 Part E 7.7.65.2. */
@@ -120,6 +121,15 @@ export class Advertisement {
   get isAnonymous(): boolean {
     return this.#layout.isExtended && this.#packet[this.#offset + this.#layout.addressAt] === ANONYMOUS;
   }
+  /** The controller knows the device by the private address on the air (resolving list): `address` is its identity. */
+  get isResolved(): boolean {
+    const type = this.#packet[this.#offset + this.#layout.addressAt]!;
+    return type === AddressType.PublicIdentity || type === AddressType.RandomIdentity;
+  }
+  /** It is sent to a resolvable private address that the controller does not know for an own one; `directAddress` has it. */
+  get isTargetUnresolved(): boolean {
+    return this.#layout.isExtended && this.directed && this.#packet[this.#offset + DIRECT_ADDRESS_AT] === UNRESOLVED_TARGET;
+  }
   /** There is more data than was received. */
   get isTruncated(): boolean {
     return this.#layout.isExtended && (this.#bits & DATA_STATUS) === DataStatus.Truncated;
@@ -141,8 +151,7 @@ export class Advertisement {
   get directAddress(): Address | undefined {
     if (!this.#layout.isExtended || !this.directed) return undefined;
     const at = this.#offset + DIRECT_ADDRESS_AT;
-    // 0xFE is a resolvable private address that the controller could not resolve.
-    const type = this.#packet[at] === 0xfe ? 1 : this.#packet[at]!;
+    const type = this.isTargetUnresolved ? 1 : this.#packet[at]!;
     return new Address(this.#packet.subarray(at + 1, at + 7), type);
   }
   /** Interval of the periodic advertising that belongs to this advertising set; `undefined` where there is none. */

@@ -70,8 +70,14 @@ export class LegacyAdvertisingCommands implements AdvertisingCommands {
   async remove(): Promise<void> {}
 }
 
+/** A resolvable private address that the controller makes (3), where it makes it. */
+function ownAddressType({ ownAddress, addressPeer }: AdvertisingSession): number {
+  if (ownAddress === "public") return 0;
+  return addressPeer ? 3 : 1;
+}
+
 function legacyParameters(session: AdvertisingSession): ParametersOf<typeof LeSetAdvertisingParameters> {
-  const { directedTo, isHighDuty, isConnectable, isScannable } = session;
+  const { directedTo, isHighDuty, isConnectable, isScannable, addressPeer } = session;
   let advertisingType: number = AdvertisingType.NonConnectable;
   if (directedTo) advertisingType = isHighDuty ? AdvertisingType.DirectHighDuty : AdvertisingType.DirectLowDuty;
   else if (isConnectable) advertisingType = AdvertisingType.Connectable;
@@ -80,8 +86,8 @@ function legacyParameters(session: AdvertisingSession): ParametersOf<typeof LeSe
     advertisingIntervalMin: session.interval[0],
     advertisingIntervalMax: session.interval[1],
     advertisingType,
-    ownAddressType: session.ownAddress === "public" ? 0 : 1,
-    peerAddress: directedTo ?? NO_PEER,
+    ownAddressType: ownAddressType(session),
+    peerAddress: directedTo ?? addressPeer ?? NO_PEER,
     advertisingChannelMap: session.channelMap,
     advertisingFilterPolicy: session.filterPolicy,
   };
@@ -195,6 +201,7 @@ function extendedParameters(
   advertisingHandle: number,
 ): ParametersOf<typeof LeSetExtendedAdvertisingParameters> {
   const { options, directedTo, isLegacy } = session;
+  const peer = directedTo ?? session.addressPeer ?? NO_PEER;
   const { primaryPhy = "1M", secondaryPhy = primaryPhy } = options;
   let properties = 0;
   if (session.isConnectable) properties |= EventProperty.Connectable;
@@ -210,9 +217,9 @@ function extendedParameters(
     primaryAdvertisingIntervalMin: session.interval[0],
     primaryAdvertisingIntervalMax: session.interval[1],
     primaryAdvertisingChannelMap: session.channelMap,
-    ownAddressType: session.ownAddress === "public" ? 0 : 1,
-    peerAddressType: directedTo?.type ?? 0,
-    peerAddress: (directedTo ?? NO_PEER).bytes,
+    ownAddressType: ownAddressType(session),
+    peerAddressType: peer.type,
+    peerAddress: peer.bytes,
     advertisingFilterPolicy: session.filterPolicy,
     advertisingTxPower: options.txPowerDbm ?? NO_PREFERENCE_DBM,
     primaryAdvertisingPhy: isLegacy ? PHYS["1M"] : PHYS[primaryPhy],

@@ -96,8 +96,10 @@ export class AdvertisingSession {
   content: AdvertisedData;
   /** The controller may have other data than `content`: an answer was lost. */
   isContentUnknown = false;
-  /** The own address last shown; a connection has this one. */
+  /** The own address last shown; a connection has this one, where the controller does not name another that it has made since. */
   address: Address | undefined;
+  /** The bonded peer with whose entry of the resolving list the controller makes the own address; `undefined`: the host gives it. */
+  addressPeer: Address | undefined;
   /** Connections it led to that are still open; "disconnected" waits until there are none. */
   links = 0;
   /** The controller takes no more connections for now: on again when one of its links is over. */

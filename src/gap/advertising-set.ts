@@ -36,7 +36,6 @@ interface AdvertisingSetParts {
 export class AdvertisingSet implements RadioActivity {
   readonly name = "advertising";
   readonly rank = RadioRank.Advertising;
-  readonly takesAnyRandomAddress = false;
   readonly goesWithoutAcceptList = false;
   readonly handle: number | undefined;
   readonly #radio: Radio;
@@ -72,6 +71,17 @@ export class AdvertisingSet implements RadioActivity {
   get hasOwnRandomAddress(): boolean {
     return this.handle !== undefined;
   }
+  get hasControllerAddress(): boolean {
+    return this.#session !== undefined && this.#addressPeer(this.#session) !== undefined;
+  }
+  /** The controller wants one to be there, and does not show it. */
+  get takesAnyRandomAddress(): boolean {
+    return this.hasControllerAddress;
+  }
+  /** The bonded peer with whose entry the controller makes the own address. */
+  #addressPeer({ ownAddress, directedTo }: AdvertisingSession): Address | undefined {
+    return ownAddress === "resolvable" ? this.#radio.resolvingList?.ownPeer(directedTo) : undefined;
+  }
   get wanted(): boolean {
     const session = this.#session;
     if (!session || session.isFull) return false;
@@ -87,7 +97,7 @@ export class AdvertisingSet implements RadioActivity {
   /** Its own random address has changed with time. The common one is looked after by the radio. */
   get #showsOldAddress(): boolean {
     const session = this.#session;
-    if (!this.hasOwnRandomAddress || !session?.address || session.ownAddress === "public") return false;
+    if (!this.hasOwnRandomAddress || !session?.address || session.ownAddress === "public" || session.addressPeer) return false;
     return !session.address.equals(this.#radio.own.current(session.ownAddress));
   }
   get ownAddress(): OwnAddressKind {
@@ -220,6 +230,7 @@ export class AdvertisingSet implements RadioActivity {
   async turnOn(): Promise<void> {
     const session = this.#session!;
     const address = this.#radio.own.current(session.ownAddress);
+    session.addressPeer = this.#addressPeer(session);
     this.#isMade = true;
     try {
       await this.#commands.configure(session, address);
@@ -241,6 +252,7 @@ export class AdvertisingSet implements RadioActivity {
       if (this.#switch.state === "off") this.#onAir = undefined;
       throw error;
     }
+    if (session.addressPeer) session.address = (await this.#radio.resolvingList?.localAddress(session.addressPeer)) ?? address;
   }
 
   /** Taken off the air for a moment, it goes on for the rest of its time. */
@@ -279,7 +291,7 @@ export class AdvertisingSet implements RadioActivity {
   }
 
   distrust(): void {
-    this.#switch.distrust();
+    if (this.handle === undefined || this.#isMade) this.#switch.distrust();
   }
 
   reset(): void {

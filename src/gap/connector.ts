@@ -5,7 +5,7 @@ import { Semaphore } from "../async/semaphore.ts";
 import type { Address } from "../core/address.ts";
 import { TimeoutError } from "../core/error.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
-import type { ResolveAddress } from "./advertisement.ts";
+import type { Advertisement, ResolveAddress } from "./advertisement.ts";
 import { type ConnectOptions, checkConnectOptions, type InitiatingParameters } from "./connect-options.ts";
 import { ExtendedInitiatingCommands, type InitiatingCommands, LegacyInitiatingCommands } from "./initiating-commands.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
@@ -44,7 +44,7 @@ export interface ConnectionAttempt<T, C = undefined> {
 /** What `connect` asks about the peer. */
 export interface PeerQuestions {
   /** Tells an advertisement of the peer, for a peer with private addresses: it is then looked for first. */
-  readonly isPeer?: ((identity: Address | undefined, address: Address) => boolean) | undefined;
+  readonly isPeer?: ((advertisement: Advertisement) => boolean) | undefined;
   /** Called before each attempt, when those that asked before are through; what it throws is thrown. */
   readonly check?: (() => void) | undefined;
 }
@@ -66,6 +66,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   readonly rank = RadioRank.Initiating;
   readonly takesAnyRandomAddress = false;
   readonly hasOwnRandomAddress = false;
+  readonly hasControllerAddress = false;
   readonly goesWithoutAcceptList = false;
   readonly #commands: InitiatingCommands;
   readonly #radio: Radio;
@@ -166,7 +167,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
 
   /** Waits for a connectable advertisement of the peer; gives the address it has now. */
   async #find(
-    isPeer: (identity: Address | undefined, address: Address) => boolean,
+    isPeer: (advertisement: Advertisement) => boolean,
     {
       onInitiating,
       ...listening
@@ -181,7 +182,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
       timeoutError: () => deadline.timeout,
     });
     const scanning = this.#scanner.scan({ ...listening, active: false, duplicates: "report" }, (advertisement) => {
-      if (advertisement.connectable && isPeer(advertisement.identity, advertisement.address)) found.resolve(advertisement.address);
+      if (advertisement.connectable && isPeer(advertisement)) found.resolve(advertisement.address);
     });
     scanning.then(
       (scan) => {
@@ -288,7 +289,11 @@ export class Connector<T, C = undefined> implements RadioActivity {
     attempt.completed = undefined;
     this.#initiating = attempt;
     try {
-      await this.#switch.on(() => this.#commands.create(attempt));
+      const { peers, ownAddress, parameters } = attempt;
+      const { abilities, resolvingList } = this.#radio;
+      const isPrivate = !abilities.hasPrivacyMode && peers.length === 1 && (resolvingList?.holds(peers[0]!) ?? false);
+      const ownAddressType = this.#radio.ownAddressType(ownAddress);
+      await this.#switch.on(() => this.#commands.create({ peers, isPrivate, ownAddressType, parameters }));
       if (this.#switch.state === "on") this.#initiating = attempt; // again, where a reset came between
       callOut(attempt.onInitiating);
     } catch (error) {

@@ -2,14 +2,15 @@ import type { Address } from "../core/address.ts";
 import { LeCreateConnection, LeCreateConnectionCancel } from "../hci/commands/le-connection.ts";
 import { LeExtendedCreateConnection } from "../hci/commands/le-extended-scanning.ts";
 import type { InitiatingParameters } from "./connect-options.ts";
-import type { OwnAddressKind } from "./own-addresses.ts";
-import type { CommandPort } from "./radio.ts";
+import type { CommandPort, OwnAddressType } from "./radio.ts";
 
 /** What is asked for. */
 interface Initiation {
   /** One, or several that the filter accept list holds. */
   readonly peers: readonly Address[];
-  readonly ownAddress: OwnAddressKind;
+  /** The peer, where it is one, is told by private addresses, for a controller that knows nothing of privacy modes. */
+  readonly isPrivate: boolean;
+  readonly ownAddressType: OwnAddressType;
   readonly parameters: readonly InitiatingParameters[];
 }
 
@@ -23,12 +24,14 @@ export interface InitiatingCommands {
 
 const NO_ADDRESS = new Uint8Array(6);
 /** Octets and type of the peer, and the filter policy: zeros where the filter accept list has the peers. */
-function peerOf(peers: readonly Address[]) {
+function peerOf({ peers, isPrivate }: Initiation) {
   const [peer] = peers;
   const isList = peers.length > 1;
+  // Types 2 and 3, an identity behind a private address, are for hosts and controllers without LE Set Privacy Mode alone (7.8.12, 7.8.66).
+  const type = isPrivate ? peer!.type | 2 : peer!.type;
   return {
     initiatorFilterPolicy: isList ? 1 : 0,
-    peerAddressType: isList ? 0 : peer!.type,
+    peerAddressType: isList ? 0 : type,
     peerAddress: isList ? NO_ADDRESS : peer!.bytes,
   };
 }
@@ -42,16 +45,20 @@ export class LegacyInitiatingCommands implements InitiatingCommands {
     this.#port = port;
   }
 
-  async create({ peers, ownAddress, parameters: [only] }: Initiation): Promise<void> {
+  async create(initiation: Initiation): Promise<void> {
+    const {
+      ownAddressType,
+      parameters: [only],
+    } = initiation;
     const { phy: _, scanInterval, scanWindow, ...link } = only!;
     await this.#port.send(LeCreateConnection, {
       leScanInterval: scanInterval,
       leScanWindow: scanWindow,
-      ...peerOf(peers),
+      ...peerOf(initiation),
       ...link,
       minCeLength: 0,
       maxCeLength: 0,
-      ownAddressType: ownAddress === "public" ? 0 : 1,
+      ownAddressType,
     });
   }
 
@@ -72,10 +79,11 @@ export class ExtendedInitiatingCommands implements InitiatingCommands {
     this.#port = port;
   }
 
-  async create({ peers, ownAddress, parameters }: Initiation): Promise<void> {
+  async create(initiation: Initiation): Promise<void> {
+    const { ownAddressType, parameters } = initiation;
     await this.#port.send(LeExtendedCreateConnection, {
-      ...peerOf(peers),
-      ownAddressType: ownAddress === "public" ? 0 : 1,
+      ...peerOf(initiation),
+      ownAddressType,
       initiatingPhys: parameters.reduce((mask, { phy }) => mask | PHY_BITS[phy], 0),
       phys: parameters.map((each) => ({ ...each, minCeLength: 0, maxCeLength: 0 })),
     });

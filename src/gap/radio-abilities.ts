@@ -7,6 +7,13 @@ import {
   LeSetExtendedAdvertisingParametersV2,
 } from "../hci/commands/le-extended-advertising.ts";
 import { LeExtendedCreateConnection, LeSetExtendedScanEnable, LeSetExtendedScanParameters } from "../hci/commands/le-extended-scanning.ts";
+import {
+  LeAddDeviceToResolvingList,
+  LeClearResolvingList,
+  LeRemoveDeviceFromResolvingList,
+  LeSetAddressResolutionEnable,
+  LeSetPrivacyMode,
+} from "../hci/commands/le-privacy.ts";
 import type { CommandDeclaration, EventDeclaration } from "../hci/declare.ts";
 import { HciError } from "../hci/error.ts";
 import {
@@ -38,6 +45,12 @@ export interface RadioAbilities {
   readonly hasCodingSelection: boolean;
   /** Addresses in the filter accept list. */
   readonly acceptListSize: number;
+  /** Peers whose private addresses it can resolve; 0: it has no resolving list. */
+  readonly resolvingListSize: number;
+  /** Whether those may be told that a peer is known by its identity address as well. */
+  readonly hasPrivacyMode: boolean;
+  /** Whether it can report directed advertising whose target it cannot resolve. */
+  readonly hasExtendedFilterPolicies: boolean;
 }
 
 /** A controller with legacy commands, of which nothing else is known. */
@@ -49,11 +62,14 @@ export const LEGACY_ABILITIES: RadioAbilities = Object.freeze({
   hasCoded: false,
   hasCodingSelection: false,
   acceptListSize: Number.POSITIVE_INFINITY,
+  resolvingListSize: 0,
+  hasPrivacyMode: false,
+  hasExtendedFilterPolicies: false,
 });
 
 /** What is asked of the Hci. */
 interface ControllerPort {
-  readonly controller: { readonly filterAcceptListSize: number };
+  readonly controller: { readonly filterAcceptListSize: number; readonly resolvingListSize: number };
   supports(declaration: CommandDeclaration): boolean;
   hasLeFeature(bit: number): boolean;
   enableEvents(events: readonly EventDeclaration[]): Promise<void>;
@@ -68,6 +84,13 @@ const NEEDED: readonly CommandDeclaration<never, never>[] = [
   LeSetExtendedScanEnable,
   LeExtendedCreateConnection,
 ] as unknown as readonly CommandDeclaration<never, never>[];
+/** What a resolving list is kept with. */
+const RESOLVING = [
+  LeAddDeviceToResolvingList,
+  LeRemoveDeviceFromResolvingList,
+  LeClearResolvingList,
+  LeSetAddressResolutionEnable,
+] as unknown as readonly CommandDeclaration[];
 const EVENTS = [LeExtendedAdvertisingReport, LeAdvertisingSetTerminated, LeScanTimeout, LeScanRequestReceived];
 
 /**
@@ -77,7 +100,7 @@ const EVENTS = [LeExtendedAdvertisingReport, LeAdvertisingSetTerminated, LeScanT
  */
 export async function readRadioAbilities(port: ControllerPort): Promise<RadioAbilities> {
   const acceptListSize = port.controller.filterAcceptListSize;
-  const legacy = { ...LEGACY_ABILITIES, acceptListSize };
+  const legacy = { ...LEGACY_ABILITIES, acceptListSize, ...privacyOf(port) };
   // The feature too: of a controller that does not say which commands it has, all are assumed.
   if (!port.hasLeFeature(LeFeature.LeExtendedAdvertising)) return legacy;
   if (!NEEDED.every((declaration) => port.supports(declaration as unknown as CommandDeclaration))) return legacy;
@@ -89,6 +112,7 @@ export async function readRadioAbilities(port: ControllerPort): Promise<RadioAbi
     maxAdvertisingDataLength: LEGACY_ADVERTISING_DATA_OCTETS,
   });
   return {
+    ...legacy,
     isExtended: true,
     advertisingSets: Math.max(1, numSupportedAdvertisingSets),
     advertisingDataOctets: Math.min(MAX_ADVERTISING_DATA_OCTETS, Math.max(LEGACY_ADVERTISING_DATA_OCTETS, maxAdvertisingDataLength)),
@@ -97,7 +121,16 @@ export async function readRadioAbilities(port: ControllerPort): Promise<RadioAbi
     hasCodingSelection:
       port.hasLeFeature(LeFeature.AdvertisingCodingSelection) &&
       port.supports(LeSetExtendedAdvertisingParametersV2 as unknown as CommandDeclaration),
-    acceptListSize,
+  };
+}
+
+/** What it has for private addresses, whichever commands it advertises by. */
+function privacyOf(port: ControllerPort): Pick<RadioAbilities, "resolvingListSize" | "hasPrivacyMode" | "hasExtendedFilterPolicies"> {
+  const isThere = port.hasLeFeature(LeFeature.LlPrivacy) && RESOLVING.every((declaration) => port.supports(declaration));
+  return {
+    resolvingListSize: isThere ? port.controller.resolvingListSize : 0,
+    hasPrivacyMode: port.supports(LeSetPrivacyMode as unknown as CommandDeclaration),
+    hasExtendedFilterPolicies: port.hasLeFeature(LeFeature.ExtendedScanningFilterPolicies),
   };
 }
 

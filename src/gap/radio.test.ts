@@ -415,7 +415,7 @@ describe("connecting", () => {
     scanner = new Scanner({ port: controller, radio, resolve: (address) => book.resolve(address) });
     connector = new Connector<string>({ port: controller, radio, clock, scanner });
     for (const activity of [connector, scanner]) radio.add(activity);
-    const connected = connector.connect(PEER, {}, undefined, { isPeer: (identity) => identity?.equals(PEER) ?? false });
+    const connected = connector.connect(PEER, {}, undefined, { isPeer: ({ identity }) => identity?.equals(PEER) ?? false });
     await settled();
     expect(controller.scanning).toMatchObject({ leScanType: 0 });
     const hear = (address: Address) => {

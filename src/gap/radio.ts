@@ -5,22 +5,14 @@ import { BleError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import { LeSetRandomAddress } from "../hci/commands/le-controller.ts";
 import { LeAddDeviceToFilterAcceptList, LeClearFilterAcceptList } from "../hci/commands/le-scanning.ts";
-import type { CommandDeclaration } from "../hci/declare.ts";
 import { ControllerError } from "../hci/error.ts";
+import type { CommandPort } from "./command-port.ts";
 import type { OwnAddresses, OwnAddressKind } from "./own-addresses.ts";
 import { LEGACY_ABILITIES, type RadioAbilities } from "./radio-abilities.ts";
+import type { ResolvingList } from "./resolving-list.ts";
 import { isDisallowed, isRefusal, type SwitchState } from "./switch.ts";
 
-export type ParametersOf<D> = D extends CommandDeclaration<infer P, infer _> ? P : never;
-
-/** The part of the host controller interface that this room uses. */
-export interface CommandPort {
-  send<P, R>(
-    declaration: CommandDeclaration<P, R>,
-    parameters: P,
-    options?: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
-  ): Promise<R>;
-}
+export type { CommandPort, ParametersOf } from "./command-port.ts";
 
 /** Who comes first where the controller cannot serve all. */
 export const RadioRank = Object.freeze({ Initiating: 0, Advertising: 1, Scanning: 2 });
@@ -41,6 +33,8 @@ export interface RadioActivity {
   readonly takesAnyRandomAddress: boolean;
   /** It has a random address of its own, as advertising sets do: the controller's does not concern it. */
   readonly hasOwnRandomAddress: boolean;
+  /** The controller makes its private address, and changes it when that is due. */
+  readonly hasControllerAddress: boolean;
   /** What the controller's filter accept list must hold for it; `undefined`: it does not use the list. */
   readonly acceptList: readonly Address[] | undefined;
   /** It was turned on with the filter accept list, which may then not change (Vol 4 Part E 7.8.15 to 7.8.17). */
@@ -62,6 +56,9 @@ export interface RadioActivity {
   /** The controller is gone: everything that was wanted ends, with `error` where there is one. */
   gone(error: unknown): void;
 }
+
+/** Own_Address_Type of HCI: public, random, or a resolvable private address that the controller makes, random where it cannot for this peer. */
+export type OwnAddressType = 0 | 1 | 3;
 
 /** What could not be turned off in one run, and why. */
 type Stuck = ReadonlyMap<RadioActivity, unknown>;
@@ -86,6 +83,9 @@ const RETRY_MS = 500;
  * is done with it; one that cannot be turned off is tried again, and then the controller is given up: it must not do what its host
  * does not know of.
  *
+ * Where the controller has a resolving list it holds the bonded peers that use private addresses. It too may not change while anything is on,
+ * which is then stopped for a moment.
+ *
  * Private addresses change when they are due (15 minutes), at the start of an activity or in the middle of it, but not while a link made
  * with such an address is open; then once that link is closed.
  */
@@ -95,6 +95,8 @@ export class Radio {
   readonly #logger: Logger;
   readonly #own: OwnAddresses;
   readonly abilities: RadioAbilities;
+  /** Where the controller has one, and it is to be used. */
+  readonly resolvingList: ResolvingList | undefined;
   /** In the order of their claims; replaced, never changed, since runs go over it while it grows. */
   #activities: readonly RadioActivity[] = [];
   /** What the controller's random address is. */
@@ -114,16 +116,30 @@ export class Radio {
   /** The controller cannot be brought to a known state any more; set by the device, which ends. */
   onLost: ((error: ControllerError) => void) | undefined;
 
-  constructor(at: { port: CommandPort; clock: Clock; logger: Logger; own: OwnAddresses; abilities?: RadioAbilities | undefined }) {
+  constructor(at: {
+    port: CommandPort;
+    clock: Clock;
+    logger: Logger;
+    own: OwnAddresses;
+    abilities?: RadioAbilities | undefined;
+    resolvingList?: ResolvingList | undefined;
+  }) {
     this.#port = at.port;
     this.clock = at.clock;
     this.#logger = at.logger;
     this.#own = at.own;
     this.abilities = at.abilities ?? LEGACY_ABILITIES;
+    this.resolvingList = at.resolvingList;
   }
 
   get own(): OwnAddresses {
     return this.#own;
+  }
+
+  /** How a command is told to show an address of this kind. */
+  ownAddressType(kind: OwnAddressKind): OwnAddressType {
+    if (kind === "public") return 0;
+    return kind === "resolvable" && this.resolvingList?.isOn ? 3 : 1;
   }
 
   /** Adds an activity, behind those of its rank. */
@@ -189,6 +205,7 @@ export class Radio {
     this.#register = undefined;
     this.#accepted = undefined;
     this.#alone = undefined;
+    this.resolvingList?.reset();
     this.#failures.clear();
     for (const activity of this.#activities) activity.reset();
     void this.update();
@@ -208,12 +225,14 @@ export class Radio {
     this.#retry?.[Symbol.dispose]();
     this.#retry = undefined;
     if (this.#alone && !this.#alone.wanted) this.#alone = undefined;
+    const stuck = new Map<RadioActivity, unknown>();
+    if (this.resolvingList?.isStale) await this.#giveResolvingList(this.resolvingList, stuck);
+    if (this.#closed) return NOTHING_STUCK;
     this.#rotateIfDue();
     const target = this.#targetAddress();
     const changes = target !== undefined && !(this.#register && target.equals(this.#register));
     const list = this.#activities.find(({ wanted, acceptList }) => wanted && acceptList)?.acceptList;
     const listChanges = list !== undefined && !this.holdsAcceptList(list);
-    const stuck = new Map<RadioActivity, unknown>();
     for (const activity of this.#activities) {
       const mustEnd =
         (changes && !activity.hasOwnRandomAddress) ||
@@ -222,7 +241,7 @@ export class Radio {
         activity.stale ||
         !this.#mayRun(activity, target, list);
       if (activity.state === "off") this.#failures.delete(activity);
-      else if (mustEnd) await this.#halt(activity, stuck);
+      else if (mustEnd && !stuck.has(activity)) await this.#halt(activity, stuck);
     }
     if (this.#closed) return NOTHING_STUCK;
     // What still runs with what is wanted of it goes on, although it was to be stopped for the address of another.
@@ -366,6 +385,23 @@ export class Radio {
     return this.#register;
   }
 
+  /** Brings the resolving list to what it is to be, for which everything has to be off (7.8.38 to 7.8.44, 7.8.77). It goes on afterwards. */
+  async #giveResolvingList(list: ResolvingList, stuck: Map<RadioActivity, unknown>): Promise<void> {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      for (const activity of this.#activities) if (activity.state !== "off") await this.#halt(activity, stuck);
+      if (this.#closed || stuck.size > 0) return; // at the next run, when those are off
+      try {
+        await list.apply();
+        return;
+      } catch (error) {
+        this.#logger.info(() => `the resolving list could not be set: ${error instanceof BleError ? error.message : "unexpected error"}`);
+        if (!isDisallowed(error)) break;
+        for (const activity of this.#activities) activity.distrust(); // something is on that was thought to be off
+      }
+    }
+    list.giveUp();
+  }
+
   /** Fills the filter accept list anew. Who cannot do without it is told where that fails. */
   async #giveAcceptList(list: readonly Address[], stuck: Stuck): Promise<void> {
     try {
@@ -389,11 +425,16 @@ export class Radio {
   }
 
   get #showsPrivateAddress(): boolean {
-    return this.#activities.some((activity) => activity.state !== "off" && this.#own.changesWithTime(activity.ownAddress));
+    return this.#activities.some((activity) => activity.state !== "off" && this.#changesWithTime(activity));
+  }
+
+  /** Whether its address is one that is changed here. */
+  #changesWithTime({ ownAddress, hasControllerAddress }: RadioActivity): boolean {
+    return !hasControllerAddress && this.#own.changesWithTime(ownAddress);
   }
 
   #rotateIfDue(): void {
-    const wanted = this.#activities.some((activity) => activity.wanted && this.#own.changesWithTime(activity.ownAddress));
+    const wanted = this.#activities.some((activity) => activity.wanted && this.#changesWithTime(activity));
     if (!wanted || this.#own.rotationDueInMs > 0) return;
     if (this.#showsPrivateAddress && this.hasPrivateLink()) return;
     // An attempt in progress is not disturbed; it is over soon and calls `update`.

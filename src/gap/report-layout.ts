@@ -33,3 +33,28 @@ export const DATA_STATUS = 0x60;
 export const DataStatus = Object.freeze({ Complete: 0, MoreToCome: 0x20, Truncated: 0x40 });
 /** Address_Type of an advertisement without an address. */
 export const ANONYMOUS = 0xff;
+/** Direct_Address_Type of a resolvable private address that the controller could not resolve. */
+export const UNRESOLVED_TARGET = 0xfe;
+
+/** One report of HCI_LE_Directed_Advertising_Report, Vol 4 Part E 7.7.65.11. */
+export interface DirectedReport {
+  readonly addressType: number;
+  readonly address: Uint8Array;
+  readonly directAddress: Uint8Array;
+  readonly rssi: number;
+}
+
+/** The same, ADV_DIRECT_IND to a target that the controller could not resolve, as the controller would say it by the extended event. */
+export function asExtendedReport({ addressType, address, directAddress, rssi }: DirectedReport): Uint8Array {
+  const octets = new Uint8Array(EXTENDED_REPORT.dataAt);
+  octets[0] = ReportBit.Connectable | ReportBit.Directed | ReportBit.LegacyPdu;
+  octets[EXTENDED_REPORT.addressAt] = addressType;
+  octets.set(address, EXTENDED_REPORT.addressAt + 1);
+  octets[PRIMARY_PHY_AT] = 1;
+  octets[SID_AT] = 0xff;
+  octets[TX_POWER_AT] = 127;
+  octets[RSSI_AT] = rssi;
+  octets[DIRECT_ADDRESS_AT] = UNRESOLVED_TARGET;
+  octets.set(directAddress, DIRECT_ADDRESS_AT + 1);
+  return octets;
+}

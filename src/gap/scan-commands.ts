@@ -1,12 +1,22 @@
 import { LeSetExtendedScanEnable, LeSetExtendedScanParameters } from "../hci/commands/le-extended-scanning.ts";
 import { LeSetScanEnable, LeSetScanParameters } from "../hci/commands/le-scanning.ts";
-import type { CommandPort } from "./radio.ts";
+import type { CommandPort, OwnAddressType } from "./radio.ts";
 import type { ScanParameters } from "./scan-parameters.ts";
+
+interface ScanConfiguration {
+  readonly ownAddressType: OwnAddressType;
+  /** Devices of the filter accept list alone. */
+  readonly isFiltered: boolean;
+}
+
+/** Scanning_Filter_Policy: bit 0 the filter accept list, bit 1 directed advertising whose target the controller cannot resolve. */
+function filterPolicy({ unresolvedTargets }: ScanParameters, isFiltered: boolean): number {
+  return (isFiltered ? 1 : 0) | (unresolvedTargets ? 2 : 0);
+}
 
 /** How a controller is told to scan: by the legacy commands or the extended ones. */
 export interface ScanCommands {
-  /** @param isFiltered devices of the filter accept list alone */
-  configure(parameters: ScanParameters, isFiltered: boolean): Promise<void>;
+  configure(parameters: ScanParameters, at: ScanConfiguration): Promise<void>;
   enable(parameters: ScanParameters): Promise<void>;
   disable(): Promise<void>;
 }
@@ -19,14 +29,14 @@ export class LegacyScanCommands implements ScanCommands {
     this.#port = port;
   }
 
-  async configure({ phys, ownAddress }: ScanParameters, isFiltered: boolean): Promise<void> {
-    const { isActive, interval, window } = phys[0]!;
+  async configure(parameters: ScanParameters, { ownAddressType, isFiltered }: ScanConfiguration): Promise<void> {
+    const { isActive, interval, window } = parameters.phys[0]!;
     await this.#port.send(LeSetScanParameters, {
       leScanType: isActive ? 1 : 0,
       leScanInterval: interval,
       leScanWindow: window,
-      ownAddressType: ownAddress === "public" ? 0 : 1,
-      scanningFilterPolicy: isFiltered ? 1 : 0,
+      ownAddressType,
+      scanningFilterPolicy: filterPolicy(parameters, isFiltered),
     });
   }
 
@@ -50,10 +60,11 @@ export class ExtendedScanCommands implements ScanCommands {
     this.#port = port;
   }
 
-  async configure({ phys, ownAddress }: ScanParameters, isFiltered: boolean): Promise<void> {
+  async configure(parameters: ScanParameters, { ownAddressType, isFiltered }: ScanConfiguration): Promise<void> {
+    const { phys } = parameters;
     await this.#port.send(LeSetExtendedScanParameters, {
-      ownAddressType: ownAddress === "public" ? 0 : 1,
-      scanningFilterPolicy: isFiltered ? 1 : 0,
+      ownAddressType,
+      scanningFilterPolicy: filterPolicy(parameters, isFiltered),
       scanningPhys: phys.reduce((mask, { phy }) => mask | PHY_BITS[phy], 0),
       phys: phys.map(({ isActive, interval, window }) => ({ scanType: isActive ? 1 : 0, scanInterval: interval, scanWindow: window })),
     });

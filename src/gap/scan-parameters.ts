@@ -35,6 +35,8 @@ export interface ScanParameters {
   readonly filterDuplicates: boolean;
   /** Who alone is reported. */
   readonly acceptList: readonly Address[] | undefined;
+  /** Directed advertising too whose target the controller cannot resolve. */
+  readonly unresolvedTargets: boolean;
 }
 
 const DEFAULT_INTERVAL_MS = 60;
@@ -98,6 +100,7 @@ export function isSameScan(a: ScanParameters, b: ScanParameters): boolean {
       return phy.phy === other.phy && phy.isActive === other.isActive && phy.interval === other.interval && phy.window === other.window;
     });
   if (!isSamePhys || a.ownAddress !== b.ownAddress || a.filterDuplicates !== b.filterDuplicates) return false;
+  if (a.unresolvedTargets !== b.unresolvedTargets) return false;
   const [list = [], other = []] = [a.acceptList, b.acceptList];
   return list.length === other.length && list.every((address) => other.some((each) => each.equals(address)));
 }
@@ -133,7 +136,8 @@ export function unionOfScans(scans: readonly { readonly parameters: ScanParamete
     for (const address of parameters.acceptList ?? []) accepted.set(address.toString(), address);
   }
   const isForSome = scans.every(({ parameters }) => parameters.acceptList);
-  return { phys, ownAddress, filterDuplicates, acceptList: isForSome ? [...accepted.values()] : undefined };
+  const unresolvedTargets = scans.some(({ parameters }) => parameters.unresolvedTargets);
+  return { phys, ownAddress, filterDuplicates, acceptList: isForSome ? [...accepted.values()] : undefined, unresolvedTargets };
 }
 
 export function isActiveScan({ phys }: ScanParameters): boolean {

@@ -11,7 +11,7 @@ import {
   kindOf,
   optionNames,
 } from "../core/arguments.ts";
-import { ArgumentError } from "../core/error.ts";
+import { ArgumentError, UnsupportedError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
 import { checkAcceptList } from "./accept-list.ts";
 import type { Advertisement } from "./advertisement.ts";
@@ -56,6 +56,11 @@ export interface ScanOptions {
   readonly acceptList?: readonly AddressLike[] | undefined;
   /** Only devices in a discoverable mode: "limited", or "general", which finds both (Vol 3 Part C 9.2.5, 9.2.6). */
   readonly discoverable?: "limited" | "general" | undefined;
+  /**
+   * Directed advertising too whose target is a resolvable private address that the controller does not know for this device's: it may be one that
+   * a bonded peer made (extended scanning filter policies, Vol 4 Part E 7.8.10). False by default.
+   */
+  readonly unresolvedTargets?: boolean | undefined;
   /** Only advertisements for which this is true. Asked for every report that was not delivered yet, so that a device that comes nearer is seen. */
   readonly filter?: ((advertisement: Advertisement) => boolean) | undefined;
   /** Own address in scan requests; where the random address is in use for advertising, that one is shown. By default the identity. */
@@ -72,6 +77,7 @@ const SCAN_OPTIONS = optionNames<ScanOptions & { signal?: AbortSignal | undefine
   phys: true,
   acceptList: true,
   discoverable: true,
+  unresolvedTargets: true,
   duplicates: true,
   merge: true,
   durationMs: true,
@@ -91,6 +97,7 @@ export function checkScanOptions(options: ScanOptions & { signal?: AbortSignal |
   checkScanPhys(options.phys);
   if (options.acceptList !== undefined) checkAcceptList("scan: acceptList", options.acceptList);
   if (options.discoverable !== undefined) checkChoice("scan: discoverable", options.discoverable, ["limited", "general"]);
+  checkBoolean("scan: unresolvedTargets", options.unresolvedTargets);
   checkBoolean("scan: merge", options.merge);
   if (options.merge && options.active === false) throw new ArgumentError("scan: merge: a passive scan hears no scan responses");
   if (options.merge && options.duplicates === "report")
@@ -133,7 +140,7 @@ export class Scan {
   /**
    * @param isLossy reports may be lost behind `onAdvertisement`, which then calls `forget`
    * @throws {ArgumentError} an interval or window out of range
-   * @throws {UnsupportedError} the controller has none of the PHYs
+   * @throws {UnsupportedError} the controller has none of the PHYs, or not the filter policy
    */
   constructor(
     options: ScanOptions,
@@ -142,7 +149,9 @@ export class Scan {
     isLossy = false,
     abilities = LEGACY_ABILITIES,
   ) {
-    const { duplicates = "filter", ownAddress = defaultAddress, filter } = options;
+    const { duplicates = "filter", ownAddress = defaultAddress, filter, unresolvedTargets = false } = options;
+    if (unresolvedTargets && !abilities.hasExtendedFilterPolicies)
+      throw new UnsupportedError("scan: the controller does not report directed advertising whose target it cannot resolve");
     const phys = phyScanParameters(options, abilities);
     const acceptList = options.acceptList && checkAcceptList("scan: acceptList", options.acceptList);
     // A controller's filter remembers what it sent, not what was delivered: with it, what is refused or lost here would not come again.
@@ -153,7 +162,7 @@ export class Scan {
       acceptList !== undefined ||
       options.discoverable !== undefined;
     const filterDuplicates = duplicates === "once" && !isSelective && !isLossy && !options.merge;
-    this.parameters = { phys, ownAddress, filterDuplicates, acceptList };
+    this.parameters = { phys, ownAddress, filterDuplicates, acceptList, unresolvedTargets };
     this.#accepted = acceptList && new Set(acceptList.map(String));
     this.#mode = options.discoverable;
     this.isAddressChosen = options.ownAddress !== undefined;

@@ -3,7 +3,15 @@ import { Advertisement, addressKeyAt, type ResolveAddress } from "./advertisemen
 import type { OwnAddressKind } from "./own-addresses.ts";
 import { type CommandPort, type Radio, type RadioActivity, RadioRank } from "./radio.ts";
 import { ReportAssembler } from "./report-assembler.ts";
-import { EXTENDED_REPORT, LEGACY_REPORT, ReportBit, type ReportLayout, SID_AT } from "./report-layout.ts";
+import {
+  asExtendedReport,
+  type DirectedReport,
+  EXTENDED_REPORT,
+  LEGACY_REPORT,
+  ReportBit,
+  type ReportLayout,
+  SID_AT,
+} from "./report-layout.ts";
 import { checkScanOptions, type OnAdvertisement, Scan, type ScanOptions } from "./scan.ts";
 import { ExtendedScanCommands, LegacyScanCommands, type ScanCommands } from "./scan-commands.ts";
 import { isActiveScan, isSameScan, type ScanParameters, unionOfScans } from "./scan-parameters.ts";
@@ -32,6 +40,8 @@ export class Scanner implements RadioActivity {
   readonly rank = RadioRank.Scanning;
   readonly takesAnyRandomAddress = true;
   readonly hasOwnRandomAddress = false;
+  /** The controller makes those that bonded peers are shown; others see the host's. */
+  readonly hasControllerAddress = false;
   /** Each scan looks itself at who it hears. */
   readonly goesWithoutAcceptList = true;
   readonly #commands: ScanCommands;
@@ -167,6 +177,12 @@ export class Scanner implements RadioActivity {
     if (this.#scans.length > 0) this.#assembler.add(packet, offset, end);
   };
 
+  /** Directed advertising whose target the controller cannot resolve, of a legacy controller. */
+  readonly onDirectedReport = (report: DirectedReport): void => {
+    const octets = asExtendedReport(report);
+    this.#report(octets, 0, octets.length, EXTENDED_REPORT);
+  };
+
   #report(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): void {
     const scans = this.#scans;
     if (scans.length === 1 && scans[0]!.takesAll && this.#running !== undefined && !this.#isActive) {
@@ -177,6 +193,7 @@ export class Scanner implements RadioActivity {
     for (const scan of scans) {
       if (!scan.takesAll && scan.knows(packet, offset, end, layout)) continue;
       advertisement ??= this.#merge(packet, offset, end, layout);
+      if (advertisement.isTargetUnresolved && !scan.parameters.unresolvedTargets) continue; // another scan has asked for it
       if (scan.takesAll) scan.deliver(advertisement);
       else scan.offer(advertisement);
     }
@@ -216,7 +233,7 @@ export class Scanner implements RadioActivity {
     const union = unionOfScans(scans);
     const isFiltered = union.acceptList !== undefined && this.#radio.holdsAcceptList(union.acceptList);
     try {
-      await this.#commands.configure(union, isFiltered);
+      await this.#commands.configure(union, { isFiltered, ownAddressType: this.#radio.ownAddressType(union.ownAddress) });
     } catch (error) {
       if (isDisallowed(error)) this.#switch.distrust(); // refused while scanning is on (7.8.10, 7.8.64)
       throw error;

@@ -169,6 +169,11 @@ export const AREAS: readonly Area[] = [
         "src/controller/privacy.test.ts",
         "directed advertising whose target cannot be resolved is reported with policy 2",
       ),
+      feature(
+        "Extended scanning filter policies, asked for by the host",
+        "src/gap/private-radio.test.ts",
+        "directed advertising that the controller cannot resolve is reported to who asks: policy 2, 3 with an accept list",
+      ),
     ],
   },
   {
@@ -223,9 +228,29 @@ export const AREAS: readonly Area[] = [
       ),
       feature("Resolving list in the controller", "src/controller/privacy.test.ts", "own address type 2 in every role"),
       feature(
-        "Addresses that change while advertising",
-        "src/controller/privacy.test.ts",
-        "addresses change at every timeout while advertising",
+        "The host on a controller that resolves",
+        "test/controller-privacy.test.ts",
+        "a bonded peer is connected to by its identity, without a scan, and both show private addresses",
+      ),
+      feature(
+        "What the controller has no room for, resolved by the host",
+        "test/controller-privacy.test.ts",
+        "a list with room for one has the host resolve the others",
+      ),
+      feature(
+        "Addresses that the controller changes while advertising",
+        "test/controller-privacy.test.ts",
+        "the controller changes the address without a pause: strangers hear new ones, a bonded peer hears its identity",
+      ),
+      feature(
+        "Addresses that the host changes while advertising",
+        "test/controller-privacy.test.ts",
+        "the host changes it where the controller is not to: off and on, and a bonded peer tells it by its key",
+      ),
+      feature(
+        "Pairing over addresses that controllers made",
+        "test/controller-privacy.test.ts",
+        "pairing anew takes the addresses of the packets (Secure Connections: ",
       ),
       feature(
         "Network and device privacy in the controller",

@@ -24,6 +24,9 @@ export const EXTENDED_ABILITIES: RadioAbilities = Object.freeze({
   hasCoded: true,
   hasCodingSelection: true,
   acceptListSize: 4,
+  resolvingListSize: 0,
+  hasPrivacyMode: true,
+  hasExtendedFilterPolicies: true,
 });
 
 /**
