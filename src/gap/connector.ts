@@ -66,7 +66,6 @@ export class Connector<T, C = undefined> implements RadioActivity {
   readonly rank = RadioRank.Initiating;
   readonly takesAnyRandomAddress = false;
   readonly hasOwnRandomAddress = false;
-  readonly hasControllerAddress = false;
   readonly goesWithoutAcceptList = false;
   readonly #commands: InitiatingCommands;
   readonly #radio: Radio;

@@ -34,7 +34,9 @@ export interface RadioActivity {
   /** It has a random address of its own, as advertising sets do: the controller's does not concern it. */
   readonly hasOwnRandomAddress: boolean;
   /** The controller makes its private address, and changes it when that is due. */
-  readonly hasControllerAddress: boolean;
+  readonly hasControllerAddress?: boolean;
+  /** The resolving list may change while it is on, as under periodic advertising. */
+  readonly allowsResolvingListChange?: boolean;
   /** What the controller's filter accept list must hold for it; `undefined`: it does not use the list. */
   readonly acceptList: readonly Address[] | undefined;
   /** It was turned on with the filter accept list, which may then not change (Vol 4 Part E 7.8.15 to 7.8.17). */
@@ -388,7 +390,8 @@ export class Radio {
   /** Brings the resolving list to what it is to be, for which everything has to be off (7.8.38 to 7.8.44, 7.8.77). It goes on afterwards. */
   async #giveResolvingList(list: ResolvingList, stuck: Map<RadioActivity, unknown>): Promise<void> {
     for (let attempt = 0; attempt < 2; attempt++) {
-      for (const activity of this.#activities) if (activity.state !== "off") await this.#halt(activity, stuck);
+      for (const activity of this.#activities)
+        if (activity.state !== "off" && !activity.allowsResolvingListChange) await this.#halt(activity, stuck);
       if (this.#closed || stuck.size > 0) return; // at the next run, when those are off
       try {
         await list.apply();
@@ -396,7 +399,8 @@ export class Radio {
       } catch (error) {
         this.#logger.info(() => `the resolving list could not be set: ${error instanceof BleError ? error.message : "unexpected error"}`);
         if (!isDisallowed(error)) break;
-        for (const activity of this.#activities) activity.distrust(); // something is on that was thought to be off
+        // Something is on that was thought to be off.
+        for (const activity of this.#activities) if (!activity.allowsResolvingListChange) activity.distrust();
       }
     }
     list.giveUp();
@@ -429,7 +433,7 @@ export class Radio {
   }
 
   /** Whether its address is one that is changed here. */
-  #changesWithTime({ ownAddress, hasControllerAddress }: RadioActivity): boolean {
+  #changesWithTime({ ownAddress, hasControllerAddress = false }: RadioActivity): boolean {
     return !hasControllerAddress && this.#own.changesWithTime(ownAddress);
   }
 

@@ -40,8 +40,6 @@ export class Scanner implements RadioActivity {
   readonly rank = RadioRank.Scanning;
   readonly takesAnyRandomAddress = true;
   readonly hasOwnRandomAddress = false;
-  /** The controller makes those that bonded peers are shown; others see the host's. */
-  readonly hasControllerAddress = false;
   /** Each scan looks itself at who it hears. */
   readonly goesWithoutAcceptList = true;
   readonly #commands: ScanCommands;

@@ -42,6 +42,7 @@ export class PeriodicTrain implements RadioActivity {
   readonly ownAddress: OwnAddressKind = "public";
   readonly takesAnyRandomAddress = true;
   readonly hasOwnRandomAddress = true;
+  readonly allowsResolvingListChange = true;
   readonly acceptList: readonly Address[] | undefined = undefined;
   readonly isFiltered = false;
   readonly goesWithoutAcceptList = true;
