@@ -13,7 +13,7 @@ export type {
 } from "./advertising-roles.ts";
 export { type AddRadioOptions, Air, type AirOptions, defaultAir, type InAir } from "./air.ts";
 export { AUX_PTR_OCTETS, type AuxiliaryPointer, readAuxiliaryPointer, T_MAFS_US } from "./auxiliary-pointer.ts";
-export { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup } from "./link.ts";
+export { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup, type LinkSubrate } from "./link.ts";
 export { ListenWindow } from "./listen-window.ts";
 export type { AirFault, AirHook, AirPacket, Medium } from "./medium.ts";
 export type { PeriodicAdvertiser, PeriodicPacket, PeriodicPlace, PeriodicReceiver } from "./periodic-roles.ts";

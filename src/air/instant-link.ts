@@ -1,4 +1,4 @@
-import { type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup } from "./link.ts";
+import { type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup, type LinkSubrate } from "./link.ts";
 import type { AirFault, Medium } from "./medium.ts";
 import { Phy } from "./phy.ts";
 import { AirEvent } from "./scheduler.ts";
@@ -48,6 +48,11 @@ export class InstantLink implements Link {
   atInstant(role: LinkRole, _instant: number, change: LinkChange): void {
     if (change.kind === "parameters") this.#timeoutUs = change.supervisionTimeoutUs;
     this.#sides[role].end?.onInstant(change);
+  }
+
+  /** There are no connection events. */
+  setSubrate(_role: LinkRole, { supervisionTimeoutUs }: LinkSubrate): void {
+    this.#timeoutUs = supervisionTimeoutUs;
   }
 
   leave(role: LinkRole, { afterNextPdu = false }: { afterNextPdu?: boolean } = {}): void {

@@ -1,4 +1,4 @@
-import type { LinkChange, LinkEnd, LinkRole } from "./link.ts";
+import type { LinkChange, LinkEnd, LinkRole, LinkSubrate } from "./link.ts";
 
 // Bits of the first octet of a data PDU, Vol 6 Part B 2.4.
 const LLID = 0x03;
@@ -27,6 +27,12 @@ export class LinkSide {
   holdsUntilUs = -1;
   /** What takes effect at an instant, as far as this end knows. */
   readonly changes: { instant: number; change: LinkChange }[] = [];
+  /** Which connection events it uses: the union of both, while the other end may not know of the second. */
+  subrates: readonly LinkSubrate[] = [];
+  /** The last event in which it sent or received a packet that was not empty. */
+  dataCounter = Number.NEGATIVE_INFINITY;
+  /** How long it waits for a packet. */
+  timeoutUs = 0;
 
   constructor(role: LinkRole) {
     this.role = role;

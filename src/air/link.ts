@@ -10,6 +10,19 @@ export type LinkChange =
   | { readonly kind: "channels"; readonly channelMap: Uint8Array }
   | { readonly kind: "phy"; readonly centralToPeripheral: Phy; readonly peripheralToCentral: Phy };
 
+/** Which connection events are used (Vol 6 Part B 4.5.1), and what is agreed on with that. */
+export interface LinkSubrate {
+  /** Every so many of them; 1 all. */
+  readonly factor: number;
+  /** One of them, by the connection event counter, not wrapped. */
+  readonly baseEvent: number;
+  /** So many more in a row behind one in which a packet was not empty. */
+  readonly continuationNumber: number;
+  /** Of the peripheral, in events that are used. */
+  readonly latency: number;
+  readonly supervisionTimeoutUs: number;
+}
+
 /** One controller's end of a link: its queue of Data Physical Channel PDUs and what it does with the peer's. */
 export interface LinkEnd {
   readonly radio: Radio;
@@ -58,6 +71,11 @@ export interface Link {
   wake(role: LinkRole): void;
   /** Has `change` take effect for this end when the counter is `instant` (not wrapped). */
   atInstant(role: LinkRole, instant: number, change: LinkChange): void;
+  /**
+   * This end keeps to these connection events from now on; with `keepsFormer`, until it is called again, to the former ones as well (Vol 6
+   * Part B 5.1.19). Another interval makes every event a used one again.
+   */
+  setSubrate(role: LinkRole, subrate: LinkSubrate, options?: { keepsFormer?: boolean }): void;
   /** The end is off the link; nothing more is asked or told. With `afterNextPdu` it first sends once more, and so acknowledges. */
   leave(role: LinkRole, options?: { afterNextPdu?: boolean }): void;
   /** Strength in dBm of what this end received last. */

@@ -1,4 +1,4 @@
-import { type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup } from "./link.ts";
+import { type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup, type LinkSubrate } from "./link.ts";
 import { LinkSchedule } from "./link-schedule.ts";
 import { LinkSide } from "./link-side.ts";
 import type { Medium } from "./medium.ts";
@@ -73,6 +73,20 @@ export class RadioLink implements Link, RadioUse {
   atInstant(role: LinkRole, instant: number, change: LinkChange): void {
     this.#wakeUp();
     this.#side(role).changes.push({ instant, change });
+    this.#onPlanChange();
+  }
+
+  setSubrate(role: LinkRole, subrate: LinkSubrate, { keepsFormer = false }: { keepsFormer?: boolean } = {}): void {
+    this.#wakeUp();
+    this.#schedule.setSubrate(this.#side(role), subrate, keepsFormer);
+    this.#onPlanChange();
+  }
+
+  /** Which event comes next may be another one now; the event in progress looks at its end. */
+  #onPlanChange(): void {
+    if (this.#isInEvent) return;
+    this.#schedule.plan();
+    this.#arm();
   }
 
   leave(role: LinkRole, { afterNextPdu = false }: { afterNextPdu?: boolean } = {}): void {
@@ -168,7 +182,10 @@ export class RadioLink implements Link, RadioUse {
       this.#arm();
       return;
     }
-    this.#schedule.begin();
+    if (!this.#schedule.begin()) {
+      this.#arm();
+      return;
+    }
     this.#packet = 0;
     this.#isInEvent = true;
     if (!this.#mayUseRadios(nowUs)) {
@@ -176,7 +193,7 @@ export class RadioLink implements Link, RadioUse {
       return;
     }
     this.#eventUs = nowUs;
-    this.#limitUs = this.#schedule.nextAnchorUs - T_IFS_US; // Vol 6 Part B 4.5.1
+    this.#limitUs = this.#schedule.limitUs - T_IFS_US; // Vol 6 Part B 4.5.1
     // The anchor of a link that has waited longer ends the event. Any other one is run over: two anchors close behind each other would else
     // leave the first link time for empty packets only, for ever.
     for (const side of [this.#central, this.#peripheral])
@@ -316,6 +333,7 @@ export class RadioLink implements Link, RadioUse {
   /** Sends a packet through the air; gives it as received, or nothing. */
   #carry(from: LinkSide, pdu: Uint8Array, hasMore: boolean, timeUs: number, phy: Phy, listens: boolean): Uint8Array | undefined {
     from.stamp(pdu, hasMore);
+    if (pdu.length > 2) from.dataCounter = this.#schedule.counter;
     const medium = this.#medium;
     const to = this.#other(from);
     const packet = this.#packet++;
@@ -355,6 +373,7 @@ export class RadioLink implements Link, RadioUse {
       });
     }
     if (trouble) return undefined;
+    if (received.length > 2) to.dataCounter = this.#schedule.counter;
     to.heard(this.#schedule.counter);
     return received;
   }

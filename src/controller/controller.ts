@@ -23,6 +23,7 @@ import { linkPowerCommands } from "./commands/link-power.ts";
 import { p256Commands } from "./commands/p256.ts";
 import { periodicCommands } from "./commands/periodic.ts";
 import { privacyCommands } from "./commands/privacy.ts";
+import { subratingCommands } from "./commands/subrating.ts";
 import { ControllerTransport } from "./controller-transport.ts";
 import { type HciHook, HostInterface } from "./host-interface.ts";
 import { LinkLayer } from "./link-layer.ts";
@@ -34,6 +35,7 @@ const HANDLERS: ReadonlyMap<number, CommandHandler> = new Map(
     ...leCommands,
     ...connectionCommands,
     ...linkPowerCommands,
+    ...subratingCommands,
     ...p256Commands,
     ...extendedCommands,
     ...periodicCommands,
@@ -378,8 +380,8 @@ function check(name: string, value: number, min: number, max: number): void {
     throw new ArgumentError(`${name} ${value}: expected a whole number from ${min} to ${max}`);
 }
 
-function isKnown({ feature }: CommandHandler, features: bigint): boolean {
-  return feature === undefined || hasFeature(features, feature);
+function isKnown({ features: needed }: CommandHandler, features: bigint): boolean {
+  return needed.length === 0 || needed.some((feature) => hasFeature(features, feature));
 }
 
 /** Supported_Commands, made of what is really handled. */

@@ -15,6 +15,7 @@ import type { CommandKind } from "./commands/command-kinds.ts";
 import type { HostInterface } from "./host-interface.ts";
 import { Connection } from "./link/connection.ts";
 import type { DataLength } from "./link/exchanges.ts";
+import { EVERY_EVENT, type SubrateRange } from "./link/subrating.ts";
 import {
   type ControllerOptions,
   featuresForPeers,
@@ -94,6 +95,8 @@ export class LinkLayer implements LinkLayerContext {
   /** LE Write Suggested Default Data Length. */
   suggestedOctets = 27;
   suggestedTimeUs = 328;
+  /** LE Set Default Subrate. */
+  defaultSubrate: SubrateRange = EVERY_EVENT;
   /** LE Set Default PHY. */
   defaultTxPhys: number;
   defaultRxPhys: number;
@@ -151,6 +154,7 @@ export class LinkLayer implements LinkLayerContext {
     this.channelMap = ALL_CHANNELS;
     this.suggestedOctets = 27;
     this.suggestedTimeUs = 328;
+    this.defaultSubrate = EVERY_EVENT;
     this.defaultTxPhys = this.supportedPhys;
     this.defaultRxPhys = this.supportedPhys;
     this.host.reset();
@@ -320,6 +324,7 @@ export class LinkLayer implements LinkLayerContext {
       phy: origin?.phy ?? Phy.Le1M,
       txPhys: this.defaultTxPhys,
       rxPhys: this.defaultRxPhys,
+      subrate: this.defaultSubrate,
       power: {
         leastDbm: leastPowerDbm(this.radio),
         mostDbm: this.radio.txPowerDbm,

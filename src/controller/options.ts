@@ -23,6 +23,8 @@ export interface ControllerFeatures {
   powerControl?: boolean;
   /** Path loss of links is watched. It needs `powerControl`. */
   pathLossMonitoring?: boolean;
+  /** Connections that use one of several connection events: the peers' hosts have to say that they know it (LE Set Host Feature). */
+  subrating?: boolean;
   /** Resolving list and addresses made in the controller. Default false. */
   llPrivacy?: boolean;
   /** Directed advertising whose target cannot be resolved is reported on demand. Default: with `llPrivacy`. */
@@ -100,6 +102,7 @@ const BITS: readonly [keyof ControllerFeatures, number][] = [
   ["dataLength", LeFeature.LeDataPacketLengthExtension],
   ["le2M", LeFeature.Le2mPhy],
   ["leCoded", LeFeature.LeCodedPhy],
+  ["subrating", LeFeature.ConnectionSubrating],
 ];
 
 const PERIODIC = [LeFeature.LePeriodicAdvertising, LeFeature.PeriodicAdvertisingAdiSupport];
@@ -156,6 +159,7 @@ export function featuresForPeers(features: bigint): bigint {
 
 /** Bits of the host, and the features of the controller that they need (Vol 4 Part E 7.8.115). */
 export const HOST_FEATURES: ReadonlyMap<number, number> = new Map<number, number>([
+  [LeFeature.ConnectionSubratingHostSupport, LeFeature.ConnectionSubrating],
   [LeFeature.AdvertisingCodingSelectionHostSupport, LeFeature.AdvertisingCodingSelection],
 ]);
 

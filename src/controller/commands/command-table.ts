@@ -13,8 +13,8 @@ export interface CommandContext {
 /** A command this controller knows. */
 export interface CommandHandler {
   readonly declaration: CommandDeclaration;
-  /** LE feature without which the command is unknown. */
-  readonly feature: number | undefined;
+  /** LE features without any of which the command is unknown. */
+  readonly features: readonly number[];
   readonly answer: ((context: CommandContext, parameters: unknown, packet: Uint8Array) => { status: number }) | undefined;
   readonly begin: ((context: CommandContext, parameters: unknown) => number | (() => void)) | undefined;
 }
@@ -23,16 +23,16 @@ export interface CommandHandler {
 export function answers<P, R>(
   declaration: CommandDeclaration<P, R>,
   answer: (context: CommandContext, parameters: P, packet: Uint8Array) => R | { status: number },
-  feature?: number,
+  ...features: readonly number[]
 ): CommandHandler {
-  return { declaration, feature, begin: undefined, answer: answer as CommandHandler["answer"] };
+  return { declaration, features, begin: undefined, answer: answer as CommandHandler["answer"] };
 }
 
 /** A command that is answered by Command Status: an error, or success and what happens then. */
 export function begins<P>(
   declaration: CommandDeclaration<P, void>,
   begin: (context: CommandContext, parameters: P) => number | (() => void),
-  feature?: number,
+  ...features: readonly number[]
 ): CommandHandler {
-  return { declaration, feature, answer: undefined, begin: begin as CommandHandler["begin"] };
+  return { declaration, features, answer: undefined, begin: begin as CommandHandler["begin"] };
 }

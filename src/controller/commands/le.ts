@@ -136,7 +136,7 @@ export const leCommands: readonly CommandHandler[] = [
       linkLayer.hostFeatures = bitValue ? linkLayer.hostFeatures | bit : linkLayer.hostFeatures & ~bit;
       return OK;
     },
-    LeFeature.AdvertisingCodingSelection,
+    ...HOST_FEATURES.values(),
   ),
   answers(
     LeReadSuggestedDefaultDataLength,

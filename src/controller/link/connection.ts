@@ -13,6 +13,7 @@ import { type DataLength, LinkExchanges } from "./exchanges.ts";
 import { type MeasuredLink, PathLossMonitor } from "./path-loss.ts";
 import { LinkPower, type PoweredLink, type PowerRange } from "./power.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
+import { LinkSubrating, type SubratedLink, type SubrateRange } from "./subrating.ts";
 import { LinkUpdates, type UpdatableLink } from "./updates.ts";
 
 /** What a connection is made of. */
@@ -34,6 +35,8 @@ export interface ConnectionSetup {
   readonly txPhys: number;
   readonly rxPhys: number;
   readonly power: PowerRange;
+  /** What this controller takes of a peripheral that asks for another subrate. */
+  readonly subrate: SubrateRange;
   /** The connection is over; its handle and buffers are free. */
   readonly onClosed: (connection: Connection) => void;
 }
@@ -42,7 +45,7 @@ const LLID_CONTROL = 3;
 const LLID_START = 2;
 
 /** One end of a link: data of the host out and in, control procedures, encryption. */
-export class Connection implements LinkEnd, ControlContext, EncryptionState, UpdatableLink, PoweredLink, MeasuredLink {
+export class Connection implements LinkEnd, ControlContext, EncryptionState, UpdatableLink, PoweredLink, MeasuredLink, SubratedLink {
   readonly handle: number;
   readonly role: LinkRole;
   readonly peerAddress: Address;
@@ -57,6 +60,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
   readonly encryption: LinkEncryption;
   readonly updates: LinkUpdates;
   readonly exchanges: LinkExchanges;
+  readonly subrating: LinkSubrating;
   readonly power: LinkPower;
   readonly pathLoss: PathLossMonitor;
   gainDb = 0;
@@ -103,6 +107,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     this.encryption = new LinkEncryption(this.control, this, (reason) => this.disconnect(reason, reason));
     this.updates = new LinkUpdates(this.control, this);
     this.exchanges = new LinkExchanges(this.control, setup.dataLength, () => this.#fitPdus());
+    this.subrating = new LinkSubrating(this.control, this, this.exchanges, setup.subrate);
     this.power = new LinkPower(this.control, this, setup.power, () => this.#onRemotePower());
     this.pathLoss = new PathLossMonitor(this, this);
     this.control.on(LlTerminateInd, ({ errorCode }) => this.#onTerminateInd(errorCode));
@@ -192,6 +197,14 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
 
   peerLacks(bit: number): boolean {
     return this.exchanges.peerLacks(bit);
+  }
+
+  get subrateFactor(): number {
+    return this.subrating.factor;
+  }
+
+  onIntervalChange(): void {
+    this.subrating.reset();
   }
 
   onPhyChange(): void {

@@ -64,6 +64,10 @@ export const LlPowerControlReq = pdu("LlPowerControlReq", 0x23, 4, struct({ phy:
 export const LlPowerControlRsp = pdu("LlPowerControlRsp", 0x24, 5, struct({ limits: u8, delta: i8, txPower: i8, acceptableReduction: u8 }));
 export const LlPowerChangeInd = pdu("LlPowerChangeInd", 0x25, 5, struct({ phy: u8, limits: u8, delta: i8, txPower: i8 }));
 
+const subrate = { latency: u16, continuationNumber: u16, timeout: u16 };
+export const LlSubrateReq = pdu("LlSubrateReq", 0x26, 11, struct({ factorMin: u16, factorMax: u16, ...subrate }));
+export const LlSubrateInd = pdu("LlSubrateInd", 0x27, 11, struct({ factor: u16, baseEvent: u16, ...subrate }));
+
 /** @throws {DecodeError} not the length of this PDU */
 export function decodeControlPdu<P>(declaration: ControlPdu<P>, payload: Uint8Array): P {
   return decode(declaration.parameters, payload, { name: declaration.name, offset: 1 });

@@ -1,4 +1,4 @@
-import type { Link, LinkRole, Scheduler } from "../../air/index.ts";
+import { type Link, LinkRole, type Scheduler } from "../../air/index.ts";
 import { DecodeError, encode } from "../../bytes/index.ts";
 import type { SeededRandom } from "../../core/index.ts";
 import { HciErrorCode } from "../../hci/index.ts";
@@ -28,7 +28,7 @@ export interface Procedure {
   readonly name: string;
   /** Opcode of the PDU that asks, which a rejection names. */
   readonly requestOpcode: number;
-  /** Whether it takes effect at an instant, which no two procedures may at a time (Vol 6 Part B 5.3). */
+  /** Whether it changes when connection events are, or how: no two procedures may at a time (Vol 6 Part B 5.3). */
   readonly hasInstant: boolean;
   begin(): void;
   /** The peer rejected it or does not know it. */
@@ -149,6 +149,18 @@ export class LinkControl {
   /** Whether a procedure of this name waits for its turn. */
   isWaiting(name: string): boolean {
     return this.#waiting.some((procedure) => procedure.name === name);
+  }
+
+  /**
+   * A central that has such a procedure under way turns the peripheral's down (Vol 6 Part B 5.3).
+   *
+   * @param name of the peripheral's procedure
+   */
+  collides(name: string, reject: (errorCode: number) => void): boolean {
+    const active = this.#active;
+    if (this.context.role !== LinkRole.Central || !active?.hasInstant) return false;
+    reject(active.name === name ? HciErrorCode.LlProcedureCollision : HciErrorCode.DifferentTransactionCollision);
+    return true;
   }
 
   start(procedure: Procedure): void {

@@ -40,6 +40,8 @@ export class LinkExchanges {
   readonly #control: LinkControl;
   readonly #context: ControlContext;
   #remoteFeatures: bigint | undefined;
+  /** Who waits for them, beside the host. */
+  readonly #onFeatures: (() => void)[] = [];
   #remoteVersion: VersionInformation | undefined;
   #isVersionSent = false;
   /** What this controller would send and take. */
@@ -72,9 +74,44 @@ export class LinkExchanges {
     return this.#remoteFeatures !== undefined && !hasFeature(this.#remoteFeatures, bit);
   }
 
+  /** Calls `then` once the peer's features are known, or that they are not to be had. The host is not told. */
+  learnFeatures(then: () => void): void {
+    const control = this.#control;
+    const request = this.#featureRequest;
+    const canAsk =
+      this.#context.role === LinkRole.Central || hasFeature(this.#context.features, LeFeature.PeripheralInitiatedFeaturesExchange);
+    if (this.#remoteFeatures !== undefined || !canAsk) {
+      then();
+      return;
+    }
+    this.#onFeatures.push(then);
+    if (control.has("feature learning")) return;
+    control.start({
+      name: "feature learning",
+      requestOpcode: request.opcode,
+      hasInstant: false,
+      begin: () => {
+        if (this.#remoteFeatures !== undefined) this.#finish("feature learning", () => this.#featuresKnown());
+        else {
+          control.send(request, { featureSet: this.#context.features });
+          control.awaitResponse();
+        }
+      },
+      onRejected: () => this.#featuresKnown(),
+    });
+  }
+
+  #featuresKnown(): void {
+    for (const then of this.#onFeatures.splice(0)) then();
+  }
+
+  get #featureRequest(): ControlPdu<{ featureSet: bigint }> {
+    return this.#context.role === LinkRole.Central ? LlFeatureReq : LlPeripheralFeatureReq;
+  }
+
   requestFeatures(): void {
     const control = this.#control;
-    const request: ControlPdu<{ featureSet: bigint }> = this.#context.role === LinkRole.Central ? LlFeatureReq : LlPeripheralFeatureReq;
+    const request = this.#featureRequest;
     control.start({
       name: "feature exchange",
       requestOpcode: request.opcode,
@@ -155,7 +192,8 @@ export class LinkExchanges {
         return;
       }
       this.#remoteFeatures = featureSet;
-      control.send(LlFeatureRsp, { featureSet: features & featureSet });
+      // The first octet has what both support, the others what this end does (Vol 6 Part B 2.4.2.10).
+      control.send(LlFeatureRsp, { featureSet: features & (featureSet | ~0xffn) });
     };
     if (role === LinkRole.Peripheral) control.on(LlFeatureReq, ({ featureSet }) => answerFeatures(LlFeatureReq, true, featureSet));
     else {
@@ -165,6 +203,7 @@ export class LinkExchanges {
     control.on(LlFeatureRsp, ({ featureSet }) => {
       this.#remoteFeatures = featureSet;
       this.#finish("feature exchange", () => this.#featuresEvent(HciErrorCode.Success));
+      this.#finish("feature learning", () => this.#featuresKnown());
     });
     control.on(LlVersionInd, (version) => {
       this.#remoteVersion = version;

@@ -8,7 +8,7 @@ import {
 } from "../../hci/index.ts";
 import { hasFeature } from "../options.ts";
 import { areConnectionParametersValid, type ConnectionParameters, drawnInterval, type ParameterRange } from "./connection-parameters.ts";
-import type { ControlContext, LinkControl, Procedure } from "./control.ts";
+import type { ControlContext, LinkControl } from "./control.ts";
 import {
   LlChannelMapInd,
   LlConnectionParamReq,
@@ -35,6 +35,10 @@ export interface UpdatableLink {
   rxPhys: number;
   /** Coding the host prefers for what it sends. */
   coding: Phy;
+  /** One of how many connection events is used. */
+  readonly subrateFactor: number;
+  /** The interval is another one, and every connection event a used one again. */
+  onIntervalChange(): void;
   /** Whether the peer is known to lack a feature. */
   peerLacks(bit: number): boolean;
   /** A PHY changed, and with it what fits into the time of a packet. */
@@ -151,7 +155,7 @@ export class LinkUpdates {
 
   /** Sets the change for this end and gives its instant as a PDU carries it. */
   #schedule(eventCounter: number, change: LinkChange): number {
-    const instant = eventCounter + EVENTS_TO_INSTANT + this.#link.parameters.latency + 1;
+    const instant = eventCounter + (EVENTS_TO_INSTANT + this.#link.parameters.latency + 1) * this.#link.subrateFactor;
     this.#context.link.atInstant(this.#context.role, instant, change);
     return instant & 0xffff;
   }
@@ -213,7 +217,7 @@ export class LinkUpdates {
       const reject = (errorCode: number): void => control.reject(LlConnectionParamReq.opcode, errorCode, true);
       if (!areConnectionParametersValid(range)) reject(HciErrorCode.InvalidLlParameters);
       else if (this.#isAsked) reject(HciErrorCode.LlProcedureCollision);
-      else if (this.#collides("connection update", reject)) return;
+      else if (control.collides("connection update", reject)) return;
       else if (!host.wants(LeRemoteConnectionParameterRequest)) reject(HciErrorCode.UnsupportedRemoteFeature);
       else {
         this.#isAsked = true;
@@ -228,14 +232,6 @@ export class LinkUpdates {
     });
   }
 
-  /** A central that has a procedure with an instant under way turns the peripheral's down, Vol 6 Part B 5.3. */
-  #collides(name: Stage, reject: (errorCode: number) => void): boolean {
-    const active: Procedure | undefined = this.#control.active;
-    if (this.#context.role !== LinkRole.Central || !active?.hasInstant) return false;
-    reject(active.name === name ? HciErrorCode.LlProcedureCollision : HciErrorCode.DifferentTransactionCollision);
-    return true;
-  }
-
   #serveCentral(): void {
     const control = this.#control;
     control.on(LlConnectionParamRsp, ({ intervalMin, intervalMax, latency, timeout }) => {
@@ -248,7 +244,7 @@ export class LinkUpdates {
     if (!this.#supportsPhys) return;
     control.on(LlPhyReq, ({ txPhys, rxPhys }) => {
       const reject = (errorCode: number): void => control.reject(LlPhyReq.opcode, errorCode, true);
-      if (this.#collides("phy update", reject)) return;
+      if (control.collides("phy update", reject)) return;
       this.#decidePhys(this.#link.txPhys & rxPhys, this.#link.rxPhys & txPhys);
     });
     control.on(LlPhyRsp, ({ txPhys, rxPhys }) => {
@@ -320,6 +316,7 @@ export class LinkUpdates {
     const parameters = { interval: Math.round(intervalUs / 1250), latency, timeout: Math.round(supervisionTimeoutUs / 10_000) };
     const before = this.#link.parameters;
     this.#link.parameters = parameters;
+    if (before.interval !== parameters.interval) this.#link.onIntervalChange();
     const isChanged = before.interval !== parameters.interval || before.latency !== latency || before.timeout !== parameters.timeout;
     if (this.#finish("connection update") || isChanged) this.#parametersEvent(HciErrorCode.Success);
   }
