@@ -12,7 +12,7 @@ interface Call {
   readonly addresses: readonly Address[];
 }
 
-const DEVICE_METHODS = ["advertise", "scan", "startScan", "connect", "close"] as const;
+const DEVICE_METHODS = ["advertise", "scan", "startScan", "connect", "setDefaultSubrate", "classifyChannels", "close"] as const;
 const CONNECTION_METHODS = [
   "pair",
   "encrypt",
@@ -22,6 +22,15 @@ const CONNECTION_METHODS = [
   "setDataLength",
   "setPhy",
   "readPhy",
+  "subrate",
+  "transmitPower",
+  "remoteTransmitPower",
+  "reportTransmitPower",
+  "monitorPathLoss",
+  "remoteVersion",
+  "channelMap",
+  "authenticatedPayloadTimeout",
+  "setAuthenticatedPayloadTimeout",
   "disconnect",
 ] as const;
 const GATT_METHODS = ["services", "service", "characteristic", "readByUuid", "readDatabaseHash", "watchServiceChanged"] as const;
@@ -53,6 +62,17 @@ const COMMANDS: Readonly<Record<string, readonly number[]>> = {
   "connection.setDataLength": [0x2022],
   "connection.setPhy": [0x2030, 0x2032],
   "connection.readPhy": [0x2030],
+  "connection.subrate": [0x2016, 0x207e],
+  "connection.transmitPower": [0x0c2d, 0x2076],
+  "connection.remoteTransmitPower": [0x2077],
+  "connection.reportTransmitPower": [0x207a],
+  "connection.monitorPathLoss": [0x2078, 0x2079],
+  "connection.remoteVersion": [0x041d],
+  "connection.channelMap": [0x2015],
+  "connection.authenticatedPayloadTimeout": [0x0c7b],
+  "connection.setAuthenticatedPayloadTimeout": [0x0c7c],
+  "device.setDefaultSubrate": [0x207d],
+  "device.classifyChannels": [0x2014],
 };
 /** What they start goes on behind their end, until the next call of the name. */
 const LASTING: ReadonlySet<string> = new Set(["device.advertise", "device.scan", "device.startScan", "device.connect"]);
@@ -69,9 +89,14 @@ const SUBEVENTS: ReadonlyMap<number, readonly string[]> = new Map([
   [0x04, ["connection.remoteFeatures"]],
   [0x07, ["connection.setDataLength"]],
   [0x0c, ["connection.setPhy"]],
+  [0x21, ["connection.remoteTransmitPower"]],
+  [0x23, ["connection.subrate"]],
 ]);
 const DISCONNECTION = ["connection.disconnect"];
 const ENCRYPTED = ["connection.pair", "connection.encrypt"];
+const VERSION = ["connection.remoteVersion"];
+/** HCI_Read_Remote_Version_Information_Complete, Vol 4 Part E 7.7.12. */
+const READ_REMOTE_VERSION_INFORMATION_COMPLETE = 0x0c;
 /** HCI_Encryption_Key_Refresh_Complete, Vol 4 Part E 7.7.39. */
 const ENCRYPTION_KEY_REFRESH_COMPLETE = 0x30;
 const SECURITY_MANAGER = 0x0006;
@@ -177,6 +202,8 @@ export class Calls {
       case EventCode.EncryptionChange:
       case ENCRYPTION_KEY_REFRESH_COMPLETE:
         return this.#named(ENCRYPTED, packet, handleAt(packet, 4));
+      case READ_REMOTE_VERSION_INFORMATION_COMPLETE:
+        return this.#named(VERSION, packet, handleAt(packet, 4));
       case EventCode.LeMeta: {
         const names = SUBEVENTS.get(packet[3] ?? 0);
         return names && this.#named(names, packet, handleAt(packet, 5));

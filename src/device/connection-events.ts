@@ -3,7 +3,10 @@ import type { BleError } from "../core/error.ts";
 import type { LinkParameters } from "../gap/index.ts";
 import type { DisconnectedError, HciError } from "../hci/index.ts";
 import type { PairingReport } from "../smp/index.ts";
+import type { PathLoss } from "./path-loss.ts";
 import type { LinkPhy } from "./phy-updates.ts";
+import type { LinkSubrate } from "./subrating.ts";
+import type { PowerChange } from "./transmit-power.ts";
 
 /** Longest link layer payloads, in octets. */
 export interface DataLength {
@@ -26,6 +29,14 @@ export type ConnectionEvents = {
   dataLength: DataLength;
   /** The physical layer changed, whoever asked for it. */
   phy: LinkPhy;
+  /** Other connection events are used, whoever asked for it; what it changes of the parameters is told by "parameters" too. */
+  subrate: LinkSubrate;
+  /** One side sends with another power; see `reportTransmitPower`. */
+  transmitPower: PowerChange;
+  /** Another zone was entered; see `monitorPathLoss`. */
+  pathLoss: PathLoss;
+  /** No packet came in time that only the peer can have sent; see `setAuthenticatedPayloadTimeout`. */
+  authenticatedPayloadTimeout: undefined;
   mtu: number;
   /** Once, at the end. */
   disconnected: DisconnectedError;
@@ -41,6 +52,10 @@ export const CONNECTION_EVENTS: readonly (keyof ConnectionEvents)[] = [
   "parametersFailure",
   "dataLength",
   "phy",
+  "subrate",
+  "transmitPower",
+  "pathLoss",
+  "authenticatedPayloadTimeout",
   "mtu",
   "disconnected",
 ];

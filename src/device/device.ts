@@ -1,6 +1,6 @@
-import { Broadcast, type Clock, Emitter, type Flow, onAbort, Pending } from "../async/index.ts";
+import { Broadcast, type Clock, Emitter, type Flow, type OperationOptions, onAbort, Pending } from "../async/index.ts";
 import { Address, type AddressLike } from "../core/address.ts";
-import { checkChoice, checkFunction, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
+import { checkChoice, checkFunction, checkOperation, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
 import { type BleError, ClosedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
@@ -38,6 +38,7 @@ import type { Calls } from "./calls.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
 import { Connecting } from "./connecting.ts";
 import { type Connection, createConnection } from "./connection.ts";
+import { ControllerSettings } from "./controller-settings.ts";
 import { DeviceLinks } from "./device-links.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
 import { acceptBearers } from "./enhanced-bearers.ts";
@@ -54,6 +55,7 @@ import type {
 import { DeviceOutOfBand, type OutOfBandOptions } from "./out-of-band.ts";
 import { DevicePeriodic } from "./periodic.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
+import type { SubrateOptions } from "./subrating.ts";
 
 /** How long closing waits for the links to be taken down; the controller is reset afterwards in any case. */
 const FAREWELL_MS = 2000;
@@ -106,6 +108,7 @@ export class Device implements AsyncDisposable {
   /** The advertisement that a link answers. */
   readonly #answered = new WeakMap<Connection, AdvertisingSession>();
   readonly #discarded: DiscardedLinks;
+  readonly #settings: ControllerSettings;
   readonly #outOfBand: DeviceOutOfBand;
   readonly #periodic: DevicePeriodic;
   #pairable = true;
@@ -125,6 +128,7 @@ export class Device implements AsyncDisposable {
     this.#l2cap = new L2cap(hci, { logger });
     this.#attempts = new PairingAttempts({ clock: hci.clock });
     this.#outOfBand = new DeviceOutOfBand(hci.clock, random);
+    this.#settings = new ControllerSettings({ hci, logger });
     const resolve = (address: Address): Address | undefined => bonds.resolve(address);
     const onLost = (error: ControllerError): void => this.#lose(error);
     this.#discarded = new DiscardedLinks({ hci, logger, onStuck: onLost });
@@ -389,6 +393,34 @@ export class Device implements AsyncDisposable {
   }
 
   /**
+   * What the central of links to come grants a peripheral that asks for subrating (Vol 4 Part E 7.8.123); nothing by default. On a link that is
+   * there `connection.subrate` says it.
+   *
+   * @throws {ArgumentError} out of range
+   * @throws {UnsupportedError} the controller has no connection subrating
+   * @throws {HciError} the controller refuses
+   */
+  async setDefaultSubrate(subrate: SubrateOptions, options: OperationOptions = {}): Promise<void> {
+    checkOperation("setDefaultSubrate", options);
+    this.#throwIfClosed();
+    await this.#settings.setDefaultSubrate(subrate, options);
+  }
+
+  /**
+   * Says which data channels are bad, 0 to 36, because of a wireless network for example: links of which this is the central, extended and
+   * periodic advertising leave them out where the controller can (Vol 4 Part E 7.8.19). The others are found out about by the controller.
+   * Once a second at most; another call waits.
+   *
+   * @throws {ArgumentError} no channel numbers, or fewer than two channels are left
+   * @throws {HciError} the controller refuses
+   */
+  async classifyChannels(bad: Iterable<number>, options: OperationOptions = {}): Promise<void> {
+    checkOperation("classifyChannels", options);
+    this.#throwIfClosed();
+    await this.#settings.classifyChannels(bad, options);
+  }
+
+  /**
    * Takes everything down: advertising and scanning stop, links are disconnected, bonds reach their store, the controller is reset and closed.
    * Bounded in time, whatever peers and controller do.
    */
@@ -438,6 +470,7 @@ export class Device implements AsyncDisposable {
     for (const connection of this.links) connection.end(new DisconnectedError(HciErrorCode.HardwareFailure, { cause }));
     this.#advertiser.reset();
     this.#radio.onReset();
+    this.#settings.onReset();
   }
 
   #throwIfClosed(): void {
@@ -454,6 +487,7 @@ export class Device implements AsyncDisposable {
     this.#advertiser.reset();
     this.#radio.close(isOwn ? undefined : reason);
     this.#discarded.close();
+    this.#settings.close(reason);
     for (const connection of this.#links.all) {
       const status = isOwn ? HciErrorCode.ConnectionTerminatedByLocalHost : HciErrorCode.HardwareFailure;
       connection.end(new DisconnectedError(status, { cause: reason }));

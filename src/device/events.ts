@@ -1,6 +1,7 @@
 import { Address, AddressType } from "../core/address.ts";
 import { type Advertiser, type LinkParameters, linkParameters, type Scanner } from "../gap/index.ts";
 import {
+  AuthenticatedPayloadTimeoutExpired,
   DisconnectedError,
   DisconnectionComplete,
   EncryptionChange,
@@ -15,14 +16,20 @@ import {
   LeDataLengthChange,
   LeDirectedAdvertisingReport,
   LeEnhancedConnectionComplete,
+  LeEnhancedConnectionCompleteV2,
   LeLongTermKeyRequest,
+  LePathLossThreshold,
   LePhyUpdateComplete,
   LeReadRemoteFeaturesComplete,
   LeRemoteConnectionParameterRequest,
   LeScanRequestReceived,
   LeScanTimeout,
+  LeSubrateChange,
+  LeTransmitPowerReporting,
+  ReadRemoteVersionInformationComplete,
 } from "../hci/index.ts";
 import type { Connection } from "./connection.ts";
+import { createRemoteVersion } from "./remote-version.ts";
 
 /** A link that the controller reports. */
 export interface NewLink {
@@ -88,8 +95,10 @@ export function bindEvents(hci: Hci, targets: EventTargets): void {
       targets.onLink({ handle, role, peerAddress, peerIdentity, localAddress, parameters: linkParameters(event) });
     }
   };
+  const onEnhanced = (event: LeEnhancedConnectionComplete): void => onConnection({ ...event, ...addressesOf(event) });
   hci.on(LeConnectionComplete, (event) => onConnection({ ...event, peerIdentity: undefined, localAddress: undefined }));
-  hci.on(LeEnhancedConnectionComplete, (event) => onConnection({ ...event, ...addressesOf(event) }));
+  hci.on(LeEnhancedConnectionComplete, onEnhanced);
+  hci.on(LeEnhancedConnectionCompleteV2, onEnhanced);
   hci.on(DisconnectionComplete, ({ status, connectionHandle, reason }) => {
     if (status === HciErrorCode.Success) targets.onGone(connectionHandle, new DisconnectedError(reason));
     else targets.onDisconnectFailed(connectionHandle, new HciError({ status, command: "Disconnect" }));
@@ -117,6 +126,13 @@ export function bindEvents(hci: Hci, targets: EventTargets): void {
   hci.on(LeDataLengthChange, ({ connectionHandle, maxTxOctets: txOctets, maxRxOctets: rxOctets }) =>
     targets.link(connectionHandle)?.onDataLength({ txOctets, rxOctets }),
   );
+  hci.on(ReadRemoteVersionInformationComplete, ({ status, connectionHandle, ...version }) =>
+    targets.link(connectionHandle)?.procedures.onRemoteVersion(status, createRemoteVersion(version)),
+  );
+  hci.on(LeSubrateChange, (event) => targets.link(event.connectionHandle)?.onSubrateChange(event));
+  hci.on(LeTransmitPowerReporting, (event) => targets.link(event.connectionHandle)?.onTransmitPower(event));
+  hci.on(LePathLossThreshold, (event) => targets.link(event.connectionHandle)?.onPathLoss(event));
+  hci.on(AuthenticatedPayloadTimeoutExpired, ({ connectionHandle }) => targets.link(connectionHandle)?.onAuthenticatedPayloadTimeout());
 }
 
 type Units = Parameters<typeof linkParameters>[0];

@@ -16,5 +16,9 @@ export type {
   RunningScan,
 } from "./options.ts";
 export type { OutOfBandOptions } from "./out-of-band.ts";
+export type { PathLoss, PathLossZones } from "./path-loss.ts";
 export type { LinkPhy, PhyName, PhyPreference } from "./phy-updates.ts";
 export type { AuthorizationQuestion, ConnectionPolicy } from "./policy.ts";
+export type { RemoteVersion } from "./remote-version.ts";
+export type { LinkSubrate, SubrateOptions } from "./subrating.ts";
+export type { PowerChange, PowerLevel, PowerOptions, PowerPhy, PowerReporting, TransmitPower } from "./transmit-power.ts";

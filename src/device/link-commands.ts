@@ -1,5 +1,19 @@
-import type { OperationOptions } from "../async/index.ts";
-import { ControllerError, type DisconnectedError, type Hci, LeSetDataLength, ReadRssi } from "../hci/index.ts";
+import { Deadline, type OperationOptions } from "../async/index.ts";
+import { UnsupportedError } from "../core/error.ts";
+import {
+  AuthenticatedPayloadTimeoutExpired,
+  type CommandDeclaration,
+  ControllerError,
+  type DisconnectedError,
+  type EventDeclaration,
+  type Hci,
+  LeReadChannelMap,
+  LeSetDataLength,
+  ReadAuthenticatedPayloadTimeout,
+  ReadRssi,
+  WriteAuthenticatedPayloadTimeout,
+} from "../hci/index.ts";
+import { channelsOf } from "./channels.ts";
 
 export interface LinkCommandsParts {
   readonly hci: Hci;
@@ -8,7 +22,10 @@ export interface LinkCommandsParts {
   readonly ended: () => DisconnectedError | undefined;
 }
 
-/** Commands about one link that the controller answers by itself. */
+/** Unit of the authenticated payload timeout. */
+const TIMEOUT_UNIT_MS = 10;
+
+/** Commands about one link that the controller answers by itself. Each rejects with a DisconnectedError where the link is lost. */
 export class LinkCommands {
   readonly #parts: LinkCommandsParts;
 
@@ -16,39 +33,73 @@ export class LinkCommands {
     this.#parts = parts;
   }
 
-  /** Read RSSI, Vol 4 Part E 7.5.4: dBm, `undefined` where the controller does not know. @throws {DisconnectedError} the link is lost */
+  /** Read RSSI, Vol 4 Part E 7.5.4: dBm, `undefined` where the controller does not know. */
   async rssi(options: OperationOptions): Promise<number | undefined> {
-    const { hci, handle } = this.#parts;
-    const answer = await this.#ask(() => hci.send(ReadRssi, { handle }, options));
-    this.#check("ReadRssi", answer.handle);
-    return answer.rssi === 127 ? undefined : answer.rssi;
+    const { rssi } = await this.ask(ReadRssi, { handle: this.#parts.handle }, options);
+    return rssi === 127 ? undefined : rssi;
   }
 
-  /** LE Set Data Length, Vol 4 Part E 7.8.33. @param txOctets 27 to 251 @throws {DisconnectedError} the link is lost */
+  /** LE Set Data Length, Vol 4 Part E 7.8.33. @param txOctets 27 to 251 */
   async setDataLength(txOctets: number, options: OperationOptions): Promise<void> {
-    const { hci, handle } = this.#parts;
     // Time of such a packet on LE 1M with a MIC; the controller takes what it can.
     const txTime = (txOctets + 14) * 8;
-    const { connectionHandle } = await this.#ask(() => hci.send(LeSetDataLength, { connectionHandle: handle, txOctets, txTime }, options));
-    this.#check("LeSetDataLength", connectionHandle);
+    await this.ask(LeSetDataLength, { connectionHandle: this.#parts.handle, txOctets, txTime }, options);
   }
 
-  /** A command that fails because the link is gone fails with that. */
-  async #ask<T>(send: () => Promise<T>): Promise<T> {
+  /** LE Read Channel Map, Vol 4 Part E 7.8.20: the channels in use, 0 to 36. */
+  async channelMap(options: OperationOptions): Promise<readonly number[]> {
+    const { channelMap } = await this.ask(LeReadChannelMap, { connectionHandle: this.#parts.handle }, options);
+    return channelsOf(channelMap);
+  }
+
+  /** Read Authenticated Payload Timeout, Vol 4 Part E 7.3.93, in milliseconds. */
+  async authenticatedPayloadTimeout(options: OperationOptions): Promise<number> {
+    const answer = await this.ask(ReadAuthenticatedPayloadTimeout, { connectionHandle: this.#parts.handle }, options);
+    return answer.authenticatedPayloadTimeout * TIMEOUT_UNIT_MS;
+  }
+
+  /** Write Authenticated Payload Timeout, Vol 4 Part E 7.3.94. @param timeoutMs 10 to 655,350 */
+  async setAuthenticatedPayloadTimeout(timeoutMs: number, options: OperationOptions): Promise<void> {
+    const { hci, handle: connectionHandle } = this.#parts;
+    using deadline = new Deadline({ clock: hci.clock, operation: "setting of the authenticated payload timeout", ...options });
+    const within = { signal: deadline.signal };
+    await this.enable(AuthenticatedPayloadTimeoutExpired, WriteAuthenticatedPayloadTimeout, within);
+    const authenticatedPayloadTimeout = Math.round(timeoutMs / TIMEOUT_UNIT_MS);
+    await this.ask(WriteAuthenticatedPayloadTimeout, { connectionHandle, authenticatedPayloadTimeout }, within);
+  }
+
+  /**
+   * Has the controller tell of an event that nobody needs before a command was used.
+   *
+   * @throws {UnsupportedError} the controller does not have the command
+   */
+  async enable(event: EventDeclaration, command: CommandDeclaration, options: OperationOptions): Promise<void> {
+    const { hci } = this.#parts;
+    await this.#orEnd(async () => {
+      if (!hci.supports(command)) throw new UnsupportedError(`the controller does not support ${command.name}`);
+      await hci.enableEvents([event], options);
+    });
+  }
+
+  /** Sends any command about this link. An answer about another link answers nothing that was asked here. */
+  async ask<P, R>(declaration: CommandDeclaration<P, R>, parameters: NoInfer<P>, options: OperationOptions): Promise<R> {
+    const { hci, handle } = this.#parts;
+    const answer = await this.#orEnd(() => hci.send(declaration, parameters, options));
+    const { connectionHandle, handle: answered = connectionHandle } = answer as { handle?: number; connectionHandle?: number };
+    if (answered !== undefined && answered !== handle)
+      throw new ControllerError(`the controller answered ${declaration.name} about handle ${answered}, and was asked about ${handle}`);
+    return answer;
+  }
+
+  /** What fails because the link is gone fails with that. */
+  async #orEnd<T>(act: () => Promise<T>): Promise<T> {
     const { ended } = this.#parts;
     const reason = ended();
     if (reason) throw reason;
     try {
-      return await send();
+      return await act();
     } catch (error) {
       throw ended() ?? error;
     }
-  }
-
-  /** An answer about another link answers nothing that was asked here. */
-  #check(command: string, answered: number): void {
-    const { handle } = this.#parts;
-    if (answered !== handle)
-      throw new ControllerError(`the controller answered ${command} about handle ${answered}, and was asked about ${handle}`);
   }
 }

@@ -1,15 +1,33 @@
 import type { Emitter, OperationOptions } from "../async/index.ts";
-import { checkInteger, checkOperation } from "../core/arguments.ts";
+import { checkInteger, checkMilliseconds, checkOperation } from "../core/arguments.ts";
 import { UnsupportedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import { type ConnectionParameterOptions, checkParameterNames, connectionParameters, type LinkParameters } from "../gap/index.ts";
-import { type DisconnectedError, type Hci, HciError, HciErrorCode } from "../hci/index.ts";
+import {
+  type ConnectionParameterOptions,
+  checkParameterNames,
+  connectionParameters,
+  type LinkParameters,
+  linkParameters,
+} from "../gap/index.ts";
+import {
+  type DisconnectedError,
+  type Hci,
+  HciError,
+  HciErrorCode,
+  type LePathLossThreshold,
+  type LeSubrateChange,
+  type LeTransmitPowerReporting,
+} from "../hci/index.ts";
 import type { L2capLink } from "../l2cap/index.ts";
 import type { ConnectionEvents, DataLength } from "./connection-events.ts";
 import { LinkCommands } from "./link-commands.ts";
 import { LinkProcedures } from "./link-procedures.ts";
+import { PathLossMonitor, type PathLossZones } from "./path-loss.ts";
 import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
+import type { RemoteVersion } from "./remote-version.ts";
+import { type LinkSubrate, type SubrateOptions, Subrating } from "./subrating.ts";
+import { type PowerLevel, type PowerOptions, type PowerReporting, type TransmitPower, TransmitPowers } from "./transmit-power.ts";
 
 /** Data length of every link before anything else is agreed, Vol 6 Part B 4.5.10. */
 const INITIAL_DATA_LENGTH: DataLength = Object.freeze({ txOctets: 27, rxOctets: 27 });
@@ -32,6 +50,9 @@ export abstract class LinkControl {
   readonly #commands: LinkCommands;
   readonly #procedures: LinkProcedures;
   readonly #phys: PhyUpdates;
+  readonly #subrating: Subrating;
+  readonly #powers: TransmitPowers;
+  readonly #pathLoss: PathLossMonitor;
   #parameters: LinkParameters;
   #dataLength = INITIAL_DATA_LENGTH;
   /** Nothing more is asked of the controller: the handle may be another link's by now. */
@@ -46,6 +67,20 @@ export abstract class LinkControl {
     this.#commands = new LinkCommands({ hci, handle, ended: () => this.#gone });
     this.#procedures = new LinkProcedures({ hci, link, logger, answer: policy.parameterRequests ?? "accept" });
     this.#phys = new PhyUpdates({ hci, handle, logger, onChange: (phy) => events.emit("phy", phy) });
+    this.#subrating = new Subrating({
+      hci,
+      link,
+      parameters: () => this.#parameters,
+      remoteFeatures: (options) => this.#procedures.remoteFeatures(options),
+      onChange: (subrate) => events.emit("subrate", subrate),
+    });
+    const about = { hci, handle, commands: this.#commands };
+    this.#powers = new TransmitPowers({ ...about, phy: () => this.phy, onChange: (change) => events.emit("transmitPower", change) });
+    this.#pathLoss = new PathLossMonitor({
+      ...about,
+      everyMs: () => this.#parameters.intervalMs * this.subrating.factor,
+      onChange: (pathLoss) => events.emit("pathLoss", pathLoss),
+    });
   }
 
   get parameters(): LinkParameters {
@@ -57,6 +92,10 @@ export abstract class LinkControl {
   /** Physical layers in use, as far as the controller has told; 1M both ways at first. */
   get phy(): LinkPhy {
     return this.#phys.phy;
+  }
+  /** Which connection events are used; all of them at first. */
+  get subrating(): LinkSubrate {
+    return this.#subrating.current;
   }
 
   /**
@@ -117,6 +156,101 @@ export abstract class LinkControl {
     return await this.#phys.read(options);
   }
 
+  /**
+   * Leaves most connection events out while there is nothing to say (connection subrating, Vol 4 Part E 7.8.124): a long interval that becomes a
+   * short one at once when there is. The central decides, within what its host permits; a peripheral asks it. Several calls take effect one
+   * after the other; a change by the peer is not taken for this one.
+   *
+   * @returns what is in force now
+   * @throws {ArgumentError} out of range, or too much for the supervision timeout
+   * @throws {UnsupportedError} one of the controllers, or the peer's host, has no connection subrating
+   * @throws {HciError} the central refuses, or the controllers are busy with another procedure
+   * @throws {TimeoutError} nothing came of it
+   * @throws {DisconnectedError} the link is lost
+   */
+  async subrate(subrate: SubrateOptions, options: OperationOptions = {}): Promise<LinkSubrate> {
+    checkOperation("subrate", options);
+    return await this.#subrating.request(subrate, options);
+  }
+
+  /**
+   * How strongly this side sends (Vol 4 Part E 7.8.117; for a controller before version 5.2: 7.3.35, without `phy`).
+   *
+   * @throws {UnsupportedError} the controller does not know the power of this PHY
+   * @throws {DisconnectedError} the link is lost
+   */
+  async transmitPower(options: PowerOptions = {}): Promise<TransmitPower> {
+    return await this.#powers.local(options);
+  }
+
+  /**
+   * How strongly the peer sends, as its controller says (Vol 4 Part E 7.8.118).
+   *
+   * @throws {UnsupportedError} one of the controllers has no power control, or not this PHY
+   * @throws {HciError} the controllers are busy with another procedure
+   * @throws {DisconnectedError} the link is lost
+   */
+  async remoteTransmitPower(options: PowerOptions = {}): Promise<PowerLevel> {
+    return await this.#powers.remote(options);
+  }
+
+  /**
+   * Has changes of power told by the event "transmitPower", from here on: of this side, of the peer's, of both, or, with neither, of none.
+   *
+   * @throws {UnsupportedError} one of the controllers has no power control
+   * @throws {DisconnectedError} the link is lost
+   */
+  async reportTransmitPower(reporting: PowerReporting, options: OperationOptions = {}): Promise<void> {
+    checkOperation("reportTransmitPower", options);
+    await this.#powers.report(reporting, options);
+  }
+
+  /**
+   * Has the event "pathLoss" tell when the path loss enters another zone, and at first which one it is in, until this is called with "off". Other
+   * zones take the place of those before.
+   *
+   * @throws {ArgumentError} zones that overlap, or out of range
+   * @throws {UnsupportedError} one of the controllers cannot monitor it
+   * @throws {DisconnectedError} the link is lost
+   */
+  async monitorPathLoss(zones: PathLossZones | "off", options: OperationOptions = {}): Promise<void> {
+    checkOperation("monitorPathLoss", options);
+    await this.#pathLoss.set(zones, options);
+  }
+
+  /** Version and maker of the peer's controller; asked for once. @throws {DisconnectedError} the link is lost */
+  async remoteVersion(options: OperationOptions = {}): Promise<RemoteVersion> {
+    checkOperation("remoteVersion", options);
+    return await this.#procedures.remoteVersion(options);
+  }
+
+  /** Data channels that the link hops over, 0 to 36, in order. @throws {DisconnectedError} the link is lost */
+  async channelMap(options: OperationOptions = {}): Promise<readonly number[]> {
+    checkOperation("channelMap", options);
+    return await this.#commands.channelMap(options);
+  }
+
+  /** See `setAuthenticatedPayloadTimeout`; 30 s at first. @throws {DisconnectedError} the link is lost */
+  async authenticatedPayloadTimeout(options: OperationOptions = {}): Promise<number> {
+    checkOperation("authenticatedPayloadTimeout", options);
+    return await this.#commands.authenticatedPayloadTimeout(options);
+  }
+
+  /**
+   * On an encrypted link, has the event "authenticatedPayloadTimeout" tell that for so long no packet came which only the peer can have sent: somebody
+   * may hold the link up who cannot encrypt. The controllers see to it that there is one in time while both are there (LE Ping).
+   *
+   * @param timeoutMs 10 to 655,350 ms in steps of 10 ms; at least as long as the peer may be silent
+   * @throws {UnsupportedError} the controller has no such timeout
+   * @throws {HciError} it is too short for the connection parameters
+   * @throws {DisconnectedError} the link is lost
+   */
+  async setAuthenticatedPayloadTimeout(timeoutMs: number, options: OperationOptions = {}): Promise<void> {
+    checkMilliseconds("setAuthenticatedPayloadTimeout:", timeoutMs, 10, 655_350);
+    checkOperation("setAuthenticatedPayloadTimeout", options);
+    await this.#commands.setAuthenticatedPayloadTimeout(timeoutMs, options);
+  }
+
   // --- for the device -------------------------------------------------------------------------------------------------------------
 
   /** @internal */
@@ -127,8 +261,10 @@ export abstract class LinkControl {
   /** @internal */
   onConnectionUpdate(status: number, parameters: LinkParameters): void {
     if (status === HciErrorCode.Success) {
+      const isOtherInterval = parameters.intervalMs !== this.#parameters.intervalMs;
       this.#parameters = parameters;
       this.#events.emit("parameters", parameters);
+      if (isOtherInterval) this.#subrating.onInterval();
     } else this.#events.emit("parametersFailure", new HciError({ status, command: "LeConnectionUpdate" }));
     this.#procedures.onConnectionUpdate(status, parameters);
   }
@@ -145,10 +281,36 @@ export abstract class LinkControl {
     this.#phys.onComplete(status, txPhy, rxPhy);
   }
 
+  /** @internal */
+  onSubrateChange(event: LeSubrateChange): void {
+    const before = this.#parameters;
+    if (event.status === HciErrorCode.Success)
+      this.#parameters = Object.freeze({ ...linkParameters({ ...event, connectionInterval: 0 }), intervalMs: before.intervalMs });
+    this.#subrating.onEvent(event);
+    const { latency, supervisionTimeoutMs } = this.#parameters;
+    if (latency !== before.latency || supervisionTimeoutMs !== before.supervisionTimeoutMs)
+      this.#events.emit("parameters", this.#parameters);
+  }
+
+  /** @internal */
+  onTransmitPower(event: LeTransmitPowerReporting): void {
+    this.#powers.onReporting(event);
+  }
+
+  /** @internal */
+  onPathLoss(event: LePathLossThreshold): void {
+    this.#pathLoss.onThreshold(event);
+  }
+
+  /** @internal */
+  onAuthenticatedPayloadTimeout(): void {
+    this.#events.emit("authenticatedPayloadTimeout", undefined);
+  }
+
   /** The link is gone: what waits for its controllers ends with that. @internal */
   closeControl(error: DisconnectedError): void {
     this.#gone = error;
     this.#procedures.close(error);
-    this.#phys.close(error);
+    for (const part of [this.#phys, this.#subrating, this.#powers, this.#pathLoss]) part.close(error);
   }
 }

@@ -1,5 +1,4 @@
 import { type OperationOptions, Pending } from "../async/index.ts";
-import { ownTerms } from "../async/own-terms.ts";
 import { kindOf } from "../core/arguments.ts";
 import { ArgumentError, type BleError, StateError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
@@ -16,34 +15,28 @@ import {
   LeReadRemoteFeatures,
   LeRemoteConnectionParameterRequestNegativeReply,
   LeRemoteConnectionParameterRequestReply,
+  ReadRemoteVersionInformation,
 } from "../hci/index.ts";
 import { type ConnectionParameters, connectionParametersProblem, type L2capLink } from "../l2cap/index.ts";
+import { PROCEDURE_TIMEOUT_MS } from "./link-requests.ts";
 import { ParameterUpdates } from "./parameter-updates.ts";
+import { PeerFact } from "./peer-fact.ts";
 import type { ConnectionPolicy } from "./policy.ts";
-
-/** The link layer ends every procedure of its own after 40 s without an answer, and with it the link (Vol 6 Part B 5.2). */
-const PROCEDURE_TIMEOUT_MS = 45_000;
-const FEATURES = "reading the peer's features";
-
-interface Procedure<T> {
-  pending: Pending<T> | undefined;
-}
+import type { RemoteVersion } from "./remote-version.ts";
 
 /**
- * The procedures of one link that begin with a command and end with an event of their own: encryption, connection parameters, features of
- * the peer. Also answers the controller's questions.
+ * The procedures of one link that begin with a command and end with an event of their own: encryption, connection parameters, features and
+ * version of the peer. Also answers the controller's questions.
  */
 export class LinkProcedures {
   readonly #hci: Hci;
   readonly #link: L2capLink;
   readonly #logger: Logger;
   readonly #answer: NonNullable<ConnectionPolicy["parameterRequests"]>;
-  readonly #encryption: Procedure<void> = { pending: undefined };
   readonly #updates: ParameterUpdates;
-  readonly #features: Procedure<bigint> = { pending: undefined };
-  #remoteFeatures: bigint | undefined;
-  /** The features are being read, for everybody who asks meanwhile. */
-  #readingFeatures: Promise<bigint> | undefined;
+  readonly #features: PeerFact<bigint>;
+  readonly #version: PeerFact<RemoteVersion>;
+  #encryption: Pending<void> | undefined;
   #closed: BleError | undefined;
 
   constructor(at: { hci: Hci; link: L2capLink; logger: Logger; answer: NonNullable<ConnectionPolicy["parameterRequests"]> }) {
@@ -52,6 +45,12 @@ export class LinkProcedures {
     this.#logger = at.logger;
     this.#answer = at.answer;
     this.#updates = new ParameterUpdates({ hci: at.hci, link: at.link, canAskOverLinkLayer: () => this.#canAskOverLinkLayer() });
+    const { clock } = at.hci;
+    const connectionHandle = at.link.handle;
+    const askFeatures = (): Promise<void> => at.hci.send(LeReadRemoteFeatures, { connectionHandle });
+    this.#features = new PeerFact({ clock, operation: "reading the peer's features", ask: askFeatures });
+    const askVersion = (): Promise<void> => at.hci.send(ReadRemoteVersionInformation, { connectionHandle });
+    this.#version = new PeerFact({ clock, operation: "reading the peer's version", ask: askVersion });
     if (at.link.role === "central") at.link.parameterUpdate.onRequest = (request) => this.#onParameterUpdateRequest(request);
   }
 
@@ -59,43 +58,33 @@ export class LinkProcedures {
     return this.#link.handle;
   }
 
-  /** Sends a command and waits for its event, which settles `procedure.pending`. */
-  async #run<T>(procedure: Procedure<T>, what: string, command: () => Promise<unknown>, options: OperationOptions): Promise<T> {
+  /** HCI_LE_Enable_Encryption as central; key and rand least significant octet first. */
+  async startEncryption(longTermKey: Uint8Array, randomNumber: Uint8Array, encryptedDiversifier: number): Promise<void> {
     if (this.#closed) throw this.#closed;
-    options.signal?.throwIfAborted();
-    if (procedure.pending) throw new StateError(`${what} is under way already`);
-    const pending = new Pending<T>({
+    if (this.#encryption) throw new StateError("encryption is under way already");
+    const pending = new Pending<void>({
       clock: this.#hci.clock,
-      operation: what,
+      operation: "encryption",
       timeoutMs: PROCEDURE_TIMEOUT_MS,
-      ...options,
       onSettled: () => {
-        if (procedure.pending === pending) procedure.pending = undefined;
+        this.#encryption = undefined;
       },
     });
-    procedure.pending = pending;
-    command().catch((error: unknown) => pending.reject(this.#closed ?? error));
-    return pending.promise;
-  }
-
-  /** HCI_LE_Enable_Encryption as central; key and rand least significant octet first. */
-  startEncryption(longTermKey: Uint8Array, randomNumber: Uint8Array, encryptedDiversifier: number): Promise<void> {
+    this.#encryption = pending;
+    this.#link.expectEncryption();
     const parameters = { connectionHandle: this.#connectionHandle, randomNumber, encryptedDiversifier, longTermKey };
-    const command = (): Promise<void> => {
-      this.#link.expectEncryption();
-      const sent = this.#hci.send(LeEnableEncryption, parameters);
-      sent.catch(() => this.#link.encryptionSettled());
-      return sent;
-    };
-    return this.#run(this.#encryption, "encryption", command, {});
+    this.#hci.send(LeEnableEncryption, parameters).catch((error: unknown) => {
+      this.#link.encryptionSettled();
+      pending.reject(this.#closed ?? error);
+    });
+    await pending.promise;
   }
 
   /** After everybody else has heard of it: what waited for the event is looked at now. */
   onEncryptionChange(status: number): void {
     this.#link.encryptionSettled();
-    const { pending } = this.#encryption;
-    if (status === HciErrorCode.Success) pending?.resolve();
-    else pending?.reject(new HciError({ status, command: "LeEnableEncryption" }));
+    if (status === HciErrorCode.Success) this.#encryption?.resolve();
+    else this.#encryption?.reject(new HciError({ status, command: "LeEnableEncryption" }));
   }
 
   answerLongTermKeyRequest(longTermKey: Uint8Array | undefined): void {
@@ -133,29 +122,24 @@ export class LinkProcedures {
     }
   }
 
-  /** LE features of the peer's controller; asked for once, whoever asks. */
-  async remoteFeatures(options: OperationOptions): Promise<bigint> {
-    if (this.#closed) throw this.#closed;
-    options.signal?.throwIfAborted();
-    if (this.#remoteFeatures !== undefined) return this.#remoteFeatures;
-    this.#readingFeatures ??= this.#readRemoteFeatures();
-    return await ownTerms(this.#hci.clock, FEATURES, this.#readingFeatures, options);
-  }
-
-  async #readRemoteFeatures(): Promise<bigint> {
-    const command = (): Promise<void> => this.#hci.send(LeReadRemoteFeatures, { connectionHandle: this.#connectionHandle });
-    try {
-      this.#remoteFeatures = await this.#run(this.#features, FEATURES, command, {});
-      return this.#remoteFeatures;
-    } finally {
-      this.#readingFeatures = undefined;
-    }
+  /** LE features of the peer's controller. */
+  remoteFeatures(options: OperationOptions): Promise<bigint> {
+    return this.#features.read(options);
   }
 
   onRemoteFeatures(status: number, features: bigint): void {
-    const { pending } = this.#features;
-    if (status === HciErrorCode.Success) pending?.resolve(features);
-    else pending?.reject(new HciError({ status, command: "LeReadRemoteFeatures" }));
+    if (status === HciErrorCode.Success) this.#features.resolve(features);
+    else this.#features.reject(new HciError({ status, command: "LeReadRemoteFeatures" }));
+  }
+
+  /** Version of the peer's controller. */
+  remoteVersion(options: OperationOptions): Promise<RemoteVersion> {
+    return this.#version.read(options);
+  }
+
+  onRemoteVersion(status: number, version: RemoteVersion): void {
+    if (status === HciErrorCode.Success) this.#version.resolve(version);
+    else this.#version.reject(new HciError({ status, command: "ReadRemoteVersionInformation" }));
   }
 
   #accepts(request: ConnectionParameters): boolean {
@@ -203,6 +187,7 @@ export class LinkProcedures {
     this.#closed = reason;
     this.#link.parameterUpdate.onRequest = undefined;
     this.#updates.close(reason);
-    for (const { pending } of [this.#encryption, this.#features]) pending?.reject(reason);
+    this.#encryption?.reject(reason);
+    for (const fact of [this.#features, this.#version]) fact.close(reason);
   }
 }

@@ -60,24 +60,27 @@ export class ParameterUpdates {
   }
 
   async #ask(wanted: ConnectionParameters): Promise<LinkParameters | undefined> {
-    const isCommand = this.#link.role === "central" || (await this.#canAskOverLinkLayer());
-    if (this.#closed) throw this.#closed;
-    const { clock } = this.#hci;
-    const pending: Pending<LinkParameters> = new Pending<LinkParameters>({
-      clock,
-      operation: WHAT,
-      timeoutMs: UPDATE_TIMEOUT_MS,
-      onSettled: () => {
-        if (this.#asked?.pending === pending) this.#asked = undefined;
-      },
-    });
-    pending.promise.catch(() => undefined); // awaited below, unless the request is refused
-    this.#asked = { wanted, isCommand, pending };
-    if (isCommand) {
-      const command = { connectionHandle: this.#link.handle, ...commandParameters(wanted), minCeLength: 0, maxCeLength: 0 };
-      this.#hci.send(LeConnectionUpdate, command).catch((error: unknown) => pending.reject(this.#closed ?? error));
-      return await pending.promise;
+    const isCentral = this.#link.role === "central";
+    if (!isCentral && !(await this.#canAskOverLinkLayer())) return await this.#request(wanted);
+    try {
+      return await this.#command(wanted);
+    } catch (error) {
+      // The central's link layer may turn out not to know the procedure; then L2CAP is the way (Vol 3 Part A 4.20).
+      const isUnknown = error instanceof HciError && error.status === HciErrorCode.UnsupportedRemoteFeature;
+      if (isCentral || !isUnknown || this.#closed) throw error;
+      return await this.#request(wanted);
     }
+  }
+
+  async #command(wanted: ConnectionParameters): Promise<LinkParameters> {
+    const pending = this.#expect(wanted, true);
+    const command = { connectionHandle: this.#link.handle, ...commandParameters(wanted), minCeLength: 0, maxCeLength: 0 };
+    this.#hci.send(LeConnectionUpdate, command).catch((error: unknown) => pending.reject(this.#closed ?? error));
+    return await pending.promise;
+  }
+
+  async #request(wanted: ConnectionParameters): Promise<LinkParameters | undefined> {
+    const pending = this.#expect(wanted, false);
     // The answer and the update itself are two things: the event may come before the answer is looked at, which then says nothing new.
     const answer = this.#link.parameterUpdate.request(wanted);
     answer.catch(() => undefined);
@@ -87,6 +90,21 @@ export class ParameterUpdates {
     } finally {
       pending.reject(this.#closed);
     }
+  }
+
+  #expect(wanted: ConnectionParameters, isCommand: boolean): Pending<LinkParameters> {
+    if (this.#closed) throw this.#closed;
+    const pending: Pending<LinkParameters> = new Pending<LinkParameters>({
+      clock: this.#hci.clock,
+      operation: WHAT,
+      timeoutMs: UPDATE_TIMEOUT_MS,
+      onSettled: () => {
+        if (this.#asked?.pending === pending) this.#asked = undefined;
+      },
+    });
+    pending.promise.catch(() => undefined); // awaited by who asks, unless a request is refused
+    this.#asked = { wanted, isCommand, pending };
+    return pending;
   }
 
   /** The event. */

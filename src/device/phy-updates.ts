@@ -1,9 +1,9 @@
-import { Deadline, type OperationOptions, Pending, Semaphore } from "../async/index.ts";
-import { ownTerms } from "../async/own-terms.ts";
+import type { OperationOptions } from "../async/index.ts";
 import { checkChoice, checkOptions, optionNames } from "../core/arguments.ts";
-import { ArgumentError, type BleError, TimeoutError, UnsupportedError } from "../core/error.ts";
+import { ArgumentError, type BleError, UnsupportedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
 import { ControllerError, type Hci, HciError, HciErrorCode, LeFeature, LeReadPhy, LeSetPhy } from "../hci/index.ts";
+import { LinkRequests } from "./link-requests.ts";
 
 /** Physical layers of LE: 1 and 2 megasymbols a second, and LE Coded, slow and far. */
 export type PhyName = "1M" | "2M" | "coded";
@@ -28,17 +28,13 @@ const OPTIONS = optionNames<PhyPreference>({ tx: true, rx: true, coding: true })
 const CODINGS = ["S=2", "S=8"] as const;
 /** Feature of a controller that has the PHY. */
 const FEATURES: Readonly<Record<PhyName, number | undefined>> = { "1M": undefined, "2M": LeFeature.Le2mPhy, coded: LeFeature.LeCodedPhy };
-const WHAT = "PHY update";
-/** The link layer ends a procedure of its own after 40 s without an answer, and with it the link (Vol 6 Part B 5.2). */
-const UPDATE_TIMEOUT_MS = 45_000;
 /** Every link begins on LE 1M: no other is initiated on (Vol 6 Part B 4.5.1). */
 const INITIAL: LinkPhy = Object.freeze({ tx: "1M", rx: "1M" });
 
-/** What was asked for, as masks of HCI_LE_Set_PHY, and who waits for it. 0: no preference. */
+/** What was asked for, as masks of HCI_LE_Set_PHY. 0: no preference. */
 interface Asked {
   readonly tx: number;
   readonly rx: number;
-  readonly pending: Pending<LinkPhy>;
 }
 
 /**
@@ -49,19 +45,19 @@ interface Asked {
 export class PhyUpdates {
   readonly #hci: Hci;
   readonly #handle: number;
-  readonly #logger: Logger;
   readonly #onChange: (phy: LinkPhy) => void;
-  readonly #turns: Semaphore;
+  readonly #requests: LinkRequests<Asked, LinkPhy>;
   #phy = INITIAL;
-  #asked: Asked | undefined;
   #closed: BleError | undefined;
 
-  constructor(at: { hci: Hci; handle: number; logger: Logger; onChange: (phy: LinkPhy) => void }) {
-    this.#hci = at.hci;
-    this.#handle = at.handle;
-    this.#logger = at.logger;
-    this.#onChange = at.onChange;
-    this.#turns = new Semaphore(at.hci.clock);
+  constructor({ hci, handle, logger, onChange }: { hci: Hci; handle: number; logger: Logger; onChange: (phy: LinkPhy) => void }) {
+    this.#hci = hci;
+    this.#handle = handle;
+    this.#onChange = onChange;
+    const onSilence = (): void => {
+      this.read({}).catch((cause: unknown) => logger.info(() => `the PHY could not be read: ${String(cause)}`));
+    };
+    this.#requests = new LinkRequests({ clock: hci.clock, operation: "PHY update", explain: refusal, onSilence });
   }
 
   /** As far as the controller has told. */
@@ -69,21 +65,19 @@ export class PhyUpdates {
     return this.#phy;
   }
 
-  async set(preference: PhyPreference, { signal, timeoutMs = UPDATE_TIMEOUT_MS }: OperationOptions): Promise<LinkPhy> {
+  async set(preference: PhyPreference, options: OperationOptions): Promise<LinkPhy> {
     checkOptions("setPhy", preference ?? null, OPTIONS);
     const { coding } = preference;
     if (coding !== undefined) checkChoice("setPhy: coding", coding, CODINGS);
     const [tx, rx] = [namesOf("tx", preference.tx), namesOf("rx", preference.rx)];
     if (this.#closed) throw this.#closed;
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     if (!this.#hci.supports(LeSetPhy)) throw new UnsupportedError("the controller has LE 1M only (no LE Set PHY)");
-    const wanted = { tx: this.#mask("tx", tx), rx: this.#mask("rx", rx), coding };
-    const { clock } = this.#hci;
-    using deadline = new Deadline({ clock, operation: WHAT, signal, timeoutMs });
-    const turn = await this.#turns.acquire({ signal: deadline.signal }, WHAT);
-    // The controllers go on with it when the caller has left, and until they are done no other may be asked for.
-    const procedure = this.#ask(wanted).finally(() => turn[Symbol.dispose]());
-    return await ownTerms(clock, WHAT, procedure, { signal: deadline.signal });
+    const [txPhys, rxPhys] = [this.#mask("tx", tx), this.#mask("rx", rx)];
+    const allPhys = (txPhys === 0 ? 1 : 0) | (rxPhys === 0 ? 2 : 0);
+    const phyOptions = coding === undefined ? 0 : CODINGS.indexOf(coding) + 1;
+    const command = { connectionHandle: this.#handle, allPhys, txPhys, rxPhys, phyOptions };
+    return await this.#requests.run({ tx: txPhys, rx: rxPhys }, () => this.#hci.send(LeSetPhy, command), options);
   }
 
   /** A controller refuses a mask with a PHY that it lacks. */
@@ -93,32 +87,6 @@ export class PhyUpdates {
     const mask = names.filter(has).reduce((bits, name) => bits | (1 << NAMES.indexOf(name)), 0);
     if (mask === 0) throw new UnsupportedError(`setPhy: ${way}: the controller has no LE ${names.join(", no LE ")}`);
     return mask;
-  }
-
-  async #ask({ tx, rx, coding }: { tx: number; rx: number; coding: PhyPreference["coding"] }): Promise<LinkPhy> {
-    if (this.#closed) throw this.#closed;
-    const pending: Pending<LinkPhy> = new Pending<LinkPhy>({
-      clock: this.#hci.clock,
-      operation: WHAT,
-      timeoutMs: UPDATE_TIMEOUT_MS,
-      onSettled: () => {
-        if (this.#asked?.pending === pending) this.#asked = undefined;
-      },
-    });
-    this.#asked = { tx, rx, pending };
-    const allPhys = (tx === 0 ? 1 : 0) | (rx === 0 ? 2 : 0);
-    const phyOptions = coding === undefined ? 0 : CODINGS.indexOf(coding) + 1;
-    this.#hci
-      .send(LeSetPhy, { connectionHandle: this.#handle, allPhys, txPhys: tx, rxPhys: rx, phyOptions })
-      .catch((error: unknown) => pending.reject(this.#closed ?? refusal(error)));
-    try {
-      return await pending.promise;
-    } catch (error) {
-      // Nobody has said what is in force now.
-      if (error instanceof TimeoutError && !this.#closed)
-        this.read({}).catch((cause: unknown) => this.#logger.info(() => `the PHY could not be read: ${String(cause)}`));
-      throw error;
-    }
   }
 
   /** Asks the controller. */
@@ -141,16 +109,16 @@ export class PhyUpdates {
 
   /** The event. */
   onComplete(status: number, txPhy: number, rxPhy: number): void {
-    const asked = this.#asked;
     if (status !== HciErrorCode.Success) {
-      asked?.pending.reject(refusal(new HciError({ status, command: "LeSetPhy" })));
+      this.#requests.reject(new HciError({ status, command: "LeSetPhy" }));
       return;
     }
+    const { wanted } = this.#requests;
     const before = this.#phy;
     this.#take(txPhy, rxPhy);
     const isAnswer = (mask: number, now: number, was: PhyName): boolean =>
       mask === 0 || (mask & (1 << (now - 1))) !== 0 || NAMES[now - 1] === was;
-    if (asked && isAnswer(asked.tx, txPhy, before.tx) && isAnswer(asked.rx, rxPhy, before.rx)) asked.pending.resolve(this.#phy);
+    if (wanted && isAnswer(wanted.tx, txPhy, before.tx) && isAnswer(wanted.rx, rxPhy, before.rx)) this.#requests.resolve(this.#phy);
   }
 
   #take(txPhy: number, rxPhy: number): void {
@@ -164,8 +132,7 @@ export class PhyUpdates {
   /** The link is gone. */
   close(reason: BleError): void {
     this.#closed = reason;
-    this.#turns.close(reason);
-    this.#asked?.pending.reject(reason);
+    this.#requests.close(reason);
   }
 }
 

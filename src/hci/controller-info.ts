@@ -15,6 +15,7 @@ import {
   LeReadLocalSupportedFeatures,
   LeReadSupportedStates,
   LeSetEventMask,
+  LeSetHostFeature,
 } from "./commands/le-controller.ts";
 import { LeReadResolvingListSize } from "./commands/le-privacy.ts";
 import { LeReadFilterAcceptListSize } from "./commands/le-scanning.ts";
@@ -59,6 +60,9 @@ type Send = <P, R>(declaration: CommandDeclaration<P, R>, parameters: P, options
 /** Bits of LMP features, Vol 2 Part C 3.3. */
 const BR_EDR_NOT_SUPPORTED = 37n;
 const LE_SUPPORTED_CONTROLLER = 38n;
+
+/** This host knows connection subrating. */
+const HOST_SUBRATES = Object.freeze({ bitNumber: LeFeature.ConnectionSubratingHostSupport, bitValue: true });
 
 /** What is assumed of a controller that does not say: version unknown, Low Energy only, every command there until it refuses. */
 const UNKNOWN = Object.freeze({
@@ -106,12 +110,16 @@ export async function initializeController(send: Send, masks: EventMasks, option
   if (masks.page2 !== 0n && has(SetEventMaskPage2)) await orElse(send(SetEventMaskPage2, { eventMaskPage2: masks.page2 }, options));
   const isDualMode = !((lmpFeatures >> BR_EDR_NOT_SUPPORTED) & 1n);
   if (isDualMode && has(WriteLeHostSupport)) await orElse(send(WriteLeHostSupport, { leSupportedHost: true, unused: 0 }, options));
-  const { leFeatures } = await ask(LeReadLocalSupportedFeatures, { leFeatures: 0n });
+  let { leFeatures } = await ask(LeReadLocalSupportedFeatures, { leFeatures: 0n });
   masks.offerLe(leFeatures, supportedCommands);
   if (!(await orElse(send(LeSetEventMask, { leEventMask: masks.le }, options)))) {
     masks.reduceLe();
     await send(LeSetEventMask, { leEventMask: masks.le }, options);
   }
+  // Peers are told by the features of this side, so it has to be said before there is a link (7.8.115).
+  const canSubrate = ((leFeatures >> BigInt(LeFeature.ConnectionSubrating)) & 1n) === 1n && has(LeSetHostFeature);
+  if (canSubrate && (await orElse(send(LeSetHostFeature, HOST_SUBRATES, options))))
+    leFeatures |= 1n << BigInt(LeFeature.ConnectionSubratingHostSupport);
 
   const { leAclDataPacketLength, totalNumLeAclDataPackets } = await readBuffers(send, has, options);
   const hasDataLength = ((leFeatures >> BigInt(LeFeature.LeDataPacketLengthExtension)) & 1n) === 1n;

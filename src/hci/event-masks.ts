@@ -2,6 +2,7 @@ import { SetEventMask, SetEventMaskPage2 } from "./commands/controller-baseband.
 import { LeSetEventMask } from "./commands/le-controller.ts";
 import { type CommandDeclaration, EventCode, type EventDeclaration } from "./declare.ts";
 import { EncryptionKeyRefreshComplete, ReadRemoteVersionInformationComplete } from "./events/generic.ts";
+import { LeSubrateChange } from "./events/le-links.ts";
 import {
   LeAdvertisingReport,
   LeChannelSelectionAlgorithm,
@@ -49,6 +50,7 @@ const LE_EVENTS: readonly [event: LeEvent, feature?: number][] = [
   [LePhyUpdateComplete, LeFeature.Le2mPhy],
   [LePhyUpdateComplete, LeFeature.LeCodedPhy],
   [LeChannelSelectionAlgorithm, LeFeature.ChannelSelectionAlgorithm2],
+  [LeSubrateChange, LeFeature.ConnectionSubrating],
 ];
 /** LE events whose command is optional by itself. */
 const LE_EVENTS_OF_COMMANDS: readonly [event: LeEvent, octet: number, bit: number][] = [
