@@ -34,6 +34,8 @@ export class ScriptedController {
   readonly answers = new Map<string, number | "silent">();
   /** Whether data is told as completed at once; otherwise the test does it. */
   completesAtOnce = true;
+  /** Return parameters after the status, by command name. */
+  readonly results = new Map<string, readonly number[]>();
   /** Called after a command was answered. */
   readonly reactions = new Map<string, (parameters: Parameters) => void>();
   readonly address: Address;
@@ -107,6 +109,8 @@ export class ScriptedController {
   }
 
   #returns(name: string, command: Uint8Array): Uint8Array {
+    const result = this.results.get(name);
+    if (result) return Uint8Array.of(0, ...result);
     const u64 = (value: bigint): number[] => [...new Uint8Array(BigUint64Array.of(value).buffer)];
     switch (name) {
       case "ReadLocalVersionInformation":
@@ -150,6 +154,10 @@ export class ScriptedController {
       case "LeSetPeriodicAdvertisingSyncTransferParameters":
       case "LeSetPeriodicAdvertisingResponseData":
       case "LeSetPeriodicSyncSubevent":
+      case "LeSetPathLossReportingParameters":
+      case "LeSetPathLossReportingEnable":
+      case "LeSetTransmitPowerReportingEnable":
+      case "WriteAuthenticatedPayloadTimeout":
         return Uint8Array.of(0, command[4]!, command[5]!);
       case "LeSetPeriodicAdvertisingParametersV2":
       case "LeSetPeriodicAdvertisingSubeventData":
