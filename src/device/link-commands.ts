@@ -3,7 +3,6 @@ import { UnsupportedError } from "../core/error.ts";
 import {
   AuthenticatedPayloadTimeoutExpired,
   type CommandDeclaration,
-  ControllerError,
   type DisconnectedError,
   type EventDeclaration,
   type Hci,
@@ -81,14 +80,9 @@ export class LinkCommands {
     });
   }
 
-  /** Sends any command about this link. An answer about another link answers nothing that was asked here. */
+  /** Sends any command about this link. The Hci drops answers about another one. */
   async ask<P, R>(declaration: CommandDeclaration<P, R>, parameters: NoInfer<P>, options: OperationOptions): Promise<R> {
-    const { hci, handle } = this.#parts;
-    const answer = await this.#orEnd(() => hci.send(declaration, parameters, options));
-    const { connectionHandle, handle: answered = connectionHandle } = answer as { handle?: number; connectionHandle?: number };
-    if (answered !== undefined && answered !== handle)
-      throw new ControllerError(`the controller answered ${declaration.name} about handle ${answered}, and was asked about ${handle}`);
-    return answer;
+    return await this.#orEnd(() => this.#parts.hci.send(declaration, parameters, options));
   }
 
   /** What fails because the link is gone fails with that. */
