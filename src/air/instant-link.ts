@@ -35,6 +35,10 @@ export class InstantLink implements Link {
     this.#onPathChange(); // lost if nobody joins
   }
 
+  anchorUs(): number {
+    return this.#medium.scheduler.nowUs;
+  }
+
   join(peripheral: LinkEnd): void {
     this.#sides[1].end = peripheral;
     this.#sides[1].isAlive = true;

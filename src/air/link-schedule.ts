@@ -78,6 +78,11 @@ export class LinkSchedule {
     return side.isEstablished ? side.lastHeardUs + side.timeoutUs : this.#anchors.at(EVENTS_TO_ESTABLISH);
   }
 
+  /** When event `counter` begins. */
+  anchorUs(counter: number): number {
+    return this.#anchors.at(counter);
+  }
+
   /** The last anchor of a used event that is not behind `timeUs`, where nothing but used events goes on. */
   lastAnchorUs(timeUs: number): number {
     return this.#anchors.at(usedUpTo(this.#anchors.counterAt(timeUs), this.#peripheral.subrates[0]!));

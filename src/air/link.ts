@@ -65,6 +65,8 @@ export interface LinkSetup {
 export interface Link {
   /** Connection event counter, not wrapped: of the event in progress, otherwise of the last one. */
   readonly eventCounter: number;
+  /** When connection event `counter` begins, not wrapped, as far as its interval does not change. */
+  anchorUs(counter: number): number;
   /** The peripheral received the CONNECT_IND. */
   join(peripheral: LinkEnd): void;
   /** The end has something to send, or accepts again. */

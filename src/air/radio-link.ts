@@ -54,6 +54,10 @@ export class RadioLink implements Link, RadioUse {
     return Math.max(0, this.#schedule.counter);
   }
 
+  anchorUs(counter: number): number {
+    return this.#schedule.anchorUs(counter);
+  }
+
   join(peripheral: LinkEnd): void {
     this.#peripheral.end = peripheral;
     this.#peripheral.isAlive = true;

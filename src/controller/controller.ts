@@ -22,6 +22,7 @@ import { leCommands } from "./commands/le.ts";
 import { linkPowerCommands } from "./commands/link-power.ts";
 import { p256Commands } from "./commands/p256.ts";
 import { periodicCommands } from "./commands/periodic.ts";
+import { periodicTransferCommands } from "./commands/periodic-transfer.ts";
 import { privacyCommands } from "./commands/privacy.ts";
 import { subratingCommands } from "./commands/subrating.ts";
 import { ControllerTransport } from "./controller-transport.ts";
@@ -39,6 +40,7 @@ const HANDLERS: ReadonlyMap<number, CommandHandler> = new Map(
     ...p256Commands,
     ...extendedCommands,
     ...periodicCommands,
+    ...periodicTransferCommands,
     ...privacyCommands,
   ].map((handler) => [handler.declaration.opcode, handler]),
 );

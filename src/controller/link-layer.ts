@@ -27,6 +27,7 @@ import {
 } from "./options.ts";
 import { PeriodicSets } from "./periodic/periodic-sets.ts";
 import { PeriodicSyncs } from "./periodic/syncs.ts";
+import { IGNORED, SyncTransfer, type TransferTerms } from "./periodic/transfer.ts";
 import { Advertising } from "./roles/advertising.ts";
 import type { AirAddress, ConnectData } from "./roles/advertising-pdus.ts";
 import { AdvertisingSets } from "./roles/advertising-sets.ts";
@@ -97,6 +98,8 @@ export class LinkLayer implements LinkLayerContext {
   suggestedTimeUs = 328;
   /** LE Set Default Subrate. */
   defaultSubrate: SubrateRange = EVERY_EVENT;
+  /** LE Set Default Periodic Advertising Sync Transfer Parameters: for links that come. */
+  transferTerms: TransferTerms = IGNORED;
   /** LE Set Default PHY. */
   defaultTxPhys: number;
   defaultRxPhys: number;
@@ -140,6 +143,7 @@ export class LinkLayer implements LinkLayerContext {
     this.scanning.reset();
     this.extendedScanning.reset();
     this.syncs.reset();
+    this.transferTerms = IGNORED;
     this.#commandKind = undefined;
     this.hostFeatures = 0n;
     this.initiating?.abandon();
@@ -309,7 +313,7 @@ export class LinkLayer implements LinkLayerContext {
       maxRxOctets: this.maxOctets,
       maxRxTime: this.maxTimeUs,
     };
-    return new Connection({
+    const connection = new Connection({
       handle: this.#freeHandle(),
       role,
       peerAddress,
@@ -333,6 +337,8 @@ export class LinkLayer implements LinkLayerContext {
       },
       onClosed: ({ handle }) => void this.connections.delete(handle),
     });
+    connection.transfer = new SyncTransfer(connection.control, this, this.syncs, this.transferTerms);
+    return connection;
   }
 
   #freeHandle(): number {

@@ -105,7 +105,12 @@ const BITS: readonly [keyof ControllerFeatures, number][] = [
   ["subrating", LeFeature.ConnectionSubrating],
 ];
 
-const PERIODIC = [LeFeature.LePeriodicAdvertising, LeFeature.PeriodicAdvertisingAdiSupport];
+const PERIODIC = [
+  LeFeature.LePeriodicAdvertising,
+  LeFeature.PeriodicAdvertisingAdiSupport,
+  LeFeature.PeriodicAdvertisingSyncTransferSender,
+  LeFeature.PeriodicAdvertisingSyncTransferRecipient,
+];
 
 /** LE features as a bit mask, Vol 6 Part B 4.6. */
 export function leFeatures(features: ControllerFeatures = {}): bigint {

@@ -3,6 +3,7 @@ import type { Address, SeededRandom } from "../../core/index.ts";
 import { DisconnectionComplete, HciErrorCode, LeFeature } from "../../hci/index.ts";
 import type { HostInterface } from "../host-interface.ts";
 import { hasFeature } from "../options.ts";
+import type { SyncTransfer } from "../periodic/transfer.ts";
 import { AclQueue } from "./acl-queue.ts";
 import { type LinkCipher, MIC_OCTETS } from "./cipher.ts";
 import type { ConnectionParameters } from "./connection-parameters.ts";
@@ -63,6 +64,8 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
   readonly subrating: LinkSubrating;
   readonly power: LinkPower;
   readonly pathLoss: PathLossMonitor;
+  /** Trains told to the peer and by it. */
+  transfer: SyncTransfer | undefined;
   gainDb = 0;
   parameters: ConnectionParameters;
   channelMap: Uint8Array;

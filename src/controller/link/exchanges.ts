@@ -109,6 +109,11 @@ export class LinkExchanges {
     return this.#context.role === LinkRole.Central ? LlFeatureReq : LlPeripheralFeatureReq;
   }
 
+  /** Whether the peer has said that it has a feature. */
+  peerHas(bit: number): boolean {
+    return this.#remoteFeatures !== undefined && hasFeature(this.#remoteFeatures, bit);
+  }
+
   requestFeatures(): void {
     const control = this.#control;
     const request = this.#featureRequest;

@@ -1,9 +1,10 @@
 import { airTimeUs, type ExtendedPdu, type PeriodicAdvertiser, type PeriodicTrain, Phy, type Radio } from "../../air/index.ts";
 import { createAccessAddress } from "../link/access-address.ts";
-import { encodeSleepClockAccuracy } from "../roles/advertising-pdus.ts";
+import { type AirAddress, encodeSleepClockAccuracy } from "../roles/advertising-pdus.ts";
 import { AdvMode, chainedPdus } from "../roles/extended-pdus.ts";
 import type { LinkLayerContext } from "../roles/link-layer-context.ts";
 import { type ChannelMapUpdate, encodeChannelMapUpdate, encodeSyncInfo } from "./sync-info.ts";
+import type { TransferredTrain } from "./transferred-train.ts";
 
 const NOTHING = new Uint8Array(0);
 const INTERVAL_UNIT_US = 1250;
@@ -128,9 +129,24 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
   /** SyncInfo for a packet, or an anchor, that begins then: the first event behind it that `gapUs` lie in front of. */
   syncInfo(startUs: number, gapUs = 0): Uint8Array | undefined {
     const next = this.#train?.nextEvent(startUs + gapUs);
-    return next && this.encodeSyncInfo(next.counter, next.startUs - startUs);
+    return next && this.#encodeSyncInfo(next.counter, next.startUs - startUs);
   }
-  encodeSyncInfo(eventCounter: number, offsetUs: number): Uint8Array {
+  /** The train as it is told to a peer, while it runs. */
+  transferred(address: AirAddress): TransferredTrain | undefined {
+    const train = this.#train;
+    return (
+      train && {
+        sid: this.#owner.sid,
+        phy: this.phy,
+        address,
+        timing: undefined,
+        lastCounter: train.nextEvent(this.#context.scheduler.nowUs).counter - 1,
+        next: (timeUs) => train.nextEvent(timeUs),
+        syncInfo: (counter, offsetUs) => this.#encodeSyncInfo(counter, offsetUs),
+      }
+    );
+  }
+  #encodeSyncInfo(eventCounter: number, offsetUs: number): Uint8Array {
     return encodeSyncInfo({
       offsetUs,
       interval: this.parameters.interval,
@@ -140,9 +156,6 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
       crcInit: this.#crcInit,
       eventCounter,
     });
-  }
-  get train(): PeriodicTrain | undefined {
-    return this.#train;
   }
 
   // What the air asks.

@@ -13,8 +13,9 @@ import { AdvPduType, pduType, sleepClockPpm } from "../roles/advertising-pdus.ts
 import { type ExtendedView, readExtendedPdu } from "../roles/extended-pdus.ts";
 import type { LinkLayerContext } from "../roles/link-layer-context.ts";
 import type { Peer } from "../roles/resolving-list.ts";
-import { type ChannelMapUpdate, readAcad, type SyncInfo } from "./sync-info.ts";
+import { type ChannelMapUpdate, encodeSyncInfo, type ResponseTiming, readAcad, type SyncInfo } from "./sync-info.ts";
 import type { SyncReports } from "./sync-reports.ts";
+import type { TransferredTrain } from "./transferred-train.ts";
 
 const INTERVAL_UNIT_US = 1250;
 /** Without a packet in so many events there is no synchronization, Vol 6 Part B 4.4.3.4. */
@@ -36,6 +37,8 @@ export interface TrainDescription {
   readonly onAir: { readonly type: 0 | 1; readonly bytes: Uint8Array };
   readonly sid: number;
   readonly phy: Phy;
+  /** Subevents and response slots, where it has them. */
+  readonly timing: ResponseTiming | undefined;
 }
 
 /** How the host wants a train followed. */
@@ -114,15 +117,23 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain {
   get intervalUs(): number {
     return this.description.info.interval * INTERVAL_UNIT_US * (1 + this.radio.driftPpm * 1e-6);
   }
-  /** The event heard last, and when it began. */
-  get last(): { counter: number; startUs: number } {
-    return { counter: this.#counter, startUs: this.#anchorUs };
-  }
-  get channelMap(): Uint8Array {
-    return this.#channelMap;
-  }
-  get terms(): SyncTerms {
-    return this.#terms;
+
+  /** The train as it is told to a peer. */
+  get transferred(): TransferredTrain {
+    const { info, sid, phy, onAir: address, timing } = this.description;
+    return {
+      sid,
+      phy,
+      address,
+      timing,
+      lastCounter: this.#counter,
+      next: (timeUs) => {
+        const ahead = Math.max(1, Math.floor((timeUs - this.#anchorUs) / this.intervalUs) + 1);
+        return { counter: this.#counter + ahead, startUs: Math.round(this.#expectedUs(ahead)) };
+      },
+      syncInfo: (counter, offsetUs) =>
+        encodeSyncInfo({ ...info, offsetUs, channelMap: this.#channelMapAt(counter & 0xffff), eventCounter: counter }),
+    };
   }
 
   /** Nobody follows any more, and nobody is told. */
@@ -163,13 +174,10 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain {
     return this.#slackUs + JITTER_US + ppm * 1e-6 * Math.max(0, timeUs - this.#learnedUs);
   }
 
+  /** Channels of an event, by 16 bits of its counter. */
   #channelMapAt(counter: number): Uint8Array {
     const update = this.#update;
-    if (update && ((counter - update.instant) & 0xffff) < 0x8000) {
-      this.#channelMap = update.channelMap;
-      this.#update = undefined;
-    }
-    return this.#channelMap;
+    return update && ((counter - update.instant) & 0xffff) < 0x8000 ? update.channelMap : this.#channelMap;
   }
 
   listensTo({ counter, startUs, channel }: PeriodicPlace): boolean {
@@ -201,8 +209,9 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain {
     this.#slackUs = 0;
     this.#learnedUs = startUs;
     this.#isMissed = false;
-    const { update } = readAcad(view.acad);
-    if (update) this.#update = update;
+    this.#channelMap = this.#channelMapAt(this.#counter);
+    if (this.#channelMap === this.#update?.channelMap) this.#update = undefined;
+    this.#update = readAcad(view.acad).update ?? this.#update;
     // The train has no Constant Tone Extension.
     if (!this.#isEstablished && this.#terms.cteType & NO_CTE) {
       this.end();

@@ -16,7 +16,7 @@ import type { Peer } from "../roles/resolving-list.ts";
 import { identityOf } from "../roles/scanning.ts";
 import { PeriodicAdvertiserList } from "./advertiser-list.ts";
 import { PeriodicSync, type SyncOutcome, type SyncTerms, type TrainDescription } from "./sync.ts";
-import { decodeSyncInfo } from "./sync-info.ts";
+import { decodeSyncInfo, readAcad } from "./sync-info.ts";
 import { SyncReports } from "./sync-reports.ts";
 
 type CreateSync = Infer<typeof LePeriodicAdvertisingCreateSync.parameters>;
@@ -25,7 +25,7 @@ const { Success, InvalidHciCommandParameters: Invalid, CommandDisallowed: Disall
 /** Options of LE Periodic Advertising Create Sync. */
 const Options = Object.freeze({ UsesList: 1, ReportsOff: 2, FiltersDuplicates: 4 });
 const ALL_OPTIONS = 7;
-const ALL_CTE_TYPES = 0x1f;
+export const ALL_CTE_TYPES = 0x1f;
 const HIGHEST_HANDLE = 0x0eff;
 const NOBODY = new Uint8Array(6);
 
@@ -46,8 +46,16 @@ export function trainParameters(description: TrainDescription | undefined) {
   };
 }
 
-/** Subevents of a train without them, Vol 4 Part E 7.7.65.14. */
-export const NO_SUBEVENTS = Object.freeze({ numSubevents: 0, subeventInterval: 0, responseSlotDelay: 0, responseSlotSpacing: 0 });
+/** Subevents of a train: zeros where it has none, Vol 4 Part E 7.7.65.14. */
+export function subeventParameters(description: TrainDescription | undefined) {
+  const { timing } = description ?? {};
+  return {
+    numSubevents: timing?.numSubevents ?? 0,
+    subeventInterval: timing?.subeventInterval ?? 0,
+    responseSlotDelay: timing?.responseSlotDelay ?? 0,
+    responseSlotSpacing: timing?.responseSlotSpacing ?? 0,
+  };
+}
 
 /** The trains that a controller follows, and the search for one (Vol 4 Part E 7.8.67 to 7.8.73, 7.8.88). Commands give statuses. */
 export class PeriodicSyncs {
@@ -195,7 +203,7 @@ export class PeriodicSyncs {
     const onAir = { type: txAddressType(from.pdu), bytes: from.pdu.slice(from.at, from.at + 6) };
     const peer = this.#context.resolving.identify(onAir.type, onAir.bytes);
     if (!peer || !this.#isWanted(wanted, peer, onAir, sid)) return;
-    const description = { info, fromUs: startUs, slackUs: 0, peer, onAir, sid, phy };
+    const description = { info, fromUs: startUs, slackUs: 0, peer, onAir, sid, phy, timing: readAcad(view.acad).timing };
     const terms = { skip: wanted.skip, syncTimeout: wanted.syncTimeout, cteType: wanted.syncCteType };
     const isOn = !(wanted.options & Options.ReportsOff);
     const filtersDuplicates = (wanted.options & Options.FiltersDuplicates) !== 0;
@@ -241,7 +249,7 @@ export class PeriodicSyncs {
     const event = { status, syncHandle: description ? sync!.handle : 0, ...trainParameters(description) };
     const { host } = this.#context;
     if (host.wants(LePeriodicAdvertisingSyncEstablishedV2))
-      host.event(LePeriodicAdvertisingSyncEstablishedV2, { ...event, ...NO_SUBEVENTS });
+      host.event(LePeriodicAdvertisingSyncEstablishedV2, { ...event, ...subeventParameters(description) });
     else host.event(LePeriodicAdvertisingSyncEstablished, event);
   }
 }

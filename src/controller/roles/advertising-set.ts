@@ -20,6 +20,7 @@ import {
 } from "../../hci/index.ts";
 import { hasFeature, leastPowerDbm } from "../options.ts";
 import type { PeriodicAdvertising } from "../periodic/advertising.ts";
+import type { TransferredTrain } from "../periodic/transferred-train.ts";
 import { AdvPduType, type AirAddress, advertisingPdu, chSel, setChSel } from "./advertising-pdus.ts";
 import { acceptedConnectRequest, acceptedScanRequest } from "./connect-request.ts";
 import { AdvMode, chainedPdus, extendedPdu, headerOctets, MAX_PAYLOAD } from "./extended-pdus.ts";
@@ -285,6 +286,11 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
       txPowerDbm: this.has(Properties.IncludeTxPower) ? this.txPowerDbm : undefined,
       syncInfo: this.periodic?.isRunning ? UNTIMED_SYNC_INFO : undefined,
     };
+  }
+  /** Its train as it is told to a peer, while it runs. */
+  get transferredTrain(): TransferredTrain | undefined {
+    this.#refresh();
+    return this.periodic?.transferred({ type: this.#own.type, bytes: this.#own.bytes });
   }
   syncInfo(startUs: number): Uint8Array {
     return this.periodic?.syncInfo(startUs, SYNC_GAP_US) ?? UNTIMED_SYNC_INFO;
