@@ -1,3 +1,4 @@
+import type { Address } from "jelling/core";
 import type { Connection, Device } from "jelling/device";
 import type { PairingAgent } from "jelling/smp";
 import { type AgentOptions, pairingAgent, pairingPolicy } from "./agent.ts";
@@ -14,6 +15,8 @@ export interface LinkOptions extends AgentOptions {
   pair?: boolean;
   /** The command is about to pair: what the bond promises is not asked for before. */
   anew?: boolean;
+  /** Done when the device is found. */
+  beforeConnecting?: (device: Device, address: Address) => Promise<void>;
 }
 
 /** Finds the device, connects - which encrypts with the bond if there is one - and does `work`; takes everything down afterwards. */
@@ -29,6 +32,7 @@ export async function withConnection(
   await using session = await openSession(context, { agent: passkey.agent, pairing: pairingPolicy(context, options) });
   const { device } = session;
   const address = await resolveTarget(context, device, target);
+  await options.beforeConnecting?.(device, address);
   terminal.status(`connecting to ${address} …`);
   const connection = await connect(context, device, address.toString(), { text, ...options });
   terminal.status("");

@@ -98,8 +98,8 @@ Examples:
   program
     .command("advertise")
     .description("be a peripheral with a few services, until --timeout or Ctrl-C")
-    .option("-n, --name <TEXT>", "the advertised name", "Jelling")
-    .addOption(new Option("-d, --device <KIND>", "what to be").choices(["heart-rate", "thermometer", "battery", "echo"]).default("echo"))
+    .option("-n, --name <TEXT>", "the advertised name (default: Jelling)")
+    .option("-d, --device <KIND|FILE>", "what to be: heart-rate, thermometer, battery, echo, or a file of jelling gatt export", "echo")
     .option("--interval <TIME>", "advertising interval, 20 ms to 10.24 s", duration)
     .addOption(new Option("--own-address <TYPE>", "the address to use").choices(["public", "random", "resolvable"]))
     .option("--no-pairing", "refuse to pair")
@@ -130,6 +130,14 @@ Examples:
     .option("-r, --read", "read what can be read")
     .option(...pairFirst)
     .action(run(() => import("./commands/gatt.ts"), "list"));
+  gatt
+    .command("export")
+    .description("write the device as JSON, attributes and advertising data: jelling advertise --device makes a copy of it")
+    .argument("ADDRESS", address)
+    .option("--values", "with the values that can be read, which may be personal or secret")
+    .option("--no-advertising", "do not listen to what it advertises")
+    .option(...pairFirst)
+    .action(run(() => import("./commands/gatt-export.ts"), "exportDevice"));
   gatt
     .command("read")
     .description("read a value")

@@ -17,6 +17,7 @@ test.each([
   "advertise",
   "connect",
   "gatt list",
+  "gatt export",
   "gatt subscribe",
   "pair",
   "bonds list",
