@@ -30,6 +30,8 @@ export type HciHook = (packet: HciPacket) => "drop" | Uint8Array | { readonly de
 /** Default masks, Vol 4 Part E 7.3.1 and 7.8.1. LE Meta events are off until the host asks for them. */
 const DEFAULT_EVENT_MASK = 0x0000_1fff_ffff_ffffn;
 const DEFAULT_LE_EVENT_MASK = 0x1fn;
+/** Events from here on have their bit in the second page, off until the host asks for them (Vol 4 Part E 7.3.69). */
+const FIRST_OF_PAGE_2 = 0x40;
 /** Events that no mask can stop: Command Complete, Command Status, Number Of Completed Packets. */
 const UNMASKABLE = new Set([0x0e, 0x0f, 0x13]);
 const LE_META = 0x3e;
@@ -60,6 +62,7 @@ export class HostInterface {
   /** Whether the way to the host has room. */
   isWritable: () => boolean = () => true;
   #eventMask: boolean[] = [];
+  #eventMaskPage2: boolean[] = [];
   #leEventMask: boolean[] = [];
   /** Controller to host flow control of ACL data: credits left, or no flow control. */
   #hostCredits: number | undefined;
@@ -101,6 +104,7 @@ export class HostInterface {
 
   reset(): void {
     this.setEventMask(DEFAULT_EVENT_MASK);
+    this.setEventMaskPage2(0n);
     this.setLeEventMask(DEFAULT_LE_EVENT_MASK);
     this.#hostCredits = undefined;
     this.#hostBuffers = 0;
@@ -113,6 +117,9 @@ export class HostInterface {
   setEventMask(mask: bigint): void {
     this.#eventMask = bits(mask);
   }
+  setEventMaskPage2(mask: bigint): void {
+    this.#eventMaskPage2 = bits(mask);
+  }
   setLeEventMask(mask: bigint): void {
     this.#leEventMask = bits(mask);
   }
@@ -120,6 +127,7 @@ export class HostInterface {
   /** Whether the host wants this event. */
   wants({ eventCode, subeventCode }: Pick<EventDeclaration, "eventCode" | "subeventCode">): boolean {
     if (UNMASKABLE.has(eventCode)) return true;
+    if (eventCode >= FIRST_OF_PAGE_2) return this.#eventMaskPage2[eventCode - FIRST_OF_PAGE_2] === true;
     if (!this.#eventMask[eventCode - 1]) return false;
     return eventCode !== LE_META || this.#leEventMask[subeventCode! - 1] === true;
   }

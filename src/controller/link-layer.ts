@@ -322,6 +322,7 @@ export class LinkLayer implements LinkLayerContext {
       scheduler: this.scheduler,
       random: this.random,
       features: featuresForPeers(this.features | this.hostFeatures),
+      pings: this.#has(LeFeature.LePing),
       parameters: { interval: data.interval, latency: data.latency, timeout: data.timeout },
       channelMap: data.channelMap,
       dataLength,

@@ -25,6 +25,10 @@ export interface ControllerFeatures {
   pathLossMonitoring?: boolean;
   /** Connections that use one of several connection events: the peers' hosts have to say that they know it (LE Set Host Feature). */
   subrating?: boolean;
+  /** An encrypted link on which nothing is said is pinged before the authenticated payload timeout. */
+  lePing?: boolean;
+  /** Each asks the other how accurate its sleep clock is. */
+  sleepClockAccuracyUpdates?: boolean;
   /** Resolving list and addresses made in the controller. Default false. */
   llPrivacy?: boolean;
   /** Directed advertising whose target cannot be resolved is reported on demand. Default: with `llPrivacy`. */
@@ -103,6 +107,8 @@ const BITS: readonly [keyof ControllerFeatures, number][] = [
   ["le2M", LeFeature.Le2mPhy],
   ["leCoded", LeFeature.LeCodedPhy],
   ["subrating", LeFeature.ConnectionSubrating],
+  ["lePing", LeFeature.LePing],
+  ["sleepClockAccuracyUpdates", LeFeature.SleepClockAccuracyUpdates],
 ];
 
 const PERIODIC = [

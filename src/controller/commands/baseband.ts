@@ -2,6 +2,8 @@ import {
   HciErrorCode,
   HostBufferSize,
   HostNumberOfCompletedPackets,
+  LeFeature,
+  ReadAuthenticatedPayloadTimeout,
   ReadBdAddr,
   ReadBufferSize,
   ReadLocalSupportedCommands,
@@ -12,6 +14,8 @@ import {
   Reset,
   SetControllerToHostFlowControl,
   SetEventMask,
+  SetEventMaskPage2,
+  WriteAuthenticatedPayloadTimeout,
 } from "../../hci/index.ts";
 import { LMP_FEATURES, VERSION } from "../options.ts";
 import { answers, begins, type CommandHandler } from "./command-table.ts";
@@ -28,6 +32,29 @@ export const basebandCommands: readonly CommandHandler[] = [
     linkLayer.host.setEventMask(eventMask);
     return OK;
   }),
+  answers(SetEventMaskPage2, ({ linkLayer }, { eventMaskPage2 }) => {
+    linkLayer.host.setEventMaskPage2(eventMaskPage2);
+    return OK;
+  }),
+  answers(
+    ReadAuthenticatedPayloadTimeout,
+    ({ linkLayer }, { connectionHandle }) => {
+      const connection = linkLayer.connections.get(connectionHandle);
+      if (!connection) return { status: HciErrorCode.UnknownConnectionIdentifier, connectionHandle, authenticatedPayloadTimeout: 0 };
+      return { ...OK, connectionHandle, authenticatedPayloadTimeout: connection.ping.timeout };
+    },
+    LeFeature.LePing,
+  ),
+  answers(
+    WriteAuthenticatedPayloadTimeout,
+    ({ linkLayer }, { connectionHandle, authenticatedPayloadTimeout }) => {
+      const connection = linkLayer.connections.get(connectionHandle);
+      if (!connection) return { status: HciErrorCode.UnknownConnectionIdentifier, connectionHandle };
+      const isLongEnough = connection.ping.setTimeout(authenticatedPayloadTimeout);
+      return { status: isLongEnough ? HciErrorCode.Success : HciErrorCode.InvalidHciCommandParameters, connectionHandle };
+    },
+    LeFeature.LePing,
+  ),
   answers(ReadLocalVersionInformation, () => ({ ...OK, ...VERSION })),
   answers(ReadLocalSupportedCommands, ({ supportedCommands }) => ({ ...OK, supportedCommands })),
   answers(ReadLocalSupportedFeatures, () => ({ ...OK, lmpFeatures: LMP_FEATURES })),

@@ -16,6 +16,7 @@ import {
   LeReadRemoteFeatures,
   LeRemoteConnectionParameterRequestNegativeReply,
   LeRemoteConnectionParameterRequestReply,
+  LeRequestPeerSca,
   LeSetDataLength,
   LeSetPhy,
   ReadRemoteVersionInformation,
@@ -77,6 +78,15 @@ export const connectionCommands: readonly CommandHandler[] = [
       if (!canAsk || control.has("feature exchange")) return HciErrorCode.CommandDisallowed;
       return () => exchanges.requestFeatures();
     }),
+  ),
+  begins(
+    LeRequestPeerSca,
+    (context, { connectionHandle }) =>
+      withConnection(context, connectionHandle, ({ control, exchanges }) => {
+        if (exchanges.peerLacks(LeFeature.SleepClockAccuracyUpdates)) return HciErrorCode.UnsupportedRemoteFeature;
+        return control.has("sleep clock") ? HciErrorCode.CommandDisallowed : () => exchanges.requestSleepClock();
+      }),
+    LeFeature.SleepClockAccuracyUpdates,
   ),
   begins(LeConnectionUpdate, (context, parameters) =>
     withConnection(context, parameters.connectionHandle, ({ control, updates, exchanges, role, features }) => {

@@ -12,6 +12,7 @@ import { LlTerminateInd } from "./control-pdus.ts";
 import { type EncryptionState, LinkEncryption } from "./encryption.ts";
 import { type DataLength, LinkExchanges } from "./exchanges.ts";
 import { type MeasuredLink, PathLossMonitor } from "./path-loss.ts";
+import { LinkPing, type PingedLink } from "./ping.ts";
 import { LinkPower, type PoweredLink, type PowerRange } from "./power.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { LinkSubrating, type SubratedLink, type SubrateRange } from "./subrating.ts";
@@ -27,6 +28,7 @@ export interface ConnectionSetup {
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly features: bigint;
+  readonly pings: boolean;
   readonly parameters: ConnectionParameters;
   readonly channelMap: Uint8Array;
   /** What this controller sends and takes at most. */
@@ -46,7 +48,9 @@ const LLID_CONTROL = 3;
 const LLID_START = 2;
 
 /** One end of a link: data of the host out and in, control procedures, encryption. */
-export class Connection implements LinkEnd, ControlContext, EncryptionState, UpdatableLink, PoweredLink, MeasuredLink, SubratedLink {
+export class Connection
+  implements LinkEnd, ControlContext, EncryptionState, UpdatableLink, PoweredLink, MeasuredLink, SubratedLink, PingedLink
+{
   readonly handle: number;
   readonly role: LinkRole;
   readonly peerAddress: Address;
@@ -62,6 +66,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
   readonly updates: LinkUpdates;
   readonly exchanges: LinkExchanges;
   readonly subrating: LinkSubrating;
+  readonly ping: LinkPing;
   readonly power: LinkPower;
   readonly pathLoss: PathLossMonitor;
   /** Trains told to the peer and by it. */
@@ -111,6 +116,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     this.updates = new LinkUpdates(this.control, this);
     this.exchanges = new LinkExchanges(this.control, setup.dataLength, () => this.#fitPdus());
     this.subrating = new LinkSubrating(this.control, this, this.exchanges, setup.subrate);
+    this.ping = new LinkPing(this.control, this, setup.pings);
     this.power = new LinkPower(this.control, this, setup.power, () => this.#onRemotePower());
     this.pathLoss = new PathLossMonitor(this, this);
     this.control.on(LlTerminateInd, ({ errorCode }) => this.#onTerminateInd(errorCode));
@@ -179,6 +185,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     if (this.#isClosed) return;
     const llid = pdu[0]! & 3;
     const payload = this.rx?.decrypt(pdu);
+    if (payload) this.ping.heard();
     if (this.rx && !payload) this.lose(HciErrorCode.ConnectionTerminatedDueToMicFailure);
     else if (llid === LLID_CONTROL) this.control.receive(payload ?? pdu.subarray(2));
     else if (llid !== 0 && !this.control.isTerminating) {
@@ -218,6 +225,14 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
 
   onPowerChange(): void {
     this.gainDb = this.power.level(this.txPhy) - this.radio.txPowerDbm;
+  }
+
+  get isEncrypted(): boolean {
+    return this.rx !== undefined;
+  }
+
+  get attendedUs(): number {
+    return this.intervalUs * this.subrateFactor * (1 + this.parameters.latency);
   }
 
   get intervalUs(): number {
@@ -275,6 +290,7 @@ export class Connection implements LinkEnd, ControlContext, EncryptionState, Upd
     this.#isClosed = true;
     this.control.close();
     this.pathLoss.close();
+    this.ping.close();
     this.acl.clear();
     this.#received.clear();
     this.host.connectionEnded(this.handle);

@@ -47,6 +47,8 @@ export const LlConnectionParamReq = pdu("LlConnectionParamReq", 0x0f, 24, connec
 export const LlConnectionParamRsp = pdu("LlConnectionParamRsp", 0x10, 24, connectionParameters);
 export const LlRejectExtInd = pdu("LlRejectExtInd", 0x11, 3, struct({ rejectOpcode: u8, errorCode: u8 }));
 
+export const LlPingReq = pdu("LlPingReq", 0x12, 1, struct({}));
+export const LlPingRsp = pdu("LlPingRsp", 0x13, 1, struct({}));
 const lengths = struct({ maxRxOctets: u16, maxRxTime: u16, maxTxOctets: u16, maxTxTime: u16 });
 export const LlLengthReq = pdu("LlLengthReq", 0x14, 9, lengths);
 export const LlLengthRsp = pdu("LlLengthRsp", 0x15, 9, lengths);
@@ -58,6 +60,10 @@ export const LlPhyUpdateInd = pdu(
   5,
   struct({ phyCentralToPeripheral: u8, phyPeripheralToCentral: u8, instant: u16 }),
 );
+
+const sleepClock = struct({ sca: u8 }); // as in CONNECT_IND: 0 251 to 500 ppm, 7 0 to 20 ppm
+export const LlClockAccuracyReq = pdu("LlClockAccuracyReq", 0x1d, 2, sleepClock);
+export const LlClockAccuracyRsp = pdu("LlClockAccuracyRsp", 0x1e, 2, sleepClock);
 
 // PHY: bit 0 LE 1M, bit 1 LE 2M, bit 2 LE Coded S=8, bit 3 LE Coded S=2; levels in dBm, changes in dB. Limits: bit 0 at the minimum, bit 1 at the maximum.
 export const LlPowerControlReq = pdu("LlPowerControlReq", 0x23, 4, struct({ phy: u8, delta: i8, txPower: i8 }));

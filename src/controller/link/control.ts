@@ -1,4 +1,4 @@
-import { type Link, LinkRole, type Scheduler } from "../../air/index.ts";
+import { type Link, LinkRole, type Radio, type Scheduler } from "../../air/index.ts";
 import { DecodeError, encode } from "../../bytes/index.ts";
 import type { SeededRandom } from "../../core/index.ts";
 import { HciErrorCode } from "../../hci/index.ts";
@@ -14,6 +14,7 @@ export interface ControlContext {
   readonly handle: number;
   readonly role: LinkRole;
   readonly link: Link;
+  readonly radio: Radio;
   readonly host: HostInterface;
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;

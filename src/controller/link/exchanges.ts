@@ -4,12 +4,16 @@ import {
   LeDataLengthChange,
   LeFeature,
   LeReadRemoteFeaturesComplete,
+  LeRequestPeerScaComplete,
   ReadRemoteVersionInformationComplete,
 } from "../../hci/index.ts";
 import { hasFeature, VERSION } from "../options.ts";
+import { encodeSleepClockAccuracy } from "../roles/advertising-pdus.ts";
 import type { ControlContext, LinkControl } from "./control.ts";
 import {
   type ControlPdu,
+  LlClockAccuracyReq,
+  LlClockAccuracyRsp,
   LlFeatureReq,
   LlFeatureRsp,
   LlLengthReq,
@@ -35,7 +39,7 @@ interface VersionInformation {
   readonly subVersNr: number;
 }
 
-/** The exchanges without an instant: features, version, data length (Vol 6 Part B 5.1.4, 5.1.5, 5.1.9). */
+/** The exchanges without an instant: features, version, data length, sleep clock (Vol 6 Part B 5.1.4, 5.1.5, 5.1.9, 5.1.14). */
 export class LinkExchanges {
   readonly #control: LinkControl;
   readonly #context: ControlContext;
@@ -149,6 +153,32 @@ export class LinkExchanges {
     });
   }
 
+  requestSleepClock(): void {
+    const control = this.#control;
+    control.start({
+      name: "sleep clock",
+      requestOpcode: LlClockAccuracyReq.opcode,
+      hasInstant: false,
+      begin: () => {
+        control.send(LlClockAccuracyReq, { sca: this.#sleepClock });
+        control.awaitResponse();
+      },
+      onRejected: (errorCode) => {
+        const isUnknown = errorCode === HciErrorCode.UnsupportedRemoteFeature;
+        this.#sleepClockEvent(isUnknown ? HciErrorCode.UnsupportedFeatureOrParameterValue : errorCode, 0); // Vol 4 Part E 7.8.108
+      },
+    });
+  }
+
+  get #sleepClock(): number {
+    return encodeSleepClockAccuracy(this.#context.radio.sleepClockAccuracyPpm);
+  }
+
+  #sleepClockEvent(status: number, peerClockAccuracy: number): void {
+    const { host, handle: connectionHandle } = this.#context;
+    host.event(LeRequestPeerScaComplete, { status, connectionHandle, peerClockAccuracy });
+  }
+
   /** What the host wants to send at most; the peer is told where that is news. */
   setTxLength(maxTxOctets: number, maxTxTime: number): void {
     const local = this.#local;
@@ -215,6 +245,10 @@ export class LinkExchanges {
       this.#sendVersion();
       this.#finish("version exchange", () => this.#versionEvent(HciErrorCode.Success));
     });
+    if (hasFeature(features, LeFeature.SleepClockAccuracyUpdates)) {
+      control.on(LlClockAccuracyReq, () => control.send(LlClockAccuracyRsp, { sca: this.#sleepClock }));
+      control.on(LlClockAccuracyRsp, ({ sca }) => this.#finish("sleep clock", () => this.#sleepClockEvent(HciErrorCode.Success, sca & 7)));
+    }
     if (!hasFeature(features, LeFeature.LeDataPacketLengthExtension)) return;
     control.on(LlLengthReq, (remote) => {
       this.#applyLength(remote);
