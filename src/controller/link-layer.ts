@@ -325,6 +325,7 @@ export class LinkLayer implements LinkLayerContext {
       pings: this.#has(LeFeature.LePing),
       parameters: { interval: data.interval, latency: data.latency, timeout: data.timeout },
       channelMap: data.channelMap,
+      hostChannels: () => this.channelMap,
       dataLength,
       phy: origin?.phy ?? Phy.Le1M,
       txPhys: this.defaultTxPhys,

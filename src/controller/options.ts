@@ -29,6 +29,8 @@ export interface ControllerFeatures {
   lePing?: boolean;
   /** Each asks the other how accurate its sleep clock is. */
   sleepClockAccuracyUpdates?: boolean;
+  /** Peripherals report which channels are bad where they are, and the central has the link avoid them. Default false. */
+  channelClassification?: boolean;
   /** Resolving list and addresses made in the controller. Default false. */
   llPrivacy?: boolean;
   /** Directed advertising whose target cannot be resolved is reported on demand. Default: with `llPrivacy`. */
@@ -137,6 +139,7 @@ export function leFeatures(features: ControllerFeatures = {}): bigint {
     if (features.pathLossMonitoring !== false) set(LeFeature.LePathLossMonitoring);
   }
   if (extendedAdvertising && periodicAdvertising) for (const bit of PERIODIC) set(bit);
+  if (features.channelClassification) set(LeFeature.ChannelClassification);
   if (llPrivacy) set(LeFeature.LlPrivacy);
   if (features.extendedScannerFilterPolicies ?? llPrivacy) set(LeFeature.ExtendedScanningFilterPolicies);
   return mask;

@@ -1,4 +1,3 @@
-import { LinkRole } from "../../air/index.ts";
 import { randomBytes } from "../../core/index.ts";
 import { AesKey, reversed } from "../../crypto/index.ts";
 import {
@@ -118,8 +117,7 @@ export const leCommands: readonly CommandHandler[] = [
     if (used < 2) return INVALID;
     linkLayer.channelMap = map;
     linkLayer.advertisingSets.onChannelMap();
-    for (const connection of linkLayer.connections.values())
-      if (connection.role === LinkRole.Central) connection.updates.updateChannels(map);
+    for (const { classification } of linkLayer.connections.values()) classification.onHostChannels();
     return OK;
   }),
 

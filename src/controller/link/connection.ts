@@ -6,6 +6,7 @@ import { hasFeature } from "../options.ts";
 import type { SyncTransfer } from "../periodic/transfer.ts";
 import { AclQueue } from "./acl-queue.ts";
 import { type LinkCipher, MIC_OCTETS } from "./cipher.ts";
+import { type ClassifiedLink, LinkClassification } from "./classification.ts";
 import type { ConnectionParameters } from "./connection-parameters.ts";
 import { type ControlContext, LinkControl } from "./control.ts";
 import { LlTerminateInd } from "./control-pdus.ts";
@@ -31,6 +32,8 @@ export interface ConnectionSetup {
   readonly pings: boolean;
   readonly parameters: ConnectionParameters;
   readonly channelMap: Uint8Array;
+  /** The data channels that the host leaves at the time, 5 octets. */
+  readonly hostChannels: () => Uint8Array;
   /** What this controller sends and takes at most. */
   readonly dataLength: DataLength;
   /** The PHY that the link begins on, both ways. */
@@ -49,7 +52,7 @@ const LLID_START = 2;
 
 /** One end of a link: data of the host out and in, control procedures, encryption. */
 export class Connection
-  implements LinkEnd, ControlContext, EncryptionState, UpdatableLink, PoweredLink, MeasuredLink, SubratedLink, PingedLink
+  implements LinkEnd, ControlContext, EncryptionState, UpdatableLink, PoweredLink, MeasuredLink, SubratedLink, PingedLink, ClassifiedLink
 {
   readonly handle: number;
   readonly role: LinkRole;
@@ -67,6 +70,7 @@ export class Connection
   readonly exchanges: LinkExchanges;
   readonly subrating: LinkSubrating;
   readonly ping: LinkPing;
+  readonly classification: LinkClassification;
   readonly power: LinkPower;
   readonly pathLoss: PathLossMonitor;
   /** Trains told to the peer and by it. */
@@ -82,6 +86,7 @@ export class Connection
   txPhys: number;
   rxPhys: number;
   coding: Phy = Phy.LeCodedS8;
+  readonly #hostChannels: () => Uint8Array;
   readonly #onClosed: (connection: Connection) => void;
   #link: Link | undefined;
   #maxTxOctets = 27;
@@ -109,6 +114,7 @@ export class Connection
     if (setup.phy > Phy.Le2M) this.coding = setup.phy;
     this.txPhys = setup.txPhys;
     this.rxPhys = setup.rxPhys;
+    this.#hostChannels = setup.hostChannels;
     this.#onClosed = setup.onClosed;
     this.#received = new ReceiveQueue(setup.host, setup.handle);
     this.control = new LinkControl(this);
@@ -116,6 +122,7 @@ export class Connection
     this.updates = new LinkUpdates(this.control, this);
     this.exchanges = new LinkExchanges(this.control, setup.dataLength, () => this.#fitPdus());
     this.subrating = new LinkSubrating(this.control, this, this.exchanges, setup.subrate);
+    this.classification = new LinkClassification(this.control, this);
     this.ping = new LinkPing(this.control, this, setup.pings);
     this.power = new LinkPower(this.control, this, setup.power, () => this.#onRemotePower());
     this.pathLoss = new PathLossMonitor(this, this);
@@ -134,6 +141,7 @@ export class Connection
   begin(): void {
     // Data PDUs longer than at first have to be agreed on (Vol 6 Part B 4.5.10).
     if (hasFeature(this.features, LeFeature.LeDataPacketLengthExtension) && this.exchanges.wantsMore) this.exchanges.requestLength();
+    this.classification.begin(this.exchanges);
   }
 
   /** An ACL packet of the host. False when nothing of it has to be kept. */
@@ -227,6 +235,14 @@ export class Connection
     this.gainDb = this.power.level(this.txPhy) - this.radio.txPowerDbm;
   }
 
+  get hostChannels(): Uint8Array {
+    return this.#hostChannels();
+  }
+
+  useChannels(channelMap: Uint8Array): void {
+    this.updates.updateChannels(channelMap);
+  }
+
   get isEncrypted(): boolean {
     return this.rx !== undefined;
   }
@@ -291,6 +307,7 @@ export class Connection
     this.control.close();
     this.pathLoss.close();
     this.ping.close();
+    this.classification.close();
     this.acl.clear();
     this.#received.clear();
     this.host.connectionEnded(this.handle);

@@ -74,6 +74,10 @@ const subrate = { latency: u16, continuationNumber: u16, timeout: u16 };
 export const LlSubrateReq = pdu("LlSubrateReq", 0x26, 11, struct({ factorMin: u16, factorMax: u16, ...subrate }));
 export const LlSubrateInd = pdu("LlSubrateInd", 0x27, 11, struct({ factor: u16, baseEvent: u16, ...subrate }));
 
+// Units of 200 ms; two bits of classification for each data channel.
+export const LlChannelReportingInd = pdu("LlChannelReportingInd", 0x28, 4, struct({ enable: u8, minSpacing: u8, maxDelay: u8 }));
+export const LlChannelStatusInd = pdu("LlChannelStatusInd", 0x29, 11, struct({ classification: bytes(10) }));
+
 /** @throws {DecodeError} not the length of this PDU */
 export function decodeControlPdu<P>(declaration: ControlPdu<P>, payload: Uint8Array): P {
   return decode(declaration.parameters, payload, { name: declaration.name, offset: 1 });
