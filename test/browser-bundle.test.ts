@@ -46,7 +46,7 @@ test.each([
 ])("%s brings no virtual controller, no air and no other transport along", async (_name, program) => {
   const { problems, modules } = await bundle("program.ts", program);
   expect(problems).toEqual([]);
-  expect(modules.filter((id) => /\/src\/(controller|air|testing)\/|\/src\/transport\/(sim|open|tcp|unix|kinds)/.test(id))).toEqual([]);
+  expect(modules.filter((id) => /\/src\/(controller|air|testing)\/|\/src\/transport\/(sim|open|tcp|unix|kinds|usb)/.test(id))).toEqual([]);
   expect(modules.some((id) => id.endsWith("/src/device/device.ts"))).toBe(true);
 });
 
@@ -59,7 +59,8 @@ test("a transport that needs Node is refused in a page with one sentence", async
       page,
     ) as Promise<string>;
   expect(await open("tcp:127.0.0.1:9000")).toBe('transport "tcp:127.0.0.1:9000" needs Node: a page has none of that kind');
-  expect(await open("usb:0")).toContain('transport "usb:0" is not known');
+  expect(await open("usb:0")).toContain("there is no WebUSB here");
+  expect(await open("bus:0")).toContain('transport "bus:0" is not known');
 });
 
 // What a page loads, minified: a central alone, and the whole facade with server, advertising, channels and pairing.

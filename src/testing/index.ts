@@ -32,3 +32,5 @@ export type {
 } from "./simulated-kernel/options.ts";
 export { SimulatedKernel, SimulatedKernelDevice } from "./simulated-kernel.ts";
 export type { TracedPacket } from "./traced-packet.ts";
+export { SimulatedUsb, type SimulatedUsbOptions } from "./usb/simulated-usb.ts";
+export { SimulatedUsbAdapter, type SimulatedUsbAdapterOptions } from "./usb/simulated-usb-adapter.ts";

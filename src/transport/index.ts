@@ -19,3 +19,17 @@ export type {
   SystemFault,
   TransportOptions,
 } from "./types.ts";
+export { type OpenWebUsbOptions, openWebUsb, type RequestUsbOptions, requestUsbTransport } from "./usb/page.ts";
+export type {
+  WebUsb,
+  WebUsbAlternate,
+  WebUsbConfiguration,
+  WebUsbConnectionEvent,
+  WebUsbDevice,
+  WebUsbDeviceFilter,
+  WebUsbEndpoint,
+  WebUsbInResult,
+  WebUsbInterface,
+  WebUsbOutResult,
+  WebUsbSetup,
+} from "./usb/web-usb.ts";

@@ -3,6 +3,7 @@ import type { OpenBlockingKernelSocket, OpenKernelSocket, OpenTransportKind, Ser
 
 /** A page has none of the transports that need Node. */
 export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
+  usb: async (rest, options) => (await import("./usb/page.ts")).openPageUsb(rest, options),
   ws: async (rest, options) => (await import("./ws/page.ts")).openPageWs("ws", rest, options),
   wss: async (rest, options) => (await import("./ws/page.ts")).openPageWs("wss", rest, options),
 };

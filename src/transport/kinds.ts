@@ -9,6 +9,7 @@ export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
   unix: async (rest, options) => (await import("./unix.ts")).openUnix(rest, options),
   serial: async (rest, options) => (await import("./lines/serial.ts")).openSerial(rest, options),
   pty: async (rest, options) => (await import("./lines/pty.ts")).openPty(rest, options),
+  usb: async (rest, options) => (await import("./usb/node.ts")).openNodeUsb(rest, options),
   ws: async (rest, options) => (await import("./ws/node.ts")).openNodeWs("ws", rest, options),
   wss: async (rest, options) => (await import("./ws/node.ts")).openNodeWs("wss", rest, options),
   "ws-server": async (rest, options) => (await import("./ws/server.ts")).openWsServer(rest, options),

@@ -8,11 +8,11 @@ import type { TransportOptions } from "./types.ts";
 test.each([
   [
     "bluetooth:0",
-    'transport "bluetooth:0" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], pty:[/LINK], ws://HOST:PORT, wss://HOST, ws-server:PORT, hci:N, vhci:',
+    'transport "bluetooth:0" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], usb:[N|VID:PID|BUS-PORT], pty:[/LINK], ws://HOST:PORT, wss://HOST, ws-server:PORT, hci:N, vhci:',
   ],
   [
     "",
-    'transport "" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], pty:[/LINK], ws://HOST:PORT, wss://HOST, ws-server:PORT, hci:N, vhci:',
+    'transport "" is not known: expected one of sim:, tcp:HOST:PORT, tcp-server:PORT, unix:/PATH, serial:PORT[@BAUD][,h5], usb:[N|VID:PID|BUS-PORT], pty:[/LINK], ws://HOST:PORT, wss://HOST, ws-server:PORT, hci:N, vhci:',
   ],
   ["constructor:", /is not known/],
   ["tcp", 'transport "tcp": expected tcp:HOST:PORT'],
@@ -88,22 +88,22 @@ test("a program's own kinds are opened like the others", async () => {
   const [transport] = createTransportPair();
   const got: unknown[] = [];
   const kinds = {
-    usb: async (rest: string, options: TransportOptions) => {
+    spi: async (rest: string, options: TransportOptions) => {
       got.push(rest, options);
       return transport;
     },
     sim: () => Promise.reject(new Error("no air today")),
   };
   const clock = new VirtualClock();
-  expect(await openTransport("usb:1a2b:3c4d", { kinds, clock })).toBe(transport);
+  expect(await openTransport("spi:1a2b:3c4d", { kinds, clock })).toBe(transport);
   expect(got).toEqual(["1a2b:3c4d", { clock }]); // kinds are not handed on
   await expect(openTransport("sim:", { kinds })).rejects.toThrow("no air today"); // one that takes the place of a known one
-  await expect(openTransport("usb", { kinds })).rejects.toMatchObject({
+  await expect(openTransport("spi", { kinds })).rejects.toMatchObject({
     reason: "unknown-spec",
-    message: 'transport "usb": expected usb:…',
+    message: 'transport "spi": expected spi:…',
   });
-  await expect(openTransport("usc:", { kinds })).rejects.toThrow("hci:N, vhci:, usb:…");
-  await expect(openTransport("usb:0")).rejects.toMatchObject({ reason: "unknown-spec" }); // known in that call only
+  await expect(openTransport("spj:", { kinds })).rejects.toThrow("hci:N, vhci:, spi:…");
+  await expect(openTransport("spi:0")).rejects.toMatchObject({ reason: "unknown-spec" }); // known in that call only
   await expect(openTransport("toString:0", { kinds })).rejects.toMatchObject({ reason: "unknown-spec" });
 });
 
@@ -112,8 +112,8 @@ test.each<[unknown, unknown, string]>([
   [5, {}, "got 5"],
   ["sim:", { timeoutMs: 5 }, 'unknown option "timeoutMs"'],
   ["sim:", "virtual", "expected an object of options, got a string"],
-  ["sim:", { kinds: { usb: 5 } }, "openTransport: kinds.usb: expected a function, got 5"],
-  ["sim:", { kinds: { "usb:": async () => undefined } }, '"usb:" is no word before a colon'],
+  ["sim:", { kinds: { spi: 5 } }, "openTransport: kinds.spi: expected a function, got 5"],
+  ["sim:", { kinds: { "spi:": async () => undefined } }, '"spi:" is no word before a colon'],
 ])("openTransport(%j, %j) is refused", async (spec, options, message) => {
   await expect(openTransport(spec as string, options as TransportOptions)).rejects.toMatchObject({
     code: "ERR_ARGUMENT",

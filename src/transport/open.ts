@@ -14,6 +14,7 @@ const FORMS: Readonly<Record<string, string>> = {
   "tcp-server": "tcp-server:PORT",
   unix: "unix:/PATH",
   serial: "serial:PORT[@BAUD][,h5]",
+  usb: "usb:[N|VID:PID|BUS-PORT]",
   pty: "pty:[/LINK]",
   ws: "ws://HOST:PORT",
   wss: "wss://HOST",
@@ -46,6 +47,8 @@ const openSim: OpenTransportKind = async (rest, options) => {
  * - `tcp-server:[HOST:]PORT`: waits for a controller to connect
  * - `serial:PORT[@BAUD][,h4|,h5][,flow=none|hardware|software][,parity=none|even|odd]`: a controller at a serial port, by H4 with hardware
  *   flow control unless it is told otherwise, or by three-wire H5
+ * - `usb:`, `usb:N`, `usb:VID:PID[#SERIAL]`, `usb:BUS-PORT`: the first or the Nth Bluetooth adapter on USB, counted from 0, or that device; in
+ *   a page among those that the user let it use
  * - `pty:[/LINK][,h5]`: a new pseudo-terminal, at which a program is the controller (Linux)
  * - `ws://HOST:PORT/PATH`, `wss://…`: a controller that is served there over a WebSocket, an HCI packet a message; in a page too
  * - `ws-server:[HOST:]PORT`: waits for a controller to connect by WebSocket; of pages only those of `options.origins`

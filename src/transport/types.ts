@@ -17,7 +17,7 @@ export interface TransportOptions {
   /** Pages that may connect to `ws-server:`, by their origin: "https://example.org"; "*" for any. None by default; programs may always. */
   origins?: readonly string[] | undefined;
   /**
-   * More kinds of transport, by the word before the colon of a spec: `{ usb: (rest, options) => … }` opens "usb:…". One of a name that is
+   * More kinds of transport, by the word before the colon of a spec: `{ spi: (rest, options) => … }` opens "spi:…". One of a name that is
    * known already takes its place.
    */
   kinds?: Readonly<Record<string, OpenTransportKind>> | undefined;
