@@ -33,3 +33,5 @@ export type {
   WebUsbOutResult,
   WebUsbSetup,
 } from "./usb/web-usb.ts";
+export { type OpenWebSerialOptions, openWebSerial, type RequestSerialOptions, requestSerialTransport } from "./web-serial/page.ts";
+export type { WebSerial, WebSerialFilter, WebSerialOptions, WebSerialPort } from "./web-serial/web-serial.ts";

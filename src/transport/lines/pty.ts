@@ -8,7 +8,7 @@ import { openTerminalPair } from "../linux/terminal-pair.ts";
 import type { TransportOptions } from "../types.ts";
 import { DuplexLine } from "./duplex-line.ts";
 import type { OctetLine } from "./octet-line.ts";
-import { openOverLine } from "./serial.ts";
+import { openOverLine } from "./open-over-line.ts";
 import { parsePtySpec } from "./serial-spec.ts";
 
 /** Octets that wait for a program to read them; more are lost. */

@@ -2,13 +2,11 @@ import type { Duplex } from "node:stream";
 import { SystemClock } from "../../async/clock.ts";
 import { Deadline } from "../../async/deadline.ts";
 import { Pending } from "../../async/pending.ts";
-import { Logger } from "../../core/logger.ts";
-import { type HciTransport, TransportClosed, TransportError } from "../../hci/transport.ts";
+import type { HciTransport } from "../../hci/transport.ts";
 import type { TransportOptions } from "../types.ts";
 import { DuplexLine } from "./duplex-line.ts";
-import { H4LineTransport } from "./h4-transport.ts";
-import { H5Transport } from "./h5-transport.ts";
 import type { OctetLine } from "./octet-line.ts";
+import { openOverLine } from "./open-over-line.ts";
 import { type CreateSerialStream, describeSerialError, loadSerialPackages, openedStream, type SerialStream } from "./serial-packages.ts";
 import { parseSerialSpec, type SerialSpec } from "./serial-spec.ts";
 
@@ -29,31 +27,6 @@ export async function openSerial(rest: string, options: TransportOptions = {}, c
   const settings = parseSerialSpec(spec, rest);
   const line = await openSerialLine(settings, options.signal, create);
   return await openOverLine(line, spec, settings, options);
-}
-
-/** What was opened, as it is framed. H5 is waited for. The line is closed when this fails. */
-export async function openOverLine(
-  line: OctetLine,
-  spec: string,
-  { framing, baudRate, flow }: Pick<SerialSpec, "framing"> & Partial<SerialSpec>,
-  { logger = Logger.silent, signal }: TransportOptions,
-): Promise<HciTransport> {
-  const clock = new SystemClock(); // the line takes real time, whatever time the air has
-  const common = { clock, logger: logger.child("transport"), role: "host" as const };
-  if (framing === "h4") return new H4LineTransport(line, { spec }, common);
-  const active = new Pending<void>({ clock, operation: `establishing ${spec}`, signal });
-  const offer = { flowControl: flow === "software" };
-  const transport = new H5Transport(line, { spec }, { ...common, baudRate, offer, onActive: () => active.resolve() });
-  transport.onClose = (reason) => active.reject(reason);
-  try {
-    await active.promise;
-  } catch (error) {
-    await transport[Symbol.asyncDispose]().catch(() => undefined);
-    if (!(error instanceof TransportClosed)) throw error;
-    throw new TransportError("not-found", `${error.message}: is it switched on, and does it speak H5 at this baud rate?`, { cause: error });
-  }
-  transport.onClose = undefined;
-  return transport;
 }
 
 /** @throws {TransportError} it cannot be opened */
