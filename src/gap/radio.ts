@@ -15,7 +15,7 @@ import { isDisallowed, isRefusal, type SwitchState } from "./switch.ts";
 export type { CommandPort, ParametersOf } from "./command-port.ts";
 
 /** Who comes first where the controller cannot serve all. */
-export const RadioRank = Object.freeze({ Initiating: 0, Advertising: 1, Scanning: 2 });
+export const RadioRank = Object.freeze({ Initiating: 0, Advertising: 1, Scanning: 2, Synchronizing: 3 });
 
 /** One of the things a controller does at its own pace: advertise (one for each advertising set), scan, initiate. */
 export interface RadioActivity {
