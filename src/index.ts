@@ -88,10 +88,13 @@ export type {
   PackedAdvertisingData,
   PackOptions,
   PeriodicAdvertising,
+  PeriodicAnswer,
   PeriodicEnd,
   PeriodicEnded,
   PeriodicOptions,
+  PeriodicReport,
   PeriodicResponse,
+  PeriodicSync,
   ReportLayout,
   ResolveAddress,
   ResponseSlots,
@@ -103,7 +106,12 @@ export type {
   ServiceData,
   SubeventData,
   Subevents,
+  SyncEnded,
+  SynchronizeOptions,
   SyncLink,
+  SyncReception,
+  SyncSubevents,
+  SyncTarget,
 } from "./gap/index.ts";
 export {
   Advertisement,
@@ -114,6 +122,7 @@ export {
   encodeOutOfBandData,
   MemoryBondStore,
   packAdvertisingData,
+  SyncLostError,
 } from "./gap/index.ts";
 export type {
   Access,

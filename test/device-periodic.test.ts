@@ -6,10 +6,16 @@ import {
   HciErrorCode,
   LeEnhancedConnectionComplete,
   LeFeature,
+  LePeriodicAdvertisingReport,
+  LePeriodicAdvertisingReportV2,
   LePeriodicAdvertisingResponseReport,
   LePeriodicAdvertisingSubeventDataRequest,
+  LePeriodicAdvertisingSyncEstablished,
+  LePeriodicAdvertisingSyncEstablishedV2,
+  LePeriodicAdvertisingSyncLost,
   LeReadRemoteFeaturesComplete,
 } from "../src/hci/index.ts";
+import type { PeriodicSync, SynchronizeOptions } from "../src/index.ts";
 import { ScriptedController } from "./support/scripted-controller.ts";
 
 // Periodic advertising of a device: what is sent for it, and what becomes of what the controller tells.
@@ -133,5 +139,107 @@ describe("an advertiser", () => {
     await using legacy = await Device.open(other.transport, { clock });
     const advertising = await legacy.advertise({ connectable: false });
     await expect(advertising.startPeriodic({ intervalMs: 100 })).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+  });
+});
+
+const TRAIN = {
+  status: 0,
+  syncHandle: 7,
+  advertisingSid: 3,
+  advertiserAddressType: 0,
+  advertiserAddress: PEER.bytes,
+  advertiserPhy: 1,
+  periodicAdvertisingInterval: 80,
+  advertiserClockAccuracy: 0,
+};
+const SUBEVENTS = { numSubevents: 4, subeventInterval: 16, responseSlotDelay: 4, responseSlotSpacing: 8 };
+
+describe("a follower", () => {
+  async function synchronized(options: SynchronizeOptions = {}): Promise<PeriodicSync> {
+    controller.reactions.set("LePeriodicAdvertisingCreateSync", () =>
+      controller.event(LePeriodicAdvertisingSyncEstablishedV2, { ...TRAIN, ...SUBEVENTS }),
+    );
+    return await device.synchronize({ address: PEER, sid: 3 }, options);
+  }
+
+  test("hears what is sent, until it is stopped", async () => {
+    controller.reactions.set("LePeriodicAdvertisingCreateSync", () => controller.event(LePeriodicAdvertisingSyncEstablished, TRAIN));
+    await using sync = await device.synchronize({ address: PEER, sid: 3 });
+    const mask = controller.last.get("LeSetEventMask")!.leEventMask as bigint;
+    for (const subevent of [0x0e, 0x0f, 0x10, 0x18, 0x24, 0x25, 0x26])
+      expect((mask >> BigInt(subevent - 1)) & 1n, String(subevent)).toBe(1n);
+    controller.event(LePeriodicAdvertisingReport, {
+      syncHandle: 7,
+      txPower: 127,
+      rssi: -40,
+      cteType: 0xff,
+      dataStatus: 0,
+      data: Uint8Array.of(2, 9, 0x41),
+    });
+    for await (const { data, rssiDbm } of sync.reports()) {
+      expect([data.name, rssiDbm]).toEqual(["A", -40]);
+      break;
+    }
+    await sync.stop();
+    expect(controller.last.get("LePeriodicAdvertisingTerminateSync")).toEqual({ syncHandle: 7 });
+  });
+
+  test("answers subevents in its slot", async () => {
+    const sync = await synchronized();
+    expect(sync.subevents?.count).toBe(4);
+    await sync.selectSubevents([1]);
+    controller.event(LePeriodicAdvertisingReportV2, {
+      syncHandle: 7,
+      txPower: 127,
+      rssi: -40,
+      cteType: 0xff,
+      periodicEventCounter: 500,
+      subevent: 1,
+      dataStatus: 0,
+      data: Uint8Array.of(2, 9, 0x41),
+    });
+    const { value } = await sync.reports().next();
+    await sync.respond({ to: value!, slot: 2, data: { name: "B" } });
+    expect(controller.last.get("LeSetPeriodicAdvertisingResponseData")).toEqual({
+      syncHandle: 7,
+      requestEvent: 500,
+      requestSubevent: 1,
+      responseSubevent: 1,
+      responseSlot: 2,
+      responseData: Uint8Array.of(2, 9, 0x42),
+    });
+  });
+
+  test("loses it with the train, and with a reset of the controller", async () => {
+    const lost = await synchronized();
+    controller.event(LePeriodicAdvertisingSyncLost, { syncHandle: 7 });
+    expect((await lost.closed).reason).toBe("lost");
+    const sync = await synchronized();
+    await device.hci.reset();
+    expect((await sync.closed).error).toMatchObject({ code: "ERR_SYNC_LOST", cause: { code: "ERR_STATE" } });
+  });
+
+  test("hands it to the peer of a link", async () => {
+    const link = await connection(TAKES_TRANSFERS);
+    const sync = await synchronized();
+    await sync.transferTo(link, 0xffff);
+    expect(controller.last.get("LePeriodicAdvertisingSyncTransfer")).toEqual({ connectionHandle: 1, serviceData: 0xffff, syncHandle: 7 });
+    await sync.stop();
+    await expect(sync.transferTo(link)).rejects.toMatchObject({ code: "ERR_STATE" });
+  });
+
+  test("ends with the device: loops without an error where the program closed it", async () => {
+    const sync = await synchronized();
+    const next = sync.reports().next();
+    await device.close();
+    expect([(await next).done, (await sync.closed).reason]).toEqual([true, "stopped"]);
+    await expect(device.synchronize({ address: PEER, sid: 3 })).rejects.toMatchObject({ code: "ERR_CLOSED" });
+  });
+
+  test("ends with the controller: loops by an error that says so", async () => {
+    const sync = await synchronized();
+    const next = sync.reports().next();
+    await controller.unplug();
+    await expect(next).rejects.toMatchObject({ code: "ERR_SYNC_LOST", cause: { code: "ERR_TRANSPORT_CLOSED" } });
   });
 });

@@ -15,10 +15,13 @@ import {
   OWN_ADDRESS_KINDS,
   type OwnAddresses,
   type OwnAddressKind,
+  type PeriodicSync,
   privatePeers,
   Radio,
   Scanner,
   type ScanReports,
+  type SynchronizeOptions,
+  type SyncTarget,
 } from "../gap/index.ts";
 import { type GattPeer, GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
 import {
@@ -151,7 +154,7 @@ export class Device implements AsyncDisposable {
     });
     this.#advertiser = new Advertiser({ port: hci, radio, resolve });
     for (const activity of [this.#connector, this.#scanner]) radio.add(activity);
-    this.#periodic = new DevicePeriodic({ hci, radio, logger });
+    this.#periodic = new DevicePeriodic({ hci, radio, scanner: this.#scanner, resolve, isPrivate, logger, onStuck: onLost });
     this.gattServer = new GattServer({ clock: hci.clock });
     if (options.gattServer !== "empty") {
       this.gattServer.addService(gapService({ name: options.name ?? "Jelling", appearance: options.appearance ?? 0 }));
@@ -421,6 +424,23 @@ export class Device implements AsyncDisposable {
   }
 
   /**
+   * Follows the periodic advertising of another device, from the advertisement that told of it, or by its address and advertising set; or the first of
+   * several that is heard. A peer that was bonded and uses private addresses may be named by its identity. The controller looks for it by a
+   * scan of its own, one at a time; a call waits for those before it.
+   *
+   * @throws {ArgumentError} options out of range, or an advertisement that tells of none
+   * @throws {StateError} it is followed already
+   * @throws {UnsupportedError} the controller cannot
+   * @throws {TimeoutError} it was not found in `timeoutMs`, 30 s by default
+   * @throws {HciError} the controller refuses
+   * @throws `signal.reason` once `signal` aborts
+   */
+  async synchronize(target: SyncTarget | readonly SyncTarget[], options: SynchronizeOptions = {}): Promise<PeriodicSync> {
+    this.#throwIfClosed();
+    return await this.#periodic.syncs.synchronize(target, options);
+  }
+
+  /**
    * Takes everything down: advertising and scanning stop, links are disconnected, bonds reach their store, the controller is reset and closed.
    * Bounded in time, whatever peers and controller do.
    */
@@ -441,6 +461,7 @@ export class Device implements AsyncDisposable {
       this.#connector.close(reason);
       this.#scanner.close();
       this.#advertiser.close();
+      this.#periodic.close(reason);
       const patience = new Pending<void>({ clock: this.clock, operation: "closing", timeoutMs: FAREWELL_MS });
       void Promise.allSettled([this.#radio.update(), ...this.links.map((link) => link.disconnect())]).then(() => patience.resolve());
       await patience.promise.catch(() => this.#logger.info("not everything could be taken down in time; the controller is reset"));
@@ -469,6 +490,7 @@ export class Device implements AsyncDisposable {
     this.#discarded.onReset();
     for (const connection of this.links) connection.end(new DisconnectedError(HciErrorCode.HardwareFailure, { cause }));
     this.#advertiser.reset();
+    this.#periodic.onReset(cause);
     this.#radio.onReset();
     this.#settings.onReset();
   }
@@ -485,6 +507,8 @@ export class Device implements AsyncDisposable {
     const isOwn = this.#closing !== undefined;
     this.#connector.close(reason);
     this.#advertiser.reset();
+    if (isOwn) this.#periodic.close(reason);
+    else this.#periodic.gone(reason);
     this.#radio.close(isOwn ? undefined : reason);
     this.#discarded.close();
     this.#settings.close(reason);

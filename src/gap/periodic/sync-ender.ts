@@ -57,12 +57,15 @@ export class SyncEnder {
       if (this.#isClosed || this.#leaving.get(syncHandle) !== leaving) return; // it is gone by itself
       leaving.failures++;
       const { clock, logger, onStuck } = this.#parts;
-      logger.warn(() => `synchronization ${syncHandle} could not be ended: ${error instanceof BleError ? error.message : "unexpected error"}`);
+      logger.warn(
+        () => `synchronization ${syncHandle} could not be ended: ${error instanceof BleError ? error.message : "unexpected error"}`,
+      );
       if (leaving.failures < MAX_FAILURES)
         leaving.timer = clock.setTimer(RETRY_MS * 2 ** (leaving.failures - 1), "ending a synchronization", () => {
           this.#try(syncHandle, leaving).catch(() => undefined); // told where it was asked for, and tried again
         });
-      else onStuck(new ControllerError(`the controller cannot be made to end synchronization ${syncHandle}; it is reset`, { cause: error }));
+      else
+        onStuck(new ControllerError(`the controller cannot be made to end synchronization ${syncHandle}; it is reset`, { cause: error }));
       throw error;
     }
   }

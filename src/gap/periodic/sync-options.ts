@@ -136,7 +136,8 @@ function checkTarget(target: SyncTarget): Target {
   if (typeof target !== "object" || target === null)
     throw new ArgumentError(`synchronize: expected an advertisement, or an address and a sid, got ${kindOf(target)}`);
   if (target instanceof Advertisement) {
-    if (target.periodicIntervalMs === undefined) throw new ArgumentError("synchronize: this advertisement tells of no periodic advertising");
+    if (target.periodicIntervalMs === undefined)
+      throw new ArgumentError("synchronize: this advertisement tells of no periodic advertising");
     if (target.isAnonymous) throw new ArgumentError("synchronize: expected an advertisement with an address");
   }
   return { address: Address.from(target.address), sid: checkInteger("synchronize: sid", target.sid, 0, 15) };

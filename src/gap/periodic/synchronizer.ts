@@ -2,7 +2,7 @@ import { type Clock, delay } from "../../async/clock.ts";
 import { Deadline } from "../../async/deadline.ts";
 import { Pending } from "../../async/pending.ts";
 import { Semaphore } from "../../async/semaphore.ts";
-import { Address } from "../../core/address.ts";
+import type { Address } from "../../core/address.ts";
 import { StateError, UnsupportedError } from "../../core/error.ts";
 import {
   LeAddDeviceToPeriodicAdvertiserList,
@@ -97,6 +97,8 @@ export class Synchronizer implements RadioActivity {
   readonly acceptList: readonly Address[] | undefined = undefined;
   readonly isFiltered = false;
   readonly goesWithoutAcceptList = true;
+  /** Not while an attempt is pending (Vol 4 Part E 7.8.38). */
+  readonly allowsResolvingListChange = false;
   readonly #parts: SynchronizerParts;
   readonly #turns: Semaphore;
   readonly #switch = new Switch();
@@ -175,13 +177,15 @@ export class Synchronizer implements RadioActivity {
         const targets = found.next ? [await found.next.promise] : wanted.targets;
         if (this.#closed) throw this.#closed.error;
         attempt = this.#begin(targets, wanted.reception, signal, what, looksFor ? PRIVATE_ATTEMPT_MS : undefined);
+        let isNextLook = false;
         try {
           return await attempt.outcome.promise;
         } catch (error) {
-          if (signal.aborted || !(error === ANOTHER_LOOK || isNotHeard(error))) throw error;
+          isNextLook = error === ANOTHER_LOOK;
+          if (signal.aborted || !(isNextLook || isNotHeard(error))) throw error;
         }
         await this.#finish(attempt);
-        await delay(clock, PAUSE_MS, { signal, name: "another try to synchronize" });
+        if (!isNextLook) await delay(clock, PAUSE_MS, { signal, name: "another try to synchronize" });
       }
     } finally {
       // The caller has its answer now; the turn is given back when the controller is free again.
@@ -196,11 +200,7 @@ export class Synchronizer implements RadioActivity {
       throw new UnsupportedError(`synchronize: the controller cannot ${what}`);
     };
     const supports = (declaration: unknown): boolean => port.supports(declaration as CommandDeclaration);
-    if (
-      !radio.abilities.isExtended ||
-      !port.hasLeFeature(LeFeature.LePeriodicAdvertising) ||
-      !supports(LePeriodicAdvertisingCreateSync)
-    )
+    if (!radio.abilities.isExtended || !port.hasLeFeature(LeFeature.LePeriodicAdvertising) || !supports(LePeriodicAdvertisingCreateSync))
       refuse("follow periodic advertising");
     if (targets.length > 1 && !supports(LeAddDeviceToPeriodicAdvertiserList)) refuse("look for several advertisers");
     if (!reception.receives && !supports(LeSetPeriodicAdvertisingReceiveEnable)) refuse("switch reports off");

@@ -36,9 +36,7 @@ type SubeventsOfTrain = Omit<LePeriodicAdvertisingSyncEstablishedV2, "status" | 
 export function trainInfo(event: Train & Partial<SubeventsOfTrain>): TrainInfo {
   const { numSubevents = 0, subeventInterval = 0, responseSlotDelay = 0, responseSlotSpacing = 0 } = event;
   const responses =
-    responseSlotDelay === 0
-      ? undefined
-      : { delayMs: responseSlotDelay * UNIT_MS, spacingMs: responseSlotSpacing * SPACING_UNIT_MS };
+    responseSlotDelay === 0 ? undefined : { delayMs: responseSlotDelay * UNIT_MS, spacingMs: responseSlotSpacing * SPACING_UNIT_MS };
   return {
     address: new Address(event.advertiserAddress, event.advertiserAddressType),
     sid: event.advertisingSid,
