@@ -95,6 +95,51 @@ test.each(["a peer without the procedure", "a host that does not want the event"
   },
 );
 
+test.each(["central", "peripheral"] as const)(
+  "what the %s's host wants waits while its answer to the peer's request is outstanding",
+  async (who) => {
+    const pair = await connectedPair({ timeout: 400 });
+    const { air, clock, handles } = pair;
+    const peer = who === "central" ? "peripheral" : "central";
+    pair[who].acceptsParameters = false;
+    const asked = pair[who].event(LeRemoteConnectionParameterRequest);
+    const range = (interval: number) => ({ ...wanted, connectionIntervalMin: interval, connectionIntervalMax: interval });
+    await pair[peer].command(LeConnectionUpdate, { connectionHandle: handles[peer], ...range(24) });
+    await asked;
+    const own = () => pair[who].command(LeConnectionUpdate, { connectionHandle: handles[who], ...range(40) });
+    expect(await own()).toEqual({ status: 0 });
+    expect(await own()).toEqual({ status: HciErrorCode.CommandDisallowed });
+    await clock.advance(1000);
+    expect(control(pair)).toEqual([0x0f]);
+    const answer = { intervalMin: 24, intervalMax: 24, maxLatency: 1, timeout: 300, minCeLength: 0, maxCeLength: 0 };
+    await pair[who].command(LeRemoteConnectionParameterRequestReply, { connectionHandle: handles[who], ...answer });
+    await clock.advance(5000);
+    for (const host of [pair.central, pair.peripheral])
+      expect(host.all(LeConnectionUpdateComplete).map(({ status, connectionInterval }) => [status, connectionInterval])).toEqual([
+        [0, 24],
+        [0, 40],
+      ]);
+    await clock.advance(45_000);
+    expect([...pair.central.all(DisconnectionComplete), ...pair.peripheral.all(DisconnectionComplete)]).toEqual([]);
+    air[Symbol.dispose]();
+  },
+);
+
+test("what was turned down makes way for what the own host wants", async () => {
+  const pair = await connectedPair({ timeout: 400 });
+  const { air, clock, central, peripheral, handles } = pair;
+  central.acceptsParameters = false;
+  const asked = central.event(LeRemoteConnectionParameterRequest);
+  await peripheral.command(LeConnectionUpdate, { connectionHandle: handles.peripheral, ...wanted });
+  await asked;
+  expect(await update(pair)).toEqual({ status: 0 });
+  await central.command(LeRemoteConnectionParameterRequestNegativeReply, { connectionHandle: handles.central, reason: 0x3b });
+  await clock.advance(3000);
+  expect(peripheral.all(LeConnectionUpdateComplete).map(({ status }) => status)).toEqual([0x3b, 0]);
+  expect(central.all(LeConnectionUpdateComplete).map(({ status }) => status)).toEqual([0]);
+  air[Symbol.dispose]();
+});
+
 test("a peer that never answers has 40 s", async () => {
   const pair = await connectedPair({ timeout: 400 });
   const { central, peripheral, clock, air } = pair;

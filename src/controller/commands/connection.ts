@@ -89,7 +89,7 @@ export const connectionCommands: readonly CommandHandler[] = [
     LeFeature.SleepClockAccuracyUpdates,
   ),
   begins(LeConnectionUpdate, (context, parameters) =>
-    withConnection(context, parameters.connectionHandle, ({ control, updates, exchanges, role, features }) => {
+    withConnection(context, parameters.connectionHandle, ({ updates, exchanges, role, features }) => {
       const { connectionIntervalMin, connectionIntervalMax, maxLatency: latency, supervisionTimeout: timeout } = parameters;
       const range = { intervalMin: connectionIntervalMin, intervalMax: connectionIntervalMax, latency, timeout };
       if (!areConnectionParametersValid(range) || parameters.minCeLength > parameters.maxCeLength)
@@ -100,7 +100,7 @@ export const connectionCommands: readonly CommandHandler[] = [
         if (!hasFeature(features, bit)) return HciErrorCode.CommandDisallowed;
         if (exchanges.peerLacks(bit)) return HciErrorCode.UnsupportedRemoteFeature;
       }
-      return control.has("connection update") ? HciErrorCode.CommandDisallowed : () => updates.requestParameters(range);
+      return updates.isUpdating ? HciErrorCode.CommandDisallowed : () => updates.requestParameters(range);
     }),
   ),
   answers(

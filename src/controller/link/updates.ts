@@ -54,6 +54,10 @@ export class LinkUpdates {
   readonly #link: UpdatableLink;
   /** The peer asked for other parameters, and the host has not answered. */
   #isAsked = false;
+  /** Peripheral: it has answered, and the central's parameters have not taken effect. */
+  #isAnswered = false;
+  /** What the own host wants, while the procedure that the peer began is not over: no two of a kind at a time (Vol 6 Part B 5.3). */
+  #deferred: ParameterRange | undefined;
   /** What this side asked for last. */
   #asked: ParameterRange | undefined;
   #wantedChannels: Uint8Array;
@@ -83,23 +87,41 @@ export class LinkUpdates {
    * the two does not know how to ask (5.1.1).
    */
   requestParameters(range: ParameterRange): void {
+    if (this.#isAsked || this.#isAnswered) {
+      this.#deferred = range;
+      return;
+    }
     const bit = LeFeature.ConnectionParametersRequestProcedure;
     const mayAsk = hasFeature(this.#context.features, bit) && !this.#link.peerLacks(bit);
     if (this.#context.role === LinkRole.Central && !mayAsk) this.#impose(range);
     else this.#ask(range);
   }
 
+  /** Whether an update that the own host wants is under way. */
+  get isUpdating(): boolean {
+    return this.#deferred !== undefined || this.#control.has("connection update");
+  }
+
   /** The host's answer to LE Remote Connection Parameter Request. False when nothing was asked. */
   answerRequest(answer: ParameterRange | { reason: number }): boolean {
     if (!this.#isAsked) return false;
     this.#isAsked = false;
-    if ("reason" in answer) this.#control.reject(LlConnectionParamReq.opcode, answer.reason, true);
-    else if (this.#context.role === LinkRole.Central) this.#impose(answer);
-    else {
+    if (!("reason" in answer) && this.#context.role === LinkRole.Peripheral) {
       this.#control.send(LlConnectionParamRsp, requestPdu(answer));
       this.#parameterResponse.start();
+      this.#isAnswered = true;
+      return true;
     }
+    if ("reason" in answer) this.#control.reject(LlConnectionParamReq.opcode, answer.reason, true);
+    else this.#impose(answer);
+    this.#requestDeferred();
     return true;
+  }
+
+  #requestDeferred(): void {
+    const range = this.#deferred;
+    this.#deferred = undefined;
+    if (range) this.requestParameters(range);
   }
 
   /** Central: use these channels from an instant on. */
@@ -319,6 +341,8 @@ export class LinkUpdates {
     if (before.interval !== parameters.interval) this.#link.onIntervalChange();
     const isChanged = before.interval !== parameters.interval || before.latency !== latency || before.timeout !== parameters.timeout;
     if (this.#finish("connection update") || isChanged) this.#parametersEvent(HciErrorCode.Success);
+    this.#isAnswered = false;
+    if (!this.#isAsked) this.#requestDeferred();
   }
 
   #parametersEvent(status: number): void {
