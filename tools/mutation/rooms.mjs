@@ -28,7 +28,7 @@ export const rooms = {
     "test/gatt-trust.test.ts",
   ),
   "src/controller": room("src/controller", "test/air-*.test.ts"),
-  "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts"),
+  "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts", "src/controller/{subrating,link-power}.test.ts"),
   "src/capture": room("src/capture"),
   "src/mcumgr/image": room("src/mcumgr/image"),
   "src/mcumgr/links": room("src/mcumgr/links", "test/mcumgr-{framing-vectors,ble,ble-opening,web-bluetooth}.test.ts"),
