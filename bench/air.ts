@@ -82,7 +82,7 @@ export class LeastHost {
   }
 }
 
-function advertise(host: LeastHost, intervalMs: number, type: number): void {
+export function advertise(host: LeastHost, intervalMs: number, type: number): void {
   host.send(LeSetAdvertisingParameters, {
     advertisingIntervalMin: intervalMs / 0.625,
     advertisingIntervalMax: intervalMs / 0.625,
@@ -96,7 +96,7 @@ function advertise(host: LeastHost, intervalMs: number, type: number): void {
   host.send(LeSetAdvertisingEnable, { advertisingEnable: true });
 }
 
-function scan(host: LeastHost, intervalMs: number, windowMs: number, filterDuplicates: boolean): void {
+export function scan(host: LeastHost, intervalMs: number, windowMs: number, filterDuplicates: boolean): void {
   host.send(LeSetScanParameters, {
     leScanType: 0,
     leScanInterval: intervalMs / 0.625,
@@ -112,46 +112,56 @@ export function newAir(options: Partial<AirOptions> = {}): { air: Air; clock: Vi
   return { clock, air: new Air({ clock, seed: 1, traceCapacity: 0, ...options }) };
 }
 
+/** A link between the two. */
+export async function pair(
+  clock: VirtualClock,
+  central: LeastHost,
+  peripheral: LeastHost,
+  { encrypted = false, intervalMs = 30 } = {},
+): Promise<void> {
+  advertise(peripheral, 20, 0);
+  central.send(LeCreateConnection, {
+    leScanInterval: 96,
+    leScanWindow: 96,
+    initiatorFilterPolicy: 0,
+    peerAddressType: 0,
+    peerAddress: peripheral.controller.address.bytes,
+    ownAddressType: 0,
+    connectionIntervalMin: intervalMs / 1.25,
+    connectionIntervalMax: intervalMs / 1.25,
+    maxLatency: 0,
+    supervisionTimeout: 400,
+    minCeLength: 0,
+    maxCeLength: 0,
+  });
+  await clock.advance(500);
+  if (encrypted)
+    central.send(LeEnableEncryption, {
+      connectionHandle: central.handle,
+      randomNumber: new Uint8Array(8),
+      encryptedDiversifier: 0,
+      longTermKey: KEY,
+    });
+  await clock.advance(500);
+}
+
 export async function pairs(
   air: Air,
   clock: VirtualClock,
   count: number,
-  { encrypted = false, intervalMs = 30 } = {},
+  options?: { encrypted?: boolean; intervalMs?: number },
 ): Promise<LeastHost[][]> {
   const made: LeastHost[][] = [];
   for (let i = 0; i < count; i++) {
     const [central, peripheral] = [new LeastHost({ air, name: `central${i}` }), new LeastHost({ air, name: `peripheral${i}` })];
-    advertise(peripheral, 20, 0);
-    central.send(LeCreateConnection, {
-      leScanInterval: 96,
-      leScanWindow: 96,
-      initiatorFilterPolicy: 0,
-      peerAddressType: 0,
-      peerAddress: peripheral.controller.address.bytes,
-      ownAddressType: 0,
-      connectionIntervalMin: intervalMs / 1.25,
-      connectionIntervalMax: intervalMs / 1.25,
-      maxLatency: 0,
-      supervisionTimeout: 400,
-      minCeLength: 0,
-      maxCeLength: 0,
-    });
-    await clock.advance(500);
-    if (encrypted)
-      central.send(LeEnableEncryption, {
-        connectionHandle: central.handle,
-        randomNumber: new Uint8Array(8),
-        encryptedDiversifier: 0,
-        longTermKey: KEY,
-      });
-    await clock.advance(500);
+    await pair(clock, central, peripheral, options);
     made.push([central, peripheral]);
   }
   return made;
 }
 
 /** One packet of 27 octets each way ten times a second, the pairs not in step. */
-function chat(clock: VirtualClock, made: readonly LeastHost[][]): void {
+export function chat(clock: VirtualClock, made: readonly LeastHost[][]): void {
   made.forEach(([central, peripheral], i) => {
     const beat = (): void => {
       if (central!.credits > 0) central!.data(27);

@@ -1,5 +1,6 @@
 import { airRows } from "./air.ts";
 import { captureRows } from "./capture.ts";
+import { crowdRows } from "./crowd.ts";
 import { gattRows } from "./gatt.ts";
 import { main } from "./harness.ts";
 import { hciRows } from "./hci.ts";
@@ -21,6 +22,7 @@ await main(
     ...mgmtRows,
     ...mcumgrRows,
     ...airRows,
+    ...crowdRows,
     ...storeRows,
     ...pumpRows,
     ...captureRows,

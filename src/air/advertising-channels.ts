@@ -1,37 +1,40 @@
 import { mixKey } from "../core/index.ts";
 import { AdvertisingProcess } from "./advertising-process.ts";
 import type { Advertiser, AdvertisingAir, AdvertisingEvents, ExtendedAdvertiser, Listener } from "./advertising-roles.ts";
+import { Audiences } from "./audiences.ts";
 import { ExtendedAdvertisingProcess } from "./extended-advertising-process.ts";
 import type { Medium } from "./medium.ts";
 import { PeriodicTrains } from "./periodic-trains.ts";
+import { Phy } from "./phy.ts";
 import type { Radio } from "./radio.ts";
+import { Transmissions } from "./transmissions.ts";
 
 /** An interferer this much weaker does no harm: the stronger packet is received all the same. */
 const CAPTURE_DB = 8;
-/** Events are recorded ahead, up to the length of one on a primary channel, and of the longest packet on a secondary one. */
-const LONGEST_EVENT_US = 20_000;
 /** Three primary channels and 37 secondary ones. */
 const CHANNELS = 40;
 const PRIMARY_CHANNELS = 3;
-
-interface Transmission {
-  readonly startUs: number;
-  readonly endUs: number;
-  readonly radio: Radio;
-}
 
 /** The advertising channels of an air, primary and secondary: who sends, who listens, and what is on the air there. */
 export class AdvertisingChannels implements AdvertisingAir {
   readonly #medium: Medium;
   readonly #processes = new Map<Advertiser | ExtendedAdvertiser, AdvertisingEvents>();
+  readonly #byRadio = new Map<Radio, Set<AdvertisingEvents>>();
   readonly listeners = new Set<Listener>();
   readonly trains: PeriodicTrains;
-  readonly #transmissions: Transmission[][] = Array.from({ length: CHANNELS }, () => []);
+  readonly #audiences: Audiences;
+  readonly #transmissions = Array.from({ length: CHANNELS }, () => new Transmissions());
 
   constructor(medium: Medium) {
     this.#medium = medium;
+    this.#audiences = new Audiences(medium);
     this.trains = new PeriodicTrains(medium, this);
-    medium.onPathChange({ after: () => this.#wakeAll() });
+    medium.onPathChange({ after: (radios) => this.#onPathChange(radios) });
+  }
+
+  /** Transmissions looked at so far for what collides with what: the greatest part of what a crowd costs. */
+  get examined(): number {
+    return this.#transmissions.reduce((sum, { examined }) => sum + examined, 0);
   }
 
   /** The first event comes after a random delay of its own. */
@@ -51,15 +54,19 @@ export class AdvertisingChannels implements AdvertisingAir {
   #begin(advertiser: Advertiser | ExtendedAdvertiser, process: AdvertisingEvents): Disposable {
     const { radio } = advertiser;
     this.#processes.set(advertiser, process);
-    this.#wakeAll(); // this one, and those that it would not hear through
+    const ofRadio = this.#byRadio.get(radio) ?? new Set();
+    this.#byRadio.set(radio, ofRadio.add(process));
+    this.#wake([radio], [radio]); // this one, and those that it would not hear through
     return {
       [Symbol.dispose]: () => {
         this.#processes.delete(advertiser);
         process.stop();
         const nowUs = this.#medium.scheduler.nowUs;
-        for (const [channel, transmissions] of this.#transmissions.entries())
-          if (transmissions.length > 0)
-            this.#transmissions[channel] = transmissions.filter(({ radio: from, startUs }) => from !== radio || startUs <= nowUs);
+        for (const transmissions of this.#transmissions) transmissions.cancel(radio, nowUs);
+        ofRadio.delete(process);
+        if (ofRadio.size > 0) return;
+        this.#byRadio.delete(radio);
+        this.#audiences.forget(radio);
       },
     };
   }
@@ -67,28 +74,50 @@ export class AdvertisingChannels implements AdvertisingAir {
   listen(listener: Listener): Disposable {
     this.listeners.add(listener);
     listener.radio.addListener(listener);
-    this.#wakeAll();
+    this.#wake([listener.radio], this.#audiences.join(listener));
     if (this.#medium.mode === "instant") for (const process of this.#processes.values()) process.showTo(listener);
     return {
       [Symbol.dispose]: () => {
         this.listeners.delete(listener);
+        this.#audiences.leave(listener);
         listener.radio.removeListener(listener);
       },
     };
   }
 
-  #wakeAll(): void {
-    for (const process of this.#processes.values()) process.wake();
+  #onPathChange(radios: readonly Radio[]): void {
+    const first = radios.flatMap((radio) => this.#audiences.changed(radio));
+    this.#wake(radios, [...first, ...radios]);
   }
 
-  /** Whether somebody listens in range of this radio. */
-  isHeard(radio: Radio): boolean {
-    for (const listener of this.listeners)
-      if (listener.radio !== radio && this.#medium.isInRange(radio, listener.radio, listener.phy)) return true;
+  /**
+   * Wakes the processes that matter to somebody from now on: of a radio in `changed`, heard by somebody, or in the way of an advertiser among
+   * `met`, who are heard for the first time or are somewhere else.
+   */
+  #wake(changed: readonly Radio[], met: readonly Radio[]): void {
+    const disturbed = met.filter((radio) => this.#isAnswerable(radio) && this.isHeard(radio));
+    for (const process of this.#processes.values())
+      if (process.isDormant) process.wake(changed.includes(process.radio) || this.#isNearAny(process.radio, disturbed));
+  }
+
+  #isNearAny(radio: Radio, others: readonly Radio[]): boolean {
+    for (const other of others) if (other !== radio && this.#medium.isInRange(radio, other)) return true;
     return false;
   }
 
-  /** Whether somebody in range of this radio waits for answers from listeners, which its transmissions would drown. */
+  #isAnswerable(radio: Radio): boolean {
+    for (const { isAnswerable } of this.#byRadio.get(radio) ?? []) if (isAnswerable) return true;
+    return false;
+  }
+
+  audience(radio: Radio): readonly Listener[] {
+    return this.#audiences.of(radio);
+  }
+
+  isHeard(radio: Radio): boolean {
+    return this.#audiences.of(radio).length > 0;
+  }
+
   isInTheWay(radio: Radio): boolean {
     if (this.listeners.size === 0) return false;
     for (const { radio: other, isAnswerable } of this.#processes.values())
@@ -97,27 +126,25 @@ export class AdvertisingChannels implements AdvertisingAir {
   }
 
   record(channel: number, startUs: number, endUs: number, radio: Radio): void {
-    const transmissions = this.#transmissions[channel]!;
-    transmissions.push({ startUs, endUs, radio });
-    if (transmissions.length >= 64 && transmissions.length % 64 === 0) {
-      // What ended before the longest event began can no longer overlap.
-      const oldUs = this.#medium.scheduler.nowUs - LONGEST_EVENT_US;
-      this.#transmissions[channel] = transmissions.filter(({ endUs: end }) => end > oldUs);
-    }
+    this.#transmissions[channel]!.note(startUs, endUs, radio, this.#medium.scheduler.nowUs);
   }
 
   interferers(channel: number, startUs: number, endUs: number, from: Radio): readonly Radio[] {
-    const radios: Radio[] = [];
-    for (const other of this.#transmissions[channel]!)
-      if (other.endUs > startUs && other.startUs < endUs && other.radio !== from) radios.push(other.radio);
-    if (channel >= PRIMARY_CHANNELS) radios.push(...this.trains.interferers(channel, startUs, endUs, from));
-    return radios;
+    const radios = this.#transmissions[channel]!.during(startUs, endUs, from);
+    if (channel < PRIMARY_CHANNELS) return radios;
+    const sending = this.trains.interferers(channel, startUs, endUs, from);
+    return sending.length > 0 ? [...radios, ...sending] : radios;
   }
 
   isCollided(interferers: readonly Radio[], from: Radio, to: Radio): boolean {
+    if (interferers.length === 0) return false;
     const medium = this.#medium;
-    for (const other of interferers)
-      if (other !== to && medium.isInRange(other, to) && medium.meanDbm(other, to) > medium.meanDbm(from, to) - CAPTURE_DB) return true;
+    const harmlessDbm = medium.meanDbm(from, to) - CAPTURE_DB;
+    for (const other of interferers) {
+      if (other === to) continue;
+      const otherDbm = medium.meanDbm(other, to);
+      if (otherDbm > harmlessDbm && medium.propagation.isInRange(otherDbm, Phy.Le1M)) return true;
+    }
     return false;
   }
 }

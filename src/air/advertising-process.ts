@@ -52,6 +52,9 @@ export class AdvertisingProcess implements AdvertisingEvents {
   get radio(): Radio {
     return this.#advertiser.radio;
   }
+  get isDormant(): boolean {
+    return this.#isDormant;
+  }
   get isAnswerable(): boolean {
     return this.#advertiser.isAnswerable;
   }
@@ -66,8 +69,8 @@ export class AdvertisingProcess implements AdvertisingEvents {
   }
 
   /** Somebody may be listening now. */
-  wake(): void {
-    if (!this.#isDormant || this.#isStopped || !this.#isNeeded()) return;
+  wake(mayDisturb: boolean): void {
+    if (!this.#isDormant || this.#isStopped || !this.#isNeeded(mayDisturb)) return;
     this.#isDormant = false;
     const nowUs = this.#medium.scheduler.nowUs;
     const number = this.#number;
@@ -86,10 +89,10 @@ export class AdvertisingProcess implements AdvertisingEvents {
   }
 
   /** Whether it makes a difference to anybody: to who listens, to who could not hear through it, or to the own radio, which else listens. */
-  #isNeeded(): boolean {
+  #isNeeded(mayDisturb = true): boolean {
     const { radio } = this.#advertiser;
     if (!this.#medium.skipsIdle || this.#advertiser.onEventDone || radio.listeners.length > 0) return true;
-    return this.#channels.isHeard(radio) || this.#channels.isInTheWay(radio);
+    return this.#channels.isHeard(radio) || (mayDisturb && this.#channels.isInTheWay(radio));
   }
 
   /** Puts on the air what the event that is just going on, and was slept through, has sent or will send. */
@@ -178,7 +181,7 @@ export class AdvertisingProcess implements AdvertisingEvents {
         this.#channels.record(this.#channel, startUs, endUs, radio);
         this.#candidates = [];
         let sharesRadio = false;
-        for (const listener of this.#channels.listeners) {
+        for (const listener of this.#channels.audience(radio)) {
           // Who joined during this event waits for the next one, so that it does not matter which of them were passed over.
           if (listener.radio === radio || listener.phy !== Phy.Le1M || listener.window.startUs >= this.#beganUs) continue;
           const to = listener.radio;

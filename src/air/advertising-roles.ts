@@ -112,6 +112,8 @@ export interface Listener extends RadioListener {
 /** What one advertiser's events know of the others. */
 export interface AdvertisingAir {
   readonly listeners: ReadonlySet<Listener>;
+  /** Who listens in range of this radio, on whatever PHY and where it sends at full power, in the order in which they began to. */
+  audience(radio: Radio): readonly Listener[];
   /** Whether somebody listens in range of this radio, on whatever PHY. */
   isHeard(radio: Radio): boolean;
   /** Whether somebody in range of this radio waits for answers from listeners, which its transmissions would drown. */
@@ -128,8 +130,10 @@ export interface AdvertisingAir {
 export interface AdvertisingEvents {
   readonly radio: Radio;
   readonly isAnswerable: boolean;
-  /** Somebody may be listening now. */
-  wake(): void;
+  /** Nothing it sends matters to anybody: it sleeps, and counts its events afterwards. */
+  readonly isDormant: boolean;
+  /** Somebody may be listening now, or with `mayDisturb` be in range and wait for answers of others. */
+  wake(mayDisturb: boolean): void;
   /** In an air without radio time a new listener need not wait for the next event. */
   showTo(listener: Listener): void;
   stop(): void;

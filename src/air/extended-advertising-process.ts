@@ -64,6 +64,9 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
   get radio(): Radio {
     return this.#advertiser.radio;
   }
+  get isDormant(): boolean {
+    return this.#isDormant;
+  }
   get isAnswerable(): boolean {
     return this.#advertiser.isAnswerable;
   }
@@ -79,8 +82,8 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     this.#giveUp();
   }
 
-  wake(): void {
-    if (!this.#isDormant || this.#isStopped || !this.#isNeeded()) return;
+  wake(mayDisturb: boolean): void {
+    if (!this.#isDormant || this.#isStopped || !this.#isNeeded(mayDisturb)) return;
     this.#isDormant = false;
     const nowUs = this.#medium.scheduler.nowUs;
     while (this.#eventUs < nowUs || (this.#eventUs === nowUs && this.#medium.mode === "radio")) this.#advance();
@@ -100,10 +103,10 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     this.#medium.scheduler.set(event, this.#medium.scheduler.nowUs);
   }
 
-  #isNeeded(): boolean {
+  #isNeeded(mayDisturb = true): boolean {
     const { radio } = this;
     if (!this.#medium.skipsIdle || this.#advertiser.onEventDone || radio.listeners.length > 0) return true;
-    return this.#channels.isHeard(radio) || this.#channels.isInTheWay(radio);
+    return this.#channels.isHeard(radio) || (mayDisturb && this.#channels.isInTheWay(radio));
   }
 
   #delayUs(event: number): number {
@@ -173,7 +176,7 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     const isCoded = phy > 2;
     const candidates: Listener[] = [];
     let sharesRadio = false;
-    for (const listener of this.#channels.listeners) {
+    for (const listener of this.#channels.audience(radio)) {
       if (listener.onExtended === undefined || listener.radio === radio || listener.window.startUs >= this.#beganUs) continue;
       // The coding of LE Coded shows in each packet: a receiver takes both.
       if (listener.phy > 2 !== isCoded || !listener.radio.isTunedFor(listener, channel, startUs, endUs)) continue;

@@ -1,6 +1,7 @@
 import { type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup, type LinkSubrate } from "./link.ts";
 import type { AirFault, Medium } from "./medium.ts";
 import { Phy } from "./phy.ts";
+import type { PathWatch } from "./radio.ts";
 import { AirEvent } from "./scheduler.ts";
 
 interface Side {
@@ -22,7 +23,8 @@ export class InstantLink implements Link {
   readonly #sides: readonly [Side, Side] = [newSide(LinkRole.Central), newSide(LinkRole.Peripheral)];
   readonly #supervision = new AirEvent(() => this.#onSupervision());
   readonly #again = new AirEvent(() => this.#pump());
-  readonly #pathWatch: Disposable;
+  readonly #pathWatch: PathWatch = { after: () => this.#onPathChange() };
+  readonly #pathWatches: Disposable[] = [];
   #isPumping = false;
 
   constructor(medium: Medium, setup: LinkSetup) {
@@ -31,7 +33,7 @@ export class InstantLink implements Link {
     this.#timeoutUs = setup.supervisionTimeoutUs;
     this.#sides[0].end = setup.central;
     this.#sides[0].isAlive = true;
-    this.#pathWatch = medium.onPathChange({ after: () => this.#onPathChange() });
+    this.#pathWatches.push(medium.onPathChange(this.#pathWatch, setup.central.radio));
     this.#onPathChange(); // lost if nobody joins
   }
 
@@ -42,6 +44,7 @@ export class InstantLink implements Link {
   join(peripheral: LinkEnd): void {
     this.#sides[1].end = peripheral;
     this.#sides[1].isAlive = true;
+    this.#pathWatches.push(this.#medium.onPathChange(this.#pathWatch, peripheral.radio));
     this.#onPathChange();
   }
 
@@ -192,7 +195,7 @@ export class InstantLink implements Link {
   #dispose(): void {
     this.#medium.scheduler.clear(this.#supervision);
     this.#medium.scheduler.clear(this.#again);
-    this.#pathWatch[Symbol.dispose]();
+    for (const watch of this.#pathWatches) watch[Symbol.dispose]();
   }
 }
 

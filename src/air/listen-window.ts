@@ -3,6 +3,9 @@ export class ListenWindow {
   readonly startUs: number;
   readonly intervalUs: number;
   readonly windowUs: number;
+  /** Of the interval that was asked about last: when its window opens, on which channel. */
+  #openUs = Number.NaN;
+  #channel = 0;
   constructor(startUs: number, intervalUs: number, windowUs: number) {
     this.startUs = startUs;
     this.intervalUs = intervalUs;
@@ -11,9 +14,14 @@ export class ListenWindow {
 
   /** Whether a packet lies wholly inside a window on its channel, `channel` 0 to 2. */
   hears(channel: number, startUs: number, endUs: number): boolean {
-    if (startUs < this.startUs) return false;
-    const count = Math.floor((startUs - this.startUs) / this.intervalUs);
-    return count % 3 === channel && endUs <= this.startUs + count * this.intervalUs + this.windowUs;
+    // Most packets fall into the interval of the one before.
+    if (!(startUs >= this.#openUs && startUs < this.#openUs + this.intervalUs)) {
+      if (startUs < this.startUs) return false;
+      const count = Math.floor((startUs - this.startUs) / this.intervalUs);
+      this.#openUs = this.startUs + count * this.intervalUs;
+      this.#channel = count % 3;
+    }
+    return this.#channel === channel && endUs <= this.#openUs + this.windowUs;
   }
 
   /** Whether this time lies wholly inside a window, whatever its channel. */

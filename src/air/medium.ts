@@ -4,7 +4,7 @@ import { draw, pairKey } from "./draw.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Phy } from "./phy.ts";
 import { type Position, Propagation, type PropagationOptions } from "./propagation.ts";
-import type { Path, Radio } from "./radio.ts";
+import type { Path, PathWatch, Radio } from "./radio.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Trace } from "./trace.ts";
 
@@ -42,14 +42,9 @@ export interface MediumOptions extends PropagationOptions {
 
 /** What is drawn for the strength of a packet is not what is drawn for its loss. */
 const FADING = 1;
-/** Told around each change of what lies between radios. */
-export interface PathWatch {
-  readonly before?: () => void;
-  readonly after: () => void;
-}
 
 /** To or from a radio that was taken out of the air. */
-const NO_PATH: Path = { key: 0, lossDb: 0, cuts: 1 };
+const NO_PATH: Path = { key: 0, pairLossDb: 0, lossDb: 0, moves: 0, cuts: 1 };
 
 /** What lies between radios: time, attenuation, chance, faults and the trace. */
 export class Medium {
@@ -90,12 +85,20 @@ export class Medium {
   }
 
   #path(a: Radio, b: Radio): Path {
+    const moves = a.moves + b.moves;
     const known = a.paths[b.index];
-    if (known) return known;
+    if (known) {
+      if (known.moves !== moves) {
+        known.moves = moves;
+        known.lossDb = this.propagation.distanceLossDb(a.position, b.position) + known.pairLossDb;
+      }
+      return known;
+    }
     if (a.index < 0 || b.index < 0) return NO_PATH;
     const [first, second] = a.name < b.name ? [a.name, b.name] : [b.name, a.name];
     const key = mixKey(this.seed, first, second, "path");
-    const path: Path = { key, lossDb: this.propagation.pathLossDb(a.position, b.position, key), cuts: 0 };
+    const pairLossDb = this.propagation.pairLossDb(key);
+    const path: Path = { key, pairLossDb, lossDb: this.propagation.distanceLossDb(a.position, b.position) + pairLossDb, moves, cuts: 0 };
     a.paths[b.index] = path;
     b.paths[a.index] = path;
     return path;
@@ -134,37 +137,38 @@ export class Medium {
   /** Attenuates the path out of existence until the result is disposed. */
   cut(a: Radio, b: Radio): Disposable {
     const path = this.#path(a, b);
-    this.#change(() => path.cuts++);
+    this.#change([a, b], () => path.cuts++);
     let held = true;
     return {
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
-        this.#change(() => path.cuts--);
+        this.#change([a, b], () => path.cuts--);
       },
     };
   }
 
   /** Puts the radio somewhere else. */
   move(radio: Radio, position: Position | undefined): void {
-    this.#change(() => {
+    this.#change([radio], () => {
       radio.position = position;
-      for (const other of this.#radios) {
-        const path = other && radio.paths[other.index];
-        if (path) path.lossDb = this.propagation.pathLossDb(radio.position, other.position, path.key);
-      }
+      radio.moves++;
     });
   }
 
-  onPathChange(watch: PathWatch): Disposable {
-    this.#onPathChange.add(watch);
-    return { [Symbol.dispose]: () => void this.#onPathChange.delete(watch) };
+  /** Tells of every change, or with `radio` of those that concern this one. */
+  onPathChange(watch: PathWatch, radio?: Radio): Disposable {
+    const watches = radio ? radio.pathWatches : this.#onPathChange;
+    watches.add(watch);
+    return { [Symbol.dispose]: () => void watches.delete(watch) };
   }
 
-  #change(act: () => void): void {
-    for (const watch of this.#onPathChange) watch.before?.();
+  #change(radios: readonly Radio[], act: () => void): void {
+    // A link between the two is told twice, which makes no difference to it.
+    const told = [this.#onPathChange, ...radios.map(({ pathWatches }) => pathWatches)];
+    for (const watches of told) for (const watch of watches) watch.before?.();
     act();
-    for (const watch of this.#onPathChange) watch.after();
+    for (const watches of told) for (const watch of watches) watch.after(radios);
   }
 
   get hasHooks(): boolean {

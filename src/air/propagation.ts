@@ -40,13 +40,18 @@ export class Propagation {
     this.#shadowingDb = options.shadowingDb ?? 3;
   }
 
-  /** Loss in dB between two places. A radio without a place is one metre from every other. Nearer than 10 cm counts as 10 cm. */
-  pathLossDb(a: Position | undefined, b: Position | undefined, pairKey: number): number {
-    const metres = a && b ? Math.max(0.1, Math.hypot(a.x - b.x, a.y - b.y, (a.z ?? 0) - (b.z ?? 0))) : 1;
+  /** What walls and bodies do to a pair of devices in dB, wherever they are. */
+  pairLossDb(pairKey: number): number {
     // The sum of twelve uniform numbers is near enough to normal, and bounded.
     let normal = -6;
     for (let i = 0; i < 12; i++) normal += draw(pairKey, i);
-    return this.#pathLossAt1mDb + 10 * this.#pathLossExponent * Math.log10(metres) + this.#shadowingDb * normal;
+    return this.#shadowingDb * normal;
+  }
+
+  /** Loss in dB of the way between two places. A radio without a place is one metre from every other. Nearer than 10 cm counts as 10 cm. */
+  distanceLossDb(a: Position | undefined, b: Position | undefined): number {
+    const metres = a && b ? Math.max(0.1, Math.hypot(a.x - b.x, a.y - b.y, (a.z ?? 0) - (b.z ?? 0))) : 1;
+    return this.#pathLossAt1mDb + 10 * this.#pathLossExponent * Math.log10(metres);
   }
 
   /** Strength of one packet in dBm. */

@@ -3,7 +3,7 @@ import { LinkSchedule } from "./link-schedule.ts";
 import { LinkSide } from "./link-side.ts";
 import type { Medium } from "./medium.ts";
 import { airTimeUs, type Phy, T_IFS_US } from "./phy.ts";
-import type { RadioUse } from "./radio.ts";
+import type { PathWatch, RadioUse } from "./radio.ts";
 import { AirEvent } from "./scheduler.ts";
 
 /** A link with radio time: what happens in its connection events, packet by packet, and which of them are passed over (Vol 6 Part B 4.5). */
@@ -14,7 +14,8 @@ export class RadioLink implements Link, RadioUse {
   readonly #peripheral = new LinkSide(LinkRole.Peripheral);
   readonly #anchorEvent = new AirEvent(() => this.#onAnchor());
   readonly #stepEvent = new AirEvent(() => this.#onStep());
-  readonly #pathWatch: Disposable;
+  readonly #pathWatch: PathWatch = { before: () => this.#keepStrength(), after: () => this.#wakeUp() };
+  readonly #pathWatches: Disposable[] = [];
 
   readonly #schedule: LinkSchedule;
 
@@ -38,7 +39,7 @@ export class RadioLink implements Link, RadioUse {
     this.#central.end = setup.central;
     this.#central.isAlive = true;
     setup.central.radio.addUse(this);
-    this.#pathWatch = medium.onPathChange({ before: () => this.#keepStrength(), after: () => this.#wakeUp() });
+    this.#pathWatches.push(medium.onPathChange(this.#pathWatch, setup.central.radio));
     this.#arm();
   }
 
@@ -62,6 +63,7 @@ export class RadioLink implements Link, RadioUse {
     this.#peripheral.end = peripheral;
     this.#peripheral.isAlive = true;
     peripheral.radio.addUse(this);
+    this.#pathWatches.push(this.#medium.onPathChange(this.#pathWatch, peripheral.radio));
     this.#arm();
   }
 
@@ -443,6 +445,6 @@ export class RadioLink implements Link, RadioUse {
   #dispose(): void {
     this.#medium.scheduler.clear(this.#anchorEvent);
     this.#medium.scheduler.clear(this.#stepEvent);
-    this.#pathWatch[Symbol.dispose]();
+    for (const watch of this.#pathWatches) watch[Symbol.dispose]();
   }
 }

@@ -25,9 +25,19 @@ export interface RadioTrain {
 /** What lies between two radios, the same both ways. */
 export interface Path {
   readonly key: number;
+  /** What lies between this pair of radios wherever they are. */
+  readonly pairLossDb: number;
+  /** All of it, as of the places that the two had after so many moves. */
   lossDb: number;
+  moves: number;
   /** Walls that came down in between. */
   cuts: number;
+}
+
+/** Told around each change of what lies between radios, with the one that moves or the two whose path changes. */
+export interface PathWatch {
+  readonly before?: () => void;
+  readonly after: (radios: readonly Radio[]) => void;
 }
 
 /** Who listens on advertising channels with a radio. */
@@ -60,9 +70,13 @@ export class Radio {
   /** Exchanges in a connection event at most. */
   readonly exchangesPerEvent: number;
   position: Position | undefined;
+  /** How often it was put somewhere else. */
+  moves = 0;
   /** Place among the radios of its air, and the paths to others by their places; the medium's. */
   index = -1;
   readonly paths: (Path | undefined)[] = [];
+  /** Told when it moves, or a path of its changes; the medium's. */
+  readonly pathWatches = new Set<PathWatch>();
   readonly uses: RadioUse[] = [];
   /** Periodic advertising trains that it sends or follows. Links come before them, all else behind. */
   readonly trains: RadioTrain[] = [];
