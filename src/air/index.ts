@@ -16,7 +16,15 @@ export { AUX_PTR_OCTETS, type AuxiliaryPointer, readAuxiliaryPointer, T_MAFS_US 
 export { EVENTS_TO_ESTABLISH, type Link, type LinkChange, type LinkEnd, LinkRole, type LinkSetup, type LinkSubrate } from "./link.ts";
 export { ListenWindow } from "./listen-window.ts";
 export type { AirFault, AirHook, AirPacket, Medium } from "./medium.ts";
-export type { PeriodicAdvertiser, PeriodicPacket, PeriodicPlace, PeriodicReceiver } from "./periodic-roles.ts";
+export type {
+  PeriodicAdvertiser,
+  PeriodicAnswer,
+  PeriodicPacket,
+  PeriodicPlace,
+  PeriodicReceiver,
+  PeriodicResponse,
+  ResponseHearer,
+} from "./periodic-roles.ts";
 export { type PeriodicTrain, periodicChannel } from "./periodic-train.ts";
 export { airTimeUs, octetsInTime, Phy, phyName, SENSITIVITY_DBM, T_IFS_US } from "./phy.ts";
 export type { Position, PropagationOptions } from "./propagation.ts";

@@ -1,4 +1,5 @@
 import type { ExtendedPdu } from "./advertising-roles.ts";
+import type { Link } from "./link.ts";
 import type { Phy } from "./phy.ts";
 import type { Radio } from "./radio.ts";
 
@@ -34,6 +35,40 @@ export interface PeriodicAdvertiser {
   channelMap(counter: number): Uint8Array;
   /** What is sent at this place, asked once as it begins; nothing where there is nothing to send. */
   pdus(counter: number, subevent: number): readonly ExtendedPdu[];
+  /** Who hears responses; absent where the train has none. */
+  readonly responses?: ResponseHearer | undefined;
+}
+
+/** The advertiser of a train with responses, as it hears them: Vol 6 Part B 4.4.2.12. */
+export interface ResponseHearer {
+  readonly accessAddress: number;
+  /** From the beginning of a subevent to its first response slot. */
+  readonly delayUs: number;
+  readonly spacingUs: number;
+  /** What became of the packet of this place. */
+  onSent(place: PeriodicPlace, isSent: boolean): void;
+  /** Whether it listens to this slot. */
+  listensTo(place: Omit<PeriodicPlace, "startUs" | "channel">, slot: number): boolean;
+  onResponse(slot: number, pdu: Uint8Array, rssiDbm: number): void;
+  /** AUX_CONNECT_REQ was sent; AUX_CONNECT_RSP, where one was received. The link is for who answered. */
+  onConnectAnswer(pdu: Uint8Array | undefined, requestEndUs: number): Link | undefined;
+}
+
+/** What a receiver sends in a response slot. */
+export interface PeriodicResponse {
+  readonly radio: Radio;
+  readonly accessAddress: number;
+  /** 0 to 36. */
+  readonly channel: number;
+  readonly phy: Phy;
+  readonly startUs: number;
+  readonly pdu: Uint8Array;
+}
+
+/** AUX_CONNECT_RSP, T_IFS behind AUX_CONNECT_REQ, and what takes the link. */
+export interface PeriodicAnswer {
+  readonly pdu: Uint8Array;
+  readonly join: (link: Link) => void;
 }
 
 /** A packet of a train as its receiver gets it. */
@@ -51,6 +86,6 @@ export interface PeriodicReceiver {
   readonly accessAddress: number;
   /** Whether it is on this channel for a packet that begins then. */
   listensTo(place: PeriodicPlace): boolean;
-  /** A packet at a place that it listened to; undefined where nothing was received, and nothing comes any more. */
-  onPacket(packet: PeriodicPacket | undefined, place: PeriodicPlace): void;
+  /** A packet at a place that it listened to; undefined where nothing was received, and nothing comes any more. Only AUX_CONNECT_REQ is answered. */
+  onPacket(packet: PeriodicPacket | undefined, place: PeriodicPlace): PeriodicAnswer | undefined;
 }

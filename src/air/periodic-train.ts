@@ -7,13 +7,20 @@ import { channelIdentifier, selectChannel } from "./channel-selection.ts";
 import { draw } from "./draw.ts";
 import type { Planned } from "./event-layout.ts";
 import type { Medium } from "./medium.ts";
-import type { PeriodicAdvertiser, PeriodicPlace, PeriodicReceiver } from "./periodic-roles.ts";
-import { airTimeUs } from "./phy.ts";
+import type { PeriodicAdvertiser, PeriodicAnswer, PeriodicPlace, PeriodicReceiver, PeriodicResponse } from "./periodic-roles.ts";
+import { airTimeUs, type Phy, T_IFS_US } from "./phy.ts";
 import type { Radio, RadioTrain } from "./radio.ts";
 import { AirEvent } from "./scheduler.ts";
 
 /** The first event comes within so long, or within the interval where that is shorter. */
 const FIRST_EVENT_US = 100_000;
+/** A host that is asked for data gets so long before the first event. */
+const LEAD_US = 10_000;
+/** Off from its slot a response may be so much, beside what clocks make of it. */
+const SLOT_SLACK_US = 48;
+// Places of packets at a place, for what is drawn for them.
+const STEP_ANSWER = 50;
+const STEP_RESPONSE = 1000;
 /** How far a chained packet is put off where the radio is taken by links: so many times. */
 const PUT_OFF_US = 1260;
 const PUT_OFF_TIMES = 16;
@@ -37,6 +44,7 @@ export class PeriodicTrain implements RadioTrain {
   readonly #medium: Medium;
   readonly #around: TrainSurroundings;
   readonly #log: AdvertisingLog;
+  readonly #responseLog: AdvertisingLog;
   readonly #key: number;
   readonly #anchors: Anchors;
   readonly #event = new AirEvent(() => this.#next());
@@ -54,9 +62,11 @@ export class PeriodicTrain implements RadioTrain {
     this.#medium = medium;
     this.#around = around;
     this.#log = new AdvertisingLog(medium, advertiser.accessAddress);
+    this.#responseLog = new AdvertisingLog(medium, advertiser.responses?.accessAddress);
     const { radio, intervalUs, accessAddress } = advertiser;
     this.#key = mixKey(medium.seed, radio.name, accessAddress, "periodic");
-    const delayUs = Math.floor(draw(this.#key, -1) * Math.min(FIRST_EVENT_US, intervalUs));
+    const leadUs = advertiser.isAwaited ? LEAD_US : 0;
+    const delayUs = leadUs + Math.floor(draw(this.#key, -1) * Math.min(FIRST_EVENT_US, intervalUs));
     this.#anchors = new Anchors(medium.scheduler.nowUs + 1 + delayUs, this.#drifting(intervalUs));
   }
 
@@ -152,7 +162,9 @@ export class PeriodicTrain implements RadioTrain {
       if (first && receiver.radio.claimForTrain(startUs, first.endUs)) this.#following.push(receiver);
       else receiver.onPacket(undefined, place);
     }
-    if (first && advertiser.radio.claimForTrain(startUs, packets.at(-1)!.endUs)) this.#send(packets, 0);
+    const isFree = first !== undefined && advertiser.radio.claimForTrain(startUs, packets.at(-1)!.endUs);
+    advertiser.responses?.onSent(place, isFree && first.isSent);
+    if (isFree) this.#send(packets, 0);
     else this.#giveUp();
   }
 
@@ -206,12 +218,75 @@ export class PeriodicTrain implements RadioTrain {
     }
     if (packet.isSent) this.#around.channels.record(packet.channel, packet.startUs, packet.endUs, this.radio);
     this.#schedule(packet.endUs, () => {
-      this.#deliver(packet, i);
-      if (!this.#isStopped) this.#send(packets, i + 1);
+      const answers = this.#deliver(packet, i);
+      if (this.#isStopped) return;
+      if (answers.length > 0) this.#awaitAnswers(packet, answers);
+      else {
+        if (isConnectReq(packet.pdu)) this.advertiser.responses?.onConnectAnswer(undefined, packet.endUs);
+        this.#send(packets, i + 1);
+      }
     });
   }
 
-  #deliver(packet: Planned, step: number): void {
+  /** AUX_CONNECT_RSP of whoever the request was for. */
+  #awaitAnswers(request: Planned, answers: readonly Answering[]): void {
+    const { phy, channel, endUs: requestEndUs } = request;
+    const isTimed = this.#medium.mode === "radio";
+    const startUs = requestEndUs + (isTimed ? T_IFS_US : 0);
+    const ends = answers.map(({ answer, radio: from }) => {
+      const endUs = startUs + (isTimed ? airTimeUs(phy, answer.pdu.length - 2) : 0);
+      this.#around.channels.record(channel, startUs, endUs, from);
+      from.lockedUntilUs = endUs;
+      return endUs;
+    });
+    this.#schedule(Math.max(...ends), () => {
+      let heard: Uint8Array | undefined;
+      for (const [i, { answer, radio: from }] of answers.entries())
+        heard ??= this.#hear({ radio: from, channel, phy, startUs, endUs: ends[i]!, pdu: answer.pdu }, this.#number, STEP_ANSWER);
+      const link = this.advertiser.responses?.onConnectAnswer(heard, requestEndUs);
+      for (const { answer } of answers) if (link) answer.join(link);
+      if (this.#isStopped) return;
+      this.#following = [];
+      this.#advance();
+    });
+  }
+
+  /** A response was sent: whether it is in a slot that is listened to, and arrives. */
+  onResponse({ channel, startUs, ...response }: PeriodicResponse, endUs: number): void {
+    const { advertiser } = this;
+    const { responses, subeventIntervalUs, subevents } = advertiser;
+    const counter = this.#anchors.counterAt(startUs);
+    if (!responses || counter < 0 || this.#isStopped) return;
+    const subevent = Math.floor((startUs - this.#anchors.at(counter)) / this.#drifting(subeventIntervalUs));
+    if (subevent >= subevents) return;
+    const spacingUs = this.#drifting(responses.spacingUs);
+    const intoUs = startUs - this.#startUs(counter, subevent) - this.#drifting(responses.delayUs);
+    const slot = Math.round(intoUs / spacingUs);
+    if (slot < 0 || Math.abs(intoUs - slot * spacingUs) > SLOT_SLACK_US || !responses.listensTo({ counter, subevent }, slot)) return;
+    if (channel !== periodicChannel(advertiser.accessAddress, counter, subevent, advertiser.channelMap(counter))) return;
+    const number = counter * subevents + subevent;
+    const pdu = this.#hear({ ...response, channel: 3 + channel, startUs, endUs }, number, STEP_RESPONSE + slot);
+    if (pdu) responses.onResponse(slot, pdu, this.#medium.rssiDbm(response.radio, this.radio, this.#key, number, STEP_RESPONSE + slot));
+  }
+
+  /** What the advertiser makes of a packet for it. */
+  #hear({ radio: from, channel, phy, startUs, endUs, pdu }: Sent, number: number, step: number): Uint8Array | undefined {
+    const { radio } = this;
+    const { channels } = this.#around;
+    let trouble: Trouble;
+    if (radio.isLinked(startUs, endUs) || radio.isAdvertising(startUs, endUs)) trouble = "unheard";
+    else if (!this.#medium.isInRange(from, radio, phy)) trouble = "lost";
+    else if (channels.isCollided(channels.interferers(channel, startUs, endUs, from), from, radio)) trouble = "collision";
+    else if (!this.#medium.isReceived(from, radio, phy, this.#key, number, step)) trouble = "lost";
+    const log = step >= STEP_RESPONSE ? this.#responseLog : this.#log;
+    const at = { pdu, channel, phy, startUs, from };
+    const heard = log.fate(at, true);
+    if (!heard) trouble = "fault";
+    log.writeTo({ ...at, pdu: heard ?? pdu }, radio, trouble);
+    return trouble ? undefined : heard;
+  }
+
+  #deliver(packet: Planned, step: number): Answering[] {
     const { radio, advertiser } = this;
     const { channels } = this.#around;
     const { startUs, endUs, phy, channel, isSent } = packet;
@@ -238,13 +313,17 @@ export class PeriodicTrain implements RadioTrain {
       this.#log.write({ ...at, pdu: pdu ?? packet.pdu }, heard, trouble, listening.length > 0);
     }
     this.#following = heard;
+    const answers: Answering[] = [];
     for (const receiver of listening) {
-      if (!heard.includes(receiver)) receiver.onPacket(undefined, place);
-      else {
-        if (step > 0) receiver.radio.claimForTrain(startUs, endUs);
-        receiver.onPacket({ pdu: pdu!, rssiDbm: this.#rssiDbm(receiver.radio, step), phy, isFirst: step === 0 }, place);
+      if (!heard.includes(receiver)) {
+        receiver.onPacket(undefined, place);
+        continue;
       }
+      if (step > 0) receiver.radio.claimForTrain(startUs, endUs);
+      const answer = receiver.onPacket({ pdu: pdu!, rssiDbm: this.#rssiDbm(receiver.radio, step), phy, isFirst: step === 0 }, place);
+      if (answer) answers.push({ answer, radio: receiver.radio });
     }
+    return answers;
   }
 
   get #number(): number {
@@ -259,4 +338,24 @@ export class PeriodicTrain implements RadioTrain {
   #rssiDbm(to: Radio, step: number): number {
     return this.#medium.rssiDbm(this.radio, to, this.#key, this.#number, step) + this.advertiser.gainDb;
   }
+}
+
+interface Answering {
+  readonly answer: PeriodicAnswer;
+  readonly radio: Radio;
+}
+
+/** A packet that was sent to the advertiser. */
+interface Sent {
+  readonly radio: Radio;
+  readonly channel: number;
+  readonly phy: Phy;
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly pdu: Uint8Array;
+}
+
+const AUX_CONNECT_REQ = 5;
+function isConnectReq(pdu: Uint8Array): boolean {
+  return (pdu[0]! & 0x0f) === AUX_CONNECT_REQ;
 }

@@ -1,8 +1,10 @@
 import type { AdvertisingAir } from "./advertising-roles.ts";
 import type { Medium } from "./medium.ts";
-import type { PeriodicAdvertiser, PeriodicReceiver } from "./periodic-roles.ts";
+import type { PeriodicAdvertiser, PeriodicReceiver, PeriodicResponse } from "./periodic-roles.ts";
 import { PeriodicTrain, type TrainSurroundings } from "./periodic-train.ts";
+import { airTimeUs } from "./phy.ts";
 import type { Radio } from "./radio.ts";
+import { AirEvent } from "./scheduler.ts";
 
 const NOBODY: ReadonlySet<PeriodicReceiver> = new Set();
 
@@ -47,6 +49,26 @@ export class PeriodicTrains implements TrainSurroundings {
         if (receivers.size === 0 && this.#receivers.get(accessAddress) === receivers) this.#receivers.delete(accessAddress);
       },
     };
+  }
+
+  /** Sends a response in its slot, unless the radio is needed elsewhere then; dispose of the result to leave it. */
+  respond(response: PeriodicResponse): Disposable {
+    const { scheduler } = this.#medium;
+    const event = new AirEvent(() => this.#beginResponse(response));
+    scheduler.set(event, response.startUs);
+    return { [Symbol.dispose]: () => scheduler.clear(event) };
+  }
+
+  #beginResponse(response: PeriodicResponse): void {
+    const { radio, channel, phy, startUs, pdu, accessAddress } = response;
+    const endUs = startUs + (this.#medium.mode === "radio" ? airTimeUs(phy, pdu.length - 2) : 0);
+    if (radio.isLinked(startUs, endUs) || radio.lockedUntilUs > startUs || !radio.claimForTrain(startUs, endUs)) return;
+    this.channels.record(3 + channel, startUs, endUs, radio);
+    const end = new AirEvent(() => {
+      for (const train of [...this.#trains])
+        if (train.advertiser.responses?.accessAddress === accessAddress) train.onResponse(response, endUs);
+    });
+    this.#medium.scheduler.set(end, endUs);
   }
 
   receivers(accessAddress: number): ReadonlySet<PeriodicReceiver> {

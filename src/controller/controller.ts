@@ -24,6 +24,7 @@ import { p256Commands } from "./commands/p256.ts";
 import { periodicCommands } from "./commands/periodic.ts";
 import { periodicTransferCommands } from "./commands/periodic-transfer.ts";
 import { privacyCommands } from "./commands/privacy.ts";
+import { subeventCommands } from "./commands/subevents.ts";
 import { subratingCommands } from "./commands/subrating.ts";
 import { ControllerTransport } from "./controller-transport.ts";
 import { type HciHook, HostInterface } from "./host-interface.ts";
@@ -41,6 +42,7 @@ const HANDLERS: ReadonlyMap<number, CommandHandler> = new Map(
     ...extendedCommands,
     ...periodicCommands,
     ...periodicTransferCommands,
+    ...subeventCommands,
     ...privacyCommands,
   ].map((handler) => [handler.declaration.opcode, handler]),
 );

@@ -8,6 +8,7 @@ import {
   LeConnectionComplete,
   type LeCreateConnection,
   LeEnhancedConnectionComplete,
+  LeEnhancedConnectionCompleteV2,
   type LeExtendedCreateConnection,
   LeFeature,
 } from "../hci/index.ts";
@@ -25,6 +26,7 @@ import {
   MAX_TIME_CODED_US,
   MAX_TIME_UNCODED_US,
 } from "./options.ts";
+import { PeriodicInitiating, type PeriodicInitiatingSetup } from "./periodic/initiating.ts";
 import { PeriodicSets } from "./periodic/periodic-sets.ts";
 import { PeriodicSyncs } from "./periodic/syncs.ts";
 import { IGNORED, SyncTransfer, type TransferTerms } from "./periodic/transfer.ts";
@@ -41,6 +43,9 @@ import { Scanning } from "./roles/scanning.ts";
 const ALL_CHANNELS = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x1f);
 const HIGHEST_HANDLE = 0x0eff;
 const NO_ADDRESS = new Uint8Array(6);
+/** Advertising_Handle and Sync_Handle of a link that no train brought. */
+const NO_SET = 0xff;
+const NO_SYNC = 0xffff;
 
 export interface LinkLayerSetup {
   readonly air: Air;
@@ -88,7 +93,7 @@ export class LinkLayer implements LinkLayerContext {
   readonly connections = new Map<number, Connection>();
   readonly totalNumLeAclDataPackets: number;
   readonly leAclDataPacketLength: number;
-  initiating: Initiating | undefined;
+  initiating: Initiating | PeriodicInitiating | undefined;
   randomAddress: Uint8Array | undefined;
   /** Made by LE Read Local P-256 Public Key. */
   keyPair: P256KeyPair | undefined;
@@ -252,6 +257,16 @@ export class LinkLayer implements LinkLayerContext {
     });
   }
 
+  /** Connects from a train with responses. */
+  initiateFromTrain(setup: Omit<PeriodicInitiatingSetup, "onDone">): void {
+    this.initiating = new PeriodicInitiating(this, {
+      ...setup,
+      onDone: () => {
+        this.initiating = undefined;
+      },
+    });
+  }
+
   openAsCentral(peer: Address, data: ConnectData, endUs: number, isAbandoned: boolean, origin?: LinkOrigin): Link {
     const connection = this.#connection(LinkRole.Central, peer, data, origin);
     connection.link = this.air.connect({
@@ -279,8 +294,8 @@ export class LinkLayer implements LinkLayerContext {
     return connection.handle;
   }
 
-  connectionFailed(status: number, role: "central" | "peripheral"): void {
-    this.#tellConnection({
+  connectionFailed(status: number, role: "central" | "peripheral", advertisingHandle?: number): void {
+    const event = {
       status,
       connectionHandle: 0,
       role: role === "central" ? 0 : 1,
@@ -292,11 +307,22 @@ export class LinkLayer implements LinkLayerContext {
       peripheralLatency: 0,
       supervisionTimeout: 0,
       centralClockAccuracy: 0,
-    });
+    };
+    this.#tellConnection(event, { advertisingHandle });
   }
 
   /** The enhanced event in place of the plain one, where the host wants it and the controller has it (Vol 4 Part E 7.7.65.10). */
-  #tellConnection(event: LeEnhancedConnectionComplete): void {
+  #tellConnection(
+    event: LeEnhancedConnectionComplete,
+    train: { advertisingHandle?: number | undefined; syncHandle?: number | undefined },
+  ): void {
+    const { advertisingHandle = NO_SET, syncHandle = NO_SYNC } = train;
+    const hasResponses =
+      this.#has(LeFeature.PeriodicAdvertisingWithResponsesAdvertiser) || this.#has(LeFeature.PeriodicAdvertisingWithResponsesScanner);
+    if (hasResponses && this.host.wants(LeEnhancedConnectionCompleteV2)) {
+      this.host.event(LeEnhancedConnectionCompleteV2, { ...event, advertisingHandle, syncHandle });
+      return;
+    }
     const hasEnhanced = this.#has(LeFeature.LeExtendedAdvertising) || this.#has(LeFeature.LlPrivacy);
     if (hasEnhanced && this.host.wants(LeEnhancedConnectionComplete)) {
       this.host.event(LeEnhancedConnectionComplete, event);
@@ -353,7 +379,7 @@ export class LinkLayer implements LinkLayerContext {
   #announce(connection: Connection, data: ConnectData, origin: LinkOrigin | undefined): void {
     const { handle, role, peerAddress } = connection;
     this.connections.set(handle, connection);
-    this.#tellConnection({
+    const event = {
       status: 0,
       connectionHandle: handle,
       role,
@@ -366,7 +392,8 @@ export class LinkLayer implements LinkLayerContext {
       supervisionTimeout: data.timeout,
       // Valid for the peripheral only (Vol 4 Part E 7.7.65.1).
       centralClockAccuracy: role === LinkRole.Peripheral ? data.sca : 0,
-    });
+    };
+    this.#tellConnection(event, origin ?? {});
     if (this.#has(LeFeature.ChannelSelectionAlgorithm2))
       this.host.event(LeChannelSelectionAlgorithm, { connectionHandle: handle, channelSelectionAlgorithm: origin?.usesAlgorithm2 ? 1 : 0 });
     connection.begin();

@@ -17,6 +17,8 @@ export interface ControllerFeatures {
   channelSelection2?: boolean;
   /** Periodic advertising, its reception and its transfer to peers, by `extendedAdvertising`, which it brings along. Default false. */
   periodicAdvertising?: boolean;
+  /** Subevents and responses, and links that come of them. Default: with `periodicAdvertising`. */
+  periodicAdvertisingWithResponses?: boolean;
   /** The host chooses between the codings of LE Coded. Default: with `extendedAdvertising` and `leCoded`. */
   advertisingCodingSelection?: boolean;
   /** The power of each link is asked for, changed and told: LE Power Control. */
@@ -119,6 +121,7 @@ const PERIODIC = [
   LeFeature.PeriodicAdvertisingSyncTransferSender,
   LeFeature.PeriodicAdvertisingSyncTransferRecipient,
 ];
+const WITH_RESPONSES = [LeFeature.PeriodicAdvertisingWithResponsesAdvertiser, LeFeature.PeriodicAdvertisingWithResponsesScanner];
 
 /** LE features as a bit mask, Vol 6 Part B 4.6. */
 export function leFeatures(features: ControllerFeatures = {}): bigint {
@@ -140,6 +143,10 @@ export function leFeatures(features: ControllerFeatures = {}): bigint {
   }
   if (extendedAdvertising && periodicAdvertising) for (const bit of PERIODIC) set(bit);
   if (features.channelClassification) set(LeFeature.ChannelClassification);
+  if (extendedAdvertising && periodicAdvertising) {
+    for (const bit of PERIODIC) set(bit);
+    if (features.periodicAdvertisingWithResponses !== false) for (const bit of WITH_RESPONSES) set(bit);
+  }
   if (llPrivacy) set(LeFeature.LlPrivacy);
   if (features.extendedScannerFilterPolicies ?? llPrivacy) set(LeFeature.ExtendedScanningFilterPolicies);
   return mask;

@@ -36,6 +36,8 @@ export class RawHost {
   onAcl: ((handle: number, data: Uint8Array) => void) | undefined;
   /** Whether it accepts what a peer asks for with the Connection Parameters Request procedure. */
   acceptsParameters = true;
+  /** Told of each event once it is kept. */
+  onEvent: ((event: DecodedEvent) => void) | undefined;
   onCompleted: ((handle: number, count: number) => void) | undefined;
   #waiters: Waiter[] = [];
 
@@ -114,6 +116,7 @@ export class RawHost {
     }
     const event = decodeEvent(packet);
     this.events.push(event);
+    this.onEvent?.(event);
     if (event.eventCode === EventCode.NumberOfCompletedPackets) {
       const { handles } = event.parameters as { handles: { connectionHandle: number; numCompletedPackets: number }[] };
       for (const { connectionHandle, numCompletedPackets } of handles) {

@@ -8,6 +8,7 @@ import {
   LeCreateConnectionCancel,
   LeEnableEncryption,
   LeExtendedCreateConnection,
+  LeExtendedCreateConnectionV2,
   LeFeature,
   LeLongTermKeyRequestNegativeReply,
   LeLongTermKeyRequestReply,
@@ -25,11 +26,16 @@ import type { Connection } from "../link/connection.ts";
 import { areConnectionParametersValid } from "../link/connection-parameters.ts";
 import { hciPhy } from "../link/updates.ts";
 import { hasFeature } from "../options.ts";
+import { PeriodicInitiating } from "../periodic/initiating.ts";
+import { HIGHEST_HANDLE } from "../roles/advertising-sets.ts";
 import { Initiating } from "../roles/initiating.ts";
 import { answers, begins, type CommandContext, type CommandHandler } from "./command-table.ts";
 import { isDataLength, phyPreference } from "./le.ts";
 
 const OK = { status: HciErrorCode.Success };
+/** Advertising_Handle and Subevent of LE Extended Create Connection [v2] that are not used. */
+const NONE = 0xff;
+const HIGHEST_SUBEVENT = 0x7f;
 const UNKNOWN = HciErrorCode.UnknownConnectionIdentifier;
 
 /** What to do with the named connection, or the error that there is none. */
@@ -56,6 +62,22 @@ export const connectionCommands: readonly CommandHandler[] = [
       return Initiating.check(linkLayer, parameters) || (() => linkLayer.initiate(parameters));
     },
     LeFeature.LeExtendedAdvertising,
+  ),
+  begins(
+    LeExtendedCreateConnectionV2,
+    ({ linkLayer }, { advertisingHandle, subevent, ...parameters }) => {
+      if (linkLayer.initiating) return HciErrorCode.CommandDisallowed;
+      if (advertisingHandle === NONE && subevent === NONE)
+        return Initiating.check(linkLayer, parameters) || (() => linkLayer.initiate(parameters));
+      if (advertisingHandle > HIGHEST_HANDLE || subevent > HIGHEST_SUBEVENT) return HciErrorCode.InvalidHciCommandParameters;
+      const set = linkLayer.advertisingSets.get(advertisingHandle);
+      if (!set) return HciErrorCode.UnknownAdvertisingIdentifier;
+      const subevents = set.periodic?.responses;
+      if (!subevents) return HciErrorCode.CommandDisallowed;
+      const train = { advertisingHandle, subevent, subevents, phy: set.periodic!.phy };
+      return PeriodicInitiating.check(linkLayer, train, parameters) || (() => linkLayer.initiateFromTrain({ ...train, parameters }));
+    },
+    LeFeature.PeriodicAdvertisingWithResponsesAdvertiser,
   ),
   answers(LeCreateConnectionCancel, (context) => {
     const { initiating } = context.linkLayer;

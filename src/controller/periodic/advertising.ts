@@ -3,7 +3,8 @@ import { createAccessAddress } from "../link/access-address.ts";
 import { type AirAddress, encodeSleepClockAccuracy } from "../roles/advertising-pdus.ts";
 import { AdvMode, chainedPdus } from "../roles/extended-pdus.ts";
 import type { LinkLayerContext } from "../roles/link-layer-context.ts";
-import { type ChannelMapUpdate, encodeChannelMapUpdate, encodeSyncInfo } from "./sync-info.ts";
+import { type SubeventParameters, Subevents } from "./subevents.ts";
+import { type ChannelMapUpdate, encodeChannelMapUpdate, encodeResponseTiming, encodeSyncInfo } from "./sync-info.ts";
 import type { TransferredTrain } from "./transferred-train.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -17,6 +18,7 @@ const EVENTS_TO_INSTANT = 8;
 
 /** What the train takes from its advertising set. */
 export interface TrainOwner {
+  readonly handle: number;
   readonly radio: Radio;
   readonly secondaryPhy: Phy;
   readonly txPowerDbm: number;
@@ -30,6 +32,8 @@ export interface TrainParameters {
   /** Units of 1.25 ms. */
   readonly interval: number;
   readonly properties: number;
+  /** Of a train with responses. */
+  readonly subevents?: SubeventParameters | undefined;
 }
 
 /** The periodic advertising of an advertising set: its data, and its train while it runs (Vol 6 Part B 4.4.2.12). */
@@ -45,6 +49,7 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
   #includesAdi = false;
   #did: number;
   #train: PeriodicTrain | undefined;
+  #subevents: Subevents | undefined;
   /** What its train runs with; another train has others. */
   phy: Phy = Phy.Le1M;
   accessAddress = 0;
@@ -75,6 +80,8 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
     this.isEnabled = false;
     if (this.#train) this.#context.air.channels.trains.end(this.#train);
     this.#train = undefined;
+    this.#subevents?.end();
+    this.#subevents = undefined;
   }
 
   /** Its set advertises: the train begins, where it is wanted. It goes on when the set ends. */
@@ -87,7 +94,16 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
     this.#channelMap = channelMap;
     this.#update = undefined;
     this.#pdus = undefined;
+    const { subevents } = this.parameters;
+    if (subevents)
+      this.#subevents = new Subevents(
+        this.#context,
+        this,
+        subevents,
+        createAccessAddress(() => random.uint32()),
+      );
     this.#train = air.channels.trains.begin(this);
+    this.#subevents?.begin();
   }
 
   setData(data: Uint8Array): void {
@@ -102,6 +118,7 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
 
   /** Whether an event with this data, or its first packet, is over within the interval. */
   fits(data: Uint8Array, parameters: TrainParameters = this.parameters): boolean {
+    if (parameters.subevents) return true; // each subevent is judged by itself
     return this.#lengthUs(this.#made(data, parameters)) <= parameters.interval * INTERVAL_UNIT_US;
   }
 
@@ -139,7 +156,7 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
         sid: this.#owner.sid,
         phy: this.phy,
         address,
-        timing: undefined,
+        timing: this.#subevents?.timing,
         lastCounter: train.nextEvent(this.#context.scheduler.nowUs).counter - 1,
         next: (timeUs) => train.nextEvent(timeUs),
         syncInfo: (counter, offsetUs) => this.#encodeSyncInfo(counter, offsetUs),
@@ -172,10 +189,21 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
   get intervalUs(): number {
     return this.parameters.interval * INTERVAL_UNIT_US;
   }
-  readonly subevents = 1;
-  readonly subeventIntervalUs = 0;
-  readonly isAwaited = false;
+  get subevents(): number {
+    return this.responses?.parameters.numSubevents ?? 1;
+  }
+  get subeventIntervalUs(): number {
+    return (this.responses?.parameters.subeventInterval ?? 0) * INTERVAL_UNIT_US;
+  }
+  get responses(): Subevents | undefined {
+    return this.#subevents;
+  }
+  /** The host hears of each event of a train with responses. */
+  get isAwaited(): boolean {
+    return this.#subevents !== undefined;
+  }
   get lengthUs(): number {
+    if (this.#subevents) return this.#subevents.lengthUs;
     return this.#lengthUs(this.#pdus ?? this.#made(this.data));
   }
 
@@ -184,18 +212,38 @@ export class PeriodicAdvertising implements PeriodicAdvertiser {
     return update && counter >= update.instant ? update.channelMap : this.#channelMap;
   }
 
-  pdus(counter: number): readonly ExtendedPdu[] {
+  pdus(counter: number, subevent: number): readonly ExtendedPdu[] {
     if (this.#settle(counter)) this.onChannelMap(); // the host may have changed its mind meanwhile
+    if (this.#subevents) return this.#subevents.pdus(counter, subevent);
     this.#pdus ??= this.#made(this.data);
     return this.#pdus;
+  }
+
+  // What its subevents ask.
+
+  get advertisingHandle(): number {
+    return this.#owner.handle;
+  }
+  get subeventHeader() {
+    return this.#header(this.parameters.properties, this.#update);
+  }
+  /** What AUX_ADV_IND tells of its subevents. */
+  get acad(): Uint8Array | undefined {
+    return this.#subevents && encodeResponseTiming(this.#subevents.timing);
+  }
+
+  #header(properties: number, update: ChannelMapUpdate | undefined) {
+    return {
+      txPowerDbm: properties & INCLUDE_TX_POWER ? this.#owner.txPowerDbm : undefined,
+      acad: update && encodeChannelMapUpdate(update),
+    };
   }
 
   #made(data: Uint8Array, { properties } = this.parameters, update = this.#update): ExtendedPdu[] {
     const first = {
       mode: AdvMode.Neither,
       adi: this.#includesAdi ? { sid: this.#owner.sid, did: this.#did } : undefined,
-      txPowerDbm: properties & INCLUDE_TX_POWER ? this.#owner.txPowerDbm : undefined,
-      acad: update && encodeChannelMapUpdate(update),
+      ...this.#header(properties, update),
     };
     return chainedPdus(first, data);
   }

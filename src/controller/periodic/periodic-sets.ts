@@ -6,11 +6,16 @@ import type { AdvertisingSet } from "../roles/advertising-set.ts";
 import { type AdvertisingSets, HIGHEST_HANDLE, isPeriodicKind, Operation } from "../roles/advertising-sets.ts";
 import type { LinkLayerContext } from "../roles/link-layer-context.ts";
 import { PeriodicAdvertising } from "./advertising.ts";
+import type { SubeventData, SubeventParameters } from "./subevents.ts";
 
 const { Success, InvalidHciCommandParameters: Invalid, CommandDisallowed: Disallowed } = HciErrorCode;
 const Unsupported = HciErrorCode.UnsupportedFeatureOrParameterValue;
 const Unknown = HciErrorCode.UnknownAdvertisingIdentifier;
 const MIN_INTERVAL = 0x0006;
+const MAX_SUBEVENTS = 0x80;
+const MIN_SPACING = 0x02;
+/** Units of response slots in one of subevents: 0.125 ms and 1.25 ms. */
+const SPACINGS_PER_UNIT = 10;
 /** Periodic_Advertising_Properties that there are: TX power in the header. */
 const PROPERTIES = 0x40;
 /** Enable: the train, and ADI in its packets. */
@@ -39,19 +44,21 @@ export class PeriodicSets {
     return this.#sets.get(handle);
   }
 
-  setParameters(parameters: PeriodicParameters): number {
+  /** @param subevents of a train with responses */
+  setParameters(parameters: PeriodicParameters, subevents?: SubeventParameters): number {
     const { advertisingHandle: handle, periodicAdvertisingProperties: properties } = parameters;
     const { periodicAdvertisingIntervalMin: intervalMin, periodicAdvertisingIntervalMax: intervalMax } = parameters;
     if (handle > HIGHEST_HANDLE || intervalMin < MIN_INTERVAL || intervalMin > intervalMax) return Invalid;
     if (properties & ~PROPERTIES) return Invalid;
+    if (subevents && !areSubeventsValid(subevents, intervalMin)) return Invalid;
     const set = this.#set(handle);
     if (!set) return Unknown;
     if (!isPeriodicKind(set.parameters)) return Invalid;
     if (set.periodic?.isEnabled) return Disallowed;
     const interval = drawnInterval(this.#context.random, { intervalMin, intervalMax });
-    const longest = { interval: intervalMax, properties };
+    const longest = { interval: intervalMax, properties, subevents };
     if (set.periodic && !set.periodic.fits(set.periodic.data, longest)) return HciErrorCode.PacketTooLong;
-    const fitting = { interval, properties };
+    const fitting = { interval, properties, subevents };
     if (!set.periodic) set.periodic = new PeriodicAdvertising(this.#context, set, fitting);
     else set.periodic.parameters = set.periodic.fits(set.periodic.data, fitting) ? fitting : longest;
     return Success;
@@ -62,7 +69,8 @@ export class PeriodicSets {
     const set = this.#set(handle);
     if (!set) return Unknown;
     const { periodic } = set;
-    if (!periodic) return Disallowed;
+    // The data of a train with responses belongs to its subevents.
+    if (!periodic || periodic.parameters.subevents) return Disallowed;
     if (operation === Operation.Unchanged) {
       if (!periodic.isEnabled || periodic.data.length === 0 || fragment.length > 0) return Invalid;
       periodic.renewDid();
@@ -109,4 +117,20 @@ export class PeriodicSets {
     set.trainChanged();
     return Success;
   }
+  setSubeventData(handle: number, subevents: readonly SubeventData[]): number {
+    if (handle > HIGHEST_HANDLE) return Invalid;
+    const set = this.#set(handle);
+    if (!set) return Unknown;
+    // Before its train runs no data was asked for.
+    return set.periodic?.responses?.setData(subevents) ?? Disallowed;
+  }
+}
+
+/** Ranges of Vol 4 Part E 7.8.61: all subevents within the interval, all response slots within their subevent. */
+function areSubeventsValid(subevents: SubeventParameters, intervalMin: number): boolean {
+  const { numSubevents, subeventInterval, responseSlotDelay, responseSlotSpacing, numResponseSlots } = subevents;
+  if (numSubevents > MAX_SUBEVENTS || subeventInterval < MIN_INTERVAL || numSubevents * subeventInterval > intervalMin) return false;
+  if (numResponseSlots === 0) return true;
+  if (responseSlotDelay === 0 || responseSlotDelay >= subeventInterval || responseSlotSpacing < MIN_SPACING) return false;
+  return numResponseSlots * responseSlotSpacing <= SPACINGS_PER_UNIT * (subeventInterval - responseSlotDelay);
 }

@@ -5,7 +5,7 @@ import type { ExtendedView } from "../roles/extended-pdus.ts";
 import { hciRssi } from "../roles/scanning.ts";
 
 /** Data_Status, Vol 4 Part E 7.7.65.15. */
-const Status = Object.freeze({ Complete: 0, MoreToCome: 1, Truncated: 2 });
+const Status = Object.freeze({ Complete: 0, MoreToCome: 1, Truncated: 2, Failed: 0xff });
 const NO_CTE = 0xff;
 const NO_SUBEVENT = 0xff;
 const NOT_AVAILABLE = 127;
@@ -30,6 +30,8 @@ export class SyncReports {
   /** Nothing of this event is told, or nothing more. */
   #isSilent = false;
   #counter = 0;
+  hasSubevents = false;
+  #subevent = NO_SUBEVENT;
   #txPower = NOT_AVAILABLE;
   /** Of the last packet of this event. */
   #rssiDbm = 0;
@@ -51,8 +53,9 @@ export class SyncReports {
     this.#reportedDid = undefined;
   }
 
-  take({ pdu, rssiDbm, isFirst }: PeriodicPacket, view: ExtendedView, { counter }: PeriodicPlace): void {
+  take({ pdu, rssiDbm, isFirst }: PeriodicPacket, view: ExtendedView, { counter, subevent }: PeriodicPlace): void {
     if (isFirst) this.#begin(view, counter);
+    if (this.hasSubevents) this.#subevent = subevent;
     this.#rssiDbm = rssiDbm;
     this.isInChain = view.auxPtrAt >= 0;
     const data = pdu.subarray(view.dataAt);
@@ -82,6 +85,19 @@ export class SyncReports {
     this.#pending = NOTHING;
   }
 
+  /** The packet of a subevent was not received: the second version of the event can say so. */
+  fail(counter: number, subevent: number): void {
+    const host = this.#host;
+    if (!this.isEnabled || !host.acceptsEvent || !host.wants(LePeriodicAdvertisingReportV2)) return;
+    const nothing = { txPower: NOT_AVAILABLE, rssi: NOT_AVAILABLE, cteType: NO_CTE, dataStatus: Status.Failed, data: NOTHING };
+    host.event(LePeriodicAdvertisingReportV2, {
+      syncHandle: this.#syncHandle,
+      ...nothing,
+      periodicEventCounter: counter & 0xffff,
+      subevent,
+    });
+  }
+
   /** The rest was not received, or has no room. */
   truncate(): void {
     this.isInChain = false;
@@ -105,7 +121,7 @@ export class SyncReports {
       dataStatus,
       data,
     };
-    if (isSecond) host.event(LePeriodicAdvertisingReportV2, { ...report, periodicEventCounter: this.#counter, subevent: NO_SUBEVENT });
+    if (isSecond) host.event(LePeriodicAdvertisingReportV2, { ...report, periodicEventCounter: this.#counter, subevent: this.#subevent });
     else host.event(LePeriodicAdvertisingReport, report);
   }
 }

@@ -1,5 +1,6 @@
 import {
   AirEvent,
+  type PeriodicAnswer,
   type PeriodicPacket,
   type PeriodicPlace,
   type PeriodicReceiver,
@@ -13,6 +14,7 @@ import { AdvPduType, pduType, sleepClockPpm } from "../roles/advertising-pdus.ts
 import { type ExtendedView, readExtendedPdu } from "../roles/extended-pdus.ts";
 import type { LinkLayerContext } from "../roles/link-layer-context.ts";
 import type { Peer } from "../roles/resolving-list.ts";
+import { FollowedSubevents, type FollowedTrain } from "./followed-subevents.ts";
 import { type ChannelMapUpdate, encodeSyncInfo, type ResponseTiming, readAcad, type SyncInfo } from "./sync-info.ts";
 import type { SyncReports } from "./sync-reports.ts";
 import type { TransferredTrain } from "./transferred-train.ts";
@@ -58,7 +60,7 @@ export interface SyncOutcome {
 }
 
 /** A periodic advertising train that this controller follows (Vol 6 Part B 4.4.3.4). */
-export class PeriodicSync implements PeriodicReceiver, RadioTrain {
+export class PeriodicSync implements PeriodicReceiver, RadioTrain, FollowedTrain {
   readonly handle: number;
   readonly description: TrainDescription;
   readonly radio: Radio;
@@ -82,6 +84,8 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain {
   #isMissed = true;
   /** How long the first packet of an event lasted. */
   #lengthUs = 0;
+  /** Its subevents and response slots, where it has them. */
+  readonly subevents: FollowedSubevents | undefined;
 
   constructor(
     handle: number,
@@ -105,6 +109,9 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain {
     this.#anchorUs = fromUs + info.offsetUs + info.unitUs / 2;
     this.#slackUs = slackUs + info.unitUs / 2;
     this.#learnedUs = context.scheduler.nowUs;
+    const { timing } = description;
+    if (timing) this.subevents = new FollowedSubevents(this, context, timing);
+    reports.hasSubevents = timing !== undefined;
     this.radio.trains.push(this);
     this.#following = context.air.channels.trains.follow(this);
     context.scheduler.set(this.#timer, Math.round(this.#anchorUs + EVENTS_TO_ESTABLISH * this.intervalUs));
@@ -132,13 +139,14 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain {
         return { counter: this.#counter + ahead, startUs: Math.round(this.#expectedUs(ahead)) };
       },
       syncInfo: (counter, offsetUs) =>
-        encodeSyncInfo({ ...info, offsetUs, channelMap: this.#channelMapAt(counter & 0xffff), eventCounter: counter }),
+        encodeSyncInfo({ ...info, offsetUs, channelMap: this.channelMapAt(counter & 0xffff), eventCounter: counter }),
     };
   }
 
   /** Nobody follows any more, and nobody is told. */
   end(): void {
     this.#isEnded = true;
+    this.subevents?.end();
     this.#context.scheduler.clear(this.#timer);
     this.#following[Symbol.dispose]();
     this.radio.removeTrain(this);
@@ -154,62 +162,83 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain {
     return this.#anchorUs + ahead * this.intervalUs;
   }
 
+  /** The event that lies so many behind the one heard last: when it begins, and its counter, 16 bits. */
+  event(ahead: number): { counter: number; startUs: number } {
+    return { counter: (this.#counter + ahead) & 0xffff, startUs: this.#expectedUs(ahead) };
+  }
+  /** How many events the one of this time lies behind the one heard last. */
+  aheadAt(timeUs: number): number {
+    return Math.floor((timeUs - this.#anchorUs) / this.intervalUs);
+  }
+
   /** Whether the event that lies so many behind the one heard last is attended. */
-  #attends(ahead: number): boolean {
+  attends(ahead: number): boolean {
     const { skip, syncTimeout } = this.#terms;
     // None is passed over where the next one would come too late.
     return this.#isMissed || ahead > skip || (ahead + 1) * this.intervalUs >= syncTimeout * 10_000;
   }
 
   occupies(startUs: number, endUs: number): boolean {
-    const ahead = Math.floor((endUs - this.#anchorUs) / this.intervalUs);
-    if (ahead < 0 || !this.#attends(ahead)) return false;
+    const ahead = this.aheadAt(endUs);
+    if (ahead < 0 || !this.attends(ahead)) return false;
     const expectedUs = this.#expectedUs(ahead);
+    if (this.subevents) return this.subevents.occupies(startUs - expectedUs, endUs - expectedUs, this.#lengthUs);
     return expectedUs < endUs && expectedUs + this.#lengthUs > startUs;
   }
 
   /** Half of the window in which a packet is awaited: Vol 6 Part B 4.2.4. */
-  #wideningUs(timeUs: number): number {
+  wideningUs(timeUs: number): number {
     const ppm = sleepClockPpm(this.description.info.sca) + this.radio.sleepClockAccuracyPpm;
     return this.#slackUs + JITTER_US + ppm * 1e-6 * Math.max(0, timeUs - this.#learnedUs);
   }
 
   /** Channels of an event, by 16 bits of its counter. */
-  #channelMapAt(counter: number): Uint8Array {
+  channelMapAt(counter: number): Uint8Array {
     const update = this.#update;
     return update && ((counter - update.instant) & 0xffff) < 0x8000 ? update.channelMap : this.#channelMap;
   }
 
-  listensTo({ counter, startUs, channel }: PeriodicPlace): boolean {
+  listensTo({ counter, subevent, startUs, channel }: PeriodicPlace): boolean {
     const ahead = (counter - this.#counter) & 0xffff;
-    if (!this.#attends(ahead)) return false;
-    const expectedUs = this.#expectedUs(ahead);
-    if (Math.abs(startUs - expectedUs) > this.#wideningUs(expectedUs)) return false;
-    return channel === periodicChannel(this.accessAddress, counter & 0xffff, 0, this.#channelMapAt(counter & 0xffff));
+    // Another subevent of the event heard last is not ahead of it.
+    if (ahead > 0 ? !this.attends(ahead) : !this.subevents && !this.#isMissed) return false;
+    if (this.subevents && !this.subevents.listensTo(subevent)) return false;
+    const expectedUs = this.#expectedUs(ahead) + subevent * (this.subevents?.intervalUs ?? 0);
+    if (Math.abs(startUs - expectedUs) > this.wideningUs(expectedUs)) return false;
+    if (channel !== periodicChannel(this.accessAddress, counter & 0xffff, subevent, this.channelMapAt(counter & 0xffff))) return false;
+    this.subevents?.onBegun(counter & 0xffff, subevent);
+    return true;
   }
 
-  onPacket(packet: PeriodicPacket | undefined, place: PeriodicPlace): void {
-    if (this.#isEnded) return;
+  onPacket(packet: PeriodicPacket | undefined, place: PeriodicPlace): PeriodicAnswer | undefined {
+    if (this.#isEnded) return undefined;
     const view = packet && pduType(packet.pdu) === AdvPduType.AdvExtInd ? readExtendedPdu(packet.pdu) : undefined;
     if (!view || !packet) {
       if (this.reports.isInChain) this.reports.truncate();
-      else this.#isMissed = true;
-      return;
+      else this.onMissed(place);
+      return packet && this.subevents?.onConnectReq(packet);
     }
-    if (packet.isFirst && !this.#onFirst(view, place)) return;
+    if (packet.isFirst && !this.#onFirst(view, place)) return undefined;
     this.#lengthUs = packet.isFirst ? this.#context.scheduler.nowUs - place.startUs : this.#lengthUs;
-    this.reports.take(packet, view, place);
+    if (!this.subevents || this.subevents.isReported(place.subevent)) this.reports.take(packet, view, place);
+    return undefined;
+  }
+
+  /** A packet that was listened for, in vain. */
+  onMissed({ counter, subevent }: Pick<PeriodicPlace, "counter" | "subevent">): void {
+    this.#isMissed = true;
+    if (this.#isEstablished && this.subevents?.isReported(subevent)) this.reports.fail(counter, subevent);
   }
 
   /** The beginning of an event: everything counts from it. False where the synchronization is none. */
-  #onFirst(view: ExtendedView, { counter, startUs }: PeriodicPlace): boolean {
+  #onFirst(view: ExtendedView, { counter, subevent, startUs }: PeriodicPlace): boolean {
     const { scheduler } = this.#context;
     this.#counter = counter & 0xffff;
-    this.#anchorUs = startUs;
+    this.#anchorUs = startUs - subevent * (this.subevents?.intervalUs ?? 0);
     this.#slackUs = 0;
     this.#learnedUs = startUs;
     this.#isMissed = false;
-    this.#channelMap = this.#channelMapAt(this.#counter);
+    this.#channelMap = this.channelMapAt(this.#counter);
     if (this.#channelMap === this.#update?.channelMap) this.#update = undefined;
     this.#update = readAcad(view.acad).update ?? this.#update;
     // The train has no Constant Tone Extension.
@@ -222,6 +251,7 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain {
     if (!this.#isEstablished) {
       this.#isEstablished = true;
       this.#outcome.onEstablished(HciErrorCode.Success);
+      this.subevents?.begin();
     }
     return !this.#isEnded;
   }

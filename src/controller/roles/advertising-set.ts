@@ -285,6 +285,7 @@ export class AdvertisingSet implements Advertiser, ExtendedAdvertiser {
       adi: this.#adi,
       txPowerDbm: this.has(Properties.IncludeTxPower) ? this.txPowerDbm : undefined,
       syncInfo: this.periodic?.isRunning ? UNTIMED_SYNC_INFO : undefined,
+      acad: this.periodic?.acad,
     };
   }
   /** Its train as it is told to a peer, while it runs. */

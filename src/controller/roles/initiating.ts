@@ -40,6 +40,8 @@ import { identityOf, isScanTiming } from "./scanning.ts";
 type LegacyParameters = Infer<typeof LeCreateConnection.parameters>;
 type ExtendedParameters = Infer<typeof LeExtendedCreateConnection.parameters>;
 type PhyParameters = ExtendedParameters["phys"][number];
+/** What a host leaves open of a link. */
+export type ConnectionRange = Pick<PhyParameters, "connectionIntervalMin" | "connectionIntervalMax" | "maxLatency" | "supervisionTimeout">;
 /** Of either command. */
 type Parameters = LegacyParameters | ExtendedParameters;
 
@@ -183,7 +185,7 @@ export class Initiating {
     const peer = this.#wanted(pdu, view.advAAt);
     if (!peer) return undefined;
     this.#isSending = true;
-    const delayUs = phy > 2 ? CODED_WINDOW_DELAY_US : AUX_WINDOW_DELAY_US;
+    const delayUs = auxWindowDelayUs(phy);
     const { ind, data, origin } = this.#request(pdu, view.advAAt, peer, phy, delayUs, true);
     return { pdu: ind, connect: (endUs, isAnswered = true) => this.#connect(data, endUs, origin, delayUs, isAnswered) };
   }
@@ -224,25 +226,13 @@ export class Initiating {
   }
 
   #connectData(phy: Phy, delayUs: number): ConnectData {
-    const { random, scheduler } = this.#context;
     // A secondary PHY that the host gave nothing for takes what it gave first.
     const parameters = this.#phys.get(phy === Phy.Le1M ? LE_1M : phy === Phy.Le2M ? LE_2M : LE_CODED) ?? [...this.#phys.values()][0]!;
-    const { connectionIntervalMin: intervalMin, connectionIntervalMax: intervalMax } = parameters;
-    const { maxLatency: latency, supervisionTimeout: timeout } = parameters;
-    const interval = drawnInterval(random, { intervalMin, intervalMax });
-    const earliestUs = scheduler.nowUs + T_IFS_US + airTimeUs(phy, CONNECT_IND_OCTETS) + delayUs;
-    return {
-      accessAddress: createAccessAddress(() => random.uint32()),
-      crcInit: random.uint32() & 0xffffff,
-      winSize: 1,
-      winOffset: this.radio.bestSlot(earliestUs, interval * 1250, Math.min(interval, 64)),
-      interval,
-      latency,
-      timeout,
-      channelMap: this.#context.channelMap,
-      hop: 5 + (random.uint32() % 12),
-      sca: encodeSleepClockAccuracy(this.radio.sleepClockAccuracyPpm),
-    };
+    return createConnectData(
+      this.#context,
+      parameters,
+      this.#context.scheduler.nowUs + T_IFS_US + airTimeUs(phy, CONNECT_IND_OCTETS) + delayUs,
+    );
   }
 
   #connect(data: ConnectData, endUs: number, origin: LinkOrigin, delayUs: number, isAnswered = true): Link {
@@ -251,9 +241,34 @@ export class Initiating {
       if (!this.#isAbandoned) this.#onDone();
     }
     const { peer } = origin;
-    const anchorUs = endUs + delayUs - WINDOW_DELAY_US; // where a CONNECT_IND would have ended for the same anchor
+    const anchorUs = connectIndEndUs(endUs, delayUs);
     return this.#context.openAsCentral(new Address(peer.bytes, peer.type & 1), data, anchorUs, this.#isAbandoned || !isAnswered, origin);
   }
+}
+
+/** Behind AUX_CONNECT_REQ on this PHY: transmitWindowDelay, Vol 6 Part B 4.5.3. */
+export function auxWindowDelayUs(phy: Phy): number {
+  return phy > 2 ? CODED_WINDOW_DELAY_US : AUX_WINDOW_DELAY_US;
+}
+
+/** LLData of a new link, in the ranges that the host leaves. @param earliestUs its first anchor at the earliest */
+export function createConnectData(context: LinkLayerContext, parameters: ConnectionRange, earliestUs: number): ConnectData {
+  const { random, radio } = context;
+  const { connectionIntervalMin: intervalMin, connectionIntervalMax: intervalMax } = parameters;
+  const { maxLatency: latency, supervisionTimeout: timeout } = parameters;
+  const interval = drawnInterval(random, { intervalMin, intervalMax });
+  return {
+    accessAddress: createAccessAddress(() => random.uint32()),
+    crcInit: random.uint32() & 0xffffff,
+    winSize: 1,
+    winOffset: radio.bestSlot(earliestUs, interval * 1250, Math.min(interval, 64)),
+    interval,
+    latency,
+    timeout,
+    channelMap: context.channelMap,
+    hop: 5 + (random.uint32() % 12),
+    sca: encodeSleepClockAccuracy(radio.sleepClockAccuracyPpm),
+  };
 }
 
 /** Listens on one primary PHY; by LE Create Connection for legacy PDUs alone. */
@@ -274,6 +289,11 @@ function parametersByPhy(parameters: Parameters): [phy: number, parameters: PhyP
     return [[LE_1M, { ...parameters, scanInterval: parameters.leScanInterval, scanWindow: parameters.leScanWindow }]];
   const bits = [LE_1M, LE_2M, LE_CODED].filter((bit) => parameters.initiatingPhys & bit);
   return bits.map((bit, i) => [bit, parameters.phys[i]!]);
+}
+
+/** Where a CONNECT_IND would have ended for the same anchor as a request with this delay. */
+export function connectIndEndUs(endUs: number, delayUs: number): number {
+  return endUs + delayUs - WINDOW_DELAY_US;
 }
 
 /** When the first connection event begins. */

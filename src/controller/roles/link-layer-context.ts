@@ -14,6 +14,9 @@ export interface LinkOrigin {
   readonly phy: Phy;
   /** Whether both know Channel Selection Algorithm #2. */
   readonly usesAlgorithm2: boolean;
+  /** Of the train with responses that brought it: at the advertiser, and at the device that follows. */
+  readonly advertisingHandle?: number;
+  readonly syncHandle?: number;
 }
 
 /** The random address of an advertising set: absent until the host sets one. */
@@ -66,6 +69,6 @@ export interface LinkLayerContext {
   /** Makes the central's end of a new link and tells the host; with `isAbandoned` nobody wants it any more. */
   openAsCentral(peer: Address, data: ConnectData, endUs: number, isAbandoned: boolean, origin?: LinkOrigin): Link;
   /** Tells the host that no connection came about. */
-  connectionFailed(status: number, role: "central" | "peripheral"): void;
+  connectionFailed(status: number, role: "central" | "peripheral", advertisingHandle?: number): void;
   isConnectedTo(type: number, address: Uint8Array): boolean;
 }
