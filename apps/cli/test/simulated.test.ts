@@ -136,7 +136,19 @@ test("a device is found by its name, or by an address without its type", async (
 test("connect shows the link", async () => {
   const { status, out } = await run(`connect ${ECHO_ADDRESS} --once --json`);
   expect(status).toBe(0);
-  expect(objects(out)[0]).toMatchObject({ event: "connected", address: ECHO_ADDRESS, encrypted: false, bonded: false });
+  expect(objects(out)[0]).toMatchObject({
+    event: "connected",
+    address: ECHO_ADDRESS,
+    phy: { tx: "1M", rx: "1M" },
+    subrate: { factor: 1, continuation: 0 },
+    version: "5.4",
+    encrypted: false,
+    bonded: false,
+  });
+  const text = (await run(`connect ${ECHO_ADDRESS} --once`)).out;
+  for (const line of [/^ {2}controller Bluetooth 5\.4, /m, /^ {2}PHY {8}LE 1M$/m, /^ {2}power {6}-?\d+ dBm, the peer's -?\d+ dBm$/m])
+    expect(text).toMatch(line);
+  expect(text).not.toContain("subrating");
 });
 
 test("pairing keeps a bond that later commands use, and that is shown and removed", async () => {
