@@ -15,7 +15,12 @@ test("subrating: the central changes it, the peripheral hears; most events are l
   const told: LinkSubrate[] = [];
   peripheral.connection.on("subrate", (subrate) => told.push(subrate));
   const now = await central.connection.subrate({ factorMin: 10, factorMax: 10, continuation: 1 });
-  expect(now).toEqual({ factor: 10, continuation: 1, latency: 0, supervisionTimeoutMs: central.connection.parameters.supervisionTimeoutMs });
+  expect(now).toEqual({
+    factor: 10,
+    continuation: 1,
+    latency: 0,
+    supervisionTimeoutMs: central.connection.parameters.supervisionTimeoutMs,
+  });
   await delay(air.clock, 1000);
   expect(told).toEqual([now]);
   expect(peripheral.connection.subrating).toEqual(now);
@@ -74,7 +79,12 @@ test("power: each side's is known to both, and a change is told to who wants to 
   const { central, peripheral } = await air.connectedPair({ central: at(0), peripheral: at(2) });
   const own = await peripheral.connection.transmitPower();
   expect(own.currentDbm).toBe(own.maxDbm);
-  expect(await central.connection.remoteTransmitPower()).toMatchObject({ phy: "1M", powerDbm: own.currentDbm, isManaged: true, isMaximum: true });
+  expect(await central.connection.remoteTransmitPower()).toMatchObject({
+    phy: "1M",
+    powerDbm: own.currentDbm,
+    isManaged: true,
+    isMaximum: true,
+  });
   const told: PowerChange[] = [];
   for (const { connection } of [central, peripheral]) connection.on("transmitPower", (change) => told.push(change));
   await central.connection.reportTransmitPower({ remote: true });
