@@ -180,7 +180,7 @@ export type {
   WriteLongOptions,
   WritesOptions,
 } from "./gatt/index.ts";
-export { GattDescriptionError, GattNotFoundError } from "./gatt/index.ts";
+export { GattChangedError, GattDescriptionError, GattNotFoundError } from "./gatt/index.ts";
 export type {
   AclLink,
   AclManager,

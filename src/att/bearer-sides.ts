@@ -37,4 +37,6 @@ export type AttBearerEvents = {
   failed: AttTimeoutError;
   mtu: number;
   security: LinkSecurity;
+  /** A request was refused with Database Out Of Sync; told at once, before who asked hears of it. */
+  outOfSync: undefined;
 };

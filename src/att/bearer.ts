@@ -87,7 +87,13 @@ export class AttBearer {
     }
     const onTimeout = (error: AttTimeoutError): void => this.#fail(error);
     this.#flow = new FlowQueue(channel, clock, () => this.writable);
-    this.#requests = new RequestQueue({ channel, clock, onTimeout, refusal: (security) => this.securityRefusal(security) });
+    this.#requests = new RequestQueue({
+      channel,
+      clock,
+      onTimeout,
+      onOutOfSync: () => this.#events.emit("outOfSync", undefined),
+      refusal: (security) => this.securityRefusal(security),
+    });
     this.#indications = new IndicationQueue(channel, this.#flow, clock, onTimeout);
     channel.onPdu = (bytes, offset, end) => {
       if (bytes[offset] === AttOpcode.HandleValueNtf && end - offset >= 3)
@@ -304,7 +310,9 @@ export class AttBearer {
     if ((frame[PDU_OFFSET]! & COMMAND_FLAG) === 0) return this.#flow.push(frame, options, refuse);
     const refusal = this.securityRefusal(options.security);
     if (refusal) return Promise.reject(refusal);
-    return this.#flow.push(frame, options, () => this.securityRefusal(options.security));
+    const unwanted = options.refuse?.();
+    if (unwanted) return Promise.reject(unwanted);
+    return this.#flow.push(frame, options, () => this.securityRefusal(options.security) ?? options.refuse?.());
   }
 
   /**

@@ -5,10 +5,11 @@ import { type BleError, StateError } from "../core/error.ts";
 import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
 import { ignoreLoss, sendFrameAndThen } from "./departure.ts";
 import { AttError, AttProtocolError, AttTimeoutError } from "./error.ts";
+import { AttErrorCode } from "./error-code.ts";
 import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
 import { attOpcodeName } from "./pdu.ts";
 import type { SecurityRequirement } from "./security.ts";
-import { type ResponseParser, Transaction } from "./transaction.ts";
+import { type Refuse, type ResponseParser, Transaction } from "./transaction.ts";
 
 /** Requests that may wait for their turn; a program that asks faster than the peer answers is told so. */
 const CAPACITY = 256;
@@ -16,12 +17,26 @@ const CAPACITY = 256;
 export interface AttRequestOptions extends OperationOptions {
   /** What the link must have when the request leaves, beyond what the connection demands. */
   security?: SecurityRequirement | undefined;
+  /** Asked when it could leave: what this gives rejects it, and it does not leave. */
+  refuse?: Refuse | undefined;
 }
+
+/** Requests that rest on handles which the client learned earlier, and a peer refuses once as out of sync (Vol 3 Part G 2.5.2.1). */
+const RESTS_ON_HANDLES: readonly number[] = [
+  AttOpcode.ReadReq,
+  AttOpcode.ReadBlobReq,
+  AttOpcode.ReadMultipleReq,
+  AttOpcode.ReadMultipleVariableReq,
+  AttOpcode.WriteReq,
+  AttOpcode.PrepareWriteReq,
+];
 
 export interface RequestQueueOptions {
   readonly channel: PduChannel;
   readonly clock: Clock;
   readonly onTimeout: (error: AttTimeoutError) => void;
+  /** The peer says that its services are not what the client knows. */
+  readonly onOutOfSync: () => void;
   /** Why a request may not leave on the link as it is now. */
   readonly refusal: (security: SecurityRequirement | undefined) => BleError | undefined;
 }
@@ -32,10 +47,12 @@ export class RequestQueue {
   readonly #clock: Clock;
   readonly #onTimeout: RequestQueueOptions["onTimeout"];
   readonly #refusal: RequestQueueOptions["refusal"];
+  readonly #tellOutOfSync: RequestQueueOptions["onOutOfSync"];
   #current: Transaction<unknown> | undefined;
   #waiting: Transaction<unknown>[] = [];
 
-  constructor({ channel, clock, onTimeout, refusal }: RequestQueueOptions) {
+  constructor({ channel, clock, onTimeout, onOutOfSync, refusal }: RequestQueueOptions) {
+    this.#tellOutOfSync = onOutOfSync;
     this.#channel = channel;
     this.#clock = clock;
     this.#onTimeout = onTimeout;
@@ -53,6 +70,7 @@ export class RequestQueue {
     const transaction: Transaction<T> = new Transaction<T>(frame, {
       parse,
       security: options.security,
+      refuse: options.refuse,
       clock: this.#clock,
       operation: attOpcodeName(opcode),
       options,
@@ -84,7 +102,7 @@ export class RequestQueue {
 
   #start(transaction: Transaction<unknown>): void {
     if (this.#current !== transaction) return; // it was given up while the link was full
-    const refusal = this.#refusal(transaction.security);
+    const refusal = this.#refusal(transaction.security) ?? transaction.refuse?.();
     if (refusal) {
       this.#current = undefined;
       transaction.reject(refusal);
@@ -119,6 +137,7 @@ export class RequestQueue {
     this.#current = undefined;
     if (opcode === AttOpcode.ErrorRsp) this.#refuse(transaction, requestOpcode, bytes, offset, end);
     else if (!transaction.settled) this.#accept(transaction, requestOpcode, bytes, offset, end);
+    if (opcode === AttOpcode.ErrorRsp && end - offset === 4 && bytes[offset + 3] === AttErrorCode.DatabaseOutOfSync) this.#onOutOfSync();
     this.#next();
     return true;
   }
@@ -139,6 +158,22 @@ export class RequestQueue {
       transaction.reject(
         new AttError({ errorCode: bytes[offset + 3]!, requestOpcode, attributeHandle: bytes[offset + 1]! | (bytes[offset + 2]! << 8) }),
       );
+  }
+
+  /**
+   * The peer says this once, and takes the next request for one that knows better. Those that wait were made before it was said: they are
+   * refused here, before they reach what now has their handles.
+   */
+  #onOutOfSync(): void {
+    const errorCode = AttErrorCode.DatabaseOutOfSync;
+    const refused = this.#waiting.filter(({ frame }) => RESTS_ON_HANDLES.includes(frame[PDU_OFFSET]!));
+    this.#waiting = this.#waiting.filter((transaction) => !refused.includes(transaction));
+    for (const transaction of refused) {
+      const { frame } = transaction;
+      const attributeHandle = frame[PDU_OFFSET + 1]! | (frame[PDU_OFFSET + 2]! << 8);
+      transaction.reject(new AttError({ errorCode, requestOpcode: frame[PDU_OFFSET]!, attributeHandle }));
+    }
+    this.#tellOutOfSync();
   }
 
   /** @param unsent for those that have not left */

@@ -11,7 +11,7 @@ export {
 } from "./client/client.ts";
 export type { FoundValue, HandleRange } from "./client/discovery.ts";
 export type { Elevate, ElevationDemand } from "./client/elevation.ts";
-export { GattNotFoundError } from "./client/error.ts";
+export { GattChangedError, GattNotFoundError } from "./client/error.ts";
 export type { GattOperationOptions } from "./client/options.ts";
 export {
   type CharacteristicWriteOptions,

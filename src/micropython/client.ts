@@ -40,7 +40,7 @@ class LinkClient {
 
   constructor(connection: Connection) {
     this.connection = connection;
-    this.discovery = new Discovery(new Requester(connection.att, undefined, () => undefined));
+    this.discovery = new Discovery(new Requester(connection.att, undefined));
   }
 
   /** Nothing is asked for on it any more. */

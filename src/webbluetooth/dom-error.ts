@@ -1,6 +1,6 @@
 import { AttError, AttErrorCode } from "../att/index.ts";
 import { ArgumentError, BleError, StateError, UnsupportedError } from "../core/error.ts";
-import { GattNotFoundError } from "../gatt/index.ts";
+import { GattChangedError, GattNotFoundError } from "../gatt/index.ts";
 
 /** The names of Web Bluetooth's errors. */
 export type DomErrorName =
@@ -46,7 +46,7 @@ function nameOfAttError(errorCode: number, procedure: Procedure): DomErrorName {
 function nameOf(error: unknown, procedure: Procedure): DomErrorName {
   if (error instanceof AttError) return nameOfAttError(error.errorCode, procedure);
   if (error instanceof GattNotFoundError) return "NotFoundError";
-  if (error instanceof StateError) return "InvalidStateError"; // what was found there is no longer there
+  if (error instanceof StateError || error instanceof GattChangedError) return "InvalidStateError"; // what was found there is no longer there
   if (error instanceof UnsupportedError) return "NotSupportedError";
   if (error instanceof ArgumentError) return "InvalidModificationError"; // longer than one packet holds
   if (error instanceof BleError && SECURITY_CODES.has(error.code)) return "SecurityError";

@@ -1,22 +1,20 @@
 import { Emitter } from "../../async/emitter.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import type { AttBearer, AttClientSide } from "../../att/bearer.ts";
-import { AttError, AttProtocolError } from "../../att/error.ts";
-import { AttErrorCode } from "../../att/error-code.ts";
-import { AttOpcode } from "../../att/opcode.ts";
 import { checkInteger, optionNames } from "../../core/arguments.ts";
-import { ArgumentError, StateError } from "../../core/error.ts";
+import { ArgumentError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
-import type { FoundService, FoundValue } from "./discovery.ts";
+import { type FoundValue, type HandleRange, WHOLE } from "./discovery.ts";
 import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
 import { Lanes } from "./lanes.ts";
 import { bounded, checkOperation, type GattOperationOptions, requireFunction, SECURITY } from "./options.ts";
+import { PeerServices } from "./peer-services.ts";
 import type { RemoteCharacteristic } from "./remote-characteristic.ts";
-import { RemoteService } from "./remote-service.ts";
+import type { RemoteService } from "./remote-service.ts";
 import type { Sign } from "./sign.ts";
 import { SpreadDiscovery, SpreadValues } from "./spread-access.ts";
 import type { StructureAccess } from "./structure.ts";
@@ -35,11 +33,11 @@ export interface GattClientOptions {
 export interface DiscoverOptions extends GattOperationOptions {
   /** Only services of this type. */
   readonly uuid?: UuidLike | undefined;
-  /** Asks again, and invalidates what was known. */
+  /** Asks again for what is known, as after a change: what is as it was stays the same object. */
   readonly refresh?: boolean | undefined;
 }
 
-/** Handles that changed: nothing learned about them holds. */
+/** Handles whose services changed. What is as it was stays the same object; what is not rejects with a GattChangedError. */
 export interface ServiceChange {
   readonly startHandle: number;
   readonly endHandle: number;
@@ -69,8 +67,6 @@ const DISCOVER = optionNames<DiscoverOptions>({ ...operation, uuid: true, refres
 const LONG = optionNames<ReadLongOptions>({ ...operation, offset: true });
 const BY_UUID = optionNames<ReadByUuidOptions>({ ...operation, startHandle: true, endHandle: true });
 
-const DISCOVERY_ATTEMPTS = 3;
-
 /** What reads the whole structure of a client's peer. */
 export let structureAccessOf: (client: GattClient) => StructureAccess;
 
@@ -93,18 +89,16 @@ export class GattClient implements AttClientSide {
   #lastHandle = 0;
   #lastSink: ValueSink | undefined;
   #observed = false;
-  #known = new Map<number, RemoteService>();
-  #allKnown = false;
-  /** Types that were asked for by themselves. */
-  readonly #knownTypes = new Set<string>();
+  readonly #services: PeerServices;
   #serviceChangedHandle: number | undefined;
-  /** Counts changes of the peer's services. */
-  #epoch = 0;
+  /** The peer was asked to tell of changes. */
+  #isWatched = false;
 
   constructor(bearer: AttBearer, { elevate, sign }: GattClientOptions = {}) {
     this.bearer = bearer;
-    const lanes = new Lanes(bearer, elevate, () => this.#invalidate(0x0001, 0xffff));
+    const lanes = new Lanes(bearer, elevate, () => this.#onOutOfSync());
     this.#lanes = lanes;
+    const isWatched = (): boolean => this.#isWatched;
     this.#context = {
       requester: lanes.first.requester,
       discovery: new SpreadDiscovery(lanes),
@@ -119,10 +113,19 @@ export class GattClient implements AttClientSide {
         if (this.#sinks.get(handle) === sink) this.#sinks.delete(handle);
         this.#lastSink = undefined;
       },
+      isDoubtful: (range) => this.#services.isDoubtful(range),
+      settle: (options) => this.#services.settle(options),
+      settleHeld: (options) => this.#services.settleHeld(options),
+      changed: (range) => this.#onChanged(range),
+      include: (found) => this.#services.add(found, false),
+      get isWatched() {
+        return isWatched();
+      },
       onGattCharacteristic: (uuid, handle) => {
         if (uuid.short === GattUuid.ServiceChanged) this.#serviceChangedHandle = handle;
       },
     };
+    this.#services = new PeerServices(this.#context);
     bearer.client = this;
     bearer.on("closed", (reason) => {
       for (const sink of this.#sinks.values()) sink.end(reason);
@@ -161,7 +164,10 @@ export class GattClient implements AttClientSide {
       this.#lastSink = this.#sinks.get(handle);
     }
     if (indication && handle === this.#serviceChangedHandle && end - offset === 4)
-      this.#invalidate(bytes[offset]! | (bytes[offset + 1]! << 8), bytes[offset + 2]! | (bytes[offset + 3]! << 8));
+      this.#onChanged({
+        handle: bytes[offset]! | (bytes[offset + 1]! << 8),
+        endHandle: bytes[offset + 2]! | (bytes[offset + 3]! << 8),
+      });
     if (this.#observed) this.#events.emit("value", { handle, value: bytes.slice(offset, end), indication });
     this.#lastSink?.onValue(bytes, offset, end, indication);
   }
@@ -190,70 +196,9 @@ export class GattClient implements AttClientSide {
   /** The primary services, all or of one type, in order of their handles. Asked for once. */
   async services(options: DiscoverOptions = {}): Promise<RemoteService[]> {
     checkOperation("services", options, DISCOVER);
-    return await this.#bounded("discovering services", options, (bound) => this.#services(bound));
-  }
-
-  async #services({ uuid, refresh = false, ...options }: DiscoverOptions): Promise<RemoteService[]> {
-    const type = uuid === undefined ? undefined : Uuid.from(uuid);
-    const permit = await this.#context.discoveryLock.acquire(options, "waiting for a discovery");
-    try {
-      if (refresh) this.#invalidate(0x0001, 0xffff);
-      if (!this.#allKnown && !(type && this.#knownTypes.has(type.text))) await this.#discover(type, options);
-    } finally {
-      permit[Symbol.dispose]();
-    }
-    return [...this.#known.values()]
-      .filter((service) => service.primary && (!type || service.uuid.text === type.text))
-      .sort((a, b) => a.handle - b.handle);
-  }
-
-  /** Asks again where the services changed while they were being asked for. */
-  async #discover(type: Uuid | undefined, options: GattOperationOptions): Promise<void> {
-    for (let attempt = 0; attempt < DISCOVERY_ATTEMPTS; attempt++) {
-      const epoch = this.#epoch;
-      const ofType = type && (await this.#servicesOfType(type, options));
-      const services = ofType ?? (await this.#context.discovery.allPrimaryServices(options));
-      if (epoch !== this.#epoch) continue;
-      for (const found of services) this.#service(found, true);
-      if (type) this.#knownTypes.add(type.text);
-      if (!ofType) this.#allKnown = true;
-      return;
-    }
-    throw new StateError("the peer's services change faster than they can be discovered");
-  }
-
-  /**
-   * By Find By Type Value; `undefined` where that answers nothing, and all services have to be looked at: the peer does not know the request, or
-   * may declare a 16-bit UUID in 16 octets, which a server that compares octets does not find.
-   */
-  async #servicesOfType(type: Uuid, options: GattOperationOptions): Promise<FoundService[] | undefined> {
-    try {
-      const found = await this.#context.discovery.primaryServicesByUuid(type, options);
-      return found.length > 0 || type.short === undefined ? found : undefined;
-    } catch (error) {
-      if (error instanceof AttError && error.errorCode === AttErrorCode.RequestNotSupported) return undefined;
-      throw error;
-    }
-  }
-
-  #service(found: FoundService, primary: boolean): RemoteService {
-    const known = this.#known.get(found.handle);
-    if (known && known.endHandle === found.endHandle && known.uuid.text === found.uuid.text) {
-      known.primary ||= primary;
-      return known;
-    }
-    if (known?.primary && !primary) {
-      // What includes a service is not asked what it is: its own declaration was found.
-      if (known.uuid.text === found.uuid.text) return known;
-      throw new AttProtocolError(
-        AttOpcode.ReadByTypeReq,
-        `included service ${found.uuid} at handle ${found.handle}, where ${known.uuid} is`,
-      );
-    }
-    known?.invalidate(new StateError(`service ${known.uuid} is no longer at handle ${known.handle}: discover it again`));
-    const service = new RemoteService(this.#context, found, primary, (included) => this.#service(included, false));
-    this.#known.set(found.handle, service);
-    return service;
+    return await this.#bounded("discovering services", options, ({ uuid, refresh = false, ...bound }) =>
+      this.#services.services(uuid === undefined ? undefined : Uuid.from(uuid), refresh, bound),
+    );
   }
 
   /** The first primary service of this type. @throws {GattNotFoundError} none */
@@ -367,6 +312,7 @@ export class GattClient implements AttClientSide {
       const serviceChanged = await service.characteristic(GattUuid.ServiceChanged, bound);
       // The handling itself is `onHandleValue`'s, since a bonded peer tells without being asked again.
       await serviceChanged.subscribe(() => {}, { ...bound, kind: "indicate" });
+      this.#isWatched = true;
       const features = (await service.characteristics(bound)).find(({ uuid }) => uuid.short === GattUuid.ClientSupportedFeatures);
       if (!features) return;
       const [known = 0] = await features.read(bound);
@@ -386,16 +332,14 @@ export class GattClient implements AttClientSide {
     return hash?.value;
   }
 
-  #invalidate(startHandle: number, endHandle: number): void {
-    if (startHandle > endHandle) return;
-    this.#epoch++;
-    for (const [handle, service] of this.#known) {
-      if (service.endHandle < startHandle || handle > endHandle) continue;
-      this.#known.delete(handle);
-      service.invalidate(new StateError(`the peer's services changed: discover service ${service.uuid} again`));
-    }
-    this.#allKnown = false;
-    this.#knownTypes.clear();
-    this.#events.emit("serviceChanged", { startHandle, endHandle });
+  /** Several requests may be refused for one change. */
+  #onOutOfSync(): void {
+    if (!this.#services.isAllInDoubt) this.#onChanged(WHOLE);
+  }
+
+  #onChanged(range: HandleRange): void {
+    if (range.handle > range.endHandle) return;
+    this.#services.onChanged(range);
+    this.#events.emit("serviceChanged", { startHandle: range.handle, endHandle: range.endHandle });
   }
 }

@@ -47,7 +47,9 @@ export class Lanes {
   }
 
   #create(bearer: AttBearer): Lane {
-    const requester = new Requester(bearer, this.#elevation, this.#onOutOfSync);
+    const requester = new Requester(bearer, this.#elevation);
+    // At once: what is asked for in the meantime rests on what was known before.
+    bearer.on("outOfSync", this.#onOutOfSync);
     const lane = { bearer, requester, values: new ValueAccess(requester), discovery: new Discovery(requester), busy: 0 };
     this.#lanes.set(bearer, lane);
     return lane;

@@ -3,7 +3,7 @@ import { Deadline } from "../../async/deadline.ts";
 import type { OperationOptions } from "../../async/pending.ts";
 import { checkSecurityRequirement, type SecurityRequirement } from "../../att/security.ts";
 import { checkInteger, checkOptions, kindOf, type OptionNames, optionNames } from "../../core/arguments.ts";
-import { ArgumentError } from "../../core/error.ts";
+import { ArgumentError, type BleError } from "../../core/error.ts";
 
 /** What every operation on a peer's attributes takes. `timeoutMs` bounds the whole operation, however many requests it takes. */
 export interface GattOperationOptions extends OperationOptions {
@@ -18,6 +18,8 @@ export interface GattOperationOptions extends OperationOptions {
 export interface InternalOptions extends GattOperationOptions {
   /** Nobody waits for it: it is sent as the link is, and nothing is secured, nor a question put to the user, for its sake. */
   readonly unattended?: boolean;
+  /** Asked when a request of it could leave; what this gives rejects the operation. */
+  readonly refuse?: (() => BleError | undefined) | undefined;
 }
 
 export const SECURITY = optionNames<Pick<GattOperationOptions, "security">>({ security: true });

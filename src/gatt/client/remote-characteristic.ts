@@ -1,13 +1,16 @@
+import { AttError } from "../../att/error.ts";
+import { AttErrorCode } from "../../att/error-code.ts";
 import type { SecurityRequirement } from "../../att/security.ts";
 import { checkBoolean, checkChoice, checkFunction, optionNames } from "../../core/arguments.ts";
-import { ArgumentError, type BleError, UnsupportedError } from "../../core/error.ts";
+import { ArgumentError, type BleError, StateError, UnsupportedError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { type CharacteristicProperty, checkProperty, hasProperty, propertyNames } from "../properties.ts";
 import { GattUuid } from "../uuids.ts";
+import { DISCOVERY_ATTEMPTS, tooFast } from "./attempts.ts";
 import type { ClientContext, HandleRange } from "./context.ts";
-import type { FoundCharacteristic } from "./discovery.ts";
-import { GattNotFoundError } from "./error.ts";
-import { bounded, checkOperation, type GattOperationOptions, requireFunction, SECURITY } from "./options.ts";
+import type { FoundCharacteristic, FoundDescriptor } from "./discovery.ts";
+import { GattChangedError, GattNotFoundError } from "./error.ts";
+import { bounded, checkOperation, type GattOperationOptions, type InternalOptions, requireFunction, SECURITY } from "./options.ts";
 import { RemoteDescriptor } from "./remote-descriptor.ts";
 import { CharacteristicSubscriptions, INDICATIONS, NOTIFICATIONS, type ValueListener } from "./subscriptions.ts";
 import { ValueFlow, type ValueFlowOptions } from "./value-flow.ts";
@@ -56,13 +59,14 @@ export class RemoteCharacteristic {
   /** Handle of the declaration. */
   readonly handle: number;
   readonly valueHandle: number;
-  /** Last handle of its descriptors. */
-  readonly endHandle: number;
   /** The octet of the declaration. */
   readonly propertyBits: number;
   readonly #context: ClientContext;
   readonly #subscriptions: CharacteristicSubscriptions;
+  #endHandle: number;
   #descriptors: readonly RemoteDescriptor[] | undefined;
+  /** Before the services changed. */
+  #earlierDescriptors: readonly RemoteDescriptor[] = [];
   #stale: BleError | undefined;
 
   /** Made by the library, for what was found or added. @internal */
@@ -72,12 +76,17 @@ export class RemoteCharacteristic {
     this.uuid = found.uuid;
     this.handle = found.handle;
     this.valueHandle = found.valueHandle;
-    this.endHandle = endHandle;
+    this.#endHandle = endHandle;
     this.propertyBits = found.properties;
     this.#subscriptions = new CharacteristicSubscriptions(context, this.valueHandle, async (options) => {
       const descriptors = await this.#discoverDescriptors(options);
       return descriptors.find(({ uuid }) => uuid.short === GattUuid.ClientCharacteristicConfiguration)?.handle;
     });
+  }
+
+  /** Last handle of its descriptors. */
+  get endHandle(): number {
+    return this.#endHandle;
   }
 
   get properties(): CharacteristicProperty[] {
@@ -93,7 +102,9 @@ export class RemoteCharacteristic {
   async read(options: GattOperationOptions = {}): Promise<Uint8Array> {
     checkOperation("read", options);
     this.#check();
-    return await this.#bounded("reading a value", options, (bound) => this.#context.values.read(this.valueHandle, bound));
+    return await this.#bounded("reading a value", options, (bound) =>
+      this.#attempt(bound, (again) => this.#context.values.read(this.valueHandle, again)),
+    );
   }
 
   /**
@@ -114,11 +125,15 @@ export class RemoteCharacteristic {
       if (response) throw new ArgumentError("write: signed with a response: there is none to a signed write");
       if (!this.has("authenticated-signed-writes"))
         throw new UnsupportedError(`characteristic ${this.uuid} has no "authenticated-signed-writes" property`);
-      await this.#bounded("writing a value", rest, (bound) => values.writeSigned(this.valueHandle, value, sign, bound));
+      await this.#bounded("writing a value", rest, (bound) =>
+        this.#attempt(bound, (again) => values.writeSigned(this.valueHandle, value, sign, again)),
+      );
       return;
     }
     await this.#bounded("writing a value", rest, (bound) =>
-      response ? values.write(this.valueHandle, value, bound) : values.writeWithoutResponse(this.valueHandle, value, bound),
+      this.#attempt(bound, (again) =>
+        response ? values.write(this.valueHandle, value, again) : values.writeWithoutResponse(this.valueHandle, value, again),
+      ),
     );
   }
 
@@ -131,14 +146,50 @@ export class RemoteCharacteristic {
     checkOperation("writeWithoutResponse", options);
     this.#check();
     const { values } = this.#context;
-    await this.#bounded("writing a value", options, (bound) => values.writeWithoutResponse(this.valueHandle, value, bound));
+    await this.#bounded("writing a value", options, (bound) =>
+      this.#attempt(bound, (again) => values.writeWithoutResponse(this.valueHandle, value, again)),
+    );
   }
 
-  /** As `writeWithoutResponse`, now or not at all: false where the link has no room, or less security than is demanded. */
+  /**
+   * As `writeWithoutResponse`, now or not at all: false where the link has no room, or less security than is demanded.
+   *
+   * @throws {StateError} the peer said that its services changed: `writeWithoutResponse` asks what became of this one
+   */
   tryWriteWithoutResponse(value: Uint8Array, options: Pick<GattOperationOptions, "security"> = {}): boolean {
     checkOperation("tryWriteWithoutResponse", options, SECURITY);
     this.#check();
+    if (this.#context.isDoubtful(this.service))
+      throw new StateError("the peer's services changed, and this characteristic was not asked for since: use writeWithoutResponse once");
     return this.#context.values.tryWriteWithoutResponse(this.valueHandle, value, options);
+  }
+
+  /** What has to be known before is asked for; what the peer refuses since its services changed is made again where this is as it was. */
+  #attempt<T>(options: GattOperationOptions, act: (options: GattOperationOptions) => Promise<T>): Promise<T> {
+    const context = this.#context;
+    return context.isWatched || context.isDoubtful(this.service) ? this.#attemptAgain(options, act) : act(options);
+  }
+
+  async #attemptAgain<T>(options: GattOperationOptions, act: (options: GattOperationOptions) => Promise<T>): Promise<T> {
+    // What has to wait for its turn may be told of a change meanwhile: then it does not leave.
+    const inDoubt = tooFast();
+    const refuse = (): StateError | undefined => (this.#context.isDoubtful(this.service) ? inDoubt : undefined);
+    const guarded: InternalOptions = { ...options, refuse };
+    for (let attempt = 1; ; attempt++) {
+      await this.#settle(options);
+      try {
+        return await act(guarded);
+      } catch (error) {
+        const isOutOfSync = error instanceof AttError && error.errorCode === AttErrorCode.DatabaseOutOfSync;
+        if ((!isOutOfSync && error !== inDoubt) || attempt === DISCOVERY_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** @throws {GattChangedError} it is not there any more */
+  async #settle(options: GattOperationOptions): Promise<void> {
+    if (this.#context.isDoubtful(this.service)) await this.#context.settle(options);
+    this.#check();
   }
 
   #bounded<T, O extends GattOperationOptions>(what: string, options: O, run: (options: O) => Promise<T>): Promise<T> {
@@ -155,17 +206,44 @@ export class RemoteCharacteristic {
     this.#check();
     const permit = await this.#context.discoveryLock.acquire(options, "waiting for a discovery");
     try {
-      this.#check();
-      if (!this.#descriptors) {
+      for (let attempt = 0; attempt < DISCOVERY_ATTEMPTS; attempt++) {
+        if (this.#context.isDoubtful(this.service)) await this.#context.settleHeld(options);
+        this.#check();
+        if (this.#descriptors) return this.#descriptors;
         const range = { handle: this.valueHandle + 1, endHandle: this.endHandle };
         const found = range.handle > range.endHandle ? [] : await this.#context.discovery.descriptors(range, options);
         this.#check(); // it may have changed meanwhile
-        this.#descriptors = found.map(({ handle, uuid }) => new RemoteDescriptor(this.#context, uuid, handle));
+        if (!this.#context.isDoubtful(this.service)) this.#seedDescriptors(found);
       }
-      return this.#descriptors;
+      throw tooFast();
     } finally {
       permit[Symbol.dispose]();
     }
+  }
+
+  /** Those that are as they were stay the same objects. */
+  #seedDescriptors(found: readonly FoundDescriptor[]): void {
+    const before = [...this.#earlierDescriptors];
+    this.#earlierDescriptors = [];
+    this.#descriptors = found.map((descriptor) => {
+      const at = before.findIndex(({ handle, uuid }) => handle === descriptor.handle && uuid.text === descriptor.uuid.text);
+      if (at >= 0) return before.splice(at, 1)[0]!;
+      return new RemoteDescriptor(this.#context, descriptor, (options, act) => this.#attemptOnDescriptor(options, act));
+    });
+    for (const descriptor of before) {
+      const now = found.find(({ uuid }) => uuid.text === descriptor.uuid.text);
+      descriptor.invalidate(new GattChangedError("descriptor", descriptor, now?.handle));
+    }
+  }
+
+  /** As `#attempt`; descriptors that were known before a change are looked at again. */
+  async #attemptOnDescriptor<T>(options: GattOperationOptions, act: (options: GattOperationOptions) => Promise<T>): Promise<T> {
+    const look = async (again: GattOperationOptions): Promise<T> => {
+      if (!this.#descriptors) await this.#discoverDescriptors(again);
+      return await act(again);
+    };
+    this.#check();
+    return await this.#attempt(options, look);
   }
 
   /** @throws {GattNotFoundError} none of this type */
@@ -243,9 +321,40 @@ export class RemoteCharacteristic {
     return { kinds: kind === "notify" ? NOTIFICATIONS : INDICATIONS, security, deliver, end };
   }
 
-  /** For the client: the service changed, and nothing known of it holds. */
+  // --- for the client ---------------------------------------------------------------------------------------------------------------
+
+  /** It is what was found: the same characteristic at the same place. @internal */
+  isAt({ uuid, handle, valueHandle, properties }: FoundCharacteristic): boolean {
+    return uuid.text === this.uuid.text && handle === this.handle && valueHandle === this.valueHandle && properties === this.propertyBits;
+  }
+
+  /** @internal */
+  get isListenedTo(): boolean {
+    return this.#subscriptions.isListenedTo;
+  }
+
+  /** It may have changed. @internal */
+  suspend(): void {
+    this.#subscriptions.suspend();
+  }
+
+  /** It is as it was; its descriptors may not be. @internal */
+  renew(endHandle: number): void {
+    this.#endHandle = endHandle;
+    this.#earlierDescriptors = this.#descriptors ?? this.#earlierDescriptors;
+    this.#descriptors = undefined;
+    this.#subscriptions.resume();
+  }
+
+  /** Nobody knows what became of it. @internal */
+  endSubscriptions(error: unknown): void {
+    this.#subscriptions.endAll(error);
+  }
+
+  /** It is not there any more. @internal */
   invalidate(reason: BleError): void {
     this.#stale = reason;
+    for (const descriptor of this.#descriptors ?? this.#earlierDescriptors) descriptor.invalidate(reason);
     this.#subscriptions.end(reason);
   }
 

@@ -13,14 +13,12 @@ const ATTEMPTS = 3;
 export class Requester {
   readonly bearer: AttBearer;
   readonly #elevation: Elevation | undefined;
-  readonly #onOutOfSync: () => void;
   /** An exchange is not to be begun here any more: it was made, or the policy leaves it to others. */
   #mtuSettled: boolean;
 
-  constructor(bearer: AttBearer, elevation: Elevation | undefined, onOutOfSync: () => void) {
+  constructor(bearer: AttBearer, elevation: Elevation | undefined) {
     this.bearer = bearer;
     this.#elevation = elevation;
-    this.#onOutOfSync = onOutOfSync;
     this.#mtuSettled = bearer.isEnhanced || bearer.policy.exchangeMtu === "never" || bearer.policy.exchangeMtu === "on-demand";
   }
 
@@ -75,7 +73,6 @@ export class Requester {
         if (error instanceof AttTimeoutError) throw new AttTimeoutError(error.requestOpcode, { cause: error });
         if (error instanceof InsufficientSecurityError && attempt < ATTEMPTS) continue; // the link lost it while the request waited
         if (!(error instanceof AttError)) throw error;
-        if (error.errorCode === AttErrorCode.DatabaseOutOfSync) this.#onOutOfSync();
         if (attempt === ATTEMPTS || raisedFrom === this.bearer.security || !this.#elevation || options.unattended) throw error;
         const requirement = requirementOf(error.errorCode, this.bearer.security);
         if (!requirement) throw error;

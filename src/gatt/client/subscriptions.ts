@@ -21,6 +21,8 @@ export interface ValueListener {
 }
 
 const UNKNOWN = -1;
+/** Values kept while it is not known whose they are. */
+const MOST_HELD = 64;
 
 /**
  * The listeners of one characteristic, and its Client Characteristic Configuration: on while someone listens, off when the last one has
@@ -37,6 +39,8 @@ export class CharacteristicSubscriptions implements ValueSink {
   #written = 0;
   #ended: { error: unknown } | undefined;
   #hasCccd = true;
+  /** Values that came while the characteristic may be another one; `undefined` where it is known. */
+  #held: { readonly value: Uint8Array; readonly indication: boolean }[] | undefined;
 
   constructor(context: ClientContext, valueHandle: number, findCccd: (options: GattOperationOptions) => Promise<number | undefined>) {
     this.#context = context;
@@ -138,9 +142,14 @@ export class CharacteristicSubscriptions implements ValueSink {
   }
 
   onValue(bytes: Uint8Array, offset: number, end: number, indication: boolean): void {
+    const value = bytes.slice(offset, end);
+    if (this.#held === undefined) this.#deliver(value, indication);
+    else if (this.#held.push({ value, indication }) > MOST_HELD) this.#held.shift();
+  }
+
+  #deliver(value: Uint8Array, indication: boolean): void {
     const kind = indication ? INDICATIONS : NOTIFICATIONS;
     const listeners = this.#listeners;
-    const value = bytes.slice(offset, end);
     for (let i = 0; i < listeners.length; i++) {
       const listener = listeners[i]!;
       if ((listener.kinds & kind) === 0) continue;
@@ -153,9 +162,39 @@ export class CharacteristicSubscriptions implements ValueSink {
     }
   }
 
+  get isListenedTo(): boolean {
+    return this.#listeners.length > 0;
+  }
+
+  /** What comes from now on may be another characteristic's: it is kept, the newest ones, until `resume` or `end`. */
+  suspend(): void {
+    this.#held ??= [];
+  }
+
+  /** It is the same characteristic: what was kept is delivered, and the peer asked again for what is subscribed to. */
+  resume(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const { value, indication } of held) this.#deliver(value, indication);
+    this.#hasCccd = true;
+    this.#written = this.#listeners.length > 0 ? UNKNOWN : 0;
+    if (this.#listeners.length === 0) return;
+    this.#configure({ timeoutMs: TRANSACTION_TIMEOUT_MS, unattended: true }).catch((error: unknown) => this.endAll(error));
+  }
+
+  /** As `end`; who subscribes later is a new listener. */
+  endAll(error: unknown): void {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    this.#held = undefined;
+    this.#context.removeSink(this.#valueHandle, this);
+    for (const listener of listeners) callOut(listener.end, error);
+  }
+
   end(error: unknown): void {
     if (this.#ended) return;
     this.#ended = { error };
+    this.#held = undefined;
     const listeners = this.#listeners;
     this.#listeners = [];
     this.#context.removeSink(this.#valueHandle, this);
