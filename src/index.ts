@@ -64,6 +64,7 @@ export {
   type PowerOptions,
   type PowerPhy,
   type PowerReporting,
+  type ReceivedSync,
   type RemoteVersion,
   type RunningScan,
   type SubrateOptions,

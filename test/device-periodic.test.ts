@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { delay, VirtualClock } from "../src/async/index.ts";
 import { Address } from "../src/core/index.ts";
-import { type Connection, Device } from "../src/device/index.ts";
+import { type Connection, type ConnectionPolicy, Device } from "../src/device/index.ts";
 import {
   HciErrorCode,
   LeEnhancedConnectionComplete,
@@ -13,9 +13,11 @@ import {
   LePeriodicAdvertisingSyncEstablished,
   LePeriodicAdvertisingSyncEstablishedV2,
   LePeriodicAdvertisingSyncLost,
+  LePeriodicAdvertisingSyncTransferReceived,
+  LePeriodicAdvertisingSyncTransferReceivedV2,
   LeReadRemoteFeaturesComplete,
 } from "../src/hci/index.ts";
-import type { PeriodicSync, SynchronizeOptions } from "../src/index.ts";
+import type { DeviceOptions, PeriodicSync, ReceivedSync, SynchronizeOptions } from "../src/index.ts";
 import { ScriptedController } from "./support/scripted-controller.ts";
 
 // Periodic advertising of a device: what is sent for it, and what becomes of what the controller tells.
@@ -48,11 +50,11 @@ afterEach(() => device.close());
 const settled = () => delay(clock, 5);
 
 /** A link to a peer whose controller has these features. */
-async function connection(leFeatures: bigint, connectionHandle = 1): Promise<Connection> {
+async function connection(leFeatures: bigint, connectionHandle = 1, policy: ConnectionPolicy = {}): Promise<Connection> {
   controller.reactions.set("LeReadRemoteFeatures", () =>
     controller.event(LeReadRemoteFeaturesComplete, { status: 0, connectionHandle, leFeatures }),
   );
-  await using advertising = await device.advertise({ type: "legacy" });
+  await using advertising = await device.advertise({ type: "legacy", policy });
   controller.event(LeEnhancedConnectionComplete, {
     status: 0,
     connectionHandle,
@@ -241,5 +243,162 @@ describe("a follower", () => {
     const next = sync.reports().next();
     await controller.unplug();
     await expect(next).rejects.toMatchObject({ code: "ERR_SYNC_LOST", cause: { code: "ERR_TRANSPORT_CLOSED" } });
+  });
+});
+
+describe("what a peer hands over", () => {
+  const handOver = (at: object = {}) =>
+    controller.event(LePeriodicAdvertisingSyncTransferReceived, { ...TRAIN, connectionHandle: 1, serviceData: 0x1234, ...at });
+  const reopen = async (options: DeviceOptions) => {
+    await device.close();
+    controller = new ScriptedController({ leFeatures: FEATURES });
+    device = await Device.open(controller.transport, { clock, ...options });
+    await settled();
+  };
+  const parametersOfLink = () => controller.last.get("LeSetPeriodicAdvertisingSyncTransferParameters");
+  const received = (link: Connection) => {
+    const all: ReceivedSync[] = [];
+    link.on("sync", (sync) => all.push(sync));
+    return all;
+  };
+  const isEnded = () => controller.last.get("LePeriodicAdvertisingTerminateSync")?.syncHandle;
+
+  test("is ignored as long as nobody asked for it, and ended where a controller follows it all the same", async () => {
+    const link = await connection(0n);
+    const all = received(link);
+    expect(controller.commands.filter((name) => name.includes("SyncTransferParameters"))).toEqual([]);
+    handOver();
+    await settled();
+    expect([all, isEnded()]).toEqual([[], 7]);
+  });
+
+  test("is followed on the terms of the link, and told with what the peer says of it", async () => {
+    const link = await connection(0n);
+    const all = received(link);
+    await link.acceptSyncs({ skip: 3, syncTimeoutMs: 5000 });
+    expect(parametersOfLink()).toEqual({ connectionHandle: 1, mode: 2, skip: 3, syncTimeout: 500, cteType: 0 });
+    const mask = controller.last.get("LeSetEventMask")!.leEventMask as bigint;
+    for (const subevent of [0x18, 0x26]) expect((mask >> BigInt(subevent - 1)) & 1n, String(subevent)).toBe(1n);
+    handOver();
+    controller.event(LePeriodicAdvertisingSyncTransferReceivedV2, {
+      ...TRAIN,
+      ...SUBEVENTS,
+      syncHandle: 8,
+      advertisingSid: 4,
+      connectionHandle: 1,
+      serviceData: 0xffff,
+    });
+    await settled();
+    expect(
+      all.map(({ serviceData, sync }) => [serviceData, sync.handle, sync.sid, sync.address.equals(PEER), sync.subevents?.count]),
+    ).toEqual([
+      [0x1234, 7, 3, true, undefined],
+      [0xffff, 8, 4, true, 4],
+    ]);
+    const reports = all[0]!.sync.reports();
+    controller.lose(1);
+    await link.closed;
+    controller.event(LePeriodicAdvertisingReport, {
+      syncHandle: 7,
+      txPower: 127,
+      rssi: 0,
+      cteType: 0xff,
+      dataStatus: 0,
+      data: Uint8Array.of(1),
+    });
+    expect((await reports.next()).value!.data.bytes).toEqual(Uint8Array.of(1)); // it outlives the link
+  });
+
+  test.each<[string, object, number]>([
+    ["reports", {}, 2],
+    ["none", { receive: false }, 1],
+    ["new ones", { duplicates: "filter" }, 3],
+  ])("with %s", async (_, terms, mode) => {
+    const link = await connection(0n);
+    await link.acceptSyncs(terms);
+    expect(parametersOfLink()).toMatchObject({ mode, syncTimeout: 2000 });
+    const all = received(link);
+    handOver();
+    await settled();
+    expect(all[0]!.sync.receiving).toBe(mode !== 1);
+    await link.acceptSyncs("ignore");
+    expect(parametersOfLink()).toMatchObject({ mode: 0 });
+    handOver({ syncHandle: 9 });
+    await settled();
+    expect([all.length, isEnded()]).toEqual([1, 9]);
+  });
+
+  test("is ended where nobody listens, or the link is gone", async () => {
+    const link = await connection(0n);
+    await link.acceptSyncs();
+    handOver();
+    await settled();
+    expect(isEnded()).toBe(7);
+    received(link);
+    handOver({ connectionHandle: 2, syncHandle: 8 });
+    await settled();
+    expect(isEnded()).toBe(8);
+  });
+
+  test("and could not be found is told", async () => {
+    const link = await connection(0n);
+    const failures: number[] = [];
+    link.on("syncFailure", ({ status }) => failures.push(status));
+    handOver({ status: HciErrorCode.ConnectionFailedToBeEstablished });
+    await settled();
+    await link.acceptSyncs();
+    handOver({ status: HciErrorCode.ConnectionFailedToBeEstablished });
+    await settled();
+    expect([failures, controller.commands.includes("LePeriodicAdvertisingTerminateSync")]).toEqual([[0x3e], false]);
+  });
+
+  test("is taken on the device's terms from the first moment of each link, after a reset too", async () => {
+    await reopen({ policy: { syncTransfers: { skip: 1 } } });
+    const DEFAULTS = "LeSetDefaultPeriodicAdvertisingSyncTransferParameters";
+    expect(controller.last.get(DEFAULTS)).toEqual({ mode: 2, skip: 1, syncTimeout: 2000, cteType: 0 });
+    const all = received(await connection(0n));
+    handOver();
+    await settled();
+    expect([all.length, parametersOfLink()]).toEqual([1, undefined]);
+    controller.last.delete(DEFAULTS);
+    await device.hci.reset();
+    await settled();
+    expect([controller.last.get(DEFAULTS)?.mode, all[0]!.sync.active]).toEqual([2, false]);
+  });
+
+  test("is taken on the terms of the link's policy where those are others", async () => {
+    await reopen({ policy: { syncTransfers: {} } });
+    await connection(0n, 1, { syncTransfers: "ignore" });
+    await settled();
+    expect(parametersOfLink()).toMatchObject({ connectionHandle: 1, mode: 0 });
+    await reopen({});
+    const all = received(await connection(0n, 1, { syncTransfers: { receive: false } }));
+    await settled();
+    expect(parametersOfLink()).toMatchObject({ connectionHandle: 1, mode: 1 });
+    handOver();
+    await settled();
+    expect(all.length).toBe(1);
+  });
+
+  test("terms are checked, refused by a controller without it, and taken back where it refuses", async () => {
+    const link = await connection(0n);
+    for (const wrong of [{ skip: 500 }, { syncTimeoutMs: 1 }, { timeoutMs: 1 }, "accept", null])
+      await expect(link.acceptSyncs(wrong as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    await expect(device.advertise({ policy: { syncTransfers: { skip: -1 } } })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    const all = received(link);
+    controller.answers.set("LeSetPeriodicAdvertisingSyncTransferParameters", HciErrorCode.UnspecifiedError);
+    await expect(link.acceptSyncs()).rejects.toMatchObject({ code: "ERR_HCI" });
+    handOver();
+    await settled();
+    expect([all, isEnded()]).toEqual([[], 7]);
+    controller.lose(1);
+    await link.closed;
+    await expect(link.acceptSyncs()).rejects.toMatchObject({ code: "ERR_DISCONNECTED" });
+    await device.close();
+    controller = new ScriptedController({ leFeatures: bits(LeFeature.LeExtendedAdvertising) });
+    device = await Device.open(controller.transport, { clock, policy: { syncTransfers: {} } });
+    const other = await connection(0n);
+    await expect(other.acceptSyncs()).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+    await other.acceptSyncs("ignore");
   });
 });

@@ -6,6 +6,7 @@ import type { PairingReport } from "../smp/index.ts";
 import type { PathLoss } from "./path-loss.ts";
 import type { LinkPhy } from "./phy-updates.ts";
 import type { LinkSubrate } from "./subrating.ts";
+import type { ReceivedSync } from "./transfer-terms.ts";
 import type { PowerChange } from "./transmit-power.ts";
 
 /** Longest link layer payloads, in octets. */
@@ -37,6 +38,10 @@ export type ConnectionEvents = {
   pathLoss: PathLoss;
   /** No packet came in time that only the peer can have sent; see `setAuthenticatedPayloadTimeout`. */
   authenticatedPayloadTimeout: undefined;
+  /** The peer has handed over periodic advertising, which is followed now; see `acceptSyncs`. With no listener it is ended at once. */
+  sync: ReceivedSync;
+  /** What the peer handed over could not be followed. */
+  syncFailure: HciError;
   mtu: number;
   /** Once, at the end. */
   disconnected: DisconnectedError;
@@ -56,6 +61,8 @@ export const CONNECTION_EVENTS: readonly (keyof ConnectionEvents)[] = [
   "transmitPower",
   "pathLoss",
   "authenticatedPayloadTimeout",
+  "sync",
+  "syncFailure",
   "mtu",
   "disconnected",
 ];

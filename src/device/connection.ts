@@ -24,6 +24,7 @@ import { LinkControl } from "./link-control.ts";
 import { checkDisconnectReason, LinkDisconnection } from "./link-disconnection.ts";
 import { LinkPeer } from "./link-peer.ts";
 import { LinkSignatures } from "./link-signatures.ts";
+import type { DevicePeriodic } from "./periodic.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 import { levelFourPairing } from "./secure-connections-only.ts";
 
@@ -38,6 +39,7 @@ export interface ConnectionParts {
   /** Addresses that were used to make the link. */
   readonly localAddress: Address;
   readonly peerAddress: Address;
+  readonly periodic: DevicePeriodic;
   /** Opened pairing window: without it no peer may begin a pairing. */
   readonly isPairable: () => boolean;
   /** Whether the peer of another link has this identity. */
@@ -85,6 +87,7 @@ export class Connection extends LinkControl implements AsyncDisposable {
   readonly #clientSecurity: ClientSecurity;
   readonly #events: Emitter<ConnectionEvents>;
   readonly #onEnd: ConnectionParts["onEnd"];
+  readonly #periodic: DevicePeriodic;
   #resolveClosed!: (error: DisconnectedError) => void;
   #ended: DisconnectedError | undefined;
   /** Made when it is first asked for. */
@@ -99,7 +102,8 @@ export class Connection extends LinkControl implements AsyncDisposable {
     const { role } = link;
     const logger = parts.logger.child(`link${link.handle}`);
     const events = new Emitter<ConnectionEvents>();
-    super({ hci, link, logger, events, policy, parameters });
+    super({ hci, link, logger, events, policy, parameters, syncs: parts.periodic.syncs });
+    this.#periodic = parts.periodic;
     this.handle = link.handle;
     this.role = role;
     this.localAddress = localAddress;
@@ -372,6 +376,9 @@ export class Connection extends LinkControl implements AsyncDisposable {
     const { supportedMaxTxOctets, suggestedMaxTxOctets } = this.#hci.controller;
     if (this.policy.dataLength !== "never" && supportedMaxTxOctets > suggestedMaxTxOctets && this.#hci.supports(LeSetDataLength))
       this.#inBackground("longer packets", this.setDataLength(supportedMaxTxOctets));
+    const { syncTransfers = "ignore" } = this.policy;
+    if (!this.#periodic.isDefault(syncTransfers))
+      this.#inBackground("taking periodic advertising of the peer", this.acceptSyncs(syncTransfers));
     this.#clientSecurity.begin();
   }
 

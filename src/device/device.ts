@@ -154,7 +154,17 @@ export class Device implements AsyncDisposable {
     });
     this.#advertiser = new Advertiser({ port: hci, radio, resolve });
     for (const activity of [this.#connector, this.#scanner]) radio.add(activity);
-    this.#periodic = new DevicePeriodic({ hci, radio, scanner: this.#scanner, resolve, isPrivate, logger, onStuck: onLost });
+    this.#periodic = new DevicePeriodic({
+      hci,
+      radio,
+      scanner: this.#scanner,
+      resolve,
+      isPrivate,
+      logger,
+      transfers: policy.syncTransfers,
+      link: (handle) => this.#links.get(handle),
+      onStuck: onLost,
+    });
     this.gattServer = new GattServer({ clock: hci.clock });
     if (options.gattServer !== "empty") {
       this.gattServer.addService(gapService({ name: options.name ?? "Jelling", appearance: options.appearance ?? 0 }));
@@ -562,6 +572,7 @@ export class Device implements AsyncDisposable {
       parameters,
       localAddress: localAddress ?? shown,
       peerAddress,
+      periodic: this.#periodic,
       isPairable: () => this.#pairable,
       isOnAnotherLink: (identity) => this.#links.isOnAnother(handle, identity),
       security: {

@@ -21,4 +21,5 @@ export type { LinkPhy, PhyName, PhyPreference } from "./phy-updates.ts";
 export type { AuthorizationQuestion, ConnectionPolicy } from "./policy.ts";
 export type { RemoteVersion } from "./remote-version.ts";
 export type { LinkSubrate, SubrateOptions } from "./subrating.ts";
+export type { ReceivedSync } from "./transfer-terms.ts";
 export type { PowerChange, PowerLevel, PowerOptions, PowerPhy, PowerReporting, TransmitPower } from "./transmit-power.ts";

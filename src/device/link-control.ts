@@ -8,6 +8,8 @@ import {
   connectionParameters,
   type LinkParameters,
   linkParameters,
+  type SyncReception,
+  type Syncs,
 } from "../gap/index.ts";
 import {
   type DisconnectedError,
@@ -22,6 +24,7 @@ import type { L2capLink } from "../l2cap/index.ts";
 import type { ConnectionEvents, DataLength } from "./connection-events.ts";
 import { LinkCommands } from "./link-commands.ts";
 import { LinkProcedures } from "./link-procedures.ts";
+import { LinkSyncs } from "./link-syncs.ts";
 import { PathLossMonitor, type PathLossZones } from "./path-loss.ts";
 import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
@@ -41,6 +44,7 @@ export interface LinkControlParts {
   readonly policy: ConnectionPolicy;
   /** As the link began. */
   readonly parameters: LinkParameters;
+  readonly syncs: Syncs;
 }
 
 /** What the two controllers of a link can do with it, below everything that is sent over it. */
@@ -53,13 +57,14 @@ export abstract class LinkControl {
   readonly #subrating: Subrating;
   readonly #powers: TransmitPowers;
   readonly #pathLoss: PathLossMonitor;
+  readonly #syncs: LinkSyncs;
   #parameters: LinkParameters;
   #dataLength = INITIAL_DATA_LENGTH;
   /** Nothing more is asked of the controller: the handle may be another link's by now. */
   #gone: DisconnectedError | undefined;
 
   /** @internal */
-  protected constructor({ hci, link, logger, events, policy, parameters }: LinkControlParts) {
+  protected constructor({ hci, link, logger, events, policy, parameters, syncs }: LinkControlParts) {
     const { handle } = link;
     this.#link = link;
     this.#events = events;
@@ -81,6 +86,7 @@ export abstract class LinkControl {
       everyMs: () => this.#parameters.intervalMs * this.subrating.factor,
       onChange: (pathLoss) => events.emit("pathLoss", pathLoss),
     });
+    this.#syncs = new LinkSyncs({ ...about, syncs, events }, policy.syncTransfers);
   }
 
   get parameters(): LinkParameters {
@@ -252,6 +258,24 @@ export abstract class LinkControl {
   }
 
   // --- for the device -------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes what the peer hands over of periodic advertising from here on, on these terms, or ignores it; until then the policy's `syncTransfers` is
+   * in force. What is followed then is told by the event "sync", and outlives the link.
+   *
+   * @throws {ArgumentError} terms out of range
+   * @throws {UnsupportedError} the controller cannot
+   * @throws {HciError} the controller refuses
+   * @throws {DisconnectedError} the link is lost
+   */
+  async acceptSyncs(terms: SyncReception | "ignore" = {}): Promise<void> {
+    await this.#syncs.accept(terms);
+  }
+
+  /** @internal */
+  get syncs(): LinkSyncs {
+    return this.#syncs;
+  }
 
   /** @internal */
   get procedures(): LinkProcedures {

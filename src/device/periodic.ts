@@ -1,10 +1,20 @@
 import type { Address } from "../core/address.ts";
 import type { BleError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import { PeriodicAdvertiser, type Radio, type Scanner, Syncs } from "../gap/index.ts";
+import {
+  PeriodicAdvertiser,
+  type PeriodicSync,
+  type Radio,
+  type ReceptionParameters,
+  type Scanner,
+  Syncs,
+  trainInfo,
+} from "../gap/index.ts";
 import {
   type ControllerError,
   type Hci,
+  HciErrorCode,
+  LeFeature,
   LePeriodicAdvertisingReport,
   LePeriodicAdvertisingReportV2,
   LePeriodicAdvertisingResponseReport,
@@ -12,7 +22,13 @@ import {
   LePeriodicAdvertisingSyncEstablished,
   LePeriodicAdvertisingSyncEstablishedV2,
   LePeriodicAdvertisingSyncLost,
+  LePeriodicAdvertisingSyncTransferReceived,
+  LePeriodicAdvertisingSyncTransferReceivedV2,
+  LeSetDefaultPeriodicAdvertisingSyncTransferParameters,
 } from "../hci/index.ts";
+import type { LinkSyncs } from "./link-syncs.ts";
+import type { ConnectionPolicy } from "./policy.ts";
+import { checkTransferTerms, transferParameters } from "./transfer-terms.ts";
 
 interface DevicePeriodicParts {
   readonly hci: Hci;
@@ -22,6 +38,9 @@ interface DevicePeriodicParts {
   /** Whether a device of this identity is on the air under other addresses. */
   readonly isPrivate: (identity: Address) => boolean;
   readonly logger: Logger;
+  /** Of the device: what becomes of what peers hand over, on every new link. */
+  readonly transfers: ConnectionPolicy["syncTransfers"];
+  readonly link: (handle: number) => { readonly syncs: LinkSyncs } | undefined;
   /** The controller cannot be brought to a known state any more. */
   readonly onStuck: (error: ControllerError) => void;
 }
@@ -31,7 +50,13 @@ export class DevicePeriodic {
   readonly advertiser: PeriodicAdvertiser;
   readonly syncs: Syncs;
 
-  constructor({ hci, radio, scanner, resolve, isPrivate, logger, onStuck }: DevicePeriodicParts) {
+  readonly #parts: DevicePeriodicParts;
+  /** What the controller does on new links, as far as it has said. */
+  #default: ConnectionPolicy["syncTransfers"] = "ignore";
+
+  constructor(parts: DevicePeriodicParts) {
+    this.#parts = parts;
+    const { hci, radio, scanner, resolve, isPrivate, logger, onStuck } = parts;
     this.advertiser = new PeriodicAdvertiser({ port: hci, radio, logger });
     this.syncs = new Syncs({
       port: hci,
@@ -50,11 +75,46 @@ export class DevicePeriodic {
     hci.on(LePeriodicAdvertisingReport, this.syncs.onReport);
     hci.on(LePeriodicAdvertisingReportV2, this.syncs.onReport);
     hci.on(LePeriodicAdvertisingSyncLost, this.syncs.onLost);
+    hci.on(LePeriodicAdvertisingSyncTransferReceived, this.#onTransfer);
+    hci.on(LePeriodicAdvertisingSyncTransferReceivedV2, this.#onTransfer);
+    void this.#begin();
   }
+
+  /** Whether new links take what peers hand over on these terms by themselves. */
+  isDefault(transfers: ConnectionPolicy["syncTransfers"]): boolean {
+    return transfers === this.#default;
+  }
+
+  /** Tells the controller what it does on new links (Vol 4 Part E 7.8.92), so that nothing that comes in their first moment is lost. */
+  async #begin(): Promise<void> {
+    const { hci, transfers = "ignore", logger } = this.#parts;
+    this.#default = "ignore";
+    if (transfers === "ignore" || !hci.hasLeFeature(LeFeature.PeriodicAdvertisingSyncTransferRecipient)) return;
+    try {
+      await this.syncs.prepare();
+      const terms = checkTransferTerms("policy: syncTransfers", transfers);
+      await hci.send(LeSetDefaultPeriodicAdvertisingSyncTransferParameters, transferParameters(hci, terms));
+      this.#default = transfers;
+    } catch (error) {
+      logger.info(() => `new links take periodic advertising of peers a moment later: ${String(error)}`);
+    }
+  }
+
+  readonly #onTransfer = (
+    event: LePeriodicAdvertisingSyncTransferReceived & Partial<LePeriodicAdvertisingSyncTransferReceivedV2>,
+  ): void => {
+    const { status, connectionHandle, serviceData, syncHandle } = event;
+    const link = this.#parts.link(connectionHandle);
+    const discard = (): void => void this.syncs.discard(syncHandle);
+    const adopt = (terms: ReceptionParameters): PeriodicSync => this.syncs.adopt(syncHandle, trainInfo(event), terms);
+    if (link) link.syncs.onTransfer({ status, serviceData, adopt, discard });
+    else if (status === HciErrorCode.Success) discard(); // who would have told of it is gone
+  };
 
   /** The controller was reset. */
   onReset(cause: BleError): void {
     this.syncs.reset(cause);
+    void this.#begin();
   }
 
   /** The device is closed by its user. */

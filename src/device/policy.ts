@@ -4,9 +4,11 @@ import { checkSecurityRequirement } from "../att/security.ts";
 import type { Address } from "../core/address.ts";
 import { checkBoolean, checkFunction, checkInteger, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
+import type { SyncReception } from "../gap/index.ts";
 import type { ConnectionParameters } from "../l2cap/index.ts";
 import { checkAgent, completePolicy, type PairingAgent, type PairingPolicy } from "../smp/index.ts";
 import { levelFourPairing, levelFourRequirement } from "./secure-connections-only.ts";
+import { checkTransferTerms } from "./transfer-terms.ts";
 
 export interface AuthorizationQuestion {
   readonly peer: Address;
@@ -70,6 +72,11 @@ export interface ConnectionPolicy {
    * device it is on for all of its links. False by default.
    */
   readonly secureConnectionsOnly?: boolean | undefined;
+  /**
+   * What becomes of periodic advertising that the peer hands over (Periodic Advertising Sync Transfer): it is followed on these terms, and told by the
+   * event "sync" of the connection; or "ignore", by default. Of a device it is in force from the first moment of every link.
+   */
+  readonly syncTransfers?: SyncReception | "ignore" | undefined;
 }
 
 const POLICY_OPTIONS = optionNames<ConnectionPolicy>({
@@ -85,6 +92,7 @@ const POLICY_OPTIONS = optionNames<ConnectionPolicy>({
   dangerouslyTrustUnencryptedPeer: true,
   eatt: true,
   secureConnectionsOnly: true,
+  syncTransfers: true,
 });
 
 /** `over` where it says something, else `base`; pairing and ATT policies are merged field by field. @throws {ArgumentError} what cannot be kept */
@@ -109,6 +117,7 @@ export function mergePolicies(base: ConnectionPolicy, over: ConnectionPolicy = {
     security: { ...base.security, ...defined(over.security) },
     dangerouslyTrustUnencryptedPeer: over.dangerouslyTrustUnencryptedPeer ?? base.dangerouslyTrustUnencryptedPeer ?? false,
     eatt: over.eatt ?? base.eatt ?? "accept",
+    syncTransfers: over.syncTransfers ?? base.syncTransfers ?? "ignore",
   };
   for (const policy of [base, over]) checkBoolean("policy: secureConnectionsOnly", policy.secureConnectionsOnly);
   if (base.secureConnectionsOnly && over.secureConnectionsOnly === false)
@@ -141,6 +150,7 @@ function checked(merged: ConnectionPolicy, over: ConnectionPolicy): ConnectionPo
   if (typeof merged.eatt === "number") checkInteger("eatt", merged.eatt, 1, 5);
   else if (merged.eatt !== "never" && merged.eatt !== "accept")
     throw new ArgumentError(`eatt ${kindOf(merged.eatt)}: expected "never", "accept" or a number of bearers, 1 to 5`);
+  checkTransferTerms("policy: syncTransfers", merged.syncTransfers!);
   checkSecurityRequirement("security", over.security);
   checkSecurityRequirement("security", merged.security);
   resolveAttPolicy(merged.att);

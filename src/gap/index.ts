@@ -61,9 +61,15 @@ export type { SyncLink } from "./periodic/periodic-port.ts";
 export type { PeriodicEnd } from "./periodic/periodic-session.ts";
 export { type PeriodicAnswer, type PeriodicReport, PeriodicSync, type SyncEnded } from "./periodic/periodic-sync.ts";
 export { SyncLostError } from "./periodic/sync-lost-error.ts";
-export type { SynchronizeOptions, SyncReception, SyncTarget } from "./periodic/sync-options.ts";
+export {
+  checkReceptionOptions,
+  type ReceptionParameters,
+  type SynchronizeOptions,
+  type SyncReception,
+  type SyncTarget,
+} from "./periodic/sync-options.ts";
 export { Syncs } from "./periodic/syncs.ts";
-export type { SyncSubevents, TrainInfo } from "./periodic/train-info.ts";
+export { type SyncSubevents, type TrainInfo, trainInfo } from "./periodic/train-info.ts";
 export { type CommandPort, Radio, type RadioActivity, RadioRank } from "./radio.ts";
 export { LEGACY_ABILITIES, type RadioAbilities, readRadioAbilities } from "./radio-abilities.ts";
 export type { ReportLayout } from "./report-layout.ts";
