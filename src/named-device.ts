@@ -1,6 +1,9 @@
 import { whileTimeStands } from "./async/index.ts";
+import { checkBoolean, kindOf } from "./core/arguments.ts";
+import { ArgumentError } from "./core/error.ts";
 import { type Device as BareDevice, Device as BareDeviceClass, type DeviceOptions, type OpenController } from "./device/index.ts";
 import type { HciTransport } from "./hci/index.ts";
+import { Reattachment } from "./transport/adapters/reattach.ts";
 import { type OpenTransportKind, openTransport as openBareTransport, type TransportOptions } from "./transport/index.ts";
 
 /** A Bluetooth Low Energy device on one controller. */
@@ -9,6 +12,12 @@ export type Device = BareDevice;
 export interface NamedDeviceOptions extends DeviceOptions {
   /** Kinds of transport that `openTransport` does not have by itself, by the word before the colon. */
   readonly kinds?: Readonly<Record<string, OpenTransportKind>> | undefined;
+  /**
+   * An adapter that is pulled out is waited for, and taken again wherever it comes back, known by its device address: a USB adapter at any
+   * port, an adapter of the Linux kernel under any number; anything else at the place that its name says. With it goes `recovery`, which says
+   * how often and how long apart; 1,000,000 times, a second apart, unless it is told. False by default.
+   */
+  readonly reattach?: boolean | undefined;
 }
 
 /** Opens devices, on controllers with a name too. */
@@ -32,12 +41,52 @@ export interface DeviceOpener {
  * The device of `jelling/device` with names for controllers. That one brings no transports along: for programs that have one of their own.
  */
 export const Device: DeviceOpener = Object.freeze({
-  async open(controller: string | HciTransport | OpenController, { kinds, ...options }: NamedDeviceOptions = {}): Promise<Device> {
+  async open(
+    controller: string | HciTransport | OpenController,
+    { kinds, reattach = false, ...options }: NamedDeviceOptions = {},
+  ): Promise<Device> {
+    checkBoolean("Device.open: reattach", reattach);
+    if (reattach) return await openReattached(controller, kinds, options);
     const opened = typeof controller === "string" ? openNamed(controller, kinds) : controller;
     return await BareDeviceClass.open(opened, options);
   },
   [Symbol.hasInstance]: (value: unknown): value is Device => value instanceof BareDeviceClass,
 });
+
+/** As often as the ladder allows: about eleven days at least. */
+const ATTEMPTS = 1_000_000;
+
+async function openReattached(
+  controller: string | HciTransport | OpenController,
+  kinds: NamedDeviceOptions["kinds"],
+  options: DeviceOptions,
+): Promise<Device> {
+  if (typeof controller !== "string")
+    throw new ArgumentError(`Device.open: reattach: needs the name of an adapter such as "usb:", got ${kindOf(controller)}`);
+  const recovery = typeof options.recovery === "object" ? options.recovery : {};
+  if (recovery.reopen)
+    throw new ArgumentError("Device.open: reattach: recovery.reopen says where the adapter is, which reattach finds by itself");
+  let device: Device | undefined;
+  let usbId: string | undefined;
+  const open = openNamed(controller, kinds);
+  let reattachment: Reattachment | undefined;
+  const opened: OpenController = async (given) => {
+    reattachment = new Reattachment({
+      spec: controller,
+      clock: given.clock,
+      open: (spec, signal) => openNamed(spec, kinds)({ ...given, signal }),
+      address: () => device?.publicAddress,
+      usbId: () => usbId,
+    });
+    const transport = await open(given);
+    usbId = transport.info.usbId;
+    return transport;
+  };
+  const reopen = (): Promise<HciTransport> => reattachment!.reopen();
+  device = await BareDeviceClass.open(opened, { ...options, recovery: { attempts: ATTEMPTS, ...recovery, reopen } });
+  device.on("closed", (reason) => reattachment?.stop(reason));
+  return device;
+}
 
 function openNamed(spec: string, kinds: NamedDeviceOptions["kinds"]): OpenController {
   return (options) => openTransport(spec, { ...options, kinds });

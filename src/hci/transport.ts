@@ -3,8 +3,11 @@ import { ArgumentError, BleError } from "../core/error.ts";
 
 /** A two-way stream of whole HCI packets, H4 packet type first (Vol 4 Part A 2). Packets arrive in order; a packet's bytes belong to the receiver. */
 export interface HciTransport extends AsyncDisposable {
-  /** `spec` is what opened it, for messages; `address` the device address where the transport knows it. */
-  readonly info: { readonly spec: string; readonly address?: string };
+  /**
+   * `spec` is what opened it, for messages; `address` the device address where the transport knows it; `usbId` vendor and product of a USB
+   * adapter, "0a12:0001".
+   */
+  readonly info: { readonly spec: string; readonly address?: string; readonly usbId?: string };
   /** Called synchronously for every packet; set once. Packets that came earlier are delivered when it is set. */
   onPacket: ((packet: Uint8Array) => void) | undefined;
   /** The transport is gone (unplugged, peer closed, I/O error). Called once, not after its own disposal. */

@@ -1,5 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { type HciTransport, TransportClosed, TransportError } from "../hci/transport.ts";
+export type { FoundAdapter, FoundTransport, TransportChange, TransportSource } from "./adapters/found.ts";
+export {
+  listTransports,
+  type WaitForTransportOptions,
+  type WatchTransportsOptions,
+  waitForTransport,
+  watchTransports,
+} from "./adapters/watch.ts";
 export { H4Framer } from "./h4.ts";
 export { createTransportPair } from "./memory-pipe.ts";
 export { openTransport } from "./open.ts";

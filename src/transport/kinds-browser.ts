@@ -1,5 +1,7 @@
 import { TransportError } from "../hci/transport.ts";
+import type { TransportSource } from "./adapters/found.ts";
 import type { OpenBlockingKernelSocket, OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
+import type { WebUsb } from "./usb/web-usb.ts";
 
 /** A page has none of the transports that need Node. */
 export const platformKinds: Readonly<Record<string, OpenTransportKind>> = {
@@ -22,3 +24,10 @@ export const openKernelSocket: OpenKernelSocket = async (channel) => {
 export const openBlockingKernelSocket: OpenBlockingKernelSocket = (channel) => {
   throw noKernel(channel);
 };
+
+export async function transportSources(): Promise<TransportSource[]> {
+  const { usb } = (globalThis as unknown as { navigator?: { usb?: WebUsb } }).navigator ?? {};
+  if (!usb) return [];
+  const { UsbSource } = await import("./adapters/usb-source.ts");
+  return [new UsbSource(usb, () => usb.getDevices())];
+}

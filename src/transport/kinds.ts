@@ -1,4 +1,5 @@
 import { TransportError } from "../hci/transport.ts";
+import type { TransportSource } from "./adapters/found.ts";
 import { openBlockingKernelSocket as openBlocking } from "./linux/blocking-socket.ts";
 import type { OpenBlockingKernelSocket, OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
 
@@ -30,3 +31,9 @@ export const openBlockingKernelSocket: OpenBlockingKernelSocket = (channel) => o
 
 export const openKernelSocket: OpenKernelSocket = async (channel, options) =>
   (await import("./linux/kernel-socket.ts")).openKernelSocket(channel, options);
+
+/** Where adapters come and go; a kind whose package is missing, or that this system has not, is left out. */
+export async function transportSources(): Promise<TransportSource[]> {
+  const { platformSources } = await import("./adapters/node-sources.ts");
+  return platformSources(openKernelSocket);
+}

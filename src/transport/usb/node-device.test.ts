@@ -39,6 +39,7 @@ class PackageDevice implements PackageUsbDevice {
   readonly serialNumber: string | null = null;
   readonly bus: string;
   readonly ports: readonly number[];
+  readonly address = 5;
   readonly configuration = CONFIGURATION;
   readonly configurations = [CONFIGURATION];
   opened = false;

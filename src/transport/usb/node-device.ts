@@ -6,6 +6,8 @@ import type { WebUsbDevice, WebUsbInResult, WebUsbOutResult, WebUsbSetup } from 
 export interface PackageUsbDevice extends WebUsbDevice {
   readonly bus: string;
   readonly ports: readonly number[];
+  /** Number on its bus, another one each time that it is plugged in. */
+  readonly address: number;
   transferIn(endpointNumber: number, length: number, timeoutMs?: number): Promise<WebUsbInResult>;
   transferOut(endpointNumber: number, data: Uint8Array<ArrayBuffer>, timeoutMs?: number): Promise<WebUsbOutResult>;
   controlTransferOut(setup: WebUsbSetup, data?: Uint8Array<ArrayBuffer>, timeoutMs?: number): Promise<WebUsbOutResult>;

@@ -53,7 +53,7 @@ export async function openUsbDevice(device: WebUsbDevice, options: OpenUsbDevice
     throw error;
   }
   const onReleased = (): void => void taken.delete(device);
-  return new UsbTransport(device, hci, { spec }, { clock, logger: logger.child("transport"), onReleased });
+  return new UsbTransport(device, hci, { spec, usbId: idOf(device) }, { clock, logger: logger.child("transport"), onReleased });
 }
 
 async function open(

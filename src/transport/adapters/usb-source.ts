@@ -1,0 +1,72 @@
+import { hasBluetoothInterface } from "../usb/find-interface.ts";
+import { idOf, type WebUsb, type WebUsbDevice } from "../usb/web-usb.ts";
+import type { FoundAdapter, TransportSource } from "./found.ts";
+
+type WatchedUsb = Pick<WebUsb, "addEventListener" | "removeEventListener">;
+
+/** Adapters on USB, by WebUSB. */
+export class UsbSource<D extends WebUsbDevice> implements TransportSource {
+  readonly #usb: WatchedUsb;
+  readonly #list: () => Promise<readonly D[]>;
+  readonly #portOf: (device: D) => string | undefined;
+  readonly #keyOf: (device: D) => string;
+  /** A page is told no more of a device than what it is: those that went are counted, so that one that comes back is another. */
+  readonly #departures = new Map<string, number>();
+
+  /**
+   * @param portOf what opens the device behind "usb:", by the place where it is; by vendor, product and serial number where nobody tells
+   * @param keyOf tells one plugging in from the next
+   */
+  constructor(
+    usb: WatchedUsb,
+    list: () => Promise<readonly D[]>,
+    portOf: (device: D) => string | undefined = () => undefined,
+    keyOf: (device: D) => string = () => "",
+  ) {
+    this.#usb = usb;
+    this.#list = list;
+    this.#portOf = portOf;
+    this.#keyOf = keyOf;
+  }
+
+  async list(): Promise<FoundAdapter[]> {
+    const adapters = (await this.#list()).filter(hasBluetoothInterface);
+    return adapters.map((device) => {
+      const usbId = idOf(device);
+      const serialNumber = textOf(() => device.serialNumber);
+      const name = textOf(() => device.productName);
+      const spec = `usb:${this.#portOf(device) ?? (serialNumber === undefined ? usbId : `${usbId}#${serialNumber}`)}`;
+      return {
+        key: `${spec} ${this.#keyOf(device)} ${this.#departures.get(usbId) ?? 0}`,
+        found: { spec, kind: "usb", name, usbId, serialNumber },
+      };
+    });
+  }
+
+  watch(changed: () => void): Disposable {
+    const { addEventListener, removeEventListener } = this.#usb;
+    const connected = (): void => changed();
+    const disconnected = ({ device }: { readonly device: WebUsbDevice }): void => {
+      const usbId = idOf(device);
+      this.#departures.set(usbId, (this.#departures.get(usbId) ?? 0) + 1);
+      changed();
+    };
+    addEventListener.call(this.#usb, "connect", connected);
+    addEventListener.call(this.#usb, "disconnect", disconnected);
+    return {
+      [Symbol.dispose]: () => {
+        removeEventListener.call(this.#usb, "connect", connected);
+        removeEventListener.call(this.#usb, "disconnect", disconnected);
+      },
+    };
+  }
+}
+
+/** A string of the device, which may have to be opened to tell it. */
+function textOf(read: () => string | null | undefined): string | undefined {
+  try {
+    return read() || undefined;
+  } catch {
+    return undefined;
+  }
+}
