@@ -141,7 +141,6 @@ export function leFeatures(features: ControllerFeatures = {}): bigint {
     set(LeFeature.LePowerControlRequest + 1); // two bits for the one feature
     if (features.pathLossMonitoring !== false) set(LeFeature.LePathLossMonitoring);
   }
-  if (extendedAdvertising && periodicAdvertising) for (const bit of PERIODIC) set(bit);
   if (features.channelClassification) set(LeFeature.ChannelClassification);
   if (extendedAdvertising && periodicAdvertising) {
     for (const bit of PERIODIC) set(bit);

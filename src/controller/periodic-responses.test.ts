@@ -4,6 +4,7 @@ import type { RawHost } from "../../test/support/raw-host.ts";
 import { makeAir, makeHost } from "../../test/support/raw-pair.ts";
 import { createSync, PERIODIC, periodicReports, startPeriodic, synchronize } from "../../test/support/raw-periodic.ts";
 import type { AirOptions, AirTraceEntry } from "../air/index.ts";
+import type { VirtualClock } from "../async/index.ts";
 import type { Address } from "../core/index.ts";
 import {
   DisconnectionComplete,
@@ -117,6 +118,9 @@ async function startTrain(host: RawHost, more: object = {}): Promise<void> {
   expect(statuses).toEqual([OK, OK]);
 }
 
+/** The host has heard the first request for data. */
+const asked = (clock: VirtualClock): Promise<void> => clock.advance(1);
+
 async function follow(host: RawHost, peer: Address, ...subevents: number[]): Promise<number> {
   const { syncHandle } = await synchronize(host, peer, { sid: 6 });
   const wanted = { syncHandle, periodicAdvertisingProperties: 0x40, subevents };
@@ -130,6 +134,7 @@ const airEntries = (air: ReturnType<typeof makeAir>["air"]): AirTraceEntry[] =>
 
 test("subevents: data is asked for and sent once, reports name subevent and event, responses come in their slots", async () => {
   const { air, clock, advertiser, scanner, controllers } = await responsePair({ idle: "simulate" });
+  await asked(clock);
   expect(advertiser.all(LePeriodicAdvertisingSubeventDataRequest)).toEqual([
     { advertisingHandle: 0, subeventStart: 0, subeventDataCount: 4 },
   ]);
@@ -222,6 +227,7 @@ test("data that is not asked for, twice, too late, too long; slots that are not 
       periodicAdvertisingIntervalMax: 96,
     },
   );
+  await asked(clock);
   const set = async (...subevents: object[]): Promise<number> => {
     const filled = subevents.map((more) => ({ subevent: 0, responseSlotStart: 0, responseSlotCount: 8, subeventData: octets(4), ...more }));
     return (await advertiser.command(LeSetPeriodicAdvertisingSubeventData, { advertisingHandle: 0, subevents: filled })).status;
@@ -237,7 +243,8 @@ test("data that is not asked for, twice, too late, too long; slots that are not 
     [[{ subevent: 0 }, { subevent: 9 }], DISALLOWED],
     [[{ subeventData: octets(249) }], OK],
     [[{ subeventData: octets(240) }], OK],
-    [[{ subevent: 7 }, { subevent: 0, responseSlotCount: 0 }], OK],
+    [[{ responseSlotCount: 0 }], INVALID],
+    [[{ subevent: 7 }, { subevent: 0, responseSlotStart: 7, responseSlotCount: 1 }], OK],
   ] as const)
     expect([subevents, await set(...subevents)]).toEqual([subevents, status]);
   await clock.advance(125);
@@ -253,7 +260,8 @@ test("data that is not asked for, twice, too late, too long; slots that are not 
 });
 
 test("data longer than the time up to the first slot is Packet Too Long", async () => {
-  const { air, advertiser } = await responsePair({}, { responseSlotDelay: 1 });
+  const { air, clock, advertiser } = await responsePair({}, { responseSlotDelay: 1 });
+  await asked(clock);
   const set = async (length: number): Promise<number> => {
     const subevents = [{ subevent: 1, responseSlotStart: 0, responseSlotCount: 8, subeventData: octets(length) }];
     return (await advertiser.command(LeSetPeriodicAdvertisingSubeventData, { advertisingHandle: 0, subevents })).status;

@@ -12,6 +12,8 @@ const INTERVAL_UNIT_US = 1250;
 const SPACING_UNIT_US = 125;
 /** Subevents whose data this controller holds at a time. */
 const CAPACITY = 8;
+/** The host is asked for the first data so long behind its command, whose answer comes first. */
+const FIRST_REQUEST_US = 500;
 const MAX_SUBEVENTS_OF_COMMAND = 15;
 /** Data_Status of a response. */
 const Status = Object.freeze({ Complete: 0, MoreToCome: 1, Failed: 0xff });
@@ -79,6 +81,7 @@ export class Subevents implements ResponseHearer {
   #sentRequest: SubeventRequest | undefined;
   /** The subevent in progress: what was sent, and what is heard. */
   #current: { counter: number; data: SubeventData; heard: Map<number, { pdu: Uint8Array; rssiDbm: number }> } | undefined;
+  readonly #first = new AirEvent(() => this.#ask());
   readonly #end = new AirEvent(() => this.#report());
 
   constructor(context: LinkLayerContext, owner: SubeventOwner, parameters: SubeventParameters, accessAddress: number) {
@@ -101,9 +104,11 @@ export class Subevents implements ResponseHearer {
 
   /** The train runs: the host is asked for the first data. */
   begin(): void {
-    this.#ask();
+    const { scheduler } = this.#context;
+    scheduler.set(this.#first, scheduler.nowUs + FIRST_REQUEST_US);
   }
   end(): void {
+    this.#context.scheduler.clear(this.#first);
     this.#context.scheduler.clear(this.#end);
     this.#request?.onAnswer(undefined, 0);
     this.#request = undefined;
@@ -147,7 +152,8 @@ export class Subevents implements ResponseHearer {
     for (const { subevent, responseSlotStart, responseSlotCount } of subevents) {
       if (subevent > 0x7f) return HciErrorCode.InvalidHciCommandParameters;
       // Without response slots these fields mean nothing.
-      if (numResponseSlots > 0 && responseSlotStart + responseSlotCount > numResponseSlots) return HciErrorCode.InvalidHciCommandParameters;
+      const hasSlots = responseSlotCount > 0 && responseSlotStart + responseSlotCount <= numResponseSlots;
+      if (numResponseSlots > 0 && !hasSlots) return HciErrorCode.InvalidHciCommandParameters;
     }
     for (const { subevent } of subevents)
       if (subevent >= numSubevents || !(this.#asked.has(subevent) || this.#late.has(subevent))) return HciErrorCode.CommandDisallowed;
@@ -185,7 +191,7 @@ export class Subevents implements ResponseHearer {
       this.#request = undefined;
       return [{ pdu: this.#sentRequest.pdu(), auxPtrAt: -1 }];
     }
-    if (data && data.responseSlotCount > 0 && this.parameters.numResponseSlots > 0) this.#current = { counter, data, heard: new Map() };
+    if (data && this.parameters.numResponseSlots > 0) this.#current = { counter, data, heard: new Map() };
     // Subevent 0 has a packet in each event: it is what receivers find the train by.
     if (!data && subevent > 0) return [];
     const made = this.#pdu(data?.subeventData ?? NOTHING);
