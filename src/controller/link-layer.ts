@@ -143,6 +143,8 @@ export class LinkLayer implements LinkLayerContext {
 
   /** As after HCI Reset: links are gone without a word to anybody. */
   reset(): void {
+    this.initiating?.abandon();
+    this.initiating = undefined;
     this.advertising.reset();
     this.advertisingSets.reset();
     this.scanning.reset();
@@ -151,8 +153,6 @@ export class LinkLayer implements LinkLayerContext {
     this.transferTerms = IGNORED;
     this.#commandKind = undefined;
     this.hostFeatures = 0n;
-    this.initiating?.abandon();
-    this.initiating = undefined;
     for (const connection of this.connections.values()) connection.abandon();
     this.filterAcceptList.clear();
     this.resolving.reset();

@@ -3,20 +3,15 @@ import { advertiseExtended, createExtended, octets, scanExtended, setParameters 
 import type { RawHost } from "../../test/support/raw-host.ts";
 import { makeAir, makeHost } from "../../test/support/raw-pair.ts";
 import { createSync, PERIODIC, periodicReports, startPeriodic, synchronize } from "../../test/support/raw-periodic.ts";
-import type { AirOptions, AirTraceEntry } from "../air/index.ts";
-import type { VirtualClock } from "../async/index.ts";
-import type { Address } from "../core/index.ts";
+import { answer, asked, feed, follow, parameters, RESPONDING, responsePair } from "../../test/support/raw-responses.ts";
+import type { AirTraceEntry } from "../air/index.ts";
 import {
-  DisconnectionComplete,
   HciErrorCode,
-  LeCreateConnectionCancel,
-  LeEnhancedConnectionComplete,
   LeEnhancedConnectionCompleteV2,
   LeExtendedCreateConnectionV2,
   LeFeature,
   LePeriodicAdvertisingCreateSync,
   LePeriodicAdvertisingReport,
-  LePeriodicAdvertisingReportV2,
   LePeriodicAdvertisingResponseReport,
   LePeriodicAdvertisingSetInfoTransfer,
   LePeriodicAdvertisingSubeventDataRequest,
@@ -28,14 +23,12 @@ import {
   LeSetEventMask,
   LeSetExtendedAdvertisingParameters,
   LeSetPeriodicAdvertisingData,
-  LeSetPeriodicAdvertisingEnable,
   LeSetPeriodicAdvertisingParametersV2,
   LeSetPeriodicAdvertisingResponseData,
   LeSetPeriodicAdvertisingSubeventData,
   LeSetPeriodicSyncSubevent,
   ReadLocalSupportedCommands,
 } from "../hci/index.ts";
-import type { ControllerOptions } from "./options.ts";
 import { readAcad } from "./periodic/sync-info.ts";
 import { readExtendedPdu } from "./roles/extended-pdus.ts";
 
@@ -43,90 +36,6 @@ const OK = HciErrorCode.Success;
 const INVALID = HciErrorCode.InvalidHciCommandParameters;
 const DISALLOWED = HciErrorCode.CommandDisallowed;
 const UNKNOWN = HciErrorCode.UnknownAdvertisingIdentifier;
-
-/** Four subevents of 20 ms in 100 ms, each with eight slots of 1.5 ms from 6.25 ms on. */
-const parameters = (more: object = {}) => ({
-  advertisingHandle: 0,
-  periodicAdvertisingIntervalMin: 80,
-  periodicAdvertisingIntervalMax: 80,
-  periodicAdvertisingProperties: 0,
-  numSubevents: 4,
-  subeventInterval: 16,
-  responseSlotDelay: 5,
-  responseSlotSpacing: 12,
-  numResponseSlots: 8,
-  ...more,
-});
-
-/** Answers each request for data: `data` by subevent, all slots. */
-function feed(host: RawHost, data: (subevent: number) => Uint8Array, slots: readonly [start: number, count: number] = [0, 8]): void {
-  host.onEvent = (event) => {
-    if (event.declaration !== LePeriodicAdvertisingSubeventDataRequest) return;
-    const { advertisingHandle, subeventStart, subeventDataCount } = event.parameters as LePeriodicAdvertisingSubeventDataRequest;
-    const subevents = Array.from({ length: subeventDataCount }, (_, i) => ({
-      subevent: subeventStart + i,
-      responseSlotStart: slots[0],
-      responseSlotCount: slots[1],
-      subeventData: data(subeventStart + i),
-    }));
-    void host.command(LeSetPeriodicAdvertisingSubeventData, { advertisingHandle, subevents });
-  };
-}
-
-/** Answers each report of a subevent in a slot; the report is of the event before. */
-function answer(
-  host: RawHost,
-  choose: (report: LePeriodicAdvertisingReportV2) => { slot: number; data: Uint8Array; subevent?: number } | undefined,
-): number[] {
-  const statuses: number[] = [];
-  host.onEvent = (event) => {
-    if (event.declaration !== LePeriodicAdvertisingReportV2) return;
-    const report = event.parameters as LePeriodicAdvertisingReportV2;
-    const chosen = report.dataStatus === 0 ? choose(report) : undefined;
-    if (!chosen) return;
-    const { slot: responseSlot, data: responseData, subevent: responseSubevent = report.subevent } = chosen;
-    const { syncHandle, periodicEventCounter: requestEvent, subevent: requestSubevent } = report;
-    const response = { syncHandle, requestEvent, requestSubevent, responseSubevent, responseSlot, responseData };
-    void host.command(LeSetPeriodicAdvertisingResponseData, response).then(({ status }) => statuses.push(status));
-  };
-  return statuses;
-}
-
-const RESPONDING: Partial<ControllerOptions> = { ...PERIODIC, numHciCommandPackets: 8 };
-
-async function responsePair(options: Partial<AirOptions> = {}, more: object = {}) {
-  const { air, clock } = makeAir({ seed: 2, ...options });
-  const advertiser = await makeHost(air, { ...RESPONDING, name: "advertiser" });
-  const scanner = await makeHost(air, { ...RESPONDING, name: "scanner" });
-  await startTrain(advertiser.host, more);
-  return {
-    air,
-    clock,
-    advertiser: advertiser.host,
-    scanner: scanner.host,
-    controllers: { advertiser: advertiser.controller, scanner: scanner.controller },
-  };
-}
-
-/** The set and its train; who gives data is set up before it begins. */
-async function startTrain(host: RawHost, more: object = {}): Promise<void> {
-  await advertiseExtended(host, { advertisingSid: 6 });
-  const statuses = [
-    (await host.command(LeSetPeriodicAdvertisingParametersV2, parameters(more))).status,
-    (await host.command(LeSetPeriodicAdvertisingEnable, { enable: 1, advertisingHandle: 0 })).status,
-  ];
-  expect(statuses).toEqual([OK, OK]);
-}
-
-/** The host has heard the first request for data. */
-const asked = (clock: VirtualClock): Promise<void> => clock.advance(1);
-
-async function follow(host: RawHost, peer: Address, ...subevents: number[]): Promise<number> {
-  const { syncHandle } = await synchronize(host, peer, { sid: 6 });
-  const wanted = { syncHandle, periodicAdvertisingProperties: 0x40, subevents };
-  expect(await host.command(LeSetPeriodicSyncSubevent, wanted)).toEqual({ status: OK, syncHandle });
-  return syncHandle;
-}
 
 const responseReports = (host: RawHost) => host.all(LePeriodicAdvertisingResponseReport);
 const airEntries = (air: ReturnType<typeof makeAir>["air"]): AirTraceEntry[] =>
@@ -470,109 +379,5 @@ test("a train with responses is told to a peer with its subevents: LL_PERIODIC_S
   expect(
     responseReports(advertiser).filter(({ subevent, responses }) => subevent === 3 && responses[0]!.dataStatus === 0).length,
   ).toBeGreaterThanOrEqual(3);
-  air[Symbol.dispose]();
-});
-
-const connect = (peer: Address, more: object = {}) => ({
-  advertisingHandle: 0,
-  subevent: 2,
-  ...createExtended(peer, { interval: 24 }),
-  ...more,
-});
-
-test("a link from a subevent: AUX_CONNECT_REQ in place of data, events with handle of the set and of the train", async () => {
-  for (const [phy, mode] of [
-    [1, "radio"],
-    [2, "radio"],
-    [3, "radio"],
-    [1, "instant"],
-  ] as const) {
-    const { air, clock } = makeAir({ seed: 3, mode });
-    const advertiser = await makeHost(air, { ...RESPONDING, name: "advertiser" });
-    const scanner = await makeHost(air, { ...RESPONDING, name: "scanner" });
-    feed(advertiser.host, () => octets(3));
-    await advertiser.host.command(LeSetExtendedAdvertisingParameters, setParameters({ secondaryAdvertisingPhy: phy, advertisingSid: 6 }));
-    await advertiser.host.command(LeSetPeriodicAdvertisingParametersV2, parameters());
-    await advertiser.host.command(LeSetPeriodicAdvertisingEnable, { enable: 1, advertisingHandle: 0 });
-    await advertiseExtended(advertiser.host, { secondaryAdvertisingPhy: phy, advertisingSid: 6 });
-    const syncHandle = await follow(scanner.host, advertiser.controller.address, 2);
-    await clock.advance(200);
-    expect((await advertiser.host.command(LeExtendedCreateConnectionV2, connect(scanner.controller.address))).status).toBe(OK);
-    expect((await advertiser.host.command(LeExtendedCreateConnectionV2, connect(scanner.controller.address))).status).toBe(DISALLOWED);
-    await clock.advance(1000);
-    const common = { status: OK, connectionInterval: 24, peripheralLatency: 0, supervisionTimeout: 100 };
-    expect(advertiser.host.all(LeEnhancedConnectionCompleteV2)).toMatchObject([
-      { ...common, role: 0, peerAddress: scanner.controller.address.bytes, advertisingHandle: 0, syncHandle: 0xffff },
-    ]);
-    expect(scanner.host.all(LeEnhancedConnectionCompleteV2)).toMatchObject([
-      { ...common, role: 1, peerAddress: advertiser.controller.address.bytes, advertisingHandle: 0xff, syncHandle },
-    ]);
-    expect([...advertiser.host.all(DisconnectionComplete), ...scanner.host.all(DisconnectionComplete)]).toEqual([]);
-    advertiser.host.sendAcl(advertiser.host.all(LeEnhancedConnectionCompleteV2)[0]!.connectionHandle, octets(20));
-    await clock.advance(200);
-    expect(scanner.host.acl.map(({ data }) => data.length)).toEqual([20]);
-    // The train goes on beside the link.
-    scanner.host.events.length = 0;
-    await clock.advance(500);
-    expect(periodicReports(scanner.host).length).toBeGreaterThanOrEqual(3);
-    air[Symbol.dispose]();
-  }
-});
-
-test("nobody answers: 0x3E with the set's handle; what else such a connection refuses", async () => {
-  const { air, clock, advertiser, scanner, controllers } = await responsePair();
-  feed(advertiser, () => octets(3));
-  const peer = controllers.scanner.address;
-  const create = async (more: object = {}): Promise<number> =>
-    (await advertiser.command(LeExtendedCreateConnectionV2, connect(peer, more))).status;
-  await advertiseExtended(advertiser, { advertisingHandle: 1 });
-  for (const [more, status] of [
-    [{ advertisingHandle: 0xff }, INVALID],
-    [{ subevent: 0xff }, INVALID],
-    [{ advertisingHandle: 0xf0 }, INVALID],
-    [{ subevent: 0x80 }, INVALID],
-    [{ subevent: 4 }, INVALID],
-    [{ advertisingHandle: 2 }, UNKNOWN],
-    [{ advertisingHandle: 1 }, DISALLOWED],
-    [{ peerAddressType: 4 }, INVALID],
-    [{ ownAddressType: 4 }, INVALID],
-    [{ ownAddressType: 1 }, INVALID],
-    [{ initiatorFilterPolicy: 9 }, OK],
-  ] as const)
-    expect([more, await create(more)]).toEqual([more, status]);
-  expect((await advertiser.command(LeCreateConnectionCancel, {})).status).toBe(OK);
-  const failure = { role: 0, connectionHandle: 0, advertisingHandle: 0, syncHandle: 0xffff };
-  expect(advertiser.all(LeEnhancedConnectionCompleteV2)).toMatchObject([{ ...failure, status: HciErrorCode.UnknownConnectionIdentifier }]);
-  expect(await create()).toBe(OK);
-  await clock.advance(300);
-  expect(advertiser.all(LeEnhancedConnectionCompleteV2)[1]).toMatchObject({
-    ...failure,
-    status: HciErrorCode.ConnectionFailedToBeEstablished,
-  });
-  // Somebody who follows, and is not meant, keeps quiet, and hears no data there.
-  const { controller: other } = await makeHost(air, { ...PERIODIC, name: "other" });
-  await follow(scanner, controllers.advertiser.address, 2);
-  await clock.advance(250);
-  scanner.events.length = 0;
-  expect((await advertiser.command(LeExtendedCreateConnectionV2, connect(other.address))).status).toBe(OK);
-  await clock.advance(300);
-  expect(scanner.all(LeEnhancedConnectionCompleteV2)).toEqual([]);
-  expect(periodicReports(scanner).filter(({ dataStatus }) => dataStatus === 0xff)).toHaveLength(1);
-  expect(advertiser.all(LeEnhancedConnectionCompleteV2)[2]).toMatchObject({ status: HciErrorCode.ConnectionFailedToBeEstablished });
-  expect(advertiser.all(LeEnhancedConnectionComplete)).toEqual([]);
-  air[Symbol.dispose]();
-});
-
-test("an answer that is lost makes a link at the device alone, which fails there", async () => {
-  const { air, clock, advertiser, scanner, controllers } = await responsePair();
-  feed(advertiser, () => octets(3));
-  await follow(scanner, controllers.advertiser.address, 2);
-  await clock.advance(250);
-  air.onPacket(({ pdu, from, channel }) => (from === "scanner" && channel < 37 && (pdu[0]! & 0x0f) === 8 ? "lose" : undefined));
-  await advertiser.command(LeExtendedCreateConnectionV2, connect(controllers.scanner.address));
-  await clock.advance(1000);
-  expect(advertiser.all(LeEnhancedConnectionCompleteV2)).toMatchObject([{ status: HciErrorCode.ConnectionFailedToBeEstablished }]);
-  expect(scanner.all(LeEnhancedConnectionCompleteV2)).toMatchObject([{ status: OK, role: 1 }]);
-  expect(scanner.all(DisconnectionComplete)).toMatchObject([{ reason: HciErrorCode.ConnectionFailedToBeEstablished }]);
   air[Symbol.dispose]();
 });

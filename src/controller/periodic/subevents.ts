@@ -110,8 +110,9 @@ export class Subevents implements ResponseHearer {
   end(): void {
     this.#context.scheduler.clear(this.#first);
     this.#context.scheduler.clear(this.#end);
-    this.#request?.onAnswer(undefined, 0);
+    (this.#request ?? this.#sentRequest)?.onAnswer(undefined, 0);
     this.#request = undefined;
+    this.#sentRequest = undefined;
   }
 
   /** Sends a connection request in place of the data of the next such subevent. */
