@@ -157,3 +157,30 @@ test("the host's support of subrating is among the features that the peer is tol
     expect((features >> BigInt(LeFeature.ConnectionSubratingHostSupport)) & 1n).toBe(1n);
   }
 });
+
+test("an encrypted link tells of a peer that is no longer heard, long before it is given up; while it is there it is quiet", async () => {
+  await using air = new SimulatedAir({ seed: 31 });
+  const { central, peripheral } = await air.connectedPair({ central: at(0), peripheral: at(1) });
+  const { connection } = central;
+  await connection.pair();
+  expect(await connection.authenticatedPayloadTimeout()).toBe(30_000);
+  const told: number[] = [];
+  connection.on("authenticatedPayloadTimeout", () => told.push(air.nowMs));
+  await connection.setAuthenticatedPayloadTimeout(1000);
+  expect(await connection.authenticatedPayloadTimeout()).toBe(1000);
+  await air.advance(20_000); // nobody says anything but the controllers, in time
+  expect(told).toEqual([]);
+  const leftMs = air.nowMs;
+  air.controllerOf(peripheral.device).move({ x: 1e6, y: 0 });
+  await connection.closed;
+  expect(air.nowMs - leftMs).toBeGreaterThan(3000);
+  expect(told.length).toBeGreaterThanOrEqual(1);
+  expect(told[0]! - leftMs).toBeLessThanOrEqual(1000);
+});
+
+test("a payload timeout shorter than the peer may be silent is refused", async () => {
+  await using air = new SimulatedAir({ seed: 32 });
+  const { central } = await air.connectedPair({ connect: { intervalMs: 100, latency: 4 } });
+  await expect(central.connection.setAuthenticatedPayloadTimeout(490)).rejects.toMatchObject({ code: "ERR_HCI", status: 0x12 });
+  await central.connection.setAuthenticatedPayloadTimeout(500);
+});

@@ -25,8 +25,17 @@ export const rooms = {
     "src/device",
     "test/{signed-writes,secure-connections-only,privacy-mode,out-of-band}.test.ts",
     "test/device*.test.ts",
+    "test/{link-subrating,link-power,link-facts,parameter-procedures}.test.ts",
     "test/gatt-trust.test.ts",
   ),
+  // The whole room takes long: what is done with the controllers of a link has tests of its own.
+  "src/device/link": {
+    mutate: [
+      "src/device/{channels,controller-settings,link-commands,link-control,link-requests,parameter-updates,path-loss,peer-fact,phy-updates}.ts",
+      "src/device/{remote-version,subrating,transmit-power}.ts",
+    ],
+    tests: ["test/{link-subrating,link-power,link-facts,parameter-procedures,device-phy,device-attribution}.test.ts"],
+  },
   "src/controller": room("src/controller", "test/air-*.test.ts"),
   "src/air": room("src/air", "test/air-links.test.ts", "test/air-discovery.test.ts", "src/controller/{subrating,link-power}.test.ts"),
   "src/capture": room("src/capture"),
