@@ -199,8 +199,38 @@ export const AREAS: readonly Area[] = [
       ),
       feature(
         "Connection parameters over the link layer and over L2CAP",
-        "test/hci-order.test.ts",
-        "also on the link of a central, and for a request of connection parameters",
+        "test/parameter-procedures.test.ts",
+        "a peripheral asks as the features say",
+      ),
+      feature(
+        "Connection subrating",
+        "test/link-control-air.test.ts",
+        "subrating: the central changes it, the peripheral hears; most events are left out, and data that comes waits for its turn",
+      ),
+      feature(
+        "Subrating that a peripheral asks for",
+        "test/link-control-air.test.ts",
+        "subrating: a peripheral gets what the central's host has said before the link, and no more",
+      ),
+      feature(
+        "Transmit power of both sides, and its changes",
+        "test/link-control-air.test.ts",
+        "power: each side's is known to both, and a change is told to who wants to hear of it",
+      ),
+      feature(
+        "Path loss, in zones",
+        "test/link-control-air.test.ts",
+        "path loss: a peer that walks away and comes back goes through the zones",
+      ),
+      feature(
+        "Channel classification, and the channel map of a link",
+        "test/link-control-air.test.ts",
+        "channels that are bad are left by the links of a central, and the peer follows",
+      ),
+      feature(
+        "Authenticated payload timeout",
+        "test/link-control-air.test.ts",
+        "an encrypted link tells of a peer that is no longer heard, long before it is given up; while it is there it is quiet",
       ),
       feature("Connecting on each PHY", "src/controller/extended-connection.test.ts", "a connection by AUX_CONNECT_REQ on each PHY"),
       feature("PHYs with connection parameters of their own", "src/gap/extended-radio.test.ts", "on PHYs with parameters of their own"),
