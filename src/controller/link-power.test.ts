@@ -189,6 +189,25 @@ test("a change of power is told to hosts that asked for it, and arrives with the
   air[Symbol.dispose]();
 });
 
+test("changes in quick succession are told one after the other", async () => {
+  const pair = await connectedPair();
+  const { air, central, peripheral, peripheralController, handles, clock } = pair;
+  await report(central, handles.central, false, true);
+  await report(peripheral, handles.peripheral, true, false);
+  await clock.advance(100);
+  for (const dbm of [-12, -15, 0, 0]) peripheralController.setLinkPower(dbm);
+  await clock.advance(200);
+  const changes = [
+    [1, -12, 0, -12],
+    [1, -15, 0, -3],
+    [1, 0, AT_MAXIMUM, 15],
+  ];
+  expect(reports(central)).toEqual(changes.map((change) => [0, 1, ...change]));
+  expect(reports(peripheral)).toEqual(changes.map((change) => [0, 0, ...change]));
+  expect((await central.command(ReadRssi, { handle: handles.central })).rssi).toBe(-40);
+  air[Symbol.dispose]();
+});
+
 test("nobody is told who has not asked", async () => {
   const pair = await connectedPair();
   const { air, central, peripheralController, handles, clock } = pair;

@@ -50,7 +50,9 @@ export class LinkPower {
   readonly #context: ControlContext;
   readonly #link: PoweredLink;
   readonly #range: PowerRange;
+  /** As it is sent, and as it will be when what tells of it has its turn. */
   readonly #levels = new Map<Phy, number>();
+  readonly #decided = new Map<Phy, number>();
   readonly #remote = new Map<Phy, RemoteLevel>();
   readonly #onRemoteKnown: () => void;
   #reportsLocal = false;
@@ -133,7 +135,7 @@ export class LinkPower {
   /** This end sends at another power from now on. */
   change(dbm: number): void {
     const phy = this.#link.txPhy;
-    const delta = dbm - this.level(phy);
+    const delta = this.#decide(phy, dbm);
     if (delta === 0) return;
     if (!this.#isAsked) {
       this.#set(phy, dbm);
@@ -193,11 +195,11 @@ export class LinkPower {
       const known = this.#remote.get(phy);
       this.#note(phy, { dbm: txPower, limits: known?.dbm === txPower ? known.limits : 0 });
       const { leastDbm, mostDbm } = this.#range;
-      const before = this.level(phy);
+      const before = this.#decided.get(phy) ?? mostDbm;
       const dbm = delta === TO_THE_MAXIMUM ? mostDbm : Math.max(leastDbm, Math.min(mostDbm, before + delta));
       const response = {
         limits: this.#limits(dbm),
-        delta: dbm - before,
+        delta: this.#decide(phy, dbm),
         txPower: dbm,
         acceptableReduction: this.#acceptableReduction(phy),
       };
@@ -228,6 +230,13 @@ export class LinkPower {
     this.#remote.set(phy, level);
     const delta = told ?? (before ? level.dbm - before.dbm : 0);
     if (this.#reportsRemote && delta !== 0) this.#report(REASON.remote, phy, level, delta);
+  }
+
+  /** Gives the change, in dB. */
+  #decide(phy: Phy, dbm: number): number {
+    const before = this.#decided.get(phy) ?? this.#range.mostDbm;
+    this.#decided.set(phy, dbm);
+    return dbm - before;
   }
 
   #set(phy: Phy, dbm: number): void {
