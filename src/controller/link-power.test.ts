@@ -3,6 +3,7 @@ import type { RawHost } from "../../test/support/raw-host.ts";
 import { connectedPair, type RawPair } from "../../test/support/raw-pair.ts";
 import { ArgumentError } from "../core/index.ts";
 import {
+  Disconnect,
   DisconnectionComplete,
   encodeCommand,
   HciErrorCode,
@@ -351,6 +352,40 @@ test("a zone counts after Min_Time_Spent connection events in it", async () => {
   });
   await clock.advance(100);
   expect(zones(central).slice(2)).toEqual([[80, 1]]);
+  air[Symbol.dispose]();
+});
+
+test.each([
+  [52, 0],
+  [53, 1],
+  [62, 1],
+  [63, 2],
+])("a path loss of %i dB is in zone %i at first, by the thresholds alone", async (lossDb, zone) => {
+  const { air, central, handles, clock } = await connectedPair({ pathLossAt1mDb: lossDb });
+  await watch(central, handles.central, { minTimeSpent: 100 });
+  await clock.advance(200);
+  expect(zones(central)).toEqual([[lossDb, zone]]);
+  air[Symbol.dispose]();
+});
+
+test.each([{}, none])("nothing is told of path loss that nobody watches, nor when the link is over: peer %o", async (peer) => {
+  const { air, central, peripheralController, handles, clock } = await connectedPair({
+    central: { position: { x: 0, y: 0 } },
+    peripheral: { ...peer, position: { x: 1, y: 0 } },
+  });
+  const connectionHandle = handles.central;
+  await central.command(LeSetPathLossReportingParameters, { connectionHandle, ...boundaries, minTimeSpent: 100 });
+  await report(central, connectionHandle, false, true); // the peer's power is asked for
+  await clock.advance(500);
+  expect(zones(central)).toEqual([]);
+  await central.command(LeSetPathLossReportingEnable, { connectionHandle, enable: true });
+  await clock.advance(500);
+  expect(zones(central)).toHaveLength(1);
+  peripheralController.move({ x: 10, y: 0 });
+  await clock.advance(500);
+  await central.command(Disconnect, { connectionHandle, reason: 0x13 });
+  await clock.advance(5000);
+  expect([zones(central).length, central.all(DisconnectionComplete).length]).toEqual([1, 1]);
   air[Symbol.dispose]();
 });
 

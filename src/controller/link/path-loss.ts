@@ -23,12 +23,11 @@ const ZONE = { low: 0, middle: 1, high: 2 } as const;
 /** Current_Path_Loss where the peer's power is not to be known. */
 const NOT_AVAILABLE = 0xff;
 
-/** Boundaries in their order and in the range of an octet, Vol 4 Part E 7.8.119. */
+/** Boundaries in their order and in the range of an octet, Vol 4 Part E 7.8.119; so are the thresholds then. */
 export function arePathLossParametersValid({ highThreshold, highHysteresis, lowThreshold, lowHysteresis }: PathLossParameters): boolean {
   return (
     highThreshold + highHysteresis <= 0xff &&
     lowThreshold >= lowHysteresis &&
-    lowThreshold <= highThreshold &&
     lowThreshold + lowHysteresis <= highThreshold - highHysteresis
   );
 }
@@ -79,9 +78,9 @@ export class PathLossMonitor {
     this.#forget();
   }
 
-  /** There is no measuring: the peer does not tell its power. Told once. */
+  /** There is no measuring: the peer does not tell its power. */
   giveUp(): void {
-    if (!this.#isEnabled || this.#zone !== undefined) return;
+    if (!this.#isEnabled) return;
     this.disable();
     this.#tell(NOT_AVAILABLE, ZONE.low);
   }
@@ -138,8 +137,8 @@ function firstZone({ lowThreshold, highThreshold }: PathLossParameters, lossDb: 
 /** A boundary upwards is the threshold and the hysteresis, downwards the threshold less the hysteresis. */
 function nextZone(parameters: PathLossParameters, lossDb: number, zone: number): number {
   const { lowThreshold, lowHysteresis, highThreshold, highHysteresis } = parameters;
-  if (zone < ZONE.high && lossDb >= highThreshold + highHysteresis) return ZONE.high;
-  if (zone > ZONE.low && lossDb <= lowThreshold - lowHysteresis) return ZONE.low;
+  if (lossDb >= highThreshold + highHysteresis) return ZONE.high;
+  if (lossDb <= lowThreshold - lowHysteresis) return ZONE.low;
   if (zone === ZONE.low) return lossDb >= lowThreshold + lowHysteresis ? ZONE.middle : zone;
   if (zone === ZONE.high) return lossDb <= highThreshold - highHysteresis ? ZONE.middle : zone;
   return zone;
