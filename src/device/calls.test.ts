@@ -34,6 +34,17 @@ describe("a command", () => {
     expect(sent(calls, "010514024100")).toBeUndefined();
   });
 
+  test("and the event that ends it come from who asked to follow periodic advertising, or to take it from a peer", () => {
+    const calls = new Calls();
+    const following = calls.begin("device.synchronize", [{ address: ONE, sid: 1 }]);
+    expect(sent(calls, "0144200e00010100000000c00000d00700")).toBe("device.synchronize()");
+    expect(received(calls, "043e100e000001010100000000c001500005")).toBe("device.synchronize()");
+    following[Symbol.dispose]();
+    expect(sent(calls, "01452000")).toBe("device.synchronize()"); // what it started goes on behind it
+    using _accept = calls.begin("connection.acceptSyncs", [{}], 0x40);
+    expect(sent(calls, "015c20084000020000d00700")).toBe("connection.acceptSyncs()");
+  });
+
   test("of a call that is over comes from none, where nothing lasts of it", () => {
     const calls = new Calls();
     calls.begin("connection.setPhy", [{}], 0x40)[Symbol.dispose]();

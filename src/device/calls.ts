@@ -12,7 +12,16 @@ interface Call {
   readonly addresses: readonly Address[];
 }
 
-const DEVICE_METHODS = ["advertise", "scan", "startScan", "connect", "setDefaultSubrate", "classifyChannels", "close"] as const;
+const DEVICE_METHODS = [
+  "advertise",
+  "scan",
+  "startScan",
+  "connect",
+  "synchronize",
+  "setDefaultSubrate",
+  "classifyChannels",
+  "close",
+] as const;
 const CONNECTION_METHODS = [
   "pair",
   "encrypt",
@@ -31,6 +40,7 @@ const CONNECTION_METHODS = [
   "channelMap",
   "authenticatedPayloadTimeout",
   "setAuthenticatedPayloadTimeout",
+  "acceptSyncs",
   "disconnect",
 ] as const;
 const GATT_METHODS = ["services", "service", "characteristic", "readByUuid", "readDatabaseHash", "watchServiceChanged"] as const;
@@ -53,6 +63,7 @@ const COMMANDS: Readonly<Record<string, readonly number[]>> = {
   "device.startScan": [...FOR_ALL, 0x200b, 0x200c, 0x2041, 0x2042],
   "device.connect": [...FOR_ALL, 0x200b, 0x200c, 0x2041, 0x2042, 0x200d, 0x200e, 0x2043, 0x2085],
   "connection.disconnect": [0x0406],
+  "device.synchronize": [...FOR_ALL, 0x2041, 0x2042, ...range(0x2044, 0x2049), 0x2059],
   "device.close": [0x0406, 0x0c03, 0x200a, 0x2039, 0x200c, 0x2042, 0x200e],
   "connection.pair": ENCRYPTION,
   "connection.encrypt": ENCRYPTION,
@@ -71,11 +82,18 @@ const COMMANDS: Readonly<Record<string, readonly number[]>> = {
   "connection.channelMap": [0x2015],
   "connection.authenticatedPayloadTimeout": [0x0c7b],
   "connection.setAuthenticatedPayloadTimeout": [0x0c7c],
+  "connection.acceptSyncs": [0x205c],
   "device.setDefaultSubrate": [0x207d],
   "device.classifyChannels": [0x2014],
 };
 /** What they start goes on behind their end, until the next call of the name. */
-const LASTING: ReadonlySet<string> = new Set(["device.advertise", "device.scan", "device.startScan", "device.connect"]);
+const LASTING: ReadonlySet<string> = new Set([
+  "device.advertise",
+  "device.scan",
+  "device.startScan",
+  "device.connect",
+  "device.synchronize",
+]);
 /** LE Meta events that tell of such a call (7.7.65): subevents, and the calls that ask for them. */
 const SUBEVENTS: ReadonlyMap<number, readonly string[]> = new Map([
   [0x01, ["device.connect", "device.advertise"]],
@@ -83,6 +101,8 @@ const SUBEVENTS: ReadonlyMap<number, readonly string[]> = new Map([
   [0x29, ["device.connect", "device.advertise"]],
   [0x02, ["device.scan", "device.startScan", "device.connect"]],
   [0x0d, ["device.scan", "device.startScan", "device.connect"]],
+  [0x0e, ["device.synchronize"]],
+  [0x24, ["device.synchronize"]],
   [0x11, ["device.scan", "device.startScan"]],
   [0x12, ["device.advertise"]],
   [0x03, ["connection.updateParameters"]],

@@ -104,7 +104,8 @@ export class PeriodicAdvertising implements AsyncDisposable {
   }
 
   /**
-   * Has the same data count as new ones, with `adi`: receivers that filter duplicates are told once more.
+   * Has the same data count as new ones, with `adi`: controllers that filter duplicates tell their hosts once more. Followers of this library compare
+   * the data themselves where they filter.
    *
    * @throws {StateError} it has no `adi`, is over, or is not on the air
    * @throws {HciError} the controller refuses
