@@ -91,7 +91,9 @@ test("power: each side's is known to both, and a change is told to who wants to 
   await peripheral.connection.reportTransmitPower({ local: true });
   air.controllerOf(peripheral.device).setLinkPower(own.currentDbm! - 8);
   await delay(air.clock, 1000);
-  expect(told.map(({ side, powerDbm, deltaDb }) => [side, powerDbm, deltaDb]).sort()).toEqual([
+  expect(
+    told.map(({ side, powerDbm, deltaDb }) => [side, powerDbm, deltaDb]).sort(([a], [b]) => String(a).localeCompare(String(b))),
+  ).toEqual([
     ["local", own.currentDbm! - 8, -8],
     ["remote", own.currentDbm! - 8, -8],
   ]);

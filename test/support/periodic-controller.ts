@@ -90,7 +90,7 @@ export class PeriodicController extends ExtendedController implements PeriodicPo
     this.onCommand?.(short, given);
     const refused = this.refusals.get(name) ?? this.#act(name, given);
     this.log.push(
-      `${short}${name.endsWith("Enable") ? ` ${String(given.enable)}` : ""}${handle === undefined ? "" : ` ${handle}`}${refused ? " refused" : ""}`,
+      `${short}${name.endsWith("Enable") ? ` ${String(given.enable)}` : ""}${handle === undefined ? "" : ` ${String(handle as number)}`}${refused ? " refused" : ""}`,
     );
     if (refused) throw new HciError({ status: refused, command: name });
     this.taken.push({ name, parameters: given });

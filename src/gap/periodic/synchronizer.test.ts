@@ -49,7 +49,7 @@ describe("a synchronization", () => {
     });
     established({ handle: 0x0eff });
     const sync = await found;
-    expect({ ...sync }).toMatchObject({ handle: 0x0eff, sid: 5, phy: "2M", intervalMs: 100, clockAccuracyPpm: 50, subevents: undefined });
+    expect(sync).toMatchObject({ handle: 0x0eff, sid: 5, phy: "2M", intervalMs: 100, clockAccuracyPpm: 50, subevents: undefined });
     expect([sync.address.equals(PEER), sync.identity?.equals(PEER), sync.active, sync.receiving, syncs.all]).toEqual([
       true,
       true,
