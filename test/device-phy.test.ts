@@ -1,7 +1,15 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { delay, VirtualClock } from "../src/async/index.ts";
 import { Address, SeededRandom } from "../src/core/index.ts";
-import { type Connection, Device, type LinkPhy, type PhyPreference } from "../src/device/index.ts";
+import {
+  type Connection,
+  Device,
+  type DeviceAdvertiseOptions,
+  type DeviceConnectOptions,
+  type LinkPhy,
+  type PhyName,
+  type PhyPreference,
+} from "../src/device/index.ts";
 import { DisconnectionComplete, encodeCommandComplete, HciErrorCode, LeFeature, LePhyUpdateComplete } from "../src/hci/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
 import { ScriptedController } from "./support/scripted-controller.ts";
@@ -259,4 +267,21 @@ test("in the air: both ask at once, a peripheral asks, and a link that goes mean
   const going = expect(central.connection.setPhy({ tx: "1M" })).rejects.toMatchObject({ code: "ERR_DISCONNECTED" });
   await peripheral.connection.disconnect();
   await going;
+});
+
+test.each<[string, DeviceAdvertiseOptions, DeviceConnectOptions, PhyName]>([
+  ["on legacy PDUs", {}, { phys: ["1M", "2M", "coded"] }, "1M"],
+  ["on 1M", { secondaryPhy: "1M" }, { phys: ["1M"] }, "1M"],
+  ["on 2M", { secondaryPhy: "2M" }, { phys: ["1M", "2M"] }, "2M"],
+  ["on Coded, where only that is listened to", { primaryPhy: "coded" }, { phys: ["coded"] }, "coded"],
+  ["on 2M behind Coded", { primaryPhy: "coded", secondaryPhy: "2M" }, { phys: ["1M", "2M", "coded"] }, "2M"],
+])("a link that is begun %s says so at both ends when it is handed out", async (_where, advertise, connect, phy) => {
+  await using air = new SimulatedAir({ seed: 1, controller: { features: { extendedAdvertising: true } } });
+  const peripheral = await air.device();
+  const central = await air.device();
+  await using advertising = await peripheral.advertise({ intervalMs: 20, ...advertise });
+  const link = await central.connect(peripheral.identity, connect);
+  const other = await advertising.connection();
+  expect([link.phy, other.phy]).toEqual(Array.from({ length: 2 }, () => ({ tx: phy, rx: phy })));
+  expect([await link.readPhy(), await other.readPhy()]).toEqual([link.phy, other.phy]);
 });

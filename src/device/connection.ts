@@ -25,6 +25,7 @@ import { checkDisconnectReason, LinkDisconnection } from "./link-disconnection.t
 import { LinkPeer } from "./link-peer.ts";
 import { LinkSignatures } from "./link-signatures.ts";
 import type { DevicePeriodic } from "./periodic.ts";
+import type { PhyName } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 import { levelFourPairing } from "./secure-connections-only.ts";
 
@@ -36,6 +37,8 @@ export interface ConnectionParts {
   readonly logger: Logger;
   readonly policy: ConnectionPolicy;
   readonly parameters: LinkParameters;
+  /** What the link began on; `undefined` where only the controller knows. */
+  readonly phy: PhyName | undefined;
   /** Addresses that were used to make the link. */
   readonly localAddress: Address;
   readonly peerAddress: Address;
@@ -81,6 +84,7 @@ export class Connection extends LinkControl implements AsyncDisposable {
   readonly #peer: LinkPeer;
   readonly #logger: Logger;
   readonly #isPairable: () => boolean;
+  readonly #isPhyKnown: boolean;
   #pairing: Partial<PairingPolicy> | undefined;
   readonly #manager: SecurityManager;
   readonly #disconnection: LinkDisconnection;
@@ -98,12 +102,13 @@ export class Connection extends LinkControl implements AsyncDisposable {
   }
 
   private constructor(parts: ConnectionParts) {
-    const { hci, link, bonds, policy, parameters, peerAddress, localAddress } = parts;
+    const { hci, link, bonds, policy, parameters, phy, peerAddress, localAddress } = parts;
     const { role } = link;
     const logger = parts.logger.child(`link${link.handle}`);
     const events = new Emitter<ConnectionEvents>();
-    super({ hci, link, logger, events, policy, parameters, syncs: parts.periodic.syncs });
+    super({ hci, link, logger, events, policy, parameters, phy, syncs: parts.periodic.syncs });
     this.#periodic = parts.periodic;
+    this.#isPhyKnown = phy !== undefined;
     this.handle = link.handle;
     this.role = role;
     this.localAddress = localAddress;
@@ -379,10 +384,11 @@ export class Connection extends LinkControl implements AsyncDisposable {
     const { syncTransfers = "ignore" } = this.policy;
     if (!this.#periodic.isDefault(syncTransfers))
       this.#inBackground("taking periodic advertising of the peer", this.acceptSyncs(syncTransfers));
+    if (!this.#isPhyKnown) this.#inBackground("the PHY", this.readPhy());
     this.#clientSecurity.begin();
   }
 
-  #inBackground(what: string, promise: Promise<void>): void {
+  #inBackground(what: string, promise: Promise<unknown>): void {
     promise.catch((error: unknown) => {
       if (!this.#ended) this.#logger.info(() => `${what} could not be had: ${String(error)}`);
     });

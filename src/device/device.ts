@@ -57,6 +57,7 @@ import type {
 } from "./options.ts";
 import { DeviceOutOfBand, type OutOfBandOptions } from "./out-of-band.ts";
 import { DevicePeriodic } from "./periodic.ts";
+import type { PhyName } from "./phy-updates.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 import type { SubrateOptions } from "./subrating.ts";
 
@@ -546,7 +547,7 @@ export class Device implements AsyncDisposable {
     const peer = link.peerIdentity ?? link.peerAddress;
     if (link.role === "central") {
       const attempt = this.#connector.connected(peer, discard);
-      if (attempt) attempt.outcome.resolve(this.#open(link, attempt.address!, attempt.context));
+      if (attempt) attempt.outcome.resolve(this.#open(link, { address: attempt.address!, policy: attempt.context, phy: attempt.linkPhy }));
       return;
     }
     this.#advertiser.assign(peer, link.handle, (session) => {
@@ -555,14 +556,17 @@ export class Device implements AsyncDisposable {
         void discard();
         return;
       }
-      const connection = this.#open(link, session.address!, known.policy);
+      const connection = this.#open(link, { address: session.address!, policy: known.policy, phy: session.linkPhy });
       this.#answered.set(connection, session);
       known.advertising.publish(connection);
     });
   }
 
-  /** @param shown the own address, where the controller does not name one that it has made */
-  #open({ handle, role, peerAddress, localAddress, parameters }: NewLink, shown: Address, policy: ConnectionPolicy): Connection {
+  /** @param origin its `address` is the own one, where the controller does not name one that it has made */
+  #open(
+    { handle, role, peerAddress, localAddress, parameters }: NewLink,
+    { address, policy, phy }: { address: Address; policy: ConnectionPolicy; phy: PhyName | undefined },
+  ): Connection {
     const connection = createConnection({
       hci: this.#hci,
       link: this.#l2cap.open({ handle, role }),
@@ -570,7 +574,8 @@ export class Device implements AsyncDisposable {
       logger: this.#logger,
       policy,
       parameters,
-      localAddress: localAddress ?? shown,
+      phy,
+      localAddress: localAddress ?? address,
       peerAddress,
       periodic: this.#periodic,
       isPairable: () => this.#pairable,

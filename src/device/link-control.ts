@@ -26,7 +26,7 @@ import { LinkCommands } from "./link-commands.ts";
 import { LinkProcedures } from "./link-procedures.ts";
 import { LinkSyncs } from "./link-syncs.ts";
 import { PathLossMonitor, type PathLossZones } from "./path-loss.ts";
-import { type LinkPhy, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
+import { type LinkPhy, type PhyName, type PhyPreference, PhyUpdates } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 import type { RemoteVersion } from "./remote-version.ts";
 import { type LinkSubrate, type SubrateOptions, Subrating } from "./subrating.ts";
@@ -45,6 +45,8 @@ export interface LinkControlParts {
   /** As the link began. */
   readonly parameters: LinkParameters;
   readonly syncs: Syncs;
+  /** What it began on; `undefined` where only the controller knows, which is asked. */
+  readonly phy: PhyName | undefined;
 }
 
 /** What the two controllers of a link can do with it, below everything that is sent over it. */
@@ -64,14 +66,14 @@ export abstract class LinkControl {
   #gone: DisconnectedError | undefined;
 
   /** @internal */
-  protected constructor({ hci, link, logger, events, policy, parameters, syncs }: LinkControlParts) {
+  protected constructor({ hci, link, logger, events, policy, parameters, phy, syncs }: LinkControlParts) {
     const { handle } = link;
     this.#link = link;
     this.#events = events;
     this.#parameters = parameters;
     this.#commands = new LinkCommands({ hci, handle, ended: () => this.#gone });
     this.#procedures = new LinkProcedures({ hci, link, logger, answer: policy.parameterRequests ?? "accept" });
-    this.#phys = new PhyUpdates({ hci, handle, logger, onChange: (phy) => events.emit("phy", phy) });
+    this.#phys = new PhyUpdates({ hci, handle, logger, phy, onChange: (phy) => events.emit("phy", phy) });
     this.#subrating = new Subrating({
       hci,
       link,
@@ -95,7 +97,7 @@ export abstract class LinkControl {
   get dataLength(): DataLength {
     return this.#dataLength;
   }
-  /** Physical layers in use, as far as the controller has told; 1M both ways at first. */
+  /** Physical layers in use, as far as the controller has told. */
   get phy(): LinkPhy {
     return this.#phys.phy;
   }

@@ -28,8 +28,16 @@ const OPTIONS = optionNames<PhyPreference>({ tx: true, rx: true, coding: true })
 const CODINGS = ["S=2", "S=8"] as const;
 /** Feature of a controller that has the PHY. */
 const FEATURES: Readonly<Record<PhyName, number | undefined>> = { "1M": undefined, "2M": LeFeature.Le2mPhy, coded: LeFeature.LeCodedPhy };
-/** Every link begins on LE 1M: no other is initiated on (Vol 6 Part B 4.5.1). */
-const INITIAL: LinkPhy = Object.freeze({ tx: "1M", rx: "1M" });
+/** What every controller has. */
+const LE_1M: LinkPhy = Object.freeze({ tx: "1M", rx: "1M" });
+
+interface PhyUpdatesParts {
+  readonly hci: Hci;
+  readonly handle: number;
+  readonly logger: Logger;
+  readonly phy: PhyName | undefined;
+  readonly onChange: (phy: LinkPhy) => void;
+}
 
 /** What was asked for, as masks of HCI_LE_Set_PHY. 0: no preference. */
 interface Asked {
@@ -47,10 +55,12 @@ export class PhyUpdates {
   readonly #handle: number;
   readonly #onChange: (phy: LinkPhy) => void;
   readonly #requests: LinkRequests<Asked, LinkPhy>;
-  #phy = INITIAL;
+  #phy: LinkPhy;
   #closed: BleError | undefined;
 
-  constructor({ hci, handle, logger, onChange }: { hci: Hci; handle: number; logger: Logger; onChange: (phy: LinkPhy) => void }) {
+  /** @param at.phy what the link began on, both ways; LE 1M by default */
+  constructor({ hci, handle, logger, phy, onChange }: PhyUpdatesParts) {
+    this.#phy = phy === undefined ? LE_1M : Object.freeze({ tx: phy, rx: phy });
     this.#hci = hci;
     this.#handle = handle;
     this.#onChange = onChange;

@@ -170,6 +170,11 @@ export class AdvertisingSession {
   get isBareScannable(): boolean {
     return !this.isLegacy && this.isScannable;
   }
+  /** What a link begins on that answers it (Vol 6 Part B 4.5). */
+  get linkPhy(): "1M" | "2M" | "coded" {
+    const { primaryPhy = "1M", secondaryPhy = primaryPhy } = this.options;
+    return this.isLegacy ? "1M" : secondaryPhy;
+  }
   get isDirected(): boolean {
     return this.directedTo !== undefined;
   }
