@@ -76,10 +76,10 @@ describe("finding the device", () => {
     const { central, server } = await world(air);
     const link = await openBleLink(central, server.identity.toString());
     expect(await answerTo(link, message(1))).toEqual(message(1));
-    expect(count(air, "LeSetScanEnable")).toBe(0);
+    expect(count(air, "LeSetExtendedScanEnable")).toBe(0);
     await link[Symbol.asyncDispose]();
     await openBleLink(central, server.identity.toHex()); // public without saying so
-    expect(count(air, "LeSetScanEnable")).toBe(0);
+    expect(count(air, "LeSetExtendedScanEnable")).toBe(0);
   });
 
   test("by an address whose kind was not said, and is random", async () => {
@@ -267,7 +267,7 @@ test("an opener connects again after a reset, by the identity and without a scan
   const { central, server } = await world(air);
   const open = createBleOpener(central, "Sensor 12");
   const first = await open();
-  const scans = count(air, "LeSetScanEnable");
+  const scans = count(air, "LeSetExtendedScanEnable");
   expect(scans).toBeGreaterThan(0);
   const closed = new Promise((resolve) => {
     first.onClose = resolve;
@@ -280,7 +280,7 @@ test("an opener connects again after a reset, by the identity and without a scan
   const third = await open({ timeoutMs: 10_000 });
   expect(await answerTo(third, message(2))).toEqual(message(2));
   await expect(second.send(message(1))).rejects.toMatchObject({ code: "ERR_DISCONNECTED" });
-  expect(count(air, "LeSetScanEnable")).toBe(scans);
+  expect(count(air, "LeSetExtendedScanEnable")).toBe(scans);
 });
 
 test("a device that came back with another address is found by its name, after the known one did not answer", async () => {

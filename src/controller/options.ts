@@ -39,6 +39,16 @@ export interface ControllerFeatures {
   extendedScannerFilterPolicies?: boolean;
 }
 
+/**
+ * What a controller made for this library's own host has beyond the defaults: all that the host makes use of. One for foreign hosts has what they
+ * ask for.
+ *
+ * @param given what is said of it, which stands
+ */
+export function featuresForDevice(given: ControllerFeatures = {}): ControllerFeatures {
+  return { extendedAdvertising: true, periodicAdvertising: given.extendedAdvertising !== false, llPrivacy: true, ...given };
+}
+
 export interface ControllerOptions extends Partial<Omit<AddRadioOptions, "name">> {
   air: Air;
   /** Public device address. Default: one drawn from the air's seed and the name. */

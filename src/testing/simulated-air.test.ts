@@ -45,9 +45,9 @@ test("the trace has each packet once, by name, with decoded fields", async () =>
   await central.gatt.read(handle);
   expect(air.trace("AttReadReq")).toMatchObject([{ layer: "att", at: "central", fields: { attributeHandle: handle } }]);
   expect(air.trace("AttReadRsp")).toMatchObject([{ layer: "att", at: "peripheral" }]);
-  expect(air.trace("LeConnectionComplete")).toHaveLength(2);
+  expect(air.trace("LeEnhancedConnectionComplete")).toHaveLength(2);
   expect(air.trace("ConnectInd")).toMatchObject([{ layer: "air", at: "central", receivedBy: ["peripheral"] }]);
-  expect(air.trace("LeCreateConnection")).toHaveLength(1);
+  expect(air.trace("LeExtendedCreateConnection")).toHaveLength(1);
   expect(air.trace().length).toBeGreaterThan(20);
 });
 

@@ -1,6 +1,6 @@
 import { Air, type AirFault, type AirOptions, type AirPacket, type InAir } from "../air/index.ts";
 import { type Clock, delay, turn, VirtualClock } from "../async/index.ts";
-import { Controller, type ControllerOptions } from "../controller/index.ts";
+import { Controller, type ControllerOptions, featuresForDevice } from "../controller/index.ts";
 import { ArgumentError, type RandomSource, SeededRandom, StateError } from "../core/index.ts";
 import { type Connection, Device, type DeviceAdvertiseOptions, type DeviceConnectOptions, type DeviceOptions } from "../device/index.ts";
 import { HciError, HciErrorCode } from "../hci/index.ts";
@@ -80,10 +80,15 @@ export class SimulatedAir implements AsyncDisposable {
     return new Controller({ ...this.#controllerDefaults, ...options, air: this.air });
   }
 
-  /** A device with a controller of its own. Its randomness comes from the seed; its name, "device1" and so on by default, is the one in traces. */
+  /**
+   * A device with a controller of its own, which has extended and periodic advertising and a resolving list unless its `features` say otherwise:
+   * `{ extendedAdvertising: false, llPrivacy: false }` is one of version 4. Its randomness comes from the
+   * seed; its name, "device1" and so on by default, is the one in traces.
+   */
   async device({ controller: controllerOptions = {}, ...options }: SimulatedDeviceOptions = {}): Promise<Device> {
     const name = options.name ?? `device${++this.#count}`;
-    const controller = this.addController({ name, ...controllerOptions });
+    const features = featuresForDevice({ ...this.#controllerDefaults.features, ...controllerOptions.features });
+    const controller = this.addController({ name, ...controllerOptions, features });
     const random = options.random ?? this.random(`device ${controller.name}`);
     const device = await Device.open(controller.transport, { ...options, name, random, clock: this.clock });
     this.#devices.push(device);
@@ -139,7 +144,7 @@ export class SimulatedAir implements AsyncDisposable {
 
   /**
    * What passed so far, decoded, each packet once: commands and data as hosts send them, events as hosts get them, and what went over the
-   * air; the newest 100,000. With `name` those of one kind: "LeCreateConnection", "AttReadBlobReq", "PairingRequest", "ConnectInd".
+   * air; the newest 100,000. With `name` those of one kind: "LeExtendedCreateConnection", "AttReadBlobReq", "PairingRequest", "ConnectInd".
    */
   trace(name?: string): TracedPacket[] {
     const packets = tracedPackets(this.air.trace.entries);

@@ -1,6 +1,6 @@
 import { type Air, defaultAir } from "../air/index.ts";
 import { SystemClock } from "../async/index.ts";
-import { Controller } from "../controller/index.ts";
+import { Controller, featuresForDevice } from "../controller/index.ts";
 import { Address } from "../core/index.ts";
 import type { HciTransport } from "../hci/transport.ts";
 import type { TransportOptions } from "./types.ts";
@@ -19,6 +19,7 @@ export async function openSim(name: string, { clock }: TransportOptions = {}): P
     air,
     address: new Address(Uint8Array.from(octets), 0),
     name: name || `sim${number}`,
+    features: featuresForDevice(),
     removeWithHost: true,
   });
   return controller.transport;

@@ -105,6 +105,16 @@ export const AREAS: readonly Area[] = [
       ),
       feature("Power of a set", "src/controller/extended-advertising.test.ts", "a set sends at the power that is chosen for it"),
       feature("Encrypted advertising data", "src/gap/encrypted-data.test.ts", "sample data of the specification, both ways"),
+      feature(
+        "Key material read from a bonded peer, and what it decrypts",
+        "test/encrypted-advertising.test.ts",
+        "a bonded central reads the key, and with it what is advertised under addresses that change",
+      ),
+      feature(
+        "Extended advertising and scanning from the terminal",
+        "apps/cli/test/extended.test.ts",
+        "--extended, with a set identifier: data and name in one advertisement",
+      ),
       feature("Sets set up anew after a reset", "src/gap/extended-radio.test.ts", "are set up anew after a reset of the controller"),
     ],
   },
@@ -191,6 +201,7 @@ export const AREAS: readonly Area[] = [
         "test/air-links.test.ts",
         "PHY update: to 2M and coded, one way or both, and nothing where the peer cannot",
       ),
+      feature("The PHY that a link begins on", "test/device-phy.test.ts", "says so at both ends when it is handed out"),
       feature("Signal strength", "test/air-links.test.ts", "RSSI of a link is that of the distance"),
       feature(
         "Features and version of the peer",

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { SimulatedPump } from "@jelling/minimed";
 import { Air } from "jelling/air";
 import { type Clock, SystemClock } from "jelling/async";
-import { Controller } from "jelling/controller";
+import { Controller, featuresForDevice } from "jelling/controller";
 import { Address, type Logger, randomBytes, SeededRandom, systemRandom } from "jelling/core";
 import { type Connection, Device } from "jelling/device";
 import { FileBondStore } from "jelling/node";
@@ -68,11 +68,16 @@ export class Population implements AsyncDisposable {
     return this.#pump;
   }
 
-  /** A controller for somebody else's host. */
-  addController(): Controller {
+  /** A controller for a host: one's own, which uses all of version 5 (`isExtended`), or somebody else's. */
+  addController(isExtended = false): Controller {
     const number = ++this.#controllers;
     const address = Address.from(`02:4A:65:6C:00:${number.toString(16).padStart(2, "0")}`);
-    const controller = new Controller({ air: this.air, name: `controller ${number}`, address });
+    const controller = new Controller({
+      air: this.air,
+      name: `controller ${number}`,
+      address,
+      features: isExtended ? featuresForDevice() : {},
+    });
     this.#parts.push({ [Symbol.dispose]: () => controller.remove() });
     return controller;
   }

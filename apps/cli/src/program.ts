@@ -107,7 +107,8 @@ Examples:
     .option("--extended", "with the PDUs of version 5, which older scanners do not hear")
     .addOption(new Option("--phy <PHY>", "extended: where the advertising events begin").choices(["1M", "coded"]))
     .addOption(new Option("--secondary-phy <PHY>", "extended: where the data is").choices(["1M", "2M", "coded"]))
-    .option("--anonymous", "extended: without an address; takes no connections")
+    // Not "--anonymous", which is about captures whatever the command is.
+    .option("--without-address", "extended: anonymous, no PDU has the address; takes no connections")
     .option("--sid <NUMBER>", "extended: advertising set identifier, 0 to 15", parseWhole("set identifier", 0, 15))
     .option("--tx-power <DBM>", "the most power to send with, -127 to 20 dBm", parseWhole("transmit power", -127, 20))
     .option("--max-events <NUMBER>", "end after so many advertising events, 1 to 255", parseWhole("number of events", 1, 255))
@@ -218,6 +219,7 @@ Examples:
   servingOptions(sim)
     .option("--seed <N>", "seed of the air's chance", parseWhole("seed", 0, 0xffff_ffff), 1)
     .option("--loss <SHARE>", "share of radio packets that are lost, 0 to 1", Number)
+    .option("--extended", "controllers of version 5: extended and periodic advertising, private addresses in the controller")
     .action(run(() => import("./commands/sim.ts"), "sim", { transport: OPENS_NONE }));
 
   program

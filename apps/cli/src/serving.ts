@@ -23,11 +23,11 @@ export async function serveControllers(
   context: Context,
   population: Population,
   closing: Closing,
-  { controllers, ...where }: ServingOptions & { readonly controllers: number },
+  { controllers, extended, ...where }: ServingOptions & { readonly controllers: number; readonly extended?: boolean },
 ): Promise<ServedController[]> {
   const served: ServedController[] = [];
   for (let i = 0; i < controllers; i++) {
-    const controller = population.addController();
+    const controller = population.addController(extended);
     const capture = await openCapture(context, { suffix: controllers > 1 ? `.${i + 1}` : "" });
     if (capture) closing.add(() => closeCapture(context, capture));
     const tap: Pick<Controller, "attach"> = capture

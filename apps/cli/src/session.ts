@@ -66,7 +66,7 @@ export async function openHostParts(context: Context, closing: Closing, bondsFil
   if (capture) closing.add(() => closeCapture(context, capture));
   const population = isSimulated(spec) ? await populate(context, spec, folder, air) : undefined;
   if (population) closing.add(() => population[Symbol.asyncDispose]());
-  const transport: HciTransport = population ? population.addController().transport : await openCommandTransport(context, spec);
+  const transport: HciTransport = population ? population.addController(true).transport : await openCommandTransport(context, spec);
   const { irk, address: staticAddress } = await identityOf(transport, () => openIdentity(join(folder, "identity.json")));
   const bonds = new FileBondStore(join(folder, bondsFile));
   return {

@@ -19,7 +19,7 @@ interface Options {
   extended?: boolean;
   phy?: "1M" | "coded";
   secondaryPhy?: "1M" | "2M" | "coded";
-  anonymous?: boolean;
+  withoutAddress?: boolean;
   sid?: number;
   txPower?: number;
   maxEvents?: number;
@@ -27,12 +27,12 @@ interface Options {
 
 /** What of `advertise` the options ask for beside what is said. */
 function kindOf(options: Options): DeviceAdvertiseOptions {
-  const { extended, phy, secondaryPhy, anonymous, sid } = options;
+  const { extended, phy, secondaryPhy, withoutAddress, sid } = options;
   return {
     type: extended ? "extended" : undefined,
     primaryPhy: phy,
     secondaryPhy,
-    anonymous,
+    anonymous: withoutAddress,
     sid,
     txPowerDbm: options.txPower,
     maxEvents: options.maxEvents,
@@ -48,8 +48,8 @@ function given(options: DeviceAdvertiseOptions): DeviceAdvertiseOptions {
 }
 
 /** Extended advertising that takes connections answers no scan requests: all it says is in one piece. */
-function isExtended({ extended, phy, secondaryPhy, anonymous, sid }: Options): boolean {
-  return extended === true || phy === "coded" || secondaryPhy !== undefined || anonymous === true || sid !== undefined;
+function isExtended({ extended, phy, secondaryPhy, withoutAddress, sid }: Options): boolean {
+  return extended === true || phy === "coded" || secondaryPhy !== undefined || withoutAddress === true || sid !== undefined;
 }
 
 /** A scan response has 31 octets, two of which are the length and the type of the name. */

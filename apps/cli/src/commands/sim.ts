@@ -13,6 +13,7 @@ interface Options extends ServingOptions {
   mcumgr?: boolean;
   seed: number;
   loss?: number;
+  extended?: boolean;
 }
 
 /** Serves virtual controllers until Ctrl-C or `--timeout`. */
