@@ -30,10 +30,14 @@ export class LeastHost {
   /** The one under way first. */
   readonly #commands: Uint8Array[] = [];
   received = 0;
+  /** Of ACL data, without headers. */
+  octets = 0;
   handle = 0;
   /** ACL packets the controller has room for. */
   credits = 8;
   onCredit: (() => void) | undefined;
+  onData: (() => void) | undefined;
+  onEvent: ((packet: Uint8Array) => void) | undefined;
 
   constructor(options: ControllerOptions) {
     this.controller = new Controller(options);
@@ -41,7 +45,7 @@ export class LeastHost {
     this.#transport.onPacket = (packet) => this.#onPacket(packet);
     this.send(Reset, {});
     this.send(SetEventMask, { eventMask: 0x3fff_ffff_ffff_ffffn });
-    this.send(LeSetEventMask, { leEventMask: 0xffn });
+    this.send(LeSetEventMask, { leEventMask: 0xf_f0ffn });
   }
 
   send<P>(declaration: CommandDeclaration<P, unknown>, parameters: P): void {
@@ -70,8 +74,14 @@ export class LeastHost {
   }
 
   #onPacket(packet: Uint8Array): void {
-    if (packet[0] === PacketType.AclData) this.received++;
-    else if (packet[1] === 0x0e || packet[1] === 0x0f) this.#answered();
+    if (packet[0] === PacketType.AclData) {
+      this.received++;
+      this.octets += packet.length - 5;
+      this.onData?.();
+      return;
+    }
+    this.onEvent?.(packet);
+    if (packet[1] === 0x0e || packet[1] === 0x0f) this.#answered();
     else if (packet[1] === 0x13) {
       for (let at = 4; at < packet.length; at += 4) this.credits += packet[at + 2]! | (packet[at + 3]! << 8);
       this.onCredit?.();
@@ -117,7 +127,7 @@ export async function pair(
   clock: VirtualClock,
   central: LeastHost,
   peripheral: LeastHost,
-  { encrypted = false, intervalMs = 30 } = {},
+  { encrypted = false, intervalMs = 30, latency = 0 } = {},
 ): Promise<void> {
   advertise(peripheral, 20, 0);
   central.send(LeCreateConnection, {
@@ -129,7 +139,7 @@ export async function pair(
     ownAddressType: 0,
     connectionIntervalMin: intervalMs / 1.25,
     connectionIntervalMax: intervalMs / 1.25,
-    maxLatency: 0,
+    maxLatency: latency,
     supervisionTimeout: 400,
     minCeLength: 0,
     maxCeLength: 0,

@@ -14,6 +14,8 @@ export interface Row {
   prepare?(): Promise<(count: number) => void | Promise<void>>;
   /** In place of `prepare`: work whose rate is that of simulated time, the same in every run. */
   simulate?(): Promise<Simulated>;
+  /** In place of either: what the simulated radio makes of a configuration, beside what arithmetic says of it. */
+  readonly arithmetic?: { readonly calculated: number; measure(): Promise<number> };
 }
 
 /** Rates per second of simulated time. */
@@ -34,6 +36,8 @@ export interface Result {
   readonly slowest: number;
   readonly fastest: number;
   readonly simulated?: Simulated;
+  /** Of simulated radio time, beside which `rate` stands. */
+  readonly calculated?: number;
 }
 
 const ROUND_MS = 250;
@@ -50,6 +54,10 @@ async function measure(row: Row): Promise<Result> {
     const simulated = await row.simulate();
     const { rate } = simulated;
     return { name: row.name, rate, slowest: rate, fastest: rate, simulated };
+  }
+  if (row.arithmetic) {
+    const rate = await row.arithmetic.measure();
+    return { name: row.name, rate, slowest: rate, fastest: rate, calculated: row.arithmetic.calculated };
   }
   const work = await row.prepare!();
   // Warm up until a round is long enough; that the compiler is done by then shows in the spread of the rounds.
@@ -124,7 +132,11 @@ function median(results: readonly Result[]): Result | undefined {
 }
 
 function describe({ name, unit, ceiling, reference = {} }: Row, result: Result, results: Map<string, Result>): string {
-  const { rate, slowest, fastest, simulated } = result;
+  const { rate, slowest, fastest, simulated, calculated } = result;
+  if (calculated !== undefined) {
+    const off = `${rate < calculated ? "" : "+"}${(100 * (rate / calculated - 1)).toFixed(2)} %`;
+    return `${name.padEnd(96)} ${fixed(rate).padStart(10)} ${unit.padEnd(8)} calculated ${fixed(calculated).padStart(10)}   ${off}`;
+  }
   if (simulated) {
     const { oneAtATime, limit, cpuSeconds } = simulated;
     const share = `${((100 * rate) / limit).toFixed(1)} % of the link, ${(rate / oneAtATime).toFixed(2)} × one at a time`;
@@ -139,4 +151,9 @@ function describe({ name, unit, ceiling, reference = {} }: Row, result: Result, 
 
 function format(rate: number): string {
   return rate >= 1000 ? Math.round(rate).toLocaleString("en") : rate.toPrecision(3);
+}
+
+/** Quantities of radio time to four places, whatever their size. */
+function fixed(value: number): string {
+  return value >= 1000 ? Math.round(value).toLocaleString("en") : value.toPrecision(4);
 }

@@ -8,6 +8,7 @@ import { l2capRows } from "./l2cap.ts";
 import { mcumgrRows } from "./mcumgr.ts";
 import { mgmtRows } from "./mgmt.ts";
 import { pumpRows } from "./pump.ts";
+import { radioRows } from "./radio-arithmetic.ts";
 import { stackRows } from "./stack.ts";
 import { storeRows } from "./store.ts";
 import { transportRows } from "./transport.ts";
@@ -23,6 +24,7 @@ await main(
     ...mcumgrRows,
     ...airRows,
     ...crowdRows,
+    ...radioRows,
     ...storeRows,
     ...pumpRows,
     ...captureRows,
