@@ -242,6 +242,7 @@ test("changes of the peer are told to who did not ask", async () => {
   changed(10, { peripheralLatency: 3, continuationNumber: 1, supervisionTimeout: 1000 });
   expect(connection.subrating).toEqual({ factor: 10, continuation: 1, latency: 3, supervisionTimeoutMs: 10_000 });
   changed(2, { status: HciErrorCode.UnsupportedLlParameterValue }); // what failed changes nothing
+  changed(0); // nor does a factor that the specification does not have
   expect(connection.subrating.factor).toBe(10);
   expect(told).toHaveLength(2);
 });

@@ -259,8 +259,6 @@ export abstract class LinkControl {
     await this.#commands.setAuthenticatedPayloadTimeout(timeoutMs, options);
   }
 
-  // --- for the device -------------------------------------------------------------------------------------------------------------
-
   /**
    * Takes what the peer hands over of periodic advertising from here on, on these terms, or ignores it; until then the policy's `syncTransfers` is
    * in force. What is followed then is told by the event "sync", and outlives the link.
@@ -273,6 +271,8 @@ export abstract class LinkControl {
   async acceptSyncs(terms: SyncReception | "ignore" = {}): Promise<void> {
     await this.#syncs.accept(terms);
   }
+
+  // --- for the device -------------------------------------------------------------------------------------------------------------
 
   /** @internal */
   get syncs(): LinkSyncs {
@@ -309,6 +309,7 @@ export abstract class LinkControl {
 
   /** @internal */
   onSubrateChange(event: LeSubrateChange): void {
+    if (event.status === HciErrorCode.Success && event.subrateFactor === 0) return; // there is no such factor
     const before = this.#parameters;
     if (event.status === HciErrorCode.Success)
       this.#parameters = Object.freeze({ ...linkParameters({ ...event, connectionInterval: 0 }), intervalMs: before.intervalMs });

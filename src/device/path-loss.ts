@@ -97,6 +97,6 @@ function pathLossParameters(zones: PathLossZones, everyMs: number) {
     highHysteresis: highDb === undefined ? 0 : hysteresisDb,
     lowThreshold: lowDb,
     lowHysteresis: hysteresisDb,
-    minTimeSpent: Math.min(Math.ceil(minTimeMs / everyMs), MOST_EVENTS),
+    minTimeSpent: minTimeMs === 0 ? 0 : Math.ceil(minTimeMs / everyMs),
   };
 }

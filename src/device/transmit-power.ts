@@ -21,7 +21,7 @@ export type PowerPhy = "1M" | "2M" | "coded S=8" | "coded S=2";
 
 export interface PowerOptions extends OperationOptions {
   /** The one that the link uses by default; of LE Coded that is S=8. */
-  phy?: PowerPhy | undefined;
+  readonly phy?: PowerPhy | undefined;
 }
 
 /** How strongly this side sends. */

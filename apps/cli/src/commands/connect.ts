@@ -34,7 +34,7 @@ export async function connect(context: Context, address: string, options: { once
         ...(rssiDbm === undefined ? {} : { rssiDbm }),
         ...(power?.currentDbm === undefined ? {} : { powerDbm: power.currentDbm }),
         ...(remotePower?.powerDbm === undefined ? {} : { remotePowerDbm: remotePower.powerDbm }),
-        ...(version && { version: version.name ?? version.version, companyIdentifier: version.companyIdentifier }),
+        ...(version && { version: version.name ?? `${version.version}`, companyIdentifier: version.companyIdentifier }),
         encrypted: security.encrypted,
         authenticated: security.authenticated,
         bonded: connection.bonded,
