@@ -153,6 +153,19 @@ describe("against a scripted controller", () => {
     expect(requests()).toEqual([]);
   });
 
+  test("a central that does not know the request of L2CAP says so", async () => {
+    await opened(0n);
+    const connection = await answered();
+    const rejected = expect(connection.updateParameters({ intervalMs: 50 })).rejects.toMatchObject({
+      code: "ERR_L2CAP_COMMAND_REJECTED",
+      reason: 0,
+    });
+    await settled();
+    controller.pdu(1, 5, Uint8Array.of(0x01, controller.data.at(-1)![10]!, 2, 0, 0, 0)); // Command Not Understood
+    await rejected;
+    expect(connection.ended).toBeUndefined();
+  });
+
   test("a central that accepts over L2CAP and does nothing is waited for a minute", async () => {
     await opened(0n);
     const connection = await answered();

@@ -112,6 +112,7 @@ export abstract class LinkControl {
    *
    * @returns the parameters that are now in force
    * @throws {UnsupportedError} the central refuses
+   * @throws {CommandRejectedError} the central does not know a peripheral's request
    * @throws {HciError} the controllers cannot agree
    * @throws {DisconnectedError} the link is lost
    */
