@@ -12,6 +12,8 @@ export type Device = BareDevice;
 export interface NamedDeviceOptions extends DeviceOptions {
   /** Kinds of transport that `openTransport` does not have by itself, by the word before the colon. */
   readonly kinds?: Readonly<Record<string, OpenTransportKind>> | undefined;
+  /** Firmware for a controller that wants some, each time that it is opened: see `TransportOptions`. */
+  readonly firmware?: TransportOptions["firmware"];
   /**
    * An adapter that is pulled out is waited for, and taken again wherever it comes back, known by its device address: a USB adapter at any
    * port, an adapter of the Linux kernel under any number; anything else at the place that its name says. With it goes `recovery`, which says
@@ -43,11 +45,11 @@ export interface DeviceOpener {
 export const Device: DeviceOpener = Object.freeze({
   async open(
     controller: string | HciTransport | OpenController,
-    { kinds, reattach = false, ...options }: NamedDeviceOptions = {},
+    { kinds, firmware, reattach = false, ...options }: NamedDeviceOptions = {},
   ): Promise<Device> {
     checkBoolean("Device.open: reattach", reattach);
-    if (reattach) return await openReattached(controller, kinds, options);
-    const opened = typeof controller === "string" ? openNamed(controller, kinds) : controller;
+    if (reattach) return await openReattached(controller, { kinds, firmware }, options);
+    const opened = typeof controller === "string" ? openNamed(controller, { kinds, firmware }) : controller;
     return await BareDeviceClass.open(opened, options);
   },
   [Symbol.hasInstance]: (value: unknown): value is Device => value instanceof BareDeviceClass,
@@ -58,7 +60,7 @@ const ATTEMPTS = 1_000_000;
 
 async function openReattached(
   controller: string | HciTransport | OpenController,
-  kinds: NamedDeviceOptions["kinds"],
+  how: Pick<TransportOptions, "kinds" | "firmware">,
   options: DeviceOptions,
 ): Promise<Device> {
   if (typeof controller !== "string")
@@ -68,13 +70,13 @@ async function openReattached(
     throw new ArgumentError("Device.open: reattach: recovery.reopen says where the adapter is, which reattach finds by itself");
   let device: Device | undefined;
   let usbId: string | undefined;
-  const open = openNamed(controller, kinds);
+  const open = openNamed(controller, how);
   let reattachment: Reattachment | undefined;
   const opened: OpenController = async (given) => {
     reattachment = new Reattachment({
       spec: controller,
       clock: given.clock,
-      open: (spec, signal) => openNamed(spec, kinds)({ ...given, signal }),
+      open: (spec, signal) => openNamed(spec, how)({ ...given, signal }),
       address: () => device?.publicAddress,
       usbId: () => usbId,
     });
@@ -88,8 +90,8 @@ async function openReattached(
   return device;
 }
 
-function openNamed(spec: string, kinds: NamedDeviceOptions["kinds"]): OpenController {
-  return (options) => openTransport(spec, { ...options, kinds });
+function openNamed(spec: string, how: Pick<TransportOptions, "kinds" | "firmware">): OpenController {
+  return (options) => openTransport(spec, { ...options, ...how });
 }
 
 /**

@@ -8,6 +8,7 @@ export {
   waitForTransport,
   watchTransports,
 } from "./adapters/watch.ts";
+export { type FirmwareFiles, type StartedUp, type StartUpOptions, startUpController } from "./firmware/start-up.ts";
 export { H4Framer } from "./h4.ts";
 export { createTransportPair } from "./memory-pipe.ts";
 export { openTransport } from "./open.ts";

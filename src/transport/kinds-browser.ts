@@ -1,5 +1,6 @@
 import { TransportError } from "../hci/transport.ts";
 import type { TransportSource } from "./adapters/found.ts";
+import type { FirmwareFiles } from "./firmware/start-up.ts";
 import type { OpenBlockingKernelSocket, OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
 import type { WebUsb } from "./usb/web-usb.ts";
 
@@ -30,4 +31,9 @@ export async function transportSources(): Promise<TransportSource[]> {
   if (!usb) return [];
   const { UsbSource } = await import("./adapters/usb-source.ts");
   return [new UsbSource(usb, () => usb.getDevices())];
+}
+
+export async function firmwareFiles(firmware: string | FirmwareFiles): Promise<FirmwareFiles> {
+  if (typeof firmware === "function") return firmware;
+  throw new TransportError("unsupported", "firmware: a page has no folders: expected a function that gives files by their names");
 }

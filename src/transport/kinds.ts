@@ -1,5 +1,6 @@
 import { TransportError } from "../hci/transport.ts";
 import type { TransportSource } from "./adapters/found.ts";
+import type { FirmwareFiles } from "./firmware/start-up.ts";
 import { openBlockingKernelSocket as openBlocking } from "./linux/blocking-socket.ts";
 import type { OpenBlockingKernelSocket, OpenKernelSocket, OpenTransportKind, ServeController } from "./types.ts";
 
@@ -36,4 +37,9 @@ export const openKernelSocket: OpenKernelSocket = async (channel, options) =>
 export async function transportSources(): Promise<TransportSource[]> {
   const { platformSources } = await import("./adapters/node-sources.ts");
   return platformSources(openKernelSocket);
+}
+
+/** What gives firmware by its name: a function as it is, a folder by reading it. */
+export async function firmwareFiles(firmware: string | FirmwareFiles): Promise<FirmwareFiles> {
+  return typeof firmware === "function" ? firmware : (await import("./firmware/folder.ts")).firmwareFolder(firmware);
 }

@@ -1,4 +1,4 @@
-import { platformKinds } from "#transport-kinds";
+import { firmwareFiles, platformKinds } from "#transport-kinds";
 import { whileTimeStands } from "../async/clock.ts";
 import { onAbort } from "../async/on-abort.ts";
 import { checkFunction, checkOptions, checkSignal, kindOf, optionNames } from "../core/arguments.ts";
@@ -31,6 +31,7 @@ const OPTIONS = optionNames<TransportOptions>({
   onListening: true,
   onPath: true,
   origins: true,
+  firmware: true,
   kinds: true,
 });
 
@@ -57,7 +58,8 @@ const openSim: OpenTransportKind = async (rest, options) => {
  * - whatever `options.kinds` has
  *
  * @throws {ArgumentError} no text, an unknown option, or a kind that is no function
- * @throws {TransportError} one sentence: unknown or malformed, not there, in use, no permission, not on this platform
+ * @throws {TransportError} one sentence: unknown or malformed, not there, in use, no permission, not on this platform; what
+ *   `startUpController` throws, with the option `firmware`
  * @throws `options.signal.reason` once it aborts
  */
 export async function openTransport(spec: string, options: TransportOptions = {}): Promise<HciTransport> {
@@ -67,7 +69,9 @@ export async function openTransport(spec: string, options: TransportOptions = {}
   checkFunction("openTransport: onListening", options.onListening);
   checkFunction("openTransport: onPath", options.onPath);
   checkOrigins("openTransport: origins", options.origins);
-  const { kinds = {}, ...rest } = options;
+  const { kinds = {}, firmware, ...rest } = options;
+  if (firmware !== undefined && typeof firmware !== "function" && (typeof firmware !== "string" || firmware === ""))
+    throw new ArgumentError(`openTransport: firmware: expected a folder or a function, got ${kindOf(firmware)}`);
   if (typeof kinds !== "object" || kinds === null)
     throw new ArgumentError(`openTransport: kinds: expected an object of functions, got ${kindOf(kinds)}`);
   for (const [kind, open] of Object.entries(kinds)) {
@@ -88,7 +92,17 @@ export async function openTransport(spec: string, options: TransportOptions = {}
   const open = own ?? (kind === "sim" ? openSim : platformKinds[kind]);
   if (!open) throw new TransportError("unsupported", `transport "${spec}" needs Node: a page has none of that kind`);
   const opened = open(spec.slice(colon + 1), rest);
-  return await (own ? unlessAborted(opened, options.signal) : opened);
+  const transport = await (own ? unlessAborted(opened, options.signal) : opened);
+  if (firmware === undefined) return transport;
+  try {
+    const { clock, logger, signal } = options;
+    const { startUpController } = await whileTimeStands(clock, () => import("./firmware/start-up.ts"));
+    await startUpController(transport, { firmware: await firmwareFiles(firmware), clock, logger, signal });
+    return transport;
+  } catch (error) {
+    await transport[Symbol.asyncDispose]().then(undefined, () => undefined);
+    throw error;
+  }
 }
 
 /** A program's own kind need not know of the signal. What it opens too late is closed. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../async/index.ts";
 import type { Logger, RandomSource } from "../core/index.ts";
 import type { HciTransport, TransportClosed } from "../hci/transport.ts";
+import type { FirmwareFiles } from "./firmware/start-up.ts";
 
 /** What a transport may need; none of it is required. */
 export interface TransportOptions {
@@ -16,6 +17,11 @@ export interface TransportOptions {
   onPath?: ((path: string) => void) | undefined;
   /** Pages that may connect to `ws-server:`, by their origin: "https://example.org"; "*" for any. None by default; programs may always. */
   origins?: readonly string[] | undefined;
+  /**
+   * A controller that wants firmware (Realtek's on USB, Broadcom's and Cypress's) gets it, before it is handed out: from this folder, such as
+   * /lib/firmware (in Node), or from what gives files by their names in the linux-firmware collection.
+   */
+  firmware?: string | FirmwareFiles | undefined;
   /**
    * More kinds of transport, by the word before the colon of a spec: `{ spi: (rest, options) => … }` opens "spi:…". One of a name that is
    * known already takes its place.
