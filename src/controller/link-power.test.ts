@@ -267,6 +267,32 @@ test("a controller with a golden range has its peer sent louder as it goes away,
   air[Symbol.dispose]();
 });
 
+test.each([
+  { lowDbm: -40, highDbm: -30 },
+  { lowDbm: -50, highDbm: -40 },
+])("the bounds of a golden range belong to it: %o", async (goldenRange) => {
+  const pair = await connectedPair({ central: { goldenRange } });
+  await pair.clock.advance(1000);
+  expect(powerPdus(pair)).toEqual([]);
+  pair.air[Symbol.dispose]();
+});
+
+test("whoever has read the peer's power is told of its changes, and needs not ask for it to know the path loss", async () => {
+  const pair = await connectedPair();
+  const { air, central, peripheralController, handles, clock } = pair;
+  const read = central.event(LeTransmitPowerReporting);
+  await central.command(LeReadRemoteTransmitPowerLevel, { connectionHandle: handles.central, phy: 1 });
+  await read;
+  await watch(central, handles.central);
+  await report(central, handles.central, false, true);
+  peripheralController.setLinkPower(-7);
+  await clock.advance(200);
+  expect(zones(central)).toEqual([[40, 0]]);
+  expect(reports(central).slice(1)).toEqual([[0, 1, 1, -7, 0, -7]]);
+  expect(powerPdus(pair).map(([opcode]) => opcode)).toEqual([0x23, 0x24, 0x25]);
+  air[Symbol.dispose]();
+});
+
 test("a golden range of a peer without power control is left alone", async () => {
   const pair = await connectedPair({ central: { goldenRange: { lowDbm: -20, highDbm: -10 } }, peripheral: none });
   await pair.clock.advance(2000);

@@ -193,7 +193,7 @@ export class LinkPower {
       }
       this.#isAsked = true;
       const known = this.#remote.get(phy);
-      this.#note(phy, { dbm: txPower, limits: known?.dbm === txPower ? known.limits : 0 });
+      this.#remote.set(phy, { dbm: txPower, limits: known?.dbm === txPower ? known.limits : 0 });
       const { leastDbm, mostDbm } = this.#range;
       const before = this.#decided.get(phy) ?? mostDbm;
       const dbm = delta === TO_THE_MAXIMUM ? mostDbm : Math.max(leastDbm, Math.min(mostDbm, before + delta));
@@ -225,10 +225,8 @@ export class LinkPower {
   }
 
   /** The peer sends at this level; the host is told where it is another one than before. */
-  #note(phy: Phy, level: RemoteLevel, told?: number): void {
-    const before = this.#remote.get(phy);
+  #note(phy: Phy, level: RemoteLevel, delta: number): void {
     this.#remote.set(phy, level);
-    const delta = told ?? (before ? level.dbm - before.dbm : 0);
     if (this.#reportsRemote && delta !== 0) this.#report(REASON.remote, phy, level, delta);
   }
 
