@@ -160,7 +160,14 @@ async function vhci(machine: Machine): Promise<Finding> {
 
 const SERIAL_GRANT = "sudo usermod -aG dialout $USER, then log in again";
 
-/** Bluetooth adapters on USB that no kernel driver serves, and serial ports: what exists, nothing else. */
+/** A rule that gives the user at the machine the device, at once. */
+function usbGrant(id: string): string {
+  const [vendor, product] = id.split(":");
+  const rule = `SUBSYSTEM==\\"usb\\", ATTR{idVendor}==\\"${vendor}\\", ATTR{idProduct}==\\"${product}\\", TAG+=\\"uaccess\\"`;
+  return `sudo sh -c 'echo "${rule}" >> /etc/udev/rules.d/70-bluetooth-usb.rules; udevadm control --reload; udevadm trigger'`;
+}
+
+/** Bluetooth adapters on USB and serial ports: what exists, nothing else. */
 async function hardware(machine: Machine): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const entry of await machine.list("/sys/bus/usb/devices")) {
@@ -168,11 +175,14 @@ async function hardware(machine: Machine): Promise<Finding[]> {
     const [deviceClass, product] = await Promise.all([machine.read(`${folder}/bDeviceClass`), machine.read(`${folder}/product`)]);
     if (deviceClass?.trim() !== "e0") continue; // Wireless Controller
     const [vendorId, productId] = await Promise.all([machine.read(`${folder}/idVendor`), machine.read(`${folder}/idProduct`)]);
-    findings.push({
-      check: "usb",
-      level: "info",
-      message: `USB ${entry} is a wireless controller: ${product?.trim() ?? "no name"} (${vendorId?.trim()}:${productId?.trim()}).`,
-    });
+    const id = `${vendorId?.trim()}:${productId?.trim()}`;
+    const message = `USB ${entry} is a wireless controller: ${product?.trim() ?? "no name"} (${id})`;
+    const [bus, device] = await Promise.all(["busnum", "devnum"].map(async (file) => (await machine.read(`${folder}/${file}`))?.trim()));
+    const node = bus && device ? `/dev/bus/usb/${bus.padStart(3, "0")}/${device.padStart(3, "0")}` : undefined;
+    if (node === undefined) findings.push({ check: "usb", level: "info", message: `${message}.` });
+    else if (await machine.writable(node)) findings.push({ check: "usb", level: "info", message: `${message}: usb:${entry} opens it.` });
+    else
+      findings.push({ check: "usb", level: "info", message: `${message}; this user may not open it by usb:${entry}.`, fix: usbGrant(id) });
   }
   for (const name of await machine.list("/dev/serial/by-id")) {
     const port = `/dev/serial/by-id/${name}`;
@@ -193,7 +203,8 @@ export async function examine(machine: Machine): Promise<Finding[]> {
       {
         check: "adapters",
         level: "info",
-        message: "The machine's own adapter can be used on Linux only (hci:N); sim:, tcp: and unix: work here.",
+        message:
+          "The system's own adapter can be used on Linux only (hci:N); usb: (jelling adapters lists them), serial:, ws:, tcp: and sim: work here.",
       },
     ];
   }

@@ -8,6 +8,7 @@ export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug", "trace"] 
 /** Options that every command takes. */
 export interface CommonOptions {
   transport?: string;
+  firmware?: string;
   json?: boolean;
   /** Milliseconds. */
   timeout?: number;

@@ -38,8 +38,9 @@ export function createProgram(io: Io): Command {
     .helpCommand("help [COMMAND]", "print the help of a command")
     .option(
       "-t, --transport <SPEC>",
-      "the controller: hci:N, sim:, serial:PORT, tcp:HOST:PORT, unix:/PATH, ... (default: $JELLING_TRANSPORT, else an adapter)",
+      "the controller: hci:N, usb:, sim:, serial:PORT, tcp:HOST:PORT, ... (default: $JELLING_TRANSPORT, else an adapter)",
     )
+    .option("--firmware <FOLDER>", "firmware for a controller that wants some: /lib/firmware, or a folder of yours")
     .option("--json", "print one JSON object a line on standard output, everything else on standard error")
     .option("--timeout <TIME>", "how long the command may take: 10s, 500ms, 2m", parseDuration)
     .addOption(new Option("--log <LEVEL>", "what to log on standard error").choices(LOG_LEVELS).default("warn"))
@@ -229,6 +230,12 @@ Examples:
     .option("-f, --filter <TEXT>", "only packets whose line holds TEXT (repeatable: any of them)", collect, [])
     .option("--malformed", "only malformed packets")
     .action(run(() => import("./commands/decode.ts"), "decode", { transport: NO_CONTROLLER }));
+
+  program
+    .command("adapters")
+    .description("what --transport opens on this machine")
+    .option("--watch", "tell adapters as they come and go, until Ctrl-C or --timeout")
+    .action(run(() => import("./commands/adapters.ts"), "adapters", { transport: "it looks at the whole machine", capture: NO_PACKETS }));
 
   program
     .command("doctor")

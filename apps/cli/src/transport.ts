@@ -14,16 +14,21 @@ export function isSimulated(spec: string | undefined): spec is string {
 
 /** Opens `spec`, or the first adapter of the machine that opens. @throws one sentence with the way out */
 export async function openCommandTransport(context: Context, spec: string | undefined): Promise<HciTransport> {
-  const { openTransport } = await import("jelling/transport");
+  const { listTransports, openTransport } = await import("jelling/transport");
   const { signal, terminal } = context;
+  const { firmware } = context.options;
   const logger = await context.logger();
   const onListening = (port: number): void => terminal.note(`waiting for a controller on port ${port}`);
-  if (spec !== undefined) return openTransport(spec, { logger, signal, onListening });
-  const names = process.platform === "linux" ? await adapterNames(thisMachine()) : [];
+  if (spec !== undefined) return openTransport(spec, { logger, signal, onListening, firmware });
+  // On Linux the kernel drives those on USB too, and is not sent away unasked.
+  const specs =
+    process.platform === "linux"
+      ? (await adapterNames(thisMachine())).map((name) => `hci:${name.slice(3)}`)
+      : (await listTransports()).map((transport) => transport.spec);
   let failure: unknown;
-  for (const name of names) {
+  for (const found of specs) {
     try {
-      return await openTransport(`hci:${name.slice(3)}`, { logger, signal });
+      return await openTransport(found, { logger, signal, firmware });
     } catch (error) {
       signal.throwIfAborted();
       failure ??= error;

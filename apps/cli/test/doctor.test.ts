@@ -149,10 +149,24 @@ test("USB and serial ports are mentioned only where they exist", async () => {
         "/sys/bus/usb/devices/1-4/idVendor": "0a12\n",
         "/sys/bus/usb/devices/1-4/idProduct": "0001\n",
         "/sys/bus/usb/devices/1-5/bDeviceClass": "09\n",
+        "/sys/bus/usb/devices/1-6/bDeviceClass": "e0\n",
+        "/sys/bus/usb/devices/1-6/idVendor": "2357\n",
+        "/sys/bus/usb/devices/1-6/idProduct": "0604\n",
+        "/sys/bus/usb/devices/1-6/product": "TP-Link UB500\n",
+        "/sys/bus/usb/devices/1-6/busnum": "1\n",
+        "/sys/bus/usb/devices/1-6/devnum": "12\n",
+        "/sys/bus/usb/devices/2-1/bDeviceClass": "e0\n",
+        "/sys/bus/usb/devices/2-1/idVendor": "0a12\n",
+        "/sys/bus/usb/devices/2-1/idProduct": "0001\n",
+        "/sys/bus/usb/devices/2-1/busnum": "2\n",
+        "/sys/bus/usb/devices/2-1/devnum": "3\n",
       },
-      folders: { "/sys/bus/usb/devices": ["1-4", "1-5"], "/dev/serial/by-id": ["usb-Nordic_DK", "usb-Zephyr"] },
-      writable: ["/dev/serial/by-id/usb-Zephyr"],
+      folders: { "/sys/bus/usb/devices": ["1-4", "1-5", "1-6", "2-1"], "/dev/serial/by-id": ["usb-Nordic_DK", "usb-Zephyr"] },
+      writable: ["/dev/serial/by-id/usb-Zephyr", "/dev/bus/usb/002/003"],
     }),
+  );
+  expect(fixOf(findings, "usb")?.fix).toBe(
+    `sudo sh -c 'echo "SUBSYSTEM==\\"usb\\", ATTR{idVendor}==\\"2357\\", ATTR{idProduct}==\\"0604\\", TAG+=\\"uaccess\\"" >> /etc/udev/rules.d/70-bluetooth-usb.rules; udevadm control --reload; udevadm trigger'`,
   );
   expect(findings.filter(({ check }) => check === "serial").map(({ fix }) => fix)).toEqual([
     "sudo usermod -aG dialout $USER, then log in again",
@@ -160,6 +174,8 @@ test("USB and serial ports are mentioned only where they exist", async () => {
   ]);
   expect(findings.filter(({ check }) => check === "usb" || check === "serial").map(({ message }) => message)).toEqual([
     "USB 1-4 is a wireless controller: no name (0a12:0001).",
+    "USB 1-6 is a wireless controller: TP-Link UB500 (2357:0604); this user may not open it by usb:1-6.",
+    "USB 2-1 is a wireless controller: no name (0a12:0001): usb:2-1 opens it.",
     "Serial port /dev/serial/by-id/usb-Nordic_DK, which this user may not open.",
     "Serial port /dev/serial/by-id/usb-Zephyr: serial:/dev/serial/by-id/usb-Zephyr opens it.",
   ]);
