@@ -129,17 +129,21 @@ export type {
   Access,
   AccessRequirement,
   AttributePermissions,
+  CachedDatabase,
+  CacheTrust,
   CharacteristicDefinition,
   CharacteristicDescription,
   CharacteristicProperty,
   CharacteristicWrite,
   CharacteristicWriteOptions,
+  ClientCache,
   DescriptorDefinition,
   DescriptorDescription,
   DiscoverOptions,
   Elevate,
   ElevationDemand,
   FoundValue,
+  GattCache,
   GattClient,
   GattClientOptions,
   GattDescription,
@@ -181,7 +185,7 @@ export type {
   WriteLongOptions,
   WritesOptions,
 } from "./gatt/index.ts";
-export { GattChangedError, GattDescriptionError, GattNotFoundError } from "./gatt/index.ts";
+export { GattChangedError, GattDescriptionError, GattNotFoundError, MemoryGattCache } from "./gatt/index.ts";
 export type {
   AclLink,
   AclManager,

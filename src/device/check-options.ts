@@ -24,6 +24,7 @@ const DEVICE_OPTIONS = optionNames<DeviceOptions>({
   random: true,
   logger: true,
   bonds: true,
+  gattCache: true,
   maxBonds: true,
   name: true,
   appearance: true,
@@ -69,6 +70,7 @@ export function checkDeviceOptions(controller: unknown, options: DeviceOptions):
   checkMethods("Device.open: random", options.random, ["fill"]);
   checkMethods("Device.open: logger", options.logger, ["child", "info"]);
   checkMethods("Device.open: bonds", options.bonds, ["load", "save", "delete", "all"]);
+  checkMethods("Device.open: gattCache", options.gattCache, ["load", "save", "delete"]);
   if (options.name !== undefined) checkText("Device.open: name", options.name);
   if (options.appearance !== undefined) checkInteger("Device.open: appearance", options.appearance, 0, 0xffff);
   const { address } = options;

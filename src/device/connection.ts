@@ -6,7 +6,7 @@ import type { Address } from "../core/address.ts";
 import { checkChoice, checkFunction } from "../core/arguments.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BondBook, LinkParameters } from "../gap/index.ts";
-import { GattClient, type GattPeer } from "../gatt/index.ts";
+import { type GattCache, GattClient, type GattPeer } from "../gatt/index.ts";
 import { type DisconnectedError, type Hci, type HciError, HciErrorCode, LeSetDataLength } from "../hci/index.ts";
 import type { L2capLink, LinkChannels } from "../l2cap/index.ts";
 import {
@@ -27,6 +27,7 @@ import { LinkSignatures } from "./link-signatures.ts";
 import type { DevicePeriodic } from "./periodic.ts";
 import type { PhyName } from "./phy-updates.ts";
 import type { ConnectionPolicy } from "./policy.ts";
+import { provedPeer } from "./proved-peer.ts";
 import { levelFourPairing } from "./secure-connections-only.ts";
 
 /** What the device gives a connection to work with. */
@@ -34,6 +35,7 @@ export interface ConnectionParts {
   readonly hci: Hci;
   readonly link: L2capLink;
   readonly bonds: BondBook;
+  readonly gattCache: GattCache | undefined;
   readonly logger: Logger;
   readonly policy: ConnectionPolicy;
   readonly parameters: LinkParameters;
@@ -168,6 +170,7 @@ export class Connection extends LinkControl implements AsyncDisposable {
     this.gatt = new GattClient(this.att, {
       elevate: (demand, options) => this.#clientSecurity.raise(demand, options),
       sign: (pdu) => signatures.sign(pdu),
+      cache: parts.gattCache && { store: parts.gattCache, peer: () => provedPeer(this.#peer.bond, this.security) },
     });
     const { isServed, serve } = parts.server;
     this.enhancedBearers = new EnhancedBearers({

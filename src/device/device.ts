@@ -23,7 +23,7 @@ import {
   type SynchronizeOptions,
   type SyncTarget,
 } from "../gap/index.ts";
-import { type GattPeer, GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
+import { type GattCache, type GattPeer, GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
 import {
   ControllerError,
   DisconnectedError,
@@ -96,6 +96,7 @@ export class Device implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #random: RandomSource;
   readonly #bonds: BondBook;
+  readonly #gattCache: GattCache | undefined;
   readonly #own: OwnAddresses;
   readonly #radio: Radio;
   readonly #advertiser: Advertiser;
@@ -125,6 +126,7 @@ export class Device implements AsyncDisposable {
     calls?.watchDevice(this);
     this.#hci = hci;
     this.#bonds = bonds;
+    this.#gattCache = options.gattCache;
     this.#own = own;
     this.#logger = logger;
     this.#policy = policy;
@@ -571,6 +573,7 @@ export class Device implements AsyncDisposable {
       hci: this.#hci,
       link: this.#l2cap.open({ handle, role }),
       bonds: this.#bonds,
+      gattCache: this.#gattCache,
       logger: this.#logger,
       policy,
       parameters,

@@ -4,6 +4,7 @@ import type { Address } from "../core/address.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
 import type { AdvertiseOptions, ConnectOptions, ScanOptions } from "../gap/index.ts";
+import type { GattCache } from "../gatt/index.ts";
 import type { HciRecovery } from "../hci/recovery.ts";
 import type { HciTransport } from "../hci/transport.ts";
 import type { BondStore, PairingAgent, PairingPolicy } from "../smp/index.ts";
@@ -29,6 +30,11 @@ export interface DeviceOptions {
   readonly logger?: Logger | undefined;
   /** Where bonds are kept; in memory by default. Change bonds through `device.bonds` from then on. */
   readonly bonds?: BondStore | undefined;
+  /**
+   * Keeps the databases of peers, so that the next link need not discover them: in memory (`MemoryGattCache`) or in a file (`FileGattCache` of
+   * jelling/node). None by default.
+   */
+  readonly gattCache?: GattCache | undefined;
   /** New bonds beyond so many are refused; 1000 by default. */
   readonly maxBonds?: number | undefined;
   /** Device Name of the GAP service; "Jelling" by default. */

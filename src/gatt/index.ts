@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+export { type CachedDatabase, type CacheTrust, type GattCache, MemoryGattCache } from "./client/cache.ts";
 export {
   type DiscoverOptions,
   GattClient,
@@ -9,6 +10,7 @@ export {
   type ServiceChange,
   type WriteLongOptions,
 } from "./client/client.ts";
+export type { ClientCache } from "./client/database-cache.ts";
 export type { FoundValue, HandleRange } from "./client/discovery.ts";
 export type { Elevate, ElevationDemand } from "./client/elevation.ts";
 export { GattChangedError, GattNotFoundError } from "./client/error.ts";

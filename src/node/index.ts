@@ -6,6 +6,7 @@ export { makePrivateFolder } from "../transport/linux/private-folder.ts";
 export { probeBluetoothSocket } from "./bluetooth-socket.ts";
 export { type CaptureFileOptions, captureFormatOf, openCaptureFile } from "./capture-file.ts";
 export { defaultBondPath, FileBondStore } from "./file-bond-store.ts";
+export { defaultGattCachePath, FileGattCache } from "./file-gatt-cache.ts";
 export { defaultIdentityPath, type LocalIdentity, openIdentity } from "./file-identity.ts";
 export { cacheFolder, configFolder, dataFolder, stateFolder } from "./folders.ts";
 export { isLiveCapture, type LiveCaptureOptions, openLiveCapture } from "./live-capture.ts";

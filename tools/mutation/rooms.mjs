@@ -19,7 +19,12 @@ export const rooms = {
     "test/eatt*.test.ts",
   ),
   "src/gatt/describe": room("src/gatt/describe", "test/gatt-description.test.ts"),
-  "src/gatt/client": room("src/gatt/client", "test/gatt-client*.test.ts", "test/gatt-writes.test.ts", "test/eatt*.test.ts"),
+  "src/gatt/client": room(
+    "src/gatt/client",
+    "test/gatt-{client*,cache,description}.test.ts",
+    "test/gatt-writes.test.ts",
+    "test/eatt*.test.ts",
+  ),
   "src/gap": room("src/gap", "test/device-{attribution,identity,edge}.test.ts"),
   "src/device": room(
     "src/device",

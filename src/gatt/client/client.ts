@@ -1,12 +1,14 @@
 import { Emitter } from "../../async/emitter.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import type { AttBearer, AttClientSide } from "../../att/bearer.ts";
+import { TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
 import { checkInteger, optionNames } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
+import { type ClientCache, DatabaseCache } from "./database-cache.ts";
 import { type FoundValue, type HandleRange, WHOLE } from "./discovery.ts";
 import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
@@ -28,6 +30,8 @@ export interface GattClientOptions {
   readonly elevate?: Elevate | undefined;
   /** Signs writes that are to be signed; without it they are refused. */
   readonly sign?: Sign | undefined;
+  /** Keeps what is learned of the peer beyond the link. */
+  readonly cache?: ClientCache | undefined;
 }
 
 export interface DiscoverOptions extends GattOperationOptions {
@@ -94,7 +98,7 @@ export class GattClient implements AttClientSide {
   /** The peer was asked to tell of changes. */
   #isWatched = false;
 
-  constructor(bearer: AttBearer, { elevate, sign }: GattClientOptions = {}) {
+  constructor(bearer: AttBearer, { elevate, sign, cache }: GattClientOptions = {}) {
     this.bearer = bearer;
     const lanes = new Lanes(bearer, elevate, () => this.#onOutOfSync());
     this.#lanes = lanes;
@@ -117,7 +121,6 @@ export class GattClient implements AttClientSide {
       settle: (options) => this.#services.settle(options),
       settleHeld: (options) => this.#services.settleHeld(options),
       changed: (range) => this.#onChanged(range),
-      include: (found) => this.#services.add(found, false),
       get isWatched() {
         return isWatched();
       },
@@ -125,7 +128,11 @@ export class GattClient implements AttClientSide {
         if (uuid.short === GattUuid.ServiceChanged) this.#serviceChangedHandle = handle;
       },
     };
-    this.#services = new PeerServices(this.#context);
+    this.#services = new PeerServices(this.#context, cache && new DatabaseCache(this.#context, cache), (watched) => this.#onOpen(watched));
+    if (cache)
+      bearer.on("security", ({ bonded }) => {
+        if (bonded && this.#services.isOpened) this.#onOpen(false); // paired in the midst of the link
+      });
     bearer.client = this;
     bearer.on("closed", (reason) => {
       for (const sink of this.#sinks.values()) sink.end(reason);
@@ -168,6 +175,7 @@ export class GattClient implements AttClientSide {
         handle: bytes[offset]! | (bytes[offset + 1]! << 8),
         endHandle: bytes[offset + 2]! | (bytes[offset + 3]! << 8),
       });
+    if (indication && this.#serviceChangedHandle === undefined && end - offset === 4) this.#services.onEarlyIndication();
     if (this.#observed) this.#events.emit("value", { handle, value: bytes.slice(offset, end), indication });
     this.#lastSink?.onValue(bytes, offset, end, indication);
   }
@@ -313,6 +321,7 @@ export class GattClient implements AttClientSide {
       // The handling itself is `onHandleValue`'s, since a bonded peer tells without being asked again.
       await serviceChanged.subscribe(() => {}, { ...bound, kind: "indicate" });
       this.#isWatched = true;
+      this.#services.save();
       const features = (await service.characteristics(bound)).find(({ uuid }) => uuid.short === GattUuid.ClientSupportedFeatures);
       if (!features) return;
       const [known = 0] = await features.read(bound);
@@ -324,22 +333,32 @@ export class GattClient implements AttClientSide {
   /** Database Hash as on air, `undefined` where the peer has none (Vol 3 Part G 7.3). One request. */
   async readDatabaseHash(options: GattOperationOptions = {}): Promise<Uint8Array | undefined> {
     checkOperation("readDatabaseHash", options);
-    const range = { handle: 0x0001, endHandle: 0xffff };
     const type = Uuid.from(GattUuid.DatabaseHash);
-    const [hash] = await this.#bounded("reading the Database Hash", options, (bound) =>
-      this.#context.discovery.valuesByType(range, type, bound),
+    const hash = await this.#bounded("reading the Database Hash", options, (bound) =>
+      this.#context.discovery.firstValueByType(type, bound),
     );
     return hash?.value;
   }
 
   /** Several requests may be refused for one change. */
   #onOutOfSync(): void {
-    if (!this.#services.isAllInDoubt) this.#onChanged(WHOLE);
+    if (!this.#services.isAllInDoubt) this.#onChanged(WHOLE, { isOutOfSync: true });
   }
 
-  #onChanged(range: HandleRange): void {
+  /** The peer's database is known, with a cache. What is to be believed by the next link has to be told of changes; nobody waits for that. */
+  #onOpen(watched: boolean): void {
+    this.#isWatched ||= watched;
+    if (watched) return;
+    this.#services.save();
+    if (!this.bearer.security.bonded) return;
+    this.watchServiceChanged({ timeoutMs: TRANSACTION_TIMEOUT_MS }).catch((error: unknown) => {
+      this.bearer.logger.info(() => `the peer does not tell of changes of its services: ${String(error)}`);
+    });
+  }
+
+  #onChanged(range: HandleRange, how?: { isOutOfSync: boolean }): void {
     if (range.handle > range.endHandle) return;
-    this.#services.onChanged(range);
+    this.#services.onChanged(range, how);
     this.#events.emit("serviceChanged", { startHandle: range.handle, endHandle: range.endHandle });
   }
 }

@@ -1,8 +1,7 @@
 import type { Semaphore } from "../../async/semaphore.ts";
 import type { Uuid } from "../../core/uuid.ts";
-import type { FoundService, HandleRange } from "./discovery.ts";
+import type { HandleRange } from "./discovery.ts";
 import type { GattOperationOptions } from "./options.ts";
-import type { RemoteService } from "./remote-service.ts";
 import type { Requester } from "./requester.ts";
 import type { Sign } from "./sign.ts";
 import type { SpreadDiscovery, SpreadValues } from "./spread-access.ts";
@@ -33,8 +32,6 @@ export interface ClientContext {
   settleHeld(options: GattOperationOptions): Promise<void>;
   /** Services between these handles changed, or are to be asked for again. */
   changed(range: HandleRange): void;
-  /** The service that another one includes. @throws {AttProtocolError} another one is there */
-  include(found: FoundService): RemoteService;
   /** The peer was asked to tell of changes: by Service Changed, by Database Out Of Sync (Vol 3 Part G 7.1 and 2.5.2.1). */
   readonly isWatched: boolean;
   /** A characteristic of the GATT service was found. */

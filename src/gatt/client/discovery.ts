@@ -236,6 +236,21 @@ export class Discovery {
     return values;
   }
 
+  /** The first attribute of this type, `undefined` without one. One request. */
+  async firstValueByType(type: Uuid, options: GattOperationOptions): Promise<FoundValue | undefined> {
+    const opcode = AttOpcode.ReadByTypeReq;
+    const build = (): Uint8Array =>
+      rangeRequest(this.#requester.bearer.allocate(5 + type.attBytes.length), opcode, WHOLE.handle, WHOLE.endHandle, type.attBytes);
+    try {
+      const [first] = (await this.#requester.send(build, parseValues, options)).attributeDataList;
+      if (first?.attributeHandle === 0) throw new AttProtocolError(opcode, "a value at handle 0");
+      return first && { handle: first.attributeHandle, value: first.attributeValue };
+    } catch (error) {
+      if (error instanceof AttError && error.errorCode === AttErrorCode.AttributeNotFound) return undefined;
+      throw error;
+    }
+  }
+
   /**
    * As `valuesByType`, whichever form the peer declares the type in: a 16-bit UUID may stand there in 16 octets, and a server that compares
    * octets then finds nothing under two.

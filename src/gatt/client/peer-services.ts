@@ -6,10 +6,12 @@ import type { Uuid } from "../../core/uuid.ts";
 import { GattUuid } from "../uuids.ts";
 import { DISCOVERY_ATTEMPTS, tooFast } from "./attempts.ts";
 import type { ClientContext } from "./context.ts";
+import type { DatabaseCache } from "./database-cache.ts";
 import type { FoundCharacteristic, FoundService, HandleRange } from "./discovery.ts";
 import { GattChangedError } from "./error.ts";
 import type { GattOperationOptions, InternalOptions } from "./options.ts";
 import { RemoteService } from "./remote-service.ts";
+import { type KnownService, readStructure } from "./structure.ts";
 
 /** Whatever a program waits for asks again; nobody waits for this one. */
 const BEHIND: InternalOptions = Object.freeze({ timeoutMs: TRANSACTION_TIMEOUT_MS, unattended: true });
@@ -21,6 +23,10 @@ interface Found {
   readonly services: readonly (FoundService & { readonly primary: boolean })[];
   /** By handle of the service, for those whose characteristics are wanted. */
   readonly characteristics: ReadonlyMap<number, readonly FoundCharacteristic[]>;
+  /** With a cache: the same, with everything in them. */
+  readonly structure?: readonly KnownService[];
+  /** With a cache: the hash, where it was read. */
+  readonly hash?: string | undefined;
 }
 
 /**
@@ -38,11 +44,23 @@ export class PeerServices {
   #doubt: HandleRange | undefined;
   /** Counts changes of the peer's services. */
   #epoch = 0;
+  /** With a cache: all that the peer has, when it is known. */
+  #structure: readonly KnownService[] | undefined;
+  #hash: string | undefined;
+  readonly #cache: DatabaseCache | undefined;
+  #isOpen = false;
+  /** Told when a cache is in use, and the peer's database is known. */
+  readonly #onOpen: (watched: boolean) => void;
+  /** The peer has refused a request as out of sync, and said nothing of a range. */
+  #isHashAsked = false;
   #isSettling = false;
   #isAsking = false;
 
-  constructor(context: ClientContext) {
+  constructor(context: ClientContext, cache: DatabaseCache | undefined, onOpen: (watched: boolean) => void) {
     this.#context = context;
+    this.#cache = cache;
+    this.#onOpen = onOpen;
+    this.#isOpen = cache === undefined;
     this.#lock = context.discoveryLock;
   }
 
@@ -57,14 +75,26 @@ export class PeerServices {
   }
 
   /** The peer's services changed, or may have, between these handles. */
-  onChanged(range: HandleRange): void {
+  onChanged(range: HandleRange, { isOutOfSync = false } = {}): void {
     this.#epoch++;
+    this.#isHashAsked = isOutOfSync && (this.#doubt === undefined || this.#isHashAsked);
+    this.#cache?.forget();
     this.#doubt = this.#doubt
       ? { handle: Math.min(this.#doubt.handle, range.handle), endHandle: Math.max(this.#doubt.endHandle, range.endHandle) }
       : range;
     const touched = this.#touched(this.#doubt);
     for (const service of touched) service.suspend();
     if (touched.some((service) => service.isListenedTo)) this.#settleBehind();
+  }
+
+  /** It may have been Service Changed, before it was known where that is: what was kept of the peer is not believed. */
+  onEarlyIndication(): void {
+    if (!this.#isOpen) this.#cache?.forget();
+  }
+
+  /** Whether the whole database is known, by a cache. */
+  get isOpened(): boolean {
+    return this.#structure !== undefined;
   }
 
   /** A program that only listens is told what became of it. */
@@ -105,10 +135,43 @@ export class PeerServices {
       const touched = this.#touched(range);
       const isAnythingKnown = touched.length > 0 || this.#allKnown || this.#knownTypes.size > 0;
       const found = isAnythingKnown ? await this.#find(range, touched, options) : undefined;
+      const hash = found?.hash ?? (found?.structure && (await this.#cache?.readHash(options)));
       if (epoch !== this.#epoch) continue;
       this.#doubt = undefined;
       if (found) this.#apply(range, touched, found);
+      if (found?.structure) this.#learn(range, found.structure, hash);
     }
+  }
+
+  /** With a cache: the range is these services now. */
+  #learn(range: HandleRange, services: readonly KnownService[], hash: string | undefined): void {
+    for (const service of services) this.add(service, service.primary).know(service);
+    const rest = (this.#structure ?? []).filter((service) => ![range, ...services].some((other) => overlaps(service, other)));
+    const all = [...rest, ...services].sort((a, b) => a.handle - b.handle);
+    this.#structure = all;
+    const learned = this.#cache?.judged(all, hash);
+    this.#hash = learned?.hash;
+    if (learned) this.#cache?.save(learned, { watched: this.#context.isWatched });
+  }
+
+  /** With a cache: what the peer has is known at once, from the cache or by a discovery of all of it. */
+  async #open(options: GattOperationOptions): Promise<void> {
+    const epoch = this.#epoch;
+    const opened = await this.#cache?.open(options);
+    this.#isOpen = true;
+    if (!opened || epoch !== this.#epoch) return;
+    this.#structure = opened.services;
+    this.#hash = opened.hash;
+    for (const service of opened.services) this.add(service, service.primary);
+    for (const service of opened.services) this.#known.get(service.handle)!.know(service);
+    this.#allKnown = true;
+    this.#onOpen(opened.watched);
+  }
+
+  /** Keeps what is known; the peer was asked to tell of changes. */
+  save(): void {
+    if (this.#structure && !this.#doubt)
+      this.#cache?.save({ services: this.#structure, hash: this.#hash }, { watched: this.#context.isWatched });
   }
 
   /** A service that is touched is in doubt as a whole. */
@@ -125,6 +188,7 @@ export class PeerServices {
     const { discovery } = this.#context;
     this.#isAsking = true;
     try {
+      if (this.#structure) return await this.#findStructure(range, this.#structure, options);
       const primary = await discovery.servicesIn(range, GattUuid.PrimaryService, options);
       const hasSecondary = touched.some((service) => !service.primary);
       const secondary = hasSecondary ? await discovery.servicesIn(range, GattUuid.SecondaryService, options) : [];
@@ -146,6 +210,13 @@ export class PeerServices {
     } finally {
       this.#isAsking = false;
     }
+  }
+
+  async #findStructure(range: HandleRange, known: readonly KnownService[], options: GattOperationOptions): Promise<Found> {
+    const isSame = this.#isHashAsked && this.#hash !== undefined && (await this.#cache?.readHash(options)) === this.#hash;
+    const structure = isSame ? known : await readStructure(this.#context, range, options);
+    const characteristics = new Map(structure.map((service) => [service.handle, service.characteristics]));
+    return { services: structure, characteristics, structure, hash: isSame ? this.#hash : undefined };
   }
 
   #apply(range: HandleRange, touched: readonly RemoteService[], { services, characteristics }: Found): void {
@@ -174,7 +245,8 @@ export class PeerServices {
     const permit = await this.#lock.acquire(options, "waiting for a discovery");
     try {
       if (refresh) this.#context.changed({ handle: 0x0001, endHandle: 0xffff });
-      await this.settleHeld(options);
+      if (!this.#isOpen) await this.#open(options);
+      await this.settleHeld(options); // it may have said meanwhile that they changed
       if (!this.#allKnown && !(type && this.#knownTypes.has(type.text))) await this.#discover(type, options);
     } finally {
       permit[Symbol.dispose]();
@@ -229,7 +301,7 @@ export class PeerServices {
       );
     }
     known?.invalidate(new GattChangedError("service", known, undefined), []);
-    const service = new RemoteService(this.#context, found, primary);
+    const service = new RemoteService(this.#context, found, primary, (included) => this.add(included, false));
     this.#known.set(found.handle, service);
     return service;
   }

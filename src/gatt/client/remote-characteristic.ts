@@ -346,6 +346,11 @@ export class RemoteCharacteristic {
     this.#subscriptions.resume();
   }
 
+  /** All of its descriptors are known. @internal */
+  know(descriptors: readonly FoundDescriptor[]): void {
+    this.#seedDescriptors(descriptors);
+  }
+
   /** Nobody knows what became of it. @internal */
   endSubscriptions(error: unknown): void {
     this.#subscriptions.endAll(error);

@@ -7,6 +7,7 @@ import type { FoundCharacteristic, FoundService } from "./discovery.ts";
 import { GattChangedError, GattNotFoundError } from "./error.ts";
 import { bounded, checkOperation, type GattOperationOptions } from "./options.ts";
 import { RemoteCharacteristic } from "./remote-characteristic.ts";
+import type { KnownService } from "./structure.ts";
 
 /** A service of the peer. What it holds is asked for once, when it is first needed, and again when the peer says that it changed. */
 export class RemoteService {
@@ -15,13 +16,15 @@ export class RemoteService {
   /** Found among the primary services; false for one known only because another includes it. */
   primary: boolean;
   readonly #context: ClientContext;
+  readonly #include: (found: FoundService) => RemoteService;
   #endHandle: number;
   #characteristics: readonly RemoteCharacteristic[] | undefined;
   #included: readonly RemoteService[] | undefined;
   #stale: BleError | undefined;
 
   /** Made by the library, for what was found or added. @internal */
-  constructor(context: ClientContext, found: FoundService, primary: boolean) {
+  constructor(context: ClientContext, found: FoundService, primary: boolean, include: (found: FoundService) => RemoteService) {
+    this.#include = include;
     this.#context = context;
     this.uuid = found.uuid;
     this.handle = found.handle;
@@ -69,7 +72,7 @@ export class RemoteService {
       async (bound) => {
         const found = await this.#context.discovery.includedServices(this, bound);
         return () => {
-          this.#included = found.map((service) => this.#context.include(service));
+          this.#included = found.map((service) => this.#include(service));
           return this.#included;
         };
       },
@@ -132,6 +135,13 @@ export class RemoteService {
       return same!;
     });
     for (const characteristic of before) characteristic.invalidate(changed(characteristic, alike));
+  }
+
+  /** All that is in it is known. @internal */
+  know({ characteristics, includes }: KnownService): void {
+    if (!this.#characteristics) this.seed(characteristics);
+    for (const [i, { descriptors }] of characteristics.entries()) this.#characteristics?.[i]?.know(descriptors);
+    this.#included = includes.map(({ included }) => this.#include(included));
   }
 
   /** It is there as before, and what it holds may not be. @internal */

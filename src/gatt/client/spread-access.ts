@@ -106,6 +106,10 @@ export class SpreadDiscovery {
     return this.#run((discovery) => discovery.valuesByType(range, type, options));
   }
 
+  firstValueByType(type: Uuid, options: GattOperationOptions) {
+    return this.#run((discovery) => discovery.firstValueByType(type, options));
+  }
+
   valuesByAnyForm(range: HandleRange, type: Uuid, options: GattOperationOptions) {
     return this.#run((discovery) => discovery.valuesByAnyForm(range, type, options));
   }

@@ -74,10 +74,11 @@ export async function readStructure(
         AttOpcode.ReadByGroupTypeReq,
         `service ${service.uuid} ends at ${service.endHandle}, where another one is`,
       );
-  const characteristics = await discovery.characteristics(range, options);
-  const attributes = await discovery.descriptors(range, options);
+  const rest = { handle: range.handle, endHandle: Math.max(range.endHandle, ...found.map(({ endHandle }) => endHandle)) };
+  const characteristics = await discovery.characteristics(rest, options);
+  const attributes = await discovery.descriptors(rest, options);
   const hasExtended = attributes.some(({ uuid }) => uuid.short === GattUuid.CharacteristicExtendedProperties);
-  const extended = hasExtended ? await readExtended(discovery, range, options) : new Map<number, Uint8Array>();
+  const extended = hasExtended ? await readExtended(discovery, rest, options) : new Map<number, Uint8Array>();
   return found.map((service): KnownService => {
     const own = characteristics.filter(({ handle }) => isIn(handle, service));
     return {
@@ -86,8 +87,8 @@ export async function readStructure(
       characteristics: own.map((characteristic, i): KnownCharacteristic => {
         if (!isIn(characteristic.valueHandle, service))
           throw new AttProtocolError(AttOpcode.ReadByTypeReq, `characteristic ${characteristic.handle} with its value outside its service`);
-        const rest = { handle: characteristic.valueHandle + 1, endHandle: (own[i + 1]?.handle ?? service.endHandle + 1) - 1 };
-        const descriptors = attributes.filter(({ handle, uuid }) => isIn(handle, rest) && !DECLARATIONS.includes(uuid.short));
+        const behind = { handle: characteristic.valueHandle + 1, endHandle: (own[i + 1]?.handle ?? service.endHandle + 1) - 1 };
+        const descriptors = attributes.filter(({ handle, uuid }) => isIn(handle, behind) && !DECLARATIONS.includes(uuid.short));
         const extendedAt = descriptors.find(({ uuid }) => uuid.short === GattUuid.CharacteristicExtendedProperties)?.handle;
         const extendedProperties = extendedAt === undefined ? undefined : extended.get(extendedAt);
         return { ...characteristic, descriptors, ...(extendedProperties && { extendedProperties }) };
