@@ -94,7 +94,7 @@ export class Advertising implements AsyncDisposable {
   get active(): boolean {
     return this.#session.ended === undefined;
   }
-  /** The own address on the air, or last on it. */
+  /** The own address on the air, or last on it; of those that the controller makes and changes by itself, the one that it began with. */
   get ownAddress(): Address | undefined {
     return this.#session.address;
   }

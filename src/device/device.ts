@@ -238,7 +238,8 @@ export class Device implements AsyncDisposable {
     return this.#own.publicAddress;
   }
   /**
-   * The address that is shown for this kind now; a private one is another one later.
+   * The address that is shown for this kind now; a private one is another one later. Where the controller makes resolvable ones, bonded peers and
+   * who hears its advertising see those in its place.
    *
    * @throws {ArgumentError} the controller has no public address
    */

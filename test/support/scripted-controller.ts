@@ -144,6 +144,8 @@ export class ScriptedController {
         return Uint8Array.of(0, 4);
       case "ReadRssi":
         return Uint8Array.of(0, command[4]!, command[5]!, 0xc4);
+      case "LeReadLocalResolvableAddress":
+        return Uint8Array.of(0, 1, 0, 0, 0, 0, 0x40);
       case "LeSetDataLength":
       case "LeLongTermKeyRequestReply":
       case "LeLongTermKeyRequestNegativeReply":
