@@ -7,6 +7,7 @@ import type { Address } from "../core/index.ts";
 import {
   DisconnectionComplete,
   HciErrorCode,
+  LeAddDeviceToFilterAcceptList,
   LeCreateConnectionCancel,
   LeEnhancedConnectionComplete,
   LeEnhancedConnectionCompleteV2,
@@ -88,6 +89,8 @@ test("nobody answers: 0x3E with the set's handle; what else such a connection re
     [{ initiatorFilterPolicy: 9 }, OK],
   ] as const)
     expect([more, await create(more)]).toEqual([more, status]);
+  // The list is free: it is not used.
+  expect((await advertiser.command(LeAddDeviceToFilterAcceptList, { addressType: 0, address: peer.bytes })).status).toBe(OK);
   expect((await advertiser.command(LeCreateConnectionCancel, {})).status).toBe(OK);
   const failure = { role: 0, connectionHandle: 0, advertisingHandle: 0, syncHandle: 0xffff };
   expect(advertiser.all(LeEnhancedConnectionCompleteV2)).toMatchObject([{ ...failure, status: HciErrorCode.UnknownConnectionIdentifier }]);

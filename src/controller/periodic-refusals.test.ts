@@ -75,6 +75,8 @@ test("parameters of periodic advertising: what is refused, and how (Vol 4 Part E
     [{ periodicAdvertisingProperties: 0x40 }, OK],
   ] as const)
     expect([more, await check(more)]).toEqual([more, status]);
+  await host.command(LeSetExtendedAdvertisingParameters, setParameters({ advertisingHandle: 0xef }));
+  expect(await check({ advertisingHandle: 0xef })).toBe(OK);
   // Once it is configured, the set stays of a kind that may have it.
   for (const advertisingEventProperties of [0x01, 0x02, 0x10, 0x20])
     expect((await host.command(LeSetExtendedAdvertisingParameters, setParameters({ advertisingEventProperties }))).status).toBe(INVALID);

@@ -16,6 +16,7 @@ import {
   LePeriodicAdvertisingSetInfoTransfer,
   LePeriodicAdvertisingSubeventDataRequest,
   LePeriodicAdvertisingSyncEstablished,
+  LePeriodicAdvertisingSyncLost,
   LePeriodicAdvertisingSyncTransferReceivedV2,
   LeReadLocalSupportedFeatures,
   LeReadRemoteFeatures,
@@ -301,6 +302,7 @@ test("two in one slot drown each other, in slots of their own both are heard; a 
   await clock.advance(300);
   advertiser.events.length = 0;
   await clock.advance(100);
+  expect(last()).toHaveLength(2);
   const parts = last().flatMap(({ responses }) =>
     responses.map(({ responseSlot, dataStatus, data }) => [responseSlot, dataStatus, data.length]),
   );
@@ -379,5 +381,66 @@ test("a train with responses is told to a peer with its subevents: LL_PERIODIC_S
   expect(
     responseReports(advertiser).filter(({ subevent, responses }) => subevent === 3 && responses[0]!.dataStatus === 0).length,
   ).toBeGreaterThanOrEqual(3);
+  air[Symbol.dispose]();
+});
+
+test("a train that is out of range is told as missed, subevent by subevent, until it is lost", async () => {
+  const { air, clock, advertiser, scanner, controllers } = await responsePair();
+  feed(advertiser, () => octets(3));
+  const syncHandle = await follow(scanner, controllers.advertiser.address, 3, 1);
+  await clock.advance(500);
+  const wall = air.cut(controllers.advertiser, controllers.scanner);
+  scanner.events.length = 0;
+  await clock.advance(350);
+  const missed = periodicReports(scanner).filter(({ dataStatus }) => dataStatus === 0xff);
+  expect(missed.length).toBeGreaterThanOrEqual(6);
+  for (const [i, { subevent, periodicEventCounter, rssi, txPower, data }] of missed.entries()) {
+    expect([rssi, txPower, data.length]).toEqual([127, 127, 0]);
+    const before = missed[i - 1];
+    if (before) expect([subevent, periodicEventCounter - before.periodicEventCounter]).toEqual(before.subevent === 1 ? [3, 0] : [1, 1]);
+  }
+  wall[Symbol.dispose]();
+  scanner.events.length = 0;
+  await clock.advance(300);
+  expect(periodicReports(scanner).filter(({ dataStatus }) => dataStatus === 0).length).toBeGreaterThanOrEqual(4);
+  air.cut(controllers.advertiser, controllers.scanner);
+  await clock.advance(1500);
+  expect(scanner.all(LePeriodicAdvertisingSyncLost)).toEqual([{ syncHandle }]);
+  scanner.events.length = 0;
+  await clock.advance(500);
+  expect(scanner.events).toEqual([]);
+  air[Symbol.dispose]();
+});
+
+test("skip passes over whole events of a train with subevents, and what is passed over is not missed", async () => {
+  const { air, clock, advertiser, scanner, controllers } = await responsePair();
+  feed(advertiser, () => octets(3));
+  const { syncHandle } = await synchronize(scanner, controllers.advertiser.address, { sid: 6, skip: 2, timeout: 200 });
+  await scanner.command(LeSetPeriodicSyncSubevent, { syncHandle, periodicAdvertisingProperties: 0, subevents: [1, 2] });
+  await clock.advance(400);
+  scanner.events.length = 0;
+  await clock.advance(1200);
+  const reports = periodicReports(scanner);
+  expect(reports).toHaveLength(8);
+  const [first] = reports;
+  for (const [i, { dataStatus, periodicEventCounter, subevent }] of reports.entries())
+    expect([dataStatus, periodicEventCounter, subevent]).toEqual([0, first!.periodicEventCounter + 3 * (i >> 1), 1 + (i & 1)]);
+  air[Symbol.dispose]();
+});
+
+test("128 subevents, all of them followed", async () => {
+  const times = { periodicAdvertisingIntervalMin: 768, periodicAdvertisingIntervalMax: 768, subeventInterval: 6, numSubevents: 128 };
+  const { air, clock, advertiser, scanner, controllers } = await responsePair(
+    {},
+    { ...times, responseSlotDelay: 2, responseSlotSpacing: 4 },
+  );
+  feed(advertiser, (subevent) => Uint8Array.of(subevent));
+  const all = Array.from({ length: 128 }, (_, subevent) => subevent);
+  await follow(scanner, controllers.advertiser.address, ...all);
+  await clock.advance(1000);
+  scanner.events.length = 0;
+  await clock.advance(960);
+  const heard = periodicReports(scanner).filter(({ dataStatus, data, subevent }) => dataStatus === 0 && data[0] === subevent);
+  expect(new Set(heard.map(({ subevent }) => subevent))).toEqual(new Set(all));
   air[Symbol.dispose]();
 });

@@ -65,9 +65,6 @@ export class FollowedSubevents {
     return this.#timing.subeventInterval * INTERVAL_UNIT_US * (1 + this.#context.radio.driftPpm * 1e-6);
   }
 
-  begin(): void {
-    this.#watchNext();
-  }
   end(): void {
     this.#context.scheduler.clear(this.#watch);
     for (const response of this.#responses.values()) response[Symbol.dispose]();

@@ -149,7 +149,7 @@ export class Subevents implements ResponseHearer {
   setData(subevents: readonly SubeventData[]): number {
     if (subevents.length === 0 || subevents.length > MAX_SUBEVENTS_OF_COMMAND) return HciErrorCode.InvalidHciCommandParameters;
     if (new Set(subevents.map(({ subevent }) => subevent)).size < subevents.length) return HciErrorCode.InvalidHciCommandParameters;
-    const { numSubevents, numResponseSlots } = this.parameters;
+    const { numResponseSlots } = this.parameters;
     for (const { subevent, responseSlotStart, responseSlotCount } of subevents) {
       if (subevent > 0x7f) return HciErrorCode.InvalidHciCommandParameters;
       // Without response slots these fields mean nothing.
@@ -157,7 +157,7 @@ export class Subevents implements ResponseHearer {
       if (numResponseSlots > 0 && !hasSlots) return HciErrorCode.InvalidHciCommandParameters;
     }
     for (const { subevent } of subevents)
-      if (subevent >= numSubevents || !(this.#asked.has(subevent) || this.#late.has(subevent))) return HciErrorCode.CommandDisallowed;
+      if (!this.#asked.has(subevent) && !this.#late.has(subevent)) return HciErrorCode.CommandDisallowed;
     for (const { subeventData } of subevents) if (!this.#fits(subeventData)) return HciErrorCode.PacketTooLong;
     for (const { subevent } of subevents) if (!this.#asked.has(subevent)) return HciErrorCode.TooLate;
     for (const data of subevents) this.#asked.get(data.subevent)!.data = { ...data, subeventData: data.subeventData.slice() };

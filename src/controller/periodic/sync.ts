@@ -251,7 +251,6 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain, FollowedTrain
     if (!this.#isEstablished) {
       this.#isEstablished = true;
       this.#outcome.onEstablished(HciErrorCode.Success);
-      this.subevents?.begin();
     }
     return !this.#isEnded;
   }
