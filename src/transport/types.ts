@@ -18,7 +18,7 @@ export interface TransportOptions {
   /** Pages that may connect to `ws-server:`, by their origin: "https://example.org"; "*" for any. None by default; programs may always. */
   origins?: readonly string[] | undefined;
   /**
-   * A controller that wants firmware (Realtek's on USB, Broadcom's and Cypress's) gets it, before it is handed out: from this folder, such as
+   * A controller that wants firmware (Realtek's and Intel's on USB, Broadcom's and Cypress's) gets it, before it is handed out: from this folder, such as
    * /lib/firmware (in Node), or from what gives files by their names in the linux-firmware collection.
    */
   firmware?: string | FirmwareFiles | undefined;

@@ -5,11 +5,14 @@ import { afterEach, describe, expect, test } from "vitest";
 import { VirtualClock } from "../../async/index.ts";
 import { fromHex, toHex } from "../../bytes/index.ts";
 import { Logger, LogLevel } from "../../core/index.ts";
-import { openTransport, startUpController } from "../index.ts";
+import type { HciTransport } from "../../hci/index.ts";
+import { SimulatedUsbAdapter } from "../../testing/index.ts";
+import { openTransport, openWebUsb, startUpController } from "../index.ts";
 import { firmwareFiles as pageFirmware } from "../kinds-browser.ts";
 import { createTransportPair } from "../memory-pipe.ts";
 import { parseHcd } from "./broadcom.ts";
 import { firmwareFolder } from "./folder.ts";
+import { piecesOf, recordsOf } from "./intel.ts";
 import { extractPatch, realtekName } from "./realtek.ts";
 
 const clocks: VirtualClock[] = [];
@@ -26,10 +29,11 @@ function version(company: number, lmp = 0, revision = 0, hciVersion = 10): Uint8
 }
 
 /** A controller that answers by opcode, and keeps what it was sent, with the time. */
-function controllerOf(answers: Answers) {
+function controllerOf(answers: Answers, usbId?: string) {
   const clock = new VirtualClock({ auto: false });
   clocks.push(clock);
   const [host, end] = createTransportPair({ spec: "usb:test" });
+  if (usbId !== undefined) Object.assign(host.info, { usbId });
   const commands: { opcode: number; parameters: Uint8Array; atMs: number }[] = [];
   end.onPacket = (packet) => {
     const opcode = packet[1]! | (packet[2]! << 8);
@@ -225,20 +229,130 @@ describe("Realtek", () => {
   });
 });
 
+/** An invented file: header, key, exponent, signature, commands. */
+function sfi(...commands: readonly Uint8Array[]): Uint8Array {
+  const of = (length: number, octet: number): Uint8Array => new Uint8Array(length).fill(octet);
+  return Uint8Array.from([of(128, 0xa0), of(256, 0xa3), of(4, 0xee), of(256, 0xa2), ...commands].flatMap((part) => [...part]));
+}
+
 describe("Intel", () => {
-  test.each([
-    ["of the first form, by revisions", fromHex("00371110060000000000"), OK, "intel/ibt-17-16-0.sfi"],
-    ["of the first form, by the device's revision", fromHex("00370b10060000000000"), fromHex("000000000005"), "intel/ibt-11-1280.sfi"],
-    ["of the later form", fromHex("00" + "100400000000" + "1c0101"), OK, "intel/ibt-….sfi"],
-  ])("one that waits for firmware (%s) is unsupported, with the file's name", async (_, told, boot, file) => {
-    const { start, commands } = controllerOf({ 4097: () => version(0x0002), 64517: () => told, 64525: () => boot });
-    await expect(start({})).rejects.toMatchObject({ reason: "unsupported", message: expect.stringContaining(file) });
-    expect(toHex(commands.find(({ opcode }) => opcode === 0xfc05)!.parameters)).toBe("ff");
+  const WAITS = fromHex("00371110060000000000");
+  const file = sfi(
+    fromHex("0efc07" + "00081000010203"), // boot parameters; ten octets, so that the next belongs to the same piece
+    fromHex("06fc03" + "aabbcc"),
+    Uint8Array.of(0x06, 0xfc, 253, ...Array.from({ length: 253 }, (_, i) => i)),
+  );
+
+  /** The bootloader behind USB: firmware by the bulk endpoint, events by either. */
+  async function bootloader({ result = 0, boots = true, told = WAITS }: { result?: number; boots?: boolean; told?: Uint8Array } = {}) {
+    const clock = new VirtualClock({ auto: false });
+    clocks.push(clock);
+    const commands: string[] = [];
+    const answer = (opcode: number, returns: Uint8Array): Uint8Array =>
+      Uint8Array.of(0x0e, 3 + returns.length, 1, opcode & 0xff, opcode >> 8, ...returns);
+    const controller = {
+      attach(end: HciTransport): void {
+        end.onPacket = (packet) => {
+          const opcode = packet[1]! | (packet[2]! << 8);
+          commands.push(toHex(packet.subarray(1)));
+          if (opcode !== 0xfc01)
+            end.send(Uint8Array.of(0x04, ...answer(opcode, opcode === 0xfc05 ? told : opcode === 0x1001 ? version(2) : OK)));
+          else if (boots) adapter.inject("data in", fromHex("ff0702000000000000"));
+        };
+      },
+    };
+    const adapter = new SimulatedUsbAdapter(controller, { clock, vendorId: 0x8087, productId: 0x0025 });
+    const parts: Uint8Array[] = [];
+    adapter.transferOut = async (endpoint, data) => {
+      expect([endpoint, data[0], data[1], data[2]]).toEqual([2, 0x09, 0xfc, data.length - 3]);
+      parts.push(data.slice(3));
+      adapter.inject("data in", answer(0xfc09, OK));
+      if (parts.reduce((sum, part) => sum + part.length - 1, 0) === file.length - 4)
+        adapter.inject("data in", Uint8Array.of(0xff, 5, 6, result, 9, 0xfc, 0));
+      return { status: "ok", bytesWritten: data.length };
+    };
+    const transport = await openWebUsb(adapter, { clock });
+    const start = async (files: Record<string, Uint8Array>) => {
+      const starting = startUpController(transport, { firmware: async (name) => files[name], clock });
+      starting.catch(() => undefined);
+      await clock.advance(10_000);
+      return await starting;
+    };
+    return { start, commands, parts, transport, clock };
+  }
+
+  test("header, key, signature and commands in parts, then it is started, configured and reset", async () => {
+    const { start, commands, parts, transport, clock } = await bootloader();
+    const ddc = fromHex("030a0b0c" + "021122");
+    expect(await start({ "intel/ibt-17-16-0.sfi": file, "intel/ibt-17-16-0.ddc": ddc })).toEqual({
+      outcome: "loaded",
+      file: "intel/ibt-17-16-0.sfi",
+    });
+    const sent = (kind: number): Uint8Array =>
+      Uint8Array.from(parts.filter((part) => part[0] === kind).flatMap((part) => [...part.subarray(1)]));
+    expect(parts.map(([kind]) => kind)).toEqual([0, 3, 3, 2, 2, 1, 1, 1]);
+    expect([0, 3, 2, 1].map((kind) => toHex(sent(kind)))).toEqual([
+      toHex(file.subarray(0, 128)),
+      toHex(file.subarray(128, 384)),
+      toHex(file.subarray(388, 644)),
+      toHex(file.subarray(644)),
+    ]);
+    expect(parts.at(-3)).toHaveLength(1 + 16);
+    expect(commands).toEqual(["05fc01ff", "01fc080001000100081000", "8bfc04030a0b0c", "8bfc03021122", "030c00"]);
+    // From then on what comes by the bulk endpoint is data.
+    transport.send(fromHex("01030c00"));
+    await clock.advance(0);
+    expect(commands.at(-1)).toBe("030c00");
+  });
+
+  test("what it refuses, and what does not start, is an error", async () => {
+    const files = { "intel/ibt-17-16-0.sfi": file };
+    await expect((await bootloader({ result: 5 })).start(files)).rejects.toMatchObject({
+      reason: "refused",
+      message: "firmware intel/ibt-17-16-0.sfi: the controller refuses it with result 0x05",
+    });
+    await expect((await bootloader({ boots: false })).start(files)).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+  });
+
+  test("without the file, or waiting in the later way, it is unsupported", async () => {
+    await expect((await bootloader()).start({})).rejects.toMatchObject({
+      reason: "unsupported",
+      message: "usb:8087:0025: the Intel controller can do nothing without its firmware intel/ibt-17-16-0.sfi",
+    });
+    const later = await bootloader({ told: fromHex("00" + "100400000000" + "1c0101") });
+    await expect(later.start({})).rejects.toMatchObject({
+      reason: "unsupported",
+      message: expect.stringContaining("in a way that Jelling does not know"),
+    });
+  });
+
+  test("those before are named by the device's revision", async () => {
+    const { start } = controllerOf({ 64517: () => fromHex("00370b10060000000000"), 64525: () => fromHex("000000000500") }, "8087:0a2b");
+    await expect(start({})).rejects.toThrow("intel/ibt-11-5.sfi");
   });
 
   test.each(["00371110230000000000", "001c0103", "01", "00"])("one that has it (%s) needs nothing", async (told) => {
-    const { start } = controllerOf({ 4097: () => version(0x0002), 64517: () => fromHex(told) });
+    const { start, opcodes } = controllerOf({ 4097: () => version(0x0002), 64517: () => fromHex(told) }, "8087:0025");
     expect(await start({})).toEqual({ outcome: "not-needed" });
+    expect(opcodes()).toBe("fc05 c03 1001");
+  });
+
+  test.each([
+    [sfi(), "shorter than its header"],
+    [sfi(fromHex("06fc05aa")), "at octet 644 a command goes past its end"],
+    [sfi(fromHex("06fc")), "at octet 644 a command goes past its end"],
+    [sfi(fromHex("06fc00")), "no multiple of four octets"],
+  ])("a damaged file is refused (%#)", (damaged, text) => {
+    expect(() => piecesOf("x.sfi", damaged)).toThrow(text);
+  });
+
+  test("a damaged configuration is refused before anything is sent", async () => {
+    expect(() => recordsOf("x.ddc", fromHex("03aabb"))).toThrow("firmware x.ddc: at octet 0 a record goes past its end");
+    const { start, parts } = await bootloader();
+    await expect(start({ "intel/ibt-17-16-0.sfi": file, "intel/ibt-17-16-0.ddc": fromHex("ff00") })).rejects.toMatchObject({
+      reason: "io",
+    });
+    expect(parts).toEqual([]);
   });
 });
 

@@ -13,6 +13,7 @@ export class RawCommands implements Disposable {
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
   #waiting: { readonly opcode: number; readonly answered: Pending<Uint8Array> } | undefined;
+  #expected: { readonly matches: (packet: Uint8Array) => boolean; readonly came: Pending<Uint8Array> } | undefined;
   #closed: TransportClosed | undefined;
 
   constructor(transport: HciTransport, clock: Clock, signal?: AbortSignal) {
@@ -23,6 +24,7 @@ export class RawCommands implements Disposable {
     transport.onClose = (reason) => {
       this.#closed = reason;
       this.#waiting?.answered.reject(reason);
+      this.#expected?.came.reject(reason);
     };
   }
 
@@ -37,15 +39,28 @@ export class RawCommands implements Disposable {
     const operation = `HCI command 0x${opcode.toString(16).padStart(4, "0")}`;
     const answered = new Pending<Uint8Array>({ clock: this.#clock, operation, signal: this.#signal, timeoutMs: ANSWER_MS });
     this.#waiting = { opcode, answered };
-    const packet = new Uint8Array(4 + parameters.length);
-    packet.set([PacketType.Command, opcode & 0xff, opcode >> 8, parameters.length]);
-    packet.set(parameters, 4);
-    this.#transport.send(packet);
+    this.tell(opcode, parameters);
     try {
       return await answered.promise;
     } finally {
       this.#waiting = undefined;
     }
+  }
+
+  /** A command that is not answered. */
+  tell(opcode: number, parameters: Uint8Array): void {
+    const packet = new Uint8Array(4 + parameters.length);
+    packet.set([PacketType.Command, opcode & 0xff, opcode >> 8, parameters.length]);
+    packet.set(parameters, 4);
+    this.#transport.send(packet);
+  }
+
+  /** The next event that matches, from now on. @throws {TimeoutError} · {TransportClosed} · `signal.reason` */
+  expect(operation: string, timeoutMs: number, matches: (packet: Uint8Array) => boolean): Promise<Uint8Array> {
+    const came = new Pending<Uint8Array>({ clock: this.#clock, operation, signal: this.#signal, timeoutMs });
+    came.promise.catch(() => undefined); // told when it is waited for, if something else has not failed before
+    this.#expected = { matches, came };
+    return came.promise;
   }
 
   /** The same, which has to succeed. @throws {TransportError} `refused` */
@@ -60,7 +75,9 @@ export class RawCommands implements Disposable {
   }
 
   #onPacket(packet: Uint8Array): void {
-    if (packet[0] !== PacketType.Event || !this.#waiting) return;
+    if (packet[0] !== PacketType.Event) return;
+    if (this.#expected?.matches(packet)) this.#expected.came.resolve(packet);
+    if (!this.#waiting) return;
     const { opcode, answered } = this.#waiting;
     if (packet[1] === COMMAND_COMPLETE && packet.length >= 7 && (packet[4]! | (packet[5]! << 8)) === opcode)
       answered.resolve(packet.slice(6));

@@ -9,8 +9,8 @@ const PART_OCTETS = 252;
 const LAST_INDEX = 0x7f;
 const LAST_PART = 0x80;
 
-const SIGNATURE = [..."Realtech"].map((letter) => letter.charCodeAt(0));
-const LATER_SIGNATURE = [..."RTBTCore"].map((letter) => letter.charCodeAt(0));
+const SIGNATURE = [...new TextEncoder().encode("Realtech")];
+const LATER_SIGNATURE = [...new TextEncoder().encode("RTBTCore")];
 /** Ends the file; instructions stand before it, read backwards. */
 const EXTENSION_SIGNATURE = [0x51, 0x04, 0xfd, 0x77];
 

@@ -3,8 +3,9 @@ import { checkOptions, checkSignal, kindOf, optionNames } from "../../core/argum
 import { ArgumentError } from "../../core/error.ts";
 import { Logger } from "../../core/logger.ts";
 import { checkTransport, type HciTransport, TransportError } from "../../hci/transport.ts";
+import { UsbTransport } from "../usb/usb-transport.ts";
 import { loadBroadcom } from "./broadcom.ts";
-import { checkIntel } from "./intel.ts";
+import { intelFirmware, loadIntel } from "./intel.ts";
 import { RawCommands, READ_LOCAL_NAME, READ_LOCAL_VERSION, RESET } from "./raw-commands.ts";
 import { loadRealtek, realtekName } from "./realtek.ts";
 
@@ -23,10 +24,13 @@ export interface StartUpOptions {
 const OPTIONS = optionNames<StartUpOptions>({ firmware: true, clock: true, logger: true, signal: true });
 
 /** Company identifiers, Assigned Numbers 7.1. */
-const Company = Object.freeze({ Intel: 0x0002, Broadcom: 0x000f, Infineon: 0x0009, Cypress: 0x0131, Realtek: 0x005d });
+const Company = Object.freeze({ Broadcom: 0x000f, Infineon: 0x0009, Cypress: 0x0131, Realtek: 0x005d });
+/** USB devices of Intel. */
+const INTEL_USB = "8087:";
 /** Packages that hold the collection's files. */
 const PACKAGES: Readonly<Record<string, string>> = {
   rtl_bt: "firmware-realtek (Debian), linux-firmware (Ubuntu, Fedora, Arch)",
+  intel: "firmware-iwlwifi (Debian), linux-firmware (Ubuntu, Fedora, Arch)",
   brcm: "firmware-brcm80211 or bluez-firmware (Debian, Raspberry Pi OS), linux-firmware (Ubuntu, Fedora, Arch)",
 };
 
@@ -37,13 +41,13 @@ export interface StartedUp {
 }
 
 /**
- * Gives a controller the firmware that it wants, before a host opens it: Broadcom, Cypress and Infineon (`.hcd`) and Realtek (`rtl_bt`, first
- * format). One that has it already, or that needs none, is reset and left alone. Without the file a controller goes on with what it has in
- * its ROM, and a warning says which file is wanted.
+ * Gives a controller the firmware that it wants, before a host opens it: Broadcom, Cypress and Infineon (`.hcd`), Realtek (`rtl_bt`, first
+ * format) and, on USB, Intel (`.sfi` and `.ddc`; 8260, 8265, 9260, 9560, AX200, AX201). One that has it already, or that needs none, is reset and left alone. Without the file a controller goes on with what it has in
+ * its ROM, and a warning says which file is wanted; Intel's can do nothing then.
  *
  * @throws {ArgumentError} no transport, no function
  * @throws {TransportError} `io`: the file is damaged, or for another chip · `refused`: the controller does not take it · `unsupported`: it
- *   waits for firmware that is not loaded here (Intel)
+ *   can do nothing without a file that is missing (Intel), or waits for one in a way that is not known here
  * @throws {TimeoutError} the controller does not answer
  * @throws `signal.reason` once it aborts
  */
@@ -55,15 +59,20 @@ export async function startUpController(transport: HciTransport, options: StartU
   if (typeof firmware !== "function") throw new ArgumentError(`startUpController: firmware: expected a function, got ${kindOf(firmware)}`);
   signal?.throwIfAborted();
   using raw = new RawCommands(transport, clock, signal);
-  await raw.command(RESET);
-  const version = await raw.command(READ_LOCAL_VERSION);
-  const [hciVersion, revision] = [version[1]!, version[2]! | (version[3]! << 8)];
-  const [company, lmp] = [version[5]! | (version[6]! << 8), version[7]! | (version[8]! << 8)];
   const missing = (file: string): StartedUp => {
     const [folder = ""] = file.split("/");
     logger.warn(`${transport.info.spec}: the controller wants firmware ${file}: the package ${PACKAGES[folder]} has it in /lib/firmware`);
     return { outcome: "missing-file", file };
   };
+  // A bootloader of Intel knows its maker's commands, and hardly others.
+  if (transport.info.usbId?.startsWith(INTEL_USB)) {
+    const started = await startIntel(transport, raw, firmware, missing);
+    if (started) return started;
+  }
+  await raw.command(RESET);
+  const version = await raw.command(READ_LOCAL_VERSION);
+  const [hciVersion, revision] = [version[1]!, version[2]! | (version[3]! << 8)];
+  const [company, lmp] = [version[5]! | (version[6]! << 8), version[7]! | (version[8]! << 8)];
   if (company === Company.Realtek) {
     const name = realtekName(lmp, revision, hciVersion);
     if (name === undefined) return { outcome: "not-needed" };
@@ -83,8 +92,37 @@ export async function startUpController(transport: HciTransport, options: StartU
     await loadBroadcom(raw, file, octets, clock, signal);
     return { outcome: "loaded", file };
   }
-  if (company === Company.Intel) await checkIntel(raw, transport.info.spec);
   return { outcome: "not-needed" };
+}
+
+/** @returns undefined where it has its firmware @throws {TransportError} it can do nothing without */
+async function startIntel(
+  transport: HciTransport,
+  raw: RawCommands,
+  firmware: FirmwareFiles,
+  missing: (file: string) => StartedUp,
+): Promise<StartedUp | undefined> {
+  const wanted = await intelFirmware(raw);
+  if (!wanted) return undefined;
+  const file = `${wanted.name}.sfi`;
+  const octets = wanted.isKnown ? await readFile(firmware, file) : undefined;
+  if (!octets || !(transport instanceof UsbTransport)) {
+    missing(file);
+    throw new TransportError(
+      "unsupported",
+      wanted.isKnown
+        ? `${transport.info.spec}: the Intel controller can do nothing without its firmware ${file}`
+        : `${transport.info.spec}: the Intel controller waits for firmware in a way that Jelling does not know; Linux gives it what it wants where it drives it (hci:N)`,
+    );
+  }
+  const ddc = await readFile(firmware, `${wanted.name}.ddc`);
+  transport.isBootloader = true;
+  try {
+    await loadIntel(raw, wanted.name, octets, ddc);
+  } finally {
+    transport.isBootloader = false;
+  }
+  return { outcome: "loaded", file };
 }
 
 async function readFile(firmware: FirmwareFiles, name: string): Promise<Uint8Array | undefined> {

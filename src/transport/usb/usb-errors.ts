@@ -1,8 +1,8 @@
 import { TransportError } from "../../hci/transport.ts";
 import { idOf, type WebUsbDevice } from "./web-usb.ts";
 
-/** Where the program runs: process.platform of Node, or a page, which is not told. */
-export type UsbPlatform = string | "page";
+/** Where the program runs: process.platform of Node; "page" for a page, which is not told. */
+export type UsbPlatform = string;
 
 /** The rule that lets the user at the machine open a device on Linux. */
 export function udevRule(id: string): string {

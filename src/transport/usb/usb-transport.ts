@@ -24,6 +24,8 @@ const ACL_OCTETS = 1028;
 /** Longest HCI event. */
 const EVENT_OCTETS = 257;
 const TRANSFERS = 2;
+/** Of Intel: a part of the firmware, which the bootloader takes by the bulk endpoint. */
+const SECURE_SEND = 0xfc09;
 
 export interface UsbTransportOptions {
   readonly clock: Clock;
@@ -46,6 +48,11 @@ export class UsbTransport extends TransportBase {
   readonly #events: InPipe;
   readonly #data: InPipe;
   readonly #onReleased: () => void;
+  /**
+   * The controller is Intel's bootloader: it takes firmware by the bulk endpoint, and sends events by either. Set while it is given its
+   * firmware, and by nobody else.
+   */
+  isBootloader = false;
   #isPaused = false;
   #onIdle: (() => void) | undefined;
 
@@ -76,9 +83,12 @@ export class UsbTransport extends TransportBase {
   ): InPipe {
     const dropped = (octets: number): void =>
       this.#logger.warn(`${this.info.spec}: ${octets} octets of a packet that did not end were dropped`);
-    const joiner = new PacketJoiner(packetType, headerLength, (packet) => this.deliver(packet), this.#clock, dropped);
+    const joinerOf = (type: number, length: 2 | 4): PacketJoiner =>
+      new PacketJoiner(type, length, (packet) => this.deliver(packet), this.#clock, dropped);
+    const joiner = joinerOf(packetType, headerLength);
+    const bootloader = joinerOf(PacketType.Event, 2);
     const onOctets = (octets: Uint8Array): void => {
-      joiner.push(octets);
+      (this.isBootloader ? bootloader : joiner).push(octets);
       if (this.waitingPackets < INBOX_MARK) return;
       this.#events.pause();
       this.#data.pause();
@@ -91,7 +101,8 @@ export class UsbTransport extends TransportBase {
     const octets = packet.subarray(1);
     switch (packet[0]) {
       case PacketType.Command:
-        this.#commands.send(octets);
+        if (this.isBootloader && (octets[0]! | (octets[1]! << 8)) === SECURE_SEND) this.#out.send(octets);
+        else this.#commands.send(octets);
         break;
       case PacketType.AclData:
         this.#out.send(octets);

@@ -42,7 +42,7 @@ async function opened(options: SimulatedUsbAdapterOptions = {}) {
 
 const hex = (octets: readonly number[]): string => toHex(Uint8Array.from(octets));
 /** An event with so many octets of parameters. */
-const event = (length: number, of = 0xaa): string => hex([0x04, 0xff, length, ...new Array<number>(length).fill(of)]);
+const event = (length: number, of = 0xaa): string => hex([0x04, 0xff, length, ...Array.from({ length }, () => of)]);
 /** ACL data with so many octets. */
 const acl = (length: number, handle = 0x40): string =>
   hex([0x02, handle, 0x20, length & 0xff, length >> 8, ...Array.from({ length }, (_, i) => i & 0xff)]);

@@ -130,6 +130,6 @@ export class PortLine implements OctetLine {
   #end(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (this.onEnd) callOut(this.onEnd, error === undefined || error instanceof Error ? error : new Error(String(error)));
+    if (this.onEnd) callOut(this.onEnd, error instanceof Error ? error : undefined);
   }
 }
