@@ -139,6 +139,7 @@ describe("channels", () => {
 
   test.each<[unknown, RegExp]>([
     [undefined, /expected channel numbers, got undefined/],
+    [null, /expected channel numbers, got null/],
     ["1", /expected channel numbers/],
     [5, /expected channel numbers/],
     [[37], /from 0 to 36/],
@@ -186,9 +187,13 @@ describe("channels", () => {
     const abort = new AbortController();
     const left = expect(device.classifyChannels([2], { signal: abort.signal })).rejects.toBe("enough");
     const closed = device.classifyChannels([3]);
+    const early = expect(device.classifyChannels([4], { timeoutMs: 20 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
     await settled();
     abort.abort("enough");
     await left;
+    const begin = clock.now();
+    await early; // although it had no turn yet
+    expect(clock.now() - begin).toBeLessThan(20);
     await settled();
     const at = clock.now();
     await Promise.all([expect(closed).rejects.toMatchObject({ code: "ERR_CLOSED" }), device.close()]);
@@ -236,6 +241,17 @@ describe("the authenticated payload timeout", () => {
     expect(controller.last.get("WriteAuthenticatedPayloadTimeout")).toMatchObject({ authenticatedPayloadTimeout });
   });
 
+  test("is set within one time, of both commands", async () => {
+    const connection = await connected();
+    controller.answers.set("WriteAuthenticatedPayloadTimeout", "silent");
+    const begin = clock.now();
+    await expect(connection.setAuthenticatedPayloadTimeout(2000, { timeoutMs: 50 })).rejects.toMatchObject({
+      code: "ERR_TIMEOUT",
+      message: expect.stringContaining("authenticated payload timeout"),
+    });
+    expect(clock.now() - begin).toBe(50);
+  });
+
   test("is refused where it is shorter than the peer may be silent", async () => {
     const connection = await connected();
     controller.answers.set("WriteAuthenticatedPayloadTimeout", HciErrorCode.InvalidHciCommandParameters);
@@ -244,6 +260,13 @@ describe("the authenticated payload timeout", () => {
     await expect(connection.setAuthenticatedPayloadTimeout(3000)).rejects.toMatchObject({ code: "ERR_DISCONNECTED" });
     await expect(connection.authenticatedPayloadTimeout()).rejects.toMatchObject({ code: "ERR_DISCONNECTED" });
   });
+});
+
+test("a signal strength that the controller does not know is none (7.5.4)", async () => {
+  const connection = await connected();
+  expect(await connection.rssi()).toBe(-60);
+  controller.results.set("ReadRssi", [1, 0, 127]);
+  expect(await connection.rssi()).toBeUndefined();
 });
 
 test.each([

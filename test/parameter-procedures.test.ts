@@ -124,6 +124,7 @@ describe("against a scripted controller", () => {
     await settled();
     answer(1);
     await refused;
+    expect(clock.pending).toEqual([]); // nobody waits for an event any more
   });
 
   test.each([

@@ -10,7 +10,7 @@ export interface LinkRequestsParts {
   /** Names the procedure in a TimeoutError. */
   readonly operation: string;
   /** What is thrown in place of an error of the controller. */
-  readonly explain?: (error: unknown) => unknown;
+  readonly explain: (error: unknown) => unknown;
   /** No event came: nobody has said what is in force now. */
   readonly onSilence?: () => void;
 }
@@ -50,26 +50,22 @@ export class LinkRequests<Wanted, Result> {
   async #ask(wanted: Wanted, send: () => Promise<unknown>): Promise<Result> {
     if (this.#closed) throw this.#closed;
     const { clock, operation, onSilence } = this.#parts;
-    const pending: Pending<Result> = new Pending<Result>({
+    const pending = new Pending<Result>({
       clock,
       operation,
       timeoutMs: PROCEDURE_TIMEOUT_MS,
       onSettled: () => {
-        if (this.#asked?.pending === pending) this.#asked = undefined;
+        this.#asked = undefined;
       },
     });
     this.#asked = { wanted, pending };
-    send().catch((error: unknown) => pending.reject(this.#closed ?? this.#explained(error)));
+    send().catch((error: unknown) => pending.reject(this.#closed ?? this.#parts.explain(error)));
     try {
       return await pending.promise;
     } catch (error) {
       if (error instanceof TimeoutError && !this.#closed) onSilence?.();
       throw error;
     }
-  }
-
-  #explained(error: unknown): unknown {
-    return this.#parts.explain?.(error) ?? error;
   }
 
   /** The event is what was asked for. */
@@ -79,7 +75,7 @@ export class LinkRequests<Wanted, Result> {
 
   /** The event says that it came to nothing. */
   reject(error: unknown): void {
-    this.#asked?.pending.reject(this.#explained(error));
+    this.#asked?.pending.reject(this.#parts.explain(error));
   }
 
   /** The link is gone. */

@@ -94,12 +94,12 @@ export class ParameterUpdates {
 
   #expect(wanted: ConnectionParameters, isCommand: boolean): Pending<LinkParameters> {
     if (this.#closed) throw this.#closed;
-    const pending: Pending<LinkParameters> = new Pending<LinkParameters>({
+    const pending = new Pending<LinkParameters>({
       clock: this.#hci.clock,
       operation: WHAT,
       timeoutMs: UPDATE_TIMEOUT_MS,
       onSettled: () => {
-        if (this.#asked?.pending === pending) this.#asked = undefined;
+        this.#asked = undefined;
       },
     });
     pending.promise.catch(() => undefined); // awaited by who asks, unless a request is refused

@@ -152,7 +152,7 @@ export class Subrating {
 
   /** Another interval is in force: all of its events are used (Vol 6 Part B 5.1.1). */
   onInterval(): void {
-    if (this.#factor === 1 && this.#continuation === 0) return;
+    if (this.#factor === 1) return;
     this.#factor = 1;
     this.#continuation = 0;
     this.#parts.onChange(this.current);
