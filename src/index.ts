@@ -49,6 +49,7 @@ export {
   type DeviceOptions,
   type DeviceRecovery,
   type DeviceScanOptions,
+  type DeviceSynchronizeOptions,
   type LinkControl,
   type LinkPhy,
   type LinkSubrate,

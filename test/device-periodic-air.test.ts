@@ -210,7 +210,58 @@ describe("with responses", () => {
       if (told.size === 3) break;
     }
     expect([...told].sort()).toEqual(["1.2", "1.5", "3.0"]);
-    expect([...asked.keys()].sort()).toEqual([0, 1, 2, 3]);
+    expect([...asked.keys()].sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
     for (const label of labels) await label.stop();
+  });
+
+  async function train(air: SimulatedAir) {
+    const sender = await air.device({ name: "sender" });
+    const label = await air.device({ name: "label" });
+    const advertising = await sender.advertise(SET);
+    const periodic = await advertising.startPeriodic({
+      intervalMs: 100,
+      subevents: { count: 2, intervalMs: 40, responses: { delayMs: 10, spacingMs: 2, count: 4 } },
+      onSubevent: () => octets(1),
+    });
+    return { sender, label, periodic, target: targetOf(advertising) };
+  }
+
+  test("a follower is connected to in its subevent, by a policy of that synchronization", async () => {
+    await using air = makeAir(11);
+    const { sender, label, periodic, target } = await train(air);
+    await using sync = await label.synchronize(target, { policy: { att: { maxTxPdu: 50 } } });
+    await sync.selectSubevents([1]);
+    const taken = label.connections().next();
+    const connection = await sender.connect(label.address, { through: { periodic, subevent: 1 } });
+    const { value: atLabel } = await taken;
+    expect([connection.role, connection.peerAddress.equals(label.address)]).toEqual(["central", true]);
+    expect([atLabel!.role, atLabel!.peerAddress.equals(sender.address), atLabel!.policy.att]).toEqual([
+      "peripheral",
+      true,
+      { maxTxPdu: 50 },
+    ]);
+    const name = await connection.gatt.characteristic("1800", "2A00");
+    expect(new TextDecoder().decode(await name.read())).toBe("label");
+    await connection.disconnect();
+    expect([sync.active, periodic.active]).toEqual([true, true]);
+  });
+
+  test("a follower that takes no links has none, and one that is not there is not connected to", async () => {
+    await using air = makeAir(12);
+    const { sender, label, periodic, target } = await train(air);
+    await using sync = await label.synchronize(target);
+    await sync.selectSubevents([1]);
+    const links: unknown[] = [];
+    label.onConnection((connection) => links.push(connection));
+    await expect(sender.connect(label.address, { through: { periodic, subevent: 1 }, timeoutMs: 1000 })).rejects.toThrow();
+    const absent = sender.connect("00:00:00:00:00:77", { through: { periodic, subevent: 0 }, timeoutMs: 1000 });
+    await expect(absent).rejects.toMatchObject({ code: "ERR_HCI", status: 0x3e });
+    expect(links).toEqual([]);
+    for (const wrong of [{ periodic, subevent: 2 }, { periodic: {}, subevent: 0 }, { periodic }, { periodic, subevent: 0, slot: 1 }, null])
+      await expect(sender.connect(label.address, { through: wrong as never })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    const both = [label.address, sender.address];
+    await expect(sender.connect(both, { through: { periodic, subevent: 0 } })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    await periodic.stop();
+    await expect(sender.connect(label.address, { through: { periodic, subevent: 1 } })).rejects.toMatchObject({ code: "ERR_STATE" });
   });
 });

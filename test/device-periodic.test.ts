@@ -5,6 +5,7 @@ import { type Connection, type ConnectionPolicy, Device } from "../src/device/in
 import {
   HciErrorCode,
   LeEnhancedConnectionComplete,
+  LeEnhancedConnectionCompleteV2,
   LeFeature,
   LePeriodicAdvertisingReport,
   LePeriodicAdvertisingReportV2,
@@ -243,6 +244,72 @@ describe("a follower", () => {
     const next = sync.reports().next();
     await controller.unplug();
     await expect(next).rejects.toMatchObject({ code: "ERR_SYNC_LOST", cause: { code: "ERR_TRANSPORT_CLOSED" } });
+  });
+});
+
+describe("a link through a train with responses", () => {
+  const RESPONSES = { intervalMs: 100, subevents: { count: 4, intervalMs: 20 } };
+  const LINK = {
+    status: 0,
+    connectionHandle: 5,
+    peerAddressType: PEER.type,
+    peerAddress: PEER.bytes,
+    localResolvablePrivateAddress: ZEROS,
+    peerResolvablePrivateAddress: ZEROS,
+    connectionInterval: 24,
+    peripheralLatency: 0,
+    supervisionTimeout: 400,
+    centralClockAccuracy: 0,
+    advertisingHandle: 0xff,
+    syncHandle: 0xffff,
+  };
+
+  test("is asked for by the second version of the command, in its subevent, again while nobody answers", async () => {
+    const advertising = await device.advertise({ type: "extended", connectable: false });
+    const periodic = await advertising.startPeriodic(RESPONSES);
+    let tries = 0;
+    controller.reactions.set("LeExtendedCreateConnectionV2", () => {
+      const status = tries++ === 0 ? HciErrorCode.ConnectionFailedToBeEstablished : 0;
+      controller.event(LeEnhancedConnectionCompleteV2, { ...LINK, status, role: 0, advertisingHandle: 0 });
+    });
+    controller.reactions.set("LeReadRemoteFeatures", () =>
+      controller.event(LeReadRemoteFeaturesComplete, { status: 0, connectionHandle: 5, leFeatures: 0n }),
+    );
+    const link = await device.connect(PEER, { through: { periodic, subevent: 3 }, intervalMs: 30 });
+    expect([link.role, link.handle, tries]).toEqual(["central", 5, 2]);
+    expect(controller.last.get("LeExtendedCreateConnectionV2")).toMatchObject({
+      advertisingHandle: 0,
+      subevent: 3,
+      initiatorFilterPolicy: 0,
+      peerAddressType: 0,
+      peerAddress: PEER.bytes,
+      initiatingPhys: 1,
+    });
+    expect(controller.commands).not.toContain("LeSetExtendedScanEnable");
+  });
+
+  test("is taken by a follower with a policy for it, and by no other", async () => {
+    controller.reactions.set("LePeriodicAdvertisingCreateSync", () =>
+      controller.event(LePeriodicAdvertisingSyncEstablishedV2, { ...TRAIN, ...SUBEVENTS }),
+    );
+    const links: Connection[] = [];
+    device.onConnection((link) => links.push(link));
+    const sync = await device.synchronize({ address: PEER, sid: 3 });
+    controller.event(LeEnhancedConnectionCompleteV2, { ...LINK, role: 1, syncHandle: 7 });
+    await settled();
+    expect([links, controller.last.get("Disconnect")?.connectionHandle]).toEqual([[], 5]);
+    await sync.stop();
+    await device.synchronize({ address: PEER, sid: 3 }, { policy: {} });
+    controller.event(LeEnhancedConnectionCompleteV2, { ...LINK, connectionHandle: 6, role: 1, syncHandle: 7 });
+    await settled();
+    expect(links.map(({ role, handle, localAddress }) => [role, handle, localAddress.equals(device.address)])).toEqual([
+      ["peripheral", 6, true],
+    ]);
+    controller.event(LeEnhancedConnectionCompleteV2, { ...LINK, connectionHandle: 8, role: 1, syncHandle: 9 });
+    await settled();
+    expect([links.length, controller.last.get("Disconnect")?.connectionHandle]).toEqual([1, 8]);
+    await expect(device.synchronize({ address: PEER, sid: 4 }, { policy: { eatt: 9 } })).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
+    await expect(device.synchronize({ address: PEER, sid: 4 }, { policies: {} } as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
   });
 });
 

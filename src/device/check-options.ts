@@ -14,8 +14,9 @@ import {
 import { ArgumentError } from "../core/error.ts";
 import { ADVERTISE_OPTIONS, type AdvertiseOptions } from "../gap/advertising-session.ts";
 import { CONNECT_OPTIONS, type ConnectOptions } from "../gap/connect-options.ts";
+import { SYNCHRONIZE_OPTIONS, type SynchronizeOptions } from "../gap/periodic/sync-options.ts";
 import { checkRecovery } from "../hci/recovery.ts";
-import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceRecovery } from "./options.ts";
+import type { DeviceAdvertiseOptions, DeviceConnectOptions, DeviceOptions, DeviceRecovery, DeviceSynchronizeOptions } from "./options.ts";
 import type { ConnectionPolicy } from "./policy.ts";
 
 const RECOVERY = optionNames<DeviceRecovery>({ attempts: true, waitMs: true, reopen: true });
@@ -50,6 +51,11 @@ const OF_ADVERTISE = optionNames<Omit<DeviceAdvertiseOptions, keyof AdvertiseOpt
 const OF_CONNECT = optionNames<Omit<DeviceConnectOptions, keyof ConnectOptions>>({ policy: true });
 const DEVICE_ADVERTISE_OPTIONS = new Set([...ADVERTISE_OPTIONS, ...OF_ADVERTISE]);
 const DEVICE_CONNECT_OPTIONS = new Set([...CONNECT_OPTIONS, ...OF_CONNECT]);
+
+export const DEVICE_SYNCHRONIZE_OPTIONS = new Set([
+  ...SYNCHRONIZE_OPTIONS,
+  ...optionNames<Omit<DeviceSynchronizeOptions, keyof SynchronizeOptions>>({ policy: true }),
+]);
 
 /** An object of the program that has these methods, or nothing. */
 function checkMethods(what: string, value: unknown, methods: readonly string[]): void {

@@ -20,7 +20,6 @@ import {
   Radio,
   Scanner,
   type ScanReports,
-  type SynchronizeOptions,
   type SyncTarget,
 } from "../gap/index.ts";
 import { type GattCache, type GattPeer, GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
@@ -38,7 +37,7 @@ import { L2cap, type L2capListeners } from "../l2cap/index.ts";
 import { type BondStore, type OutOfBandData, PairingAttempts } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
 import type { Calls } from "./calls.ts";
-import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions } from "./check-options.ts";
+import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions, DEVICE_SYNCHRONIZE_OPTIONS } from "./check-options.ts";
 import { Connecting } from "./connecting.ts";
 import { type Connection, createConnection } from "./connection.ts";
 import { ControllerSettings } from "./controller-settings.ts";
@@ -52,6 +51,7 @@ import type {
   DeviceConnectOptions,
   DeviceOptions,
   DeviceScanOptions,
+  DeviceSynchronizeOptions,
   OpenController,
   RunningScan,
 } from "./options.ts";
@@ -449,9 +449,12 @@ export class Device implements AsyncDisposable {
    * @throws {HciError} the controller refuses
    * @throws `signal.reason` once `signal` aborts
    */
-  async synchronize(target: SyncTarget | readonly SyncTarget[], options: SynchronizeOptions = {}): Promise<PeriodicSync> {
+  async synchronize(target: SyncTarget | readonly SyncTarget[], options: DeviceSynchronizeOptions = {}): Promise<PeriodicSync> {
+    checkOptions("synchronize", options, DEVICE_SYNCHRONIZE_OPTIONS);
     this.#throwIfClosed();
-    return await this.#periodic.syncs.synchronize(target, options);
+    const { policy, ...synchronize } = options;
+    const merged = policy && mergePolicies(this.#policy, policy);
+    return await this.#periodic.synchronize(target, synchronize, merged);
   }
 
   /**
@@ -551,6 +554,12 @@ export class Device implements AsyncDisposable {
     if (link.role === "central") {
       const attempt = this.#connector.connected(peer, discard);
       if (attempt) attempt.outcome.resolve(this.#open(link, { address: attempt.address!, policy: attempt.context, phy: attempt.linkPhy }));
+      return;
+    }
+    if (link.syncHandle !== undefined) {
+      const terms = this.#closed ? undefined : this.#periodic.linkTerms(link.syncHandle);
+      if (terms) this.#open(link, { address: this.address, ...terms });
+      else void discard(); // nobody takes links through this train
       return;
     }
     this.#advertiser.assign(peer, link.handle, (session) => {

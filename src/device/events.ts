@@ -42,6 +42,8 @@ export interface NewLink {
   /** The own address, where the controller has made it. */
   readonly localAddress: Address | undefined;
   readonly parameters: LinkParameters;
+  /** The periodic advertising whose sender has asked for it; `undefined`: it answers an advertisement. */
+  readonly syncHandle: number | undefined;
 }
 
 /** Leads what a controller tells of advertising and scanning to them: reports in place, and the events of the extended commands. */
@@ -67,10 +69,12 @@ export interface EventTargets {
 }
 
 const CENTRAL = 0;
+/** Sync_Handle of a link that was not made through periodic advertising. */
+const NO_TRAIN = 0xffff;
 
 interface LinkEvent
   extends Pick<LeConnectionComplete, "status" | "connectionHandle" | "role">,
-    Pick<NewLink, "peerAddress" | "peerIdentity" | "localAddress">,
+    Pick<NewLink, "peerAddress" | "peerIdentity" | "localAddress" | "syncHandle">,
     Units {}
 
 /** The addresses on the air, which pairing needs (Vol 3 Part H 2.2), and who that is. */
@@ -90,13 +94,18 @@ export function bindEvents(hci: Hci, targets: EventTargets): void {
   const onConnection = (event: LinkEvent): void => {
     if (event.status !== HciErrorCode.Success) targets.onNoLink(event.status, event.peerIdentity ?? event.peerAddress);
     else {
-      const { connectionHandle: handle, peerAddress, peerIdentity, localAddress } = event;
+      const { connectionHandle: handle, peerAddress, peerIdentity, localAddress, syncHandle } = event;
       const role = event.role === CENTRAL ? "central" : "peripheral";
-      targets.onLink({ handle, role, peerAddress, peerIdentity, localAddress, parameters: linkParameters(event) });
+      targets.onLink({ handle, role, peerAddress, peerIdentity, localAddress, syncHandle, parameters: linkParameters(event) });
     }
   };
-  const onEnhanced = (event: LeEnhancedConnectionComplete): void => onConnection({ ...event, ...addressesOf(event) });
-  hci.on(LeConnectionComplete, (event) => onConnection({ ...event, peerIdentity: undefined, localAddress: undefined }));
+  const onEnhanced = (event: LeEnhancedConnectionComplete & { readonly syncHandle?: number }): void => {
+    const syncHandle = event.syncHandle === NO_TRAIN ? undefined : event.syncHandle;
+    onConnection({ ...event, ...addressesOf(event), syncHandle });
+  };
+  hci.on(LeConnectionComplete, (event) =>
+    onConnection({ ...event, peerIdentity: undefined, localAddress: undefined, syncHandle: undefined }),
+  );
   hci.on(LeEnhancedConnectionComplete, onEnhanced);
   hci.on(LeEnhancedConnectionCompleteV2, onEnhanced);
   hci.on(DisconnectionComplete, ({ status, connectionHandle, reason }) => {

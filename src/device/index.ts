@@ -11,6 +11,7 @@ export type {
   DeviceOptions,
   DeviceRecovery,
   DeviceScanOptions,
+  DeviceSynchronizeOptions,
   OpenController,
   OpenControllerOptions,
   RunningScan,

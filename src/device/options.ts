@@ -3,7 +3,7 @@ import type { AttPolicy } from "../att/index.ts";
 import type { Address } from "../core/address.ts";
 import type { Logger } from "../core/logger.ts";
 import type { RandomSource } from "../core/random.ts";
-import type { AdvertiseOptions, ConnectOptions, ScanOptions } from "../gap/index.ts";
+import type { AdvertiseOptions, ConnectOptions, ScanOptions, SynchronizeOptions } from "../gap/index.ts";
 import type { GattCache } from "../gatt/index.ts";
 import type { HciRecovery } from "../hci/recovery.ts";
 import type { HciTransport } from "../hci/transport.ts";
@@ -99,6 +99,14 @@ export interface DeviceAdvertiseOptions extends AdvertiseOptions {
 
 export interface DeviceConnectOptions extends ConnectOptions {
   /** Of this connection. */
+  readonly policy?: ConnectionPolicy | undefined;
+}
+
+export interface DeviceSynchronizeOptions extends SynchronizeOptions {
+  /**
+   * Of links that the sender makes through periodic advertising with responses (`connect` with `through`), in a subevent that is selected. They come as
+   * any link of the device does (`connections`, `onConnection`). Without it they are taken down.
+   */
   readonly policy?: ConnectionPolicy | undefined;
 }
 

@@ -7,7 +7,9 @@ import {
   type Radio,
   type ReceptionParameters,
   type Scanner,
+  type SynchronizeOptions,
   Syncs,
+  type SyncTarget,
   trainInfo,
 } from "../gap/index.ts";
 import {
@@ -51,6 +53,7 @@ export class DevicePeriodic {
   readonly syncs: Syncs;
 
   readonly #parts: DevicePeriodicParts;
+  readonly #policies = new WeakMap<PeriodicSync, ConnectionPolicy>();
   /** What the controller does on new links, as far as it has said. */
   #default: ConnectionPolicy["syncTransfers"] = "ignore";
 
@@ -78,6 +81,24 @@ export class DevicePeriodic {
     hci.on(LePeriodicAdvertisingSyncTransferReceived, this.#onTransfer);
     hci.on(LePeriodicAdvertisingSyncTransferReceivedV2, this.#onTransfer);
     void this.#begin();
+  }
+
+  /** @param policy of links that the sender makes; without it they are not taken */
+  async synchronize(
+    target: SyncTarget | readonly SyncTarget[],
+    options: SynchronizeOptions,
+    policy: ConnectionPolicy | undefined,
+  ): Promise<PeriodicSync> {
+    const sync = await this.syncs.synchronize(target, options);
+    if (policy) this.#policies.set(sync, policy);
+    return sync;
+  }
+
+  /** Of links through a train that is followed, which begin on its PHY; `undefined`: they are not wanted. */
+  linkTerms(syncHandle: number): { readonly policy: ConnectionPolicy; readonly phy: PeriodicSync["phy"] } | undefined {
+    const sync = this.syncs.get(syncHandle);
+    const policy = sync && this.#policies.get(sync);
+    return policy && { policy, phy: sync.phy };
   }
 
   /** Whether new links take what peers hand over on these terms by themselves. */

@@ -3,6 +3,7 @@ import { checkChoice, checkFunction, checkMilliseconds, checkOperation, checkOpt
 import { ArgumentError, UnsupportedError } from "../core/error.ts";
 import { type ConnectionParameterOptions, commandParameters, connectionParameters } from "./connection-parameters.ts";
 import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
+import { PeriodicAdvertising, requestPlace } from "./periodic/periodic-advertising.ts";
 import { LEGACY_ABILITIES, type RadioAbilities } from "./radio-abilities.ts";
 
 /** Physical layers that a link may begin on. LE 2M is not listened on: a peer that advertises there begins on another one. */
@@ -26,6 +27,11 @@ export interface ConnectOptions extends OperationOptions, ConnectionParameterOpt
    * object each PHY may have its own parameters: `{ "1M": {}, coded: { intervalMs: 100 } }`.
    */
   readonly phys?: readonly InitiatingPhy[] | { readonly [K in InitiatingPhy]?: InitiatingPhyOptions | undefined } | undefined;
+  /**
+   * Asks a device that follows own periodic advertising with responses, in the subevent that it listens to, by the address that it has now; nothing is
+   * listened for. Once in each try: one that does not hear it is asked again until the time is over.
+   */
+  readonly through?: { readonly periodic: PeriodicAdvertising; readonly subevent: number } | undefined;
   /** Called when the controller has taken the request and listens for the peer; again at every further try. */
   readonly onInitiating?: (() => void) | undefined;
 }
@@ -40,8 +46,10 @@ export const CONNECT_OPTIONS = optionNames<ConnectOptions>({
   scanIntervalMs: true,
   scanWindowMs: true,
   phys: true,
+  through: true,
   onInitiating: true,
 });
+const THROUGH_OPTIONS = optionNames<NonNullable<ConnectOptions["through"]>>({ periodic: true, subevent: true });
 const PHY_OPTIONS = optionNames<InitiatingPhyOptions>({
   intervalMs: true,
   latency: true,
@@ -78,6 +86,7 @@ export function checkConnectOptions(
   checkOperation("connect", options, CONNECT_OPTIONS);
   checkFunction("connect: onInitiating", options.onInitiating);
   if (options.ownAddress !== undefined) checkChoice("connect: ownAddress", options.ownAddress, OWN_ADDRESS_KINDS);
+  if (options.through !== undefined) checkThrough(options.through, abilities);
   const parameters: InitiatingParameters[] = [];
   const all: InitiatingParameters[] = [];
   for (const [phy, own] of physOf(options.phys)) {
@@ -89,6 +98,14 @@ export function checkConnectOptions(
     throw new ArgumentError("connect: phys: nobody is heard on 2M alone: expected 1M or coded beside it");
   if (!parameters.some(({ phy }) => phy !== "2M")) throw new UnsupportedError("connect: the controller cannot listen on LE Coded");
   return parameters;
+}
+
+function checkThrough(through: NonNullable<ConnectOptions["through"]>, abilities: RadioAbilities): void {
+  checkOptions("connect: through", through ?? null, THROUGH_OPTIONS);
+  if (!(through.periodic instanceof PeriodicAdvertising))
+    throw new ArgumentError(`connect: through: periodic: expected periodic advertising of this device, got ${kindOf(through.periodic)}`);
+  if (!abilities.isExtended) throw new UnsupportedError("connect: through: the controller has no periodic advertising");
+  requestPlace(through.periodic, through.subevent);
 }
 
 /** The parameters that were given. */

@@ -3,12 +3,13 @@ import type { Clock } from "../async/clock.ts";
 import { Pending } from "../async/pending.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { Address } from "../core/address.ts";
-import { TimeoutError } from "../core/error.ts";
+import { ArgumentError, TimeoutError } from "../core/error.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
 import type { Advertisement, ResolveAddress } from "./advertisement.ts";
 import { type ConnectOptions, checkConnectOptions, type InitiatingParameters, type InitiatingPhy } from "./connect-options.ts";
 import { ExtendedInitiatingCommands, type InitiatingCommands, LegacyInitiatingCommands } from "./initiating-commands.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
+import { requestPlace } from "./periodic/periodic-advertising.ts";
 import { type CommandPort, type Radio, type RadioActivity, RadioRank } from "./radio.ts";
 import { isSamePeer } from "./same-peer.ts";
 import type { ScanOptions } from "./scan.ts";
@@ -31,9 +32,10 @@ export interface ConnectionAttempt<T, C = undefined> {
   readonly peers: readonly Address[];
   readonly ownAddress: OwnAddressKind;
   readonly parameters: readonly InitiatingParameters[];
+  readonly through: ConnectOptions["through"];
   readonly outcome: Pending<T>;
   readonly onInitiating: (() => void) | undefined;
-  /** What the link begins on; `undefined` where the peer's advertisement decides. */
+  /** What the link begins on; `undefined` where the peer's advertisement decides, or own periodic advertising. */
   readonly linkPhy: InitiatingPhy | undefined;
   /** The own address that is shown to the peer. */
   address: Address | undefined;
@@ -129,8 +131,9 @@ export class Connector<T, C = undefined> implements RadioActivity {
   ): Promise<T> {
     const parameters = checkConnectOptions(options, this.#radio.abilities);
     const peers = Array.isArray(peer) ? (peer as readonly Address[]) : [peer as Address];
-    const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, ownAddress = this.#radio.own.defaultKind, onInitiating } = options;
+    const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, ownAddress = this.#radio.own.defaultKind, onInitiating, through } = options;
     signal?.throwIfAborted();
+    if (through && peers.length > 1) throw new ArgumentError("connect: through: expected one address");
     this.#radio.own.current(ownAddress);
     const { scanIntervalMs = 60, scanWindowMs = Math.min(30, scanIntervalMs) } = options;
     const phys = parameters.flatMap(({ phy }) => (phy === "2M" ? [] : phy));
@@ -141,13 +144,13 @@ export class Connector<T, C = undefined> implements RadioActivity {
     let attempt: ConnectionAttempt<T, C> | undefined;
     try {
       for (;;) {
-        const present = isPeer ? [await this.#find(isPeer, listening, deadline)] : peers;
+        const present = isPeer && !through ? [await this.#find(isPeer, listening, deadline)] : peers;
         if (this.#closed) throw this.#closed.error;
         check?.();
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
-          { context, peers: present, ownAddress, parameters, signal, timeout: deadline.timeout, onInitiating },
-          isPeer ? Math.min(remainingMs, PRIVATE_ATTEMPT_MS) : remainingMs,
+          { context, peers: present, ownAddress, parameters, through, signal, timeout: deadline.timeout, onInitiating },
+          isPeer && !through ? Math.min(remainingMs, PRIVATE_ATTEMPT_MS) : remainingMs,
         );
         try {
           return await attempt.outcome.promise;
@@ -211,7 +214,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
       signal,
       timeout,
       ...fields
-    }: Pick<ConnectionAttempt<T, C>, "context" | "peers" | "ownAddress" | "parameters" | "onInitiating"> & {
+    }: Pick<ConnectionAttempt<T, C>, "context" | "peers" | "ownAddress" | "parameters" | "through" | "onInitiating"> & {
       signal: AbortSignal | undefined;
       timeout: TimeoutError;
     },
@@ -219,7 +222,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   ): ConnectionAttempt<T, C> {
     const attempt: ConnectionAttempt<T, C> = {
       ...fields,
-      linkPhy: fields.parameters.length === 1 ? fields.parameters[0]!.phy : undefined,
+      linkPhy: fields.parameters.length === 1 && !fields.through ? fields.parameters[0]!.phy : undefined,
       outcome: new Pending<T>({ clock: this.#clock, operation: timeout.operation, signal, timeoutMs, timeoutError: () => timeout }),
       address: undefined,
       completed: undefined,
@@ -291,11 +294,12 @@ export class Connector<T, C = undefined> implements RadioActivity {
     attempt.completed = undefined;
     this.#initiating = attempt;
     try {
-      const { peers, ownAddress, parameters } = attempt;
+      const { peers, ownAddress, parameters, through } = attempt;
+      const place = through && requestPlace(through.periodic, through.subevent);
       const { abilities, resolvingList } = this.#radio;
       const isPrivate = !abilities.hasPrivacyMode && peers.length === 1 && (resolvingList?.holds(peers[0]!) ?? false);
       const ownAddressType = this.#radio.ownAddressType(ownAddress);
-      await this.#switch.on(() => this.#commands.create({ peers, isPrivate, ownAddressType, parameters }));
+      await this.#switch.on(() => this.#commands.create({ peers, isPrivate, ownAddressType, parameters, place }));
       if (this.#switch.state === "on") this.#initiating = attempt; // again, where a reset came between
       callOut(attempt.onInitiating);
     } catch (error) {

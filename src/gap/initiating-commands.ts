@@ -1,7 +1,8 @@
 import type { Address } from "../core/address.ts";
 import { LeCreateConnection, LeCreateConnectionCancel } from "../hci/commands/le-connection.ts";
-import { LeExtendedCreateConnection } from "../hci/commands/le-extended-scanning.ts";
+import { LeExtendedCreateConnection, LeExtendedCreateConnectionV2 } from "../hci/commands/le-extended-scanning.ts";
 import type { InitiatingParameters } from "./connect-options.ts";
+import type { RequestPlace } from "./periodic/periodic-advertising.ts";
 import type { CommandPort, OwnAddressType } from "./radio.ts";
 
 /** What is asked for. */
@@ -12,6 +13,8 @@ interface Initiation {
   readonly isPrivate: boolean;
   readonly ownAddressType: OwnAddressType;
   readonly parameters: readonly InitiatingParameters[];
+  /** Where in own periodic advertising it is asked; `undefined`: where it is heard advertising. */
+  readonly place: RequestPlace | undefined;
 }
 
 /** How a controller is told to connect: by the legacy command or the extended one. */
@@ -80,13 +83,15 @@ export class ExtendedInitiatingCommands implements InitiatingCommands {
   }
 
   async create(initiation: Initiation): Promise<void> {
-    const { ownAddressType, parameters } = initiation;
-    await this.#port.send(LeExtendedCreateConnection, {
+    const { ownAddressType, parameters, place } = initiation;
+    const asked = {
       ...peerOf(initiation),
       ownAddressType,
       initiatingPhys: parameters.reduce((mask, { phy }) => mask | PHY_BITS[phy], 0),
       phys: parameters.map((each) => ({ ...each, minCeLength: 0, maxCeLength: 0 })),
-    });
+    };
+    if (place) await this.#port.send(LeExtendedCreateConnectionV2, { ...place, ...asked });
+    else await this.#port.send(LeExtendedCreateConnection, asked);
   }
 
   /** The same command cancels both. */

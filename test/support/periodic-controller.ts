@@ -84,7 +84,7 @@ export class PeriodicController extends ExtendedController implements PeriodicPo
     if (this.unsupported.has(name)) throw new Error(`${name} was sent to a controller without it`);
     const status = this.refusals.get(name) ?? this.#status(name, given);
     if (status === undefined) return await super.send(declaration, parameters);
-    const handle = given.advertisingHandle ?? given.syncHandle;
+    const handle = (given.advertisingHandle ?? given.syncHandle) as number | undefined;
     const short = name.replace(/^LeSet|^Le/, "");
     await Promise.resolve();
     this.onCommand?.(short, given);

@@ -2,6 +2,7 @@ import { ArgumentError, StateError, UnsupportedError } from "../../core/error.ts
 import type { Logger } from "../../core/logger.ts";
 import { LeSetPeriodicAdvertisingParameters, LeSetPeriodicAdvertisingParametersV2 } from "../../hci/commands/le-periodic-advertising.ts";
 import type { CommandDeclaration } from "../../hci/declare.ts";
+import { LeEnhancedConnectionCompleteV2 } from "../../hci/events/le-meta.ts";
 import { LePeriodicAdvertisingResponseReport, LePeriodicAdvertisingSubeventDataRequest } from "../../hci/events/le-periodic-advertising.ts";
 import { LeFeature } from "../../hci/features.ts";
 import type { AdvertisingSession } from "../advertising-session.ts";
@@ -13,6 +14,9 @@ import type { PeriodicPort } from "./periodic-port.ts";
 import { PeriodicSession } from "./periodic-session.ts";
 import { PeriodicTrain } from "./periodic-train.ts";
 import { SubeventFeed } from "./subevent-feed.ts";
+
+/** Of trains with responses, and of links that are made through them. */
+const EVENTS = [LePeriodicAdvertisingSubeventDataRequest, LePeriodicAdvertisingResponseReport, LeEnhancedConnectionCompleteV2];
 
 /** What belongs to the train of one handle. */
 interface Running {
@@ -54,7 +58,7 @@ export class PeriodicAdvertiser {
     const session = new PeriodicSession(options, parameters, this.#radio.abilities.advertisingDataOctets);
     const { signal } = options;
     signal?.throwIfAborted();
-    if (session.subevents) await this.#port.enableEvents([LePeriodicAdvertisingSubeventDataRequest, LePeriodicAdvertisingResponseReport]);
+    if (session.subevents) await this.#port.enableEvents(EVENTS);
     signal?.throwIfAborted();
     const train = this.#trainOf(set, of);
     const feed = new SubeventFeed({ port: this.#port, logger: this.#logger, handle: train.handle, session });

@@ -40,6 +40,12 @@ export interface PeriodicEnded {
   readonly error: unknown;
 }
 
+/** Parameters of HCI_LE_Extended_Create_Connection [v2], Vol 4 Part E 7.8.66. */
+export interface RequestPlace {
+  readonly advertisingHandle: number;
+  readonly subevent: number;
+}
+
 interface PeriodicAdvertisingParts {
   readonly port: PeriodicPort;
   readonly radio: Radio;
@@ -50,6 +56,12 @@ interface PeriodicAdvertisingParts {
 
 /** Made by the periodic advertiser, and by nobody else. */
 export let createPeriodicAdvertising: (parts: PeriodicAdvertisingParts) => PeriodicAdvertising;
+/**
+ * Where a connection request is sent, as commands have it.
+ *
+ * @throws {ArgumentError} no such subevent · {StateError} it is over
+ */
+export let requestPlace: (advertising: PeriodicAdvertising, subevent: number) => RequestPlace;
 /** Hands it what the controller has heard in response slots. */
 export let publishResponses: (advertising: PeriodicAdvertising, report: LePeriodicAdvertisingResponseReport) => void;
 
@@ -66,6 +78,7 @@ export class PeriodicAdvertising implements AsyncDisposable {
 
   static {
     createPeriodicAdvertising = (parts) => new PeriodicAdvertising(parts);
+    requestPlace = (advertising, subevent) => advertising.#place(subevent);
     publishResponses = (advertising, report) => advertising.#publish(report);
   }
 
@@ -157,6 +170,14 @@ export class PeriodicAdvertising implements AsyncDisposable {
       const status = whole.isOverfull || dataStatus === ReportStatus.Truncated ? "truncated" : "complete";
       this.#responses.publish({ subevent, slot, status, data: new AdvertisingData(whole.data), ...power });
     }
+  }
+
+  #place(subevent: number): RequestPlace {
+    const { train, session } = this.#parts;
+    if (!session.subevents) throw new ArgumentError("connect: through: this periodic advertising has no subevents");
+    checkInteger("connect: through: subevent", subevent, 0, session.subevents.numSubevents - 1);
+    if (session.ended) throw new StateError("connect: through: this periodic advertising is over");
+    return { advertisingHandle: train.handle, subevent };
   }
 
   /**

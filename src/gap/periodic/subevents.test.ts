@@ -80,7 +80,11 @@ test("a train with subevents is set up by the second version of the command, and
     responseSlotSpacing: 6,
     numResponseSlots: 10,
   });
-  expect(controller.events).toEqual(["LePeriodicAdvertisingSubeventDataRequest", "LePeriodicAdvertisingResponseReport"]);
+  expect(controller.events).toEqual([
+    "LePeriodicAdvertisingSubeventDataRequest",
+    "LePeriodicAdvertisingResponseReport",
+    "LeEnhancedConnectionCompleteV2",
+  ]);
   expect(controller.log.slice(-2)).toEqual(["PeriodicAdvertisingParametersV2 0", "PeriodicAdvertisingEnable 1 0"]);
 });
 

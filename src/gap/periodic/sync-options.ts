@@ -48,7 +48,8 @@ export interface SyncTarget {
 
 const RECEPTION = { skip: true, syncTimeoutMs: true, duplicates: true, receive: true } as const;
 const RECEPTION_OPTIONS = optionNames<SyncReception>(RECEPTION);
-const OPTIONS = optionNames<SynchronizeOptions>({
+/** What `synchronize` takes. */
+export const SYNCHRONIZE_OPTIONS = optionNames<SynchronizeOptions>({
   ...RECEPTION,
   phys: true,
   scanIntervalMs: true,
@@ -109,7 +110,7 @@ export interface Synchronization {
 
 /** @throws {ArgumentError} no target, an advertisement that tells of no periodic advertising, options out of range */
 export function checkSynchronize(target: SyncTarget | readonly SyncTarget[], options: SynchronizeOptions): Synchronization {
-  checkOperation("synchronize", options, OPTIONS);
+  checkOperation("synchronize", options, SYNCHRONIZE_OPTIONS);
   const given = Array.isArray(target) ? (target as readonly SyncTarget[]) : [target as SyncTarget];
   if (given.length === 0) throw new ArgumentError("synchronize: expected at least one periodic advertising");
   const targets = new Map<string, Target>();

@@ -70,10 +70,11 @@ describe("a synchronization", () => {
       "LePeriodicAdvertisingSyncTransferReceived",
       "LePeriodicAdvertisingSyncEstablishedV2",
       "LePeriodicAdvertisingReportV2",
+      "LeEnhancedConnectionCompleteV2",
       "LePeriodicAdvertisingSyncTransferReceivedV2",
     ]);
     await synchronized({}, { handle: 2, address: OTHER });
-    expect(controller.events.length).toBe(7);
+    expect(controller.events.length).toBe(8);
   });
 
   test.each<[string, (at: PeriodicController) => void, string[]]>([

@@ -3,6 +3,7 @@ import type { Address } from "../../core/address.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { EventDeclaration } from "../../hci/declare.ts";
 import { type ControllerError, HciError } from "../../hci/error.ts";
+import { LeEnhancedConnectionCompleteV2 } from "../../hci/events/le-meta.ts";
 import {
   LePeriodicAdvertisingReport,
   LePeriodicAdvertisingReportV2,
@@ -64,6 +65,11 @@ export class Syncs {
     return [...this.#syncs.values()].filter(({ active }) => active);
   }
 
+  get(syncHandle: number): PeriodicSync | undefined {
+    const sync = this.#syncs.get(syncHandle);
+    return sync?.active ? sync : undefined;
+  }
+
   /** See Synchronizer.synchronize. */
   async synchronize(target: SyncTarget | readonly SyncTarget[], options: SynchronizeOptions): Promise<PeriodicSync> {
     return await this.#synchronizer.synchronize(target, options);
@@ -90,7 +96,12 @@ export class Syncs {
     const { port } = this.#parts;
     const isRecipient = port.hasLeFeature(LeFeature.PeriodicAdvertisingSyncTransferRecipient);
     const first: EventDeclaration[] = [LePeriodicAdvertisingSyncEstablished, LePeriodicAdvertisingReport, LePeriodicAdvertisingSyncLost];
-    const second: EventDeclaration[] = [LePeriodicAdvertisingSyncEstablishedV2, LePeriodicAdvertisingReportV2];
+    // The last one says through which train a link was made.
+    const second: EventDeclaration[] = [
+      LePeriodicAdvertisingSyncEstablishedV2,
+      LePeriodicAdvertisingReportV2,
+      LeEnhancedConnectionCompleteV2,
+    ];
     if (isRecipient) {
       first.push(LePeriodicAdvertisingSyncTransferReceived);
       second.push(LePeriodicAdvertisingSyncTransferReceivedV2);
