@@ -3,7 +3,7 @@ import { checkChoice, checkFunction, checkMilliseconds, checkOperation, checkOpt
 import { ArgumentError, UnsupportedError } from "../core/error.ts";
 import { type ConnectionParameterOptions, commandParameters, connectionParameters } from "./connection-parameters.ts";
 import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
-import { PeriodicAdvertising, requestPlace } from "./periodic/periodic-advertising.ts";
+import type { PeriodicAdvertising } from "./periodic/periodic-advertising.ts";
 import { LEGACY_ABILITIES, type RadioAbilities } from "./radio-abilities.ts";
 
 /** Physical layers that a link may begin on. LE 2M is not listened on: a peer that advertises there begins on another one. */
@@ -102,10 +102,10 @@ export function checkConnectOptions(
 
 function checkThrough(through: NonNullable<ConnectOptions["through"]>, abilities: RadioAbilities): void {
   checkOptions("connect: through", through ?? null, THROUGH_OPTIONS);
-  if (!(through.periodic instanceof PeriodicAdvertising))
+  if (typeof (through.periodic as Partial<PeriodicAdvertising> | undefined)?.requestPlace !== "function")
     throw new ArgumentError(`connect: through: periodic: expected periodic advertising of this device, got ${kindOf(through.periodic)}`);
   if (!abilities.isExtended) throw new UnsupportedError("connect: through: the controller has no periodic advertising");
-  requestPlace(through.periodic, through.subevent);
+  through.periodic.requestPlace(through.subevent);
 }
 
 /** The parameters that were given. */

@@ -9,7 +9,6 @@ import type { Advertisement, ResolveAddress } from "./advertisement.ts";
 import { type ConnectOptions, checkConnectOptions, type InitiatingParameters, type InitiatingPhy } from "./connect-options.ts";
 import { ExtendedInitiatingCommands, type InitiatingCommands, LegacyInitiatingCommands } from "./initiating-commands.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
-import { requestPlace } from "./periodic/periodic-advertising.ts";
 import { type CommandPort, type Radio, type RadioActivity, RadioRank } from "./radio.ts";
 import { isSamePeer } from "./same-peer.ts";
 import type { ScanOptions } from "./scan.ts";
@@ -295,7 +294,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
     this.#initiating = attempt;
     try {
       const { peers, ownAddress, parameters, through } = attempt;
-      const place = through && requestPlace(through.periodic, through.subevent);
+      const place = through?.periodic.requestPlace(through.subevent);
       const { abilities, resolvingList } = this.#radio;
       const isPrivate = !abilities.hasPrivacyMode && peers.length === 1 && (resolvingList?.holds(peers[0]!) ?? false);
       const ownAddressType = this.#radio.ownAddressType(ownAddress);

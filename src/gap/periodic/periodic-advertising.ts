@@ -56,12 +56,6 @@ interface PeriodicAdvertisingParts {
 
 /** Made by the periodic advertiser, and by nobody else. */
 export let createPeriodicAdvertising: (parts: PeriodicAdvertisingParts) => PeriodicAdvertising;
-/**
- * Where a connection request is sent, as commands have it.
- *
- * @throws {ArgumentError} no such subevent · {StateError} it is over
- */
-export let requestPlace: (advertising: PeriodicAdvertising, subevent: number) => RequestPlace;
 /** Hands it what the controller has heard in response slots. */
 export let publishResponses: (advertising: PeriodicAdvertising, report: LePeriodicAdvertisingResponseReport) => void;
 
@@ -78,7 +72,6 @@ export class PeriodicAdvertising implements AsyncDisposable {
 
   static {
     createPeriodicAdvertising = (parts) => new PeriodicAdvertising(parts);
-    requestPlace = (advertising, subevent) => advertising.#place(subevent);
     publishResponses = (advertising, report) => advertising.#publish(report);
   }
 
@@ -172,7 +165,8 @@ export class PeriodicAdvertising implements AsyncDisposable {
     }
   }
 
-  #place(subevent: number): RequestPlace {
+  /** Where a connection request is sent. @throws {ArgumentError} no such subevent · {StateError} it is over @internal */
+  requestPlace(subevent: number): RequestPlace {
     const { train, session } = this.#parts;
     if (!session.subevents) throw new ArgumentError("connect: through: this periodic advertising has no subevents");
     checkInteger("connect: through: subevent", subevent, 0, session.subevents.numSubevents - 1);
