@@ -144,3 +144,20 @@ test("a train that ends, or a controller that is reset, ends the attempt: with 0
   expect((await start()).status).toBe(OK);
   air[Symbol.dispose]();
 });
+
+test("once AUX_CONNECT_REQ is on its way it is too late to cancel", async () => {
+  const { air, clock, advertiser, scanner, controllers } = await responsePair();
+  feed(advertiser, () => octets(3));
+  await follow(scanner, controllers.advertiser.address, 2);
+  await clock.advance(250);
+  let cancelled: Promise<{ status: number }> | undefined;
+  air.onPacket(({ pdu, from }) => {
+    if (from === "advertiser" && (pdu[0]! & 0x0f) === 5) cancelled = advertiser.command(LeCreateConnectionCancel, {});
+    return undefined;
+  });
+  await advertiser.command(LeExtendedCreateConnectionV2, connect(controllers.scanner.address));
+  await clock.advance(500);
+  expect((await cancelled)?.status).toBe(HciErrorCode.CommandDisallowed);
+  expect(advertiser.all(LeEnhancedConnectionCompleteV2)).toMatchObject([{ status: OK }]);
+  air[Symbol.dispose]();
+});

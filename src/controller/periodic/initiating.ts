@@ -89,7 +89,7 @@ export class PeriodicInitiating {
 
   /** False when it is too late: AUX_CONNECT_REQ is on its way. */
   get canCancel(): boolean {
-    return this.#data === undefined;
+    return this.#setup.subevents.hasRequest;
   }
   cancel(): void {
     this.#setup.subevents.cancelRequest();

@@ -119,6 +119,10 @@ export class Subevents implements ResponseHearer {
   request(request: SubeventRequest): void {
     this.#request = request;
   }
+  /** The request is not on its way yet. */
+  get hasRequest(): boolean {
+    return this.#request !== undefined;
+  }
   cancelRequest(): void {
     this.#request = undefined;
   }
