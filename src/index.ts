@@ -253,5 +253,5 @@ export {
   type PairingReport,
   PairingTimeoutError,
 } from "./smp/index.ts";
-export type { OpenTransportKind, StreamTransportOptions, TransportOptions } from "./transport/index.ts";
+export type { FirmwareFiles, OpenTransportKind, StreamTransportOptions, TransportOptions } from "./transport/index.ts";
 export { createStreamTransport } from "./transport/index.ts";

@@ -81,7 +81,7 @@ async function openReattached(
       usbId: () => usbId,
     });
     const transport = await open(given);
-    usbId = transport.info.usbId;
+    if (!how.kinds?.usb) usbId = transport.info.usbId; // a program's own kind is where the program says
     return transport;
   };
   const reopen = (): Promise<HciTransport> => reattachment!.reopen();

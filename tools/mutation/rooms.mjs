@@ -69,6 +69,10 @@ export const rooms = {
     tests: ["src/mcumgr/upgrade/{plan,run,outcomes,words}.test.ts"],
   },
   "src/testing/mcumgr": room("src/testing/mcumgr", "test/mcumgr-simulated.test.ts"),
+  "src/transport/usb": {
+    mutate: ["src/transport/{usb,adapters,firmware,web-serial}/**/*.ts", "!src/transport/**/*.test.ts"],
+    tests: ["src/transport/{usb,adapters,firmware,web-serial}/*.test.ts"],
+  },
   "src/transport/linux/borrow": room("src/transport/linux/borrow", "src/transport/linux/hci-user-channel.test.ts"),
   "apps/minimed/src/export": room("apps/minimed/src/export", "apps/minimed/test/nightscout-{upload,live,answers}.test.ts"),
   "apps/minimed/src/sake": room("apps/minimed/src/sake"),

@@ -281,6 +281,18 @@ describe("an adapter that comes back", () => {
     await air[Symbol.asyncDispose]();
   });
 
+  test("what has taken its number or its name is not opened", async () => {
+    const { air, opened, reattach } = await bench({
+      "hci:0": "C0:FF:EE:00:00:02",
+      "hci:1": "C0:FF:EE:00:00:01",
+      "usb:1-1": "C0:FF:EE:00:00:01",
+    });
+    await (await reattach("hci:0"))[Symbol.asyncDispose]();
+    await (await reattach("usb:"))[Symbol.asyncDispose]();
+    expect(opened).toEqual(["hci:1", "usb:1-1"]);
+    await air[Symbol.asyncDispose]();
+  });
+
   test("without an address of its own it is looked for at its place alone; an attempt that fails says why", async () => {
     const { air, opened, reattach } = await bench({ "usb:1-1": "C0:FF:EE:00:00:01" });
     const before = air.clock.now();

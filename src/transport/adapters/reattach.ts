@@ -98,10 +98,18 @@ export class Reattachment {
     const kind = spec.slice(0, spec.indexOf(":"));
     const wanted = address();
     const id = usbId?.();
-    const places = found.filter((each) => {
-      if (each.kind !== kind || !wanted) return false;
-      return kind === "usb" ? id !== undefined && each.usbId === id : each.address === wanted.toString().slice(0, 17);
-    });
-    return new Set([spec, ...places.map((each) => each.spec)]);
+    const isWanted = (each: FoundTransport): boolean =>
+      kind === "usb" ? id !== undefined && each.usbId === id : each.address === wanted?.toString().slice(0, 17);
+    const places = found.filter((each) => each.kind === kind && wanted !== undefined && isWanted(each)).map((each) => each.spec);
+    return new Set(this.#isOthers(found, wanted, id) ? places : [spec, ...places]);
+  }
+
+  /** Whether its name means another one by now, as far as that is known without opening it: a number counts whatever is there. */
+  #isOthers(found: readonly FoundTransport[], wanted: Address | undefined, id: string | undefined): boolean {
+    const { spec } = this.#options;
+    if (wanted === undefined) return false;
+    if (/^usb:\d*$/.test(spec)) return id !== undefined;
+    const there = found.find((each) => each.spec === spec);
+    return there?.address !== undefined && there.address !== wanted.toString().slice(0, 17);
   }
 }
