@@ -21,6 +21,8 @@ import type { CommandPort, ParametersOf } from "./radio.ts";
 export interface AdvertisingCommands {
   /** Parameters, and the own address where the set has one of its own. */
   configure(session: AdvertisingSession, ownAddress: Address): Promise<void>;
+  /** Another own address of the set. A set that takes connections is given none while it is on (7.8.52). */
+  setAddress?(ownAddress: Address): Promise<void>;
   sendData(session: AdvertisingSession, content: AdvertisedData): Promise<void>;
   sendScanResponse(session: AdvertisingSession, content: AdvertisedData): Promise<void>;
   /** Whether these data can be given while it is on the air. */
@@ -138,8 +140,11 @@ export class ExtendedAdvertisingCommands implements AdvertisingCommands {
       : await this.#port.send(LeSetExtendedAdvertisingParameters, parameters);
     const { selectedTxPower } = answer;
     session.txPowerDbm = selectedTxPower === NO_PREFERENCE_DBM ? undefined : selectedTxPower;
-    if (session.ownAddress !== "public")
-      await this.#port.send(LeSetAdvertisingSetRandomAddress, { advertisingHandle: this.#handle, randomAddress: ownAddress });
+    if (session.ownAddress !== "public") await this.setAddress(ownAddress);
+  }
+
+  async setAddress(randomAddress: Address): Promise<void> {
+    await this.#port.send(LeSetAdvertisingSetRandomAddress, { advertisingHandle: this.#handle, randomAddress });
   }
 
   async sendData({ hasData }: AdvertisingSession, { data }: AdvertisedData): Promise<void> {

@@ -265,6 +265,19 @@ export class AdvertisingSet implements RadioActivity {
     return Math.max(10, session.untilMs - now);
   }
 
+  /** A new address, without a pause where the set takes no connections. */
+  async refresh(): Promise<void> {
+    const session = this.#session;
+    if (!session || this.#onAir !== session || session.isConnectable || !this.#showsOldAddress || this.#switch.state !== "on") return;
+    const address = this.#radio.own.current(session.ownAddress);
+    try {
+      await this.#commands.setAddress?.(address);
+      session.address = address;
+    } catch {
+      // Turned off for it, as one that takes connections is.
+    }
+  }
+
   async turnOff(): Promise<void> {
     if (this.#switch.state === "off") return;
     await this.#switch.off(() => this.#commands.disable());

@@ -8,7 +8,7 @@ import { Address } from "../core/address.ts";
 import { Logger } from "../core/logger.ts";
 import { SeededRandom } from "../core/random.ts";
 import type { CommandDeclaration } from "../hci/declare.ts";
-import { HciErrorCode } from "../hci/error.ts";
+import { HciError, HciErrorCode } from "../hci/error.ts";
 import { Advertiser } from "./advertiser.ts";
 import { Connector } from "./connector.ts";
 import { OwnAddresses } from "./own-addresses.ts";
@@ -374,4 +374,39 @@ test("an identity that the controller resolved is told apart from one on the air
   }
   expect(heard.map(([isResolved]) => isResolved)).toEqual([false, false, true, true, false]);
   expect(heard[3]).toEqual([true, String(BONDED), String(BONDED)]);
+});
+
+describe("the host's new address on a set that takes no connections", () => {
+  const rotated = async (refusal: number) => {
+    const controller = new ExtendedController();
+    using at = open(controller, { peers: [] });
+    const session = await at.advertiser.advertise({ ownAddress: "resolvable", connectable: false, maxEvents: 200 });
+    const before = session.address!;
+    controller.log.length = 0;
+    if (refusal)
+      controller.onCommand = (name) => {
+        if (name !== "AdvertisingSetRandomAddress") return;
+        controller.onCommand = undefined;
+        throw new HciError({ status: refusal, command: "LeSetAdvertisingSetRandomAddress" });
+      };
+    await delay(clock, INTERVAL_MS + 1);
+    await settled();
+    expect(session.address!.equals(before)).toBe(false);
+    expect(String(controller.sets.get(session.handle!)!.randomAddress)).toBe(String(session.address));
+    expect(controller.sets.get(session.handle!)!.enabled).toBeDefined();
+    // And once more.
+    await delay(clock, INTERVAL_MS);
+    await settled();
+    expect(String(controller.sets.get(session.handle!)!.randomAddress)).toBe(String(own.current("resolvable")));
+    return controller.log;
+  };
+
+  test("is given on the air (7.8.52), so that its events are counted on", async () => {
+    expect(await rotated(0)).toEqual(["AdvertisingSetRandomAddress 0", "AdvertisingSetRandomAddress 0"]);
+  });
+
+  test("is given off the air where the controller refuses that", async () => {
+    const log = await rotated(HciErrorCode.CommandDisallowed);
+    expect(log.filter((line) => line.startsWith("AdvertisingEnable"))).toEqual(["AdvertisingEnable off 0", "AdvertisingEnable on 0"]);
+  });
 });

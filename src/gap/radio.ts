@@ -45,6 +45,8 @@ export interface RadioActivity {
   readonly goesWithoutAcceptList: boolean;
   /** Turns it on, from "off". A rejection is handed to `failed`. */
   turnOn(): Promise<void>;
+  /** Changes what can be changed while it is on; where that fails it is `stale`. */
+  refresh?(): Promise<void>;
   /** Turns it off; `state` is "off" afterwards, unless this rejects. */
   turnOff(): Promise<void>;
   /** What was asked for last cannot be had: whoever asked is told, and does not want it any more. */
@@ -236,6 +238,7 @@ export class Radio {
     const list = this.#activities.find(({ wanted, acceptList }) => wanted && acceptList)?.acceptList;
     const listChanges = list !== undefined && !this.holdsAcceptList(list);
     for (const activity of this.#activities) {
+      if (activity.stale) await activity.refresh?.();
       const mustEnd =
         (changes && !activity.hasOwnRandomAddress) ||
         (listChanges && activity.isFiltered) ||

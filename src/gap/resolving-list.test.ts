@@ -68,6 +68,7 @@ describe("the commands", () => {
 
   test("none at all where no bond is private", async () => {
     const list = open();
+    expect(list.isStale).toBe(false);
     list.want([]);
     expect([list.isStale, list.isOn, list.ownPeer(undefined)]).toEqual([false, false, undefined]);
     expect(controller.log).toEqual([]);
@@ -175,6 +176,17 @@ describe("what the controller refuses", () => {
     expect(list.isStale).toBe(true);
   });
 
+  test("one entry that goes and comes back is asked for again", async () => {
+    const list = open();
+    list.want([peer(A, 1)]);
+    controller.refuse = (name) => (name === "AddDeviceToResolvingList" ? HciErrorCode.InvalidHciCommandParameters : 0);
+    await list.apply();
+    expect([list.isStale, controller.isEnabled]).toEqual([false, false]); // of an empty list nothing is enabled
+    list.want([]);
+    list.want([peer(A, 1)]);
+    expect(list.isStale).toBe(true);
+  });
+
   test("the mode of an entry, which would be network privacy then: it is taken out again", async () => {
     const list = open();
     list.want([peer(A, 1), peer(B, 2, "network")]);
@@ -228,6 +240,16 @@ describe("what the controller refuses", () => {
       expect(controller.modes).toEqual(["device"]);
     },
   );
+
+  test.each(["ResolvablePrivateAddressTimeout", "AddressResolutionEnable"])("an answer to %s that is lost is told", async (command) => {
+    const list = open();
+    list.want([peer(A, 1)]);
+    controller.onCommand = (name) => {
+      if (name === command) throw new TimeoutError(command, 5000);
+    };
+    await expect(list.apply()).rejects.toBeInstanceOf(TimeoutError);
+    expect([list.isOn, list.isStale]).toEqual([false, true]);
+  });
 
   test("an answer that is lost: nothing is known, and it is emptied before anything else", async () => {
     const list = open();
