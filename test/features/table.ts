@@ -187,6 +187,79 @@ export const AREAS: readonly Area[] = [
     ],
   },
   {
+    name: "Periodic advertising",
+    features: [
+      feature(
+        "Periodic advertising, found by the advertisement that tells of it",
+        "test/device-periodic-air.test.ts",
+        "is found by the advertisement that tells of it, and heard whole whatever its length",
+      ),
+      feature(
+        "Periodic data of 1650 octets, by fragments",
+        "src/gap/periodic/periodic-advertising.test.ts",
+        "of up to 252 octets go in one command, more in fragments before it is on",
+      ),
+      feature(
+        "Periodic data that changes on the air",
+        "src/gap/periodic/periodic-advertising.test.ts",
+        "change on the air where one command holds them, else the train is off for a moment",
+      ),
+      feature(
+        "Periodic data with identifiers (ADI), duplicates filtered",
+        "test/device-periodic-air.test.ts",
+        "tells the same data once where that is asked for",
+      ),
+      feature("Encrypted periodic data", "src/gap/periodic/periodic-advertising.test.ts", "may be encrypted (Supplement Part A 1.23)"),
+      feature(
+        "A train that goes on under new private addresses, and is set up anew after a reset",
+        "test/device-periodic-air.test.ts",
+        "goes on under new private addresses of its sender, and through a reset as a new one",
+      ),
+      feature(
+        "Synchronization by address and set, one at a time",
+        "src/gap/periodic/synchronizer.test.ts",
+        "waits for those that are asked for before",
+      ),
+      feature(
+        "Synchronization to the first of several, by the periodic advertiser list",
+        "src/gap/periodic/synchronizer.test.ts",
+        "to the first of several goes by the periodic advertiser list",
+      ),
+      feature(
+        "Synchronization to a bonded peer with private addresses",
+        "src/gap/periodic/synchronizer.test.ts",
+        "to a bonded peer with private addresses is looked for under the one that it has now",
+      ),
+      feature(
+        "Lost synchronization, told and found again",
+        "test/device-periodic-air.test.ts",
+        "that stops is lost after the sync timeout, and may be found again",
+      ),
+      feature("Reports switched off and on", "src/gap/periodic/periodic-sync.test.ts", "are switched off and on"),
+      feature("Sync transfer by the sender", "test/device-periodic-air.test.ts", "by the sender is followed without scanning"),
+      feature(
+        "Sync transfer by another follower",
+        "test/device-periodic-air.test.ts",
+        "by another follower is followed too, and outlives the link",
+      ),
+      feature(
+        "Sync transfer taken on the terms of a device, from the first moment of each link",
+        "test/device-periodic.test.ts",
+        "is taken on the device's terms from the first moment of each link, after a reset too",
+      ),
+      feature(
+        "Periodic advertising with responses, both sides",
+        "test/device-periodic-air.test.ts",
+        "followers hear their subevent and answer in their slots",
+      ),
+      feature(
+        "Links through periodic advertising with responses",
+        "test/device-periodic-air.test.ts",
+        "a follower is connected to in its subevent, by a policy of that synchronization",
+      ),
+    ],
+  },
+  {
     name: "Links",
     features: [
       feature(
