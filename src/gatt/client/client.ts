@@ -97,6 +97,8 @@ export class GattClient implements AttClientSide {
   #serviceChangedHandle: number | undefined;
   /** The peer was asked to tell of changes. */
   #isWatched = false;
+  /** In its bond, for the sake of the cache. */
+  #isAskedToTell = false;
 
   constructor(bearer: AttBearer, { elevate, sign, cache }: GattClientOptions = {}) {
     this.bearer = bearer;
@@ -131,7 +133,7 @@ export class GattClient implements AttClientSide {
     this.#services = new PeerServices(this.#context, cache && new DatabaseCache(this.#context, cache), (watched) => this.#onOpen(watched));
     if (cache)
       bearer.on("security", ({ bonded }) => {
-        if (bonded && this.#services.isOpened) this.#onOpen(false); // paired in the midst of the link
+        if (bonded && this.#services.isOpened && !this.#isAskedToTell) this.#onOpen(false); // paired in the midst of the link
       });
     bearer.client = this;
     bearer.on("closed", (reason) => {
@@ -351,6 +353,7 @@ export class GattClient implements AttClientSide {
     if (watched) return;
     this.#services.save();
     if (!this.bearer.security.bonded) return;
+    this.#isAskedToTell = true;
     this.watchServiceChanged({ timeoutMs: TRANSACTION_TIMEOUT_MS }).catch((error: unknown) => {
       this.bearer.logger.info(() => `the peer does not tell of changes of its services: ${String(error)}`);
     });

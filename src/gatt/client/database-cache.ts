@@ -21,8 +21,10 @@ export interface ClientCache {
 const MOST_ATTRIBUTES = 2000;
 
 /** The database of the peer, and what is known of it. */
-interface Learned {
+export interface Learned {
   readonly services: readonly KnownService[];
+  /** What the link was worth when it was learned. */
+  readonly trust: CacheTrust;
   /** That of the peer, where it is the hash of these services. */
   readonly hash: string | undefined;
 }
@@ -51,7 +53,8 @@ export class DatabaseCache {
     return this.#context.requester.bearer;
   }
 
-  get #trust(): CacheTrust {
+  /** What is learned now can be trusted so far. */
+  get trust(): CacheTrust {
     const { encrypted, bonded, authenticated } = this.#bearer.security;
     return encrypted && bonded ? (authenticated ? 2 : 1) : 0;
   }
@@ -65,20 +68,22 @@ export class DatabaseCache {
     const preparing = this.#context.requester.ready(options); // who the peer is, is known when the link is what it should be
     if (preparing) await preparing;
     await this.#writing; // what is being forgotten is not believed
+    const { trust } = this;
     const peer = this.#cache.peer();
     const own = peer && (await this.#load(`peer:${peer.identity}`));
-    if (own && own.bond === peer.bond && own.watched) return { services: structureOf(own.description), hash: own.hash, watched: true };
+    if (own && own.bond === peer.bond && own.watched)
+      return { services: structureOf(own.description), hash: own.hash, trust, watched: true };
     const hash = await this.readHash(options);
     if (hash !== undefined)
       for (const known of [own, await this.#load(`hash:${hash}`)])
-        if (known && known.hash === hash && known.trust >= this.#trust) {
+        if (known && known.hash === hash && known.trust >= trust) {
           const services = structureOf(known.description);
           if (toHex(hashOfStructure(services)) !== hash) continue;
-          return { services, hash, watched: false };
+          return { services, hash, trust, watched: false };
         }
     try {
       const services = await readStructure(this.#context, WHOLE, options);
-      return { ...this.judged(services, hash), watched: false };
+      return { ...this.judged(services, hash, trust), watched: false };
     } catch (error) {
       if (!(error instanceof AttError || error instanceof AttProtocolError)) throw error;
       this.#bearer.logger.info(() => `the peer's database is not cached: ${error.message}`);
@@ -87,10 +92,10 @@ export class DatabaseCache {
   }
 
   /** With the hash that the peer gave, where it fits: services that changed meanwhile, or a mistake of the peer, are not kept under it. */
-  judged(services: readonly KnownService[], hash: string | undefined): Learned {
+  judged(services: readonly KnownService[], hash: string | undefined, trust: CacheTrust): Learned {
     const isRight = hash !== undefined && toHex(hashOfStructure(services)) === hash;
     if (hash !== undefined && !isRight) this.#bearer.logger.info("the peer's Database Hash is not that of its database");
-    return { services, hash: isRight ? hash : undefined };
+    return { services, trust, hash: isRight ? hash : undefined };
   }
 
   /** The peer's Database Hash; `undefined` where it has none, or does not give it. */
@@ -105,11 +110,11 @@ export class DatabaseCache {
   }
 
   /** Keeps what was learned, behind the program's back. @param watched the peer was asked to tell of changes */
-  save({ services, hash }: Learned, { watched }: { readonly watched: boolean }): void {
+  save({ services, hash, trust }: Learned, { watched }: { readonly watched: boolean }): void {
     const size = services.reduce((sum, service) => sum + 1 + service.includes.length + 3 * service.characteristics.length, 0);
     if (size > MOST_ATTRIBUTES) return;
-    const trust = this.#trust;
-    const peer = this.#cache.peer();
+    // What somebody in between may have told before the link was what it is now is not taken for the peer's.
+    const peer = trust < this.trust ? undefined : this.#cache.peer();
     const database: CachedDatabase = { description: descriptionOf(services), trust, ...(hash !== undefined && { hash }) };
     const version = this.#version;
     this.#do("kept", async () => {

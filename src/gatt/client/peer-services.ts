@@ -6,7 +6,7 @@ import type { Uuid } from "../../core/uuid.ts";
 import { GattUuid } from "../uuids.ts";
 import { DISCOVERY_ATTEMPTS, tooFast } from "./attempts.ts";
 import type { ClientContext } from "./context.ts";
-import type { DatabaseCache } from "./database-cache.ts";
+import type { DatabaseCache, Learned } from "./database-cache.ts";
 import type { FoundCharacteristic, FoundService, HandleRange } from "./discovery.ts";
 import { GattChangedError } from "./error.ts";
 import type { GattOperationOptions, InternalOptions } from "./options.ts";
@@ -25,8 +25,6 @@ interface Found {
   readonly characteristics: ReadonlyMap<number, readonly FoundCharacteristic[]>;
   /** With a cache: the same, with everything in them. */
   readonly structure?: readonly KnownService[];
-  /** With a cache: the hash, where it was read. */
-  readonly hash?: string | undefined;
 }
 
 /**
@@ -45,8 +43,7 @@ export class PeerServices {
   /** Counts changes of the peer's services. */
   #epoch = 0;
   /** With a cache: all that the peer has, when it is known. */
-  #structure: readonly KnownService[] | undefined;
-  #hash: string | undefined;
+  #learned: Learned | undefined;
   readonly #cache: DatabaseCache | undefined;
   #isOpen = false;
   /** Told when a cache is in use, and the peer's database is known. */
@@ -89,12 +86,14 @@ export class PeerServices {
 
   /** It may have been Service Changed, before it was known where that is: what was kept of the peer is not believed. */
   onEarlyIndication(): void {
-    if (!this.#isOpen) this.#cache?.forget();
+    if (this.#isOpen) return;
+    this.#epoch++;
+    this.#cache?.forget();
   }
 
   /** Whether the whole database is known, by a cache. */
   get isOpened(): boolean {
-    return this.#structure !== undefined;
+    return this.#learned !== undefined;
   }
 
   /** A program that only listens is told what became of it. */
@@ -109,6 +108,7 @@ export class PeerServices {
       .catch(onFailure)
       .finally(() => {
         this.#isSettling = false;
+        if (this.#doubt && this.#touched(this.#doubt).some((service) => service.isListenedTo)) this.#settleBehind(); // changed at the last moment
       });
   }
 
@@ -135,23 +135,27 @@ export class PeerServices {
       const touched = this.#touched(range);
       const isAnythingKnown = touched.length > 0 || this.#allKnown || this.#knownTypes.size > 0;
       const found = isAnythingKnown ? await this.#find(range, touched, options) : undefined;
-      const hash = found?.hash ?? (found?.structure && (await this.#cache?.readHash(options)));
+      const structure = found === "same" ? undefined : found?.structure;
+      const hash = structure && (await this.#cache?.readHash(options));
       if (epoch !== this.#epoch) continue;
       this.#doubt = undefined;
-      if (found) this.#apply(range, touched, found);
-      if (found?.structure) this.#learn(range, found.structure, hash);
+      if (found === "same") for (const service of touched) service.confirm();
+      else if (found) this.#apply(range, touched, found);
+      if (structure) this.#learn(range, structure, hash);
+      else this.save(); // as it was
     }
   }
 
   /** With a cache: the range is these services now. */
   #learn(range: HandleRange, services: readonly KnownService[], hash: string | undefined): void {
+    if (!this.#cache || !this.#learned) return;
     for (const service of services) this.add(service, service.primary).know(service);
-    const rest = (this.#structure ?? []).filter((service) => ![range, ...services].some((other) => overlaps(service, other)));
-    const all = [...rest, ...services].sort((a, b) => a.handle - b.handle);
-    this.#structure = all;
-    const learned = this.#cache?.judged(all, hash);
-    this.#hash = learned?.hash;
-    if (learned) this.#cache?.save(learned, { watched: this.#context.isWatched });
+    const rest = this.#learned.services.filter((service) => ![range, ...services].some((other) => overlaps(service, other)));
+    const all = [...rest, ...services].sort((x, y) => x.handle - y.handle);
+    // What is kept of before is worth no more than it was.
+    const trust = rest.length > 0 && this.#learned.trust < this.#cache.trust ? this.#learned.trust : this.#cache.trust;
+    this.#learned = this.#cache.judged(all, hash, trust);
+    this.save();
   }
 
   /** With a cache: what the peer has is known at once, from the cache or by a discovery of all of it. */
@@ -160,8 +164,7 @@ export class PeerServices {
     const opened = await this.#cache?.open(options);
     this.#isOpen = true;
     if (!opened || epoch !== this.#epoch) return;
-    this.#structure = opened.services;
-    this.#hash = opened.hash;
+    this.#learned = opened;
     for (const service of opened.services) this.add(service, service.primary);
     for (const service of opened.services) this.#known.get(service.handle)!.know(service);
     this.#allKnown = true;
@@ -170,8 +173,7 @@ export class PeerServices {
 
   /** Keeps what is known; the peer was asked to tell of changes. */
   save(): void {
-    if (this.#structure && !this.#doubt)
-      this.#cache?.save({ services: this.#structure, hash: this.#hash }, { watched: this.#context.isWatched });
+    if (this.#learned && !this.#doubt) this.#cache?.save(this.#learned, { watched: this.#context.isWatched });
   }
 
   /** A service that is touched is in doubt as a whole. */
@@ -184,11 +186,11 @@ export class PeerServices {
     return range;
   }
 
-  async #find(range: HandleRange, touched: readonly RemoteService[], options: GattOperationOptions): Promise<Found | undefined> {
+  async #find(range: HandleRange, touched: readonly RemoteService[], options: GattOperationOptions): Promise<Found | "same"> {
     const { discovery } = this.#context;
     this.#isAsking = true;
     try {
-      if (this.#structure) return await this.#findStructure(range, this.#structure, options);
+      if (this.#learned) return await this.#findStructure(range, this.#learned, options);
       const primary = await discovery.servicesIn(range, GattUuid.PrimaryService, options);
       const hasSecondary = touched.some((service) => !service.primary);
       const secondary = hasSecondary ? await discovery.servicesIn(range, GattUuid.SecondaryService, options) : [];
@@ -212,11 +214,11 @@ export class PeerServices {
     }
   }
 
-  async #findStructure(range: HandleRange, known: readonly KnownService[], options: GattOperationOptions): Promise<Found> {
-    const isSame = this.#isHashAsked && this.#hash !== undefined && (await this.#cache?.readHash(options)) === this.#hash;
-    const structure = isSame ? known : await readStructure(this.#context, range, options);
+  async #findStructure(range: HandleRange, { hash }: Learned, options: GattOperationOptions): Promise<Found | "same"> {
+    if (this.#isHashAsked && hash !== undefined && (await this.#cache?.readHash(options)) === hash) return "same";
+    const structure = await readStructure(this.#context, range, options);
     const characteristics = new Map(structure.map((service) => [service.handle, service.characteristics]));
-    return { services: structure, characteristics, structure, hash: isSame ? this.#hash : undefined };
+    return { services: structure, characteristics, structure };
   }
 
   #apply(range: HandleRange, touched: readonly RemoteService[], { services, characteristics }: Found): void {

@@ -338,6 +338,11 @@ export class RemoteCharacteristic {
     this.#subscriptions.suspend();
   }
 
+  /** Nothing of it has changed. @internal */
+  confirm(): void {
+    this.#subscriptions.release();
+  }
+
   /** It is as it was; its descriptors may not be. @internal */
   renew(endHandle: number): void {
     this.#endHandle = endHandle;

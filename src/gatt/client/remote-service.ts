@@ -156,6 +156,11 @@ export class RemoteService {
     for (const characteristic of this.#characteristics ?? []) characteristic.suspend();
   }
 
+  /** Nothing of it has changed. @internal */
+  confirm(): void {
+    for (const characteristic of this.#characteristics ?? []) characteristic.confirm();
+  }
+
   /** Nobody knows what became of it. @internal */
   endSubscriptions(error: unknown): void {
     for (const characteristic of this.#characteristics ?? []) characteristic.endSubscriptions(error);

@@ -171,11 +171,16 @@ export class CharacteristicSubscriptions implements ValueSink {
     this.#held ??= [];
   }
 
-  /** It is the same characteristic: what was kept is delivered, and the peer asked again for what is subscribed to. */
-  resume(): void {
+  /** It is the same characteristic: what was kept is delivered. */
+  release(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
     for (const { value, indication } of held) this.#deliver(value, indication);
+  }
+
+  /** As `release`, and the peer is asked again for what is subscribed to. */
+  resume(): void {
+    this.release();
     this.#hasCccd = true;
     this.#written = this.#listeners.length > 0 ? UNKNOWN : 0;
     if (this.#listeners.length === 0) return;
