@@ -470,6 +470,48 @@ export const AREAS: readonly Area[] = [
         "the Database Hash covers declarations with their values, of other descriptors the types, of values nothing",
       ),
       feature(
+        "Services that change: what did not move stays valid",
+        "test/gatt-client-changes.test.ts",
+        "a characteristic that did not move stays the same object, though its service grew; the rest of the database is not asked for",
+      ),
+      feature("Services that change: what moved says where to", "test/gatt-client-changes.test.ts", "a service that moved says where to"),
+      feature("Subscriptions made again after a change", "test/gatt-client-changes.test.ts", "are made again, and nothing of them is lost"),
+      feature(
+        "Database Out Of Sync: the hash is read, and the request made again",
+        "test/gatt-cache.test.ts",
+        "after Database Out Of Sync the hash is read: nothing changed, and the request is made again",
+      ),
+      feature(
+        "Client cache keyed by Database Hash",
+        "test/gatt-cache.test.ts",
+        "is believed after one read of the hash, on the next link and at another device with the same",
+      ),
+      feature(
+        "Client cache of bonded peers",
+        "test/gatt-cache.test.ts",
+        "devices: a bonded peer's database is there on the next link, until it changes while nobody is connected",
+      ),
+      feature(
+        "Client cache in a file",
+        "src/node/file-gatt-cache.test.ts",
+        "what is saved is there for the next process, in a file that only its owner can read",
+      ),
+      feature(
+        "A database described as data: handles, gaps, service ends, permissions, with or without CCCD",
+        "test/gatt-description.test.ts",
+        "a description is loaded as it is, and described as it was",
+      ),
+      feature(
+        "A copy of any device, octet by octet",
+        "test/gatt-description.test.ts",
+        "the copy of a peer's database answers every procedure octet by octet as the peer",
+      ),
+      feature(
+        "gatt export and advertise --device",
+        "apps/cli/test/device-file.test.ts",
+        "a device that was exported, advertised from its file and exported again is the same: attributes, values, advertising data",
+      ),
+      feature(
         "Enhanced ATT bearers",
         "test/eatt-client.test.ts",
         "a central opens as many bearers as its policy says, and tells the peer that it knows them (Vol 3 Part G 7.2, 7.4)",
