@@ -3,7 +3,7 @@
 import { anotherComes } from "../guest/scenario.mjs";
 
 const names = process.argv.slice(2);
-for (const name of names.length > 0 ? names : ["peripheral", "central", "vhci", "pump", "l2cap", "eatt"]) {
+for (const name of names.length > 0 ? names : ["peripheral", "central", "vhci", "pump", "l2cap", "eatt", "extended"]) {
   anotherComes();
   await import(`./${name}.mjs`);
 }
