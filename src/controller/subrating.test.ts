@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { RawHost } from "../../test/support/raw-host.ts";
 import { advertise, connectedPair, createConnection, makeAir, type RawPair } from "../../test/support/raw-pair.ts";
+import { SeededRandom } from "../core/index.ts";
 import {
   DisconnectionComplete,
   HciErrorCode,
@@ -436,3 +437,57 @@ test("a central with subrated links and others serves them all", async () => {
   expect(central.all(DisconnectionComplete)).toEqual([]);
   air[Symbol.dispose]();
 });
+
+test.each([1, 2, 3, 4])(
+  "data, losses and changes of subrate, interval and PHY by chance: all arrives, in order, and the link stays (seed %i)",
+  async (seed) => {
+    const life = async (idle: "skip" | "simulate"): Promise<unknown> => {
+      const random = new SeededRandom(seed, "life");
+      const pick = (most: number): number => random.uint32() % (most + 1);
+      const pair = await readyPair({
+        idle,
+        seed,
+        loss: seed % 2 ? 0 : 0.1,
+        timeout: 3200,
+        defaults: { ...eight, subrateMin: 1, subrateMax: 20, maxLatency: 2, supervisionTimeout: 3200 },
+      });
+      const { central, peripheral, handles, clock } = pair;
+      const ends = [
+        { host: central, handle: handles.central, peer: peripheral, sent: 0 },
+        { host: peripheral, handle: handles.peripheral, peer: central, sent: 0 },
+      ];
+      for (let step = 0; step < 40; step++) {
+        const end = ends[pick(1)]!;
+        const what = pick(5);
+        if (what < 3) for (let i = pick(4); i >= 0; i--) end.host.sendAcl(end.handle, Uint8Array.of(end.sent++));
+        else if (what === 3) {
+          const subrateMax = 1 + pick(11);
+          const maxLatency = pick(2);
+          const continuationNumber = pick(subrateMax - 1);
+          const asked = { subrateMin: 1, subrateMax, maxLatency, continuationNumber, supervisionTimeout: 3200 };
+          void end.host.command(LeSubrateRequest, { connectionHandle: end.handle, ...asked });
+        } else if (what === 4) {
+          const interval = 6 + pick(30);
+          const range = { connectionIntervalMin: interval, connectionIntervalMax: interval, maxLatency: pick(2), supervisionTimeout: 3200 };
+          void end.host.command(LeConnectionUpdate, { connectionHandle: end.handle, ...range, minCeLength: 0, maxCeLength: 0 });
+        } else
+          void end.host.command(LeSetPhy, {
+            connectionHandle: end.handle,
+            allPhys: 0,
+            txPhys: 1 + pick(1),
+            rxPhys: 1 + pick(1),
+            phyOptions: 0,
+          });
+        await clock.advance(pick(700));
+      }
+      await clock.advance(60_000);
+      for (const { peer, sent } of ends) expect(peer.acl.map(({ data }) => data[0])).toEqual(Array.from({ length: sent }, (_, i) => i));
+      expect([...central.all(DisconnectionComplete), ...peripheral.all(DisconnectionComplete)]).toEqual([]);
+        const last = (host: RawHost): unknown => host.all(LeSubrateChange).findLast(({ status }) => status === 0)?.subrateFactor;
+      const seen = [central, peripheral].map((host) => [last(host), host.acl.map(({ timeMs }) => timeMs), host.events.length]);
+      pair.air[Symbol.dispose]();
+      return seen;
+    };
+    expect(await life("skip")).toEqual(await life("simulate"));
+  },
+);
