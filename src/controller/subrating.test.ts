@@ -483,7 +483,7 @@ test.each([1, 2, 3, 4])(
       await clock.advance(60_000);
       for (const { peer, sent } of ends) expect(peer.acl.map(({ data }) => data[0])).toEqual(Array.from({ length: sent }, (_, i) => i));
       expect([...central.all(DisconnectionComplete), ...peripheral.all(DisconnectionComplete)]).toEqual([]);
-        const last = (host: RawHost): unknown => host.all(LeSubrateChange).findLast(({ status }) => status === 0)?.subrateFactor;
+      const last = (host: RawHost): unknown => host.all(LeSubrateChange).findLast(({ status }) => status === 0)?.subrateFactor;
       const seen = [central, peripheral].map((host) => [last(host), host.acl.map(({ timeMs }) => timeMs), host.events.length]);
       pair.air[Symbol.dispose]();
       return seen;
