@@ -17,6 +17,7 @@ import { OwnAddresses } from "../own-addresses.ts";
 import { Radio } from "../radio.ts";
 import { Scanner } from "../scanner.ts";
 import { PeriodicAdvertiser } from "./periodic-advertiser.ts";
+import type { PeriodicAdvertising } from "./periodic-advertising.ts";
 import type { PeriodicOptions } from "./periodic-options.ts";
 
 // Periodic advertising on a controller that knows its rules (Vol 4 Part E 7.8.61 to 7.8.63, 7.8.125) and no others.
@@ -386,3 +387,68 @@ describe("data", () => {
     expect(decryptAdvertisingData(material, sent.subarray(2))?.name).toBe("Ward 3");
   });
 });
+
+test.each([1, 2, 3, 4, 5])(
+  "whatever is asked for and refused at any moment, in the end the controller does what is wanted (seed %i)",
+  async (seed) => {
+    const random = new SeededRandom(seed);
+    const octet = () => {
+      const one = new Uint8Array(1);
+      random.fill(one);
+      return one[0]!;
+    };
+    let waiting = 0;
+    const ask = (asked: Promise<unknown>): void => {
+      waiting++;
+      const done = () => void waiting--;
+      asked.then(done, done);
+    };
+    const trains: PeriodicAdvertising[] = [];
+    const commands = ["Parameters", "Data", "Enable"].map((name) => `LeSetPeriodicAdvertising${name}`);
+    for (let i = 0; i < 200; i++) {
+      controller.refusals.clear();
+      if (octet() < 40) controller.refusals.set(commands[octet() % 3]!, [0x0c, 0x42, 0x1f][octet() % 3]!);
+      const lost = octet() < 20;
+      controller.onAnswer = lost ? (name) => void (name.startsWith("Periodic") && fail(name)) : undefined;
+      const [session] = advertiser.sessions.slice(octet() % 3);
+      switch (octet() % 7) {
+        case 0:
+          ask(advertise({ ...SET, data: octets(octet()) }));
+          break;
+        case 1:
+          if (session) ask(start(session, { data: octets(octet() * 4), adi: octet() % 2 === 0 }).then((train) => trains.push(train)));
+          break;
+        case 2:
+          for (const train of trains) if (octet() % 2) ask(train.update(octets(octet() * 4)));
+          break;
+        case 3:
+          for (const train of trains) if (octet() % 3 === 0) ask(train.stop());
+          break;
+        case 4:
+          if (session && octet() % 2) ask(advertiser.stop(session));
+          break;
+        case 5:
+          if (octet() > 20) break;
+          controller.reset();
+          advertiser.reset();
+          radio.onReset();
+          break;
+        default:
+          await delay(clock, octet() * 4);
+      }
+    }
+    controller.refusals.clear();
+    controller.onAnswer = undefined;
+    await delay(clock, 60_000);
+    expect(waiting).toBe(0);
+    await radio.update();
+    const wanted = trains.filter(({ active }) => active).length;
+    expect([...controller.trains.values()].filter(({ enabled }) => enabled !== undefined).length).toBe(wanted);
+    for (const session of advertiser.sessions) await advertiser.stop(session);
+    expect([controller.trains.size, controller.sets.size, trains.filter(({ active }) => active).length]).toEqual([0, 0, 0]);
+  },
+);
+
+function fail(name: string): never {
+  throw new TimeoutError(name, 1000);
+}

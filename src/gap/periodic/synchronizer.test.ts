@@ -10,9 +10,11 @@ import {
   established,
   IDENTITY,
   OTHER,
+  octets,
   PEER,
   PRIVATE,
   radio,
+  report,
   reportOf,
   scanner,
   settled,
@@ -23,6 +25,7 @@ import {
 import { delay } from "../../async/clock.ts";
 import { Address } from "../../core/address.ts";
 import { TimeoutError } from "../../core/error.ts";
+import { SeededRandom } from "../../core/random.ts";
 import { HciErrorCode } from "../../hci/error.ts";
 import { LeFeature } from "../../hci/features.ts";
 import type { SynchronizeOptions, SyncTarget } from "./sync-options.ts";
@@ -407,4 +410,60 @@ describe("an attempt", () => {
     await expect(second).rejects.toBe(closed);
     await expect(syncs.synchronize(TARGET, {})).rejects.toBe(closed);
   });
+});
+
+test.each([1, 2, 3, 4, 5])("events at any moment, of any handle, leave nothing waiting and nothing that grows (seed %i)", async (seed) => {
+  const random = new SeededRandom(seed);
+  const octet = () => {
+    const one = new Uint8Array(1);
+    random.fill(one);
+    return one[0]!;
+  };
+  let waiting = 0;
+  const ask = (asked: Promise<unknown>): void => {
+    waiting++;
+    const done = () => void waiting--;
+    asked.then(done, done);
+  };
+  const handle = () => octet() % 4;
+  const address = () => (octet() % 2 ? PEER : OTHER);
+  const statuses = [0, 0, 0, CANCELLED, HciErrorCode.ConnectionFailedToBeEstablished, HciErrorCode.MemoryCapacityExceeded];
+  const refusals = ["LePeriodicAdvertisingTerminateSync", "LePeriodicAdvertisingCreateSyncCancel", "LePeriodicAdvertisingCreateSync"];
+  for (let i = 0; i < 300; i++) {
+    controller.refusals.clear();
+    if (octet() < 40) controller.refusals.set(refusals[octet() % 3]!, [0x0c, 0x42, 0x1f][octet() % 3]!);
+    switch (octet() % 8) {
+      case 0:
+        ask(syncs.synchronize({ address: address(), sid: octet() % 3 }, { timeoutMs: octet() * 10 }));
+        break;
+      case 1:
+        established({ status: statuses[octet() % statuses.length]!, handle: handle(), address: address(), sid: octet() % 3 });
+        break;
+      case 2:
+        syncs.onLost({ syncHandle: handle() });
+        break;
+      case 3:
+        report(octets(octet() % 248), octet() % 3, { syncHandle: handle(), periodicEventCounter: octet(), subevent: octet() });
+        break;
+      case 4:
+        for (const sync of syncs.all) if (octet() % 2) ask(sync.stop());
+        break;
+      case 5:
+        if (octet() < 20) {
+          controller.reset();
+          syncs.reset(new Error("reset"));
+          radio.onReset();
+        }
+        break;
+      default:
+        await delay(clock, octet());
+    }
+  }
+  controller.refusals.clear();
+  await delay(clock, 60_000);
+  expect(waiting).toBe(0);
+  for (const sync of syncs.all) await sync.stop();
+  await delay(clock, 60_000);
+  expect([syncs.all, controller.creating, controller.scanning]).toEqual([[], undefined, undefined]);
+  await expect(synchronized()).resolves.toMatchObject({ active: true });
 });
