@@ -597,6 +597,46 @@ export const AREAS: readonly Area[] = [
         "opens it again: links end with a typed error, advertising and a scan begin anew",
       ),
       feature(
+        "USB adapters, by the same code in Node and in a page",
+        "src/transport/usb/usb.test.ts",
+        "a command is a class request to the device, an event comes from the interrupt endpoint, ACL data by the bulk ones",
+      ),
+      feature(
+        "USB adapters that the user of a page chooses",
+        "src/transport/usb/usb.test.ts",
+        "the user chooses from a list of adapters, and the next time nobody is asked",
+      ),
+      feature(
+        "USB adapters by bus and port",
+        "src/transport/usb/node-device.test.ts",
+        "usb: takes the first adapter by bus and port, usb:N counts them, usb:BUS-PORT is Linux's name of it",
+      ),
+      feature(
+        "Firmware for controllers of Realtek",
+        "src/transport/firmware/firmware.test.ts",
+        "the patch of the ROM's version, with the file's version at its end, in parts of 252 octets",
+      ),
+      feature(
+        "Firmware for controllers of Intel",
+        "src/transport/firmware/firmware.test.ts",
+        "header, key, signature and commands in parts, then it is started, configured and reset",
+      ),
+      feature(
+        "Serial adapters of a page",
+        "src/transport/web-serial/web-serial.test.ts",
+        "a port is opened for H4: hardware flow control, no parity, room for packets; packets pass both wa",
+      ),
+      feature(
+        "Adapters as they come and go",
+        "src/transport/adapters/adapters.test.ts",
+        "on USB: those that are there, then each change; one that was away is another one",
+      ),
+      feature(
+        "An adapter that comes back, known by its address",
+        "src/transport/adapters/adapters.test.ts",
+        "at another port is known by its address, one like it is closed again",
+      ),
+      feature(
         "HCI over WebSockets",
         "src/transport/ws/ws.test.ts",
         "a controller is served and opened, by one host after the other; a second one at a time is turned away",
@@ -670,6 +710,69 @@ export const AREAS: readonly Area[] = [
         "test/webbluetooth.test.ts",
         "services that change: old objects are no good, and removed, changed and added are told",
       ),
+    ],
+  },
+  {
+    name: "Simulated air",
+    features: [
+      feature(
+        "The same seed, the same packets",
+        "test/determinism.test.ts",
+        "the same seed gives the same packets, octet for octet; another seed gives others",
+      ),
+      feature(
+        "Idle time passed over, and nothing that is seen changes",
+        "test/determinism.test.ts",
+        "passing over idle time changes nothing that is seen, seed ",
+      ),
+      feature("A crowd that costs what is heard", "test/air-crowd.test.ts", "a crowd costs what is heard: "),
+      feature(
+        "Devices that move, at the cost of those that hear them",
+        "test/air-crowd.test.ts",
+        "a move costs a comparison with those that the one who moves hears or who hear it",
+      ),
+      feature(
+        "Throughput, latency and discovery time as arithmetic says",
+        "test/radio-arithmetic.test.ts",
+        "what the air makes of it is within 2 % of what arithmetic says: ",
+      ),
+      feature(
+        "Packets lost, changed and delayed on the air",
+        "test/air-faults.test.ts",
+        "a lost or corrupted packet is sent again, later ones wait for it",
+      ),
+      feature("Hidden nodes", "test/air-radio.test.ts", "a hidden node drowns scan requests, whether or not idle time is passed over"),
+    ],
+  },
+  {
+    name: "Foreign hosts and controllers",
+    features: [
+      feature(
+        "Linux drives extended advertising, LE Coded and LL privacy of our controller",
+        "test/kernel-lab.test.ts",
+        "gives the kernel a controller with extended advertising, LE Coded and LL privacy, and takes one itself",
+      ),
+      feature(
+        "BlueZ pairs and reads through our controllers",
+        "test/kernel-lab.test.ts",
+        "gives the kernel controllers, through which BlueZ pairs and reads in the simulated air",
+      ),
+      feature(
+        "Our host as the peripheral of BlueZ",
+        "test/kernel-lab.test.ts",
+        "is found, connected, paired, listed, read, written and notified as BlueZ's peripheral",
+      ),
+      feature(
+        "Our host as the central of BlueZ",
+        "test/kernel-lab.test.ts",
+        "scans, connects, pairs, discovers, reads, writes and takes indications as BlueZ's central",
+      ),
+      feature(
+        "Channels with the kernel's own sockets",
+        "test/kernel-lab.test.ts",
+        "has channels with l2test and the kernel's own sockets, opened by either side in both modes",
+      ),
+      feature("Enhanced bearers with bluetoothd", "test/kernel-lab.test.ts", "opens enhanced bearers to bluetoothd, and takes its own"),
     ],
   },
 ];
