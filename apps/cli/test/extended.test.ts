@@ -92,6 +92,8 @@ test("--max-events ends it by itself, --tx-power is what the controller chooses 
 });
 
 test("a controller of version 4 says what it cannot do, and listens where it can", async () => {
+  const air = new Air({ clock, seed: 2, traceCapacity: 0 });
+  await using served = await serveController(new Controller({ air, name: "old" }), `unix:${join(folder, "old")}`);
   for (const [options, reason] of [
     ["--extended", 'type "extended"'],
     ["--phy coded", "LE Coded"],
@@ -101,9 +103,10 @@ test("a controller of version 4 says what it cannot do, and listens where it can
     ["--max-events 3", "a number of advertising events"],
     ["--tx-power 4", "a transmit power"],
   ] as const) {
-    const { status, err } = await between(options, "", {});
+    const { status, err } = await jelling(`advertise ${options} -t ${served.spec}`, { clock, env: { XDG_STATE_HOME: folder } });
     expect([options, status, err]).toEqual([options, 1, expect.stringContaining(`cannot do ${reason}`)]);
   }
+  air[Symbol.dispose]();
   expect((await between("", "--phy 1M --phy coded", {})).heard).toHaveLength(1);
 });
 
