@@ -3,10 +3,8 @@ import { Address, type AddressLike } from "../core/address.ts";
 import { checkChoice, checkFunction, checkOperation, checkOptions, checkSignal, optionNames } from "../core/arguments.ts";
 import { type BleError, ClosedError } from "../core/error.ts";
 import type { Logger } from "../core/logger.ts";
-import type { RandomSource } from "../core/random.ts";
 import {
   Advertiser,
-  type AdvertisingSession,
   type BondBook,
   Connector,
   checkAcceptList,
@@ -22,29 +20,20 @@ import {
   type ScanReports,
   type SyncTarget,
 } from "../gap/index.ts";
-import { type GattCache, type GattPeer, GattServer, GattUuid, gapService, gattService } from "../gatt/index.ts";
-import {
-  ControllerError,
-  DisconnectedError,
-  type Hci,
-  HciError,
-  HciErrorCode,
-  type HciRecovered,
-  type HciTransport,
-  hciErrorText,
-} from "../hci/index.ts";
+import { type GattPeer, GattServer, gapService, gattService } from "../gatt/index.ts";
+import { type ControllerError, DisconnectedError, type Hci, HciErrorCode, type HciRecovered, type HciTransport } from "../hci/index.ts";
 import { L2cap, type L2capListeners } from "../l2cap/index.ts";
-import { type BondStore, type OutOfBandData, PairingAttempts } from "../smp/index.ts";
+import type { BondStore, OutOfBandData } from "../smp/index.ts";
 import { type Advertising, createAdvertising } from "./advertising.ts";
-import type { Calls } from "./calls.ts";
 import { checkDeviceAdvertiseOptions, checkDeviceConnectOptions, checkDeviceOptions, DEVICE_SYNCHRONIZE_OPTIONS } from "./check-options.ts";
 import { Connecting } from "./connecting.ts";
-import { type Connection, createConnection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { ControllerSettings } from "./controller-settings.ts";
 import { DeviceLinks } from "./device-links.ts";
 import { DiscardedLinks } from "./discarded-links.ts";
 import { acceptBearers } from "./enhanced-bearers.ts";
-import { bindEvents, bindRadioEvents, type NewLink } from "./events.ts";
+import { bindEvents, bindRadioEvents } from "./events.ts";
+import { NewLinks } from "./new-links.ts";
 import { openStack, type Stack } from "./opening.ts";
 import type {
   DeviceAdvertiseOptions,
@@ -57,7 +46,6 @@ import type {
 } from "./options.ts";
 import { DeviceOutOfBand, type OutOfBandOptions } from "./out-of-band.ts";
 import { DevicePeriodic } from "./periodic.ts";
-import type { PhyName } from "./phy-updates.ts";
 import { type ConnectionPolicy, mergePolicies } from "./policy.ts";
 import type { SubrateOptions } from "./subrating.ts";
 
@@ -65,8 +53,6 @@ import type { SubrateOptions } from "./subrating.ts";
 const FAREWELL_MS = 2000;
 /** How long closing waits for bonds to reach their store and for the transport to close. */
 const RELEASE_MS = 5000;
-/** Connection handles, Vol 4 Part E 5.3. */
-const LAST_HANDLE = 0x0eff;
 const EVENTS: readonly (keyof DeviceEvents)[] = ["connection", "recovering", "recovered", "closed"];
 const SIGNAL_OPTION = optionNames<{ signal?: AbortSignal | undefined }>({ signal: true });
 
@@ -91,12 +77,9 @@ export class Device implements AsyncDisposable {
   /** Attributes of this device, for every peer. */
   readonly gattServer: GattServer;
   readonly #hci: Hci;
-  readonly #calls: Calls | undefined;
   readonly #l2cap: L2cap;
   readonly #logger: Logger;
-  readonly #random: RandomSource;
   readonly #bonds: BondBook;
-  readonly #gattCache: GattCache | undefined;
   readonly #own: OwnAddresses;
   readonly #radio: Radio;
   readonly #advertiser: Advertiser;
@@ -104,14 +87,10 @@ export class Device implements AsyncDisposable {
   readonly #connector: Connector<Connection, ConnectionPolicy>;
   readonly #connecting: Connecting;
   readonly #policy: ConnectionPolicy;
-  readonly #attempts: PairingAttempts;
   readonly #events = new Emitter<DeviceEvents>();
   readonly #arrivals = new Broadcast<Connection>();
   readonly #links = new DeviceLinks();
-  /** What is to be known when an advertisement is answered. */
-  readonly #advertisings = new WeakMap<AdvertisingSession, { readonly policy: ConnectionPolicy; readonly advertising: Advertising }>();
-  /** The advertisement that a link answers. */
-  readonly #answered = new WeakMap<Connection, AdvertisingSession>();
+  readonly #newLinks: NewLinks;
   readonly #discarded: DiscardedLinks;
   readonly #settings: ControllerSettings;
   readonly #outOfBand: DeviceOutOfBand;
@@ -121,18 +100,15 @@ export class Device implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #ended = false;
 
-  private constructor({ hci, bonds, own, abilities, resolvingList, logger, random, policy, options, recoveries, calls }: Stack) {
-    this.#calls = calls;
-    calls?.watchDevice(this);
+  private constructor(stack: Stack) {
+    const { hci, bonds, own, abilities, resolvingList, logger, random, policy, options, recoveries } = stack;
+    stack.calls?.watchDevice(this);
     this.#hci = hci;
     this.#bonds = bonds;
-    this.#gattCache = options.gattCache;
     this.#own = own;
     this.#logger = logger;
     this.#policy = policy;
-    this.#random = random;
     this.#l2cap = new L2cap(hci, { logger });
-    this.#attempts = new PairingAttempts({ clock: hci.clock });
     this.#outOfBand = new DeviceOutOfBand(hci.clock, random);
     this.#settings = new ControllerSettings({ hci, logger });
     const resolve = (address: Address): Address | undefined => bonds.resolve(address);
@@ -174,14 +150,33 @@ export class Device implements AsyncDisposable {
       this.gattServer.addService(gattService({ enhancedBearers: policy.eatt !== "never" }));
     }
     acceptBearers(this.l2cap, policy);
+    this.#newLinks = new NewLinks({
+      stack,
+      l2cap: this.#l2cap,
+      links: this.#links,
+      discarded: this.#discarded,
+      radio,
+      connector: this.#connector,
+      advertiser: this.#advertiser,
+      periodic: this.#periodic,
+      gattServer: this.gattServer,
+      localOutOfBand: () => this.#outOfBand.current,
+      isPairable: () => this.#pairable,
+      isClosed: () => this.#closed !== undefined,
+      onStuck: onLost,
+      onConnection: (connection) => {
+        this.#events.emit("connection", connection);
+        this.#arrivals.publish(connection);
+      },
+    });
     bonds.onChanged = (identity, bond) => {
       for (const connection of this.#links.all) if (connection.peerIdentity.equals(identity)) connection.onBondChanged(bond);
       resolvingList?.want(privatePeers(bonds.list()));
       if (resolvingList?.isStale) void radio.update();
     };
     bindEvents(hci, {
-      onLink: (link) => this.#onLink(link),
-      onNoLink: (status, peer) => this.#onNoLink(status, peer),
+      onLink: (link) => this.#newLinks.onLink(link),
+      onNoLink: (status, peer) => this.#newLinks.onNoLink(status, peer),
       onGone: (handle, error) => {
         this.#advertiser.linkGone(handle);
         this.#discarded.onGone(handle);
@@ -340,18 +335,19 @@ export class Device implements AsyncDisposable {
     const { policy: ownPolicy, timeoutMs, ...advertise } = options;
     const policy = mergePolicies(this.#policy, ownPolicy);
     const { signal } = options;
-    const session = await this.#advertiser.advertise(advertise, (created) => {
-      const advertising = createAdvertising({
+    let advertising: Advertising | undefined;
+    await this.#advertiser.advertise(advertise, (session) => {
+      advertising = createAdvertising({
         advertiser: this.#advertiser,
         periodic: this.#periodic.advertiser,
-        session: created,
+        session,
         clock: this.clock,
         signal,
         timeoutMs,
       });
-      this.#advertisings.set(created, { policy, advertising });
+      this.#newLinks.expect(session, { policy, advertising });
     });
-    return this.#advertisings.get(session)!.advertising;
+    return advertising!; // made before anybody can answer it
   }
 
   /**
@@ -537,102 +533,5 @@ export class Device implements AsyncDisposable {
     this.gattServer.endWrites(isOwn ? undefined : reason);
     this.#l2cap.listeners.close(reason, isOwn ? undefined : reason);
     this.#events.emit("closed", reason);
-  }
-
-  // --- links ----------------------------------------------------------------------------------------------------------------------
-
-  #onLink(link: NewLink): void {
-    if (link.handle > LAST_HANDLE) {
-      this.#lose(new ControllerError(`the controller reports a link of handle ${link.handle}, which none may have; it is reset`));
-      return;
-    }
-    // Left over where an event was lost: the controller would not give a handle twice.
-    this.#discarded.onGone(link.handle);
-    this.#links.get(link.handle)?.end(new DisconnectedError(HciErrorCode.UnspecifiedError));
-    const discard = (): Promise<void> => this.#discarded.discard(link.handle, link.parameters.supervisionTimeoutMs);
-    const peer = link.peerIdentity ?? link.peerAddress;
-    if (link.role === "central") {
-      const attempt = this.#connector.connected(peer, discard);
-      if (attempt) attempt.outcome.resolve(this.#open(link, { address: attempt.address!, policy: attempt.context, phy: attempt.linkPhy }));
-      return;
-    }
-    if (link.syncHandle !== undefined) {
-      const terms = this.#closed ? undefined : this.#periodic.linkTerms(link.syncHandle);
-      if (terms) this.#open(link, { address: this.address, ...terms });
-      else void discard(); // nobody takes links through this train
-      return;
-    }
-    this.#advertiser.assign(peer, link.handle, (session) => {
-      const known = session && this.#advertisings.get(session);
-      if (!session || !known || this.#closed) {
-        void discard();
-        return;
-      }
-      const connection = this.#open(link, { address: session.address!, policy: known.policy, phy: session.linkPhy });
-      this.#answered.set(connection, session);
-      known.advertising.publish(connection);
-    });
-  }
-
-  /** @param origin its `address` is the own one, where the controller does not name one that it has made */
-  #open(
-    { handle, role, peerAddress, localAddress, parameters }: NewLink,
-    { address, policy, phy }: { address: Address; policy: ConnectionPolicy; phy: PhyName | undefined },
-  ): Connection {
-    const connection = createConnection({
-      hci: this.#hci,
-      link: this.#l2cap.open({ handle, role }),
-      bonds: this.#bonds,
-      gattCache: this.#gattCache,
-      logger: this.#logger,
-      policy,
-      parameters,
-      phy,
-      localAddress: localAddress ?? address,
-      peerAddress,
-      periodic: this.#periodic,
-      isPairable: () => this.#pairable,
-      isOnAnotherLink: (identity) => this.#links.isOnAnother(handle, identity),
-      security: {
-        identity: { address: this.#own.identity, irk: this.#own.irk },
-        random: this.#random,
-        attempts: this.#attempts,
-        localOutOfBand: () => this.#outOfBand.current,
-      },
-      server: {
-        isServed: () => this.gattServer.service(GattUuid.GattService) !== undefined,
-        serve: (att, bearer, isOwn) => this.gattServer.sessions.find((session) => session.bearer === att)?.serve(bearer, { isOwn }),
-      },
-      onEnd: (ended) => this.#onEnd(ended),
-    });
-    this.#links.add(connection);
-    this.gattServer.attach(connection.att, connection.gattPeer);
-    this.#logger.info(() => `connected as ${role} to ${peerAddress}`);
-    this.#calls?.watchConnection(connection);
-    this.#events.emit("connection", connection);
-    this.#arrivals.publish(connection);
-    connection.begin();
-    if (!this.#bonds.isBelieved(peerAddress)) {
-      this.#logger.warn(() => `${peerAddress} shows its identity address, and its bond says that the device does not; it is disconnected`);
-      void connection.disconnect(HciErrorCode.AuthenticationFailure).catch(() => undefined); // it is a stranger all the same
-    }
-    return connection;
-  }
-
-  #onEnd(connection: Connection): void {
-    this.#links.delete(connection);
-    this.#logger.info(() => `disconnected from ${connection.peerAddress}: ${connection.ended!.message}`);
-    const session = this.#answered.get(connection);
-    if (session) this.#advertiser.disconnected(session);
-    void this.#radio.update(); // a private address may have waited for this
-  }
-
-  #onNoLink(status: number, peer: Address): void {
-    // Only high duty cycle directed advertising ends so; everything else is about a connection that was asked for.
-    const isKnown =
-      status === HciErrorCode.AdvertisingTimeout
-        ? this.#advertiser.timedOut(new HciError({ status, command: "LeSetAdvertisingEnable" }))
-        : this.#connector.ended(status, peer);
-    if (!isKnown) this.#logger.info(() => `a failed connection that nobody asked for: ${hciErrorText(status)}`);
   }
 }
