@@ -420,6 +420,77 @@ test.each<[string, object, string | undefined]>([
   expect(JSON.stringify(described)).toBe(text);
 });
 
+test("descriptors of every kind are described as they are, and loaded so", async () => {
+  const server = new GattServer();
+  const read = (): Uint8Array => hex("09");
+  server.addService({
+    uuid: 0x180f,
+    characteristics: [
+      {
+        uuid: 0x2a19,
+        properties: ["write-without-response", "write", "reliable-write"],
+        maxLength: 3,
+        value: hex("01"),
+        descriptors: [
+          { uuid: 0x2901, value: hex("41"), readable: false, writable: true, anyWrite: true, maxLength: 4 },
+          { uuid: 0x2903, value: hex("0000"), fixedLength: true, permissions: { read: "encrypted", write: "authenticated" } },
+          { uuid: 0x2904, read },
+          { uuid: 0x2905 },
+        ],
+      },
+      {
+        uuid: 0x2a1a,
+        properties: ["read"],
+        descriptorsAsListed: true,
+        descriptors: [{ uuid: 0x2902, writable: false, value: hex("0100") }],
+      },
+    ],
+  });
+  const described = describeServer(server);
+  const [first, second] = described.services[0]!.characteristics!;
+  expect(first).toEqual({
+    uuid: "2a19",
+    handle: 2,
+    valueHandle: 3,
+    properties: ["write-without-response", "write", "extended-properties"],
+    value: "01",
+    maxLength: 3,
+    descriptors: [
+      { uuid: "2900", handle: 4, value: "0100" },
+      { uuid: "2901", handle: 5, readable: false, writable: true, anyWrite: true, value: "41", maxLength: 4 },
+      { uuid: "2903", handle: 6, permissions: { read: "encrypted", write: "authenticated" }, value: "0000", fixedLength: true },
+      { uuid: "2904", handle: 7 },
+      { uuid: "2905", handle: 8 },
+    ],
+  });
+  expect(second!.descriptors).toEqual([{ uuid: "2902", handle: 11, writable: false, value: "0100" }]);
+  expect(describeServer(loaded(described))).toEqual({
+    services: [
+      { ...described.services[0]!, characteristics: [first, { ...second!, descriptors: [{ ...second!.descriptors![0]!, maxLength: 2 }] }] },
+    ],
+  });
+  using pair = createGattPair({ server: loaded(described) });
+  await pair.client.reliableWrite([{ handle: 3, value: hex("0203") }]);
+  expect(toHex(pair.server.characteristic(0x180f, 0x2a19)!.value)).toBe("0203");
+  await pair.client.writeWithoutResponse(5, hex("42"));
+  await pair.clock.advance(10);
+  expect(describeServer(pair.server).services[0]!.characteristics![0]!.descriptors![1]!.value).toBe("42");
+  const bare = describeServer(server, { values: false });
+  expect(bare.services[0]!.characteristics![0]!.descriptors![2]).toEqual({
+    uuid: "2903",
+    handle: 6,
+    permissions: { read: "encrypted", write: "authenticated" },
+    maxLength: 2,
+  });
+});
+
+test("what is said without includes and characteristics is loaded without", () => {
+  const server = loaded({ services: [{ uuid: "180f", handle: 1, endHandle: 4 }] });
+  expect(describeServer(server)).toEqual({
+    services: [{ uuid: "180f", handle: 1, endHandle: 4, primary: true, includes: [], characteristics: [] }],
+  });
+});
+
 // --- a peer's database ----------------------------------------------------------------------------------------------------------
 
 /** Everything that a client may ask about the structure, and the answers octet by octet. */
