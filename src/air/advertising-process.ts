@@ -171,7 +171,7 @@ export class AdvertisingProcess implements AdvertisingEvents {
 
   /** Sends on the channels that are left; stops at each that somebody listens to. */
   #nextChannel(fromUs: number): void {
-    const { radio, channelMap } = this.#advertiser;
+    const { radio, channelMap, gainDb = 0 } = this.#advertiser;
     const lengthUs = airTimeUs(Phy.Le1M, this.#pdu.length - 2);
     let startUs = fromUs;
     while (++this.#channel < 3) {
@@ -183,13 +183,11 @@ export class AdvertisingProcess implements AdvertisingEvents {
         let sharesRadio = false;
         for (const listener of this.#channels.audience(radio)) {
           // Who joined during this event waits for the next one, so that it does not matter which of them were passed over.
-          if (listener.radio === radio || listener.phy !== Phy.Le1M || listener.window.startUs >= this.#beganUs) continue;
+          if (listener.phy !== Phy.Le1M || listener.window.startUs >= this.#beganUs) continue;
           const to = listener.radio;
-          if (
-            !to.isTunedFor(listener, this.#channel, startUs, endUs) ||
-            !this.#medium.isInRange(radio, to, Phy.Le1M, this.#advertiser.gainDb)
-          )
-            continue;
+          if (!to.isTunedFor(listener, this.#channel, startUs, endUs)) continue;
+          // At full power the whole audience is in range.
+          if (gainDb < 0 && !this.#medium.isInRange(radio, to, Phy.Le1M, gainDb)) continue;
           this.#candidates.push(listener);
           sharesRadio ||= to.listeners.length > 1;
         }

@@ -180,6 +180,7 @@ export class Radio {
 
   /** Whether it is on an advertising channel (0 to 2) for the whole of a packet, in a window of this listener. */
   isTunedFor(listener: RadioListener, channel: number, startUs: number, endUs: number): boolean {
+    if (this.listeners.length === 1) return this.listeners[0] === listener && listener.window.hears(channel, startUs, endUs);
     for (const leading of this.listeners) {
       if (leading === listener) return listener.window.hears(channel, startUs, endUs);
       if (leading.window.overlaps(startUs, endUs))
