@@ -120,20 +120,22 @@ describe("adapters that come and go", () => {
     const clock = newClock();
     const addresses: Record<number, string> = { 0: "00:11:22:33:44:55" };
     const indices = [0, 3];
+    addresses[4] = "00:00:00:00:00:00"; // has none of its own
+    indices.push(4);
     const { open, tell, sockets } = kernel(addresses);
     const source = new HciSource(() => indices, open, clock);
     const abort = new AbortController();
     const { told, loop } = watched([source], clock, abort.signal);
     await clock.advance(100);
-    expect(told).toEqual(["added hci:0 00:11:22:33:44:55", "added hci:3"]);
-    indices.pop();
+    expect(told).toEqual(["added hci:0 00:11:22:33:44:55", "added hci:3", "added hci:4"]);
+    indices.splice(1, 1);
     tell(Uint8Array.of(0x05, 0, 3, 0, 0, 0));
     await clock.advance(100);
     addresses[1] = "00:11:22:33:44:66";
     indices.push(1);
     tell(Uint8Array.of(0x04, 0, 1, 0, 0, 0));
     await clock.advance(100);
-    expect(told.slice(2)).toEqual(["removed hci:3", "added hci:1 00:11:22:33:44:66"]);
+    expect(told.slice(3)).toEqual(["removed hci:3", "added hci:1 00:11:22:33:44:66"]);
     abort.abort();
     await loop.catch(() => undefined);
     await clock.advance(0);
