@@ -45,6 +45,15 @@ describe("a command", () => {
     expect(sent(calls, "015c20084000020000d00700")).toBe("connection.acceptSyncs()");
   });
 
+  test("of the own private address comes from who advertises with it, a report of directed advertising from who scans", () => {
+    const calls = new Calls();
+    using _advertise = calls.begin("device.advertise", [{}]);
+    using _scan = calls.begin("device.scan", [{}]);
+    expect(sent(calls, "012c2007010100000000c0")).toBe("device.advertise()");
+    expect(received(calls, "040e0a012c2000010203040541")).toBe("device.advertise()");
+    expect(received(calls, "043e120b01010001000000000001020304050641c4")).toBe("device.scan()");
+  });
+
   test("of a call that is over comes from none, where nothing lasts of it", () => {
     const calls = new Calls();
     calls.begin("connection.setPhy", [{}], 0x40)[Symbol.dispose]();

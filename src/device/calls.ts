@@ -58,7 +58,7 @@ const ENCRYPTION = [0x2017, 0x2018, 0x2019, 0x2025, 0x2026, 0x205e];
 
 /** The commands that a call leads to, by the opcodes of Vol 4 Part E 7. */
 const COMMANDS: Readonly<Record<string, readonly number[]>> = {
-  "device.advertise": [...FOR_ALL, ...range(0x2006, 0x200a), ...range(0x2035, 0x2040), 0x207f],
+  "device.advertise": [...FOR_ALL, ...range(0x2006, 0x200a), ...range(0x2035, 0x2040), 0x207f, 0x202c],
   "device.scan": [...FOR_ALL, 0x200b, 0x200c, 0x2041, 0x2042],
   "device.startScan": [...FOR_ALL, 0x200b, 0x200c, 0x2041, 0x2042],
   "device.connect": [...FOR_ALL, 0x200b, 0x200c, 0x2041, 0x2042, 0x200d, 0x200e, 0x2043, 0x2085],
@@ -101,6 +101,7 @@ const SUBEVENTS: ReadonlyMap<number, readonly string[]> = new Map([
   [0x29, ["device.connect", "device.advertise"]],
   [0x02, ["device.scan", "device.startScan", "device.connect"]],
   [0x0d, ["device.scan", "device.startScan", "device.connect"]],
+  [0x0b, ["device.scan", "device.startScan"]],
   [0x0e, ["device.synchronize"]],
   [0x24, ["device.synchronize"]],
   [0x11, ["device.scan", "device.startScan"]],
