@@ -39,7 +39,7 @@ function onAirUs(coding: Coding, octets: number): number {
   return 376 + s * (8 * octets + 43);
 }
 
-/** What every part of the file counts in. */
+/** Microseconds in a millisecond. */
 const MS = 1000;
 
 interface LinkChoice {
@@ -95,12 +95,14 @@ function exchangesPerSecond({ coding, intervalMs }: LinkChoice, payloads: readon
   return count / ((events * intervalMs) / 1000);
 }
 
-/** Octets of a service behind headers of L2CAP and ATT, and how one notification is cut into data packets. */
-interface Notifications {
-  readonly attMtu: number;
+interface ThroughputChoice extends LinkChoice {
+  /** Notifications as long as it allows, in place of data packets that nobody looks into. */
+  readonly attMtu?: number;
+  readonly bothWays?: boolean;
 }
 
-function throughput(choice: LinkChoice & Partial<Notifications> & { readonly bothWays?: boolean }): Configuration {
+/** Octets a second that the receiver's host has: of notifications their values, else all of L2CAP. */
+function throughput(choice: ThroughputChoice): Configuration {
   const { coding, intervalMs, dataLength = 27, attMtu, bothWays = false } = choice;
   // A notification of ATT_MTU octets: 4 more of L2CAP around, 3 of ATT inside (Vol 3 Part A 3.1, Part F 3.4.7.1).
   const frame = attMtu === undefined ? dataLength : attMtu + 4;

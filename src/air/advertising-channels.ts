@@ -64,7 +64,7 @@ export class AdvertisingChannels implements AdvertisingAir {
         const nowUs = this.#medium.scheduler.nowUs;
         for (const transmissions of this.#transmissions) transmissions.cancel(radio, nowUs);
         ofRadio.delete(process);
-        if (ofRadio.size > 0) return;
+        if (ofRadio.size > 0 || this.#byRadio.get(radio) !== ofRadio) return;
         this.#byRadio.delete(radio);
         this.#audiences.forget(radio);
       },
