@@ -35,6 +35,10 @@ const OPTIONS = optionNames<TransportOptions>({
   kinds: true,
 });
 
+/** Makers of USB adapters that want firmware: Intel, Realtek, TP-Link with Realtek's chips, Broadcom. Without a folder they say which file. */
+const FIRMWARE_VENDORS = ["8087", "0bda", "2357", "0a5c"];
+const noFiles = async (): Promise<undefined> => undefined;
+
 const openSim: OpenTransportKind = async (rest, options) => {
   const { openSim } = await whileTimeStands(options.clock, () => import("./sim.ts"));
   return await openSim(rest, options);
@@ -93,11 +97,13 @@ export async function openTransport(spec: string, options: TransportOptions = {}
   if (!open) throw new TransportError("unsupported", `transport "${spec}" needs Node: a page has none of that kind`);
   const opened = open(spec.slice(colon + 1), rest);
   const transport = await (own ? unlessAborted(opened, options.signal) : opened);
-  if (firmware === undefined) return transport;
+  const { usbId } = transport?.info ?? {};
+  const isAsked = firmware !== undefined || (usbId !== undefined && FIRMWARE_VENDORS.includes(usbId.slice(0, 4)));
+  if (!isAsked) return transport;
   try {
     const { clock, logger, signal } = options;
     const { startUpController } = await whileTimeStands(clock, () => import("./firmware/start-up.ts"));
-    await startUpController(transport, { firmware: await firmwareFiles(firmware), clock, logger, signal });
+    await startUpController(transport, { firmware: await firmwareFiles(firmware ?? noFiles), clock, logger, signal });
     return transport;
   } catch (error) {
     await transport[Symbol.asyncDispose]().then(undefined, () => undefined);

@@ -399,6 +399,22 @@ describe("the files", () => {
     await expect(wrong.start({ "rtl_bt/rtl8761bu_fw.bin": "text" as never })).rejects.toThrow("expected octets, got a string");
   });
 
+  test("USB adapters of makers whose chips want firmware say which file, where no folder was given", async () => {
+    const open = async (usbId: string, answers: Answers) => {
+      const { host, clock, warnings, opcodes } = controllerOf(answers, usbId);
+      const logger = new Logger("", LogLevel.Warn, (_level, _scope, line) => void warnings.push(line));
+      const transport = await openTransport("own:", { kinds: { own: async () => host }, clock, logger });
+      return { transport, warnings, opcodes };
+    };
+    const realtek = await open("2357:0604", { 4097: () => version(0x005d, 0x8761, 0x000b, 0x0a) });
+    expect(realtek.warnings).toEqual([expect.stringContaining("the controller wants firmware rtl_bt/rtl8761bu_fw.bin")]);
+    await expect(open("8087:0025", { 64517: () => fromHex("00371110060000000000") })).rejects.toThrow(
+      "can do nothing without its firmware intel/ibt-17-16-0.sfi",
+    );
+    const other = await open("0a12:0001", {});
+    expect([other.warnings, other.opcodes()]).toEqual([[], ""]);
+  });
+
   test("openTransport starts a controller up, and closes one that does not start", async () => {
     const { host, clock, opcodes } = controllerOf({ 4097: () => version(0xffff) });
     const kinds = { own: async () => host };
