@@ -25,7 +25,7 @@ export const rooms = {
     "test/gatt-writes.test.ts",
     "test/eatt*.test.ts",
   ),
-  "src/gap": room("src/gap", "test/device-{attribution,identity,edge}.test.ts"),
+  "src/gap": room("src/gap", "test/device-{attribution,identity,edge,periodic,periodic-air}.test.ts"),
   "src/device": room(
     "src/device",
     "test/{signed-writes,secure-connections-only,privacy-mode,out-of-band}.test.ts",

@@ -76,6 +76,7 @@ describe("a train", () => {
     });
     expect(train()!.data).toEqual(Uint8Array.of(8, 9, ...new TextEncoder().encode("Kitchen")));
     expect([advertising.active, advertising.ended]).toEqual([true, undefined]);
+    expect(controller.events).toEqual([]); // those of responses are for trains with responses
   });
 
   test.each<[Partial<PeriodicOptions>, number, number, number]>([
@@ -178,6 +179,8 @@ describe("a train", () => {
     expect(controller.log).toEqual(["AdvertisingEnable off 0", "PeriodicAdvertisingEnable 0 0", "RemoveAdvertisingSet 0"]);
     expect((await advertising.closed).reason).toBe("advertisement");
     expect(controller.trains.size).toBe(0);
+    await advertising.stop();
+    expect(advertising.ended?.reason).toBe("advertisement");
   });
 
   test("ends too when the controller ends its advertisement", async () => {

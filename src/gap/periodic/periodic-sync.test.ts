@@ -95,6 +95,31 @@ describe("the end", () => {
     expect(stuck).toMatchObject([{ code: "ERR_CONTROLLER" }]);
   });
 
+  test("that the controller disallows, though it looks for nothing, is tried again later", async () => {
+    const sync = await synchronized();
+    controller.refusals.set("LePeriodicAdvertisingTerminateSync", HciErrorCode.CommandDisallowed);
+    controller.log.length = 0;
+    await expect(sync.stop()).rejects.toMatchObject({ status: HciErrorCode.CommandDisallowed });
+    expect(controller.log).toEqual(["PeriodicAdvertisingTerminateSync 1 refused"]);
+    controller.refusals.clear();
+    await delay(clock, 501);
+    expect(controller.syncs.size).toBe(0);
+  });
+
+  test("of one that is gone while another is being looked for is no failure", async () => {
+    const sync = await synchronized();
+    const next = syncs.synchronize({ address: OTHER, sid: 1 }, {});
+    await settled();
+    controller.onSyncCancelled = () => {
+      controller.syncs.delete(1);
+      established({ status: HciErrorCode.OperationCancelledByHost });
+    };
+    await sync.stop();
+    await settled();
+    established({ handle: 2, address: OTHER, sid: 1 });
+    expect((await next).active).toBe(true);
+  });
+
   test("whose answer was lost is asked for again; that it is gone by itself ends that", async () => {
     const sync = await synchronized();
     controller.refusals.set("LePeriodicAdvertisingTerminateSync", HciErrorCode.UnspecifiedError);

@@ -197,6 +197,15 @@ test("data may be given unasked", async () => {
   await expect(advertising.setSubeventData(0, octets(1))).rejects.toMatchObject({ code: "ERR_STATE" });
 });
 
+test("a program that is not asked gives data when it likes: requests alone have no effect", async () => {
+  await start();
+  const faults = await uncaughtDuring(async () => {
+    request(0, 20);
+    await settled();
+  });
+  expect([faults, given()]).toEqual([[], []]);
+});
+
 test("a train without subevents has no data of subevents", async () => {
   const session = await advertiser.advertise({ type: "extended", connectable: false });
   const advertising = await periodic.start(advertiser.setOf(session), session, { intervalMs: 100 });
