@@ -131,6 +131,7 @@ export type {
   AccessRequirement,
   AttributePermissions,
   CachedDatabase,
+  CachedPeer,
   CacheTrust,
   CharacteristicDefinition,
   CharacteristicDescription,

@@ -69,7 +69,7 @@ const small = readFileSync(`${root}examples/small-central.ts`, "utf8")
   .replace(/^import .*"jelling\/testing";$/m, "export { SmallCentral };");
 test.each([
   ["a central over a transport of the program (examples/small-central.ts)", small, 60_000],
-  ["a Device with everything it can do", 'export { Device } from "jelling/device";', 150_000],
+  ["a Device with everything it can do", 'export { Device } from "jelling/device";', 170_000],
 ])("%s: compressed as a page loads it", async (what, program, limit) => {
   const { code, problems } = await bundle("program.ts", program, { minify: true });
   expect(problems).toEqual([]);

@@ -5,6 +5,7 @@ import { LogLevel } from "../src/core/logger.ts";
 import {
   type CachedDatabase,
   type CharacteristicDefinition,
+  clientCache,
   type GattCache,
   GattServer,
   gattService,
@@ -59,7 +60,9 @@ function link({ server, store, bond, identity = "peer 1", authenticated = true, 
   const pair: GattPair = createGattPair({
     server,
     logLevel: LogLevel.Info,
-    client: { cache: { store, peer: () => (bond !== undefined && pair.clientBearer.security.bonded ? { identity, bond } : undefined) } },
+    client: {
+      cache: clientCache({ store, peer: () => (bond !== undefined && pair.clientBearer.security.bonded ? { identity, bond } : undefined) }),
+    },
     peer: {
       id: identity,
       bonded: bond !== undefined,

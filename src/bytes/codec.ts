@@ -55,8 +55,10 @@ export const bool8: Codec<boolean> = {
   encode: (writer, value) => writer.u8(value ? 1 : 0),
 };
 
+// What makes codecs is marked for bundlers: a declaration that nobody uses is then left out.
+
 /** A fixed number of octets. */
-export const bytes = (length: number): Codec<Uint8Array> => ({
+export const bytes = /* @__NO_SIDE_EFFECTS__ */ (length: number): Codec<Uint8Array> => ({
   form: { text: `${length} octets` },
   decode: (reader) => reader.take(length),
   encode: (writer, value) => {
@@ -97,7 +99,7 @@ type Fields = Record<string, Codec<unknown>>;
 type StructOf<F extends Fields> = { [K in keyof F]: Infer<F[K]> };
 
 /** Fields one after another, in the order of the declaration. */
-export function struct<const F extends Fields>(fields: F): Codec<StructOf<F>> & { readonly fields: F } {
+/* @__NO_SIDE_EFFECTS__ */ export function struct<const F extends Fields>(fields: F): Codec<StructOf<F>> & { readonly fields: F } {
   const entries = Object.entries(fields);
   return {
     fields,
@@ -121,7 +123,7 @@ export function struct<const F extends Fields>(fields: F): Codec<StructOf<F>> & 
 }
 
 /** A count, then that many items. */
-export function list<T>(count: Codec<number>, item: Codec<T>): Codec<T[]> {
+/* @__NO_SIDE_EFFECTS__ */ export function list<T>(count: Codec<number>, item: Codec<T>): Codec<T[]> {
   return {
     decode: (reader) => {
       const length = count.decode(reader);
@@ -137,7 +139,7 @@ export function list<T>(count: Codec<number>, item: Codec<T>): Codec<T[]> {
 }
 
 /** Items until the end of the packet. */
-export function repeated<T>(item: Codec<T>): Codec<T[]> {
+/* @__NO_SIDE_EFFECTS__ */ export function repeated<T>(item: Codec<T>): Codec<T[]> {
   const { text, parts } = formOf(item);
   return {
     form: { text: `to the end, each ${text}`, parts },

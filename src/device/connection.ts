@@ -6,7 +6,7 @@ import type { Address } from "../core/address.ts";
 import { checkChoice, checkFunction } from "../core/arguments.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BondBook, LinkParameters } from "../gap/index.ts";
-import { type GattCache, GattClient, type GattPeer } from "../gatt/index.ts";
+import { clientCache, type GattCache, GattClient, type GattPeer } from "../gatt/index.ts";
 import { type DisconnectedError, type Hci, type HciError, HciErrorCode, LeSetDataLength } from "../hci/index.ts";
 import type { L2capLink, LinkChannels } from "../l2cap/index.ts";
 import {
@@ -170,7 +170,7 @@ export class Connection extends LinkControl implements AsyncDisposable {
     this.gatt = new GattClient(this.att, {
       elevate: (demand, options) => this.#clientSecurity.raise(demand, options),
       sign: (pdu) => signatures.sign(pdu),
-      cache: parts.gattCache && { store: parts.gattCache, peer: () => provedPeer(this.#peer.bond, this.security) },
+      cache: parts.gattCache && clientCache({ store: parts.gattCache, peer: () => provedPeer(this.#peer.bond, this.security) }),
     });
     const { isServed, serve } = parts.server;
     this.enhancedBearers = new EnhancedBearers({

@@ -10,7 +10,8 @@ export {
   type ServiceChange,
   type WriteLongOptions,
 } from "./client/client.ts";
-export type { ClientCache } from "./client/database-cache.ts";
+export type { ClientCache } from "./client/client-cache.ts";
+export { type CachedPeer, clientCache } from "./client/database-cache.ts";
 export type { FoundValue, HandleRange } from "./client/discovery.ts";
 export type { Elevate, ElevationDemand } from "./client/elevation.ts";
 export { GattChangedError, GattNotFoundError } from "./client/error.ts";

@@ -64,13 +64,16 @@ interface CommandTable<P> {
 /** Declares a command. Without `returns` it is answered by Command Status, and its outcome comes in an event of its own. */
 export function command<P, R>(name: string, table: CommandTable<P> & { returns: Codec<R> }): CommandDeclaration<P, R>;
 export function command<P>(name: string, table: CommandTable<P>): CommandDeclaration<P, void>;
-export function command<P, R>(name: string, table: CommandTable<P> & { returns?: Codec<R> }): CommandDeclaration<P, R> {
+/* @__NO_SIDE_EFFECTS__ */ export function command<P, R>(
+  name: string,
+  table: CommandTable<P> & { returns?: Codec<R> },
+): CommandDeclaration<P, R> {
   const { ogf, ocf, parameters, returns, supported, unanswered = false, anyAnswer = false } = table;
   return Object.freeze({ name, ogf, ocf, opcode: (ogf << 10) | ocf, parameters, returns, supported, unanswered, anyAnswer });
 }
 
 /** Declares an event; with `subeventCode` one inside an LE Meta event. */
-export function event<P>(
+/* @__NO_SIDE_EFFECTS__ */ export function event<P>(
   name: string,
   { eventCode, subeventCode, parameters }: { eventCode: number; subeventCode?: number; parameters: Codec<P> },
 ): EventDeclaration<P> {

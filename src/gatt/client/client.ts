@@ -7,8 +7,8 @@ import { ArgumentError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
+import { type ClientCache, openClientCache } from "./client-cache.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
-import { type ClientCache, DatabaseCache } from "./database-cache.ts";
 import { type FoundValue, type HandleRange, WHOLE } from "./discovery.ts";
 import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
@@ -30,7 +30,7 @@ export interface GattClientOptions {
   readonly elevate?: Elevate | undefined;
   /** Signs writes that are to be signed; without it they are refused. */
   readonly sign?: Sign | undefined;
-  /** Keeps what is learned of the peer beyond the link. */
+  /** Keeps what is learned of the peer beyond the link: `clientCache`. */
   readonly cache?: ClientCache | undefined;
 }
 
@@ -130,7 +130,7 @@ export class GattClient implements AttClientSide {
         if (uuid.short === GattUuid.ServiceChanged) this.#serviceChangedHandle = handle;
       },
     };
-    this.#services = new PeerServices(this.#context, cache && new DatabaseCache(this.#context, cache), (watched) => this.#onOpen(watched));
+    this.#services = new PeerServices(this.#context, cache && openClientCache(cache, this.#context), (watched) => this.#onOpen(watched));
     if (cache)
       bearer.on("security", ({ bonded }) => {
         if (bonded && this.#services.isOpened && !this.#isAskedToTell) this.#onOpen(false); // paired in the midst of the link

@@ -5,13 +5,14 @@ import { Uuid } from "../../core/uuid.ts";
 import { GattUuid } from "../uuids.ts";
 import { type CachedDatabase, type CacheTrust, type GattCache, parseCachedDatabase } from "./cache.ts";
 import { descriptionOf, structureOf } from "./cached-structure.ts";
+import { type ClientCache, createClientCache } from "./client-cache.ts";
 import type { ClientContext } from "./context.ts";
 import { WHOLE } from "./discovery.ts";
 import type { GattOperationOptions } from "./options.ts";
 import { hashOfStructure, type KnownService, readStructure } from "./structure.ts";
 
 /** What a client needs to keep what it learns of its peer. */
-export interface ClientCache {
+export interface CachedPeer {
   readonly store: GattCache;
   /** The bond that the link has proved, `undefined` without one: who the peer is, and which bond it is. */
   readonly peer: () => { readonly identity: string; readonly bond: string } | undefined;
@@ -39,12 +40,12 @@ export interface Learned {
  */
 export class DatabaseCache {
   readonly #context: ClientContext;
-  readonly #cache: ClientCache;
+  readonly #cache: CachedPeer;
   /** Goes up with each change: what was being saved then is not saved. */
   #version = 0;
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(context: ClientContext, cache: ClientCache) {
+  constructor(context: ClientContext, cache: CachedPeer) {
     this.#context = context;
     this.#cache = cache;
   }
@@ -158,4 +159,9 @@ export class DatabaseCache {
       return undefined;
     }
   }
+}
+
+/** The `cache` option of a client: what it learns of its peer is kept in a store. */
+export function clientCache(peer: CachedPeer): ClientCache {
+  return createClientCache((context) => new DatabaseCache(context, peer));
 }
