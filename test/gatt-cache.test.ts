@@ -321,6 +321,36 @@ describe("robust caching", () => {
     expect(pair.clientChannel.sent.slice(from).map(toHex)).toEqual([value, HASH_READ, value]);
   });
 
+  test("Service Changed is believed more than a hash that is the same: the range is asked for again", async () => {
+    const server = serverWith(gattService(), battery);
+    using pair = link({ server, store: new Store(), bond: "1" });
+    const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
+    await pair.clock.advance(100);
+    const from = pair.clientChannel.sent.length;
+    const { handle, endHandle } = characteristic.service;
+    pair.clientChannel.receive(Uint8Array.of(0x1d, 3, 0, handle, 0, endHandle, 0));
+    expect(toHex(await characteristic.read())).toBe("64");
+    const asked = pair.clientChannel.sent.slice(from).map(toHex);
+    expect(asked.filter((pdu) => pdu.startsWith("10")).map((pdu) => pdu.slice(2, 4))).toEqual([
+      toHex(Uint8Array.of(handle)),
+      toHex(Uint8Array.of(handle)),
+    ]);
+    expect(await characteristic.descriptors()).toHaveLength(1);
+  });
+
+  test("while something is in doubt nothing of it is kept", async () => {
+    const server = serverWith(gattService(), battery);
+    const store = new Store();
+    using pair = link({ server, store, bond: "1" });
+    await pair.client.characteristic(0x180f, 0x2a19);
+    await pair.clock.advance(100);
+    pair.clientChannel.filter = (pdu) => pdu[0] !== 0x10; // it does not say what became of it
+    pair.clientChannel.receive(hex("1d030001000f00"));
+    void pair.client.watchServiceChanged({ timeoutMs: 1000 }).catch(() => undefined);
+    await pair.clock.advance(2000);
+    expect(store.entries.has("peer:peer 1")).toBe(false);
+  });
+
   test("and where it is another one, what moved says so, and what is kept is the new one", async () => {
     const server = serverWith(gattService(), battery);
     const store = new Store();

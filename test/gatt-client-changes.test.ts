@@ -274,6 +274,51 @@ test("nor those that wait when Service Changed comes", async () => {
   expect(written).toEqual([]);
 });
 
+test("one change is told once, however many requests it refuses; the next one again", async () => {
+  using it = await scene();
+  const { client } = it.pair;
+  const characteristic = await client.characteristic(0x180f, 0x2a1a);
+  const changes: unknown[] = [];
+  client.onServiceChanged((change) => changes.push(change));
+  it.pair.serverChannel.filter = (pdu) => pdu[0] !== 0x1d;
+  for (let i = 1; i <= 2; i++) {
+    it.become(battery);
+    expect(await Promise.all([characteristic.read(), characteristic.read(), characteristic.read()])).toEqual([
+      hex("07"),
+      hex("07"),
+      hex("07"),
+    ]);
+    await it.pair.clock.advance(100);
+    expect(changes).toEqual(Array(i).fill({ startHandle: 1, endHandle: 0xffff }));
+  }
+});
+
+test("two changes while nobody asks are asked for together, and nothing outside of them", async () => {
+  using it = await scene();
+  const service = await it.pair.client.service(0x180f);
+  const before = await it.pair.client.services();
+  const from = it.pair.clientChannel.sent.length;
+  const handle = (await it.pair.client.service(0x1801)).handle;
+  it.become({ ...battery, uuid: 0x1810, handle: 0x30, endHandle: 0x34, characteristics: [] });
+  it.server.addService({ uuid: 0x1811, handle: 0x60, characteristics: [] });
+  await it.pair.clock.advance(100);
+  const after = await it.pair.client.services();
+  expect(after.map(({ uuid, primary }) => [uuid.text, primary])).toEqual([
+    ["1801", true],
+    ["1810", true],
+    ["1811", true],
+    ["180a", true],
+  ]);
+  expect([after[0] === before[0], after[3] === before[2], handle]).toEqual([true, true, 1]);
+  expect(
+    it.pair.clientChannel.sent
+      .slice(from)
+      .filter((pdu) => pdu[0] === 0x10)
+      .map(toHex),
+  ).toEqual(["10200060000028"]);
+  await expect(service.characteristics()).rejects.toMatchObject({ code: "ERR_GATT_CHANGED", movedTo: undefined });
+});
+
 test("by handle nothing is made again: it may be something else now", async () => {
   using it = await scene();
   it.pair.serverChannel.filter = (pdu) => pdu[0] !== 0x1d;
@@ -319,4 +364,11 @@ test("a secondary service stays as well, and is asked for as such", async () => 
   include(secondary());
   expect(toHex(await characteristic!.read())).toBe("64");
   expect((await service.includedServices())[0]).toBe(included);
+  server.removeService(server.service(0x1810)!);
+  server.removeService(server.service(0x180f)!);
+  include(server.addService({ uuid: 0x180f, primary: false, handle: 0x28, characteristics: [] }));
+  await pair.clock.advance(10);
+  await expect(characteristic!.read()).rejects.toMatchObject({ code: "ERR_GATT_CHANGED", movedTo: undefined });
+  expect((await pair.client.services()).map(({ uuid }) => uuid.text)).toEqual(["1801", "1810"]); // what is included is none of them
+  expect((await service.includedServices()).map(({ handle, primary }) => [handle, primary])).toEqual([[0x28, false]]);
 });
