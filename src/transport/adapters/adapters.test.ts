@@ -93,6 +93,10 @@ describe("adapters that come and go", () => {
     const clock = newClock();
     const { usb, adapters, source } = usbWith("A", "B");
     usb.plug(adapters[0]!);
+    const mouse = new SimulatedUsbAdapter(nobody, { vendorId: 0x1111 });
+    Object.assign(mouse, { deviceClass: 0, configurations: [] });
+    usb.give(mouse);
+    usb.plug(mouse);
     const abort = new AbortController();
     const { told, loop } = watched([source], clock, abort.signal);
     await clock.advance(100);
@@ -107,7 +111,7 @@ describe("adapters that come and go", () => {
     await clock.advance(100);
     const [a, b] = ["usb:1209:0001#A", "usb:1209:0001#B"];
     expect(told.filter((line) => line.endsWith("A"))).toEqual([`added ${a}`, `removed ${a}`, `added ${a}`, `removed ${a}`, `added ${a}`]);
-    expect(told).toContain(`added ${b}`);
+    expect(told.filter((line) => !line.endsWith("A"))).toEqual([`added ${b}`]);
     abort.abort(new Error("enough"));
     await expect(loop).rejects.toThrow("enough");
     expect(await listTransports({ sources: [source] })).toMatchObject([

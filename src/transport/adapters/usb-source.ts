@@ -10,23 +10,24 @@ export class UsbSource<D extends WebUsbDevice> implements TransportSource {
   readonly #list: () => Promise<readonly D[]>;
   readonly #portOf: (device: D) => string | undefined;
   readonly #keyOf: (device: D) => string;
-  /** A page is told no more of a device than what it is: those that went are counted, so that one that comes back is another. */
-  readonly #departures = new Map<string, number>();
+  /** A page has the same object for a device for as long as it is plugged in; one that comes back may have it again. */
+  readonly #numbers = new WeakMap<WebUsbDevice, number>();
+  #number = 0;
 
   /**
    * @param portOf what opens the device behind "usb:", by the place where it is; by vendor, product and serial number where nobody tells
-   * @param keyOf tells one plugging in from the next
+   * @param keyOf tells one plugging in from the next; by the object of the device by default
    */
   constructor(
     usb: WatchedUsb,
     list: () => Promise<readonly D[]>,
     portOf: (device: D) => string | undefined = () => undefined,
-    keyOf: (device: D) => string = () => "",
+    keyOf?: (device: D) => string,
   ) {
     this.#usb = usb;
     this.#list = list;
     this.#portOf = portOf;
-    this.#keyOf = keyOf;
+    this.#keyOf = keyOf ?? ((device) => this.#numberOf(device));
   }
 
   async list(): Promise<FoundAdapter[]> {
@@ -37,18 +38,23 @@ export class UsbSource<D extends WebUsbDevice> implements TransportSource {
       const name = textOf(() => device.productName);
       const spec = `usb:${this.#portOf(device) ?? (serialNumber === undefined ? usbId : `${usbId}#${serialNumber}`)}`;
       return {
-        key: `${spec} ${this.#keyOf(device)} ${this.#departures.get(usbId) ?? 0}`,
+        key: `${spec} ${this.#keyOf(device)}`,
         found: { spec, kind: "usb", name, usbId, serialNumber },
       };
     });
+  }
+
+  #numberOf(device: WebUsbDevice): string {
+    const number = this.#numbers.get(device) ?? ++this.#number;
+    this.#numbers.set(device, number);
+    return `${number}`;
   }
 
   watch(changed: () => void): Disposable {
     const { addEventListener, removeEventListener } = this.#usb;
     const connected = (): void => changed();
     const disconnected = ({ device }: { readonly device: WebUsbDevice }): void => {
-      const usbId = idOf(device);
-      this.#departures.set(usbId, (this.#departures.get(usbId) ?? 0) + 1);
+      this.#numbers.delete(device);
       changed();
     };
     addEventListener.call(this.#usb, "connect", connected);

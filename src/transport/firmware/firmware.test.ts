@@ -206,6 +206,7 @@ describe("Realtek", () => {
   test.each([
     ["none", fromHex("00".repeat(64)), 1, "no firmware of Realtek"],
     ["empty", new Uint8Array(), 1, "no firmware of Realtek"],
+    ["nothing but a beginning and an end", Uint8Array.from([...good.subarray(0, 8), ...good.subarray(-4)]), 1, "no firmware of Realtek"],
     ["of the later format", changed(0, ...new TextEncoder().encode("RTBTCore")), 1, "its format (RTBTCore) is a later one"],
     ["cut off", good.subarray(0, -1), 1, "its end is missing"],
     ["for another chip", epatch(13, [{ chip: 2, octets: patch(100) }]), 1, "for another chip (project 13)"],
@@ -331,11 +332,14 @@ describe("Intel", () => {
     await expect(start({})).rejects.toThrow("intel/ibt-11-5.sfi");
   });
 
-  test.each(["00371110230000000000", "001c0103", "01", "00"])("one that has it (%s) needs nothing", async (told) => {
-    const { start, opcodes } = controllerOf({ 4097: () => version(0x0002), 64517: () => fromHex(told) }, "8087:0025");
-    expect(await start({})).toEqual({ outcome: "not-needed" });
-    expect(opcodes()).toBe("fc05 c03 1001");
-  });
+  test.each(["00371110230000000000", "01371110060000000000", "001c0103", "01", "00"])(
+    "one that has it (%s) needs nothing",
+    async (told) => {
+      const { start, opcodes } = controllerOf({ 4097: () => version(0x0002), 64517: () => fromHex(told) }, "8087:0025");
+      expect(await start({})).toEqual({ outcome: "not-needed" });
+      expect(opcodes()).toBe("fc05 c03 1001");
+    },
+  );
 
   test.each([
     [sfi(), "shorter than its header"],
@@ -374,6 +378,19 @@ describe("the files", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  test("a Command Status that refuses is an answer, one that does not is followed by it, one of another command is none", async () => {
+    const { host, end, clock } = controllerOf({});
+    const answers: Record<number, string[]> = {
+      3075: ["040f0400010310", "040f0401010910", "040f040001030c", "040e0401030c00"],
+      4097: ["040f0412010110"],
+    };
+    end.onPacket = (packet) => {
+      for (const hex of answers[packet[1]! | (packet[2]! << 8)]!) end.send(fromHex(hex));
+    };
+    const starting = startUpController(host, { firmware: async () => undefined, clock });
+    await expect(starting).rejects.toThrow("the controller refuses command 0x1001 with status 0x12");
   });
 
   test("a page has no folders", async () => {

@@ -20,7 +20,7 @@ const CONFIGURATION: WebUsbConfiguration = {
           : ([
               { endpointNumber: 1, direction: "in", type: "interrupt", packetSize: 16 },
               { endpointNumber: 2, direction: "in", type: "bulk", packetSize: 64 },
-              { endpointNumber: 2, direction: "out", type: "bulk", packetSize: 64 },
+              { endpointNumber: 2, direction: "out", type: "bulk", packetSize: 32 },
             ] as const),
     };
     return { interfaceNumber, alternate, alternates: [alternate] };

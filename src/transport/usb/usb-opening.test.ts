@@ -78,7 +78,8 @@ describe("opening", () => {
   });
 
   test("what is no device, and options that are not known, are refused", async () => {
-    await expect(openWebUsb({} as WebUsbDevice)).rejects.toThrow("expected a USBDevice");
+    for (const half of [{}, { open: () => undefined }, { transferIn: () => undefined }])
+      await expect(openWebUsb(half as unknown as WebUsbDevice)).rejects.toThrow("expected a USBDevice");
     await expect(openWebUsb(adapterOf().adapter, { baudRate: 1 } as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });
     await expect(requestUsbTransport({ filters: 1 as never, usb: new SimulatedUsb() })).rejects.toThrow("expected a list");
     await expect(requestUsbTransport({ filter: [] } as never)).rejects.toMatchObject({ code: "ERR_ARGUMENT" });

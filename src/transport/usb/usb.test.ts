@@ -155,6 +155,11 @@ describe("packets", () => {
     transport.onPacket = (packet) => packets.push(toHex(packet));
     await clock.advance(0);
     expect(packets).toHaveLength(5000);
+    for (let i = 0; i < 10; i++) {
+      controllerSends(event(1, i));
+      await clock.advance(0);
+    }
+    expect(packets).toHaveLength(5010);
   });
 });
 

@@ -151,10 +151,13 @@ test("a fault of the line is read on behind; what H4 lost by it is found by a Re
 
 test("faults without end are the end", async () => {
   const { port, clock, ends } = await opened();
-  for (let i = 0; i < 65; i++) {
+  for (let i = 0; i < 64; i++) {
     port.fault();
     await clock.advance(0);
   }
+  expect(ends).toEqual([]);
+  port.fault();
+  await clock.advance(0);
   expect(ends).toMatchObject([{ code: "ERR_TRANSPORT_CLOSED", cause: { name: "ParityError" } }]);
 });
 
@@ -273,6 +276,7 @@ test("the user chooses the port, from those that are wanted", async () => {
   await expect(requestSerialTransport({ serial: refusing("NotFoundError") })).rejects.toMatchObject({
     reason: "refused",
     message: "no serial port was chosen",
+    cause: { name: "NotFoundError" },
   });
   await expect(requestSerialTransport({ serial: refusing("SecurityError") })).rejects.toThrow("only while a click is handled");
   await expect(requestSerialTransport({ serial: refusing("Other") })).rejects.toMatchObject({ reason: "io" });
