@@ -62,5 +62,20 @@ test("a question costs what is sent at about its time, however much was sent bef
   for (let i = 0; i < 10_000; i++) transmissions.note(100 * i, 100 * i + 376, radios[i % 4]!, 100 * i);
   const before = transmissions.examined;
   transmissions.during(999_000, 999_376, radios[0]!);
-  expect(transmissions.examined - before).toBeLessThan(40); // 14 in each of two steps
+  const examined = transmissions.examined - before;
+  expect(examined).toBeGreaterThan(0);
+  expect(examined).toBeLessThan(40); // 14 in each of two steps
+});
+
+test("what is over for longer than the longest packet takes is forgotten, and nothing before", () => {
+  const transmissions = new Transmissions();
+  transmissions.note(10_300, 10_676, radios[0]!, 10_000);
+  const noteMany = (nowUs: number): void => {
+    for (let i = 0; i < 64; i++) transmissions.note(nowUs, nowUs + 376, radios[1]!, nowUs);
+  };
+  noteMany(30_600);
+  expect(transmissions.during(10_300, 10_676, radios[1]!)).toEqual([radios[0]]);
+  noteMany(60_000);
+  expect(transmissions.during(10_300, 10_676, radios[1]!)).toEqual([]);
+  expect(transmissions.during(60_000, 60_376, radios[0]!)).toHaveLength(64);
 });
