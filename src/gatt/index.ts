@@ -11,10 +11,11 @@ export {
   type WriteLongOptions,
 } from "./client/client.ts";
 export type { ClientCache } from "./client/client-cache.ts";
-export { type CachedPeer, clientCache } from "./client/database-cache.ts";
+export type { CachedPeer } from "./client/database-cache.ts";
 export type { FoundValue, HandleRange } from "./client/discovery.ts";
 export type { Elevate, ElevationDemand } from "./client/elevation.ts";
 export { GattChangedError, GattNotFoundError } from "./client/error.ts";
+export { clientCache } from "./client/keep-databases.ts";
 export type { GattOperationOptions } from "./client/options.ts";
 export {
   type CharacteristicWriteOptions,

@@ -325,6 +325,38 @@ export const AREAS: readonly Area[] = [
         "Channel Selection Algorithm #2 with all 37 channels (Vol 6 Part C 3.1)",
       ),
       feature("Range by PHY", "src/controller/extended-advertising.test.ts", "LE Coded reaches farther than LE 1M, LE 2M less far"),
+      feature(
+        "Power requests between controllers",
+        "src/controller/link-power.test.ts",
+        "a controller with a golden range has its peer sent louder as it goes away, up to the maximum, and softer when it comes",
+      ),
+      feature(
+        "Subrating in the link layer: the events that are used",
+        "src/controller/subrating.test.ts",
+        "the central's host sets a subrate: one of eight events is used, which is one packet each way",
+      ),
+      feature("Subrating beside its arithmetic", "test/air-subrating.test.ts", "a read and its answer, with"),
+      feature(
+        "LE Ping",
+        "src/controller/link-exchanges.test.ts",
+        "an encrypted link on which nothing is said is pinged in time, and the host hears nothing",
+      ),
+      feature(
+        "Authenticated payload timeout that expires",
+        "src/controller/link-exchanges.test.ts",
+        "a peer whose answers do not come makes the timeout expire, again and again, and the link goes on",
+      ),
+      feature("Sleep clock accuracy of the peer", "src/controller/link-exchanges.test.ts", "a sleep clock of"),
+      feature(
+        "Channels that a peripheral calls bad",
+        "src/controller/channel-classification.test.ts",
+        "the central's link avoids what its peripheral's host calls bad, and what its own does",
+      ),
+      feature(
+        "Parameter updates of both sides that cross",
+        "test/air-parameters.test.ts",
+        "host wants waits while its answer to the peer's request is outstanding",
+      ),
     ],
   },
   {

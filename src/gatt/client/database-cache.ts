@@ -5,7 +5,6 @@ import { Uuid } from "../../core/uuid.ts";
 import { GattUuid } from "../uuids.ts";
 import { type CachedDatabase, type CacheTrust, type GattCache, parseCachedDatabase } from "./cache.ts";
 import { descriptionOf, structureOf } from "./cached-structure.ts";
-import { type ClientCache, createClientCache } from "./client-cache.ts";
 import type { ClientContext } from "./context.ts";
 import { WHOLE } from "./discovery.ts";
 import type { GattOperationOptions } from "./options.ts";
@@ -159,9 +158,4 @@ export class DatabaseCache {
       return undefined;
     }
   }
-}
-
-/** The `cache` option of a client: what it learns of its peer is kept in a store. */
-export function clientCache(peer: CachedPeer): ClientCache {
-  return createClientCache((context) => new DatabaseCache(context, peer));
 }
