@@ -635,7 +635,7 @@ export const AREAS: readonly Area[] = [
       ),
       feature(
         "USB adapters that the user of a page chooses",
-        "src/transport/usb/usb.test.ts",
+        "src/transport/usb/usb-opening.test.ts",
         "the user chooses from a list of adapters, and the next time nobody is asked",
       ),
       feature(
