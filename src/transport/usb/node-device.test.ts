@@ -210,7 +210,7 @@ function usbOf(...devices: PackageDevice[]): PackageUsb {
 
 test("usb: takes the first adapter by bus and port, usb:N counts them, usb:BUS-PORT is Linux's name of it", async () => {
   const clock = new VirtualClock();
-  const devices = [new PackageDevice(clock, "002", [1]), new PackageDevice(clock, "001", [10]), new PackageDevice(clock, "001", [2, 3])];
+  const devices = [new PackageDevice(clock, "0A", [1]), new PackageDevice(clock, "001", [10]), new PackageDevice(clock, "001", [2, 3])];
   const mouse = new PackageDevice(clock, "001", [1]);
   Object.assign(mouse, { vendorId: 1, deviceClass: 0, configurations: [] });
   const usb = usbOf(...devices, mouse);
@@ -226,8 +226,8 @@ test("usb: takes the first adapter by bus and port, usb:N counts them, usb:BUS-P
     ["0a12:0001", "1-2.3"],
     ["0", "1-2.3"],
     ["1", "1-10"],
-    ["2", "2-1"],
-    ["2-1", "2-1"],
+    ["2", "a-1"],
+    ["0A-1", "a-1"],
     ["001-10", "1-10"],
   ] as const)
     expect(await portOfOpened(rest)).toBe(port);

@@ -188,9 +188,12 @@ describe("which interface", () => {
   });
 });
 
-test.each(["x", "12:34", "0a12:0001#", "1-", "-1", "1234"])("usb:%s is not understood", async (rest) => {
-  await expect(openTransport(`usb:${rest}`)).rejects.toMatchObject({
-    reason: "unknown-spec",
-    message: expect.stringContaining("usb:VID:PID"),
-  });
-});
+test.each(["x", "12:34", "0a12:0001#", "1-", "-1", "1234", "1-2x", "1-2.", "g-1", "0a12:0001x"])(
+  "usb:%s is not understood",
+  async (rest) => {
+    await expect(openTransport(`usb:${rest}`)).rejects.toMatchObject({
+      reason: "unknown-spec",
+      message: expect.stringContaining("usb:VID:PID"),
+    });
+  },
+);

@@ -252,6 +252,27 @@ describe("halts", () => {
     expect(ends.map(({ message }) => message)).toEqual(['transport "usb:1209:0001" ended: it refused a packet and took the next']);
   });
 
+  test("what was taken before a halt is not sent again", async () => {
+    const { adapter, transport, clock, ends } = await openedAdapter();
+    const sent: number[] = [];
+    let take: () => void = () => {};
+    adapter.transferOut = (_, { length }) => {
+      sent.push(length - 4);
+      if (sent.length === 2) return Promise.resolve({ status: "stall", bytesWritten: 0 });
+      return new Promise((resolve) => {
+        take = () => resolve({ status: "ok", bytesWritten: length });
+        if (sent.length > 2) take();
+      });
+    };
+    transport.send(fromHex(acl(1)));
+    transport.send(fromHex(acl(2)));
+    await clock.advance(0);
+    expect(sent).toEqual([1, 2]);
+    take(); // of the first, told after the halt of the second
+    await clock.advance(0);
+    expect([sent, ends]).toEqual([[1, 2, 2], []]);
+  });
+
   test.each([
     ["half a packet", { status: "ok", bytesWritten: 3 }],
     ["a part before it halts", { status: "stall", bytesWritten: 3 }],
