@@ -9,7 +9,7 @@ test.each([
   { sideM: 4000, idle: "skip", expected: "8603f3e62b098bc5" },
   { sideM: 4000, idle: "simulate", expected: "780cc848dc50e958" },
 ] as const)("a crowd of 100 on $sideM m, moving, $idle: the same trace as ever", async ({ sideM, idle, expected }) => {
-  const crowd = await makeCrowd({ size: 100, sideM, idle });
+  using crowd = await makeCrowd({ size: 100, sideM, idle });
   await crowd.live(500, 150);
   const seen = advertisingSeen(crowd.air).map((entry) => traceLine(entry, { secrets: true }));
   const hash = createHash("sha256").update(seen.join("\n")).digest("hex").slice(0, 16);
@@ -18,7 +18,7 @@ test.each([
 
 /** What the air compares in a while: paths between radios, windows of listeners, and packets that may collide. */
 async function compared(sideM: number, size: number): Promise<{ steps: number; examined: number; reports: number }> {
-  const crowd = await makeCrowd({ size, sideM });
+  using crowd = await makeCrowd({ size, sideM });
   let steps = 0;
   const { isInRange } = Medium.prototype;
   const { hears } = ListenWindow.prototype;
@@ -57,7 +57,7 @@ test("a crowd costs what is heard: four times the devices on four times the grou
 });
 
 test("a move costs a comparison with those that the one who moves hears or who hear it, not of all with all", async () => {
-  const crowd = await makeCrowd({ size: 100, sideM: 20_000 });
+  using crowd = await makeCrowd({ size: 100, sideM: 20_000 });
   let steps = 0;
   const { isInRange } = Medium.prototype;
   using _ranges = replaced(Medium.prototype, "isInRange", function (this: Medium, ...of) {

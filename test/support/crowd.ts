@@ -22,7 +22,8 @@ export interface CrowdOptions extends Partial<AirOptions> {
   readonly sideM: number;
 }
 
-export interface Crowd {
+/** Disposed of, its time stands still. */
+export interface Crowd extends Disposable {
   readonly air: Air;
   readonly clock: VirtualClock;
   readonly controllers: readonly Controller[];
@@ -78,6 +79,7 @@ export async function makeCrowd({ size, sideM, seed = 1, ...options }: CrowdOpti
   return {
     air,
     clock,
+    [Symbol.dispose]: () => clock[Symbol.dispose](),
     controllers: everybody.map(({ controller }) => controller),
     async live(durationMs, happenings) {
       const walls: Disposable[] = [];

@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { samples } from "../../../test/support/samples.ts";
+import { VirtualClock } from "../../async/index.ts";
 import { SimulatedKernel } from "../../testing/index.ts";
 import { type Mgmt, openMgmt, Settings, Status } from "../index.ts";
 import { acceptPairings } from "./accept-pairings.ts";
@@ -66,8 +67,16 @@ const sequences: Record<string, Sequence> = {
   },
 };
 
+const clocks: VirtualClock[] = [];
+afterEach(() => {
+  for (const clock of clocks.splice(0)) clock[Symbol.dispose]();
+});
+
 async function prepared(): Promise<{ kernel: SimulatedKernel; mgmt: Mgmt; other: Mgmt }> {
+  const clock = new VirtualClock();
+  clocks.push(clock);
   const kernel = new SimulatedKernel({
+    clock,
     controllers: [{ settings: ["LowEnergy", "SecureConnections"] }],
     devices: [{ ...PEER, pairing: "compare", eirData: { flags: 5, name: "lamp" } }],
   });
