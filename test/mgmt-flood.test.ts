@@ -88,7 +88,9 @@ async function socketPair(): Promise<Way> {
   const clock = new SystemClock();
   const mgmt = await openMgmt({ socket: await openKernelSocket("control", { calls }), clock });
   let [sent, received] = [0, 0];
-  mgmt.on("packet", () => received++);
+  mgmt.on("packet", ({ direction }) => {
+    if (direction === "received") received++;
+  });
   return {
     clock,
     mgmt,

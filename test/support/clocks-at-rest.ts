@@ -8,10 +8,12 @@ const PATIENCE_TURNS = 2000;
 // A simulated air that nobody closed lives on beside the tests of all other files, hours of it, and takes a good part of the processor.
 afterAll(async () => {
   let timers = 0;
+  const names = new Set<string>();
   const { setTimer } = VirtualClock.prototype;
-  VirtualClock.prototype.setTimer = function (this: VirtualClock, ...of) {
+  VirtualClock.prototype.setTimer = function (this: VirtualClock, delayMs, name, fire) {
     timers++;
-    return setTimer.apply(this, of);
+    names.add(name);
+    return setTimer.call(this, delayMs, name, fire);
   };
   try {
     for (let i = 0; i < PATIENCE_TURNS; i++) {
@@ -23,5 +25,6 @@ afterAll(async () => {
   } finally {
     VirtualClock.prototype.setTimer = setTimer;
   }
-  throw new Error("a simulated clock still runs when the tests of this file are over: dispose it, or close what lives in it");
+  const last = [...names].slice(0, 5).join(", ");
+  throw new Error(`a simulated clock still runs when the tests of this file are over (${last}): dispose it, or close what lives in it`);
 });

@@ -206,10 +206,12 @@ describe("earlier readings", () => {
   });
 
   test("a latest value that cannot be read is such a failure too", async () => {
-    const { clock, earlier, session } = opened([], busy);
-    void earlier.read(session);
+    const { clock, earlier, session, ending } = opened([], busy);
+    const done = earlier.read(session);
     await clock.advance(1000);
     expect(earlier.problem).toMatch(/The pump is busy/);
+    ending.abort();
+    await done;
   });
 
   test("of a session that has ended, or was followed by another, or of a command that ends, are not asked for again", async () => {
