@@ -272,6 +272,7 @@ test("in the air: both ask at once, a peripheral asks, and a link that goes mean
 test.each<[string, DeviceAdvertiseOptions, DeviceConnectOptions, PhyName]>([
   ["on legacy PDUs", {}, { phys: ["1M", "2M", "coded"] }, "1M"],
   ["on 1M", { secondaryPhy: "1M" }, { phys: ["1M"] }, "1M"],
+  ["on 2M, though only 1M is listened to", { secondaryPhy: "2M" }, {}, "2M"],
   ["on 2M", { secondaryPhy: "2M" }, { phys: ["1M", "2M"] }, "2M"],
   ["on Coded, where only that is listened to", { primaryPhy: "coded" }, { phys: ["coded"] }, "coded"],
   ["on 2M behind Coded", { primaryPhy: "coded", secondaryPhy: "2M" }, { phys: ["1M", "2M", "coded"] }, "2M"],

@@ -6,7 +6,7 @@ import type { Address } from "../core/address.ts";
 import { ArgumentError, TimeoutError } from "../core/error.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
 import type { Advertisement, ResolveAddress } from "./advertisement.ts";
-import { type ConnectOptions, checkConnectOptions, type InitiatingParameters, type InitiatingPhy } from "./connect-options.ts";
+import { type ConnectOptions, checkConnectOptions, type InitiatingParameters } from "./connect-options.ts";
 import { ExtendedInitiatingCommands, type InitiatingCommands, LegacyInitiatingCommands } from "./initiating-commands.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
 import { type CommandPort, type Radio, type RadioActivity, RadioRank } from "./radio.ts";
@@ -34,8 +34,8 @@ export interface ConnectionAttempt<T, C = undefined> {
   readonly through: ConnectOptions["through"];
   readonly outcome: Pending<T>;
   readonly onInitiating: (() => void) | undefined;
-  /** What the link begins on; `undefined` where the peer's advertisement decides, or own periodic advertising. */
-  readonly linkPhy: InitiatingPhy | undefined;
+  /** What the link begins on; `undefined` where extended advertising of the peer may decide, or own periodic advertising. */
+  readonly linkPhy: "1M" | undefined;
   /** The own address that is shown to the peer. */
   address: Address | undefined;
   /** Set by a cancel; settles when the controller has said how the attempt ended. */
@@ -221,7 +221,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   ): ConnectionAttempt<T, C> {
     const attempt: ConnectionAttempt<T, C> = {
       ...fields,
-      linkPhy: fields.parameters.length === 1 && !fields.through ? fields.parameters[0]!.phy : undefined,
+      linkPhy: this.#radio.abilities.isExtended ? undefined : "1M",
       outcome: new Pending<T>({ clock: this.#clock, operation: timeout.operation, signal, timeoutMs, timeoutError: () => timeout }),
       address: undefined,
       completed: undefined,
