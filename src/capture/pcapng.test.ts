@@ -189,6 +189,17 @@ test.each([true, false])("files of other programs are read, little-endian %s", (
   for (const size of [1, 7, 64]) expect(read(file, size).records).toEqual(records);
 });
 
+test("a number of lost packets that cannot be is forgotten with the next", () => {
+  const other = new Foreign(true).section().interface(201).interface(201);
+  const statistics = (origin: number, lost: bigint): Uint8Array =>
+    concat(other.words([32, origin], [32, 0], [32, 0]), other.option(5, other.words([64, lost])));
+  other
+    .block(5, statistics(0, 3n))
+    .block(5, statistics(1, 1n << 62n))
+    .block(5, statistics(1, 5n));
+  expect(read(other.file()).reader.drops).toBe(8);
+});
+
 test("H4 without a direction is told by what it is", () => {
   const other = new Foreign(true).section().interface(187);
   for (const hex of ["01030c00", "040e0401030c00", "0240000000", "0240100000", "0240200000", "0240100000", "03400000"])
@@ -225,12 +236,19 @@ test.each([
   ["a block of 16 MiB", () => patched(76 + 4, 0x0100_0000), "damaged", "claims a length of 16777216"],
   ["lengths that differ", () => patched(44 + 28, 36), "damaged", "begins with length 32 and ends with 36"],
   ["a packet longer than its block", () => patched(76 + 20, 24), "damaged", "claims 24 octets of a packet"],
+  ["a simple packet longer than any", () => simplePacket(0x8000_0000), "damaged", "claims 2147483648 octets of a packet"],
+  ["a simple packet whose padding passes the end of numbers", () => simplePacket(0xffff_ffff), "damaged", "claims 4294967295 octets"],
   ["an interface that was not described", () => patched(76 + 8, 1), "damaged", "names interface 1 of 1"],
   ["an option longer than its block", () => patched(44 + 16, 0x0100_0009), "damaged", "an option that is longer than the block"],
   ["other networks only", () => new Foreign(false).section().interface(1).packet(0, 0n, reset).file(), "unsupported", "pcapng link type 1"],
 ] as const)("%s is a CaptureError", (_what, file, reason, problem) => {
   expect(() => read(file())).toThrow(expect.objectContaining({ code: "ERR_CAPTURE", reason, message: expect.stringContaining(problem) }));
 });
+
+function simplePacket(length: number): Uint8Array {
+  const other = new Foreign(true).section().interface(254);
+  return other.block(3, other.words([32, length]), fromHex("00000002 030c00 00")).file();
+}
 
 /** Header (44 + 32 octets) and a packet, with another 32-bit number somewhere. */
 function patched(at: number, value: number): Uint8Array {

@@ -284,9 +284,9 @@ export class PcapngReader {
     const origin = this.#origin(view.getUint32(0, this.#littleEndian));
     const drops = this.#options(body.subarray(12)).get(Option.IsbIfDrop);
     if (drops?.length !== 8 || !origin.isReadable) return;
-    const count = Number(viewOf(drops).getBigUint64(0, this.#littleEndian));
-    this.#lostByStatistics += count - origin.drops;
-    origin.drops = count;
+    origin.drops = Number(viewOf(drops).getBigUint64(0, this.#littleEndian));
+    // Added anew: of a difference to a number that no file should have, a part would stay behind.
+    this.#lostByStatistics = this.#interfaces.reduce((sum, each) => sum + each.drops, 0);
   }
 
   #enhancedPacket(end: number): AnyCaptureRecord | undefined {
@@ -325,7 +325,7 @@ export class PcapngReader {
     const originalLength = this.#pieces.uint32(BODY, this.#littleEndian);
     const length = Math.min(originalLength, origin.snapLength || originalLength);
     const from = BODY + 4;
-    if (from + padded(length) > end) this.#damaged(`claims ${length} octets of a packet`);
+    if (from + padded(length) > end || length > LONGEST_BLOCK) this.#damaged(`claims ${length} octets of a packet`);
     return this.#packet(origin, from, from + length, { originalLength, flags: 0, comment: undefined });
   }
 
