@@ -4,6 +4,7 @@ import { fromHex as hex, toHex } from "../src/bytes/hex.ts";
 import { SeededRandom } from "../src/core/random.ts";
 import {
   type CharacteristicDescription,
+  type DescriptorDescription,
   describeRemote,
   describeServer,
   type GattDescription,
@@ -463,12 +464,8 @@ test("descriptors of every kind are described as they are, and loaded so", async
       { uuid: "2905", handle: 8 },
     ],
   });
-  expect(second!.descriptors).toEqual([{ uuid: "2902", handle: 11, writable: false, value: "0100" }]);
-  expect(describeServer(loaded(described))).toEqual({
-    services: [
-      { ...described.services[0]!, characteristics: [first, { ...second!, descriptors: [{ ...second!.descriptors![0]!, maxLength: 2 }] }] },
-    ],
-  });
+  expect(second!.descriptors).toEqual([{ uuid: "2902", handle: 11, writable: false, value: "0100", maxLength: 512 }]);
+  expect(describeServer(loaded(described))).toEqual(described);
   using pair = createGattPair({ server: loaded(described) });
   await pair.client.reliableWrite([{ handle: 3, value: hex("0203") }]);
   expect(toHex(pair.server.characteristic(0x180f, 0x2a19)!.value)).toBe("0203");
@@ -482,6 +479,36 @@ test("descriptors of every kind are described as they are, and loaded so", async
     permissions: { read: "encrypted", write: "authenticated" },
     maxLength: 2,
   });
+});
+
+test.each([
+  [{}, { value: "0000", maxLength: 2 }],
+  [{ value: "" }, { value: "", maxLength: 2 }],
+  [{ value: "7572af" }, { value: "7572af", maxLength: 3 }],
+  [{ maxLength: 0 }, { value: "", maxLength: 0 }],
+  [{ maxLength: 512 }, { value: "0000", maxLength: 512 }],
+  [
+    { value: "010203", fixedLength: true },
+    { value: "010203", fixedLength: true },
+  ],
+  [{ readError: 0x81 }, { maxLength: 2, readError: 0x81 }],
+])("a configuration that configures nothing, said to be %o, comes back as it is", (said, described) => {
+  const configuration = { uuid: "2902", handle: 4 };
+  const withDescriptor = (descriptor: DescriptorDescription): GattDescription => ({
+    services: [
+      {
+        uuid: "180f",
+        handle: 1,
+        endHandle: 4,
+        primary: true,
+        includes: [],
+        characteristics: [{ uuid: "2a19", handle: 2, valueHandle: 3, properties: ["read"], descriptors: [descriptor] }],
+      },
+    ],
+  });
+  const once = describeServer(loaded(withDescriptor({ ...configuration, ...said })));
+  expect(once).toEqual(withDescriptor({ ...configuration, ...described }));
+  expect(describeServer(loaded(once))).toEqual(once);
 });
 
 test("what is said without includes and characteristics is loaded without", () => {

@@ -12,6 +12,9 @@ import type {
 import { GattUuid } from "../uuids.ts";
 import type { CharacteristicDescription, DescriptorDescription, ServiceDescription, ValueDescription } from "./description.ts";
 
+/** Length of a Client Characteristic Configuration, Vol 3 Part G 3.3.3.3. */
+const CONFIGURATION_OCTETS = 2;
+
 const REFUSALS = new WeakMap<ReadHandler, number>();
 
 /** The error code that a handler made of a description answers with; `undefined` of any other one. */
@@ -77,9 +80,13 @@ function withExtended(
 function descriptorOf(description: DescriptorDescription, isOwnConfiguration: boolean): DescriptorDefinition {
   const { handle, uuid } = description;
   if (isOwnConfiguration) return { uuid, handle };
-  // One that configures nothing: two octets that may be written, as its type has it.
-  const usual = isConfiguration(description) ? { value: Uint8Array.of(0, 0), maxLength: 2, writable: true } : {};
-  return { ...usual, ...valueDefinition(description), handle };
+  return { ...(isConfiguration(description) && usualConfiguration(description)), ...valueDefinition(description), handle };
+}
+
+/** Of one that configures nothing: two octets that may be written, as its type has it, as far as the description does not say otherwise. */
+function usualConfiguration({ value, maxLength = CONFIGURATION_OCTETS }: DescriptorDescription) {
+  const octets = value === undefined ? Math.min(maxLength, CONFIGURATION_OCTETS) : fromHex(value).length;
+  return { value: new Uint8Array(octets), maxLength: Math.max(octets, CONFIGURATION_OCTETS), writable: true };
 }
 
 function valueDefinition({

@@ -98,18 +98,23 @@ function descriptorOf(attribute: Attribute, values: boolean): DescriptorDescript
     ...(writable !== isUsuallyWritten && { writable }),
     ...(commandable && { anyWrite: true }),
     ...(permissions && { permissions }),
-    ...storedOf(attribute, values),
+    ...storedOf(attribute, values, isUsuallyWritten),
   };
 }
 
-function storedOf({ kind, value, read, maxLength, fixedLength, type }: Attribute, values: boolean): Partial<ValueDescription> {
+/** @param isConfiguration a descriptor that is one by its type and configures nothing: without a length it has two octets */
+function storedOf(
+  { kind, value, read, maxLength, fixedLength, type }: Attribute,
+  values: boolean,
+  isConfiguration = false,
+): Partial<ValueDescription> {
   const readError = read && readErrorOf(read);
   // The value of this one is a part of the structure: it says what may be done.
   const isStructure = type.short === GattUuid.CharacteristicExtendedProperties;
-  const isShown = kind === "value" && !read && (isStructure || (values && (value.length > 0 || fixedLength)));
+  const isShown = kind === "value" && !read && (isStructure || (values && (value.length > 0 || fixedLength || isConfiguration)));
   return {
     ...(isShown && { value: toHex(value) }),
-    ...(maxLength !== MAX_VALUE_LENGTH && !(fixedLength && isShown) && { maxLength }),
+    ...((maxLength !== MAX_VALUE_LENGTH || isConfiguration) && !(fixedLength && isShown) && { maxLength }),
     ...(fixedLength && isShown && { fixedLength }),
     ...(readError !== undefined && { readError }),
   };
