@@ -413,6 +413,15 @@ describe("a store", () => {
     expect(store.entries.size).toBe(0);
   });
 
+  test("nor by one with few characteristics and very many descriptors", async () => {
+    const store = new Store();
+    const descriptors = Array.from({ length: 2000 }, () => ({ uuid: 0x2901, value: hex("41") }));
+    const server = serverWith(gattService(), { uuid: 0x180f, characteristics: [{ ...level, descriptors }] });
+    using pair = link({ server, store });
+    await use(pair);
+    expect(store.entries.size).toBe(0);
+  });
+
   test("in memory forgets the oldest", async () => {
     const store = new MemoryGattCache({ maxEntries: 2 });
     const entry: CachedDatabase = { trust: 0, description: { services: [] } };

@@ -20,6 +20,13 @@ export interface CachedPeer {
 /** A longer database is not kept: nobody's peer fills memory or disk. */
 const MOST_ATTRIBUTES = 2000;
 
+const attributesOf = (services: readonly KnownService[]): number =>
+  services.reduce(
+    (sum, { includes, characteristics }) =>
+      characteristics.reduce((own, { descriptors }) => own + 2 + descriptors.length, sum + 1 + includes.length),
+    0,
+  );
+
 /** The database of the peer, and what is known of it. */
 export interface Learned {
   readonly services: readonly KnownService[];
@@ -111,8 +118,7 @@ export class DatabaseCache {
 
   /** Keeps what was learned, behind the program's back. @param watched the peer was asked to tell of changes */
   save({ services, hash, trust }: Learned, { watched }: { readonly watched: boolean }): void {
-    const size = services.reduce((sum, service) => sum + 1 + service.includes.length + 3 * service.characteristics.length, 0);
-    if (size > MOST_ATTRIBUTES) return;
+    if (attributesOf(services) > MOST_ATTRIBUTES) return;
     // What somebody in between may have told before the link was what it is now is not taken for the peer's.
     const peer = trust < this.trust ? undefined : this.#cache.peer();
     const database: CachedDatabase = { description: descriptionOf(services), trust, ...(hash !== undefined && { hash }) };

@@ -150,7 +150,8 @@ export class PeerServices {
   #learn(range: HandleRange, services: readonly KnownService[], hash: string | undefined): void {
     if (!this.#cache || !this.#learned) return;
     for (const service of services) this.add(service, service.primary).know(service);
-    const rest = this.#learned.services.filter((service) => ![range, ...services].some((other) => overlaps(service, other)));
+    const renewed = [range, ...services];
+    const rest = this.#learned.services.filter((service) => !renewed.some((other) => overlaps(service, other)));
     const all = [...rest, ...services].sort((x, y) => x.handle - y.handle);
     // What is kept of before is worth no more than it was.
     const trust = rest.length > 0 && this.#learned.trust < this.#cache.trust ? this.#learned.trust : this.#cache.trust;

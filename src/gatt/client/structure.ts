@@ -46,6 +46,26 @@ const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 
 const isIn = (handle: number, range: HandleRange): boolean => handle >= range.handle && handle <= range.endHandle;
 
 /**
+ * What of a list in order of handles is in a range. Found by halves: a peer with tens of thousands of attributes would keep the program busy for
+ * seconds, were all looked at for each service and each characteristic.
+ */
+function within<T extends { readonly handle: number }>(list: readonly T[], { handle, endHandle }: HandleRange): T[] {
+  const begin = indexFrom(list, handle);
+  return list.slice(begin, Math.max(begin, indexFrom(list, endHandle + 1)));
+}
+
+/** Where the first stands that has this handle or a later one. */
+function indexFrom(list: readonly { readonly handle: number }[], handle: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle]!.handle < handle) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
  * Everything in a range, by procedures that each go over the whole of it: fewer requests than service by service. What stands in no service is
  * left out.
  *
@@ -64,9 +84,12 @@ export async function readStructure(
     ...secondary.map((service) => ({ ...service, primary: false })),
   ];
   // A peer that does not tell of its secondary services tells of them where they are included.
-  for (const { included } of includes)
-    if (isIn(included.handle, range) && !found.some(({ handle }) => handle === included.handle))
-      found.push({ ...included, primary: false });
+  const handles = new Set(found.map(({ handle }) => handle));
+  for (const { included } of includes) {
+    if (!isIn(included.handle, range) || handles.has(included.handle)) continue;
+    handles.add(included.handle);
+    found.push({ ...included, primary: false });
+  }
   found.sort((a, b) => a.handle - b.handle);
   for (const [i, service] of found.entries())
     if ((found[i + 1]?.handle ?? 0x10000) <= service.endHandle)
@@ -74,21 +97,21 @@ export async function readStructure(
         AttOpcode.ReadByGroupTypeReq,
         `service ${service.uuid} ends at ${service.endHandle}, where another one is`,
       );
-  const rest = { handle: range.handle, endHandle: Math.max(range.endHandle, ...found.map(({ endHandle }) => endHandle)) };
+  const rest = { handle: range.handle, endHandle: Math.max(range.endHandle, found.at(-1)?.endHandle ?? 0) }; // in order, and none overlaps the next
   const characteristics = await discovery.characteristics(rest, options);
   const attributes = await discovery.descriptors(rest, options);
   const hasExtended = attributes.some(({ uuid }) => uuid.short === GattUuid.CharacteristicExtendedProperties);
   const extended = hasExtended ? await readExtended(discovery, rest, options) : new Map<number, Uint8Array>();
   return found.map((service): KnownService => {
-    const own = characteristics.filter(({ handle }) => isIn(handle, service));
+    const own = within(characteristics, service);
     return {
       ...service,
-      includes: includes.filter(({ handle }) => isIn(handle, service)),
+      includes: within(includes, service),
       characteristics: own.map((characteristic, i): KnownCharacteristic => {
         if (!isIn(characteristic.valueHandle, service))
           throw new AttProtocolError(AttOpcode.ReadByTypeReq, `characteristic ${characteristic.handle} with its value outside its service`);
         const behind = { handle: characteristic.valueHandle + 1, endHandle: (own[i + 1]?.handle ?? service.endHandle + 1) - 1 };
-        const descriptors = attributes.filter(({ handle, uuid }) => isIn(handle, behind) && !DECLARATIONS.includes(uuid.short));
+        const descriptors = within(attributes, behind).filter(({ uuid }) => !DECLARATIONS.includes(uuid.short));
         const extendedAt = descriptors.find(({ uuid }) => uuid.short === GattUuid.CharacteristicExtendedProperties)?.handle;
         const extendedProperties = extendedAt === undefined ? undefined : extended.get(extendedAt);
         return { ...characteristic, descriptors, ...(extendedProperties && { extendedProperties }) };
