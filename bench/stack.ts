@@ -139,6 +139,19 @@ export const stackRows: readonly Row[] = [
     },
   },
   {
+    name: "device: reports, manufacturer data read",
+    unit: "reports",
+    ceiling: "ceiling: reports through the transport",
+    prepare: async () => {
+      const { central, connection } = await instantPair();
+      await connection.disconnect();
+      await central.device.startScan({ active: false, duplicates: "report" }, ({ manufacturerData }) => {
+        for (const { companyIdentifier, data } of manufacturerData) seen.octets += companyIdentifier + data[0]!;
+      });
+      return inject((packet) => central.tap.onPacket!(packet), advertisingReports());
+    },
+  },
+  {
     name: "device: notifications to a subscriber",
     unit: "notifications",
     ceiling: "ceiling: ACL data through the transport",

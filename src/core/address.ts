@@ -19,7 +19,8 @@ export class Address {
   constructor(bytes: Uint8Array, type: number) {
     if (!(bytes instanceof Uint8Array)) throw new ArgumentError(`device address: expected a Uint8Array, got ${kindOf(bytes)}`);
     if (bytes.length !== 6) throw new ArgumentError(`device address of ${bytes.length} octets: expected 6`);
-    this.bytes = bytes.slice();
+    this.bytes = new Uint8Array(6);
+    for (let i = 0; i < 6; i++) this.bytes[i] = bytes[i]!; // of so few octets cheaper than a slice
     this.type = (type & 1) as 0 | 1;
   }
 

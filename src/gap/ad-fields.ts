@@ -65,6 +65,8 @@ const encoder = new TextEncoder();
 // Not fatal: a name is shown, not trusted. A byte order mark is a character like any other.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+const ASCII = Array.from({ length: 0x80 }, (_, code) => String.fromCharCode(code));
+
 type Width = 2 | 4 | 16;
 /** The shortest form a UUID has in advertising data, in octets. */
 function widthOf(uuid: Uuid): Width {
@@ -254,8 +256,14 @@ export function readUuids(data: Uint8Array, width: Width): { uuids: Uuid[]; whol
   return { uuids, whole: at === data.length };
 }
 
-export function readText(data: Uint8Array): string {
-  return decoder.decode(data);
+export function readText(data: Uint8Array, from = 0, to = data.length): string {
+  // Names are ASCII mostly, and short: the decoder's call takes longer than all of that.
+  let text = "";
+  for (let i = from; i < to; i++) {
+    if (data[i]! >= 0x80) return decoder.decode(data.subarray(from, to));
+    text += ASCII[data[i]!]!;
+  }
+  return text;
 }
 
 /** The first 32 flags; flags that were not sent are zero. */

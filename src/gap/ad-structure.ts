@@ -35,6 +35,22 @@ export function parseAdStructures(bytes: Uint8Array): { structures: AdStructure[
 }
 
 /**
+ * Where the next structure of a type is: of its octet of length, between `at`, where a structure begins, and `end`; -1 where there is none.
+ * Its data are the octets from the second one behind that on, one less than the length says. The same walk as `parseAdStructures`, which makes
+ * nothing: of what is sent a program mostly wants one field.
+ */
+export function findAdStructure(octets: Uint8Array, type: number, at: number, end: number): number {
+  for (let next = at; next < end; ) {
+    const length = octets[next]!;
+    const behind = next + 1 + length;
+    if (length === 0 || behind > end) return -1;
+    if (octets[next + 1] === type) return next;
+    next = behind;
+  }
+  return -1;
+}
+
+/**
  * Puts structures one after another.
  *
  * @param capacity octets there is room for: 31 in legacy advertising

@@ -165,7 +165,7 @@ export class Advertisement {
   /** The address on air. */
   get address(): Address {
     const at = this.#offset + this.#layout.addressAt;
-    this.#address ??= this.isAnonymous ? NOBODY : new Address(this.#packet.subarray(at + 1, at + 7), this.#packet[at]!);
+    this.#address ??= this.isAnonymous ? NOBODY : new Address(this.#packet.slice(at + 1, at + 7), this.#packet[at]!);
     return this.#address;
   }
   /** The address as one number, equal for equal addresses: a key that costs no text. */
@@ -191,7 +191,7 @@ export class Advertisement {
     return this.#packet.subarray(this.#offset + this.#layout.dataAt, this.#end - this.#layout.tail);
   }
   #parsed(): AdvertisingData {
-    this.#data ??= new AdvertisingData(this.data);
+    this.#data ??= new AdvertisingData(this.#packet, this.#offset + this.#layout.dataAt, this.#end - this.#layout.tail);
     return this.#data;
   }
   /** Advertising data; empty for a scan response whose advertisement was not heard. */
@@ -240,7 +240,9 @@ export class Advertisement {
   }
   /** All structures, several of one company included, in the order they were sent, those of the scan response last. */
   get manufacturerData(): ManufacturerData[] {
-    return [...this.advertisingData.manufacturerData, ...(this.scanResponseData?.manufacturerData ?? [])];
+    const { manufacturerData } = this.advertisingData;
+    const { scanResponseData } = this;
+    return scanResponseData ? [...manufacturerData, ...scanResponseData.manufacturerData] : manufacturerData;
   }
   /** All structures, several of one service included, in the order they were sent, those of the scan response last. */
   get serviceData(): { uuid: Uuid; data: Uint8Array }[] {

@@ -24,7 +24,13 @@ import {
   SOLICITED,
   widthIn,
 } from "./ad-fields.ts";
-import { type AdStructure, encodeAdStructures, LEGACY_ADVERTISING_DATA_OCTETS, parseAdStructures } from "./ad-structure.ts";
+import {
+  type AdStructure,
+  encodeAdStructures,
+  findAdStructure,
+  LEGACY_ADVERTISING_DATA_OCTETS,
+  parseAdStructures,
+} from "./ad-structure.ts";
 import { AdType, adTypeName } from "./ad-types.ts";
 
 /** Advertising data in any form: octets, parsed, named fields, or structures. */
@@ -39,16 +45,32 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class AdvertisingData {
   static readonly empty = new AdvertisingData(new Uint8Array(0));
 
-  /** As on air; structures are views of it. */
-  readonly bytes: Uint8Array;
+  /** What holds the data, from `#at` to `#end`: a report is read where it lies. */
+  readonly #octets: Uint8Array;
+  readonly #at: number;
+  readonly #end: number;
+  #bytes: Uint8Array | undefined;
   #structures: readonly AdStructure[] | undefined;
   #walkProblem: string | undefined;
   #fields: AdvertisingDataFields | undefined;
   #problems: readonly string[] | undefined;
 
-  /** Reads what a peer sent; `bytes` is not copied. */
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+  /**
+   * Reads what a peer sent; `bytes` is not copied.
+   *
+   * @param at where the data begin in it, and `end` where they are over, where they are a part
+   */
+  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
+    this.#octets = bytes;
+    this.#at = at;
+    this.#end = end;
+    if (at === 0 && end === bytes.length) this.#bytes = bytes;
+  }
+
+  /** As on air; structures are views of it. */
+  get bytes(): Uint8Array {
+    this.#bytes ??= this.#octets.slice(this.#at, this.#end);
+    return this.#bytes;
   }
 
   /**
@@ -94,13 +116,28 @@ export class AdvertisingData {
 
   /** Data of the first structure of this type. */
   first(type: number): Uint8Array | undefined {
-    for (const structure of this.structures) if (structure.type === type) return structure.data;
-    return undefined;
+    const at = this.#find(type, this.#at);
+    return at < 0 ? undefined : this.#dataAt(at);
+  }
+
+  /** The next structure of a type: where its octet of length is, or -1. */
+  #find(type: number, from: number): number {
+    return findAdStructure(this.#octets, type, from, this.#end);
+  }
+
+  /** A copy: of short arrays that costs less than a view does. */
+  #dataAt(at: number): Uint8Array {
+    return this.#octets.slice(at + 2, this.#behind(at));
+  }
+
+  #behind(at: number): number {
+    return at + 1 + this.#octets[at]!;
   }
 
   /** A mask of AdFlag, of the first structure; absent flags are zero, which `fields.flags` tells from flags that are. */
   get flags(): number {
-    return this.fields.flags ?? 0;
+    const data = this.first(AdType.Flags);
+    return data === undefined ? 0 : readFlags(data);
   }
   /** The complete local name, else the shortened one; the first structure where there are several of one kind. */
   get name(): string | undefined {
@@ -115,16 +152,26 @@ export class AdvertisingData {
     return this.#text(AdType.ShortenedLocalName);
   }
   #text(type: number): string | undefined {
-    const octets = this.first(type);
-    return octets && readText(octets);
+    const at = this.#find(type, this.#at);
+    return at < 0 ? undefined : readText(this.#octets, at + 2, this.#behind(at));
   }
+
+  /** The first structure of a type that `read` can read. */
+  #firstReadable<T>(type: number, read: (data: Uint8Array) => T | undefined): T | undefined {
+    for (let at = this.#find(type, this.#at); at >= 0; at = this.#find(type, this.#behind(at))) {
+      const value = read(this.#dataAt(at));
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
   /** Of the first structure that can be read. */
   get txPowerDbm(): number | undefined {
-    return this.fields.txPowerDbm;
+    return this.#firstReadable(AdType.TxPowerLevel, readTxPower);
   }
   /** Of the first structure that can be read. */
   get appearance(): number | undefined {
-    return this.fields.appearance;
+    return this.#firstReadable(AdType.Appearance, (data) => readUnsigned(data, 2));
   }
   /** Of the first structure that can be read. */
   get connectionIntervalRange(): ConnectionIntervalRange | undefined {
@@ -145,7 +192,16 @@ export class AdvertisingData {
   }
   /** All structures, several of one company included, in the order they were sent. */
   get manufacturerData(): ManufacturerData[] {
-    return (this.fields.manufacturerData ?? []) as ManufacturerData[];
+    const found: ManufacturerData[] = [];
+    const type = AdType.ManufacturerSpecificData;
+    for (let at = this.#find(type, this.#at); at >= 0; at = this.#find(type, this.#behind(at))) {
+      const data = at + 4; // behind the length, the type and the company
+      const behind = this.#behind(at);
+      if (behind < data) continue;
+      const companyIdentifier = this.#octets[at + 2]! | (this.#octets[at + 3]! << 8);
+      found.push({ companyIdentifier, data: this.#octets.slice(data, behind) });
+    }
+    return found;
   }
 
   /** Data of all structures of type Encrypted Data, in the order they were sent; see `decryptAdvertisingData`. */
