@@ -13,6 +13,7 @@ import {
   waitForTransport,
   watchTransports,
 } from "../index.ts";
+import { openPageUsb } from "../usb/page.ts";
 import { HciSource } from "./hci-source.ts";
 import { platformSources } from "./node-sources.ts";
 import { Reattachment } from "./reattach.ts";
@@ -118,6 +119,20 @@ describe("adapters that come and go", () => {
       { spec: b, kind: "usb", usbId: "1209:0001", serialNumber: "B", name: "Simulated adapter" },
       { spec: a },
     ]);
+  });
+
+  test("on USB: of two that tell the same of themselves each is opened by its own name", async () => {
+    const { usb, adapters, source } = usbWith("0", "0", "1");
+    for (const adapter of adapters) usb.plug(adapter);
+    const found = await listTransports({ sources: [source] });
+    expect(found.map(({ spec }) => spec)).toEqual(["usb:0", "usb:1", "usb:1209:0001#1"]);
+    for (const [i, { spec }] of found.entries()) {
+      const transport = await openPageUsb(spec.slice("usb:".length), {}, usb);
+      expect(adapters.map((adapter) => adapter.opened)).toEqual(adapters.map((_, other) => other === i));
+      await transport[Symbol.asyncDispose]();
+    }
+    usb.unplug(adapters[0]!);
+    expect((await listTransports({ sources: [source] })).map(({ spec }) => spec)).toEqual(["usb:1209:0001#0", "usb:1209:0001#1"]);
   });
 
   test("the kernel's: addresses by the management API, changes by its events; the socket is closed with the loop", async () => {

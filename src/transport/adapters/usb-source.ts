@@ -15,7 +15,8 @@ export class UsbSource<D extends WebUsbDevice> implements TransportSource {
   #number = 0;
 
   /**
-   * @param portOf what opens the device behind "usb:", by the place where it is; by vendor, product and serial number where nobody tells
+   * @param portOf what opens the device behind "usb:", by the place where it is; by vendor, product and serial number where nobody tells, or by
+   *   its number among the adapters where several have the same ones
    * @param keyOf tells one plugging in from the next; by the object of the device by default
    */
   constructor(
@@ -31,12 +32,16 @@ export class UsbSource<D extends WebUsbDevice> implements TransportSource {
   }
 
   async list(): Promise<FoundAdapter[]> {
-    const adapters = (await this.#list()).filter(hasBluetoothInterface);
-    return adapters.map((device) => {
+    const adapters = (await this.#list()).filter(hasBluetoothInterface).map((device) => {
       const usbId = idOf(device);
       const serialNumber = textOf(() => device.serialNumber);
-      const name = textOf(() => device.productName);
-      const spec = `usb:${this.#portOf(device) ?? (serialNumber === undefined ? usbId : `${usbId}#${serialNumber}`)}`;
+      const place = this.#portOf(device) ?? (serialNumber === undefined ? usbId : `${usbId}#${serialNumber}`);
+      return { device, place, usbId, serialNumber, name: textOf(() => device.productName) };
+    });
+    return adapters.map(({ device, place, usbId, serialNumber, name }, number) => {
+      // Of several that tell the same of themselves each would open the first: those have their numbers.
+      const isOne = adapters.every((other) => other.place !== place || other.device === device);
+      const spec = `usb:${isOne ? place : number}`;
       return {
         key: `${spec} ${this.#keyOf(device)}`,
         found: { spec, kind: "usb", name, usbId, serialNumber },

@@ -245,7 +245,17 @@ describe("Intel", () => {
   );
 
   /** The bootloader behind USB: firmware by the bulk endpoint, events by either. */
-  async function bootloader({ result = 0, boots = true, told = WAITS }: { result?: number; boots?: boolean; told?: Uint8Array } = {}) {
+  async function bootloader({
+    result = 0,
+    boots = true,
+    told = WAITS,
+    taken = OK,
+  }: {
+    result?: number;
+    boots?: boolean;
+    told?: Uint8Array;
+    taken?: Uint8Array;
+  } = {}) {
     const clock = new VirtualClock({ auto: false });
     clocks.push(clock);
     const commands: string[] = [];
@@ -267,7 +277,7 @@ describe("Intel", () => {
     adapter.transferOut = async (endpoint, data) => {
       expect([endpoint, data[0], data[1], data[2]]).toEqual([2, 0x09, 0xfc, data.length - 3]);
       parts.push(data.slice(3));
-      adapter.inject("data in", answer(0xfc09, OK));
+      adapter.inject("data in", answer(0xfc09, taken));
       if (parts.reduce((sum, part) => sum + part.length - 1, 0) === file.length - 4)
         adapter.inject("data in", Uint8Array.of(0xff, 5, 6, result, 9, 0xfc, 0));
       return { status: "ok", bytesWritten: data.length };
@@ -281,6 +291,14 @@ describe("Intel", () => {
     };
     return { start, commands, parts, transport, clock };
   }
+
+  test("after a part that it refuses nothing is waited for any more", async () => {
+    const { transport, clock } = await bootloader({ taken: Uint8Array.of(0x12) });
+    const firmware = async (name: string) => (name.endsWith(".sfi") ? file : undefined);
+    const starting = startUpController(transport, { firmware, clock });
+    await expect(starting).rejects.toThrow("refuses command 0xfc09 with status 0x12");
+    expect(clock.pending).toEqual([]);
+  });
 
   test("header, key, signature and commands in parts, then it is started, configured and reset", async () => {
     const { start, commands, parts, transport, clock } = await bootloader();

@@ -31,6 +31,8 @@ export class RawCommands implements Disposable {
   [Symbol.dispose](): void {
     this.#transport.onPacket = undefined;
     this.#transport.onClose = undefined;
+    // Where something else has failed before, its time would keep the program up.
+    this.#expected?.came.reject(new TransportError("io", `${this.#transport.info.spec}: what was expected is not waited for any more`));
   }
 
   /** @returns the return parameters, status first, whatever it is @throws {TimeoutError} · {TransportClosed} · `signal.reason` */
