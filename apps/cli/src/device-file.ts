@@ -89,7 +89,8 @@ const NAMES = ["data", "scanResponse", "connectable", "extended"];
 
 function checkAdvertising(advertising: unknown, refuse: Refuse): AdvertisingDescription | undefined {
   if (advertising === undefined) return undefined;
-  if (typeof advertising !== "object" || advertising === null) return refuse("advertising: expected an object");
+  if (typeof advertising !== "object" || advertising === null || Array.isArray(advertising))
+    return refuse("advertising: expected an object");
   for (const [name, value] of Object.entries(advertising)) {
     if (!NAMES.includes(name)) refuse(`advertising: unknown name "${name}"`);
     if (name !== "data" && name !== "scanResponse") {

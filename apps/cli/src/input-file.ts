@@ -1,4 +1,5 @@
-import { close, constants, createReadStream, fstat, open, read, type Stats } from "node:fs";
+import { type BigIntStats, close, constants, createReadStream, fstat, fstatSync, open, read, type Stats } from "node:fs";
+import { stat as statPath } from "node:fs/promises";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
@@ -60,24 +61,46 @@ export async function openInput(path: string, signal: AbortSignal): Promise<Read
   return isPipe ? new Socket({ fd, readable: true, writable: false, signal }) : createReadStream(path, { fd, signal });
 }
 
+/**
+ * Whether both are one file, by whatever names: links, or a path and what standard input was opened from. What is not there is none.
+ *
+ * @param from a path, or "-" for standard input
+ */
+export async function isSameFile(from: string, path: string): Promise<boolean> {
+  const found = async (place: string): Promise<BigIntStats | undefined> => {
+    try {
+      return place === "-" ? fstatSync(0, { bigint: true }) : await statPath(place, { bigint: true });
+    } catch {
+      return undefined; // who opens it says why it cannot be
+    }
+  };
+  const [one, other] = [await found(from), await found(path)];
+  return one?.isFile() === true && other?.isFile() === true && one.dev === other.dev && one.ino === other.ino;
+}
+
 /** The event loop waits for it. The descriptor is closed in the end. */
 async function readPipe(fd: number, signal: AbortSignal, maxOctets: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
   const socket = new Socket({ fd, readable: true, writable: false, signal });
   try {
-    for await (const chunk of socket as AsyncIterable<Uint8Array>) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > maxOctets) throw tooLong(maxOctets);
-    }
+    return await gather(socket, maxOctets);
   } catch (error) {
     signal.throwIfAborted();
     throw error;
   } finally {
     socket.destroy();
   }
-  return Buffer.concat(chunks);
+}
+
+/** All of what comes. @throws {RangeError} more than `maxOctets` · what the chunks throw */
+export async function gather(chunks: AsyncIterable<Uint8Array>, maxOctets: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length > maxOctets) throw tooLong(maxOctets);
+  }
+  return Buffer.concat(parts);
 }
 
 const tooLong = (maxOctets: number): RangeError => new RangeError(`longer than ${maxOctets} octets`);

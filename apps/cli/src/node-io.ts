@@ -82,7 +82,7 @@ async function* standardInput(signal: AbortSignal): AsyncGenerator<Uint8Array, v
     yield* addAbortSignal(signal, process.stdin) as AsyncIterable<Uint8Array>;
   } catch (error) {
     signal.throwIfAborted();
-    throw error;
+    throw Object.assign(error as NodeJS.ErrnoException, { path: "standard input" }); // as of a folder that stands there
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CaptureWriter, encodeBtsnoopHeader, encodeBtsnoopRecord, MemorySink, MonitorOpcode, readCapture } from "jelling/capture";
@@ -103,6 +103,35 @@ test("a file that is missing, no capture, cut or damaged is one sentence and sta
   const folderItself = await jelling(["decode", folder]);
   expect(folderItself.status).toBe(1);
   expect(folderItself.err.trim().split("\n")).toHaveLength(1);
+});
+
+test("a capture is not written over itself, by whatever name", { skip: process.platform === "win32" }, async () => {
+  const content = bytes(PACKETS);
+  const own = join(folder, "own.btsnoop");
+  await writeFile(own, content);
+  const [soft, hard] = [join(folder, "soft.btsnoop"), join(folder, "hard.btsnoop")];
+  await symlink(own, soft);
+  await link(own, hard);
+  await mkdir(join(folder, "x"));
+  for (const name of [own, soft, hard, `${folder}/x/../own.btsnoop`]) {
+    const { status, err, out } = await jelling(["decode", own, "--capture", name]);
+    expect([status, out, err]).toEqual([1, "", `jelling: ${own}: a capture cannot be written over itself\n`]);
+  }
+  expect(await readFile(own)).toEqual(content);
+});
+
+test("a capture from standard input: Ctrl-C ends it, whether or not more comes", async () => {
+  let more: (() => void) | undefined;
+  async function* stdin() {
+    yield bytes(PACKETS).subarray(0, 50);
+    await new Promise<void>((resolve) => (more = resolve));
+  }
+  const io = fakeIo({ stdin: stdin() });
+  const done = main(["decode", "-"], io);
+  await io.saw("Reset");
+  io.stop();
+  expect([await done, io.err.text]).toEqual([130, ""]);
+  more?.();
 });
 
 test("a capture of the Linux monitor shows adapters, programs and what they ask of the kernel, in either format", async () => {

@@ -1,8 +1,7 @@
-import { resolve } from "node:path";
 import { type AnyCaptureRecord, CaptureDecoder, CaptureReader, type CaptureWriter, isMonitorRecord } from "jelling/capture";
 import type { Context } from "../context.ts";
 import { CommandError } from "../errors.ts";
-import { openInput } from "../input-file.ts";
+import { isSameFile, openInput } from "../input-file.ts";
 import { PacketPrinter } from "../packet-printer.ts";
 import { closeCapture, openCapture } from "../session.ts";
 
@@ -13,15 +12,12 @@ export async function decode(context: Context, file: string, options: { filter: 
   const decoder = new CaptureDecoder({ secrets, anonymous });
   const printer = new PacketPrinter(context, options.filter);
   const counts = { packets: 0, malformed: 0 };
-  const input = file === "-" ? process.stdin : await openInput(file, signal);
-  // Node does not name the file where reading fails, as it does of a folder.
-  input.once("error", (error: NodeJS.ErrnoException) => Object.assign(error, { path: error.path ?? file }));
-  await using copy = new Copy(context, file);
-  for await (const chunk of input) {
+  await using copy = await Copy.of(context, file);
+  for await (const chunk of file === "-" ? context.io.stdin(signal) : await inputOf(file, signal)) {
     // Said together, since a write of its own took a good part of a packet's time.
     let lines = "";
     try {
-      for (const record of reader.push(chunk as Uint8Array)) {
+      for (const record of reader.push(chunk)) {
         signal.throwIfAborted();
         if (copy.isWanted) await copy.write(record);
         printer.begin(record);
@@ -45,17 +41,27 @@ export async function decode(context: Context, file: string, options: { filter: 
   );
 }
 
+/** Node does not name the file where reading fails, as it does of a folder. */
+async function inputOf(file: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  const input = await openInput(file, signal);
+  return input.once("error", (error: NodeJS.ErrnoException) => Object.assign(error, { path: error.path ?? file }));
+}
+
 /** The same capture once more, in the file that `--capture` names: shortened by what may not be seen, and in the format of its ending. */
 class Copy implements AsyncDisposable {
   readonly #context: Context;
   #writer: CaptureWriter | undefined;
 
-  /** @throws {CommandError} the copy would overwrite what is read */
-  constructor(context: Context, from: string) {
+  private constructor(context: Context) {
     this.#context = context;
+  }
+
+  /** @throws {CommandError} the copy would overwrite what is read */
+  static async of(context: Context, from: string): Promise<Copy> {
     const { capture } = context.options;
-    if (capture !== undefined && capture !== "-" && resolve(capture) === resolve(from))
-      throw new CommandError(`${from}: a capture cannot be written over itself`);
+    if (capture !== undefined && capture !== "-" && (await isSameFile(from, capture)))
+      throw new CommandError(`${from === "-" ? capture : from}: a capture cannot be written over itself`);
+    return new Copy(context);
   }
 
   get isWanted(): boolean {

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { text } from "node:stream/consumers";
 import { type AnyMgmtCommand, commands } from "jelling/mgmt";
+import type { Context } from "../../context.ts";
 import { CommandError, UsageError } from "../../errors.ts";
+import { gather, readInput } from "../../input-file.ts";
 import { keyValues } from "../../machine.ts";
 import { parseJson } from "./parse-value.ts";
 import { type Invocation, indexOf, withMgmt } from "./session.ts";
@@ -22,7 +23,8 @@ export async function identityResolvingKeys(invocation: Invocation): Promise<voi
   const { local, file = [] } = invocation.options as { local?: number; file?: readonly string[] };
   const [path] = invocation.args as [string | undefined];
   const entries: Entry[] = [];
-  for (const from of [...(path === undefined ? [] : [path]), ...file]) entries.push(...(await entriesOf(from, "newIdentityResolvingKey")));
+  for (const from of [...(path === undefined ? [] : [path]), ...file])
+    entries.push(...(await entriesOf(invocation.context, from, "newIdentityResolvingKey")));
   if (path === undefined && file.length === 0 && local === undefined)
     throw new UsageError('which keys? give a file, --local N for the key of a controller, or "none" to forget all that are loaded');
   await loadEntries(invocation, commands.loadIdentityResolvingKeys, async (read) => {
@@ -33,7 +35,7 @@ export async function identityResolvingKeys(invocation: Invocation): Promise<voi
 
 async function load(invocation: Invocation, command: AnyMgmtCommand, event: string | undefined): Promise<void> {
   const [path] = invocation.args as [string];
-  const entries = await entriesOf(path, event);
+  const entries = await entriesOf(invocation.context, path, event);
   await loadEntries(invocation, command, async () => entries);
 }
 
@@ -62,9 +64,9 @@ async function loadEntries(
  * Keys in a file: JSON, a list of them or one a line; or what `mgmt events --json --secrets` or `mgmt pair --json --secrets` printed; or, for
  * identity resolving keys, what bluetoothd stored of a device. "none" is the empty list.
  */
-async function entriesOf(path: string, event: string | undefined): Promise<readonly Entry[]> {
+async function entriesOf(context: Context, path: string, event: string | undefined): Promise<readonly Entry[]> {
   if (path === "none") return [];
-  const content = await (path === "-" ? text(process.stdin) : readFile(path, "utf8"));
+  const content = await textOf(context, path);
   if (/^\s*\[(?:General|IdentityResolvingKey|LinkKey|LongTermKey)\]/m.test(content)) {
     if (event !== "newIdentityResolvingKey") throw new CommandError(`${path}: of bluetoothd's files only identity resolving keys are read`);
     return [deviceKey(path, content)];
@@ -73,6 +75,19 @@ async function entriesOf(path: string, event: string | undefined): Promise<reado
   const events = found.filter((entry) => typeof entry.event === "string");
   const wanted = events.filter(({ event: name }) => String(name).toLowerCase() === event?.toLowerCase());
   return (events.length > 0 ? wanted : found).map((entry) => (typeof entry.key === "object" ? (entry.key as Entry) : entry));
+}
+
+/** A kernel takes some thousands of keys at most. */
+const LONGEST_TEXT = 16 << 20;
+
+async function textOf({ io, signal }: Context, path: string): Promise<string> {
+  try {
+    const octets = path === "-" ? await gather(io.stdin(signal), LONGEST_TEXT) : await readInput(path, { signal, maxOctets: LONGEST_TEXT });
+    return new TextDecoder().decode(octets);
+  } catch (error) {
+    if (error instanceof RangeError) throw new CommandError(`${path}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 /** What `mgmt pair --json --secrets` printed, as the events that told the keys. */
