@@ -590,6 +590,18 @@ test.each<[number, boolean, object]>([
   ]);
 });
 
+test("what a peer refuses with a code that is none can be loaded too", async () => {
+  using pair = createGattPair({ server: loaded(odd) });
+  pair.clientChannel.filter = (pdu) => {
+    if (toHex(pdu.subarray(0, 3)) !== "0a1300") return true;
+    pair.clientChannel.receive(Uint8Array.of(1, 0x0a, 0x13, 0x00, 0x00));
+    return false;
+  };
+  const described = await describeRemote(pair.client, { values: true });
+  expect(described.services[1]!.characteristics![0]!.readError).toBe(0x0e);
+  expect(describeServer(loaded(described)).services[1]!.characteristics![0]!.readError).toBe(0x0e);
+});
+
 test("without values nothing is read but the structure; a lost link ends it", async () => {
   using pair = createGattPair({ server: loaded(odd) });
   const { services } = await describeRemote(pair.client);

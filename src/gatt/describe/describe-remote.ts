@@ -110,7 +110,8 @@ async function lookAt(client: GattClient, handle: number, options: GattOperation
     if (!(error instanceof AttError)) throw error;
     if (error.errorCode === AttErrorCode.ReadNotPermitted) return { readable: false };
     const read = demandOf(error.errorCode, client.bearer.security.encrypted);
-    return read === undefined ? { readError: error.errorCode } : { permissions: { read } };
+    // A code that is none (0) is told by none that is known.
+    return read === undefined ? { readError: error.errorCode || AttErrorCode.UnlikelyError } : { permissions: { read } };
   }
 }
 
