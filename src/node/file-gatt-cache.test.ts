@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -88,6 +89,21 @@ test.runIf(process.getuid?.() !== 0)("where nothing can be written a save reject
   expect(await cache.load("peer:x")).toEqual(database(1));
   await expect(cache.delete("peer:x")).rejects.toMatchObject({ code: "ERR_FILE" });
   await chmod(join(folder, "deep"), 0o700);
+});
+
+test("what is no file - a pipe, a device - is neither waited for nor replaced nor taken away", {
+  skip: process.platform === "win32",
+}, async () => {
+  const pipe = join(folder, "pipe");
+  execFileSync("mkfifo", ["-m", "666", pipe]);
+  const { mode } = await stat(pipe);
+  const cache = new FileGattCache(pipe);
+  const refused = { code: "ERR_FILE", reason: "io", message: `${pipe} cannot be read: it is no file` };
+  await expect(cache.load("peer:x")).rejects.toMatchObject(refused);
+  await expect(cache.save("peer:x", database(1))).rejects.toMatchObject(refused);
+  await expect(cache.delete("peer:x")).rejects.toMatchObject(refused);
+  const after = await stat(pipe);
+  expect([after.isFIFO(), after.mode]).toEqual([true, mode]);
 });
 
 test("what is deleted is gone where the file cannot be written again: with the file", async () => {

@@ -1,4 +1,3 @@
-import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, SystemClock } from "../async/clock.ts";
 import { checkInteger } from "../core/arguments.ts";
@@ -6,7 +5,7 @@ import { BleError } from "../core/error.ts";
 import { DEFAULT_CACHED, parseCachedDatabase, putNewest } from "../gatt/client/cache.ts";
 import type { CachedDatabase, GattCache } from "../gatt/index.ts";
 import { cacheFolder } from "./folders.ts";
-import { readPrivateFile, withLock, writePrivateFile } from "./private-file.ts";
+import { readPrivateFile, removePrivateFile, withLock, writePrivateFile } from "./private-file.ts";
 
 const VERSION = 1;
 
@@ -55,9 +54,7 @@ export class FileGattCache implements GattCache {
       await this.#change((entries) => entries.delete(key));
     } catch (error) {
       // What must not be believed any more goes where the disk is full as well.
-      await unlink(this.path).catch(() => {
-        throw error;
-      });
+      if (!(await removePrivateFile(this.path))) throw error;
     }
   }
 

@@ -35,12 +35,25 @@ function failed(path: string, what: string, error: unknown): FileError {
  */
 export async function readPrivateFile(path: string): Promise<string | undefined> {
   try {
-    const { mode } = await stat(path);
-    if (mode & 0o077) await chmod(path, 0o600);
+    const stats = await stat(path);
+    // A pipe would be waited for, and a device (/dev/null) is not ours to close to others, nor to replace.
+    if (!stats.isFile()) throw new FileError(path, "io", `${path} cannot be read: it is no file`);
+    if (stats.mode & 0o077) await chmod(path, 0o600);
     return await readFile(path, "utf8");
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
-    throw failed(path, "read", error);
+    throw error instanceof FileError ? error : failed(path, "read", error);
+  }
+}
+
+/** Takes a file away; what is no file stays. @returns whether it is gone */
+export async function removePrivateFile(path: string): Promise<boolean> {
+  try {
+    if (!(await stat(path)).isFile()) return false;
+    await unlink(path);
+    return true;
+  } catch (error) {
+    return errorCode(error) === "ENOENT";
   }
 }
 
