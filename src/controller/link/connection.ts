@@ -194,7 +194,10 @@ export class Connection
     const llid = pdu[0]! & 3;
     const payload = this.rx?.decrypt(pdu);
     if (payload) this.ping.heard();
-    if (this.rx && !payload) this.lose(HciErrorCode.ConnectionTerminatedDueToMicFailure);
+    // Where encryption begins nothing else may come (Vol 6 Part B 5.1.3.1, 5.1.3.2).
+    const isStray =
+      this.holdsData && llid !== 0 && !this.encryption.permits(llid === LLID_CONTROL ? (payload ?? pdu.subarray(2))[0] : undefined);
+    if ((this.rx && !payload) || isStray) this.lose(HciErrorCode.ConnectionTerminatedDueToMicFailure);
     else if (llid === LLID_CONTROL) this.control.receive(payload ?? pdu.subarray(2));
     else if (llid !== 0 && !this.control.isTerminating) {
       if (payload) this.#received.push(llid === LLID_START, payload, 0);

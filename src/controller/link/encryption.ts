@@ -14,6 +14,8 @@ import {
   LlRejectInd,
   LlStartEncReq,
   LlStartEncRsp,
+  LlTerminateInd,
+  LlUnknownRsp,
 } from "./control-pdus.ts";
 import type { ResponseTimer } from "./response-timer.ts";
 
@@ -41,6 +43,8 @@ export class LinkEncryption {
   #procedure: EncryptionProcedure | undefined;
   #start: Start | undefined;
   #isPaused = false;
+  /** Peripheral: what the central may send now and nothing else; `undefined`: anything. */
+  #permitted: readonly number[] | undefined;
   /** Peripheral: for what the central has to send next. */
   readonly #response: ResponseTimer;
 
@@ -54,9 +58,20 @@ export class LinkEncryption {
     else this.#servePeripheral();
   }
 
+  /**
+   * Whether a PDU of the peer may come now. What else comes between LL_ENC_REQ, or LL_PAUSE_ENC_REQ, and the end of the procedure is in the clear, and
+   * may be anybody's.
+   *
+   * @param opcode of a control PDU; `undefined`: data
+   */
+  permits(opcode: number | undefined): boolean {
+    const permitted = this.#permitted ?? this.#procedure?.permitted;
+    return !permitted || opcode === LlTerminateInd.opcode || (opcode !== undefined && permitted.includes(opcode));
+  }
+
   /** Central: the host wants the link encrypted with this key. All as in HCI, least significant octet first. */
   begin(longTermKey: Uint8Array, rand: Uint8Array, ediv: number): void {
-    this.#procedure = new EncryptionProcedure(this.#control, this.#state, { longTermKey, rand, ediv });
+    this.#procedure = new EncryptionProcedure(this.#control, this.#state, this.#terminate, { longTermKey, rand, ediv });
     this.#control.start(this.#procedure);
   }
 
@@ -77,6 +92,7 @@ export class LinkEncryption {
 
   #listenEncrypted(): void {
     this.#state.rx = this.#start?.cipher;
+    this.#permitted = [LlStartEncRsp.opcode];
   }
 
   #serveCentral(): void {
@@ -95,6 +111,7 @@ export class LinkEncryption {
     control.on(LlPauseEncReq, () => {
       if (!this.#state.tx) return;
       this.#isPaused = true;
+      this.#permitted = [LlPauseEncRsp.opcode, LlEncReq.opcode];
       this.#hold();
       this.#state.rx = undefined; // the central answers in the clear
       control.sendFirst(
@@ -123,6 +140,7 @@ export class LinkEncryption {
         isRefresh: this.#isPaused,
         cipher: undefined,
       };
+      this.#permitted = [];
       this.#hold();
       control.sendFirst(LlEncRsp, { skdPeripheral, ivPeripheral });
       // Nobody there to ask for the key is as good as no key (Vol 4 Part E 7.7.65.5).
@@ -131,12 +149,14 @@ export class LinkEncryption {
     });
     control.on(LlStartEncRsp, () => {
       const start = this.#start;
-      if (!start?.cipher) return;
+      // Not before it came encrypted: in the clear it says nothing of the central's key.
+      if (!start?.cipher || this.#state.rx !== start.cipher) return;
       this.#response.stop();
       this.#state.tx = start.cipher;
       control.sendFirst(LlStartEncRsp, {});
       this.#start = undefined;
       this.#isPaused = false;
+      this.#permitted = undefined;
       this.#release();
       if (start.isRefresh) host.event(EncryptionKeyRefreshComplete, { status: 0, connectionHandle: handle });
       else host.event(EncryptionChange, { status: 0, connectionHandle: handle, encryptionEnabled: 1 });
@@ -154,6 +174,7 @@ export class LinkEncryption {
     const errorCode = HciErrorCode.PinOrKeyMissing;
     if (isExtended) this.#control.sendFirst(LlRejectExtInd, { rejectOpcode: LlEncReq.opcode, errorCode });
     else this.#control.sendFirst(LlRejectInd, { errorCode });
+    this.#permitted = undefined;
     this.#release();
   }
 
@@ -167,6 +188,19 @@ export class LinkEncryption {
   }
 }
 
+/** How far the central's part is. */
+type Stage =
+  /** Its turn has not come, or it is over. */
+  | "idle"
+  /** LL_PAUSE_ENC_REQ is sent; the peer may send encrypted data until it answers. */
+  | "pausing"
+  /** LL_ENC_REQ is sent. */
+  | "requesting"
+  /** LL_ENC_RSP came. */
+  | "keyed"
+  /** LL_START_ENC_REQ came: from here on everything is encrypted with the new key. */
+  | "starting";
+
 /** The central's part. */
 class EncryptionProcedure implements Procedure {
   readonly name = "encryption";
@@ -175,17 +209,33 @@ class EncryptionProcedure implements Procedure {
   readonly #control: LinkControl;
   readonly #context: ControlContext;
   readonly #state: EncryptionState;
+  readonly #terminate: (reason: number) => void;
   readonly #key: { longTermKey: Uint8Array; rand: Uint8Array; ediv: number };
+  #stage: Stage = "idle";
   #isRefresh = false;
   #skdCentral: Uint8Array = new Uint8Array(0);
   #ivCentral: Uint8Array = new Uint8Array(0);
   #cipher: LinkCipher | undefined;
 
-  constructor(control: LinkControl, state: EncryptionState, key: { longTermKey: Uint8Array; rand: Uint8Array; ediv: number }) {
+  constructor(
+    control: LinkControl,
+    state: EncryptionState,
+    terminate: (reason: number) => void,
+    key: { longTermKey: Uint8Array; rand: Uint8Array; ediv: number },
+  ) {
     this.#control = control;
     this.#context = control.context;
     this.#state = state;
+    this.#terminate = terminate;
     this.#key = key;
+  }
+
+  /** What the peer may send now and nothing else; `undefined`: anything. */
+  get permitted(): readonly number[] | undefined {
+    const refusals = [LlRejectInd.opcode, LlRejectExtInd.opcode, LlUnknownRsp.opcode];
+    if (this.#stage === "starting") return [LlStartEncRsp.opcode];
+    if (this.#stage === "keyed") return [LlStartEncReq.opcode, ...refusals];
+    return this.#stage === "requesting" && this.#isRefresh ? [LlEncRsp.opcode, ...refusals] : undefined;
   }
 
   begin(): void {
@@ -193,13 +243,14 @@ class EncryptionProcedure implements Procedure {
     this.#control.hold();
     this.#isRefresh = this.#state.tx !== undefined;
     if (this.#isRefresh) {
+      this.#stage = "pausing";
       this.#control.sendFirst(LlPauseEncReq, {});
       this.#control.awaitResponse();
     } else this.#request();
   }
 
   onPaused(): void {
-    if (!this.#isRefresh || !this.#state.tx) return;
+    if (this.#stage !== "pausing") return;
     this.#state.tx = undefined;
     this.#state.rx = undefined;
     this.#control.sendFirst(LlPauseEncRsp, {});
@@ -207,6 +258,7 @@ class EncryptionProcedure implements Procedure {
   }
 
   #request(): void {
+    this.#stage = "requesting";
     this.#skdCentral = randomBytes(this.#context.random, 8);
     this.#ivCentral = randomBytes(this.#context.random, 4);
     const { rand, ediv } = this.#key;
@@ -215,6 +267,8 @@ class EncryptionProcedure implements Procedure {
   }
 
   onEncRsp(skdPeripheral: Uint8Array, ivPeripheral: Uint8Array): void {
+    if (this.#stage !== "requesting") return;
+    this.#stage = "keyed";
     const { longTermKey } = this.#key;
     const skd = concat(this.#skdCentral, skdPeripheral);
     this.#cipher = new LinkCipher({ longTermKey, skd, iv: concat(this.#ivCentral, ivPeripheral), isCentral: true });
@@ -222,7 +276,8 @@ class EncryptionProcedure implements Procedure {
   }
 
   onStartReq(): void {
-    if (!this.#cipher) return;
+    if (this.#stage !== "keyed") return;
+    this.#stage = "starting";
     this.#state.tx = this.#cipher;
     this.#state.rx = this.#cipher;
     this.#control.sendFirst(LlStartEncRsp, {});
@@ -230,9 +285,8 @@ class EncryptionProcedure implements Procedure {
   }
 
   onStarted(): void {
-    if (!this.#state.tx) return;
-    this.#state.holdsData = false;
-    this.#control.release();
+    if (this.#stage !== "starting") return; // with the former key, or none: it says nothing of this one
+    this.#end();
     const { host, handle } = this.#context;
     if (this.#isRefresh) host.event(EncryptionKeyRefreshComplete, { status: 0, connectionHandle: handle });
     else host.event(EncryptionChange, { status: 0, connectionHandle: handle, encryptionEnabled: 1 });
@@ -240,9 +294,18 @@ class EncryptionProcedure implements Procedure {
   }
 
   onRejected(errorCode: number): void {
+    const isPaused = this.#isRefresh && this.#stage !== "pausing";
+    this.#end();
+    const { host, handle } = this.#context;
+    // A link that was encrypted must not go on in the clear.
+    if (isPaused) this.#terminate(HciErrorCode.PinOrKeyMissing);
+    else if (this.#isRefresh) host.event(EncryptionKeyRefreshComplete, { status: errorCode, connectionHandle: handle });
+    else host.event(EncryptionChange, { status: errorCode, connectionHandle: handle, encryptionEnabled: 0 });
+  }
+
+  #end(): void {
+    this.#stage = "idle";
     this.#state.holdsData = false;
     this.#control.release();
-    const { host, handle } = this.#context;
-    host.event(EncryptionChange, { status: errorCode, connectionHandle: handle, encryptionEnabled: 0 });
   }
 }
