@@ -66,7 +66,8 @@ export class LinkControl {
   #holds = false;
   #waiting: Procedure[] = [];
   #active: Procedure | undefined;
-  /** Of the procedure under way. */
+  /** The procedure under way waits for the peer's answer: an indication needs none, and what was answered cannot be turned down any more. */
+  #isAwaiting = false;
   readonly #response: ResponseTimer;
   readonly #timers: ResponseTimer[] = [];
   readonly #receivers = new Map<number, (payload: Uint8Array) => void>();
@@ -82,6 +83,10 @@ export class LinkControl {
 
   get isTerminating(): boolean {
     return this.#isTerminating;
+  }
+  /** Whether the procedure under way waits for the peer's answer. */
+  get isAwaiting(): boolean {
+    return this.#isAwaiting;
   }
   /** The procedure that this side has under way. */
   get active(): Procedure | undefined {
@@ -171,9 +176,11 @@ export class LinkControl {
 
   /** Own procedure under way: from here on the peer has 40 s. */
   awaitResponse(): void {
+    this.#isAwaiting = true;
     this.#response.start();
   }
   responded(): void {
+    this.#isAwaiting = false;
     this.#response.stop();
   }
 
@@ -227,7 +234,7 @@ export class LinkControl {
 
   #onRejected(errorCode: number, opcode?: number): void {
     const procedure = this.#active;
-    if (!procedure || (opcode !== undefined && opcode !== procedure.requestOpcode)) return;
+    if (!procedure || !this.#isAwaiting || (opcode !== undefined && opcode !== procedure.requestOpcode)) return;
     this.responded();
     procedure.onRejected(errorCode);
     this.finish(procedure);

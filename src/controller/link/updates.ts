@@ -258,7 +258,7 @@ export class LinkUpdates {
     const control = this.#control;
     control.on(LlConnectionParamRsp, ({ intervalMin, intervalMax, latency, timeout }) => {
       const { active } = control;
-      if (active?.requestOpcode !== LlConnectionParamReq.opcode) return;
+      if (active?.requestOpcode !== LlConnectionParamReq.opcode || !control.isAwaiting) return;
       control.responded();
       const range = { intervalMin, intervalMax, latency, timeout };
       this.#sendUpdate(areConnectionParametersValid(range) ? range : this.#asked!);
@@ -270,7 +270,7 @@ export class LinkUpdates {
       this.#decidePhys(this.#link.txPhys & rxPhys, this.#link.rxPhys & txPhys);
     });
     control.on(LlPhyRsp, ({ txPhys, rxPhys }) => {
-      if (control.active?.name !== "phy update") return;
+      if (control.active?.name !== "phy update" || !control.isAwaiting) return;
       control.responded();
       this.#decidePhys(this.#link.txPhys & rxPhys, this.#link.rxPhys & txPhys);
     });
