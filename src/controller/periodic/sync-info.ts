@@ -112,6 +112,11 @@ export function encodeResponseTiming(timing: ResponseTiming): Uint8Array {
   return octets;
 }
 
+/** Ranges of Vol 4 Part E 7.8.61. */
+export function isTimingPossible({ numSubevents, subeventInterval }: ResponseTiming): boolean {
+  return numSubevents > 0 && numSubevents <= 0x80 && subeventInterval >= 6;
+}
+
 /** What of it concerns a train; structures that lie end it. */
 export function readAcad(acad: Uint8Array): { update?: ChannelMapUpdate; timing?: ResponseTiming } {
   const found: { update?: ChannelMapUpdate; timing?: ResponseTiming } = {};
@@ -129,8 +134,8 @@ export function readAcad(acad: Uint8Array): { update?: ChannelMapUpdate; timing?
         number,
         number,
       ];
-      if (numSubevents > 0 && numSubevents <= 0x80 && subeventInterval >= 6)
-        found.timing = { accessAddress, numSubevents, subeventInterval, responseSlotDelay, responseSlotSpacing };
+      const timing = { accessAddress, numSubevents, subeventInterval, responseSlotDelay, responseSlotSpacing };
+      if (isTimingPossible(timing)) found.timing = timing;
     }
   }
   return found;

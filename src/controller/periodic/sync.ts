@@ -114,7 +114,9 @@ export class PeriodicSync implements PeriodicReceiver, RadioTrain, FollowedTrain
     reports.hasSubevents = timing !== undefined;
     this.radio.trains.push(this);
     this.#following = context.air.channels.trains.follow(this);
-    context.scheduler.set(this.#timer, Math.round(this.#anchorUs + EVENTS_TO_ESTABLISH * this.intervalUs));
+    // What a peer tells of may be over by now: the events that count are those that are still to come.
+    const firstUs = Math.max(this.#anchorUs, this.#learnedUs);
+    context.scheduler.set(this.#timer, Math.round(firstUs + EVENTS_TO_ESTABLISH * this.intervalUs));
   }
 
   get isEstablished(): boolean {

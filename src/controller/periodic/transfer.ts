@@ -11,7 +11,7 @@ import { hasFeature } from "../options.ts";
 import { type AirAddress, encodeSleepClockAccuracy, sleepClockPpm } from "../roles/advertising-pdus.ts";
 import type { LinkLayerContext } from "../roles/link-layer-context.ts";
 import type { SyncTerms, TrainDescription } from "./sync.ts";
-import { decodeSyncInfo, MAX_OFFSET_US, type ResponseTiming } from "./sync-info.ts";
+import { decodeSyncInfo, isTimingPossible, MAX_OFFSET_US, type ResponseTiming } from "./sync-info.ts";
 import { type PeriodicSyncs, subeventParameters, trainParameters } from "./syncs.ts";
 import { LlPeriodicSyncInd, LlPeriodicSyncWrInd } from "./transfer-pdus.ts";
 import type { TransferredTrain } from "./transferred-train.ts";
@@ -19,6 +19,8 @@ import type { TransferredTrain } from "./transferred-train.ts";
 /** Between the anchor and the packet that the offset means, at least. */
 const GAP_US = 300;
 const JITTER_US = 48;
+/** connEventCount is less than so many connection events away from the one in progress. */
+const MOST_EVENTS_AWAY = 2 ** 14;
 /** Mode of LE Set Periodic Advertising Sync Transfer Parameters. */
 const Mode = Object.freeze({ Ignored: 0, ReportsOff: 1, Reports: 2, NoDuplicates: 3 });
 
@@ -85,11 +87,14 @@ export class SyncTransfer {
     const info = decodeSyncInfo(fields.syncInfo);
     const phy = [Phy.Le1M, Phy.Le2M, Phy.LeCodedS8].find((_, i) => fields.phy === 1 << i);
     if (mode === Mode.Ignored || !info || !phy || this.#syncs.follows(info.accessAddress)) return;
+    if (timing && !isTimingPossible(timing)) return;
     const { link, handle: connectionHandle } = this.#control.context;
     const { sidAndAccuracy, id: serviceData } = fields;
     const onAir: AirAddress = { type: sidAndAccuracy & 0x10 ? 1 : 0, bytes: fields.advA };
     const peer = this.#context.resolving.identify(onAir.type, onAir.bytes) ?? { ...onAir, rpa: undefined };
-    const counter = link.eventCounter + (((fields.connEventCount - link.eventCounter) << 16) >> 16);
+    const behind = ((fields.connEventCount - link.eventCounter) << 16) >> 16;
+    if (Math.abs(behind) >= MOST_EVENTS_AWAY) return; // which the sender must not name
+    const counter = link.eventCounter + behind;
     // The sender counts on from what it heard: its clock and the advertiser's go apart meanwhile.
     const silentUs = ((info.eventCounter - fields.lastPaEventCounter) & 0xffff) * info.interval * 1250;
     const ppm = sleepClockPpm(info.sca) + sleepClockPpm(sidAndAccuracy >> 5);
