@@ -70,5 +70,6 @@ function isClass(
 }
 
 function endpointOf({ endpoints }: WebUsbAlternate, type: WebUsbEndpoint["type"], direction: WebUsbEndpoint["direction"]) {
-  return endpoints.find((endpoint) => endpoint.type === type && endpoint.direction === direction);
+  // One of no octets takes and gives nothing.
+  return endpoints.find((endpoint) => endpoint.type === type && endpoint.direction === direction && endpoint.packetSize > 0);
 }

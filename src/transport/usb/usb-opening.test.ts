@@ -159,7 +159,8 @@ describe("which interface", () => {
     expect(find(deviceOf([voice], [setting(0, 0xe0)]))).toMatchObject({ interfaceNumber: 1, alternateSetting: 0, isOtherSetting: false });
     expect(find(deviceOf([voice, setting(1, 0xe0)]))).toMatchObject({ interfaceNumber: 0, alternateSetting: 1, isOtherSetting: true });
     for (let missing = 0; missing < 3; missing++)
-      expect(find(deviceOf([setting(0, 0xe0, endpoints.toSpliced(missing, 1))]))).toBeUndefined();
+      for (const instead of [[], [{ ...endpoints[missing]!, packetSize: 0 }]])
+        expect(find(deviceOf([setting(0, 0xe0, endpoints.toSpliced(missing, 1, ...instead))]))).toBeUndefined();
   });
 
   test("that of Bluetooth before that of a vendor, which has to be named", () => {
