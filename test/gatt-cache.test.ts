@@ -244,6 +244,46 @@ describe("a bonded peer that says when its services change", () => {
     expect(await use(second)).toEqual([expect.stringMatching(/^0a/)]);
   });
 
+  test.each(["cold", "warm"])(
+    "that changes before any request of a %s link: never is another attribute's value taken for the wanted one",
+    async (state) => {
+      const other = "9a3f0001-6e5b-4c44-9d4e-3a1c5b7f0a11";
+      for (let at = 0, isReached = true; isReached; at++) {
+        isReached = false;
+        const store = new Store();
+        const server = serverWith(simple, battery);
+        const stored = {};
+        if (state === "warm") {
+          using before = link({ server, store, bond: "1", stored });
+          await use(before);
+        }
+        using pair = link({ server, store, bond: "1", stored });
+        let requests = 0;
+        pair.clientChannel.filter = () => {
+          if (isReached || requests++ < at) return true;
+          isReached = true;
+          server.removeService(server.service(0x180f)!);
+          server.addService({ uuid: other, characteristics: [{ ...level, value: hex("99") }] }); // where the battery was
+          server.addService({ ...battery, handle: 0x30, characteristics: [{ ...level, value: hex("33") }] });
+          return true;
+        };
+        let seen: string;
+        try {
+          seen = toHex(await (await pair.client.characteristic(0x180f, 0x2a19)).read());
+        } catch (error) {
+          seen = (error as { code: string }).code;
+        }
+        expect(["64", "33", "ERR_GATT_CHANGED", "ERR_GATT_NOT_FOUND", "ERR_ATT"], `at ${at}`).toContain(seen);
+        if (!isReached) break;
+        await pair.clock.advance(100);
+        await use(pair, "33");
+        pair[Symbol.dispose]();
+        using next = link({ server, store, bond: "1", stored });
+        await use(next, "33");
+      }
+    },
+  );
+
   test("that says so while the store is being read is not believed", async () => {
     const store = new Store();
     const server = serverWith(simple, battery);

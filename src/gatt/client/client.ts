@@ -322,6 +322,7 @@ export class GattClient implements AttClientSide {
       const serviceChanged = await service.characteristic(GattUuid.ServiceChanged, bound);
       // The handling itself is `onHandleValue`'s, since a bonded peer tells without being asked again.
       await serviceChanged.subscribe(() => {}, { ...bound, kind: "indicate" });
+      if (!this.#isWatched) await this.#services.confirmLearned(bound);
       this.#isWatched = true;
       this.#services.save();
       const features = (await service.characteristics(bound)).find(({ uuid }) => uuid.short === GattUuid.ClientSupportedFeatures);

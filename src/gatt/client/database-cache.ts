@@ -98,6 +98,18 @@ export class DatabaseCache {
     }
   }
 
+  /** Whether that is the peer's database: by its hash, or by a discovery of all of it that finds the same. @throws what requests throw, refusals excepted */
+  async isStill({ services, hash }: Learned, options: GattOperationOptions): Promise<boolean> {
+    if (hash !== undefined) return (await this.readHash(options)) === hash;
+    try {
+      const now = await readStructure(this.#context, WHOLE, options);
+      return JSON.stringify(descriptionOf(now)) === JSON.stringify(descriptionOf(services));
+    } catch (error) {
+      if (error instanceof AttError || error instanceof AttProtocolError) return false;
+      throw error;
+    }
+  }
+
   /** With the hash that the peer gave, where it fits: services that changed meanwhile, or a mistake of the peer, are not kept under it. */
   judged(services: readonly KnownService[], hash: string | undefined, trust: CacheTrust): Learned {
     const isRight = hash !== undefined && toHex(hashOfStructure(services)) === hash;

@@ -7,7 +7,7 @@ import { GattUuid } from "../uuids.ts";
 import { DISCOVERY_ATTEMPTS, tooFast } from "./attempts.ts";
 import type { ClientContext } from "./context.ts";
 import type { DatabaseCache, Learned } from "./database-cache.ts";
-import type { FoundCharacteristic, FoundService, HandleRange } from "./discovery.ts";
+import { type FoundCharacteristic, type FoundService, type HandleRange, WHOLE } from "./discovery.ts";
 import { GattChangedError } from "./error.ts";
 import type { GattOperationOptions, InternalOptions } from "./options.ts";
 import { RemoteService } from "./remote-service.ts";
@@ -170,6 +170,20 @@ export class PeerServices {
     for (const service of opened.services) this.#known.get(service.handle)!.know(service);
     this.#allKnown = true;
     this.#onOpen(opened.watched);
+  }
+
+  /**
+   * With a cache, once the peer tells of changes: what it changed before that, while it was asked for, it tells nobody, and the cache would be
+   * believed for as long as the bond is. By its hash, or by a discovery of all of it that gives the same.
+   *
+   * @throws what requests throw, refusals excepted
+   */
+  async confirmLearned(options: GattOperationOptions): Promise<void> {
+    const learned = this.#learned;
+    if (!learned || this.#doubt) return;
+    const epoch = this.#epoch;
+    const isSame = await this.#cache?.isStill(learned, options);
+    if (!isSame && epoch === this.#epoch) this.#context.changed(WHOLE);
   }
 
   /** Keeps what is known; the peer was asked to tell of changes. */
