@@ -12,6 +12,7 @@ import {
   LeConnectionUpdate,
   LeConnectionUpdateComplete,
   LeEnableEncryption,
+  LeFeature,
   LeLongTermKeyRequest,
   LeLongTermKeyRequestReply,
   LePeriodicAdvertisingSyncTransferReceivedV2,
@@ -20,7 +21,9 @@ import {
   LeReadRemoteFeaturesComplete,
   LeRequestPeerSca,
   LeRequestPeerScaComplete,
+  LeSetDefaultSubrate,
   LeSetEventMask,
+  LeSetHostFeature,
   LeSetPeriodicAdvertisingSyncTransferParameters,
   LeSetPhy,
   ReadRemoteVersionInformation,
@@ -32,6 +35,7 @@ import {
 type Side = "central" | "peripheral";
 const CONTROL = 3;
 const DATA = 2;
+const HOST_SUPPORT = LeFeature.ConnectionSubratingHostSupport;
 
 /** Has the other end of the link receive control PDUs in place of empty packets of one. */
 function inject({ air }: RawPair, from: Side): Uint8Array[] {
@@ -149,6 +153,43 @@ test("one answer to a request counts: said twice it changes nothing twice", asyn
   expect(central.all(LePhyUpdateComplete)).toHaveLength(1);
   expect(reasons(pair)).toEqual([[], []]);
   pair.air[Symbol.dispose]();
+});
+
+test("a peripheral that asks again and again while its central waits is answered once, and turned down else", async () => {
+  const [CLOCK_ACCURACY_RSP, SUBRATE_REQ, SUBRATE_IND, PARAM_REQ, CONNECTION_UPDATE_IND] = [0x1e, 0x26, 0x27, 0x0f, 0x00];
+  const sayReady = async ({ central, peripheral }: Pick<RawPair, Side>): Promise<void> => {
+    for (const host of [central, peripheral]) await host.command(LeSetHostFeature, { bitNumber: HOST_SUPPORT, bitValue: true });
+    await central.command(LeSetDefaultSubrate, subrate);
+  };
+  const subrate = { subrateMin: 1, subrateMax: 4, maxLatency: 0, continuationNumber: 0, supervisionTimeout: 400 };
+  for (const isSubrate of [true, false]) {
+    const pair = await attacked({ timeout: 400, onHosts: sayReady });
+    const { central, clock, handles } = pair;
+    await clock.advance(500);
+    let isSilent = true;
+    const sent: number[] = [];
+    pair.air.onPacket(({ from, channel, pdu }) => {
+      if (channel >= 37 || (pdu[0]! & 3) !== CONTROL) return undefined;
+      if (from === "central") sent.push(pdu[2]!);
+      return from === "peripheral" && pdu[2] === CLOCK_ACCURACY_RSP && isSilent
+        ? { deliver: Uint8Array.of(pdu[0]!, 2, 0x29, 0) }
+        : undefined;
+    });
+    const queue = inject(pair, "peripheral");
+    await central.command(LeRequestPeerSca, { connectionHandle: handles.central });
+    await clock.advance(100);
+    const request = isSubrate
+      ? Uint8Array.of(SUBRATE_REQ, 2, 0, 2, 0, 0, 0, 0, 0, 144, 1)
+      : Uint8Array.of(PARAM_REQ, 24, 0, 24, 0, 0, 0, 144, 1, ...new Uint8Array(15).fill(0xff));
+    queue.push(...Array.from({ length: 20 }, () => request));
+    await clock.advance(2000);
+    isSilent = false;
+    queue.push(Uint8Array.of(CLOCK_ACCURACY_RSP, 0));
+    await clock.advance(5000);
+    expect(central.all(LeRequestPeerScaComplete)).toHaveLength(1);
+    expect(sent.filter((opcode) => opcode === (isSubrate ? SUBRATE_IND : CONNECTION_UPDATE_IND))).toHaveLength(1);
+    pair.air[Symbol.dispose]();
+  }
 });
 
 describe("a train that a peer tells of", () => {

@@ -162,7 +162,8 @@ export class LinkSubrating {
     control.on(LlSubrateReq, (asked) => {
       const reject = (errorCode: number): void => control.reject(LlSubrateReq.opcode, errorCode, true);
       if (control.collides(NAME, reject)) return;
-      if (!this.isHostReady) reject(HciErrorCode.UnsupportedRemoteFeature);
+      if (control.isWaiting(NAME)) reject(HciErrorCode.LlProcedureCollision);
+      else if (!this.isHostReady) reject(HciErrorCode.UnsupportedRemoteFeature);
       else if (!isSubrateValid(asked)) reject(HciErrorCode.InvalidLlParameters);
       else {
         const chosen = this.#choose(asked);

@@ -238,7 +238,7 @@ export class LinkUpdates {
       const range = { intervalMin, intervalMax, latency, timeout };
       const reject = (errorCode: number): void => control.reject(LlConnectionParamReq.opcode, errorCode, true);
       if (!areConnectionParametersValid(range)) reject(HciErrorCode.InvalidLlParameters);
-      else if (this.#isAsked) reject(HciErrorCode.LlProcedureCollision);
+      else if (this.#isAsked || control.isWaiting("connection update")) reject(HciErrorCode.LlProcedureCollision);
       else if (control.collides("connection update", reject)) return;
       else if (!host.wants(LeRemoteConnectionParameterRequest)) reject(HciErrorCode.UnsupportedRemoteFeature);
       else {
