@@ -120,6 +120,21 @@ describe("the end", () => {
     expect((await next).active).toBe(true);
   });
 
+  test("of one that is lost meanwhile does not end the one that was found then, and has its handle", async () => {
+    const sync = await synchronized();
+    const next = syncs.synchronize({ address: OTHER, sid: 1 }, {});
+    await settled();
+    // The cancel comes too late.
+    controller.onSyncCancelled = () => {
+      syncs.onLost({ syncHandle: 1 });
+      established({ handle: 1, address: OTHER, sid: 1 });
+    };
+    await sync.stop();
+    const found = await next;
+    await settled();
+    expect([found.active, found.handle, [...controller.syncs]]).toEqual([true, 1, [1]]);
+  });
+
   test("whose answer was lost is asked for again; that it is gone by itself ends that", async () => {
     const sync = await synchronized();
     controller.refusals.set("LePeriodicAdvertisingTerminateSync", HciErrorCode.UnspecifiedError);

@@ -51,7 +51,7 @@ export class SyncEnder {
 
   async #try(syncHandle: number, leaving: Leaving): Promise<void> {
     try {
-      await this.#send(syncHandle);
+      await this.#send(syncHandle, leaving);
       if (this.#leaving.get(syncHandle) === leaving) this.#leaving.delete(syncHandle);
     } catch (error) {
       if (this.#isClosed || this.#leaving.get(syncHandle) !== leaving) return; // it is gone by itself
@@ -70,20 +70,21 @@ export class SyncEnder {
     }
   }
 
-  async #send(syncHandle: number): Promise<void> {
+  async #send(syncHandle: number, leaving: Leaving): Promise<void> {
     const { port, interrupt } = this.#parts;
     try {
       await port.send(LePeriodicAdvertisingTerminateSync, { syncHandle });
     } catch (error) {
       if (isGone(error)) return;
       // Not while the controller is about to synchronize to another one.
-      const interrupted = isDisallowed(error) ? interrupt(() => this.#sendAgain(syncHandle)) : undefined;
+      const interrupted = isDisallowed(error) ? interrupt(() => this.#sendAgain(syncHandle, leaving)) : undefined;
       if (!interrupted) throw error;
       await interrupted;
     }
   }
 
-  async #sendAgain(syncHandle: number): Promise<void> {
+  async #sendAgain(syncHandle: number, leaving: Leaving): Promise<void> {
+    if (this.#leaving.get(syncHandle) !== leaving) return; // it ended meanwhile: the handle may be another one's by now
     try {
       await this.#parts.port.send(LePeriodicAdvertisingTerminateSync, { syncHandle });
     } catch (error) {
