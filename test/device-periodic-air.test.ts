@@ -53,6 +53,16 @@ describe("a train", () => {
     expect([sync.phy, value!.status, value!.data.bytes, value!.txPowerDbm]).toEqual(["2M", "complete", octets(length), 0]);
   });
 
+  test.each([0, 1, 500])("that is looked for when the device closes, %i ms later: the device was closed, whoever waits", async (ms) => {
+    await using air = makeAir(9);
+    const follower = await air.device();
+    const target = { address: "00:00:00:00:00:99", sid: 1 } as const;
+    const both = [follower.synchronize(target), follower.synchronize({ ...target, sid: 2 })].map((found) => found.catch((error) => error));
+    if (ms > 0) await delay(air.clock, ms);
+    await follower.close();
+    expect((await Promise.all(both)).map(({ code }) => code)).toEqual(["ERR_CLOSED", "ERR_CLOSED"]);
+  });
+
   test("tells the same data once where that is asked for", async () => {
     await using air = makeAir(3);
     const [sender, follower] = [await air.device(), await air.device()];

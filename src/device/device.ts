@@ -472,9 +472,9 @@ export class Device implements AsyncDisposable {
       // What is asked from here on is refused, what is under way ends; loops over a flow end without an error.
       this.#closed = reason;
       this.#connector.close(reason);
+      this.#periodic.close(reason); // before its scan ends, which would be the reason else
       this.#scanner.close();
       this.#advertiser.close();
-      this.#periodic.close(reason);
       const patience = new Pending<void>({ clock: this.clock, operation: "closing", timeoutMs: FAREWELL_MS });
       void Promise.allSettled([this.#radio.update(), ...this.links.map((link) => link.disconnect())]).then(() => patience.resolve());
       await patience.promise.catch(() => this.#logger.info("not everything could be taken down in time; the controller is reset"));

@@ -166,13 +166,14 @@ export class Synchronizer implements RadioActivity {
         if (found.next && isOneOf(wanted.targets, advertisement))
           found.next.resolve({ address: advertisement.address, sid: advertisement.sid! });
       });
+      const whyEnded = (error: unknown): unknown => error ?? this.#closed?.error ?? new StateError("the scan was stopped");
       scan.onEnd = (error) => {
-        const reason = error ?? this.#closed?.error ?? new StateError("the scan was stopped");
+        const reason = whyEnded(error);
         found.next?.reject(reason);
         attempt?.outcome.reject(reason);
       };
       for (;;) {
-        if (scan.ended) throw scan.ended.error ?? this.#closed?.error;
+        if (scan.ended) throw whyEnded(scan.ended.error);
         if (looksFor) found.next = new Pending<Target>({ clock, operation: what, signal });
         const targets = found.next ? [await found.next.promise] : wanted.targets;
         if (this.#closed) throw this.#closed.error;
