@@ -96,6 +96,19 @@ test("whatever the pages, interruptions and gaps, the store has what the pump ha
   );
 });
 
+test("a gap in the midst of which a later transfer begins is one gap", async () => {
+  using folder = new TemporaryFolder();
+  using store = await openStore(folder.join("pump.sqlite"));
+  const { records } = new HistoryMaker().hour().skip(2).glucose(60, 0).record(0x7000, [0]);
+  const kept = store.pump(SERIAL);
+  await syncHistory(kept, new MadeSource(records.slice(0, -1), { pageSize: 1 }), { order: "newest" });
+  const gaps = kept.gaps();
+  expect(gaps).toHaveLength(1);
+  await syncHistory(kept, new MadeSource(records, { pageSize: 23 }));
+  expect(kept.gaps()).toEqual(gaps);
+  expect(keptOctets(kept)).toEqual(octets(records));
+});
+
 test("however the clock was set, instants run on as the time did, and once told they stay", async () => {
   using folder = new TemporaryFolder();
   using store = await openStore(folder.join("pump.sqlite"));

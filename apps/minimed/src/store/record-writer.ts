@@ -177,15 +177,24 @@ export class RecordWriter {
     this.#db.run("INSERT INTO covered (pump, segment, first, last) VALUES (?, ?, ?, ?)", this.#pump, segment, whole.first, whole.last);
   }
 
-  #noteGap(segment: number, { first, last }: NumberRange, notedMs: number): void {
-    this.#db.run(
-      "INSERT OR REPLACE INTO gap (pump, segment, first, last, noted_ms) VALUES (?, ?, ?, ?, ?)",
+  /** What is noted already is not noted twice: a later page may begin in the midst of it. */
+  #noteGap(segment: number, gap: NumberRange, notedMs: number): void {
+    const noted = this.#db.all<NumberRange>(
+      "SELECT first, last FROM gap WHERE pump = ? AND segment = ? AND first <= ? AND last >= ? ORDER BY first",
       this.#pump,
       segment,
-      first,
-      last,
-      notedMs,
+      gap.last,
+      gap.first,
     );
+    for (const { first, last } of without(gap, noted))
+      this.#db.run(
+        "INSERT INTO gap (pump, segment, first, last, noted_ms) VALUES (?, ?, ?, ?, ?)",
+        this.#pump,
+        segment,
+        first,
+        last,
+        notedMs,
+      );
   }
 
   /** What was gone and has come all the same is no gap. */

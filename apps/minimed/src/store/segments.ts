@@ -165,7 +165,9 @@ function joined(gaps: readonly SequenceGap[]): SequenceGap[] {
   const result: SequenceGap[] = [];
   for (const gap of gaps) {
     const before = result.at(-1);
-    if (before && before.gone === gap.gone && before.last + 1 === gap.first) result[result.length - 1] = { ...before, last: gap.last };
+    // Databases of before have some that overlap.
+    if (before && before.gone === gap.gone && before.last + 1 >= gap.first)
+      result[result.length - 1] = { ...before, last: Math.max(before.last, gap.last) };
     else result.push(gap);
   }
   return result;
