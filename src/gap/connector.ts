@@ -1,11 +1,11 @@
 import { callOut } from "../async/call-out.ts";
 import type { Clock } from "../async/clock.ts";
 import { Pending } from "../async/pending.ts";
-import { Semaphore } from "../async/semaphore.ts";
 import type { Address } from "../core/address.ts";
 import { ArgumentError, TimeoutError } from "../core/error.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
 import type { Advertisement, ResolveAddress } from "./advertisement.ts";
+import { type CancellableAttempt, CancellableAttempts } from "./cancellable-attempts.ts";
 import { type ConnectOptions, checkConnectOptions, type InitiatingParameters } from "./connect-options.ts";
 import { ExtendedInitiatingCommands, type InitiatingCommands, LegacyInitiatingCommands } from "./initiating-commands.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
@@ -13,19 +13,16 @@ import { type CommandPort, type Radio, type RadioActivity, RadioRank } from "./r
 import { isSamePeer } from "./same-peer.ts";
 import type { ScanOptions } from "./scan.ts";
 import type { Scanner } from "./scanner.ts";
-import { isDisallowed, isRefusal, Switch, type SwitchState } from "./switch.ts";
 
 export const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 
-/** After a cancel the controller tells the outcome at once; one that does not is not waited for any longer. */
-const CANCEL_TIMEOUT_MS = 2000;
 /** A private address seen a moment ago may be gone: after so long without an answer, look for the next one. */
 const PRIVATE_ATTEMPT_MS = 5000;
 
 /**
  * One LE (Extended) Create Connection, from its command to its completion. `T` is what the device makes of the new link, `C` what it has to know for that.
  */
-export interface ConnectionAttempt<T, C = undefined> {
+export interface ConnectionAttempt<T, C = undefined> extends CancellableAttempt {
   readonly context: C;
   /** Who is connected to: one, or the first of several that is heard, which the filter accept list then holds. */
   readonly peers: readonly Address[];
@@ -38,10 +35,6 @@ export interface ConnectionAttempt<T, C = undefined> {
   readonly linkPhy: "1M" | undefined;
   /** The own address that is shown to the peer. */
   address: Address | undefined;
-  /** Set by a cancel; settles when the controller has said how the attempt ended. */
-  completed: Pending<void> | undefined;
-  /** What is being done about a link that came after nobody wanted it any more. */
-  discarding: Promise<void> | undefined;
 }
 
 /** What `connect` asks about the peer. */
@@ -64,7 +57,7 @@ interface Deadline {
  * ends by connection, by the controller's word, by timeout or by `signal`; the last two cancel it, and a link that wins the race
  * against the cancel is taken down.
  */
-export class Connector<T, C = undefined> implements RadioActivity {
+export class Connector<T, C = undefined> extends CancellableAttempts<ConnectionAttempt<T, C>> implements RadioActivity {
   readonly name = "connecting";
   readonly rank = RadioRank.Initiating;
   readonly takesAnyRandomAddress = false;
@@ -74,43 +67,28 @@ export class Connector<T, C = undefined> implements RadioActivity {
   readonly #radio: Radio;
   readonly #clock: Clock;
   readonly #scanner: Scanner;
-  readonly #turns: Semaphore;
   readonly #resolve: ResolveAddress;
-  readonly #switch = new Switch();
-  #attempt: ConnectionAttempt<T, C> | undefined;
-  #closed: { readonly error: unknown } | undefined;
-  /** What the controller is working on. */
-  #initiating: ConnectionAttempt<T, C> | undefined;
 
   /** @param at.resolve finds the identity behind a private address, so that a link is known for its peer's under another address */
   constructor(at: { port: CommandPort; radio: Radio; clock: Clock; scanner: Scanner; resolve?: ResolveAddress }) {
     const { port, radio, clock, scanner, resolve = () => undefined } = at;
+    super(clock, "LeCreateConnectionCancel");
     this.#resolve = resolve;
     this.#commands = radio.abilities.isExtended ? new ExtendedInitiatingCommands(port) : new LegacyInitiatingCommands(port);
     this.#radio = radio;
     this.#clock = clock;
     this.#scanner = scanner;
-    this.#turns = new Semaphore(clock);
   }
 
-  get wanted(): boolean {
-    return this.#attempt !== undefined && !this.#attempt.outcome.settled;
-  }
-  get state(): SwitchState {
-    return this.#switch.state;
-  }
-  get stale(): boolean {
-    return this.#switch.state !== "off" && this.#initiating !== this.#attempt;
-  }
   get ownAddress(): OwnAddressKind {
-    return this.#attempt?.ownAddress ?? "public";
+    return this.attempt?.ownAddress ?? "public";
   }
   get acceptList(): readonly Address[] | undefined {
-    const peers = this.#attempt?.peers;
+    const peers = this.attempt?.peers;
     return peers && peers.length > 1 ? peers : undefined;
   }
   get isFiltered(): boolean {
-    return this.#switch.state !== "off" && (this.#initiating?.peers.length ?? 0) > 1;
+    return this.switch.state !== "off" && (this.running?.peers.length ?? 0) > 1;
   }
 
   /**
@@ -139,12 +117,12 @@ export class Connector<T, C = undefined> implements RadioActivity {
     const listening = { intervalMs: scanIntervalMs, windowMs: scanWindowMs, ownAddress, phys, onInitiating };
     const what = `connecting to ${peers.join(" or ")}`;
     const deadline = { untilMs: this.#clock.now() + timeoutMs, timeout: new TimeoutError(what, timeoutMs), signal };
-    const turn = await this.#turns.acquire({ signal, timeoutMs }, what);
+    const turn = await this.turns.acquire({ signal, timeoutMs }, what);
     let attempt: ConnectionAttempt<T, C> | undefined;
     try {
       for (;;) {
         const present = isPeer && !through ? [await this.#find(isPeer, listening, deadline)] : peers;
-        if (this.#closed) throw this.#closed.error;
+        if (this.closed) throw this.closed.error;
         check?.();
         const remainingMs = this.#remainingMs(deadline);
         attempt = this.#begin(
@@ -228,7 +206,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
       discarding: undefined,
     };
     attempt.outcome.promise.catch(() => undefined); // it may be rejected before the caller's turn to look at it
-    this.#attempt = attempt;
+    this.attempt = attempt;
     void this.#radio.update();
     return attempt;
   }
@@ -236,7 +214,7 @@ export class Connector<T, C = undefined> implements RadioActivity {
   /** Resolves when the controller is not working on this attempt any more and nothing is left of it. */
   async #finish(attempt: ConnectionAttempt<T, C> | undefined): Promise<void> {
     if (!attempt) return;
-    if (this.#attempt === attempt) this.#attempt = undefined;
+    if (this.attempt === attempt) this.attempt = undefined;
     await this.#radio.update(); // an attempt that cannot be cancelled is tried again there, and stands in the way of the next one
     await attempt.discarding;
   }
@@ -249,13 +227,13 @@ export class Connector<T, C = undefined> implements RadioActivity {
    * @returns the attempt that wanted it, to be resolved with what is made of the link
    */
   connected(peer: Address, discard: () => Promise<void>): ConnectionAttempt<T, C> | undefined {
-    const attempt = this.#initiating;
+    const attempt = this.running;
     if (!attempt || !this.#isOneOf(attempt.peers, peer)) {
       void discard(); // of an attempt that was given up long ago, or nobody's
       return undefined;
     }
-    this.#initiating = undefined;
-    this.#switch.ended();
+    this.running = undefined;
+    this.switch.ended();
     attempt.completed?.resolve();
     if (!attempt.outcome.settled) return attempt;
     attempt.discarding = discard();
@@ -270,13 +248,13 @@ export class Connector<T, C = undefined> implements RadioActivity {
    * @returns whether an attempt is over by it
    */
   ended(status: number, peer?: Address): boolean {
-    const attempt = this.#initiating;
+    const attempt = this.running;
     if (!attempt) return false;
     const isOfAnother = peer && !this.#isOneOf(attempt.peers, peer);
     if (isOfAnother && peer.bytes.some((octet) => octet !== 0)) return false;
     if (status === HciErrorCode.UnknownConnectionIdentifier && !attempt.completed) return false;
-    this.#initiating = undefined;
-    this.#switch.ended();
+    this.running = undefined;
+    this.switch.ended();
     // Interrupted for another address: it goes on afterwards. An attempt that failed by itself does not.
     if (attempt.completed) attempt.completed.resolve();
     if (status !== HciErrorCode.UnknownConnectionIdentifier) attempt.outcome.reject(new HciError({ status, command: this.#commands.name }));
@@ -288,87 +266,26 @@ export class Connector<T, C = undefined> implements RadioActivity {
   }
 
   async turnOn(): Promise<void> {
-    const attempt = this.#attempt!;
+    const attempt = this.attempt!;
     attempt.address = this.#radio.own.current(attempt.ownAddress);
     attempt.completed = undefined;
-    this.#initiating = attempt;
+    this.running = attempt;
     try {
       const { peers, ownAddress, parameters, through } = attempt;
       const place = through?.periodic.requestPlace(through.subevent);
       const { abilities, resolvingList } = this.#radio;
       const isPrivate = !abilities.hasPrivacyMode && peers.length === 1 && (resolvingList?.holds(peers[0]!) ?? false);
       const ownAddressType = this.#radio.ownAddressType(ownAddress);
-      await this.#switch.on(() => this.#commands.create({ peers, isPrivate, ownAddressType, parameters, place }));
-      if (this.#switch.state === "on") this.#initiating = attempt; // again, where a reset came between
+      await this.switch.on(() => this.#commands.create({ peers, isPrivate, ownAddressType, parameters, place }));
+      if (this.switch.state === "on") this.running = attempt; // again, where a reset came between
       callOut(attempt.onInitiating);
     } catch (error) {
-      if (this.#switch.state === "off") this.#initiating = undefined;
+      if (this.switch.state === "off") this.running = undefined;
       throw error;
     }
   }
 
-  /** Cancels, and waits until the controller has said what became of it: no link, or a link after all. */
-  async turnOff(): Promise<void> {
-    const attempt = this.#initiating;
-    const before = this.#switch.state;
-    if (before === "off") return;
-    if (!attempt) return this.#cancel(); // the controller says that it initiates, and nobody knows for whom
-    const completed = new Pending<void>({ clock: this.#clock, operation: "LeCreateConnectionCancel", timeoutMs: CANCEL_TIMEOUT_MS });
-    attempt.completed = completed;
-    completed.promise.catch(() => undefined); // it may be rejected before the command is answered
-    try {
-      await this.#commands.cancel();
-    } catch (error) {
-      // Command Disallowed: it had completed already, and the event is on its way; or it had never begun.
-      if (!isDisallowed(error)) {
-        if (isRefusal(error)) attempt.completed = undefined; // nothing that would be completed
-        completed.reject(error);
-        return this.#switch.off(() => Promise.reject(error));
-      }
-      if (before === "unknown") completed.resolve();
-    }
-    try {
-      await completed.promise;
-      this.#switch.ended();
-    } catch {
-      // No word of it in time. A second cancel tells whether there still is something: either answer ends it.
-      this.#switch.distrust();
-      await this.#cancel();
-    }
-    if (this.#initiating === attempt) this.#initiating = undefined;
-  }
-
-  async #cancel(): Promise<void> {
-    await this.#switch.off(() => this.#commands.cancel());
-  }
-
-  distrust(): void {
-    this.#switch.distrust();
-  }
-
-  failed(error: unknown): void {
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    attempt?.outcome.reject(error);
-  }
-
-  /** Ends the attempt and those that wait; the next `update` of the radio cancels what the controller is doing. */
-  close(error: unknown): void {
-    this.#closed ??= { error };
-    this.#turns.close(this.#closed.error);
-    this.#attempt?.outcome.reject(this.#closed.error);
-  }
-
-  reset(): void {
-    this.#initiating?.completed?.resolve();
-    this.#initiating = undefined;
-    this.#switch.reset();
-  }
-
-  gone(error: unknown): void {
-    this.close(error);
-    this.#initiating?.completed?.reject(error);
-    this.#initiating = undefined;
-    this.#switch.ended();
+  protected sendCancel(): Promise<unknown> {
+    return this.#commands.cancel();
   }
 }

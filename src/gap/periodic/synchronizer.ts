@@ -1,7 +1,6 @@
 import { type Clock, delay } from "../../async/clock.ts";
 import { Deadline } from "../../async/deadline.ts";
 import { Pending } from "../../async/pending.ts";
-import { Semaphore } from "../../async/semaphore.ts";
 import type { Address } from "../../core/address.ts";
 import { StateError, UnsupportedError } from "../../core/error.ts";
 import {
@@ -15,12 +14,13 @@ import type { CommandDeclaration } from "../../hci/declare.ts";
 import { HciError, HciErrorCode } from "../../hci/error.ts";
 import { LeFeature } from "../../hci/features.ts";
 import type { Advertisement, ResolveAddress } from "../advertisement.ts";
+import { type CancellableAttempt, CancellableAttempts } from "../cancellable-attempts.ts";
 import type { OwnAddressKind } from "../own-addresses.ts";
 import { type Radio, type RadioActivity, RadioRank } from "../radio.ts";
 import { isSamePeer } from "../same-peer.ts";
 import type { Scan } from "../scan.ts";
 import type { Scanner } from "../scanner.ts";
-import { isDisallowed, isRefusal, Switch, type SwitchState } from "../switch.ts";
+import { isDisallowed } from "../switch.ts";
 import type { PeriodicPort } from "./periodic-port.ts";
 import type { PeriodicSync } from "./periodic-sync.ts";
 import {
@@ -34,8 +34,6 @@ import {
 import type { TrainInfo } from "./train-info.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** After a cancel the controller tells the outcome at once; one that does not is not waited for any longer. */
-const CANCEL_TIMEOUT_MS = 2000;
 /** A private address seen a moment ago may be gone: after so long without an answer, look for the next one. */
 const PRIVATE_ATTEMPT_MS = 20_000;
 /** Pause before another try where the first events of a train were not heard. */
@@ -45,15 +43,11 @@ const Option = { List: 1, NotReceiving: 2, NoDuplicates: 4 } as const;
 const NO_ADDRESS = new Uint8Array(6);
 
 /** One LE Periodic Advertising Create Sync, from its command to its event. */
-interface SyncAttempt {
+interface SyncAttempt extends CancellableAttempt {
   /** One, or the first of several that is heard, which the periodic advertiser list then holds. */
   readonly targets: readonly Target[];
   readonly reception: ReceptionParameters;
   readonly outcome: Pending<PeriodicSync>;
-  /** Set by a cancel; settles when the controller has said how the attempt ended. */
-  completed: Pending<void> | undefined;
-  /** What is being done about a synchronization that came after nobody wanted it any more. */
-  discarding: Promise<void> | undefined;
 }
 
 interface SynchronizerParts {
@@ -87,7 +81,7 @@ export interface Established {
  * queue. A scan runs meanwhile, since without one the controller finds nothing. Every attempt ends by its event, by timeout or by `signal`; the
  * last two cancel it, and a synchronization that wins the race against the cancel is ended.
  */
-export class Synchronizer implements RadioActivity {
+export class Synchronizer extends CancellableAttempts<SyncAttempt> implements RadioActivity {
   readonly name = "synchronizing";
   readonly rank = RadioRank.Synchronizing;
   // It shows no address.
@@ -100,26 +94,10 @@ export class Synchronizer implements RadioActivity {
   /** Not while an attempt is pending (Vol 4 Part E 7.8.38). */
   readonly allowsResolvingListChange = false;
   readonly #parts: SynchronizerParts;
-  readonly #turns: Semaphore;
-  readonly #switch = new Switch();
-  #attempt: SyncAttempt | undefined;
-  /** What the controller is working on. */
-  #creating: SyncAttempt | undefined;
-  #closed: { readonly error: unknown } | undefined;
 
   constructor(parts: SynchronizerParts) {
+    super(parts.clock, LePeriodicAdvertisingCreateSyncCancel.name);
     this.#parts = parts;
-    this.#turns = new Semaphore(parts.clock);
-  }
-
-  get wanted(): boolean {
-    return this.#attempt !== undefined && !this.#attempt.outcome.settled;
-  }
-  get state(): SwitchState {
-    return this.#switch.state;
-  }
-  get stale(): boolean {
-    return this.#switch.state !== "off" && this.#creating !== this.#attempt;
   }
 
   /**
@@ -140,7 +118,7 @@ export class Synchronizer implements RadioActivity {
     const what = `synchronizing to ${wanted.targets.map(({ address, sid }) => `set ${sid} of ${address}`).join(" or ")}`;
     signal?.throwIfAborted();
     using deadline = new Deadline({ clock, operation: what, signal, timeoutMs });
-    const turn = await this.#turns.acquire({ signal: deadline.signal }, what);
+    const turn = await this.turns.acquire({ signal: deadline.signal }, what);
     return await this.#synchronize(wanted, options, deadline.signal, what, turn);
   }
 
@@ -166,7 +144,7 @@ export class Synchronizer implements RadioActivity {
         if (found.next && isOneOf(wanted.targets, advertisement))
           found.next.resolve({ address: advertisement.address, sid: advertisement.sid! });
       });
-      const whyEnded = (error: unknown): unknown => error ?? this.#closed?.error ?? new StateError("the scan was stopped");
+      const whyEnded = (error: unknown): unknown => error ?? this.closed?.error ?? new StateError("the scan was stopped");
       scan.onEnd = (error) => {
         const reason = whyEnded(error);
         found.next?.reject(reason);
@@ -176,7 +154,7 @@ export class Synchronizer implements RadioActivity {
         if (scan.ended) throw whyEnded(scan.ended.error);
         if (looksFor) found.next = new Pending<Target>({ clock, operation: what, signal });
         const targets = found.next ? [await found.next.promise] : wanted.targets;
-        if (this.#closed) throw this.#closed.error;
+        if (this.closed) throw this.closed.error;
         attempt = this.#begin(targets, wanted.reception, signal, what, looksFor ? PRIVATE_ATTEMPT_MS : undefined);
         let isNextLook = false;
         try {
@@ -224,7 +202,7 @@ export class Synchronizer implements RadioActivity {
       discarding: undefined,
     };
     attempt.outcome.promise.catch(() => undefined); // it may be rejected before the caller's turn to look at it
-    this.#attempt = attempt;
+    this.attempt = attempt;
     void radio.update();
     return attempt;
   }
@@ -232,7 +210,7 @@ export class Synchronizer implements RadioActivity {
   /** Resolves when the controller is not working on this attempt any more and nothing is left of it. */
   async #finish(attempt: SyncAttempt | undefined): Promise<void> {
     if (!attempt) return;
-    if (this.#attempt === attempt) this.#attempt = undefined;
+    if (this.attempt === attempt) this.attempt = undefined;
     await this.#parts.radio.update(); // an attempt that cannot be cancelled is tried again there, and stands in the way of the next one
     await attempt.discarding;
   }
@@ -244,13 +222,13 @@ export class Synchronizer implements RadioActivity {
       return;
     }
     const { syncs } = this.#parts;
-    const attempt = this.#creating;
+    const attempt = this.running;
     if (!attempt || !this.#isOf(attempt, train)) {
       void syncs.discard(handle); // of an attempt that was given up long ago, or nobody's
       return;
     }
-    this.#creating = undefined;
-    this.#switch.ended();
+    this.running = undefined;
+    this.switch.ended();
     attempt.completed?.resolve();
     if (attempt.outcome.settled) attempt.discarding = syncs.discard(handle);
     else attempt.outcome.resolve(syncs.adopt(handle, train, attempt.reception));
@@ -262,10 +240,10 @@ export class Synchronizer implements RadioActivity {
 
   /** It ended without a synchronization. After a cancel the status is Operation Cancelled by Host, which is the answer to that and to nothing else. */
   #ended(status: number): void {
-    const attempt = this.#creating;
+    const attempt = this.running;
     if (!attempt || (status === HciErrorCode.OperationCancelledByHost && !attempt.completed)) return;
-    this.#creating = undefined;
-    this.#switch.ended();
+    this.running = undefined;
+    this.switch.ended();
     // Interrupted for something else: it goes on afterwards. An attempt that failed by itself does not.
     attempt.completed?.resolve();
     if (status !== HciErrorCode.OperationCancelledByHost)
@@ -274,7 +252,7 @@ export class Synchronizer implements RadioActivity {
 
   /** Runs it while the controller is not told to synchronize; `undefined`: it is not anyhow. */
   interrupt(act: () => Promise<void>): Promise<void> | undefined {
-    if (this.#switch.state === "off") return undefined;
+    if (this.switch.state === "off") return undefined;
     const { radio } = this.#parts;
     const done = radio.inTurn(async () => {
       await this.turnOff();
@@ -285,17 +263,17 @@ export class Synchronizer implements RadioActivity {
   }
 
   async turnOn(): Promise<void> {
-    const attempt = this.#attempt!;
+    const attempt = this.attempt!;
     const { targets } = attempt;
     try {
       if (targets.length > 1) await this.#fillList(targets);
       attempt.completed = undefined;
-      this.#creating = attempt;
-      await this.#switch.on(() => this.#create(attempt));
-      if (this.#switch.state === "on") this.#creating = attempt; // again, where a reset came between
+      this.running = attempt;
+      await this.switch.on(() => this.#create(attempt));
+      if (this.switch.state === "on") this.running = attempt; // again, where a reset came between
     } catch (error) {
-      if (this.#switch.state === "off") this.#creating = undefined;
-      if (isDisallowed(error)) this.#switch.distrust(); // refused while another one is under way
+      if (this.switch.state === "off") this.running = undefined;
+      if (isDisallowed(error)) this.switch.distrust(); // refused while another one is under way
       throw error;
     }
   }
@@ -327,73 +305,8 @@ export class Synchronizer implements RadioActivity {
       });
   }
 
-  /** Cancels, and waits until the controller has said what became of it: nothing, or a synchronization after all. */
-  async turnOff(): Promise<void> {
-    const attempt = this.#creating;
-    const before = this.#switch.state;
-    if (before === "off") return;
-    if (!attempt) return this.#cancel(); // the controller says that it is at it, and nobody knows for whom
-    const completed = new Pending<void>({
-      clock: this.#parts.clock,
-      operation: LePeriodicAdvertisingCreateSyncCancel.name,
-      timeoutMs: CANCEL_TIMEOUT_MS,
-    });
-    attempt.completed = completed;
-    completed.promise.catch(() => undefined); // it may be rejected before the command is answered
-    try {
-      await this.#parts.port.send(LePeriodicAdvertisingCreateSyncCancel, {});
-    } catch (error) {
-      // Command Disallowed: it had ended already, and the event is on its way; or it had never begun.
-      if (!isDisallowed(error)) {
-        if (isRefusal(error)) attempt.completed = undefined; // nothing that would be completed
-        completed.reject(error);
-        return this.#switch.off(() => Promise.reject(error));
-      }
-      if (before === "unknown") completed.resolve();
-    }
-    try {
-      await completed.promise;
-      this.#switch.ended();
-    } catch {
-      // No word of it in time. A second cancel tells whether there still is something: either answer ends it.
-      this.#switch.distrust();
-      await this.#cancel();
-    }
-    if (this.#creating === attempt) this.#creating = undefined;
-  }
-
-  async #cancel(): Promise<void> {
-    await this.#switch.off(() => this.#parts.port.send(LePeriodicAdvertisingCreateSyncCancel, {}));
-  }
-
-  distrust(): void {
-    this.#switch.distrust();
-  }
-
-  failed(error: unknown): void {
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    attempt?.outcome.reject(error);
-  }
-
-  /** Ends the attempt and those that wait; the next `update` of the radio cancels what the controller is doing. */
-  close(error: unknown): void {
-    this.#closed ??= { error };
-    this.#turns.close(this.#closed.error);
-    this.#attempt?.outcome.reject(this.#closed.error);
-  }
-
-  reset(): void {
-    this.#creating?.completed?.resolve();
-    this.#creating = undefined;
-    this.#switch.reset();
-  }
-
-  gone(error: unknown): void {
-    this.close(error);
-    this.#creating?.completed?.reject(error);
-    this.#creating = undefined;
-    this.#switch.ended();
+  protected sendCancel(): Promise<unknown> {
+    return this.#parts.port.send(LePeriodicAdvertisingCreateSyncCancel, {});
   }
 }
 
