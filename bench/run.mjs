@@ -5,16 +5,16 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-async function bundle(checkout) {
+async function bundle(checkout, input) {
   const build = await rolldown({
-    input: join(checkout, "bench/main.ts"),
+    input: join(checkout, "bench", input),
     cwd: checkout,
     platform: "node",
     external: [/^node:/, "koffi", "node-sqlite3-wasm"],
     transform: { target: "es2023" },
     resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] },
   });
-  const dir = join(checkout, "node_modules/.cache/bench");
+  const dir = join(checkout, "node_modules/.cache/bench", input);
   await build.write({ dir, format: "esm", entryFileNames: "main.mjs", cleanDir: true });
   await build.close();
   return join(dir, "main.mjs");
@@ -23,7 +23,8 @@ async function bundle(checkout) {
 const args = process.argv.slice(2);
 const at = args.indexOf("--before");
 const [, before] = at < 0 ? [] : args.splice(at, 2);
-const main = await bundle(fileURLToPath(new URL("..", import.meta.url)));
-if (before !== undefined) args.push(`--before=${await bundle(resolve(before))}`);
+const isOfHosts = args.includes("--hosts");
+const main = await bundle(fileURLToPath(new URL("..", import.meta.url)), isOfHosts ? "hosts/compare.ts" : "main.ts");
+if (before !== undefined) args.push(`--before=${await bundle(resolve(before), "main.ts")}`);
 const { status } = spawnSync(process.execPath, [main, ...args], { stdio: "inherit" });
 process.exitCode = status ?? 1;

@@ -1,0 +1,95 @@
+import { EventEmitter, once } from "node:events";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { Wire } from "./wire.ts";
+import { CHARACTERISTIC, type Host, received, SERVICE, seen, VALUE } from "./workloads.ts";
+
+/** What is used of its types, which are not there unless it is installed. */
+interface NobleCharacteristic extends EventEmitter {
+  subscribeAsync(): Promise<void>;
+  writeAsync(data: Buffer, withoutResponse: boolean): Promise<void>;
+}
+interface NoblePeripheral {
+  readonly address: string;
+  readonly advertisement: { readonly manufacturerData?: Buffer };
+  connectAsync(): Promise<void>;
+  discoverSomeServicesAndCharacteristicsAsync(s: string[], c: string[]): Promise<{ characteristics: NobleCharacteristic[] }>;
+}
+interface Noble extends EventEmitter {
+  waitForPoweredOnAsync(timeoutMs?: number): Promise<void>;
+  startScanningAsync(services: string[], allowDuplicates: boolean): Promise<void>;
+}
+
+/** The socket of `@stoprocent/bluetooth-hci-socket` as its documentation describes it, ending at a wire. */
+class HciSocket extends EventEmitter {
+  static wire: Wire;
+  readonly #wire = HciSocket.wire;
+
+  bindRaw(deviceId: number): number {
+    return deviceId;
+  }
+  bindUser(deviceId: number): number {
+    return deviceId;
+  }
+  isDevUp(): boolean {
+    return true;
+  }
+  setFilter(): void {}
+  reset(): void {}
+  start(): void {
+    this.#wire.toHost = (packet) => this.emit("data", Buffer.from(packet));
+  }
+  stop(): void {}
+  write(packet: Buffer): void {
+    this.#wire.fromHost(Uint8Array.from(packet));
+  }
+}
+
+/**
+ * The leading JavaScript host, `@stoprocent/noble`, driven by its documented interface.
+ *
+ * @param folder where `npm install @stoprocent/noble` put it
+ */
+export async function openNoble(folder: string): Promise<Host> {
+  const require = createRequire(join(resolve(folder), "package.json"));
+  const wire = await Wire.open();
+  HciSocket.wire = wire;
+  const at = require.resolve("@stoprocent/bluetooth-hci-socket");
+  require.cache[at] = { id: at, filename: at, loaded: true, exports: Object.assign(HciSocket, { loadDriver: () => HciSocket }) } as never;
+  const { withBindings } = require("@stoprocent/noble") as { withBindings(kind: string, options: object): Noble };
+  const noble = withBindings("hci", { hciDriver: "native", deviceId: 0 });
+  await noble.waitForPoweredOnAsync(10_000);
+  await noble.startScanningAsync([], true);
+  const [peripheral] = (await once(noble, "discover")) as [NoblePeripheral];
+  await peripheral.connectAsync();
+  const { characteristics } = await peripheral.discoverSomeServicesAndCharacteristicsAsync(
+    [SERVICE.toString(16)],
+    [CHARACTERISTIC.toString(16)],
+  );
+  const remote = characteristics[0]!;
+  remote.on("data", (value: Buffer) => {
+    seen.octets += value.length;
+    seen.items++;
+  });
+  await remote.subscribeAsync();
+  await noble.startScanningAsync([], true);
+  noble.on("discover", ({ advertisement }: NoblePeripheral) => {
+    seen.items++;
+    const { manufacturerData } = advertisement;
+    if (manufacturerData) seen.octets += manufacturerData[2]!;
+  });
+  wire.take();
+  const value = Buffer.from(VALUE);
+  return {
+    name: "noble",
+    works: {
+      ...received(wire, (packet) => wire.toHost!(packet)),
+      "writes of 20 octets with response": async (count) => {
+        for (let i = 0; i < count; i++) await remote.writeAsync(value, false);
+      },
+      "writes of 20 octets without response": async (count) => {
+        for (let i = 0; i < count; i++) await remote.writeAsync(value, true);
+      },
+    },
+  };
+}
