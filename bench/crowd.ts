@@ -38,7 +38,7 @@ export async function crowdOf(size: number, sideM: number): Promise<Crowd> {
   return { air, clock, hosts };
 }
 
-const crowdRow = (size: number, sideM: number, more: Partial<Row> = {}): Row => ({
+const crowdRow = (size: number, sideM: number, more: { readonly ceiling?: string } = {}): Row => ({
   name: `air: crowd of ${size.toLocaleString("en")} on ${sideM} m`,
   unit: "simulated seconds",
   prepare: async () => {

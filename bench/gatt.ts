@@ -5,7 +5,6 @@ import { GattClient, GattServer } from "../src/gatt/index.ts";
 import { PDU_OFFSET, type PduChannel } from "../src/l2cap/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
 import type { Row, Simulated } from "./harness.ts";
-import { NOTIFICATIONS_REFERENCE } from "./hci.ts";
 
 /** A channel whose frames go straight to its peer, or nowhere: what is measured is the Attribute Protocol alone. */
 class BareChannel implements PduChannel {
@@ -92,7 +91,6 @@ export const gattRows: readonly Row[] = [
   {
     name: "gatt: notifications to a subscriber",
     unit: "notifications",
-    reference: NOTIFICATIONS_REFERENCE,
     prepare: async () => {
       const { near, remote } = await openPair();
       await remote.subscribe((value) => {
@@ -114,7 +112,6 @@ export const gattRows: readonly Row[] = [
   {
     name: "gatt: notifications sent",
     unit: "notifications",
-    reference: NOTIFICATIONS_REFERENCE,
     prepare: async () => {
       const { far, remote, local } = await openPair();
       await remote.subscribe(() => {});

@@ -4,10 +4,6 @@ import { createTransportPair } from "../src/transport/memory-pipe.ts";
 import { type OpenedHci, openScriptedHci } from "../test/support/scripted-hci.ts";
 import type { Row } from "./harness.ts";
 
-/** Reference points for the whole way up to the application; these rows end at the HCI and L2CAP layers. */
-export const REPORTS_REFERENCE = { "leading JavaScript host": 320_000, "C stack": 7_600_000 };
-export const NOTIFICATIONS_REFERENCE = { "leading JavaScript host": 790_000, "C stack": 8_500_000 };
-
 export const HANDLE = 0x40;
 /** Notifications of 20 octets: ATT opcode, handle, value. */
 const PDU_LENGTH = 23;

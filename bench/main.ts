@@ -4,6 +4,7 @@ import { crowdRows } from "./crowd.ts";
 import { gattRows } from "./gatt.ts";
 import { main } from "./harness.ts";
 import { hciRows } from "./hci.ts";
+import { hostsRows } from "./hosts/rows.ts";
 import { l2capRows } from "./l2cap.ts";
 import { mcumgrRows } from "./mcumgr.ts";
 import { mgmtRows } from "./mgmt.ts";
@@ -15,6 +16,7 @@ import { transportRows } from "./transport.ts";
 
 await main(
   [
+    ...hostsRows,
     ...hciRows,
     ...transportRows,
     ...l2capRows,

@@ -23,8 +23,8 @@ async function bundle(checkout, input) {
 const args = process.argv.slice(2);
 const at = args.indexOf("--before");
 const [, before] = at < 0 ? [] : args.splice(at, 2);
-const isOfHosts = args.includes("--hosts");
-const main = await bundle(fileURLToPath(new URL("..", import.meta.url)), isOfHosts ? "hosts/compare.ts" : "main.ts");
+if (at >= 0 && before === undefined) throw new Error("--before: needs the folder of another checkout");
+const main = await bundle(fileURLToPath(new URL("..", import.meta.url)), "main.ts");
 if (before !== undefined) args.push(`--before=${await bundle(resolve(before), "main.ts")}`);
 const { status } = spawnSync(process.execPath, [main, ...args], { stdio: "inherit" });
 process.exitCode = status ?? 1;

@@ -27,6 +27,7 @@ export const storeRows: readonly Row[] = [
   {
     name: "pump store: pages of 400 records synchronized",
     unit: "pages",
+    isOfWall: true, // each commit waits for the disk
     prepare: async () => {
       const store = await openStore();
       const { records } = new HistoryMaker({ local: "2030-03-02T00:00:00" }).days(PAGES * PAGE);

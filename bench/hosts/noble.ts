@@ -2,7 +2,7 @@ import { EventEmitter, once } from "node:events";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { Wire } from "./wire.ts";
-import { CHARACTERISTIC, type Host, received, SERVICE, seen, VALUE } from "./workloads.ts";
+import { type Application, CHARACTERISTIC, type Host, SERVICE, seen, VALUE } from "./workloads.ts";
 
 /** What is used of its types, which are not there unless it is installed. */
 interface NobleCharacteristic extends EventEmitter {
@@ -11,7 +11,7 @@ interface NobleCharacteristic extends EventEmitter {
 }
 interface NoblePeripheral {
   readonly address: string;
-  readonly advertisement: { readonly manufacturerData?: Buffer };
+  readonly advertisement: { readonly manufacturerData?: Buffer; readonly localName?: string };
   connectAsync(): Promise<void>;
   discoverSomeServicesAndCharacteristicsAsync(s: string[], c: string[]): Promise<{ characteristics: NobleCharacteristic[] }>;
 }
@@ -19,6 +19,10 @@ interface Noble extends EventEmitter {
   waitForPoweredOnAsync(timeoutMs?: number): Promise<void>;
   startScanningAsync(services: string[], allowDuplicates: boolean): Promise<void>;
 }
+
+/** The same octets, not a copy. */
+const asBuffer = (packet: Uint8Array): Buffer =>
+  Buffer.isBuffer(packet) ? packet : Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
 
 /** The socket of `@stoprocent/bluetooth-hci-socket` as its documentation describes it, ending at a wire. */
 class HciSocket extends EventEmitter {
@@ -37,12 +41,31 @@ class HciSocket extends EventEmitter {
   setFilter(): void {}
   reset(): void {}
   start(): void {
-    this.#wire.toHost = (packet) => this.emit("data", Buffer.from(packet));
+    this.#wire.toHost = (packet) => this.emit("data", asBuffer(packet));
   }
   stop(): void {}
   write(packet: Buffer): void {
     this.#wire.fromHost(Uint8Array.from(packet));
   }
+}
+
+/** Its advertisements are merged always, and are told with each report. */
+const LISTENERS: Readonly<Record<Exclude<Application, "values">, (peripheral: NoblePeripheral) => void>> = {
+  "manufacturer data": readManufacturerData,
+  all: readAll,
+  merged: readManufacturerData,
+  "merged, all": readAll,
+};
+
+function readManufacturerData({ advertisement: { manufacturerData } }: NoblePeripheral): void {
+  seen.items++;
+  if (manufacturerData) seen.octets += manufacturerData[2]!;
+}
+
+function readAll({ address, advertisement: { manufacturerData, localName } }: NoblePeripheral): void {
+  seen.items++;
+  seen.octets += address.length + (localName?.length ?? 0);
+  if (manufacturerData) seen.octets += manufacturerData[2]!;
 }
 
 /**
@@ -73,23 +96,20 @@ export async function openNoble(folder: string): Promise<Host> {
   });
   await remote.subscribeAsync();
   await noble.startScanningAsync([], true);
-  noble.on("discover", ({ advertisement }: NoblePeripheral) => {
-    seen.items++;
-    const { manufacturerData } = advertisement;
-    if (manufacturerData) seen.octets += manufacturerData[2]!;
-  });
   wire.take();
   const value = Buffer.from(VALUE);
+  const toHost = wire.toHost!;
   return {
     name: "noble",
-    works: {
-      ...received(wire, (packet) => wire.toHost!(packet)),
-      "writes of 20 octets with response": async (count) => {
-        for (let i = 0; i < count; i++) await remote.writeAsync(value, false);
-      },
-      "writes of 20 octets without response": async (count) => {
-        for (let i = 0; i < count; i++) await remote.writeAsync(value, true);
-      },
+    open: (application) => {
+      const listen = (): void => {
+        noble.removeAllListeners("discover");
+        if (application !== "values") noble.on("discover", LISTENERS[application]);
+      };
+      return Promise.resolve({ link: wire, isOfBuffers: true, toHost, listen });
+    },
+    write: async (kind, count) => {
+      for (let i = 0; i < count; i++) await remote.writeAsync(value, kind === "without response");
     },
   };
 }

@@ -1,24 +1,58 @@
-/**
- * The same packets for every host: what a controller says to it, and what its application then looks at. Each workload is a program that
- * an application writer would write with that host.
- */
-export const WORKLOADS = [
-  "reports of 31 octets, manufacturer data read",
-  "pairs of advertisement and scan response, merged",
-  "notifications of 20 octets",
-  "notifications of 244 octets",
-  "notifications of 244 octets in ten fragments",
-  "writes of 20 octets with response",
-  "writes of 20 octets without response",
-] as const;
+/** What an application does with what it gets; each is a program that an application writer would write with that host. */
+export type Application =
+  /** Looks at the first octet of the manufacturer data of each report. */
+  | "manufacturer data"
+  /** Looks at the advertiser's address and name too. */
+  | "all"
+  /** As the two before, of one discovery for an advertisement and its scan response. */
+  | "merged"
+  | "merged, all"
+  /** Looks at the length of each notified value. */
+  | "values";
 
-export type Workload = (typeof WORKLOADS)[number];
+/** How packets come: the same arrays again and again, arrays of their own, or what Node's sockets give, which lie in a pool. */
+export type Form = "the same arrays" | "fresh arrays" | "fresh Buffers";
+
+export interface Received {
+  readonly name: string;
+  readonly goal?: string;
+  readonly application: Application;
+  readonly form: Form;
+  /** Of one item. */
+  readonly packetsPerItem: number;
+  /** Whole items. */
+  packets(link: Link): Uint8Array[];
+}
+
+export interface Written {
+  readonly name: string;
+  readonly goal?: string;
+  readonly write: "with response" | "without response";
+}
+
+export type Workload = Received | Written;
+
+export interface Link {
+  readonly connectionHandle: number;
+  readonly valueHandle: number;
+}
+
+/** The controller's end of a host whose application is running. */
+export interface End {
+  readonly link: Link;
+  /** Whether the host takes nothing but Buffers. */
+  readonly isOfBuffers: boolean;
+  readonly toHost: (packet: Uint8Array) => void;
+  /** From here on it is this application that gets what the host tells; absent where each has a host of its own. */
+  readonly listen?: () => void;
+}
 
 /** One host with a link to a peer, its packets in the hands of the measurement. */
 export interface Host {
   readonly name: string;
-  /** Does the work `count` times. */
-  readonly works: Readonly<Record<Workload, (count: number) => void | Promise<void>>>;
+  open(application: Application): Promise<End>;
+  /** Writes 20 octets, awaited one by one. */
+  write(kind: Written["write"], count: number): Promise<void>;
 }
 
 /** Where applications put what they look at, so that the compiler cannot drop their work. */
@@ -28,30 +62,46 @@ export const SERVICE = 0x180d;
 export const CHARACTERISTIC = 0x2a37;
 export const VALUE = new Uint8Array(20).fill(7);
 
-/** The workloads of packets that come in, which are the same program for every host: what it does with them it does in its listeners. */
-export function received(
-  link: { readonly connectionHandle: number; readonly valueHandle: number },
-  toHost: (packet: Uint8Array) => void,
-): Omit<Host["works"], `writes${string}`> {
-  const inject = (packets: readonly Uint8Array[], perItem = 1) => {
-    let at = 0;
-    return (count: number): void => {
-      for (let i = count * perItem; i > 0; i--) {
-        toHost(packets[at]!);
-        if (++at === packets.length) at = 0;
-      }
-    };
-  };
-  const values = (length: number, fragment: number): Uint8Array[] =>
-    notifications(link.connectionHandle, link.valueHandle, length, fragment);
-  return {
-    "reports of 31 octets, manufacturer data read": inject(reports()),
-    "pairs of advertisement and scan response, merged": inject(pairs(), 2),
-    "notifications of 20 octets": inject(values(20, 251)),
-    "notifications of 244 octets": inject(values(244, 251)),
-    "notifications of 244 octets in ten fragments": inject(values(244, 27), 10),
-  };
-}
+const REPORTS = { application: "manufacturer data", form: "the same arrays", packetsPerItem: 1, packets: reports } as const;
+const PAIRS = { application: "manufacturer data", form: "the same arrays", packetsPerItem: 2, packets: () => pairs(1) } as const;
+/** More than a filter of duplicates remembers. */
+const VERSIONS = 32;
+const CHANGING = { ...PAIRS, packets: () => pairs(VERSIONS) } as const;
+const notified = (length: number, fragment: number) => ({
+  application: "values" as const,
+  form: "the same arrays" as const,
+  packetsPerItem: Math.ceil((length + 7) / fragment),
+  packets: ({ connectionHandle, valueHandle }: Link) => notifications(connectionHandle, valueHandle, length, fragment),
+});
+const [SHORT, LONG, FRAGMENTED] = [notified(20, 251), notified(244, 251), notified(244, 27)];
+
+export const WORKLOADS: readonly Workload[] = [
+  { ...REPORTS, name: "reports of 31 octets, manufacturer data read", goal: "20 ×" },
+  { ...PAIRS, name: "pairs of advertisement and scan response", goal: "10 ×" },
+  { ...SHORT, name: "notifications of 20 octets", goal: "20 ×" },
+  { ...LONG, name: "notifications of 244 octets", goal: "15 ×" },
+  { ...FRAGMENTED, name: "notifications of 244 octets in ten fragments", goal: "6 ×" },
+  { write: "with response", name: "writes of 20 octets with response", goal: "10 ×" },
+  { write: "without response", name: "writes of 20 octets without response", goal: "14 ×" },
+];
+
+/** The same with packets of other makes, and with applications that look at more: where the first are fast by luck, these are not. */
+export const VARIATIONS: readonly Workload[] = [
+  { ...REPORTS, form: "fresh arrays", name: "reports, fresh arrays" },
+  { ...REPORTS, form: "fresh Buffers", name: "reports, fresh Buffers" },
+  { ...REPORTS, application: "all", name: "reports, address, name and manufacturer data read" },
+  { ...PAIRS, form: "fresh Buffers", name: "pairs, fresh Buffers" },
+  { ...PAIRS, application: "all", name: "pairs, address, name and manufacturer data read" },
+  { ...CHANGING, name: "pairs that change" },
+  { ...CHANGING, application: "merged", name: "pairs that change, merged to one" },
+  { ...CHANGING, application: "merged, all", form: "fresh arrays", name: "pairs that change, merged to one, all read" },
+  { ...SHORT, form: "fresh arrays", name: "notifications of 20 octets, fresh arrays" },
+  { ...SHORT, form: "fresh Buffers", name: "notifications of 20 octets, fresh Buffers" },
+  { ...LONG, form: "fresh arrays", name: "notifications of 244 octets, fresh arrays" },
+  { ...LONG, form: "fresh Buffers", name: "notifications of 244 octets, fresh Buffers" },
+  { ...FRAGMENTED, form: "fresh arrays", name: "ten fragments, fresh arrays" },
+  { ...FRAGMENTED, form: "fresh Buffers", name: "ten fragments, fresh Buffers" },
+];
 
 /** Octets of a legacy report before its data: packet type, event, length, subevent, count, kind, address kind, address, length. */
 const DATA_OFFSET = 14;
@@ -71,15 +121,19 @@ const advertisingData = (last: number): number[] => [
 ];
 
 /** 256 legacy reports of as many advertisers that nobody can ask for more: each is one event of 31 octets of data. */
-export function reports(): Uint8Array[] {
+function reports(): Uint8Array[] {
   return Array.from({ length: 256 }, (_, i) => report(0x03, i, advertisingData(i)));
 }
 
-/** 256 pairs of a scannable advertisement of 31 octets and its scan response of 29. */
-export function pairs(): Uint8Array[] {
-  return Array.from({ length: 256 }, (_, i) => [
-    report(0x00, i, advertisingData(i)),
-    report(0x04, i, [2, 0x0a, 4, 25, 0xff, 0xfe, 0xff, ...Array.from({ length: 22 }, (__, k) => k + i), 0].slice(0, 29)),
+/**
+ * Of each of 256 advertisers a scannable advertisement of 31 octets and its scan response of 29.
+ *
+ * @param versions how many there are of each, in turn, the data of one unlike that of the one before
+ */
+function pairs(versions: number): Uint8Array[] {
+  return Array.from({ length: 256 * versions }, (_, i) => [
+    report(0x00, i & 0xff, advertisingData((i + (i >> 8)) & 0xff)),
+    report(0x04, i & 0xff, [2, 0x0a, 4, 25, 0xff, 0xfe, 0xff, ...Array.from({ length: 22 }, (__, k) => (k + i + (i >> 8)) & 0xff)]),
   ]).flat();
 }
 
