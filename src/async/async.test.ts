@@ -84,6 +84,24 @@ test("listeners are removed by their disposal only", () => {
   expect(emitter.count()).toBe(1);
 });
 
+test("listeners that come and go while one is called: those that were there are called, the new ones the next time", () => {
+  const emitter = new Emitter<{ change: number }>();
+  const seen: string[] = [];
+  const second = { stop: (): void => undefined };
+  const first = emitter.on("change", (value) => {
+    seen.push(`first ${value}`);
+    first[Symbol.dispose]();
+    second.stop();
+    emitter.on("change", (later) => void seen.push(`third ${later}`));
+    if (value === 1) emitter.emit("change", 2);
+  });
+  const other = emitter.on("change", (value) => void seen.push(`second ${value}`));
+  second.stop = () => other[Symbol.dispose]();
+  emitter.emit("change", 1);
+  expect(seen).toEqual(["first 1", "third 2", "second 1"]);
+  expect(emitter.count("change")).toBe(1);
+});
+
 test("permits go out in order, and an aborted waiter does not hold one up", async () => {
   using clock = new VirtualClock();
   const semaphore = new Semaphore(clock);
