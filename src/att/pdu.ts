@@ -63,7 +63,7 @@ function equalEntries<T>(head: number, codec: (valueLength: number) => Codec<T>,
       if (reader.remaining === 0) reader.fail("no entry");
       const entry = codec(length - head);
       const entries: T[] = [];
-      while (reader.remaining > 0) entries.push(reader.field(`[${entries.length}]`, entry));
+      while (reader.remaining > 0) entries.push(reader.field(entries.length, entry));
       return entries;
     },
     encode: (writer, entries) => {

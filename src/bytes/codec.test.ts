@@ -47,6 +47,16 @@ test("truncation at every length is a DecodeError that names the field", () => {
   );
 });
 
+test("a DecodeError names all the fields around, as deep as they are, and none that were before", () => {
+  const inner = struct({ before: list(u8, u8), values: list(u8, list(u8, u16)) });
+  const codec = struct({ first: inner, deep: list(u8, struct({ deeper: struct({ deepest: inner }) })) });
+  const octets = fromHex("01 09 00  02  00 00  01 07 02 01 0101 02 0101 01");
+  const message = "deep[1].deeper.deepest.values[1][1]: needs 2 bytes, has 1 at offset 15 of 16";
+  expect(() => decode(codec, octets)).toThrow(expect.objectContaining({ message }));
+  expect(() => decode(codec, octets, { name: "Packet" })).toThrow(expect.objectContaining({ message: `Packet.${message}` }));
+  expect(() => decode(list(u8, u16), Uint8Array.of(1))).toThrow("[0]: needs 2 bytes, has 0 at offset 1 of 1");
+});
+
 test("octets left over are an error", () => {
   expect(() => decode(u8, Uint8Array.of(1, 2), { name: "One" })).toThrow("One: 1 unread byte at offset 1 of 2");
 });

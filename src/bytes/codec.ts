@@ -29,20 +29,52 @@ export type Infer<C> = C extends Codec<infer T> ? T : never;
 /** What a codec says of itself; one that says nothing is octets. */
 export const formOf = ({ form }: Pick<Codec<unknown>, "form">): CodecForm => form ?? { text: "octets" };
 
-type NumberKind = "u8" | "i8" | "u16" | "i16" | "u24" | "i24" | "u32" | "i32";
-const number = (kind: NumberKind): Codec<number> => ({
-  form: { text: kind.replace("u", "uint").replace(/^i/, "sint") },
-  decode: (reader) => reader[kind](),
-  encode: (writer, value) => writer[kind](value),
+// Each with functions of its own: the engine takes twice as long for a method that it finds by its name.
+const number = (text: string, decode: (reader: Reader) => number, encode: (writer: Writer, value: number) => void): Codec<number> => ({
+  form: { text },
+  decode,
+  encode,
 });
-export const u8 = number("u8");
-export const i8 = number("i8");
-export const u16 = number("u16");
-export const i16 = number("i16");
-export const u24 = number("u24");
-export const i24 = number("i24");
-export const u32 = number("u32");
-export const i32 = number("i32");
+export const u8 = number(
+  "uint8",
+  (reader) => reader.u8(),
+  (writer, value) => writer.u8(value),
+);
+export const i8 = number(
+  "sint8",
+  (reader) => reader.i8(),
+  (writer, value) => writer.i8(value),
+);
+export const u16 = number(
+  "uint16",
+  (reader) => reader.u16(),
+  (writer, value) => writer.u16(value),
+);
+export const i16 = number(
+  "sint16",
+  (reader) => reader.i16(),
+  (writer, value) => writer.i16(value),
+);
+export const u24 = number(
+  "uint24",
+  (reader) => reader.u24(),
+  (writer, value) => writer.u24(value),
+);
+export const i24 = number(
+  "sint24",
+  (reader) => reader.i24(),
+  (writer, value) => writer.i24(value),
+);
+export const u32 = number(
+  "uint32",
+  (reader) => reader.u32(),
+  (writer, value) => writer.u32(value),
+);
+export const i32 = number(
+  "sint32",
+  (reader) => reader.i32(),
+  (writer, value) => writer.i32(value),
+);
 export const u64: Codec<bigint> = {
   form: { text: "uint64" },
   decode: (reader) => reader.u64(),
@@ -128,7 +160,7 @@ type StructOf<F extends Fields> = { [K in keyof F]: Infer<F[K]> };
     decode: (reader) => {
       const length = count.decode(reader);
       const items: T[] = [];
-      for (let i = 0; i < length; i++) items.push(reader.field(`[${i}]`, item));
+      for (let i = 0; i < length; i++) items.push(reader.field(i, item));
       return items;
     },
     encode: (writer, items) => {
@@ -147,7 +179,7 @@ type StructOf<F extends Fields> = { [K in keyof F]: Infer<F[K]> };
       const items: T[] = [];
       while (reader.remaining > 0) {
         const before = reader.remaining;
-        items.push(reader.field(`[${items.length}]`, item));
+        items.push(reader.field(items.length, item));
         if (reader.remaining === before) reader.fail("an item of no length");
       }
       return items;

@@ -8,13 +8,16 @@ export class Reader {
   readonly bytes: Uint8Array;
   readonly #end: number;
   #offset: number;
-  #path: string[];
+  /** Names of the fields around what is read, as many as `#depth`; an entry of a list has its index. */
+  readonly #path: (string | number)[];
+  #depth: number;
 
   constructor(bytes: Uint8Array, { offset = 0, end = bytes.length, name = "" }: { offset?: number; end?: number; name?: string } = {}) {
     this.bytes = bytes;
     this.#offset = offset;
     this.#end = end;
-    this.#path = name ? [name] : [];
+    this.#path = [name, 0, 0]; // as deep as most packets are: to let it grow takes longer than to read a field
+    this.#depth = name ? 1 : 0;
   }
 
   get offset(): number {
@@ -24,7 +27,8 @@ export class Reader {
     return this.#end - this.#offset;
   }
 
-  #take(size: number): number {
+  /** Leaves out so many octets. @returns where they begin in `bytes`, for those who look at them there */
+  skip(size: number): number {
     if (this.remaining < size) this.fail(`needs ${size} byte${size === 1 ? "" : "s"}, has ${this.remaining}`, "short");
     const at = this.#offset;
     this.#offset += size;
@@ -32,20 +36,20 @@ export class Reader {
   }
 
   u8(): number {
-    return this.bytes[this.#take(1)]!;
+    return this.bytes[this.skip(1)]!;
   }
   i8(): number {
     return (this.u8() << 24) >> 24;
   }
   u16(): number {
-    const at = this.#take(2);
+    const at = this.skip(2);
     return this.bytes[at]! | (this.bytes[at + 1]! << 8);
   }
   i16(): number {
     return (this.u16() << 16) >> 16;
   }
   u24(): number {
-    const at = this.#take(3);
+    const at = this.skip(3);
     return this.bytes[at]! | (this.bytes[at + 1]! << 8) | (this.bytes[at + 2]! << 16);
   }
   i24(): number {
@@ -55,33 +59,36 @@ export class Reader {
     return this.i32() >>> 0;
   }
   i32(): number {
-    const at = this.#take(4);
+    const at = this.skip(4);
     return this.bytes[at]! | (this.bytes[at + 1]! << 8) | (this.bytes[at + 2]! << 16) | (this.bytes[at + 3]! << 24);
   }
   u64(): bigint {
-    if (this.remaining < 8) this.#take(8);
+    if (this.remaining < 8) this.skip(8);
     const low = this.u32();
     return (BigInt(this.u32()) << 32n) | BigInt(low);
   }
   /** A copy, so that a decoded value outlives its packet. */
   take(length: number): Uint8Array {
-    const at = this.#take(length);
+    const at = this.skip(length);
     return this.bytes.slice(at, at + length);
   }
   rest(): Uint8Array {
     return this.take(this.remaining);
   }
 
-  /** Decodes `codec` under the path element `name`. */
-  field<T>(name: string, codec: { decode(reader: Reader): T }): T {
-    this.#path.push(name);
-    const value = codec.decode(this);
-    this.#path.pop();
+  /** Decodes `codec` under the path element `name`, or as the entry of a list that has this index. */
+  field<T>(name: string | number, codec: { decode(reader: Reader): T }): T;
+  field<T, C>(name: string | number, codec: { decode(reader: Reader, context: C): T }, context: C): T;
+  field<T>(name: string | number, codec: { decode(reader: Reader, context?: unknown): T }, context?: unknown): T {
+    this.#path[this.#depth++] = name;
+    const value = codec.decode(this, context);
+    this.#depth--;
     return value;
   }
 
   fail(problem: string, fault: DecodeFault = "value"): never {
-    const path = this.#path.join(".").replaceAll(".[", "[");
+    const names = this.#path.slice(0, this.#depth).map((name) => (typeof name === "number" ? `[${name}]` : name));
+    const path = names.join(".").replaceAll(".[", "[");
     throw new DecodeError({ path, problem, offset: this.#offset, length: this.#end, packet: this.bytes.slice(0, this.#end), fault });
   }
 

@@ -43,7 +43,7 @@ export function items<T>(count: number, item: Codec<T>): Codec<T[]> {
   return {
     decode: (reader) => {
       const values: T[] = [];
-      for (let i = 0; i < count; i++) values.push(reader.field(`[${i}]`, item));
+      for (let i = 0; i < count; i++) values.push(reader.field(i, item));
       return values;
     },
     encode: (writer, values) => {

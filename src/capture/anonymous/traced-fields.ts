@@ -14,11 +14,11 @@ class TracingReader extends Reader {
   #path: string[] = [];
   #fields = 0;
 
-  override field<T>(name: string, codec: { decode(reader: Reader): T }): T {
-    this.#path.push(name);
+  override field<T, C>(name: string | number, codec: { decode(reader: Reader, context: C): T }, context?: C): T {
+    this.#path.push(typeof name === "number" ? `[${name}]` : name);
     const before = ++this.#fields;
     const start = this.offset;
-    const value = super.field(name, codec);
+    const value = super.field(name, codec, context as C);
     if (this.#fields === before) this.leaves.push({ path: [...this.#path], value, start, end: this.offset });
     this.#path.pop();
     return value;
