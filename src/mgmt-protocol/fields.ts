@@ -1,4 +1,4 @@
-import { Reader, Writer } from "../bytes/index.ts";
+import { HEX_OCTETS, Reader, Writer } from "../bytes/index.ts";
 import { Address, ArgumentError, checkOctets, kindOf, Uuid, type UuidLike } from "../core/index.ts";
 
 /** Names with their numbers; a peer may send any other number. */
@@ -101,19 +101,20 @@ export type Given<F extends Fields> = Flat<
   }
 >;
 
-const wire = <const Kind extends "u8" | "i8" | "u16" | "u24" | "u32">(kind: Kind): Field<number> => ({
+// Each with a function of its own: a method looked up by its name took as long as all else that reading a number takes.
+const wire = (kind: "u8" | "i8" | "u16" | "u24" | "u32", decode: (reader: Reader) => number): Field<number> => ({
   description: { type: kind },
-  decode: (reader) => reader[kind](),
+  decode,
   encode: (writer, value) => {
     if (typeof value !== "number") throw new ArgumentError(`expected a number, got ${kindOf(value)}`);
     writer[kind](value);
   },
 });
-export const u8 = wire("u8");
-export const i8 = wire("i8");
-export const u16 = wire("u16");
-export const u24 = wire("u24");
-export const u32 = wire("u32");
+export const u8 = wire("u8", (reader) => reader.u8());
+export const i8 = wire("i8", (reader) => reader.i8());
+export const u16 = wire("u16", (reader) => reader.u16());
+export const u24 = wire("u24", (reader) => reader.u24());
+export const u32 = wire("u32", (reader) => reader.u32());
 export const u64: Field<bigint> = {
   description: { type: "u64" },
   decode: (reader) => reader.u64(),
@@ -177,14 +178,16 @@ export const bdaddr: Field<string, string | Address> = {
   },
 };
 
-const HEX = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0").toUpperCase());
+const HEX = HEX_OCTETS.map((digits) => digits.toUpperCase());
+const HEX_COLON = HEX.map((digits) => `${digits}:`);
 
-/** There is one in most events, so that it is worth not making an Address of it. */
+/** There is one in most events, so that it is worth not making an Address of it, nor an array. */
 function addressText(reader: Reader): string {
-  const octets = reader.take(6);
-  let text = HEX[octets[5]!]!;
-  for (let i = 4; i >= 0; i--) text += `:${HEX[octets[i]!]}`;
-  return text;
+  const at = reader.skip(6);
+  const octets = reader.bytes;
+  let text = HEX_COLON[octets[at + 5]!]!;
+  for (let i = at + 4; i > at; i--) text += HEX_COLON[octets[i]!]!;
+  return text + HEX[octets[at]!]!;
 }
 
 /** 128 bits, little-endian on the wire. */
@@ -311,7 +314,7 @@ export function list<Out, In>(of: Field<Out, In>, from?: string): Field<Out[], r
       const count = from === undefined ? Number.POSITIVE_INFINITY : scope.derived[from]!;
       const entries: Out[] = [];
       while (entries.length < count && (from !== undefined || reader.remaining > 0)) {
-        entries.push(reader.field(`[${entries.length}]`, { decode: () => of.decode(reader, scope) }));
+        entries.push(reader.field(entries.length, of, scope));
       }
       return entries;
     },
@@ -356,24 +359,24 @@ export type DecodedBy<S extends AnyStruct> = S extends Field<infer Out, never> ?
 
 export function struct<const F extends Fields>(fields: F): Struct<F> {
   const entries = Object.entries(fields) as [string, Field<unknown, unknown>][];
+  const steps = entries.map(([name, field]) => {
+    const { optional = false, secret = false, countOf, lengthOf } = field.description;
+    return { name, field, optional, secret, isDerived: (countOf ?? lengthOf) !== undefined };
+  });
   return {
     fields,
     description: { type: "struct", fields },
     decode: (reader, { secrets }) => {
       const value: Record<string, unknown> = {};
       const scope: Scope = { derived: {}, secrets };
-      let decoding: Field<unknown, unknown>;
-      const inScope = { decode: (from: Reader): unknown => decoding.decode(from, scope) };
       let begun = false; // optional fields come all together or not at all
-      for (const [name, field] of entries) {
-        const { description } = field;
-        if (description.optional && !begun && reader.remaining === 0) continue;
-        begun ||= description.optional ?? false;
+      for (const { name, field, optional, secret, isDerived } of steps) {
+        if (optional && !begun && reader.remaining === 0) continue;
+        begun ||= optional;
         const start = reader.offset;
-        decoding = field;
-        const decoded = reader.field(name, inScope);
-        if (description.secret) secrets.push([start, reader.offset]);
-        if (description.countOf !== undefined || description.lengthOf !== undefined) scope.derived[name] = decoded as number;
+        const decoded = reader.field(name, field, scope);
+        if (secret) secrets.push([start, reader.offset]);
+        if (isDerived) scope.derived[name] = decoded as number;
         else value[name] = decoded;
       }
       return value as Decoded<F>;
@@ -453,6 +456,8 @@ export function secret<F extends AnyField>(field: F): F {
   return { ...field, description: { ...field.description, secret: true } };
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** What a structure decodes to, with the offsets of its secrets, from `offset` to the end of the octets. Octets may be left over. */
 export function decodeFields(
   fields: AnyStruct,
@@ -462,7 +467,7 @@ export function decodeFields(
   const reader = new Reader(packet, { name, offset });
   const secrets: [number, number][] = [];
   const value = fields.decode(reader, { derived: {}, secrets });
-  return { value, surplus: reader.rest(), secrets };
+  return { value, surplus: reader.remaining > 0 ? reader.rest() : NOTHING, secrets };
 }
 
 /** @throws {ArgumentError} a value its field cannot hold; the message names the field */

@@ -1,4 +1,4 @@
-import { DecodeError, Reader, Writer } from "../bytes/index.ts";
+import { DecodeError, Reader, u8, u16, Writer } from "../bytes/index.ts";
 import { ArgumentError } from "../core/index.ts";
 import type { AnyMgmtCommand, AnyMgmtEvent } from "./declare.ts";
 import { CommandComplete, CommandStatus } from "./events/reply.ts";
@@ -158,17 +158,29 @@ export function decodePacket(packet: Uint8Array): MgmtPacket {
 function decodeReply(packet: Uint8Array, index: number): MgmtReplyPacket {
   const { kind, opcode, status } = peekReply(packet)!;
   const declaration = commandsByOpcode.get(opcode);
-  const reply = { kind, opcode, index, declaration, status };
-  const octets = packet.subarray(RETURNS_OFFSET);
-  if (kind === "status") return { ...reply, returns: undefined, surplus: octets.slice() };
-  if (!declaration) return { ...reply, returns: octets.length > 0 ? octets.slice() : undefined, surplus: NOTHING };
-  if (octets.length === 0 && status !== Status.Success) return { ...reply, returns: undefined, surplus: NOTHING };
+  const [returns, surplus] = kind === "status" ? [undefined, behindStatus(packet)] : readReturns(packet, status, declaration);
+  return { kind, opcode, index, declaration, status, returns, surplus };
+}
+
+function behindStatus(packet: Uint8Array): Uint8Array {
+  return packet.length > RETURNS_OFFSET ? packet.slice(RETURNS_OFFSET) : NOTHING;
+}
+
+/** What a Command Complete returns, and the octets behind it. */
+function readReturns(
+  packet: Uint8Array,
+  status: number,
+  declaration: AnyMgmtCommand | undefined,
+): [returns: MgmtReplyPacket["returns"], surplus: Uint8Array] {
+  const isEmpty = packet.length === RETURNS_OFFSET;
+  if (!declaration) return [isEmpty ? undefined : behindStatus(packet), NOTHING];
+  if (isEmpty && status !== Status.Success) return [undefined, NOTHING];
   try {
     const { value, surplus } = decodeFields(declaration.returns, packet, { name: declaration.name, offset: RETURNS_OFFSET });
-    return { ...reply, returns: value, surplus };
+    return [value, surplus];
   } catch (error) {
     // What a failed command returns is a courtesy.
-    if (error instanceof DecodeError && status !== Status.Success) return { ...reply, returns: undefined, surplus: octets.slice() };
+    if (error instanceof DecodeError && status !== Status.Success) return [undefined, behindStatus(packet)];
     throw error;
   }
 }
@@ -183,7 +195,7 @@ export function peekReply(packet: Uint8Array): { kind: "complete" | "status"; op
   if (code !== CommandComplete.code && code !== CommandStatus.code) return undefined;
   const complete = code === CommandComplete.code;
   const reader = new Reader(packet, { name: complete ? CommandComplete.name : CommandStatus.name, offset: HEADER_OCTETS });
-  const opcode = reader.field("commandOpcode", { decode: () => reader.u16() });
-  const status = reader.field("status", { decode: () => reader.u8() });
+  const opcode = reader.field("commandOpcode", u16);
+  const status = reader.field("status", u8);
   return { kind: complete ? "complete" : "status", opcode, index, status };
 }

@@ -22,7 +22,8 @@ export function readReceived(packet: Uint8Array): Received {
   const event = eventNames.get(decoded.code);
   if (event === undefined || parameters instanceof Uint8Array)
     return { kind: "event", event: { event: "unknown", code: decoded.code, index, parameters: packet.slice(HEADER_OCTETS) } };
-  return { kind: "event", event: { event, index, ...parameters } as MgmtEvent };
+  // Spread behind other properties took 90 ns of 550.
+  return { kind: "event", event: Object.assign({ event, index }, parameters) as MgmtEvent };
 }
 
 /** An event is passed on with what is wrong with it. */
