@@ -72,6 +72,9 @@ export class LinkControl {
   readonly #timers: ResponseTimer[] = [];
   readonly #receivers = new Map<number, (payload: Uint8Array) => void>();
   #isTerminating = false;
+  /** While a procedure begins, what it sends waits until it is ready for the answer, which a link without radio time brings at once. */
+  #isBeginning = false;
+  #isWakeDue = false;
 
   constructor(context: ControlContext) {
     this.context = context;
@@ -108,14 +111,14 @@ export class LinkControl {
   send<P>(declaration: ControlPdu<P>, parameters: Parameters<P>, options: SendOptions = {}): void {
     if (this.#isTerminating || this.#queue.length + this.#held.length >= QUEUE_CAPACITY) return;
     (this.#holds ? this.#held : this.#queue).push(outgoing(declaration, parameters, options));
-    this.context.link.wake(this.context.role);
+    this.#wake();
   }
 
   /** As `send`, while the others are held back: for the encryption procedures themselves. */
   sendFirst<P>(declaration: ControlPdu<P>, parameters: Parameters<P>, options: SendOptions = {}): void {
     if (this.#isTerminating) return;
     this.#queue.push(outgoing(declaration, parameters, options));
-    this.context.link.wake(this.context.role);
+    this.#wake();
   }
 
   /** Keeps back everything but the PDUs of the encryption procedures, Vol 6 Part B 5.1.3.1. */
@@ -126,7 +129,7 @@ export class LinkControl {
     this.#holds = false;
     this.#queue.push(...this.#held);
     this.#held = [];
-    this.context.link.wake(this.context.role);
+    this.#wake();
   }
 
   /** Handles a PDU of the peer. */
@@ -215,7 +218,7 @@ export class LinkControl {
     this.#timers.push(timer);
     this.#held = [];
     this.#isTerminating = true;
-    this.context.link.wake(this.context.role);
+    this.#wake();
   }
 
   close(): void {
@@ -229,7 +232,16 @@ export class LinkControl {
   #next(): void {
     if (this.#active || this.#isTerminating) return;
     this.#active = this.#waiting.shift();
-    this.#active?.begin();
+    if (!this.#active) return;
+    this.#isBeginning = true;
+    this.#active.begin();
+    this.#isBeginning = false;
+    if (this.#isWakeDue) this.#wake();
+  }
+
+  #wake(): void {
+    this.#isWakeDue = this.#isBeginning;
+    if (!this.#isBeginning) this.context.link.wake(this.context.role);
   }
 
   #onRejected(errorCode: number, opcode?: number): void {

@@ -85,8 +85,8 @@ export class LinkEncryption {
     }
     start.cipher = new LinkCipher({ longTermKey, skd: start.skd, iv: start.iv, isCentral: false });
     // What the central sends from LL_START_ENC_RSP on is encrypted; this PDU and those before it are not.
+    this.#response.start(); // first, since a link without radio time brings the answer at once
     this.#control.sendFirst(LlStartEncReq, {}, { onTaken: () => this.#listenEncrypted() });
-    this.#response.start();
     return true;
   }
 
@@ -172,9 +172,9 @@ export class LinkEncryption {
     }
     const isExtended = hasFeature(this.#context.features, LeFeature.ExtendedRejectIndication);
     const errorCode = HciErrorCode.PinOrKeyMissing;
+    this.#permitted = undefined;
     if (isExtended) this.#control.sendFirst(LlRejectExtInd, { rejectOpcode: LlEncReq.opcode, errorCode });
     else this.#control.sendFirst(LlRejectInd, { errorCode });
-    this.#permitted = undefined;
     this.#release();
   }
 

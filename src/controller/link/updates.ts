@@ -107,9 +107,9 @@ export class LinkUpdates {
     if (!this.#isAsked) return false;
     this.#isAsked = false;
     if (!("reason" in answer) && this.#context.role === LinkRole.Peripheral) {
-      this.#control.send(LlConnectionParamRsp, requestPdu(answer));
+      this.#isAnswered = true; // this and the timer first, since a link without radio time brings the answer at once
       this.#parameterResponse.start();
-      this.#isAnswered = true;
+      this.#control.send(LlConnectionParamRsp, requestPdu(answer));
       return true;
     }
     if ("reason" in answer) this.#control.reject(LlConnectionParamReq.opcode, answer.reason, true);
@@ -213,6 +213,7 @@ export class LinkUpdates {
 
   #ask(range: ParameterRange): void {
     const control = this.#control;
+    this.#asked = range;
     control.start({
       name: "connection update",
       requestOpcode: LlConnectionParamReq.opcode,
@@ -228,7 +229,6 @@ export class LinkUpdates {
         else this.#parametersEvent(errorCode);
       },
     });
-    this.#asked = range;
   }
 
   #serveRequests(): void {
