@@ -7,6 +7,7 @@ import { hciRows } from "./hci.ts";
 import { hostsRows } from "./hosts/rows.ts";
 import { l2capRows } from "./l2cap.ts";
 import { mcumgrRows } from "./mcumgr.ts";
+import { memoryRows } from "./memory.ts";
 import { mgmtRows } from "./mgmt.ts";
 import { pumpRows } from "./pump.ts";
 import { radioRows } from "./radio-arithmetic.ts";
@@ -30,6 +31,7 @@ await main(
     ...storeRows,
     ...pumpRows,
     ...captureRows,
+    ...memoryRows,
   ],
   import.meta.url,
 );

@@ -75,7 +75,7 @@ async function connect(air: Air, central: Member, peripheral: Member): Promise<P
   return { central, peripheral, connection, far: await arriving, remote, local };
 }
 
-async function instantPair(): Promise<Pair> {
+export async function instantPair(): Promise<Pair> {
   const air = new Air({ clock: new VirtualClock(), seed: 1, mode: "instant", traceCapacity: 0 });
   return await connect(air, await join(air, "central"), await join(air, "peripheral"));
 }

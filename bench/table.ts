@@ -6,7 +6,7 @@ const HEADINGS = {
   simulated: ["", "a simulated second", "", "of the link", "one at a time", "CPU"],
   arithmetic: ["", "measured", "", "calculated", "off"],
   cost: ["", "CPU of one", "beside"],
-  memory: ["", "MiB of heap: before, after, after twice", "MiB of RSS: the same", "kept"],
+  memory: ["", "MiB of heap, 0 1 2 ×", "MiB of RSS, 0 1 2 ×", "kept after 2 ×"],
 } as const;
 
 type Kind = keyof typeof HEADINGS;
@@ -17,7 +17,7 @@ const WIDTHS: Readonly<Record<Kind, readonly number[]>> = {
   simulated: [18, -12, 11, 13, 8],
   arithmetic: [12, -9, 12, 9],
   cost: [10],
-  memory: [39, 24, 24],
+  memory: [20, 20],
 };
 
 function kindOf(row: Row): Kind {
@@ -88,7 +88,7 @@ function cellsOf(kind: Kind, unit: string, { rate, slowest, fastest, simulated, 
 }
 
 function memoryCells({ heapMiB, rssMiB, keptItems, octetsPerKeptItem }: Memory, unit: string): string[] {
-  const steps = (values: readonly number[]): string => values.map((value) => value.toFixed(1).padStart(7)).join(" ");
+  const steps = (values: readonly number[]): string => values.map((value) => value.toFixed(1).padStart(6)).join(" ");
   const each = octetsPerKeptItem === undefined ? "" : `, ${Math.round(octetsPerKeptItem).toLocaleString("en")} octets each`;
   return [steps(heapMiB), steps(rssMiB), keptItems === 0 ? "nothing" : `${keptItems.toLocaleString("en")} ${unit}${each}`];
 }

@@ -25,7 +25,7 @@ export async function openJelling(): Promise<Host> {
   };
 }
 
-interface Opened {
+export interface Opened {
   readonly end: End;
   readonly remote: RemoteCharacteristic;
 }
@@ -52,19 +52,28 @@ const SCANS: Readonly<Record<Exclude<Application, "values">, [ScanOptions, (adve
 };
 
 async function openDevice(application: Application): Promise<Opened> {
+  const scan = SCANS[application === "values" ? "manufacturer data" : application];
+  return await openMeasured(application, scan, (value) => {
+    seen.octets += value.length;
+    seen.items++;
+  });
+}
+
+/** A device with a link to a peer, subscribed and scanning, whose packets come from the measurement. */
+export async function openMeasured(
+  name: string,
+  [options, onAdvertisement]: [ScanOptions, (advertisement: Advertisement) => void],
+  onValue: (value: Uint8Array) => void,
+): Promise<Opened> {
   const wire = await Wire.open();
   const [near, far] = createTransportPair();
   wire.toHost = (packet) => far.send(packet);
   far.onPacket = (packet) => wire.fromHost(packet);
-  const device = await Device.open(near, { random: new SeededRandom(1, application), name: "jelling" });
+  const device = await Device.open(near, { random: new SeededRandom(1, name), name: "jelling" });
   const connection = await device.connect(`${wire.peerAddress}/random`, { timeoutMs: 10_000 });
   const remote = await connection.gatt.characteristic(SERVICE, CHARACTERISTIC);
-  await remote.subscribe((value) => {
-    seen.octets += value.length;
-    seen.items++;
-  });
-  const [options, read] = SCANS[application === "values" ? "manufacturer data" : application];
-  await device.startScan(options, read);
+  await remote.subscribe(onValue);
+  await device.startScan(options, onAdvertisement);
   wire.take();
   return { remote, end: { link: wire, isOfBuffers: false, toHost: (packet) => far.send(packet) } };
 }

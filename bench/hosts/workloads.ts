@@ -106,7 +106,7 @@ export const VARIATIONS: readonly Workload[] = [
 /** Octets of a legacy report before its data: packet type, event, length, subevent, count, kind, address kind, address, length. */
 const DATA_OFFSET = 14;
 
-function report(kind: number, advertiser: number, data: readonly number[]): Uint8Array {
+export function report(kind: number, advertiser: number, data: readonly number[]): Uint8Array {
   const packet = new Uint8Array(DATA_OFFSET + data.length + 1);
   packet.set([0x04, 0x3e, data.length + 12, 0x02, 1, kind, 0x01, advertiser, 0x22, 0x33, 0x44, 0x55, 0xc0, data.length]);
   packet.set(data, DATA_OFFSET);
@@ -115,7 +115,7 @@ function report(kind: number, advertiser: number, data: readonly number[]): Uint
 }
 
 /** Flags, complete name "Jell", a service, and manufacturer data: 31 octets. The last one of the data is `last`. */
-const advertisingData = (last: number): number[] => [
+export const advertisingData = (last: number): number[] => [
   ...[2, 0x01, 0x06, 5, 0x09, 0x4a, 0x65, 0x6c, 0x6c, 3, 0x03, 0x0d, 0x18],
   ...[17, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, last],
 ];
