@@ -4,6 +4,7 @@ import { crowdRows } from "./crowd.ts";
 import { gattRows } from "./gatt.ts";
 import { main } from "./harness.ts";
 import { hciRows } from "./hci.ts";
+import { coldRows } from "./hosts/cold-rows.ts";
 import { hostsRows } from "./hosts/rows.ts";
 import { l2capRows } from "./l2cap.ts";
 import { mcumgrRows } from "./mcumgr.ts";
@@ -18,6 +19,7 @@ import { transportRows } from "./transport.ts";
 await main(
   [
     ...hostsRows,
+    ...coldRows,
     ...hciRows,
     ...transportRows,
     ...l2capRows,

@@ -2,6 +2,7 @@ import { type Clock, SystemClock, VirtualClock } from "../src/async/index.ts";
 import type { Advertisement, ScanOptions } from "../src/gap/index.ts";
 import { H4Framer } from "../src/transport/h4.ts";
 import { openMeasured } from "./hosts/jelling.ts";
+import { Wire } from "./hosts/wire.ts";
 import { advertisingData, notifications, report, VALUE } from "./hosts/workloads.ts";
 import type { MemoryRow, Work } from "./row.ts";
 import { instantPair } from "./stack.ts";
@@ -32,7 +33,7 @@ function notified(name: string, length: number, { fragment = 251, way = "in pack
     count: 500_000,
     fill: async () => {
       const keeper = new Keeper<Uint8Array>();
-      const { end } = await openMeasured("memory", [REPORTED, () => undefined], keeper.take);
+      const { end } = await openMeasured(Wire.open, "memory", [REPORTED, () => undefined], keeper.take);
       const { connectionHandle, valueHandle } = end.link;
       const packets = notifications(connectionHandle, valueHandle, length, fragment);
       const packetsPerItem = Math.ceil((length + 7) / fragment);
@@ -78,7 +79,7 @@ function reported(name: string, options: ScanOptions): MemoryRow {
     count: 500_000,
     fill: async () => {
       const keeper = new Keeper<Advertisement>();
-      const { end } = await openMeasured("memory", [options, keeper.take], () => undefined);
+      const { end } = await openMeasured(Wire.open, "memory", [options, keeper.take], () => undefined);
       const [advertisement, response] = [report(0x00, 0, advertisingData(0)), report(0x04, 0, [2, 0x0a, 4])];
       const from = (packet: Uint8Array, advertiser: number): Uint8Array => {
         const made = new Uint8Array(packet);

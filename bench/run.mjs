@@ -1,9 +1,12 @@
 // Bundles the benchmarks with the library they measure, and runs them: `npm run bench`, `npm run bench -- reports --json`. With
 // `--before DIR`, another checkout whose packages are installed, its rows are measured beside these and each line shows the ratio.
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+
+const COLD = "hosts/cold.ts";
 
 async function bundle(checkout, input) {
   const build = await rolldown({
@@ -20,11 +23,17 @@ async function bundle(checkout, input) {
   return join(dir, "main.mjs");
 }
 
+/** The rows, and beside them what runs in a process that has loaded nothing yet. */
+async function bundleAll(checkout) {
+  if (existsSync(join(checkout, "bench", COLD))) await bundle(checkout, COLD);
+  return await bundle(checkout, "main.ts");
+}
+
 const args = process.argv.slice(2);
 const at = args.indexOf("--before");
 const [, before] = at < 0 ? [] : args.splice(at, 2);
 if (at >= 0 && before === undefined) throw new Error("--before: needs the folder of another checkout");
-const main = await bundle(fileURLToPath(new URL("..", import.meta.url)), "main.ts");
-if (before !== undefined) args.push(`--before=${await bundle(resolve(before), "main.ts")}`);
+const main = await bundleAll(fileURLToPath(new URL("..", import.meta.url)));
+if (before !== undefined) args.push(`--before=${await bundleAll(resolve(before))}`);
 const { status } = spawnSync(process.execPath, [main, ...args], { stdio: "inherit" });
 process.exitCode = status ?? 1;

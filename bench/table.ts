@@ -5,7 +5,7 @@ const HEADINGS = {
   rate: ["", "a second of CPU", "", "each", "rounds"],
   simulated: ["", "a simulated second", "", "of the link", "one at a time", "CPU"],
   arithmetic: ["", "measured", "", "calculated", "off"],
-  cost: ["", "CPU of one", "beside"],
+  cost: ["", "CPU", "beside"],
   memory: ["", "MiB of heap, 0 1 2 ×", "MiB of RSS, 0 1 2 ×", "kept after 2 ×"],
 } as const;
 

@@ -1,5 +1,6 @@
 import { createTransportPair } from "../../src/transport/memory-pipe.ts";
-import { type Host, seen } from "./workloads.ts";
+import type { Host } from "./host.ts";
+import { seen } from "./workloads.ts";
 
 const LINK = { connectionHandle: 0x40, valueHandle: 3 };
 /** Of an ACL data packet with a write of 20 octets. */

@@ -3,14 +3,15 @@ import { Device } from "../../src/device/index.ts";
 import type { Advertisement, ScanOptions } from "../../src/gap/index.ts";
 import type { RemoteCharacteristic } from "../../src/gatt/index.ts";
 import { createTransportPair } from "../../src/transport/memory-pipe.ts";
-import { Wire } from "./wire.ts";
-import { type Application, CHARACTERISTIC, type End, type Host, SERVICE, seen, VALUE } from "./workloads.ts";
+import type { End, Host, OpenController } from "./host.ts";
+import { type Application, CHARACTERISTIC, SERVICE, seen, VALUE } from "./workloads.ts";
 
-/** This host, on the real clock as on a real adapter: a device for each application, as in a program that does one thing. */
-export async function openJelling(): Promise<Host> {
-  const ends = new Map<Application, Promise<Opened>>();
-  const open = (application: Application): Promise<Opened> => {
-    const opened = ends.get(application) ?? openDevice(application);
+/** This host, on the real clock as on a real adapter: a device for each application that scans, the first for values and writes too. */
+export async function openJelling(openController: OpenController): Promise<Host> {
+  const ends = new Map<Scanning, Promise<Opened>>();
+  const open = (wanted: Application): Promise<Opened> => {
+    const application = wanted === "values" ? "manufacturer data" : wanted;
+    const opened = ends.get(application) ?? openDevice(openController, application);
     ends.set(application, opened);
     return opened;
   };
@@ -30,6 +31,8 @@ export interface Opened {
   readonly remote: RemoteCharacteristic;
 }
 
+type Scanning = Exclude<Application, "values">;
+
 const REPORTED: ScanOptions = { active: true, duplicates: "report" };
 const MERGED: ScanOptions = { active: true, merge: true };
 
@@ -44,16 +47,15 @@ function readAll(advertisement: Advertisement): void {
   for (const { data } of advertisement.manufacturerData) seen.octets += data[0]!;
 }
 
-const SCANS: Readonly<Record<Exclude<Application, "values">, [ScanOptions, (advertisement: Advertisement) => void]>> = {
+const SCANS: Readonly<Record<Scanning, [ScanOptions, (advertisement: Advertisement) => void]>> = {
   "manufacturer data": [REPORTED, readManufacturerData],
   all: [REPORTED, readAll],
   merged: [MERGED, readManufacturerData],
   "merged, all": [MERGED, readAll],
 };
 
-async function openDevice(application: Application): Promise<Opened> {
-  const scan = SCANS[application === "values" ? "manufacturer data" : application];
-  return await openMeasured(application, scan, (value) => {
+async function openDevice(openController: OpenController, application: Scanning): Promise<Opened> {
+  return await openMeasured(openController, application, SCANS[application], (value) => {
     seen.octets += value.length;
     seen.items++;
   });
@@ -61,19 +63,20 @@ async function openDevice(application: Application): Promise<Opened> {
 
 /** A device with a link to a peer, subscribed and scanning, whose packets come from the measurement. */
 export async function openMeasured(
+  openController: OpenController,
   name: string,
   [options, onAdvertisement]: [ScanOptions, (advertisement: Advertisement) => void],
   onValue: (value: Uint8Array) => void,
 ): Promise<Opened> {
-  const wire = await Wire.open();
+  const controller = await openController();
   const [near, far] = createTransportPair();
-  wire.toHost = (packet) => far.send(packet);
-  far.onPacket = (packet) => wire.fromHost(packet);
+  controller.toHost = (packet) => far.send(packet);
+  far.onPacket = (packet) => controller.fromHost(packet);
   const device = await Device.open(near, { random: new SeededRandom(1, name), name: "jelling" });
-  const connection = await device.connect(`${wire.peerAddress}/random`, { timeoutMs: 10_000 });
+  const connection = await device.connect(`${controller.peerAddress}/random`, { timeoutMs: 10_000 });
   const remote = await connection.gatt.characteristic(SERVICE, CHARACTERISTIC);
   await remote.subscribe(onValue);
   await device.startScan(options, onAdvertisement);
-  wire.take();
-  return { remote, end: { link: wire, isOfBuffers: false, toHost: (packet) => far.send(packet) } };
+  controller.take();
+  return { remote, end: { link: controller, isOfBuffers: false, toHost: (packet) => far.send(packet) } };
 }

@@ -1,8 +1,8 @@
 import { EventEmitter, once } from "node:events";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { Wire } from "./wire.ts";
-import { type Application, CHARACTERISTIC, type Host, SERVICE, seen, VALUE } from "./workloads.ts";
+import type { ControllerEnd, Host, OpenController } from "./host.ts";
+import { type Application, CHARACTERISTIC, SERVICE, seen, VALUE } from "./workloads.ts";
 
 /** What is used of its types, which are not there unless it is installed. */
 interface NobleCharacteristic extends EventEmitter {
@@ -24,10 +24,10 @@ interface Noble extends EventEmitter {
 const asBuffer = (packet: Uint8Array): Buffer =>
   Buffer.isBuffer(packet) ? packet : Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
 
-/** The socket of `@stoprocent/bluetooth-hci-socket` as its documentation describes it, ending at a wire. */
+/** The socket of `@stoprocent/bluetooth-hci-socket` as its documentation describes it, ending at a controller. */
 class HciSocket extends EventEmitter {
-  static wire: Wire;
-  readonly #wire = HciSocket.wire;
+  static controller: ControllerEnd;
+  readonly #controller = HciSocket.controller;
 
   bindRaw(deviceId: number): number {
     return deviceId;
@@ -41,11 +41,11 @@ class HciSocket extends EventEmitter {
   setFilter(): void {}
   reset(): void {}
   start(): void {
-    this.#wire.toHost = (packet) => this.emit("data", asBuffer(packet));
+    this.#controller.toHost = (packet) => this.emit("data", asBuffer(packet));
   }
   stop(): void {}
   write(packet: Buffer): void {
-    this.#wire.fromHost(Uint8Array.from(packet));
+    this.#controller.fromHost(Uint8Array.from(packet));
   }
 }
 
@@ -68,18 +68,27 @@ function readAll({ address, advertisement: { manufacturerData, localName } }: No
   if (manufacturerData) seen.octets += manufacturerData[2]!;
 }
 
+interface NobleModule {
+  withBindings(kind: string, options: object): Noble;
+}
+
+/** Its code, with the socket above in place of that of a kernel. */
+export function loadNoble(folder: string): NobleModule {
+  const require = createRequire(join(resolve(folder), "package.json"));
+  const at = require.resolve("@stoprocent/bluetooth-hci-socket");
+  require.cache[at] ??= { id: at, filename: at, loaded: true, exports: Object.assign(HciSocket, { loadDriver: () => HciSocket }) } as never;
+  return require("@stoprocent/noble");
+}
+
 /**
  * The leading JavaScript host, `@stoprocent/noble`, driven by its documented interface.
  *
  * @param folder where `npm install @stoprocent/noble` put it
  */
-export async function openNoble(folder: string): Promise<Host> {
-  const require = createRequire(join(resolve(folder), "package.json"));
-  const wire = await Wire.open();
-  HciSocket.wire = wire;
-  const at = require.resolve("@stoprocent/bluetooth-hci-socket");
-  require.cache[at] = { id: at, filename: at, loaded: true, exports: Object.assign(HciSocket, { loadDriver: () => HciSocket }) } as never;
-  const { withBindings } = require("@stoprocent/noble") as { withBindings(kind: string, options: object): Noble };
+export async function openNoble(folder: string, openController: OpenController): Promise<Host> {
+  const controller = await openController();
+  HciSocket.controller = controller;
+  const { withBindings } = loadNoble(folder);
   const noble = withBindings("hci", { hciDriver: "native", deviceId: 0 });
   await noble.waitForPoweredOnAsync(10_000);
   await noble.startScanningAsync([], true);
@@ -96,9 +105,9 @@ export async function openNoble(folder: string): Promise<Host> {
   });
   await remote.subscribeAsync();
   await noble.startScanningAsync([], true);
-  wire.take();
+  controller.take();
   const value = Buffer.from(VALUE);
-  const toHost = wire.toHost!;
+  const toHost = controller.toHost!;
   return {
     name: "noble",
     open: (application) => {
@@ -106,7 +115,7 @@ export async function openNoble(folder: string): Promise<Host> {
         noble.removeAllListeners("discover");
         if (application !== "values") noble.on("discover", LISTENERS[application]);
       };
-      return Promise.resolve({ link: wire, isOfBuffers: true, toHost, listen });
+      return Promise.resolve({ link: controller, isOfBuffers: true, toHost, listen });
     },
     write: async (kind, count) => {
       for (let i = 0; i < count; i++) await remote.writeAsync(value, kind === "without response");

@@ -2,9 +2,11 @@ import { cpuUs, median } from "../measure.ts";
 import { NOBLE, PEERS } from "../peers.ts";
 import type { Costs, SharedRow, Together } from "../row.ts";
 import { openCeiling } from "./ceiling.ts";
+import type { End, Host } from "./host.ts";
 import { openJelling } from "./jelling.ts";
 import { openNoble } from "./noble.ts";
-import { type End, type Form, type Host, type Received, seen, VARIATIONS, WORKLOADS, type Workload } from "./workloads.ts";
+import { Wire } from "./wire.ts";
+import { type Form, type Received, seen, VARIATIONS, WORKLOADS, type Workload } from "./workloads.ts";
 
 /** The first rounds find out how much work makes a round long enough, and are not counted. */
 const UNCOUNTED = 3;
@@ -45,7 +47,7 @@ class HostsInTurn implements Together {
   async measure(rows: readonly SharedRow[], isAlone: boolean): Promise<ReadonlyMap<string, Costs>> {
     const isWanted = ({ name }: Workload): boolean => rows.some((row) => row.name === this.#prefix + name);
     const workloads = this.#workloads.filter((workload) => !isAlone || isWanted(workload));
-    const hosts: Host[] = [await openJelling(), ...(PEERS ? [await openNoble(PEERS)] : []), openCeiling()];
+    const hosts: Host[] = [await openJelling(Wire.open), ...(PEERS ? [await openNoble(PEERS, Wire.open)] : []), openCeiling()];
     const trials: Trial[] = [];
     for (const workload of workloads)
       for (const host of hosts) trials.push({ host, workload, run: await trialOf(host, workload), costsUs: [], count: 1000 });

@@ -3,7 +3,8 @@ import { SystemClock } from "../../src/async/index.ts";
 import { Controller } from "../../src/controller/index.ts";
 import { Address, SeededRandom } from "../../src/core/index.ts";
 import { Device } from "../../src/device/index.ts";
-import { encodeEvent, NumberOfCompletedPackets } from "../../src/hci/index.ts";
+import { Answers } from "./answers.ts";
+import type { ControllerEnd } from "./host.ts";
 import { CHARACTERISTIC, SERVICE, VALUE } from "./workloads.ts";
 
 /** As a controller before version 5: every host then takes the same legacy reports, and no link is encrypted or changed behind its back. */
@@ -15,13 +16,10 @@ const PEER_ADDRESS = "C0:00:00:00:00:01";
  * A controller whose host is measured: a virtual one with a peer on its air until everything is set up; from `take` on the host's writes
  * are answered here, and packets come from the measurement.
  */
-export class Wire {
+export class Wire implements ControllerEnd {
   readonly peerAddress = PEER_ADDRESS;
-  /** Of the peer's characteristic. */
   readonly valueHandle: number;
-  /** Of the host's link, once there is one. */
   connectionHandle = 0;
-  /** Packets for the host. */
   toHost: ((packet: Uint8Array) => void) | undefined;
   readonly #controller: Controller;
   readonly #commands: Uint8Array[] = [];
@@ -55,7 +53,6 @@ export class Wire {
     return new Wire(new Controller({ air, name: "measured", features: LEGACY }), valueHandle);
   }
 
-  /** From the host. */
   fromHost(packet: Uint8Array): void {
     if (this.#answers) this.#answers.take(packet);
     else if (packet[0] !== 0x01) this.#controller.transport.send(packet);
@@ -72,46 +69,7 @@ export class Wire {
     if (next) this.#controller.transport.send(next);
   }
 
-  /** The host's ACL data is answered in a microtask from here on, and nothing else is. */
   take(): void {
     this.#answers = new Answers(this.connectionHandle, (packet) => this.toHost!(packet));
   }
-}
-
-class Answers {
-  readonly #toHost: (packet: Uint8Array) => void;
-  readonly #completed: Uint8Array[];
-  readonly #response: Uint8Array;
-  #unreported = 0;
-  #isScheduled = false;
-
-  constructor(connectionHandle: number, toHost: (packet: Uint8Array) => void) {
-    this.#toHost = toHost;
-    this.#completed = Array.from({ length: 64 }, (_, numCompletedPackets) =>
-      encodeEvent(NumberOfCompletedPackets, { handles: [{ connectionHandle, numCompletedPackets }] }),
-    );
-    this.#response = Uint8Array.of(0x02, connectionHandle & 0xff, (connectionHandle >> 8) | 0x20, 5, 0, 1, 0, 4, 0, 0x13);
-  }
-
-  take(packet: Uint8Array): void {
-    if (packet[0] !== 0x02) return;
-    this.#unreported++;
-    if (packet[9] === 0x12) queueMicrotask(this.#respond);
-    else if (!this.#isScheduled) {
-      this.#isScheduled = true;
-      queueMicrotask(this.#report);
-    }
-  }
-
-  readonly #report = (): void => {
-    this.#isScheduled = false;
-    const count = this.#unreported;
-    this.#unreported = 0;
-    this.#toHost(this.#completed[count]!);
-  };
-
-  readonly #respond = (): void => {
-    this.#report();
-    this.#toHost(this.#response);
-  };
 }

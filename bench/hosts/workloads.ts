@@ -1,3 +1,5 @@
+import type { Link } from "./host.ts";
+
 /** What an application does with what it gets; each is a program that an application writer would write with that host. */
 export type Application =
   /** Looks at the first octet of the manufacturer data of each report. */
@@ -31,29 +33,6 @@ export interface Written {
 }
 
 export type Workload = Received | Written;
-
-export interface Link {
-  readonly connectionHandle: number;
-  readonly valueHandle: number;
-}
-
-/** The controller's end of a host whose application is running. */
-export interface End {
-  readonly link: Link;
-  /** Whether the host takes nothing but Buffers. */
-  readonly isOfBuffers: boolean;
-  readonly toHost: (packet: Uint8Array) => void;
-  /** From here on it is this application that gets what the host tells; absent where each has a host of its own. */
-  readonly listen?: () => void;
-}
-
-/** One host with a link to a peer, its packets in the hands of the measurement. */
-export interface Host {
-  readonly name: string;
-  open(application: Application): Promise<End>;
-  /** Writes 20 octets, awaited one by one. */
-  write(kind: Written["write"], count: number): Promise<void>;
-}
 
 /** Where applications put what they look at, so that the compiler cannot drop their work. */
 export const seen = { octets: 0, items: 0 };
