@@ -1,12 +1,14 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, open, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { rolldown } from "rolldown";
+import packageJson from "jelling/package.json" with { type: "json" };
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { buildCommand } from "../bin/build-cli.js";
 
-// The command as a process: built as it is published, but with the library from its sources, so that no build has to come first.
+// The command as a process: built as it is published.
 // However slow the machine is: a process that hangs ends the test, one that is slow does not.
 const PATIENCE_MS = 300_000;
 vi.setConfig({ testTimeout: PATIENCE_MS });
@@ -17,23 +19,13 @@ let state: string;
 const modules = new Map<string, string[]>();
 
 beforeAll(async () => {
-  const folder = await mkdtemp(join(root, "node_modules", ".cli-test-"));
+  const folder = await mkdtemp(join(root, "node_modules", ".cli test-")); // with a space, as paths of users have
   state = await mkdtemp(join(tmpdir(), "jelling-"));
-  const conditionNames = ["@jelling/source", "import", "default"];
-  const bundle = await rolldown({
-    input: { main: join(root, "apps/cli/src/main.ts") },
-    platform: "node",
-    external: [/^node:/, "koffi"],
-    resolve: { conditionNames },
-    transform: { target: "node20" },
-    cwd: root,
-  });
-  const { output } = await bundle.write({ dir: folder, format: "esm" });
-  for (const chunk of output)
+  for (const chunk of (await buildCommand(folder)).output)
     if (chunk.type === "chunk")
       modules.set(
         chunk.fileName,
-        chunk.moduleIds.map((id) => relative(root, id)),
+        chunk.moduleIds.filter((id) => !id.startsWith("\0")).map((id) => relative(root, id)), // none that the bundler brought
       );
   main = join(folder, "main.js");
 }, PATIENCE_MS);
@@ -67,21 +59,75 @@ test("help, wrong usage and failure have their status and their stream", async (
   expect(failed).toEqual({ status: 1, out: "", err: "jelling: /nonexistent: no such file or folder\n" });
 });
 
-test("help loads nothing of the stack", async () => {
-  // Each module that Node loads is told on standard error, by the loader's own thread.
-  const tell =
-    "import { writeSync } from 'node:fs'; export async function load(url, context, next) { writeSync(2, url + '\\n'); return next(url, context); }";
-  const register = `import { register } from "node:module"; register("data:text/javascript,${encodeURIComponent(tell)}");`;
-  const { status, err } = await run({ NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(register)}"` }, "--help");
-  expect(status).toBe(0);
-  const files = err
-    .split("\n")
-    .filter((url) => url.startsWith("file:"))
-    .map((url) => basename(fileURLToPath(url)));
-  expect(files).toContain("main.js");
-  const loaded = files.flatMap((file) => modules.get(file) ?? []);
-  expect(loaded).toContain("apps/cli/src/program.ts");
-  expect(loaded.filter((id) => /^src\/(?!core\/|async\/)|noble|koffi|apps\/minimed/.test(id))).toEqual([]);
+/** The sources of what Node loads, and what the command said. */
+async function loadedBy(...argv: string[]): Promise<{ sources: string[]; status: number; out: string; err: string }> {
+  const tell = 'process.on("exit", () => require("node:fs").writeSync(2, "\\0" + Object.keys(require.cache).join("\\0")));';
+  const preloaded = join(state, "tell.cjs");
+  await writeFile(preloaded, tell);
+  const { status, out, err } = await run({ NODE_OPTIONS: `--require "${preloaded}"` }, ...argv);
+  const [said, ...files] = err.split("\0");
+  return { sources: files.flatMap((file) => modules.get(basename(file)) ?? []), status, out, err: said! };
+}
+
+test("help and version load no parser, wrong usage nothing of the stack", async () => {
+  const atOnce = ["apps/cli/src/at-once.ts", "apps/cli/src/main.ts"];
+  const version = await loadedBy("--version");
+  expect(version).toEqual({ sources: atOnce, status: 0, out: `${packageJson.version}\n`, err: "" });
+  const help = await loadedBy("scan", "--help");
+  expect(help).toMatchObject({ sources: atOnce, status: 0, err: "" });
+  const byParser = await loadedBy("--json", "scan", "--help");
+  expect(byParser.sources).toContain("apps/cli/src/program.ts");
+  expect(byParser.out).toBe(help.out);
+  for (const [argv, said] of [
+    ["scam", "unknown command 'scam'; did you mean scan?"],
+    ["pump status --keyz x", "unknown option '--keyz'; did you mean --keys?"],
+    ["mgmt powr on", "unknown command 'powr'; did you mean power?"],
+  ] as const) {
+    const { sources, ...wrong } = await loadedBy(...argv.split(" "));
+    expect(wrong).toEqual({ status: 2, out: "", err: `jelling: ${said}\n` });
+    expect(sources).toContain("apps/cli/src/program.ts");
+    expect(sources.filter((id) => /^src\/(?!core\/|async\/)|noble|koffi|apps\/minimed/.test(id))).toEqual([]);
+  }
+});
+
+test("help that nobody reads, that finds no room or no answers, ends as any command does", async () => {
+  const help = (await run("--help")).out;
+  const closed = spawn(process.execPath, [main, "--help"], { env: environment(), stdio: ["ignore", "pipe", "pipe"] });
+  closed.stdout.destroy();
+  let err = "";
+  closed.stderr.on("data", (chunk: Buffer) => {
+    err += chunk.toString();
+  });
+  expect([await exitOf(closed), err]).toEqual([0, ""]);
+  if (existsSync("/dev/full")) {
+    const full = await open("/dev/full", "w");
+    const child = spawn(process.execPath, [main, "--help"], { env: environment(), stdio: ["ignore", full.fd, "pipe"] });
+    child.stderr!.on("data", (chunk: Buffer) => {
+      err += chunk.toString();
+    });
+    expect([await exitOf(child), err]).toEqual([1, "jelling: standard output cannot be written: no space left on the device\n"]);
+    await full.close();
+  }
+  const answers = join(main, "../answers.json");
+  await rename(answers, `${answers}.away`);
+  try {
+    expect(await run("--help")).toEqual({ status: 0, out: help, err: "" });
+    await writeFile(answers, "{");
+    expect(await run("--help")).toEqual({ status: 0, out: help, err: "" });
+  } finally {
+    await rename(`${answers}.away`, answers);
+  }
+});
+
+test("npm start shows the demonstration from the sources, and says first what it does", async () => {
+  const shown = await new Promise((resolve) => {
+    execFile(process.execPath, [join(root, "bin/start.js"), "--seed", "3"], { env: environment(), cwd: state }, (error, out, err) =>
+      resolve({ status: error?.code ?? 0, out, err }),
+    );
+  });
+  const { out } = await run("pump", "demo", "--seed", "3");
+  expect(shown).toEqual({ status: 0, out, err: "bundling the demonstration from its sources …\n" });
+  expect(out).toContain("2 SAKE handshakes done");
 });
 
 test("SIGINT and SIGTERM end a command with status 130, cleanly", async () => {

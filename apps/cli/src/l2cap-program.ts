@@ -7,7 +7,6 @@ const DEFAULT_SPSM = 0x80;
 
 /** Credit based channels of L2CAP. */
 export function l2capCommands(l2cap: Command, run: Run, address: string): void {
-  l2cap.description("carry octets over credit based channels: pipe them, send them back, measure");
   const listen = l2cap
     .command("listen")
     .description("advertise and take channels; standard input goes out, and what comes goes to standard output")

@@ -1,5 +1,32 @@
 #!/usr/bin/env node
-import { nodeIo } from "./node-io.ts";
-import { main } from "./run.ts";
+import { fstatSync, readFileSync, writeSync } from "node:fs";
+import { type Answers, answerTo, questionOf } from "./at-once.ts";
 
-process.exitCode = await main(process.argv.slice(2), nodeIo());
+/** What is still to be said of an answer, or `undefined`: the command is to be run. */
+function answered(argv: readonly string[]): Uint8Array | undefined {
+  const question = questionOf(argv);
+  if (question === undefined) return undefined;
+  let answers: Answers;
+  try {
+    answers = JSON.parse(readFileSync(new URL("./answers.json", import.meta.url), "utf8")) as Answers;
+  } catch {
+    return undefined; // a command that nobody built has none, and asks the parser
+  }
+  // Only a terminal is this wide or that, and to ask for the stream of a pipe takes longer than to find that it is one.
+  const columns = fstatSync(1).isCharacterDevice() ? process.stdout.columns : undefined;
+  const text = answerTo(question, answers, columns || 80);
+  if (text === undefined) return undefined;
+  const octets = new TextEncoder().encode(text);
+  let written = 0;
+  try {
+    // A console of Windows shows UTF-8 only by the stream.
+    while (written < octets.length && process.platform !== "win32") written += writeSync(1, octets, written);
+  } catch {
+    // A reader that is gone, a disk that is full, a pipe that does not block: the stream knows what to do about each.
+  }
+  return octets.subarray(written);
+}
+
+const argv = process.argv.slice(2);
+const rest = answered(argv);
+if (rest?.length !== 0) void import("./process.ts").then(({ runProcess }) => runProcess(argv, rest));

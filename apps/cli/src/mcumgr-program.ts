@@ -15,19 +15,6 @@ const VERSION = /^\d+\.\d+\.\d+(\.\d+)?$/;
 
 /** The commands for devices that are managed over mcumgr. */
 export function mcumgrCommands(mcumgr: Command, run: Run): void {
-  mcumgr
-    .description("update and manage devices that run Zephyr, MCUboot or Mynewt")
-    .option("--ble [DEVICE]", "the device over BLE: its name (name:TEXT too) or address; any that serves mcumgr where none is given")
-    .option("--serial <PORT>", "over a serial port: /dev/ttyACM0, COM3@1000000 (115200 baud where none is given)")
-    .option("--udp <HOST>", "over UDP: HOST, HOST:PORT, [ADDRESS]:PORT (port 1337 where none is given)")
-    .addOption(new Option("--framing <KIND>", "how messages stand on a serial line").choices(["console", "raw"]))
-    .option(
-      "--protocol <VERSION>",
-      "version of the protocol, 1 or 2 (default: 2, and the other where it is refused)",
-      parseWhole("version", 1, 2),
-    )
-    .option("--window <N>", "requests outstanding at most (default: one less than the device has buffers)", parseWhole("window", 1, 64))
-    .option("--message-limit <N>", "octets of the longest message (default: found out)", parseWhole("message limit", 32, 65_535));
   const act = (load: Load, name: string): ((...args: unknown[]) => Promise<void>) =>
     run(async () => {
       const work = (await load())[name] as Work;

@@ -349,20 +349,16 @@ const SPECIAL: readonly Special[] = [
 
 /** Builds `mgmt` and its subcommands. */
 export function mgmtCommands(mgmt: Command, run: Run): void {
-  mgmt
-    .description("the Linux kernel's Bluetooth management interface: all that btmgmt does, and more")
-    .usage("[-i N] COMMAND [OPTIONS]")
-    .option("-i, --index <N>", "the controller, 1 or hci1 (default: 0, or all where several can be shown)")
-    .addHelpText(
-      "after",
-      `
+  mgmt.usage("[-i N] COMMAND [OPTIONS]").addHelpText(
+    "after",
+    `
 Examples:
   jelling mgmt info                          every controller
   jelling mgmt power on -i 1                 switch hci1 on
   jelling mgmt pair C0:11:22:33:44:55/random
   jelling mgmt send SetPowered powered=on    any command, by its parameters
   jelling mgmt -t sim: find                  in a simulated kernel`,
-    );
+  );
   const action = (load: Load, work: string): ((...args: unknown[]) => Promise<void>) =>
     run(
       async () => ({

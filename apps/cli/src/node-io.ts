@@ -1,28 +1,36 @@
 import { readFileSync } from "node:fs";
 import type { Io, Questions, StopReason, TextSink } from "./io.ts";
 
-function sinkOf(stream: NodeJS.WriteStream, onGone: (reason: StopReason, fault?: Error) => void): TextSink {
+/** @param open gives the stream; called when it is needed, since a stream of Node takes its time, and most commands need one */
+function sinkOf(open: () => NodeJS.WriteStream, onGone: (reason: StopReason, fault?: Error) => void): TextSink {
   let gone = false;
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (gone) return;
-    gone = true;
-    // The reader of a pipe went away (`jelling scan | head`): what is left to say has no listener, which is no error.
-    if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") onGone("output-closed");
-    else onGone("output-failed", error);
-  });
+  let opened: NodeJS.WriteStream | undefined;
+  const streamOf = (): NodeJS.WriteStream => {
+    if (opened) return opened;
+    opened = open();
+    opened.on("error", (error: NodeJS.ErrnoException) => {
+      if (gone) return;
+      gone = true;
+      // The reader of a pipe went away (`jelling scan | head`): what is left to say has no listener, which is no error.
+      if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") onGone("output-closed");
+      else onGone("output-failed", error);
+    });
+    return opened;
+  };
   return {
-    write: (text) => gone || stream.write(text),
+    write: (text) => gone || streamOf().write(text),
     get isTTY() {
-      return stream.isTTY === true;
+      return streamOf().isTTY === true;
     },
     get columns() {
-      return stream.columns;
+      return streamOf().columns;
     },
     get rows() {
-      return stream.rows;
+      return streamOf().rows;
     },
-    drained: () =>
-      gone || !stream.writableNeedDrain
+    drained: () => {
+      const stream = opened;
+      return gone || !stream?.writableNeedDrain
         ? Promise.resolve()
         : new Promise((resolve) => {
             const settle = (): void => {
@@ -34,12 +42,13 @@ function sinkOf(stream: NodeJS.WriteStream, onGone: (reason: StopReason, fault?:
             stream.on("drain", settle);
             stream.on("error", settle);
             stream.on("close", settle);
-          }),
+          });
+    },
     finished: () =>
       new Promise((resolve) => {
-        if (gone) resolve();
+        if (gone || !opened) resolve();
         // The callback comes after that of everything written before, and before the stream tells of a fault.
-        else stream.write("", () => setImmediate(resolve));
+        else opened.write("", () => setImmediate(resolve));
       }),
   };
 }
@@ -112,18 +121,25 @@ export function nodeIo(): Io {
     if (stopped === "interrupted") process.exit(130);
     stop("interrupted");
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  process.on("SIGHUP", onSignal);
+  const listenToSignals = (): void => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      if (!process.listeners(signal).includes(onSignal)) process.on(signal, onSignal);
+  };
   return {
-    stdout: sinkOf(process.stdout, stop),
-    stderr: sinkOf(process.stderr, () => {}),
-    stdinIsTTY: process.stdin.isTTY === true,
+    stdout: sinkOf(() => process.stdout, stop),
+    stderr: sinkOf(
+      () => process.stderr,
+      () => {},
+    ),
+    get stdinIsTTY() {
+      return process.stdin.isTTY === true;
+    },
     stdinIsOthers: () => process.stdin.isTTY === true && isInBackground(),
     stdin: standardInput,
     env: process.env,
     ask: prompts(() => stop("interrupted")),
     onStop: (handler) => {
+      listenToSignals();
       handlers.add(handler);
       if (stopped) handler(stopped, fault);
       return { [Symbol.dispose]: () => void handlers.delete(handler) };

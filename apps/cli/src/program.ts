@@ -1,14 +1,10 @@
-import { createRequire } from "node:module";
 import { Command, Option } from "commander";
 import { type CommonOptions, Context, LOG_LEVELS } from "./context.ts";
 import { parseDuration, parsePasskey, parseWhole } from "./duration.ts";
 import { UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
-import { l2capCommands } from "./l2cap-program.ts";
-import { mcumgrCommands } from "./mcumgr-program.ts";
-import { mgmtCommands } from "./mgmt-program.ts";
-import { pumpCommands } from "./pump-program.ts";
 import { OPENS_NONE, servingOptions } from "./serving-options.ts";
+import { version } from "./version.ts";
 
 type Run = (context: Context, ...rest: never[]) => Promise<void>;
 
@@ -17,8 +13,13 @@ type Useless = Partial<Record<"transport" | "capture", string>>;
 const NO_CONTROLLER = "it opens no controller";
 const NO_PACKETS = "it sees no packets";
 
-/** Builds the parser. What a command does is loaded when it runs: asking for help must not load a Bluetooth stack. */
-export function createProgram(io: Io): Command {
+/**
+ * Builds the parser. What a command does is loaded when it runs: asking for help must not load a Bluetooth stack.
+ *
+ * @param argv what it is to parse. A group of commands that is not named there is declared without them, which would take longer than to
+ *   parse does: nothing leads to them. All are declared where this is not given.
+ */
+export async function createProgram(io: Io, argv?: readonly string[]): Promise<Command> {
   const program = new Command("jelling")
     .description("Bluetooth Low Energy from the terminal, with a real adapter or a simulated one")
     .usage("COMMAND [OPTIONS]")
@@ -33,7 +34,7 @@ export function createProgram(io: Io): Command {
       getErrHasColors: () => false,
     })
     .configureHelp({ showGlobalOptions: true })
-    .version(version(), "-V, --version", "print the version")
+    .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [COMMAND]", "print the help of a command")
     .option(
@@ -197,13 +198,29 @@ Examples:
     .argument("ADDRESS", "identity address")
     .action(run(() => import("./commands/bonds.ts"), "remove", { capture: NO_PACKETS }));
 
-  pumpCommands(program.command("pump"), run);
-
-  l2capCommands(program.command("l2cap"), run, address);
-
-  mgmtCommands(program.command("mgmt"), run);
-
-  mcumgrCommands(program.command("mcumgr"), run);
+  // What a group takes itself is declared in any case: the list of all commands tells which have options.
+  const group = async (command: Command, declare: (command: Command) => Promise<void>): Promise<void> => {
+    if (argv === undefined || argv.includes(command.name())) await declare(command);
+  };
+  await group(
+    program.command("pump").description("MiniMed 700-series pumps: pairing, reading, history, a page; it reads and changes nothing"),
+    async (pump) => (await import("./pump-program.ts")).pumpCommands(pump, run),
+  );
+  await group(
+    program.command("l2cap").description("carry octets over credit based channels: pipe them, send them back, measure"),
+    async (l2cap) => (await import("./l2cap-program.ts")).l2capCommands(l2cap, run, address),
+  );
+  await group(
+    program
+      .command("mgmt")
+      .description("the Linux kernel's Bluetooth management interface: all that btmgmt does, and more")
+      .option("-i, --index <N>", "the controller, 1 or hci1 (default: 0, or all where several can be shown)"),
+    async (mgmt) => (await import("./mgmt-program.ts")).mgmtCommands(mgmt, run),
+  );
+  await group(
+    mcumgrOptions(program.command("mcumgr").description("update and manage devices that run Zephyr, MCUboot or Mynewt")),
+    async (mcumgr) => (await import("./mcumgr-program.ts")).mcumgrCommands(mcumgr, run),
+  );
 
   const sim = program
     .command("sim")
@@ -245,6 +262,22 @@ Examples:
   return program;
 }
 
+/** How the device is reached: of all commands of the group. */
+function mcumgrOptions(mcumgr: Command): Command {
+  return mcumgr
+    .option("--ble [DEVICE]", "the device over BLE: its name (name:TEXT too) or address; any that serves mcumgr where none is given")
+    .option("--serial <PORT>", "over a serial port: /dev/ttyACM0, COM3@1000000 (115200 baud where none is given)")
+    .option("--udp <HOST>", "over UDP: HOST, HOST:PORT, [ADDRESS]:PORT (port 1337 where none is given)")
+    .addOption(new Option("--framing <KIND>", "how messages stand on a serial line").choices(["console", "raw"]))
+    .option(
+      "--protocol <VERSION>",
+      "version of the protocol, 1 or 2 (default: 2, and the other where it is refused)",
+      parseWhole("version", 1, 2),
+    )
+    .option("--window <N>", "requests outstanding at most (default: one less than the device has buffers)", parseWhole("window", 1, 64))
+    .option("--message-limit <N>", "octets of the longest message (default: found out)", parseWhole("message limit", 32, 65_535));
+}
+
 /** "pump keys". */
 function commandPath(command: Command): string {
   return command.parent?.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name();
@@ -257,8 +290,4 @@ function collect(value: string, previous: readonly string[]): string[] {
 function collectPhy(value: string, previous: readonly string[]): string[] {
   if (value !== "1M" && value !== "coded") throw new UsageError(`phy "${value}": expected 1M or coded`);
   return [...previous, value];
-}
-
-function version(): string {
-  return (createRequire(import.meta.url)("jelling/package.json") as { version: string }).version;
 }

@@ -23,7 +23,6 @@ const MOST_DAYS = 3650;
 
 /** MiniMed pumps. */
 export function pumpCommands(pump: Command, run: Run): void {
-  pump.description("MiniMed 700-series pumps: pairing, reading, history, a page; it reads and changes nothing");
   connectionCommands(pump, run);
   followingCommands(pump, run);
   historyCommands(pump, run);

@@ -7,9 +7,10 @@ import { createProgram } from "./program.ts";
  * Runs the command.
  *
  * @param argv arguments without the program's name
+ * @param answer what to say in place of running it
  * @returns exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted
  */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
+export async function main(argv: readonly string[], io: Io, answer?: Uint8Array): Promise<number> {
   let stopped: Error | undefined;
   using _ = io.onStop((reason, fault) => {
     // With `--capture -` it was the reader of the capture who left, and the command goes on.
@@ -17,7 +18,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   });
   let failed: { error: unknown } | undefined;
   try {
-    await createProgram(io).parseAsync(argv, { from: "user" });
+    if (answer) io.stdout.write(answer);
+    else await (await createProgram(io, argv)).parseAsync(argv, { from: "user" });
   } catch (error) {
     failed = { error };
   }

@@ -39,6 +39,7 @@ export function fakeIo({
   stdinIsOthers = false,
 }: FakeIoOptions = {}): FakeIo {
   const handlers = new Set<(reason: StopReason, fault?: Error) => void>();
+  let stopped: { reason: StopReason; fault: Error | undefined } | undefined;
   let watchers: (() => void)[] = [];
   const sink = (store: { text: string }): TextSink => ({
     write: (text) => {
@@ -91,9 +92,11 @@ export function fakeIo({
     },
     onStop: (handler) => {
       handlers.add(handler);
+      if (stopped) handler(stopped.reason, stopped.fault); // as of a process that was told before somebody listened
       return { [Symbol.dispose]: () => void handlers.delete(handler) };
     },
     stop: (reason = "interrupted", fault) => {
+      stopped ??= { reason, fault };
       for (const handler of [...handlers]) handler(reason, fault);
     },
     saw: (text, where = "out") =>

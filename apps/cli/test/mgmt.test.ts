@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import type { Command } from "commander";
 import fc from "fast-check";
 import { fromHex, toHex } from "jelling/bytes";
 import { Uuid } from "jelling/core";
@@ -51,22 +52,24 @@ const BTMGMT =
   );
 
 describe("what there is", () => {
-  const subcommands = () => {
-    const [program] = createProgram(fakeIo()).commands.filter((command) => command.name() === "mgmt");
-    return program!.commands;
-  };
-  const names = () => subcommands().flatMap((command) => [command.name(), ...command.aliases()]);
+  let subcommands: readonly Command[];
+  let names: readonly string[];
+  beforeAll(async () => {
+    const program = await createProgram(fakeIo());
+    subcommands = program.commands.find((command) => command.name() === "mgmt")!.commands;
+    names = subcommands.flatMap((command) => [command.name(), ...command.aliases()]);
+  });
 
   test("every subcommand of btmgmt has its name here, and its row in docs/mgmt.md", async () => {
-    expect(BTMGMT.filter((name) => !names().includes(name))).toEqual([]);
+    expect(BTMGMT.filter((name) => !names.includes(name))).toEqual([]);
     const document = await readFile(new URL("../../../docs/mgmt.md", import.meta.url), "utf8");
     for (const name of [...BTMGMT, "select"]) expect(document, `row of ${name}`).toContain(`\n| \`${name}\``);
   });
 
   test("no name is given twice, and every subcommand is in docs/mgmt.md", async () => {
-    expect(new Set(names()).size).toBe(names().length);
+    expect(new Set(names).size).toBe(names.length);
     const document = await readFile(new URL("../../../docs/mgmt.md", import.meta.url), "utf8");
-    for (const command of subcommands()) expect(document, command.name()).toContain(`\`${command.name()}`);
+    for (const command of subcommands) expect(document, command.name()).toContain(`\`${command.name()}`);
   });
 
   test("every command of the protocol can be sent by its name", async () => {
@@ -108,7 +111,7 @@ describe("what there is", () => {
   test("help fits 80 columns, and says what every subcommand is for", async () => {
     const { status, out } = await mgmt("--help");
     expect(status).toBe(0);
-    for (const command of subcommands()) expect(out).toMatch(new RegExp(`^  ${command.name().replace(".", "\\.")} +\\S`, "m"));
+    for (const command of subcommands) expect(out).toMatch(new RegExp(`^  ${command.name().replace(".", "\\.")} +\\S`, "m"));
     for (const line of out.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 });

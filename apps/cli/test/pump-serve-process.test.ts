@@ -12,8 +12,8 @@ import { SeededRandom } from "jelling/core";
 import { FileBondStore, openIdentity } from "jelling/node";
 import { SimulatedAir } from "jelling/testing";
 import { serveController } from "jelling/transport";
-import { rolldown } from "rolldown";
 import { expect, test } from "vitest";
+import { buildCommand } from "../../../bin/build-cli.js";
 import { isFull, leaveOut } from "../../../test/support/left-out.ts";
 import { PacedClock } from "../src/paced-clock.ts";
 
@@ -56,15 +56,7 @@ test.runIf(isFull)(
     const program = await mkdtemp(join(root, "node_modules", ".cli-test-"));
     const children: ChildProcess[] = [];
     try {
-      const bundle = await rolldown({
-        input: { main: join(root, "apps/cli/src/main.ts") },
-        platform: "node",
-        external: [/^node:/, "koffi", "node-sqlite3-wasm"],
-        resolve: { conditionNames: ["@jelling/source", "import", "default"] },
-        transform: { target: "node20" },
-        cwd: root,
-      });
-      await bundle.write({ dir: program, format: "esm" });
+      await buildCommand(program);
 
       using clock = new PacedClock(FACTOR);
       await using air = new SimulatedAir({ clock, seed: 5, traceCapacity: 0 });
