@@ -111,7 +111,7 @@ export class Hci implements AsyncDisposable {
 
   async #recover(recovery: HciRecovery, reason: BleError): Promise<void> {
     this.logger.warn(() => `the controller is brought back: ${reason.message}`);
-    using _held = this.#commands.hold(reason);
+    const held = this.#commands.hold(reason);
     this.#commands.restart(reason);
     const { address } = this.controller;
     const setUp = async (): Promise<void> => {
@@ -139,6 +139,8 @@ export class Hci implements AsyncDisposable {
     } catch (error) {
       this.#fail(new ControllerError("the controller could not be brought back", { cause: error }));
       await this.#releaseAnyhow();
+    } finally {
+      held[Symbol.dispose]();
     }
   }
 
@@ -206,7 +208,7 @@ export class Hci implements AsyncDisposable {
 
   async #reset(reason: BleError): Promise<void> {
     this.logger.warn(() => `the controller is reset: ${reason.message}`);
-    using _held = this.#commands.hold(reason);
+    const held = this.#commands.hold(reason);
     try {
       await this.#commands.send(Reset, {}, { isUrgent: true });
       this.#tellReset(reason);
@@ -214,6 +216,8 @@ export class Hci implements AsyncDisposable {
     } catch (error) {
       this.#fail(new ControllerError("the controller could not be brought back by a reset", { cause: error }));
       throw this.#ended;
+    } finally {
+      held[Symbol.dispose]();
     }
   }
 

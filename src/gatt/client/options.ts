@@ -63,6 +63,10 @@ async function withDeadline<T, O extends GattOperationOptions>(
   options: O,
   run: (options: O) => Promise<T>,
 ): Promise<T> {
-  using _ = deadline;
-  return await run({ ...options, signal: deadline.signal, timeoutMs: undefined });
+  // No `using`, here and where else a central comes along: what a bundler makes of it for a page takes half a kilobyte.
+  try {
+    return await run({ ...options, signal: deadline.signal, timeoutMs: undefined });
+  } finally {
+    deadline[Symbol.dispose]();
+  }
 }

@@ -94,12 +94,16 @@ export class ValueFlow implements AsyncIterableIterator<Uint8Array, void>, Async
     options.signal?.throwIfAborted();
     const operation = "waiting for a value";
     const { clock } = this.#source;
-    using deadline = new Deadline({ clock, operation, ...options });
-    const { signal } = deadline;
-    await this.begin({ signal });
-    const next = this.#isOpen ? await this.#queue!.take({ clock, operation, signal }) : undefined;
-    if (!next || next.done) throw new StateError("no more values come: the loop is over");
-    return next.value;
+    const deadline = new Deadline({ clock, operation, ...options });
+    try {
+      const { signal } = deadline;
+      await this.begin({ signal });
+      const next = this.#isOpen ? await this.#queue!.take({ clock, operation, signal }) : undefined;
+      if (!next || next.done) throw new StateError("no more values come: the loop is over");
+      return next.value;
+    } finally {
+      deadline[Symbol.dispose]();
+    }
   }
 
   async #beginAndNext(): Promise<IteratorResult<Uint8Array, void>> {
