@@ -19,16 +19,18 @@ export class Uuid {
 
   private constructor(bytes128: Uint8Array) {
     this.bytes128 = bytes128;
-    const isShort = BASE.subarray(0, 12).every((octet, i) => bytes128[i] === octet);
+    let text = "";
+    let isShort = true;
+    // Written out, since lists of strangers' advertisements are full of them.
+    for (let i = 15; i >= 0; i--) {
+      text += HEX_OCTETS[bytes128[i]!]!;
+      if (i >= 6 && i <= 12 && i % 2 === 0) text += "-";
+      if (i < 12 && bytes128[i] !== BASE[i]) isShort = false;
+    }
     const value = (bytes128[12]! | (bytes128[13]! << 8) | (bytes128[14]! << 16) | (bytes128[15]! << 24)) >>> 0;
     this.short = isShort && value <= 0xffff ? value : undefined;
-    if (isShort) this.text = value.toString(16).padStart(value <= 0xffff ? 4 : 8, "0");
-    else {
-      const hex = Array.from(bytes128, (octet) => HEX_OCTETS[octet]!)
-        .reverse()
-        .join("");
-      this.text = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-    }
+    if (isShort) text = text.slice(value <= 0xffff ? 4 : 0, 8);
+    this.text = text;
   }
 
   /** @throws {ArgumentError} not a UUID */
