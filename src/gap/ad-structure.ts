@@ -19,34 +19,34 @@ export const LEGACY_ADVERTISING_DATA_OCTETS = 31;
  */
 export function parseAdStructures(bytes: Uint8Array): { structures: AdStructure[]; problem: string | undefined } {
   const structures: AdStructure[] = [];
+  const { length } = bytes;
   let at = 0;
-  while (at < bytes.length) {
-    const length = bytes[at]!;
-    if (length === 0) break;
-    const end = at + 1 + length;
-    if (end > bytes.length) {
-      const problem = `AD structure at offset ${at}: its length says ${length}, ${bytes.length - at - 1} octets follow`;
-      return { structures, problem };
-    }
-    structures.push({ type: bytes[at + 1]!, data: bytes.subarray(at + 2, end) });
-    at = end;
-  }
-  return { structures, problem: undefined };
+  for (; isAdStructure(bytes, at, length); at = behindAdStructure(bytes, at))
+    structures.push({ type: bytes[at + 1]!, data: bytes.subarray(at + 2, behindAdStructure(bytes, at)) });
+  const isCut = at < length && bytes[at] !== 0;
+  const problem = isCut ? `AD structure at offset ${at}: its length says ${bytes[at]}, ${length - at - 1} octets follow` : undefined;
+  return { structures, problem };
+}
+
+/**
+ * Whether a structure begins at `at`, and is whole before `end`: the walk of `parseAdStructures` where the data lie, which makes nothing. Of what is
+ * sent a program mostly wants one field.
+ */
+export function isAdStructure(octets: Uint8Array, at: number, end: number): boolean {
+  return at < end && octets[at] !== 0 && behindAdStructure(octets, at) <= end;
+}
+
+/** Where the one behind the structure at `at` begins. */
+export function behindAdStructure(octets: Uint8Array, at: number): number {
+  return at + 1 + octets[at]!;
 }
 
 /**
  * Where the next structure of a type is: of its octet of length, between `at`, where a structure begins, and `end`; -1 where there is none.
- * Its data are the octets from the second one behind that on, one less than the length says. The same walk as `parseAdStructures`, which makes
- * nothing: of what is sent a program mostly wants one field.
+ * Its data are the octets from the second one behind that on, one less than the length says.
  */
 export function findAdStructure(octets: Uint8Array, type: number, at: number, end: number): number {
-  for (let next = at; next < end; ) {
-    const length = octets[next]!;
-    const behind = next + 1 + length;
-    if (length === 0 || behind > end) return -1;
-    if (octets[next + 1] === type) return next;
-    next = behind;
-  }
+  for (let next = at; isAdStructure(octets, next, end); next = behindAdStructure(octets, next)) if (octets[next + 1] === type) return next;
   return -1;
 }
 

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { fromHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
-import { Advertisement, AdvertisingEventType, addressKey, addressKeyAt, createAdvertisement } from "./advertisement.ts";
+import { Advertisement, addressKey, addressKeyAt, createAdvertisement } from "./advertisement.ts";
 import { AdvertisingData } from "./advertising-data.ts";
 import { DuplicateFilter } from "./duplicate-filter.ts";
+import { AdvertisingEventType } from "./report-layout.ts";
 
 const address = Address.from("C0:11:22:33:44:55/random");
 const data = AdvertisingData.from({ flags: 6, name: "pump", serviceUuids: ["180D"] }).bytes;

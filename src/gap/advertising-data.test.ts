@@ -177,6 +177,106 @@ test("any octets are read without failing, and their structures say the same aga
   );
 });
 
+/** Octets with structures of the types that matter, of any length, with lengths that lie and padding among them. */
+const arbitraryData = fc
+  .array(
+    fc.oneof(
+      {
+        weight: 8,
+        arbitrary: fc
+          .tuple(
+            fc.constantFrom(
+              ...[0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x12, 0x14, 0x15, 0x16, 0x19, 0x1f, 0x20, 0x21, 0xff],
+            ),
+            fc.oneof(
+              fc.uint8Array({ maxLength: 36 }),
+              fc.string({ maxLength: 20 }).map((text) => new TextEncoder().encode(text)),
+            ),
+          )
+          .map(([type, data]) => [data.length + 1, type, ...data]),
+      },
+      { weight: 1, arbitrary: fc.array(fc.nat(255), { maxLength: 4 }) },
+    ),
+    { maxLength: 8 },
+  )
+  .map((parts) => Uint8Array.from(parts.flat()));
+
+test("what one field gives by a walk is what all fields decoded say, wherever in a larger array the data lie", () => {
+  fc.assert(
+    fc.property(arbitraryData, fc.nat(9), fc.nat(9), (octets, before, behind) => {
+      const whole = new Uint8Array(before + octets.length + behind).fill(0xff);
+      whole.set(octets, before);
+      const walked = () => new AdvertisingData(whole, before, before + octets.length); // each asked for one field only
+      const structures = parseAdStructures(octets).structures.map(({ type, data }) => ({ type, data: data.slice() }));
+      const of = (...types: number[]) => structures.filter(({ type }) => types.includes(type));
+      const { fields } = new AdvertisingData(octets);
+      expect(walked().fields).toEqual(fields);
+      expect([walked().flags, walked().completeName, walked().shortenedName]).toEqual([
+        fields.flags ?? 0,
+        fields.name,
+        fields.shortenedName,
+      ]);
+      expect([walked().txPowerDbm, walked().appearance]).toEqual([fields.txPowerDbm, fields.appearance]);
+      const manufacturer = of(0xff).filter(({ data }) => data.length >= 2);
+      const told = manufacturer.map(({ data }) => ({ companyIdentifier: data[0]! | (data[1]! << 8), data: data.slice(2) }));
+      expect(walked().manufacturerData).toEqual(told);
+      expect(fields.manufacturerData ?? []).toEqual(told);
+      const widths = (short: number, middle: number, long: number) =>
+        new Map([
+          [short, 2],
+          [middle, 4],
+          [long, 16],
+        ]);
+      const uuids = (types: Map<number, number>) =>
+        of(...types.keys()).flatMap(({ type, data }) => {
+          const width = types.get(type)!;
+          return Array.from(
+            { length: Math.floor(data.length / width) },
+            (_, i) => Uuid.fromBytes(data.slice(i * width, (i + 1) * width)).text,
+          );
+        });
+      const services = [...new Set([...uuids(widths(3, 5, 7)), ...uuids(widths(2, 4, 6))])];
+      expect(walked().serviceUuids.map(String)).toEqual(services);
+      expect([...(fields.serviceUuids ?? []), ...(fields.incompleteServiceUuids ?? [])].map(String)).toEqual([
+        ...uuids(widths(3, 5, 7)),
+        ...uuids(widths(2, 4, 6)),
+      ]);
+      expect(walked().solicitedServiceUuids.map(String)).toEqual([...new Set(uuids(widths(0x14, 0x1f, 0x15)))]);
+      for (const text of services) expect(walked().hasService(text)).toBe(true);
+      for (const text of ["180d", "0000180e", "00112233-4455-6677-8899-aabbccddeeff"])
+        expect(walked().hasService(text)).toBe(services.includes(Uuid.from(text).text));
+      const data = widths(0x16, 0x20, 0x21);
+      const toldOfServices = of(...data.keys()).flatMap(({ type, data: each }) => {
+        const width = data.get(type)!;
+        return each.length < width ? [] : [[Uuid.fromBytes(each.slice(0, width)).text, each.slice(width)]];
+      });
+      expect(walked().serviceData.map((each) => [each.uuid.text, each.data])).toEqual(toldOfServices);
+    }),
+  );
+});
+
+test("a service is found whatever the length its UUID comes in, and no other is taken for it", () => {
+  const base = "fb349b5f8000008000100000"; // of the base UUID, little-endian
+  expect(new AdvertisingData(hex(`1107${base}0d180000`)).hasService("180D")).toBe(true);
+  expect(new AdvertisingData(hex("05050d180000")).hasService(0x180d)).toBe(true);
+  expect(new AdvertisingData(hex("03020d18")).hasService("0000180d-0000-1000-8000-00805f9b34fb")).toBe(true);
+  expect(new AdvertisingData(hex("05050d180100")).hasService(0x180d)).toBe(false);
+  expect(new AdvertisingData(hex("03140d18")).hasService(0x180d)).toBe(false); // solicited
+  expect(new AdvertisingData(hex("03030d18")).hasService("0000180d-0000-1000-8000-00805f9b34fc")).toBe(false);
+  expect(new AdvertisingData(hex(`1107${base}0d180000`)).hasService("1234180d")).toBe(false);
+});
+
+test("the octets that a field gives belong to who asked", () => {
+  const data = new AdvertisingData(hex("05ff01000203 06160d18010203"));
+  data.manufacturerData[0]!.data[0] = 9;
+  data.serviceData[0]!.data[0] = 9;
+  data.first(0xff)![0] = 9;
+  expect([data.manufacturerData, data.serviceData.map((each) => [...each.data])]).toEqual([
+    [{ companyIdentifier: 1, data: hex("0203") }],
+    [[1, 2, 3]],
+  ]);
+});
+
 test("what is right is not malformed", () => {
   expect(new AdvertisingData(hex("020106")).malformed).toBe(false);
   expect(AdvertisingData.empty.malformed).toBe(false);

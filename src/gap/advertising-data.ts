@@ -1,33 +1,37 @@
 import { kindOf } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
-import type { Uuid } from "../core/uuid.ts";
+import { Uuid, type UuidLike } from "../core/uuid.ts";
 import {
   type AdvertisingDataFields,
   COMPLETE,
   type ConnectionIntervalRange,
   checkStructure,
+  copyOctets,
   fieldsToStructures,
   INCOMPLETE,
+  isUuidAt,
   type ManufacturerData,
   readAddresses,
   readAdvertisingInterval,
   readConnectionIntervalRange,
   readDeviceAddress,
   readFlags,
-  readManufacturerData,
-  readServiceData,
   readText,
   readTxPower,
   readUnsigned,
-  readUuids,
   SERVICE_DATA,
   SOLICITED,
+  type UuidTypes,
+  uuidAt,
+  type Width,
   widthIn,
 } from "./ad-fields.ts";
 import {
   type AdStructure,
+  behindAdStructure,
   encodeAdStructures,
   findAdStructure,
+  isAdStructure,
   LEGACY_ADVERTISING_DATA_OCTETS,
   parseAdStructures,
 } from "./ad-structure.ts";
@@ -36,6 +40,8 @@ import { AdType, adTypeName } from "./ad-types.ts";
 /** Advertising data in any form: octets, parsed, named fields, or structures. */
 export type AdvertisingDataLike = AdvertisingData | Uint8Array | AdvertisingDataFields | readonly AdStructure[];
 
+/** Looks at a UUID where it lies, of `width` octets. */
+type TestUuid = (octets: Uint8Array, at: number, width: Width) => boolean;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
@@ -53,7 +59,7 @@ export class AdvertisingData {
   #structures: readonly AdStructure[] | undefined;
   #walkProblem: string | undefined;
   #fields: AdvertisingDataFields | undefined;
-  #problems: readonly string[] | undefined;
+  #problems: string[] | undefined;
 
   /**
    * Reads what a peer sent; `bytes` is not copied.
@@ -117,7 +123,7 @@ export class AdvertisingData {
   /** Data of the first structure of this type. */
   first(type: number): Uint8Array | undefined {
     const at = this.#find(type, this.#at);
-    return at < 0 ? undefined : this.#dataAt(at);
+    return at < 0 ? undefined : copyOctets(this.#octets, at + 2, this.#behind(at));
   }
 
   /** The next structure of a type: where its octet of length is, or -1. */
@@ -125,19 +131,14 @@ export class AdvertisingData {
     return findAdStructure(this.#octets, type, from, this.#end);
   }
 
-  /** A copy: of short arrays that costs less than a view does. */
-  #dataAt(at: number): Uint8Array {
-    return this.#octets.slice(at + 2, this.#behind(at));
-  }
-
   #behind(at: number): number {
-    return at + 1 + this.#octets[at]!;
+    return behindAdStructure(this.#octets, at);
   }
 
   /** A mask of AdFlag, of the first structure; absent flags are zero, which `fields.flags` tells from flags that are. */
   get flags(): number {
-    const data = this.first(AdType.Flags);
-    return data === undefined ? 0 : readFlags(data);
+    const at = this.#find(AdType.Flags, this.#at);
+    return at < 0 ? 0 : readFlags(this.#octets, at + 2, this.#behind(at));
   }
   /** The complete local name, else the shortened one; the first structure where there are several of one kind. */
   get name(): string | undefined {
@@ -159,7 +160,7 @@ export class AdvertisingData {
   /** The first structure of a type that `read` can read. */
   #firstReadable<T>(type: number, read: (data: Uint8Array) => T | undefined): T | undefined {
     for (let at = this.#find(type, this.#at); at >= 0; at = this.#find(type, this.#behind(at))) {
-      const value = read(this.#dataAt(at));
+      const value = read(copyOctets(this.#octets, at + 2, this.#behind(at)));
       if (value !== undefined) return value;
     }
     return undefined;
@@ -179,27 +180,57 @@ export class AdvertisingData {
   }
   /** Every service UUID, each once: those of complete lists, then those of incomplete ones. */
   get serviceUuids(): Uuid[] {
-    const { serviceUuids = [], incompleteServiceUuids = [] } = this.fields;
-    return distinctUuids([...serviceUuids, ...incompleteServiceUuids] as Uuid[]);
+    return distinctUuids([...this.#uuids(COMPLETE), ...this.#uuids(INCOMPLETE)]);
   }
   /** Every solicited service UUID, each once. */
   get solicitedServiceUuids(): Uuid[] {
-    return distinctUuids((this.fields.solicitedServiceUuids ?? []) as Uuid[]);
+    return distinctUuids(this.#uuids(SOLICITED));
+  }
+  #uuids(types: UuidTypes): Uuid[] {
+    const found: Uuid[] = [];
+    this.#someUuid(types, (octets, at, width) => found.push(uuidAt(octets, at, width)) < 0);
+    return found;
+  }
+  /** Whether a service list names this UUID. */
+  hasService(uuid: UuidLike): boolean {
+    const wanted = Uuid.from(uuid);
+    const isWanted: TestUuid = (octets, at, width) => isUuidAt(octets, at, width, wanted);
+    return this.#someUuid(COMPLETE, isWanted) || this.#someUuid(INCOMPLETE, isWanted);
+  }
+  #someUuid(types: UuidTypes, test: TestUuid): boolean {
+    for (let at = this.#at; isAdStructure(this.#octets, at, this.#end); at = this.#behind(at)) {
+      const width = widthIn(types, this.#octets[at + 1]!);
+      if (width === undefined) continue;
+      for (let uuid = at + 2; uuid + width <= this.#behind(at); uuid += width) if (test(this.#octets, uuid, width)) return true;
+    }
+    return false;
   }
   /** All structures, several of one service included, in the order they were sent. */
   get serviceData(): { uuid: Uuid; data: Uint8Array }[] {
-    return (this.fields.serviceData ?? []) as { uuid: Uuid; data: Uint8Array }[];
+    const found: { uuid: Uuid; data: Uint8Array }[] = [];
+    for (let at = this.#at; isAdStructure(this.#octets, at, this.#end); at = this.#behind(at)) {
+      const width = widthIn(SERVICE_DATA, this.#octets[at + 1]!);
+      if (width === undefined || this.#octets[at]! <= width) continue;
+      const data = at + 2 + width;
+      found.push({ uuid: uuidAt(this.#octets, at + 2, width), data: copyOctets(this.#octets, data, this.#behind(at)) });
+    }
+    return found;
   }
   /** All structures, several of one company included, in the order they were sent. */
   get manufacturerData(): ManufacturerData[] {
-    const found: ManufacturerData[] = [];
+    return this.joinManufacturerData([]);
+  }
+  /** Adds them to what was found before. @internal */
+  joinManufacturerData(before: ManufacturerData[]): ManufacturerData[] {
+    const octets = this.#octets;
+    let found = before;
     const type = AdType.ManufacturerSpecificData;
     for (let at = this.#find(type, this.#at); at >= 0; at = this.#find(type, this.#behind(at))) {
-      const data = at + 4; // behind the length, the type and the company
-      const behind = this.#behind(at);
-      if (behind < data) continue;
-      const companyIdentifier = this.#octets[at + 2]! | (this.#octets[at + 3]! << 8);
-      found.push({ companyIdentifier, data: this.#octets.slice(data, behind) });
+      if (octets[at]! < 3) continue; // too short for the company
+      const item = { companyIdentifier: octets[at + 2]! | (octets[at + 3]! << 8), data: copyOctets(octets, at + 4, this.#behind(at)) };
+      // Mostly there is one: an array that is made with it has room for it, one that it is added to gets room for seventeen.
+      if (found.length === 0) found = [item];
+      else found.push(item);
     }
     return found;
   }
@@ -220,19 +251,49 @@ export class AdvertisingData {
 
   #read(): AdvertisingDataFields {
     const fields: Mutable<AdvertisingDataFields> = {};
-    const problems: string[] = [];
-    const add = (key: keyof AdvertisingDataFields, items: readonly unknown[]): void => {
-      const lists = fields as Record<string, unknown[]>;
-      lists[key] ??= [];
-      lists[key].push(...items);
-    };
-    for (const structure of this.structures) {
-      if (readInto(fields, structure, add, problems)) continue;
-      add("other", [structure]);
-    }
-    if (this.#walkProblem) problems.push(this.#walkProblem);
-    this.#problems = problems;
+    this.#problems = [];
+    for (const structure of this.structures) if (!this.#readInto(fields, structure, this.#problems)) add(fields, "other", structure);
+    if (this.#walkProblem) this.#problems.push(this.#walkProblem);
     return fields;
+  }
+
+  /** Reads one structure into `fields`. False: it belongs to `other`, either unknown or of a wrong length. */
+  #readInto(fields: Mutable<AdvertisingDataFields>, { type, data }: AdStructure, problems: string[]): boolean {
+    const wrong = (): false => {
+      problems.push(`${adTypeName(type)} of ${data.length} octet${data.length === 1 ? "" : "s"} has no such value`);
+      return false;
+    };
+    for (const [key, types] of UUID_LISTS) {
+      const width = widthIn(types, type);
+      if (width === undefined) continue;
+      if (data.length % width !== 0) problems.push(`${adTypeName(type)} of ${data.length} octets: not a whole number of UUIDs`);
+      fields[key] ??= this.#uuids(types);
+      return true;
+    }
+    const width = widthIn(SERVICE_DATA, type);
+    if (width !== undefined) {
+      if (data.length < width) return wrong();
+      fields.serviceData ??= this.serviceData;
+      return true;
+    }
+    if (type === AdType.ManufacturerSpecificData) {
+      if (data.length < 2) return wrong();
+      fields.manufacturerData ??= this.manufacturerData;
+      return true;
+    }
+    if (type === AdType.EncryptedAdvertisingData) {
+      if (data.length < 9) return wrong();
+      add(fields, "encrypted", data);
+      return true;
+    }
+    const single = SINGLE[type];
+    if (!single) return false;
+    const [key, read] = single;
+    const value = read(data);
+    if (value === undefined) return wrong();
+    if (fields[key] !== undefined) return false; // the first of several counts; a second one is kept in `other`
+    fields[key] = value as never;
+    return true;
   }
 
   toString(): string {
@@ -247,81 +308,10 @@ export function isPlainObject(value: unknown): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Reads one structure into `fields`. False: it belongs to `other`, either unknown or of a wrong length. */
-function readInto(
-  fields: Mutable<AdvertisingDataFields>,
-  { type, data }: AdStructure,
-  add: (key: keyof AdvertisingDataFields, items: readonly unknown[]) => void,
-  problems: string[],
-): boolean {
-  const wrong = (): false => {
-    problems.push(`${adTypeName(type)} of ${data.length} octet${data.length === 1 ? "" : "s"} has no such value`);
-    return false;
-  };
-  /** Keeps the first of several; a second one is kept in `other`. */
-  const once = <K extends keyof AdvertisingDataFields>(key: K, value: AdvertisingDataFields[K]): boolean => {
-    if (value === undefined) return wrong();
-    if (fields[key] !== undefined) return false;
-    fields[key] = value;
-    return true;
-  };
-  for (const [key, types] of UUID_LISTS) {
-    const width = widthIn(types, type);
-    if (width === undefined) continue;
-    const { uuids, whole } = readUuids(data, width);
-    if (!whole) problems.push(`${adTypeName(type)} of ${data.length} octets: not a whole number of UUIDs`);
-    add(key, uuids);
-    return true;
-  }
-  const serviceDataWidth = widthIn(SERVICE_DATA, type);
-  if (serviceDataWidth !== undefined) {
-    const read = readServiceData(data, serviceDataWidth);
-    if (!read) return wrong();
-    add("serviceData", [read]);
-    return true;
-  }
-  switch (type) {
-    case AdType.Flags:
-      return once("flags", readFlags(data));
-    case AdType.CompleteLocalName:
-      return once("name", readText(data));
-    case AdType.ShortenedLocalName:
-      return once("shortenedName", readText(data));
-    case AdType.TxPowerLevel:
-      return once("txPowerDbm", readTxPower(data));
-    case AdType.ManufacturerSpecificData: {
-      const read = readManufacturerData(data);
-      if (!read) return wrong();
-      add("manufacturerData", [read]);
-      return true;
-    }
-    case AdType.Appearance:
-      return once("appearance", readUnsigned(data, 2));
-    case AdType.PeripheralConnectionIntervalRange:
-      return once("connectionIntervalRange", readConnectionIntervalRange(data));
-    case AdType.AdvertisingInterval:
-      return once("advertisingIntervalMs", readAdvertisingInterval(data, 2));
-    case AdType.AdvertisingIntervalLong:
-      return once("advertisingIntervalMs", readAdvertisingInterval(data, 3, 4));
-    case AdType.PublicTargetAddress:
-      return once("publicTargetAddresses", readAddresses(data, 0));
-    case AdType.RandomTargetAddress:
-      return once("randomTargetAddresses", readAddresses(data, 1));
-    case AdType.LeBluetoothDeviceAddress:
-      return once("deviceAddress", readDeviceAddress(data));
-    case AdType.LeRole:
-      return once("leRole", readUnsigned(data, 1));
-    case AdType.Uri:
-      return once("uri", data);
-    case AdType.EncryptedAdvertisingData:
-      if (data.length < 9) return wrong();
-      add("encrypted", [data]);
-      return true;
-    case AdType.LeSupportedFeatures:
-      return once("leSupportedFeatures", data);
-    default:
-      return false;
-  }
+function add(fields: object, key: "encrypted" | "other", item: unknown): void {
+  const lists = fields as Record<string, unknown[]>;
+  lists[key] ??= [];
+  lists[key].push(item);
 }
 
 /** Each UUID once, in the order of its first appearance. */
@@ -329,6 +319,24 @@ export function distinctUuids(uuids: Uuid[]): Uuid[] {
   if (uuids.length < 2) return uuids;
   return [...new Map(uuids.map((uuid) => [uuid.text, uuid] as const)).values()];
 }
+
+/** Types of which one counts, and what reads their data; `undefined` where it cannot be read. */
+const SINGLE: Readonly<Record<number, readonly [keyof AdvertisingDataFields, (data: Uint8Array) => unknown]>> = {
+  [AdType.Flags]: ["flags", (data) => readFlags(data)],
+  [AdType.CompleteLocalName]: ["name", (data) => readText(data)],
+  [AdType.ShortenedLocalName]: ["shortenedName", (data) => readText(data)],
+  [AdType.TxPowerLevel]: ["txPowerDbm", readTxPower],
+  [AdType.Appearance]: ["appearance", (data) => readUnsigned(data, 2)],
+  [AdType.PeripheralConnectionIntervalRange]: ["connectionIntervalRange", readConnectionIntervalRange],
+  [AdType.AdvertisingInterval]: ["advertisingIntervalMs", (data) => readAdvertisingInterval(data, 2)],
+  [AdType.AdvertisingIntervalLong]: ["advertisingIntervalMs", (data) => readAdvertisingInterval(data, 3, 4)],
+  [AdType.PublicTargetAddress]: ["publicTargetAddresses", (data) => readAddresses(data, 0)],
+  [AdType.RandomTargetAddress]: ["randomTargetAddresses", (data) => readAddresses(data, 1)],
+  [AdType.LeBluetoothDeviceAddress]: ["deviceAddress", readDeviceAddress],
+  [AdType.LeRole]: ["leRole", (data) => readUnsigned(data, 1)],
+  [AdType.Uri]: ["uri", (data) => data],
+  [AdType.LeSupportedFeatures]: ["leSupportedFeatures", (data) => data],
+};
 
 const UUID_LISTS = [
   ["serviceUuids", COMPLETE],

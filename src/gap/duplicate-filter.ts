@@ -1,3 +1,4 @@
+import { BoundedMap } from "../core/bounded-map.ts";
 import { LEGACY_REPORT, type ReportLayout, RSSI_AT, TX_POWER_AT } from "./report-layout.ts";
 
 /** Reports remembered; in a crowd the oldest are forgotten and reported again. */
@@ -8,15 +9,14 @@ const CAPACITY = 4096;
  * delivered after all is asked about again. Bounded; two different reports are taken for one with a chance of about one in 2^52.
  */
 export class DuplicateFilter {
-  readonly #seen = new Set<number>();
-  readonly #capacity: number;
+  readonly #seen: BoundedMap<number, true>;
   /** Of the report asked about last, which is the one that is noted next. */
   #lastPacket: Uint8Array | undefined;
   #lastOffset = 0;
   #lastKey = 0;
 
   constructor(capacity = CAPACITY) {
-    this.#capacity = capacity;
+    this.#seen = new BoundedMap(capacity);
   }
 
   /** @param data false compares event type and address (and the advertising set's identifier) alone */
@@ -31,8 +31,8 @@ export class DuplicateFilter {
     const isLast = packet === this.#lastPacket && offset === this.#lastOffset;
     const key = isLast ? this.#lastKey : keyOf(packet, offset, end, data, layout);
     if (this.#seen.has(key)) return;
-    if (this.#seen.size >= this.#capacity) this.#seen.delete(this.#seen.values().next().value!);
-    this.#seen.add(key);
+    this.#seen.makeRoom();
+    this.#seen.set(key, true);
   }
 
   forget(packet: Uint8Array, offset: number, end: number, data: boolean, layout = LEGACY_REPORT): void {

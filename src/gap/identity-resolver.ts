@@ -1,5 +1,6 @@
 import { toHex } from "../bytes/hex.ts";
 import type { Address } from "../core/address.ts";
+import { BoundedMap } from "../core/bounded-map.ts";
 import { AesKey, resolveRpa } from "../crypto/index.ts";
 import { addressKey } from "./advertisement.ts";
 
@@ -15,11 +16,10 @@ export class IdentityResolver {
   readonly #keys = new Map<string, { readonly irk: AesKey; readonly identities: Map<string, Address> }>();
   /** The key of each identity, as text. */
   readonly #keyOf = new Map<string, string>();
-  readonly #cache = new Map<number, Address | undefined>();
-  readonly #cacheSize: number;
+  readonly #cache: BoundedMap<number, Address | undefined>;
 
   constructor({ cacheSize = CACHE_SIZE }: { cacheSize?: number } = {}) {
-    this.#cacheSize = cacheSize;
+    this.#cache = new BoundedMap(cacheSize);
   }
 
   /** Identities with a key. */
@@ -64,7 +64,7 @@ export class IdentityResolver {
       if (identities.size === 1) found = identities.values().next().value;
       break;
     }
-    if (this.#cache.size >= this.#cacheSize) this.#cache.delete(this.#cache.keys().next().value!);
+    this.#cache.makeRoom();
     this.#cache.set(key, found);
     return found;
   }

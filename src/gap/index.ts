@@ -5,7 +5,6 @@ export { type AdStructure, encodeAdStructures, LEGACY_ADVERTISING_DATA_OCTETS, p
 export { AdFlag, AdType, adTypeName } from "./ad-types.ts";
 export {
   Advertisement,
-  AdvertisingEventType,
   addressKey,
   addressKeyAt,
   createAdvertisement,
@@ -72,7 +71,7 @@ export { Syncs } from "./periodic/syncs.ts";
 export { type SyncSubevents, type TrainInfo, trainInfo } from "./periodic/train-info.ts";
 export { type CommandPort, Radio, type RadioActivity, RadioRank } from "./radio.ts";
 export { LEGACY_ABILITIES, type RadioAbilities, readRadioAbilities } from "./radio-abilities.ts";
-export type { ReportLayout } from "./report-layout.ts";
+export { AdvertisingEventType, type ReportLayout } from "./report-layout.ts";
 export { privatePeers, ResolvingList } from "./resolving-list.ts";
 export { type OnAdvertisement, Scan, type ScanOptions } from "./scan.ts";
 export type { ScanPhy, ScanPhyOptions, ScanPhys } from "./scan-parameters.ts";

@@ -7,12 +7,12 @@ import { TimeoutError } from "../core/error.ts";
 import { Logger, LogLevel } from "../core/logger.ts";
 import { SeededRandom } from "../core/random.ts";
 import { HciErrorCode } from "../hci/error.ts";
-import { AdvertisingEventType } from "./advertisement.ts";
 import { Advertiser } from "./advertiser.ts";
 import { AdvertisingData } from "./advertising-data.ts";
 import { Connector } from "./connector.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { Radio } from "./radio.ts";
+import { AdvertisingEventType } from "./report-layout.ts";
 import { Scanner } from "./scanner.ts";
 
 // What is decided between advertising, scanning and connecting, and what is sent for it.

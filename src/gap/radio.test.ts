@@ -7,13 +7,14 @@ import { Logger } from "../core/logger.ts";
 import { SeededRandom } from "../core/random.ts";
 import { createRpa } from "../crypto/index.ts";
 import { HciErrorCode } from "../hci/error.ts";
-import { AdvertisingEventType, createAdvertisement } from "./advertisement.ts";
+import { createAdvertisement } from "./advertisement.ts";
 import { Advertiser } from "./advertiser.ts";
 import { AdvertisingData } from "./advertising-data.ts";
 import { BondBook, MemoryBondStore } from "./bonds.ts";
 import { Connector } from "./connector.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { Radio } from "./radio.ts";
+import { AdvertisingEventType } from "./report-layout.ts";
 import { Scanner } from "./scanner.ts";
 
 const PEER = Address.from("00:00:00:00:00:01");

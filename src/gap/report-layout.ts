@@ -1,3 +1,13 @@
+/** Event_Type of HCI_LE_Advertising_Report, Vol 4 Part E 7.7.65.2. */
+export const AdvertisingEventType = Object.freeze({
+  ConnectableUndirected: 0x00, // ADV_IND
+  ConnectableDirected: 0x01, // ADV_DIRECT_IND
+  ScannableUndirected: 0x02, // ADV_SCAN_IND
+  NonConnectableUndirected: 0x03, // ADV_NONCONN_IND
+  ScanResponse: 0x04, // SCAN_RSP
+});
+export type AdvertisingEventType = (typeof AdvertisingEventType)[keyof typeof AdvertisingEventType];
+
 /** Where the parts of an advertising report are, counted from its Event_Type. */
 export interface ReportLayout {
   readonly isExtended: boolean;
@@ -28,6 +38,19 @@ export const DIRECT_ADDRESS_AT = 16;
 
 /** Bits of Event_Type of an extended report. */
 export const ReportBit = Object.freeze({ Connectable: 1, Scannable: 2, Directed: 4, ScanResponse: 8, LegacyPdu: 0x10 });
+
+/** Whether the report at `offset` is a scan response. */
+export function isScanResponse(packet: Uint8Array, offset: number, { isExtended }: ReportLayout): boolean {
+  return isExtended ? (packet[offset]! & ReportBit.ScanResponse) !== 0 : packet[offset] === AdvertisingEventType.ScanResponse;
+}
+
+/** Whether its advertiser answers scan requests: of legacy reports ADV_IND, ADV_SCAN_IND and SCAN_RSP. */
+export function isScannable(packet: Uint8Array, offset: number, { isExtended }: ReportLayout): boolean {
+  if (isExtended) return (packet[offset]! & ReportBit.Scannable) !== 0;
+  const type = packet[offset]!;
+  return type <= AdvertisingEventType.ScanResponse && (type & 1) === 0;
+}
+
 /** Data status, bits 5 and 6 of Event_Type. */
 export const DATA_STATUS = 0x60;
 export const DataStatus = Object.freeze({ Complete: 0, MoreToCome: 0x20, Truncated: 0x40 });

@@ -4,10 +4,11 @@ import { VirtualClock } from "../async/virtual-clock.ts";
 import { Address } from "../core/address.ts";
 import { Logger } from "../core/logger.ts";
 import { SeededRandom } from "../core/random.ts";
-import { Advertisement, AdvertisingEventType } from "./advertisement.ts";
+import { Advertisement } from "./advertisement.ts";
 import { AdvertisingData } from "./advertising-data.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { type CommandPort, Radio } from "./radio.ts";
+import { AdvertisingEventType } from "./report-layout.ts";
 import { Scanner } from "./scanner.ts";
 
 const DEVICE = Address.from("C0:11:22:33:44:55/random");

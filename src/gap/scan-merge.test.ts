@@ -3,10 +3,11 @@ import { VirtualClock } from "../async/virtual-clock.ts";
 import { Address } from "../core/address.ts";
 import { Logger } from "../core/logger.ts";
 import { SeededRandom } from "../core/random.ts";
-import { type Advertisement, AdvertisingEventType } from "./advertisement.ts";
+import type { Advertisement } from "./advertisement.ts";
 import { AdvertisingData } from "./advertising-data.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { type CommandPort, Radio } from "./radio.ts";
+import { AdvertisingEventType } from "./report-layout.ts";
 import { Scanner } from "./scanner.ts";
 
 let clock: VirtualClock;

@@ -11,6 +11,7 @@ import {
   kindOf,
   optionNames,
 } from "../core/arguments.ts";
+import { BoundedMap } from "../core/bounded-map.ts";
 import { ArgumentError, UnsupportedError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
 import { checkAcceptList } from "./accept-list.ts";
@@ -132,7 +133,7 @@ export class Scan {
   readonly #mode: "limited" | "general" | undefined;
   readonly #filter: ((advertisement: Advertisement) => boolean) | undefined;
   /** Advertisements that wait for their scan response, by the number of their address. */
-  readonly #held: Map<number, Advertisement> | undefined;
+  readonly #held: BoundedMap<number, Advertisement> | undefined;
   #timer: Disposable | undefined;
   /** Nothing to check: every report goes straight to the application. */
   readonly takesAll: boolean;
@@ -172,7 +173,7 @@ export class Scan {
     this.#services = options.services?.map((uuid) => Uuid.from(uuid).text);
     this.#name = options.name;
     this.#filter = filter;
-    this.#held = options.merge ? new Map() : undefined;
+    this.#held = options.merge ? new BoundedMap(HELD_CAPACITY) : undefined;
     this.takesAll = !this.#duplicates && !isSelective;
   }
 
@@ -188,15 +189,12 @@ export class Scan {
   }
 
   /** Whether the report waits. One that was held already has been heard again, and nobody answered in between. */
-  #holds(held: Map<number, Advertisement>, advertisement: Advertisement): boolean {
+  #holds(held: BoundedMap<number, Advertisement>, advertisement: Advertisement): boolean {
     const key = advertisement.addressKey;
     const isAnswerable = advertisement.scannable && !advertisement.isScanResponse && !advertisement.scanResponseData;
     if (held.delete(key) || !isAnswerable) return false;
-    if (held.size >= HELD_CAPACITY) {
-      const [oldestKey, oldest] = held.entries().next().value!;
-      held.delete(oldestKey);
-      this.#offer(oldest);
-    }
+    const oldest = held.makeRoom();
+    if (oldest) this.#offer(oldest);
     held.set(key, advertisement.keep());
     return true;
   }

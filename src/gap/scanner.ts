@@ -1,34 +1,18 @@
 import type { Address } from "../core/address.ts";
-import { Advertisement, addressKeyAt, type ResolveAddress } from "./advertisement.ts";
+import { Advertisement, type ResolveAddress } from "./advertisement.ts";
 import type { OwnAddressKind } from "./own-addresses.ts";
 import { type CommandPort, type Radio, type RadioActivity, RadioRank } from "./radio.ts";
 import { ReportAssembler } from "./report-assembler.ts";
-import {
-  asExtendedReport,
-  type DirectedReport,
-  EXTENDED_REPORT,
-  LEGACY_REPORT,
-  ReportBit,
-  type ReportLayout,
-  SID_AT,
-} from "./report-layout.ts";
+import { asExtendedReport, type DirectedReport, EXTENDED_REPORT, LEGACY_REPORT, type ReportLayout } from "./report-layout.ts";
+import { ReportMerger } from "./report-merger.ts";
 import { checkScanOptions, type OnAdvertisement, Scan, type ScanOptions } from "./scan.ts";
 import { ExtendedScanCommands, LegacyScanCommands, type ScanCommands } from "./scan-commands.ts";
 import { isActiveScan, isSameScan, type ScanParameters, unionOfScans } from "./scan-parameters.ts";
 import { ScanReports } from "./scan-reports.ts";
 import { isDisallowed, Switch, type SwitchState } from "./switch.ts";
 
-/** Advertisers remembered by an active scan, so that a scan response can be shown together with its advertisement. */
-const MERGE_CAPACITY = 1024;
-
 interface SignalOption {
   readonly signal?: AbortSignal | undefined;
-}
-
-/** The last advertisement and scan response of an advertiser, or of one of its advertising sets. */
-interface Recent {
-  advertisement: Advertisement | undefined;
-  scanResponse: Advertisement | undefined;
 }
 
 /**
@@ -52,10 +36,7 @@ export class Scanner implements RadioActivity {
   /** The controller asks for scan responses: they are merged with their advertisements. */
   #isActive = false;
   readonly #switch = new Switch();
-  /** By advertiser, while a scan is active. */
-  readonly #recent = new Map<number, Recent>();
-  /** The same for extended PDUs, by advertiser and advertising set. */
-  readonly #recentSets = new Map<number, Recent>();
+  readonly #merger: ReportMerger;
   readonly #assembler: ReportAssembler;
   readonly #isPrivate: (identity: Address) => boolean;
 
@@ -66,6 +47,7 @@ export class Scanner implements RadioActivity {
     this.#commands = radio.abilities.isExtended ? new ExtendedScanCommands(port) : new LegacyScanCommands(port);
     this.#radio = radio;
     this.#resolve = resolve;
+    this.#merger = new ReportMerger(resolve);
     this.#assembler = new ReportAssembler((packet, offset, end) => this.#report(packet, offset, end, EXTENDED_REPORT));
   }
 
@@ -183,40 +165,19 @@ export class Scanner implements RadioActivity {
 
   #report(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): void {
     const scans = this.#scans;
-    if (scans.length === 1 && scans[0]!.takesAll && this.#running !== undefined && !this.#isActive) {
-      scans[0]!.deliver(new Advertisement(packet, offset, end, this.#resolve, undefined, layout));
-      return;
-    }
     let advertisement: Advertisement | undefined;
     for (const scan of scans) {
       if (!scan.takesAll && scan.knows(packet, offset, end, layout)) continue;
-      advertisement ??= this.#merge(packet, offset, end, layout);
+      advertisement ??= this.#advertisement(packet, offset, end, layout);
       if (advertisement.isTargetUnresolved && !scan.parameters.unresolvedTargets) continue; // another scan has asked for it
       if (scan.takesAll) scan.deliver(advertisement);
       else scan.offer(advertisement);
     }
   }
 
-  #merge(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): Advertisement {
-    const report = new Advertisement(packet, offset, end, this.#resolve, undefined, layout);
-    if (!this.#isActive) return report;
-    const hasSets = layout.isExtended && (packet[offset]! & ReportBit.LegacyPdu) === 0;
-    const known = hasSets ? this.#recentSets : this.#recent;
-    let key = addressKeyAt(packet, offset + layout.addressAt);
-    if (hasSets) key += (packet[offset + SID_AT]! & 0xf) * 2 ** 49;
-    let recent = known.get(key);
-    if (!recent) {
-      if (!report.scannable) return report; // no scan response will follow
-      if (known.size >= MERGE_CAPACITY) known.delete(known.keys().next().value!);
-      recent = { advertisement: undefined, scanResponse: undefined };
-      known.set(key, recent);
-    }
-    if (report.isScanResponse) {
-      if (!recent.scanResponse?.isSameAs(packet, offset, end)) recent.scanResponse = report.keep();
-      return recent.advertisement ? report.with(recent.advertisement) : report;
-    }
-    if (!recent.advertisement?.isSameAs(packet, offset, end)) recent.advertisement = report.keep();
-    return recent.scanResponse ? report.with(recent.scanResponse) : report;
+  #advertisement(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): Advertisement {
+    if (this.#isActive) return this.#merger.merge(packet, offset, end, layout);
+    return new Advertisement(packet, offset, end, this.#resolve, undefined, layout);
   }
 
   /** The controller has stopped by itself (LE Scan Timeout), which nobody here has asked for: it goes on. */
@@ -253,8 +214,7 @@ export class Scanner implements RadioActivity {
   }
 
   #forget(): void {
-    this.#recent.clear();
-    this.#recentSets.clear();
+    this.#merger.clear();
     this.#assembler.clear();
   }
 
