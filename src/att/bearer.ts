@@ -242,10 +242,7 @@ export class AttBearer {
   }
 
   async #exchangeMtu(): Promise<number> {
-    const frame = this.channel.allocate(3);
-    frame[PDU_OFFSET] = AttOpcode.ExchangeMtuReq;
-    frame[PDU_OFFSET + 1] = this.policy.mtu & 0xff;
-    frame[PDU_OFFSET + 2] = this.policy.mtu >> 8;
+    const frame = this.#mtuFrame(AttOpcode.ExchangeMtuReq);
     try {
       // From here until the answer no notification leaves: the peer could not know its limit (Vol 3 Part F 3.4.2.2).
       this.#flow.paused = true;
@@ -352,16 +349,17 @@ export class AttBearer {
 
   /** Answers the request at hand with ATT_ERROR_RSP. */
   respondError(requestOpcode: number, attributeHandle: number, errorCode: number): void {
-    this.respond(this.#errorFrame(requestOpcode, attributeHandle, errorCode));
+    this.respond(this.#frameOf(AttOpcode.ErrorRsp, requestOpcode, attributeHandle & 0xff, attributeHandle >> 8, errorCode));
   }
 
-  #errorFrame(requestOpcode: number, attributeHandle: number, errorCode: number): Uint8Array {
-    const frame = this.channel.allocate(5);
-    frame[PDU_OFFSET] = AttOpcode.ErrorRsp;
-    frame[PDU_OFFSET + 1] = requestOpcode;
-    frame[PDU_OFFSET + 2] = attributeHandle & 0xff;
-    frame[PDU_OFFSET + 3] = attributeHandle >> 8;
-    frame[PDU_OFFSET + 4] = errorCode;
+  #mtuFrame(opcode: number): Uint8Array {
+    const { mtu } = this.policy;
+    return this.#frameOf(opcode, mtu & 0xff, mtu >> 8);
+  }
+
+  #frameOf(...pdu: number[]): Uint8Array {
+    const frame = this.channel.allocate(pdu.length);
+    frame.set(pdu, PDU_OFFSET);
     return frame;
   }
 
@@ -479,12 +477,8 @@ export class AttBearer {
       this.respondError(AttOpcode.ExchangeMtuReq, 0, AttErrorCode.InvalidPdu);
       return;
     }
-    const frame = this.channel.allocate(3);
-    frame[PDU_OFFSET] = AttOpcode.ExchangeMtuRsp;
-    frame[PDU_OFFSET + 1] = this.policy.mtu & 0xff;
-    frame[PDU_OFFSET + 2] = this.policy.mtu >> 8;
     const peerMtu = bytes[offset + 1]! | (bytes[offset + 2]! << 8);
-    this.channel.sendFrame(frame);
+    this.channel.sendFrame(this.#mtuFrame(AttOpcode.ExchangeMtuRsp));
     this.#agreeMtu(peerMtu);
     this.server?.onResponded();
     this.#serverBusy = false;

@@ -77,7 +77,12 @@ export function checkOperation(what: string, options: unknown, names: OptionName
 
 /** A function, or nothing. @throws {ArgumentError} */
 export function checkFunction(what: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "function") throw new ArgumentError(`${what}: expected a function, got ${kindOf(value)}`);
+  if (value !== undefined) requireFunction(what, value);
+}
+
+/** A function that has to be there. @throws {ArgumentError} */
+export function requireFunction(what: string, value: unknown): void {
+  if (typeof value !== "function") throw new ArgumentError(`${what}: expected a function, got ${kindOf(value)}`);
 }
 
 /** One of a few words. @throws {ArgumentError} */

@@ -1,4 +1,2 @@
 /** Bits of the first octet of Client Supported Features, Vol 3 Part G 7.2. */
 export const ClientFeature = Object.freeze({ RobustCaching: 0x01, EnhancedBearer: 0x02, MultipleHandleValueNotifications: 0x04 });
-/** The bits that have a meaning. */
-export const KNOWN_FEATURES = Object.values(ClientFeature).reduce<number>((bits, bit) => bits | bit, 0);

@@ -268,6 +268,31 @@ test("a PDU cut anywhere is put together again, down to one octet a packet", asy
   expect(pdus).toEqual(Array.from({ length: pdu.length - 1 }, () => [...pdu]));
 });
 
+test("PDUs of any length cut into packets of any length are put together, whatever becomes of the packets", async () => {
+  const { hci, controller } = await openScriptedHci();
+  const pdus = collect(hci.acl.open(1));
+  const length = fc.oneof(fc.nat(80), fc.nat(600), fc.nat(5000));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(length, fc.nat(255), fc.array(fc.nat(300), { maxLength: 8 })), { maxLength: 8 }), (cases) => {
+      const sent = cases.map(([size, fill, cuts]) => {
+        const pdu = concat(
+          Uint8Array.of(size & 0xff, size >> 8, 4, 0),
+          new Uint8Array(size).map((_, i) => fill + i),
+        );
+        for (let at = 0, cut = 0; at === 0 || at < pdu.length; cut++) {
+          const end = at + (at === 0 ? Math.max(1, cuts[cut] ?? 4000) : (cuts[cut] ?? 4000));
+          const packet = aclPacket(1, at === 0 ? 0b10 : 0b01, pdu.subarray(at, end));
+          controller.send(packet);
+          packet.fill(0xee);
+          at = end;
+        }
+        return [...pdu];
+      });
+      expect(pdus.splice(0)).toEqual(sent);
+    }),
+  );
+});
+
 test("what does not add up is dropped, and the next PDU is whole again", async () => {
   const { hci, controller, log } = await openScriptedHci();
   const pdus = collect(hci.acl.open(1));

@@ -1,4 +1,4 @@
-import { callOut, rethrowLater } from "../async/call-out.ts";
+import { callOut } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending, type WaitOptions } from "../async/index.ts";
 import { checkInteger } from "../core/arguments.ts";
 import { type BleError, ClosedError, type Logger } from "../core/index.ts";
@@ -10,6 +10,8 @@ import { PacketType } from "./transport.ts";
 /** H4 packet type and ACL header. */
 const ACL_HEADER = 5;
 const L2CAP_HEADER = 4;
+/** Octets of a packet up to which a loop copies them faster than the view takes that `set` needs. */
+const LONG = 64;
 /** Frames waiting on a link from which on flows are asked to wait, and at which they may go on. */
 const HIGH_MARK = 32;
 const LOW_MARK = 16;
@@ -28,7 +30,10 @@ const BOUNDARY_NOT_FIRST = 0x10;
 /** The ACL data of one connection: whole L2CAP PDUs both ways. */
 export interface AclLink {
   readonly handle: number;
-  /** Called synchronously with a PDU in `bytes[offset, end)`, basic L2CAP header first. Its length field has been checked. */
+  /**
+   * Called synchronously with a PDU in `bytes[offset, end)`, basic L2CAP header first; its length field has been checked. Whoever keeps
+   * octets copies them.
+   */
   onPdu: ((bytes: Uint8Array, offset: number, end: number) => void) | undefined;
   /** Called when a frame has left the queue and few are left in it; set it while there is more to send. */
   onRoom: (() => void) | undefined;
@@ -298,7 +303,7 @@ class Link implements AclLink {
   queued = 0;
   /** The PDU being recombined; while its header is not complete, just the header. */
   partial: Uint8Array | undefined;
-  #partialLength = 0;
+  #filled = 0;
   readonly #manager: AclManager;
   readonly #clock: Clock;
   /** Octets of the first frame in the queue that went out as fragments. */
@@ -392,11 +397,7 @@ class Link implements AclLink {
     for (const waiter of this.#writableWaiters) waiter.reject(reason);
     for (const { pending } of this.#sentWaiters) pending.reject(reason);
     this.#manager.remove(this);
-    try {
-      this.onClose?.(reason);
-    } catch (error) {
-      rethrowLater(error);
-    }
+    callOut(this.onClose, reason);
   }
 
   complete(count: number): void {
@@ -439,51 +440,47 @@ class Link implements AclLink {
   /** A packet that is not a whole PDU, or comes where one is incomplete. */
   receiveFragment(packet: Uint8Array): void {
     const boundary = packet[2]! & BOUNDARY_MASK;
-    if (boundary === BOUNDARY_CONTINUING) this.#continuePdu(packet);
-    else if (boundary === BOUNDARY_COMPLETE) this.#manager.dropped(this.handle, "a packet boundary flag that LE does not have");
-    else this.#startPdu(packet);
+    if (boundary === BOUNDARY_COMPLETE) this.#manager.dropped(this.handle, "a packet boundary flag that LE does not have");
+    else if (boundary !== BOUNDARY_CONTINUING) this.#startPdu(packet);
+    else if (this.partial) this.#append(packet, this.partial);
+    else this.#drop("the continuation of no PDU");
   }
 
   #startPdu(packet: Uint8Array): void {
-    if (this.partial) {
-      this.#manager.dropped(this.handle, "a PDU was left incomplete");
-      this.partial = undefined;
-    }
-    const size = packet.length - ACL_HEADER;
-    if (size === 0) this.#manager.dropped(this.handle, "a PDU that starts with no octet");
-    else {
-      // The header first: a fragment may be shorter than it, since the peer's controller cuts where it likes.
-      this.partial = new Uint8Array(L2CAP_HEADER);
-      this.#partialLength = 0;
-      this.#append(packet);
-    }
+    if (this.partial) this.#drop("a PDU was left incomplete");
+    this.#filled = 0;
+    if (packet.length === ACL_HEADER) this.#drop("a PDU that starts with no octet");
+    // The header first: a fragment may be shorter than it, since the peer's controller cuts where it likes.
+    else this.#append(packet, new Uint8Array(L2CAP_HEADER));
   }
 
-  #continuePdu(packet: Uint8Array): void {
-    if (this.partial) this.#append(packet);
-    else this.#manager.dropped(this.handle, "the continuation of no PDU");
-  }
-
-  #append(packet: Uint8Array): void {
+  #append(packet: Uint8Array, begun: Uint8Array): void {
     let at = ACL_HEADER;
-    let partial = this.partial!;
-    if (this.#partialLength < L2CAP_HEADER && this.#partialLength + packet.length - at >= L2CAP_HEADER) {
-      while (this.#partialLength < L2CAP_HEADER) partial[this.#partialLength++] = packet[at++]!;
-      const whole = new Uint8Array(L2CAP_HEADER + lengthAt(partial, 0));
-      whole.set(partial.subarray(0, L2CAP_HEADER));
-      this.partial = partial = whole;
+    let pdu = begun;
+    let filled = this.#filled;
+    if (filled < L2CAP_HEADER && filled + packet.length - at >= L2CAP_HEADER) {
+      while (filled < L2CAP_HEADER) begun[filled++] = packet[at++]!;
+      // Not an array of its own, which would cost more than all the fragments of a notification.
+      pdu = allocateFrame(L2CAP_HEADER + lengthAt(begun, 0));
+      for (let i = 0; i < L2CAP_HEADER; i++) pdu[i] = begun[i]!;
     }
-    const size = packet.length - at;
-    if (this.#partialLength + size > partial.length) {
-      this.partial = undefined;
-      this.#manager.dropped(this.handle, "a PDU longer than its length says");
+    const end = filled + packet.length - at;
+    if (end > pdu.length) {
+      this.#drop("a PDU longer than its length says");
       return;
     }
-    partial.set(packet.subarray(at), this.#partialLength);
-    this.#partialLength += size;
-    if (this.#partialLength < L2CAP_HEADER || this.#partialLength < partial.length) return;
+    if (packet.length > LONG) pdu.set(packet.subarray(at), filled);
+    else while (filled < end) pdu[filled++] = packet[at++]!;
+    this.#filled = end;
+    const isWhole = end >= L2CAP_HEADER && end === pdu.length;
+    this.partial = isWhole ? undefined : pdu;
+    if (isWhole) this.onPdu?.(pdu, 0, end);
+  }
+
+  /** What there was of a PDU is given up. */
+  #drop(problem: string): void {
     this.partial = undefined;
-    this.onPdu?.(partial, 0, partial.length);
+    this.#manager.dropped(this.handle, problem);
   }
 }
 

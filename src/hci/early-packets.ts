@@ -54,14 +54,13 @@ export class EarlyPackets {
   take(handle: number): Uint8Array[] {
     this.#forgetOld();
     const taken = this.#packets.filter((early) => early.handle === handle).map(({ packet }) => packet);
-    if (taken.length > 0) this.#leave((early) => early.handle !== handle);
+    this.#leave((early) => early.handle !== handle);
     return taken;
   }
 
   /** The connection is gone: so is what is kept for it, and what comes for it right after. */
   disconnected(handle: number): void {
-    this.#forgetOld();
-    this.#leave((early) => early.handle !== handle);
+    this.take(handle);
     this.#freedMs.set(handle, this.#clock.now());
   }
 

@@ -73,17 +73,6 @@ export const HciErrorCode = Object.freeze({
   InsufficientChannels: 0x48,
 });
 
-/** Reasons that HCI_Disconnect takes, Vol 4 Part E 7.1.6. */
-export const DISCONNECT_REASONS: readonly number[] = Object.freeze([
-  HciErrorCode.AuthenticationFailure,
-  HciErrorCode.RemoteUserTerminatedConnection,
-  HciErrorCode.RemoteDeviceTerminatedConnectionDueToLowResources,
-  HciErrorCode.RemoteDeviceTerminatedConnectionDueToPowerOff,
-  HciErrorCode.UnsupportedRemoteFeature,
-  HciErrorCode.PairingWithUnitKeyNotSupported,
-  HciErrorCode.UnacceptableConnectionParameters,
-]);
-
 /** Words that the specification writes in capitals. */
 const CAPITALS: Readonly<Record<string, string>> = { Hci: "HCI", Lmp: "LMP", Ll: "LL", Mic: "MIC", Sco: "SCO", Qos: "QoS", Pin: "PIN" };
 const NAMES = new Map<number, string>(

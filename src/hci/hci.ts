@@ -1,6 +1,6 @@
 import { callOut, rethrowLater } from "../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../async/index.ts";
-import { kindOf } from "../core/arguments.ts";
+import { kindOf, requireFunction } from "../core/arguments.ts";
 import { ArgumentError, BleError, ClosedError, Logger, StateError, UnsupportedError } from "../core/index.ts";
 import { AclManager } from "./acl.ts";
 import { reportEnd } from "./advertising-reports.ts";
@@ -283,13 +283,13 @@ export class Hci implements AsyncDisposable {
   on<P>(declaration: EventDeclaration<P>, handle: (parameters: P) => void): Disposable {
     if (typeof declaration?.eventCode !== "number")
       throw new ArgumentError(`Hci.on: expected the declaration of an event, got ${kindOf(declaration)}`);
-    checkHandler(`Hci.on(${declaration.name})`, handle);
+    requireFunction(`Hci.on(${declaration.name})`, handle);
     return this.#handlers.add(declaration, handle);
   }
 
   /** Calls `handle` once when the Hci ends, however it does: everything pending has been rejected before. At once if it has ended already. */
   onClose(handle: (reason: BleError) => void): Disposable {
-    checkHandler("Hci.onClose", handle);
+    requireFunction("Hci.onClose", handle);
     if (!this.#ended) return this.#closeHandlers.add(handle);
     callOut(handle, this.#ended);
     return { [Symbol.dispose]: () => {} };
@@ -300,7 +300,7 @@ export class Hci implements AsyncDisposable {
    * random address, lists and data are gone, and so are the links. What is sent from here on leaves when it is ready again.
    */
   onReset(handle: (reason: BleError) => void): Disposable {
-    checkHandler("Hci.onReset", handle);
+    requireFunction("Hci.onReset", handle);
     return this.#ended ? { [Symbol.dispose]: () => {} } : this.#resetHandlers.add(handle);
   }
 
@@ -488,8 +488,4 @@ export class Hci implements AsyncDisposable {
     if (!this.#handlers.dispatch(key, packet, offset)) return;
     this.acl.deliverEarly(); // to links that the event has brought
   }
-}
-
-function checkHandler(what: string, handle: unknown): void {
-  if (typeof handle !== "function") throw new ArgumentError(`${what}: expected a function, got ${kindOf(handle)}`);
 }

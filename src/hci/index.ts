@@ -180,7 +180,8 @@ export {
   opcodeText,
 } from "./declare.ts";
 export { type DecodedCommand, type DecodedEvent, decodeCommand, decodeEvent } from "./decode.ts";
-export { ControllerError, DISCONNECT_REASONS, DisconnectedError, HciError, HciErrorCode, hciErrorText } from "./error.ts";
+export { DISCONNECT_REASONS } from "./disconnect-reasons.ts";
+export { ControllerError, DisconnectedError, HciError, HciErrorCode, hciErrorText } from "./error.ts";
 export {
   AuthenticatedPayloadTimeoutExpired,
   CommandComplete,

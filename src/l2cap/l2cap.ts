@@ -201,7 +201,8 @@ export class L2capLink {
   };
 
   readonly #receive = (bytes: Uint8Array, offset: number, end: number): void => {
-    switch (bytes[offset + 2]! | (bytes[offset + 3]! << 8)) {
+    const channelId = bytes[offset + 2]! | (bytes[offset + 3]! << 8);
+    switch (channelId) {
       case FixedChannelId.Attribute:
         this.#att.onPdu?.(bytes, offset + HEADER, end);
         break;
@@ -211,12 +212,10 @@ export class L2capLink {
       case FixedChannelId.LeSignalling:
         this.#signals.onPdu?.(bytes, offset + HEADER, end);
         break;
-      default: {
-        const channelId = bytes[offset + 2]! | (bytes[offset + 3]! << 8);
+      default:
         if (this.#channels.receive(channelId, bytes, offset + HEADER, end)) return;
         // Channels that do not exist are not answered, their PDUs are dropped.
         this.#logger.debug("a PDU for an unknown channel was dropped");
-      }
     }
   };
 }

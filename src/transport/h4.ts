@@ -1,6 +1,6 @@
 import { callOut } from "../async/call-out.ts";
 import { DecodeError } from "../bytes/index.ts";
-import { checkChoice, checkOctets, checkOptions, kindOf, optionNames } from "../core/arguments.ts";
+import { checkChoice, checkOctets, checkOptions, optionNames, requireFunction } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { PacketType } from "../hci/transport.ts";
 
@@ -50,7 +50,7 @@ export class H4Framer {
    * @param options.from who sends: commands come from a host only, events from a controller. By default from either
    */
   constructor(onPacket: (packet: Uint8Array) => void, options: { from?: "host" | "controller" | undefined } = {}) {
-    if (typeof onPacket !== "function") throw new ArgumentError(`H4Framer: expected a function, got ${kindOf(onPacket)}`);
+    requireFunction("H4Framer", onPacket);
     this.#onPacket = onPacket;
     const { from } = options;
     checkOptions("H4Framer", options, OPTIONS);

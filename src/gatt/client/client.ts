@@ -2,7 +2,8 @@ import { Emitter } from "../../async/emitter.ts";
 import { Semaphore } from "../../async/semaphore.ts";
 import type { AttBearer, AttClientSide } from "../../att/bearer.ts";
 import { TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
-import { checkInteger, optionNames } from "../../core/arguments.ts";
+import { copyOctets } from "../../bytes/copy-octets.ts";
+import { checkInteger, optionNames, requireFunction } from "../../core/arguments.ts";
 import { ArgumentError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { ClientFeature } from "../client-feature.ts";
@@ -13,7 +14,7 @@ import { type FoundValue, type HandleRange, WHOLE } from "./discovery.ts";
 import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
 import { Lanes } from "./lanes.ts";
-import { bounded, checkOperation, type GattOperationOptions, requireFunction, SECURITY } from "./options.ts";
+import { bounded, checkOperation, type GattOperationOptions, SECURITY } from "./options.ts";
 import { PeerServices } from "./peer-services.ts";
 import type { RemoteCharacteristic } from "./remote-characteristic.ts";
 import type { RemoteService } from "./remote-service.ts";
@@ -178,7 +179,7 @@ export class GattClient implements AttClientSide {
         endHandle: bytes[offset + 2]! | (bytes[offset + 3]! << 8),
       });
     if (indication && this.#serviceChangedHandle === undefined && end - offset === 4) this.#services.onEarlyIndication();
-    if (this.#observed) this.#events.emit("value", { handle, value: bytes.slice(offset, end), indication });
+    if (this.#observed) this.#events.emit("value", { handle, value: copyOctets(bytes, offset, end), indication });
     this.#lastSink?.onValue(bytes, offset, end, indication);
   }
 

@@ -42,11 +42,6 @@ export function checkHandle(handle: number): number {
   return checkInteger("attribute handle", handle, 0x0001, 0xffff);
 }
 
-/** @throws {ArgumentError} */
-export function requireFunction(what: string, value: unknown): void {
-  if (typeof value !== "function") throw new ArgumentError(`${what}: expected a function, got ${kindOf(value)}`);
-}
-
 /** Runs an operation of several steps under one deadline. Without a time limit the steps have the caller's own signal. */
 export function bounded<T, O extends GattOperationOptions>(
   clock: Clock,

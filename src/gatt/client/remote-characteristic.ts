@@ -1,7 +1,7 @@
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
 import type { SecurityRequirement } from "../../att/security.ts";
-import { checkBoolean, checkChoice, checkFunction, optionNames } from "../../core/arguments.ts";
+import { checkBoolean, checkChoice, checkFunction, optionNames, requireFunction } from "../../core/arguments.ts";
 import { ArgumentError, type BleError, StateError, UnsupportedError } from "../../core/error.ts";
 import { Uuid, type UuidLike } from "../../core/uuid.ts";
 import { type CharacteristicProperty, checkProperty, hasProperty, propertyNames } from "../properties.ts";
@@ -10,7 +10,7 @@ import { DISCOVERY_ATTEMPTS, tooFast } from "./attempts.ts";
 import type { ClientContext, HandleRange } from "./context.ts";
 import type { FoundCharacteristic, FoundDescriptor } from "./discovery.ts";
 import { GattChangedError, GattNotFoundError } from "./error.ts";
-import { bounded, checkOperation, type GattOperationOptions, type InternalOptions, requireFunction, SECURITY } from "./options.ts";
+import { bounded, checkOperation, type GattOperationOptions, type InternalOptions, SECURITY } from "./options.ts";
 import { RemoteDescriptor } from "./remote-descriptor.ts";
 import { CharacteristicSubscriptions, INDICATIONS, NOTIFICATIONS, type ValueListener } from "./subscriptions.ts";
 import { ValueFlow, type ValueFlowOptions } from "./value-flow.ts";
@@ -281,8 +281,8 @@ export class RemoteCharacteristic {
   }
 
   /**
-   * Calls `callback` with each value, as it arrives and within the stack's own call: for flows that must be fast. Dispose the result to
-   * unsubscribe. `signal` and `timeoutMs` bound the subscribing, not the subscription; `security` holds for each value too.
+   * Calls `callback` with each value, as it arrives and within the stack's own call: for flows that must be fast. The value belongs to who
+   * gets it; past 64 octets its `buffer`, of 2 KiB, may hold others too, from other offsets. Dispose the result to unsubscribe. `signal` and `timeoutMs` bound the subscribing, not the subscription; `security` holds for each value too.
    *
    * @throws {AttError} the peer refuses · {UnsupportedError} the characteristic cannot do it
    */

@@ -3,6 +3,7 @@ import { Semaphore } from "../../async/semaphore.ts";
 import { AttError, InsufficientSecurityError } from "../../att/error.ts";
 import { TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
 import type { SecurityRequirement } from "../../att/security.ts";
+import { copyOctets } from "../../bytes/copy-octets.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
 import type { GattOperationOptions, InternalOptions } from "./options.ts";
 
@@ -142,7 +143,7 @@ export class CharacteristicSubscriptions implements ValueSink {
   }
 
   onValue(bytes: Uint8Array, offset: number, end: number, indication: boolean): void {
-    const value = bytes.slice(offset, end);
+    const value = copyOctets(bytes, offset, end);
     if (this.#held === undefined) this.#deliver(value, indication);
     else if (this.#held.push({ value, indication }) > MOST_HELD) this.#held.shift();
   }
@@ -199,10 +200,6 @@ export class CharacteristicSubscriptions implements ValueSink {
   end(error: unknown): void {
     if (this.#ended) return;
     this.#ended = { error };
-    this.#held = undefined;
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    this.#context.removeSink(this.#valueHandle, this);
-    for (const listener of listeners) callOut(listener.end, error);
+    this.endAll(error);
   }
 }

@@ -4,6 +4,7 @@ import { AttErrorCode } from "../../att/error-code.ts";
 import { AttOpcode, MAX_VALUE_LENGTH, TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
 import { AttReadMultipleVariableRsp } from "../../att/pdu.ts";
 import { decode } from "../../bytes/codec.ts";
+import { copyOctets } from "../../bytes/copy-octets.ts";
 import { concat } from "../../bytes/hex.ts";
 import { checkInteger, checkOctets, checkOptions, kindOf, optionNames } from "../../core/arguments.ts";
 import { ArgumentError, StateError } from "../../core/error.ts";
@@ -47,7 +48,7 @@ export class ValueAccess {
    */
   #partParser(): (bytes: Uint8Array, offset: number, end: number) => Part {
     const { mtu } = this.#bearer;
-    return (bytes, offset, end) => ({ value: bytes.slice(offset, end), isFull: end - offset >= Math.min(mtu, this.#bearer.mtu) - 1 });
+    return (bytes, offset, end) => ({ value: copyOctets(bytes, offset, end), isFull: end - offset >= Math.min(mtu, this.#bearer.mtu) - 1 });
   }
 
   async read(handle: number, options: GattOperationOptions): Promise<Uint8Array> {
@@ -106,11 +107,7 @@ export class ValueAccess {
   /** The values one after the other, as ATT_READ_MULTIPLE_RSP carries them. */
   readMultiple(handles: readonly number[], options: GattOperationOptions): Promise<Uint8Array> {
     checkHandleSet(handles);
-    return this.#requester.send(
-      () => this.#handleSet(AttOpcode.ReadMultipleReq, handles),
-      (bytes, offset, end) => bytes.slice(offset, end),
-      options,
-    );
+    return this.#requester.send(() => this.#handleSet(AttOpcode.ReadMultipleReq, handles), copyOctets, options);
   }
 
   /** Each value, as far as it came: the last ones may be cut short or missing. */

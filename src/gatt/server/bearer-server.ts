@@ -2,6 +2,7 @@ import type { AttBearer, AttServerSide } from "../../att/bearer.ts";
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
 import { AttOpcode } from "../../att/opcode.ts";
+import { copyOctets } from "../../bytes/copy-octets.ts";
 import type { BleError } from "../../core/error.ts";
 import { Uuid } from "../../core/uuid.ts";
 import { PDU_OFFSET } from "../../l2cap/channel.ts";
@@ -68,7 +69,7 @@ export class BearerServer implements AttServerSide {
     if (!this.#awareness.aware && this.#isOutOfSync(opcode, handle, bytes, offset, end)) return;
     switch (opcode) {
       case AttOpcode.WriteReq:
-        this.#onWrite(handle, bytes.slice(offset + 3, end));
+        this.#onWrite(handle, copyOctets(bytes, offset + 3, end));
         return;
       case AttOpcode.ReadReq:
         this.#onRead(opcode, handle, 0);
@@ -81,7 +82,7 @@ export class BearerServer implements AttServerSide {
         this.#onReadMultiple(opcode, bytes.slice(offset + 1, end));
         return;
       case AttOpcode.PrepareWriteReq:
-        this.#onPrepareWrite(handle, bytes.slice(offset, end));
+        this.#onPrepareWrite(handle, copyOctets(bytes, offset, end));
         return;
       case AttOpcode.ExecuteWriteReq:
         this.#onExecuteWrite(bytes[offset + 1]!);

@@ -2,7 +2,7 @@ import { callOut } from "../../async/call-out.ts";
 import type { AttBearer } from "../../att/bearer.ts";
 import { AttError } from "../../att/error.ts";
 import { AttErrorCode } from "../../att/error-code.ts";
-import { KNOWN_FEATURES } from "../client-feature.ts";
+import { ClientFeature } from "../client-feature.ts";
 import { GattUuid } from "../uuids.ts";
 import { accessError } from "./access.ts";
 import type { ChangeAwareness } from "./caching.ts";
@@ -14,6 +14,8 @@ import type { Operation } from "./operation.ts";
 import { FEATURES_NAME, type FoundConfiguration, findStored, isChangedFor } from "./stored-configuration.ts";
 import { isThenable } from "./thenable.ts";
 
+/** The bits of Client Supported Features that have a meaning. */
+const KNOWN_FEATURES = Object.values(ClientFeature).reduce<number>((bits, bit) => bits | bit, 0);
 const NOTIFY = 1;
 const INDICATE = 2;
 

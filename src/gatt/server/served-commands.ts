@@ -1,5 +1,6 @@
 import type { AttBearer } from "../../att/bearer.ts";
 import { AttOpcode } from "../../att/opcode.ts";
+import { copyOctets } from "../../bytes/copy-octets.ts";
 import type { BleError } from "../../core/error.ts";
 import { SIGNATURE_LENGTH } from "../../crypto/signature.ts";
 import type { AttributeAccess } from "./attribute-access.ts";
@@ -35,7 +36,7 @@ export class ServedCommands {
     const attribute = this.#client.database.get(bytes[offset + 1]! | (bytes[offset + 2]! << 8));
     // Judged here so that what may not be is not queued, and again when its turn comes.
     if (!attribute || end - offset - 3 > attribute.maxLength || this.#access.writeError(attribute, "command")) return;
-    const value = bytes.slice(offset + 3, end);
+    const value = copyOctets(bytes, offset + 3, end);
     this.#longRead.forget(attribute);
     this.#queue.run((operation) => this.#access.write(operation, attribute, value, "command"));
   }

@@ -1,5 +1,6 @@
 import { callOut } from "../../async/call-out.ts";
 import { type Clock, type OperationOptions, Pending } from "../../async/index.ts";
+import { copyOctets } from "../../bytes/copy-octets.ts";
 import type { BleError } from "../../core/error.ts";
 import { framesOf } from "./options.ts";
 
@@ -75,7 +76,7 @@ export class ChannelReceiver {
       if (length > this.mtu) return `an SDU of ${length} octets, with an MTU of ${this.mtu}`;
       if (size - 2 > length) return `${size - 2} octets of an SDU of ${length}`;
       if (size - 2 === length) {
-        this.#deliver(bytes.slice(offset + 2, end), 1);
+        this.#deliver(copyOctets(bytes, offset + 2, end), 1);
         return undefined;
       }
       partial = new Uint8Array(length);

@@ -1,0 +1,57 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { copyOctets } from "./copy-octets.ts";
+
+/** What a kept copy may hold on to, beyond which it has a buffer of its own. */
+const SHARED = 2112;
+
+/** A packet somewhere in a larger piece, and a part of it. */
+const partArb = fc
+  .record({ packet: fc.uint8Array({ maxLength: 700 }), around: fc.nat(40), from: fc.nat(40), after: fc.nat(20) })
+  .map(({ packet, around, from, after }) => {
+    const bytes = new Uint8Array(packet.length + 2 * around).subarray(around, around + packet.length);
+    bytes.set(packet);
+    const offset = Math.min(from, bytes.length);
+    return { bytes, offset, end: Math.max(offset, bytes.length - after) };
+  });
+
+test("copies are what slice gives, and stay so whatever becomes of the packets and of each other", () => {
+  fc.assert(
+    fc.property(fc.array(partArb, { minLength: 1, maxLength: 30 }), fc.nat(), (parts, chosen) => {
+      const plain = parts.map(({ bytes, offset, end }) => [...bytes.slice(offset, end)]);
+      const copies = parts.map(({ bytes, offset, end }) => copyOctets(bytes, offset, end));
+      for (const { bytes } of parts) new Uint8Array(bytes.buffer).fill(0xee);
+      expect(copies.map((copy) => [...copy])).toEqual(plain);
+      const at = chosen % copies.length;
+      copies[at]!.fill(0xdd);
+      expect(copies.filter((_, i) => i !== at).map((copy) => [...copy])).toEqual(plain.filter((_, i) => i !== at));
+    }),
+  );
+});
+
+test("a copy is a plain Uint8Array, begins where any typed array may begin, and holds on to 2 KiB or itself", () => {
+  fc.assert(
+    fc.property(partArb, ({ bytes, offset, end }) => {
+      const copy = copyOctets(bytes, offset, end);
+      const { buffer, length } = copy;
+      expect(Object.getPrototypeOf(copy)).toBe(Uint8Array.prototype);
+      expect([length, copy.byteOffset % 8]).toEqual([end - offset, 0]);
+      expect([SHARED, length]).toContain(buffer.byteLength);
+      expect(buffer).toBeInstanceOf(ArrayBuffer);
+    }),
+  );
+});
+
+test("a buffer that the program transfers takes no later copy along", () => {
+  const packet = new Uint8Array(256).fill(7);
+  const first = copyOctets(packet, 12, 256);
+  structuredClone(first.buffer, { transfer: [first.buffer as ArrayBuffer] });
+  expect(first.length).toBe(0);
+  expect(copyOctets(packet, 12, 256)).toEqual(new Uint8Array(244).fill(7));
+});
+
+test("what a copy holds on to is shared by eight notifications of 244 octets", () => {
+  const packet = new Uint8Array(256);
+  const buffers = Array.from({ length: 160 }, () => copyOctets(packet, 12, 256).buffer);
+  expect(new Set(buffers).size).toBeLessThanOrEqual(21); // twenty, and what was left of the one before
+});

@@ -1,0 +1,28 @@
+/** Up to here the engine keeps the octets of an array inside the array's own object, which nothing beats. */
+const SMALL = 64;
+/** A packet with an attribute's longest value, 512 octets, and its headers. */
+const LARGEST = 528;
+/** What a kept copy holds on to: eight packets with 244 octets each. */
+const SLAB = 2112;
+
+let memory = new ArrayBuffer(0);
+let slab = new Uint8Array(memory);
+let used = 0;
+
+/**
+ * `bytes[offset, end)` for whoever keeps it: no octet of it is ever anybody else's. A medium-sized copy is a view of a `buffer` of 2 KiB,
+ * begun at a multiple of eight, which holds copies made before and after it too: a buffer for each takes three times as long. A view of
+ * `bytes` would take a little less than that, and hold on to whatever `bytes` is a part of.
+ */
+export function copyOctets(bytes: Uint8Array, offset: number, end: number): Uint8Array {
+  if (end - offset <= SMALL || bytes.length > LARGEST) return bytes.slice(offset, end);
+  let at = used + (-offset & 7);
+  if (at + bytes.length > slab.length) {
+    memory = new ArrayBuffer(SLAB);
+    slab = new Uint8Array(memory);
+    at = -offset & 7;
+  }
+  slab.set(bytes, at); // headers included: a view without them would cost as much as everything else here
+  used = (at + bytes.length + 7) & ~7;
+  return new Uint8Array(memory, at + offset, end - offset);
+}
