@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
 import { delay, SystemClock, whileTimeStands } from "./clock.ts";
 import { turn } from "./turn.ts";
@@ -130,5 +132,130 @@ describe("what takes real time only", () => {
     await turns(2);
     clock[Symbol.dispose]();
     await advanced;
+  });
+});
+
+describe("a source that fires again and again, as the air does", () => {
+  /** Every millisecond, with `act` each time. */
+  function source(clock: VirtualClock, act: (fired: number) => void): { fired: number } & Disposable {
+    const state = { fired: 0, [Symbol.dispose]: () => timer[Symbol.dispose]() };
+    const fire = (): void => {
+      timer = clock.setTimer(1, "source", fire);
+      act(++state.fired);
+    };
+    let timer = clock.setTimer(1, "source", fire);
+    return state;
+  }
+
+  test.each([
+    ["promises", () => Promise.resolve()],
+    ["ticks", () => new Promise<void>((resolve) => process.nextTick(resolve))],
+  ])("waits for a chain of %s, however long it is", async (_name, link) => {
+    using clock = new VirtualClock();
+    const left: number[] = [];
+    let links = 0;
+    using _ = source(clock, () => {
+      left.push(links);
+      links += 1000;
+      void (async () => {
+        for (; links > 0; links--) await link();
+      })();
+    });
+    await delay(clock, 50);
+    expect(left).toEqual(left.map(() => 0));
+    expect(left.length).toBeGreaterThan(40);
+  });
+
+  test("is no further when a turn is awaited than it was with a turn for each event", async () => {
+    using clock = new VirtualClock();
+    using events = source(clock, () => {});
+    for (let i = 0; i < 50; i++) {
+      const { fired } = events;
+      await turn();
+      expect(events.fired - fired).toBeLessThanOrEqual(1);
+    }
+    await delay(clock, 20);
+    const { fired } = events;
+    // Nor when that begins in the midst of its events.
+    await Promise.resolve();
+    await turn();
+    expect(events.fired - fired).toBeLessThanOrEqual(1);
+  });
+
+  test("leaves real I/O a turn of the event loop for every few events, and one before a deadline", async () => {
+    using clock = new VirtualClock();
+    let turns = 0;
+    let isOver = false;
+    const onImmediate = (): void => {
+      turns++;
+      if (!isOver) setImmediate(onImmediate);
+    };
+    setImmediate(onImmediate);
+    using events = source(clock, () => {});
+    await delay(clock, 1000);
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(events.fired / 4));
+    const before: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      // Due between two events of the source.
+      clock.setTimer(10.5 + i * 10, "deadline", () => before.push(turns));
+      clock.setTimer(10.5 + i * 10, "another", () => before.push(turns));
+    }
+    await delay(clock, 300);
+    isOver = true;
+    for (let i = 1; i < before.length; i++) expect(before[i]).toBeGreaterThan(before[i - 1]!);
+  });
+
+  test("lets the message of a worker in", async () => {
+    using clock = new VirtualClock();
+    using _ = source(clock, () => {});
+    const worker = new Worker(
+      'require("node:worker_threads").parentPort.on("message", (text) => require("node:worker_threads").parentPort.postMessage(text))',
+      {
+        eval: true,
+      },
+    );
+    const answer = new Promise((resolve) => worker.once("message", resolve));
+    worker.postMessage("there");
+    expect(await answer).toBe("there");
+    await worker.terminate();
+  });
+
+  test("stands still while a file is read", async () => {
+    using clock = new VirtualClock();
+    using events = source(clock, () => {});
+    await delay(clock, 10.5);
+    const { fired } = events;
+    const text = await whileTimeStands(clock, () => readFile(new URL(import.meta.url), "utf8"));
+    expect(text).toContain("stands still while a file is read");
+    expect([events.fired, clock.now()]).toEqual([fired, 10.5]);
+    await delay(clock, 10);
+    expect(events.fired).toBeGreaterThan(fired);
+  });
+
+  test("and throws once does not stop the time of others", async () => {
+    using clock = new VirtualClock();
+    using events = source(clock, (fired) => {
+      if (fired === 10) throw new Error("a fault of the program");
+    });
+    const errors: unknown[] = [];
+    const listeners = process.listeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection");
+    process.on("unhandledRejection", (error) => errors.push(error));
+    for (let i = 0; i < 40; i++) await turn();
+    process.removeAllListeners("unhandledRejection");
+    for (const listener of listeners) process.on("unhandledRejection", listener);
+    expect(errors).toMatchObject([{ message: "a fault of the program" }]);
+    await delay(clock, 10);
+    expect(events.fired).toBeGreaterThan(15);
+  });
+
+  test("ends with its clock", async () => {
+    const clock = new VirtualClock();
+    using events = source(clock, () => {});
+    await delay(clock, 5.5);
+    clock[Symbol.dispose]();
+    const { fired } = events;
+    for (let i = 0; i < 10; i++) await turn();
+    expect(events.fired).toBe(fired);
   });
 });

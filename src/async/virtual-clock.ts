@@ -1,6 +1,6 @@
 import { StateError } from "../core/error.ts";
 import { type Clock, quiet } from "./clock.ts";
-import { turn } from "./turn.ts";
+import { Turns, turn } from "./turn.ts";
 
 /** A timer, and what its owner disposes: the air sets one for each of its events, and an object of its own for that took most of the time. */
 class Timer implements Disposable {
@@ -47,6 +47,9 @@ export class VirtualClock implements Clock, Disposable {
   #driving = false;
   #stopped = false;
   #holds = 0;
+  /** What fired last, and was not quiet. */
+  #lastFire: (() => unknown) | undefined;
+  readonly #turns = new Turns((isOwn) => this.#goOn(isOwn));
   #onReleased: (() => void)[] = [];
   readonly #onDisposed = (): void => {
     this.#live--;
@@ -67,7 +70,10 @@ export class VirtualClock implements Clock, Disposable {
     const timer = new Timer(this.#nowMs + Math.max(0, delayMs), this.#sequence++, name, fire, this.#onDisposed);
     this.#push(timer);
     this.#live++;
-    if (this.#auto && !this.#driving && !this.#stopped) void this.#drive();
+    if (this.#auto && !this.#driving && !this.#stopped) {
+      this.#driving = true;
+      this.#turns.next();
+    }
     return timer;
   }
 
@@ -153,16 +159,18 @@ export class VirtualClock implements Clock, Disposable {
     this.#release();
   }
 
-  async #drive(): Promise<void> {
-    this.#driving = true;
-    try {
-      await this.#settle();
-      while (!this.#stopped && this.#live > 0) {
-        this.#fireNext(Number.POSITIVE_INFINITY);
-        await this.#settle();
+  /** Everything pending has settled: the next timer, and so on until none is left. */
+  #goOn(isOwnTurn: boolean): void {
+    if (this.#stopped || this.#live === 0) this.#driving = false;
+    else if (this.#holds > 0) this.#onReleased.push(() => this.#turns.next());
+    else {
+      try {
+        if (this.#fireNext(Number.POSITIVE_INFINITY, isOwnTurn)) this.#turns.soon();
+        else this.#turns.next();
+      } catch (error) {
+        this.#driving = false; // until another timer is set
+        throw error;
       }
-    } finally {
-      this.#driving = false;
     }
   }
 
@@ -179,18 +187,28 @@ export class VirtualClock implements Clock, Disposable {
     for (const goOn of this.#onReleased.splice(0)) goOn();
   }
 
-  /** Fires the next timer, and those after it as long as they are quiet. */
-  #fireNext(untilMs: number): void {
+  /**
+   * Fires the next timer, and those after it as long as they are quiet.
+   *
+   * @param isOwnTurn the event loop has had a turn; otherwise only what fired last fires again, as the air does for each of its events, and
+   * whatever takes real time has had that turn before a deadline
+   * @returns false where the event loop is to have a turn first
+   */
+  #fireNext(untilMs: number, isOwnTurn = true): boolean {
     for (let i = 0; i < LONGEST_QUIET_RUN; i++) {
       const timer = this.#next();
-      if (!timer || timer.dueMs > untilMs) return;
+      if (!timer || timer.dueMs > untilMs) return true;
+      const fire = timer.fire!;
+      if (!isOwnTurn && fire !== this.#lastFire) return false;
       this.#pop();
       this.#live--;
       this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
-      const fire = timer.fire!;
       timer.fire = undefined;
-      if (fire() !== quiet) return;
+      if (fire() === quiet) continue;
+      this.#lastFire = fire;
+      return true;
     }
+    return false;
   }
 
   #next(): Timer | undefined {
