@@ -32,6 +32,28 @@ test.each(modes)("%s: a changed packet whose CRC fits reaches the host as it is"
   air[Symbol.dispose]();
 });
 
+test.each(modes)(
+  "%s: what a hook and a trace keep of a packet stays as it was, and what a hook writes there goes nowhere",
+  async (mode) => {
+    const { central, peripheral, handles, clock, air } = await connectedPair({ mode });
+    const kept: Uint8Array[] = [];
+    using _hook = air.onPacket(({ from, pdu }) => {
+      if (from === "central" && (pdu[0]! & 3) === 2) kept.push(pdu);
+      return undefined;
+    });
+    using _other = air.onPacket(({ pdu }) => void pdu.fill(0xee, 2));
+    air.trace.clear();
+    for (let i = 0; i < 5; i++) central.sendAcl(handles.central, Uint8Array.of(i));
+    await clock.advance(500);
+    const sent = [0, 1, 2, 3, 4];
+    expect(peripheral.acl.map(({ data }) => data[0])).toEqual(sent);
+    expect(new Set(kept.map(({ buffer }) => buffer)).size).toBe(5);
+    const traced = air.trace.entries.filter((entry) => entry.kind === "air" && (entry.pdu[0]! & 3) === 2);
+    expect(traced.map((entry) => entry.kind === "air" && entry.pdu[2])).toEqual(sent);
+    air[Symbol.dispose]();
+  },
+);
+
 test.each(modes)("%s: a delayed packet comes late, those behind it after it, and the link stays up", async (mode) => {
   const { central, peripheral, handles, clock, air } = await connectedPair({ mode, timeout: 100 });
   await clock.advance(100);

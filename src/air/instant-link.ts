@@ -1,5 +1,5 @@
 import { type Link, type LinkChange, type LinkEnd, LinkLoss, LinkRole, type LinkSetup, type LinkSubrate } from "./link.ts";
-import type { AirFault, Medium } from "./medium.ts";
+import type { AirFault, AirPacket, Medium } from "./medium.ts";
 import { Phy } from "./phy.ts";
 import type { PathWatch } from "./radio.ts";
 import { AirEvent } from "./scheduler.ts";
@@ -25,6 +25,8 @@ export class InstantLink implements Link {
   readonly #again = new AirEvent(() => this.#pump());
   readonly #pathWatch: PathWatch = { after: () => this.#onPathChange() };
   readonly #pathWatches: Disposable[] = [];
+  /** Whether what either end sends gets to the other, as far as they are there. */
+  #isInReach = false;
   #isPumping = false;
 
   constructor(medium: Medium, setup: LinkSetup) {
@@ -93,10 +95,11 @@ export class InstantLink implements Link {
   }
 
   get #isConnected(): boolean {
-    const [a, b] = this.#sides;
-    if (!a.isAlive || !b.isAlive) return false;
-    const [{ radio, gainDb }, peer] = [a.end!, b.end!];
-    return this.#medium.isInRange(radio, peer.radio, Phy.Le1M, gainDb) && this.#medium.isInRange(peer.radio, radio, Phy.Le1M, peer.gainDb);
+    return this.#isInReach && this.#sides[0].isAlive && this.#sides[1].isAlive;
+  }
+
+  #reaches({ end: from }: Side, { end: to }: Side): boolean {
+    return from !== undefined && to !== undefined && this.#medium.isInRange(from.radio, to.radio, Phy.Le1M, from.gainDb);
   }
 
   #onPathChange(): void {
@@ -106,6 +109,8 @@ export class InstantLink implements Link {
 
   /** They may have come into reach of each other, or out of it. */
   #onReach(): void {
+    const [a, b] = this.#sides;
+    this.#isInReach = this.#reaches(a, b) && this.#reaches(b, a);
     if (this.#isConnected) {
       this.#medium.scheduler.clear(this.#supervision);
       this.#pump();
@@ -165,31 +170,22 @@ export class InstantLink implements Link {
 
   #fateOf(from: Side, to: Side, pdu: Uint8Array): AirFault | undefined {
     const medium = this.#medium;
-    if (!medium.hasHooks && !medium.trace.isOn) return undefined;
-    const packet = {
-      timeUs: medium.scheduler.nowUs,
-      from: from.end!.radio.name,
-      to: to.end!.radio.name,
-      channel: 0,
-      phy: Phy.Le1M,
-      accessAddress: this.#accessAddress,
-      pdu,
-    };
-    const fault = medium.fate(packet);
-    if (medium.trace.isOn) {
-      const { to: receiver, ...entry } = packet;
-      const isFault = fault === "lose" || fault === "corrupt";
-      const delivered = typeof fault === "object" && "deliver" in fault ? fault.deliver : pdu;
-      medium.trace.add({
-        kind: "air",
-        ...entry,
-        receivedBy: isFault ? [] : [receiver],
-        trouble: isFault ? "fault" : undefined,
-        pdu: delivered.slice(),
-      });
-      if (isFault) medium.trace.add({ kind: "air", ...entry, receivedBy: [receiver], trouble: undefined, pdu: pdu.slice() });
+    const fault = medium.hasHooks ? medium.fate({ ...this.#sent(from, pdu), to: to.end!.radio.name }) : undefined;
+    if (!medium.trace.isOn) return fault;
+    if (fault === "lose" || fault === "corrupt") {
+      medium.trace.add({ kind: "air", ...this.#sent(from, pdu), receivedBy: [], trouble: "fault" });
+      medium.trace.add({ kind: "air", ...this.#sent(from, pdu), receivedBy: [to.end!.radio.name], trouble: undefined });
+    } else {
+      const delivered = fault !== undefined && "deliver" in fault ? fault.deliver : pdu;
+      medium.trace.add({ kind: "air", ...this.#sent(from, delivered), receivedBy: [to.end!.radio.name], trouble: undefined });
     }
     return fault;
+  }
+
+  /** The octets are copied: who is told may keep them. */
+  #sent(from: Side, pdu: Uint8Array): Omit<AirPacket, "index" | "to"> {
+    const timeUs = this.#medium.scheduler.nowUs;
+    return { timeUs, from: from.end!.radio.name, channel: 0, phy: Phy.Le1M, accessAddress: this.#accessAddress, pdu: pdu.slice() };
   }
 
   #dispose(): void {

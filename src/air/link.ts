@@ -30,7 +30,10 @@ export interface LinkEnd {
   readonly gainDb: number;
   /** Payload octets, MIC included, of the PDU that `takePdu` would give; 0 when there is none. */
   readonly nextOctets: number;
-  /** The next PDU (header of 2 octets, payload, MIC). Called only once the one before was acknowledged. Bits 2 to 4 of its first octet are the link's. */
+  /**
+   * The next PDU (header of 2 octets, payload, MIC). Called only once the one before was acknowledged, whose octets are those of this one
+   * then. Bits 2 to 4 of its first octet are the link's.
+   */
   takePdu(): Uint8Array | undefined;
   /** The peer has the PDU taken last. */
   onAcknowledged(): void;

@@ -359,7 +359,7 @@ export class RadioLink implements Link, RadioUse {
         channel: this.#schedule.channel,
         phy,
         accessAddress: this.#setup.accessAddress,
-        pdu,
+        pdu: pdu.slice(), // a hook may keep it
       });
       if (fault === "lose" || fault === "corrupt") trouble = "fault";
       else if (fault !== undefined && "deliver" in fault) received = fault.deliver.length < 2 ? pdu : fault.deliver;

@@ -62,7 +62,7 @@ export interface RadioOptions {
 export class Radio {
   /** Unique in its air. */
   readonly name: string;
-  txPowerDbm: number;
+  readonly txPowerDbm: number;
   /** What the device claims: windows widen by it. 0 to 500. */
   readonly sleepClockAccuracyPpm: number;
   /** What its clock really does; positive runs slow, so that its intervals come out longer. */

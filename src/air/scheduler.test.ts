@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { VirtualClock } from "../async/index.ts";
+import { delay, VirtualClock } from "../async/index.ts";
 import { SeededRandom } from "../core/index.ts";
 import { AirEvent, Scheduler } from "./scheduler.ts";
 
@@ -63,4 +63,46 @@ test("what is due is fired before input from outside is handled", async () => {
   scheduler.set(new AirEvent(() => order.push("air")), 3000); // set later, for the same time
   await done;
   expect(order).toEqual(["air", "outside"]);
+});
+
+test("going on without a timer changes neither order nor time, whatever else is set", async () => {
+  /** What happened when, with a clock that may pass on at once and with one that cannot. */
+  const history = async (seed: number, mayPass: boolean): Promise<string[]> => {
+    using clock = new VirtualClock();
+    const random = new SeededRandom(seed);
+    const pick = (count: number): number => random.uint32() % count;
+    const seen: string[] = [];
+    const note = (what: string): void => void seen.push(`${clock.now()} ${scheduler.nowUs} ${what}`);
+    const plain = { now: () => clock.now(), setTimer: clock.setTimer.bind(clock) };
+    await delay(clock, random.unit());
+    const scheduler: Scheduler = new Scheduler(mayPass ? clock : plain);
+    let left = 400;
+    const outside = (): void => {
+      note("outside");
+      scheduler.catchUp();
+      if (left-- > 0) clock.setTimer(pick(20) / 4, "outside", outside);
+    };
+    const events = Array.from({ length: 5 }, (_, i) => {
+      const event: AirEvent = new AirEvent(() => {
+        note(`event ${i}`);
+        if (pick(3) === 0) {
+          scheduler.wake();
+          void Promise.resolve().then(() => note("woken"));
+          if (pick(4) === 0) clock.setTimer(pick(8) / 4, "outside", outside);
+        }
+        for (const other of events) if (left > 0 && pick(4) === 0) scheduler.set(other, scheduler.nowUs + 250 * pick(20));
+        if (left-- > 0) scheduler.set(event, scheduler.nowUs + 250 * (1 + pick(20)));
+      });
+      return event;
+    });
+    for (const event of events) scheduler.set(event, 250 * pick(20));
+    clock.setTimer(2, "outside", outside);
+    await delay(clock, 1000);
+    return seen;
+  };
+  for (let seed = 0; seed < 20; seed++) {
+    const plain = await history(seed, false);
+    expect(plain.length).toBeGreaterThan(400);
+    expect(await history(seed, true)).toEqual(plain);
+  }
 });

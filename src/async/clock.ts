@@ -17,6 +17,11 @@ export interface Clock {
    * loading a module, which simulated deadlines would not wait for.
    */
   hold?(): Disposable;
+  /**
+   * For who fires, touched nothing that could wake waiting code, and would now set a timer for itself: goes on to that time at once. False
+   * where another timer comes first, or time has to wait for something else; then set the timer.
+   */
+  pass?(delayMs: number): boolean;
 }
 
 /** Does what takes real time only; a clock that can stand still does so meanwhile. */

@@ -47,6 +47,9 @@ export class VirtualClock implements Clock, Disposable {
   #driving = false;
   #stopped = false;
   #holds = 0;
+  /** While a timer fires: up to when time may go on without a turn of the event loop, and after how many more quiet timers it must not. */
+  #passUntilMs = Number.NEGATIVE_INFINITY;
+  #quietLeft = 0;
   /** What fired last, and was not quiet. */
   #lastFire: (() => unknown) | undefined;
   readonly #turns = new Turns((isOwn) => this.#goOn(isOwn));
@@ -75,6 +78,15 @@ export class VirtualClock implements Clock, Disposable {
       this.#turns.next();
     }
     return timer;
+  }
+
+  pass(delayMs: number): boolean {
+    const dueMs = this.#nowMs + Math.max(0, delayMs);
+    // Of the same time, what was set earlier comes first.
+    if (dueMs > this.#passUntilMs || this.#quietLeft === 0 || (this.#next()?.dueMs ?? Number.POSITIVE_INFINITY) <= dueMs) return false;
+    this.#quietLeft--;
+    this.#nowMs = dueMs;
+    return true;
   }
 
   /** Time stands still until the result is disposed; several holds add up. `advance` and `run` wait as well, `block` does not. */
@@ -154,6 +166,7 @@ export class VirtualClock implements Clock, Disposable {
   /** Stops the clock for good: no timer fires any more. */
   [Symbol.dispose](): void {
     this.#stopped = true;
+    this.#passUntilMs = Number.NEGATIVE_INFINITY;
     this.#heap = [];
     this.#live = 0;
     this.#release();
@@ -195,7 +208,7 @@ export class VirtualClock implements Clock, Disposable {
    * @returns false where the event loop is to have a turn first
    */
   #fireNext(untilMs: number, isOwnTurn = true): boolean {
-    for (let i = 0; i < LONGEST_QUIET_RUN; i++) {
+    for (this.#quietLeft = LONGEST_QUIET_RUN; this.#quietLeft > 0; this.#quietLeft--) {
       const timer = this.#next();
       if (!timer || timer.dueMs > untilMs) return true;
       const fire = timer.fire!;
@@ -204,7 +217,12 @@ export class VirtualClock implements Clock, Disposable {
       this.#live--;
       this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
       timer.fire = undefined;
-      if (fire() === quiet) continue;
+      this.#passUntilMs = untilMs;
+      try {
+        if (fire() === quiet) continue;
+      } finally {
+        this.#passUntilMs = Number.NEGATIVE_INFINITY;
+      }
       this.#lastFire = fire;
       return true;
     }

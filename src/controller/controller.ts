@@ -47,12 +47,19 @@ const HANDLERS: ReadonlyMap<number, CommandHandler> = new Map(
   ].map((handler) => [handler.declaration.opcode, handler]),
 );
 
-/** The host at the other end of HCI. */
-interface Session {
+/** The way to the host at the other end of HCI. */
+interface HostWay {
   readonly deliver: (packet: Uint8Array) => void;
   /** Ends it from the controller's side. */
   readonly close: (reason: TransportClosed) => void;
   readonly taken: () => void;
+}
+
+/** A host, from its first packet to its last. */
+interface Session extends HostWay {
+  /** Take a packet out of the mailbox: one that the host was allowed to send, and one that it was not. */
+  readonly onGranted: (packet: Uint8Array) => void;
+  readonly onRefused: (packet: Uint8Array) => void;
 }
 
 /**
@@ -176,13 +183,11 @@ export class Controller implements Disposable {
       { spec: `sim:${this.name}`, address: this.address.toHex() },
       { onHostPacket: (packet) => this.#post(session, packet), onReleased: () => this.#onHostGone(session) },
     );
-    const session: Session = {
-      deliver: (packet) => transport.receive(packet),
-      close: (reason) => transport.close(reason),
-      taken: () => transport.taken(),
-    };
+    const session = this.#begin(
+      { deliver: (packet) => transport.receive(packet), close: (reason) => transport.close(reason), taken: () => transport.taken() },
+      () => true,
+    );
     this.#transport = transport;
-    this.#begin(session, () => true);
     return transport;
   }
 
@@ -194,12 +199,10 @@ export class Controller implements Disposable {
    */
   attach(transport: HciTransport): Disposable {
     this.#mustBeFree();
-    const session: Session = {
-      deliver: (packet) => transport.send(packet),
-      close: () => void transport[Symbol.asyncDispose](),
-      taken: () => {},
-    };
-    this.#begin(session, () => transport.writable);
+    const session = this.#begin(
+      { deliver: (packet) => transport.send(packet), close: () => void transport[Symbol.asyncDispose](), taken: () => {} },
+      () => transport.writable,
+    );
     transport.onPacket = (packet) => this.#post(session, packet);
     transport.onWritable = () => this.#wakeLinks();
     transport.onClose = () => this.#onHostGone(session);
@@ -257,12 +260,18 @@ export class Controller implements Disposable {
     if (this.#session) throw new StateError(`controller ${this.name} has a host already`);
   }
 
-  #begin(session: Session, isWritable: () => boolean): void {
+  #begin(way: HostWay, isWritable: () => boolean): Session {
+    const session: Session = {
+      ...way,
+      onGranted: (packet) => this.#onPacket(session, packet, true),
+      onRefused: (packet) => this.#onPacket(session, packet, false),
+    };
     this.#session = session;
     this.#credits.reset();
     this.#linkLayer.reset();
     this.#host.isWritable = isWritable;
     this.#host.sink = session.deliver;
+    return session;
   }
 
   #onHostGone(session: Session): void {
@@ -280,7 +289,7 @@ export class Controller implements Disposable {
   #post(session: Session, packet: Uint8Array): void {
     // Judged when it is sent: what the host had heard by then is what it may send on.
     const isGranted = packet[0] !== PacketType.Command || this.#credits.take(opcodeOf(packet));
-    this.air.medium.mailbox.post((taken) => this.#onPacket(session, taken, isGranted), packet);
+    this.air.medium.mailbox.post(isGranted ? session.onGranted : session.onRefused, packet);
   }
 
   #onPacket(session: Session, sent: Uint8Array, isGranted: boolean): void {

@@ -1,14 +1,7 @@
 import { type Air, AirEvent } from "../air/index.ts";
 import { ArgumentError, SeededRandom } from "../core/index.ts";
-import {
-  allocateFrame,
-  DataBufferOverflow,
-  EventCode,
-  type EventDeclaration,
-  encodeEvent,
-  HardwareError,
-  PacketType,
-} from "../hci/index.ts";
+import { allocateFrame, DataBufferOverflow, type EventDeclaration, encodeEvent, HardwareError, PacketType } from "../hci/index.ts";
+import { CompletedPackets } from "./completed-packets.ts";
 import { type HciFault, HciPath, type HciPathOptions } from "./hci-path.ts";
 import { copyOctets } from "./link/acl-queue.ts";
 
@@ -70,10 +63,18 @@ export class HostInterface {
   /** Packets of each connection that the host has not reported as completed. */
   readonly #hostHolds = new Map<number, number>();
   /** Packets of each connection that are done, and not told yet. */
-  readonly #completed = new Map<number, number>();
+  readonly #completed = new CompletedPackets();
   readonly #completedDue = new AirEvent(() => this.#tellCompleted());
   /** Longest ACL data that the host takes, Host Buffer Size. */
   maxAclOctets = LONGEST_ACL_DATA;
+
+  /** A packet arrives at the host. */
+  readonly #deliver: HciPathOptions["deliver"] = (packet, fault) => {
+    if (!this.sink) return;
+    this.#trace("to-host", packet, fault);
+    this.#air.medium.scheduler.wake();
+    this.sink(packet);
+  };
 
   readonly #events: HciPath;
   readonly #aclToHost: HciPath;
@@ -91,9 +92,8 @@ export class HostInterface {
     const { scheduler } = air.medium;
     const path = (label: string, deliver: HciPathOptions["deliver"]): HciPath =>
       new HciPath({ scheduler, skewUs, deliver, random: new SeededRandom(air.seed, `${label} of ${name}`) });
-    const toHost: HciPathOptions["deliver"] = (packet, fault) => this.#deliver(packet, fault);
-    this.#events = path("events", toHost);
-    this.#aclToHost = path("data to the host", toHost);
+    this.#events = path("events", this.#deliver);
+    this.#aclToHost = path("data to the host", this.#deliver);
     this.#commands = path("commands", (packet) => {
       onCommandTaken(packet);
       onPacket(packet);
@@ -141,13 +141,8 @@ export class HostInterface {
    * (see `tellCompleted`).
    */
   completed(connectionHandle: number): void {
-    if (this.#air.mode === "instant") {
-      this.send(Uint8Array.of(PacketType.Event, EventCode.NumberOfCompletedPackets, 5, 1, connectionHandle, connectionHandle >> 8, 1, 0));
-      return;
-    }
-    const count = (this.#completed.get(connectionHandle) ?? 0) + 1;
-    this.#completed.set(connectionHandle, count);
-    if (count >= this.#completedTogether) this.#tellCompleted();
+    const count = this.#completed.add(connectionHandle);
+    if (count >= this.#completedTogether || this.#air.mode === "instant") this.#tellCompleted();
   }
 
   /** What is done is told now; with `mayWait` within a millisecond, together with what other connections have by then. */
@@ -158,20 +153,8 @@ export class HostInterface {
     else if (!this.#completedDue.isSet) scheduler.set(this.#completedDue, scheduler.nowUs + COMPLETED_US);
   }
 
-  /** Number Of Completed Packets, by hand since it is the most frequent event of all. */
   #tellCompleted(): void {
-    const packet = new Uint8Array(4 + 4 * this.#completed.size);
-    packet[0] = PacketType.Event;
-    packet[1] = EventCode.NumberOfCompletedPackets;
-    packet[2] = packet.length - 3;
-    packet[3] = this.#completed.size;
-    let at = 4;
-    for (const [connectionHandle, count] of this.#completed) {
-      packet[at++] = connectionHandle;
-      packet[at++] = connectionHandle >> 8;
-      packet[at++] = count;
-      packet[at++] = count >> 8;
-    }
+    const packet = this.#completed.event();
     this.#completed.clear();
     this.#air.medium.scheduler.clear(this.#completedDue);
     this.send(packet);
@@ -241,7 +224,7 @@ export class HostInterface {
     if (this.#hostCredits !== undefined) this.#hostCredits += this.#hostHolds.get(handle) ?? 0;
     this.#hostHolds.delete(handle);
     // The other way round it is the same: what the controller had of it is flushed, and not reported any more (Vol 4 Part E 4.3).
-    this.#completed.delete(handle);
+    this.#completed.forget(handle);
     if (this.#completed.size === 0) this.#air.medium.scheduler.clear(this.#completedDue);
   }
 
@@ -304,14 +287,6 @@ export class HostInterface {
     if (toController) this.#trace(direction, packet, "delayed");
     if (isOvertaken) path.pushAside(packet, delayMs);
     else path.push(packet, "delayed", delayMs);
-  }
-
-  /** A packet arrives at the host. */
-  #deliver(packet: Uint8Array, fault: HciFault | undefined): void {
-    if (!this.sink) return;
-    this.#trace("to-host", packet, fault);
-    this.#air.medium.scheduler.wake();
-    this.sink(packet);
   }
 
   #trace(direction: HciPacket["direction"], packet: Uint8Array, fault: HciFault | undefined): void {
