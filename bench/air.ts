@@ -237,6 +237,26 @@ export const airRows: readonly Row[] = [
     chat(clock, made);
     return clock;
   }),
+  ...(["instant", "radio"] as const).map(
+    (mode): Row => ({
+      name: `air: packet there and back, ${mode} mode`,
+      unit: "round trips",
+      prepare: async () => {
+        const { air, clock } = newAir({ mode });
+        const [[central, peripheral]] = (await pairs(air, clock, 1)) as [[LeastHost, LeastHost]];
+        peripheral.onData = () => peripheral.data(5);
+        return (count) =>
+          new Promise((resolve) => {
+            let left = count;
+            central.onData = () => {
+              if (--left === 0) resolve();
+              else void Promise.resolve().then(() => central.data(27)); // as a host that awaits an answer
+            };
+            central.data(27);
+          });
+      },
+    }),
+  ),
   row("air: one link at its limit, 251 octets", async () => {
     const { air, clock } = newAir();
     const [[central]] = (await pairs(air, clock, 1, { intervalMs: 15 })) as [LeastHost[]];

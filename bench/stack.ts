@@ -76,7 +76,11 @@ async function connect(air: Air, central: Member, peripheral: Member): Promise<P
 }
 
 export async function instantPair(): Promise<Pair> {
-  const air = new Air({ clock: new VirtualClock(), seed: 1, mode: "instant", traceCapacity: 0 });
+  return await pairIn("instant");
+}
+
+async function pairIn(mode: "radio" | "instant"): Promise<Pair> {
+  const air = new Air({ clock: new VirtualClock(), seed: 1, mode, traceCapacity: 0 });
   return await connect(air, await join(air, "central"), await join(air, "peripheral"));
 }
 
@@ -192,6 +196,19 @@ export const stackRows: readonly Row[] = [
       };
     },
   },
+  ...(["instant", "radio"] as const).map(
+    (mode): Row => ({
+      name: `air: write round trip, ${mode} mode`,
+      unit: "round trips",
+      ceiling: `air: packet there and back, ${mode} mode`,
+      prepare: async () => {
+        const { remote } = await pairIn(mode);
+        return async (count) => {
+          for (let i = 0; i < count; i++) await remote.write(VALUE);
+        };
+      },
+    }),
+  ),
   {
     name: "air: 100 devices",
     unit: "simulated seconds",
