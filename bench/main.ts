@@ -1,5 +1,6 @@
 import { airRows } from "./air.ts";
 import { captureRows } from "./capture.ts";
+import { commandRows } from "./command.ts";
 import { crowdRows } from "./crowd.ts";
 import { gattRows } from "./gatt.ts";
 import { main } from "./harness.ts";
@@ -33,6 +34,7 @@ await main(
     ...storeRows,
     ...pumpRows,
     ...captureRows,
+    ...commandRows,
     ...memoryRows,
   ],
   import.meta.url,
