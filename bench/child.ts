@@ -1,7 +1,16 @@
 import { spawn, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Cost } from "./row.ts";
+
+/** The folder of the checkout that these benchmarks are of, bundled or not. */
+export const CHECKOUT = ((): string => {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  return folder;
+})();
 
 export interface CommandOptions {
   /** How often the command is run; what is told is the mean. 1 if absent. */

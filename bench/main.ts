@@ -14,6 +14,7 @@ import { mgmtRows } from "./mgmt.ts";
 import { pumpRows } from "./pump.ts";
 import { radioRows } from "./radio-arithmetic.ts";
 import { stackRows } from "./stack.ts";
+import { startRows } from "./start.ts";
 import { storeRows } from "./store.ts";
 import { transportRows } from "./transport.ts";
 
@@ -36,6 +37,7 @@ await main(
     ...captureRows,
     ...commandRows,
     ...memoryRows,
+    ...startRows,
   ],
   import.meta.url,
 );

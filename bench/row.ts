@@ -80,6 +80,8 @@ export interface Cost {
 }
 
 export interface Costs extends Cost {
+  /** Of all that is told here, that it is time by the clock on the wall: for what has to wait. */
+  readonly isOfWall?: boolean;
   readonly beside: readonly (Cost & {
     readonly name: string;
     /**

@@ -82,7 +82,7 @@ function cellsOf(kind: Kind, unit: string, { rate, slowest, fastest, simulated, 
     return [fixed(rate), unit, fixed(calculated!), off];
   }
   if (kind === "memory") return memoryCells(memory!, unit);
-  if (kind === "cost") return [about(costs!)];
+  if (kind === "cost") return [costs!.isOfWall ? `${about(costs!)} wall` : about(costs!)];
   const spread = [slowest, fastest].map((other) => `${other < rate ? "−" : "+"}${Math.abs(100 * (other / rate - 1)).toFixed(0)}`);
   return [format(rate), unit, duration(1e6 / rate), `${spread.join(" ")} %`];
 }
