@@ -47,7 +47,7 @@ export default defineConfig({
           name: "tests",
           include: ["src/**/*.test.ts", "apps/**/*.test.ts", "test/**/*.test.ts"],
           exclude: [LAB, ...AFRESH],
-          setupFiles: ["test/support/clocks-at-rest.ts"],
+          setupFiles: ["test/support/clocks-at-rest.ts", "test/support/repeated-keys.ts"],
           isolate: false, // to load every module for every file takes longer than the tests do
         },
       },
