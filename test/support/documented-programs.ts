@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { rolldown } from "rolldown";
+import { type BuildOptions, build } from "rolldown";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -32,36 +32,82 @@ export function runProgram(code: string): Promise<string> {
   });
 }
 
+/** What cannot be bundled is had from where it is installed. */
+const sqlite = { id: pathToFileURL(join(root, "node_modules/node-sqlite3-wasm/dist/node-sqlite3-wasm.js")).href, external: true } as const;
+
+const options: BuildOptions = {
+  platform: "node",
+  resolve: { conditionNames: ["@jelling/source", "node", "import", "default"], modules: [join(root, "node_modules")] },
+  transform: { target: "es2023" },
+  logLevel: "warn",
+};
+
+/** Public name and entry file of everything that programs may import. */
+function entries(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, sources] of [
+    ["jelling", "src"],
+    ["@jelling/minimed", "apps/minimed/src"],
+  ] as const)
+    for (const folder of ["", ...readdirSync(join(root, sources))]) {
+      const file = join(root, sources, folder, "index.ts");
+      if (existsSync(file)) found.set(folder === "" ? name : `${name}/${folder}`, file);
+    }
+  return found;
+}
+
+let built: Promise<ReadonlyMap<string, string>> | undefined;
+
+/** The library in files that Node can run, made once for a process: URLs by public name. */
+function library(): Promise<ReadonlyMap<string, string>> {
+  built ??= (async () => {
+    // In the folder of the whole run, which is removed at its end: a worker does not always live to see that.
+    const folder = mkdtempSync(join(dirname(process.env.JELLING_LEFT_OUT!), "library-"));
+    for (const opened of [folder, dirname(folder)]) chmodSync(opened, 0o755); // for a program that gives up its rights too
+    const known = entries();
+    const files = [...known];
+    const chunk = (name: string): string => name.replaceAll(/[@/]/g, "_");
+    await build({
+      ...options,
+      input: Object.fromEntries(files.map(([name, file]) => [chunk(name), file])),
+      external: [/^node:/, "koffi"],
+      plugins: [
+        {
+          name: "packages as they are installed",
+          resolveId: (id) => (id === "node-sqlite3-wasm" ? sqlite : known.get(id)),
+        },
+      ],
+      output: { dir: folder, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" },
+    });
+    return new Map(files.map(([name]) => [name, pathToFileURL(join(folder, `${chunk(name)}.mjs`)).href]));
+  })();
+  return built;
+}
+
 /** Makes one file that Node can run of a program that imports the library by its public names. */
 export async function withProgram<T>(code: string, use: (file: string) => T | Promise<T>): Promise<T> {
+  const urls = await library();
   const folder = mkdtempSync(join(tmpdir(), "jelling-docs-"));
   try {
     const input = join(folder, "example.ts");
     writeFileSync(input, code);
-    const bundle = await rolldown({
+    const file = join(folder, "example.mjs");
+    await build({
+      ...options,
       input,
-      platform: "node",
-      external: [/^node:/, "koffi"],
+      external: [/^node:/],
       plugins: [
         {
-          name: "the library's own sources",
+          name: "the library",
           resolveId: (id) => {
-            if (/^jelling(\/|$)/.test(id)) return join(root, "src", id.slice("jelling".length), "index.ts");
-            // What cannot be bundled is had from where it is installed.
-            if (id === "node-sqlite3-wasm")
-              return { id: pathToFileURL(join(root, "node_modules", id, "dist", `${id}.js`)).href, external: true };
-            const minimed = /^@jelling\/minimed(\/.+)?$/.exec(id);
-            return minimed ? join(root, "apps/minimed/src", minimed[1] ?? "", "index.ts") : undefined;
+            if (id === "node-sqlite3-wasm") return sqlite;
+            const url = urls.get(id);
+            return url === undefined ? undefined : { id: url, external: true };
           },
         },
       ],
-      resolve: { conditionNames: ["@jelling/source", "node", "import", "default"], modules: [join(root, "node_modules")] },
-      transform: { target: "es2023" },
-      logLevel: "warn",
+      output: { file, format: "esm", codeSplitting: false },
     });
-    const file = join(folder, "example.mjs");
-    await bundle.write({ file, format: "esm", codeSplitting: false });
-    await bundle.close();
     return await use(file);
   } finally {
     rmSync(folder, { recursive: true });

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** For the whole run: collects what tests leave out, and says it last. */
+/** For the whole run: has a folder for it, collects there what tests leave out, and says it last. */
 export default function setup(): (() => void) | undefined {
   if (process.env.JELLING_LEFT_OUT) return undefined; // every project has this setup, and one is enough
   const folder = mkdtempSync(join(tmpdir(), "jelling-tests-"));
