@@ -3,9 +3,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../bytes/hex.ts";
 import { randomBytes, SeededRandom } from "../core/random.ts";
-import { AesKey, aes128Decrypt, aes128Encrypt, aesCmac, aesCtr, reversed } from "./aes.ts";
+import { AesKey, aes128Decrypt, aes128Encrypt, aesCmac, aesCtr } from "./aes.ts";
 import { aesCcmDecrypt, aesCcmEncrypt } from "./ccm.ts";
 import { constantTimeEqual } from "./equal.ts";
+import { reversed } from "./reversed.ts";
 
 describe("AES-128 block (FIPS 197 appendix B and C.1)", () => {
   test.each([

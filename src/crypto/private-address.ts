@@ -2,8 +2,8 @@ import { concat } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
 import { type RandomSource, randomBytes } from "../core/random.ts";
 import type { AesKey } from "./aes.ts";
-import { reversed } from "./aes.ts";
 import { constantTimeEqual } from "./equal.ts";
+import { reversed } from "./reversed.ts";
 import { ah } from "./toolbox.ts";
 
 /** A fresh resolvable private address, Vol 6 Part B 1.3.2.2. @param irk 16 octets, most significant first, or an `AesKey` of them */

@@ -1,4 +1,5 @@
-import { type AesKey, aesCmac, reversed } from "./aes.ts";
+import { type AesKey, aesCmac } from "./aes.ts";
+import { reversed } from "./reversed.ts";
 
 /** Octets of an authentication signature: the counter, then the MAC (Vol 3 Part H 2.4.5, Part F 3.3.1). */
 export const SIGNATURE_LENGTH = 12;

@@ -3,9 +3,10 @@ import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
 import { SeededRandom } from "../core/random.ts";
-import { AesKey, reversed } from "./aes.ts";
+import { AesKey } from "./aes.ts";
 import { DEBUG_PRIVATE_KEY, equalPublicKeys, isDebugPublicKey, isValidPublicKey, P256KeyPair } from "./p256.ts";
 import { createNonResolvableAddress, createRpa, createStaticAddress, resolveRpa } from "./private-address.ts";
+import { reversed } from "./reversed.ts";
 import { ah, c1, f4, f5, f6, g2, h6, h7, linkKeyFromLtk, s1 } from "./toolbox.ts";
 
 // Sample data of Vol 3 Part H appendix D.

@@ -1,5 +1,5 @@
 import { type LinkSecurity, NO_SECURITY } from "../att/security.ts";
-import { reversed } from "../crypto/aes.ts";
+import { reversed } from "../crypto/reversed.ts";
 import { HciError, HciErrorCode } from "../hci/error.ts";
 
 /** What encrypts the link: HCI in a device. Keys and `rand` are given as HCI carries them, least significant octet first. */

@@ -1,5 +1,5 @@
-import { reversed } from "../crypto/aes.ts";
 import { constantTimeEqual } from "../crypto/equal.ts";
+import { reversed } from "../crypto/reversed.ts";
 import { c1, s1 } from "../crypto/toolbox.ts";
 import { PairingFailedReason } from "./error.ts";
 import { temporaryKeyOf } from "./features.ts";

@@ -1,6 +1,6 @@
 import { bytes, type Codec, decode, encode, type Infer, struct, typedAddress, u8, u16 } from "../bytes/codec.ts";
 import { DecodeError } from "../bytes/decode-error.ts";
-import { reversed } from "../crypto/aes.ts";
+import { reversed } from "../crypto/reversed.ts";
 
 // Security Manager PDUs, Vol 3 Part H 3.5 and 3.6. Numbers of 128 and 256 bits travel least significant octet first; decoded they stand
 // most significant octet first, as the functions of the toolbox take them.

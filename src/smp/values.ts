@@ -1,5 +1,5 @@
 import type { Address } from "../core/address.ts";
-import { reversed } from "../crypto/aes.ts";
+import { reversed } from "../crypto/reversed.ts";
 import { encodeSmp, type PairingFeatures } from "./pdus.ts";
 import type { LongTermKey } from "./types.ts";
 
