@@ -72,6 +72,7 @@ function reading(name: string, format: CaptureFormat, content: "hci" | "monitor"
   return {
     name,
     unit: "packets",
+    goal: "1 µs",
     prepare: async () => {
       const file = await makeCapture(PACKETS, format, content);
       return (count) => {

@@ -1,13 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { commandCost } from "./child.ts";
+import { pathToFileURL } from "node:url";
+import { CHECKOUT, commandCost } from "./child.ts";
 import { inTurn } from "./measure.ts";
 import type { Cost, Costs, SharedRow, Together } from "./row.ts";
 
-/** From where this bundle lies: `node_modules/.cache/bench/main.ts`. */
-const CHECKOUT = fileURLToPath(new URL("../../../../", import.meta.url));
 const RUNS = 4;
 const ROUNDS = 7;
 const NODE = "node -e 0";

@@ -1,6 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { measure } from "./measure.ts";
+import { isQuick, measure, tryRow } from "./measure.ts";
 import { peersMissing } from "./peers.ts";
 import type { Result, Row } from "./row.ts";
 import { Table } from "./table.ts";
@@ -17,6 +19,8 @@ interface Choices {
   readonly isList: boolean;
   /** Each row of those that share a process in one of its own. */
   readonly isAlone: boolean;
+  /** Nothing is measured: each row does its work once, to see that it can. */
+  readonly isOnce: boolean;
   /** The bundled benchmarks of another checkout. */
   readonly before: string | undefined;
   /** In a process that measures: these rows. */
@@ -26,19 +30,20 @@ interface Choices {
 /**
  * Measures rows, each in a process of its own so that none profits or suffers from what the compiler learned of another (but those that
  * are measured together on purpose), and prints a table. Arguments select rows by a part of their name; `--json` prints results, one a line;
- * `--list` names the rows; `--before=FILE` is the bundled benchmarks of another checkout to measure beside them.
+ * `--list` names the rows; `--once` tries them; `--before=FILE` is the bundled benchmarks of another checkout to measure beside them.
  */
 export async function main(rows: readonly Row[], file: string): Promise<void> {
   const choices = choose(process.argv.slice(2));
   if (typeof choices === "string") return refuse(choices);
-  const { parts, isJson, isList, isAlone, before, own } = choices;
-  if (own.length > 0) return await measureHere(rows, own, isAlone);
+  const { parts, isJson, isList, isAlone, isOnce, before, own } = choices;
+  if (own.length > 0) return await measureHere(rows, own, choices);
   const unknown = parts.find((part) => !rows.some(({ name }) => name.includes(part)));
   if (unknown !== undefined)
     return refuse(`no row has "${unknown}" in its name. The rows are:\n${rows.map(({ name }) => name).join("\n")}`);
   const selected = rows.filter(({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)));
   if (isList) return list(selected);
-  const shown = rows.filter((row) => selected.includes(row) || selected.some(({ ceiling }) => ceiling === row.name));
+  if (isOnce) return await tryAll(selected, fileURLToPath(file));
+  const shown = withCeilings(rows, selected);
   const missing = peersMissing(shown);
   if (missing) console.error(missing);
   const table = new Table(shown);
@@ -65,14 +70,15 @@ export async function main(rows: readonly Row[], file: string): Promise<void> {
 function choose(args: readonly string[]): Choices | string {
   const flags = args.filter((argument) => argument.startsWith("--"));
   const values = (flag: string): string[] => flags.filter((text) => text.startsWith(`${flag}=`)).map((text) => text.slice(flag.length + 1));
-  const unknown = flags.find((flag) => !/^(--json|--list|--alone|--before=.+|--row=.+)$/.test(flag));
+  const unknown = flags.find((flag) => !/^(--json|--list|--alone|--once|--before=.+|--row=.+)$/.test(flag));
   if (unknown !== undefined)
-    return `unknown option ${unknown}. Options: --json, --list, --alone, --before DIR; whatever else is given is a part of a row's name`;
+    return `unknown option ${unknown}. Options: --json, --list, --alone, --once, --before DIR; whatever else is given is a part of a row's name`;
   return {
     parts: args.filter((argument) => !argument.startsWith("--")),
     isJson: flags.includes("--json"),
     isList: flags.includes("--list"),
     isAlone: flags.includes("--alone"),
+    isOnce: flags.includes("--once"),
     before: values("--before")[0],
     own: values("--row"),
   };
@@ -88,11 +94,44 @@ function list(rows: readonly Row[]): void {
   for (const { name, unit, goal } of rows) console.log(`${name.padEnd(width)}  ${goal === undefined ? unit : `${unit}, goal ${goal}`}`);
 }
 
-async function measureHere(rows: readonly Row[], names: readonly string[], isAlone: boolean): Promise<void> {
+async function measureHere(rows: readonly Row[], names: readonly string[], { isAlone, isOnce }: Choices): Promise<void> {
   const own = names.map((name) => rows.find((row) => row.name === name));
   if (own.includes(undefined)) return refuse(`there is no row ${names.find((_, i) => own[i] === undefined)} in this checkout`);
-  for (const result of await measure(own as Row[], isAlone)) console.log(MARK + JSON.stringify(result));
+  if (isOnce) await tryRow(own[0]!);
+  else for (const result of await measure(own as Row[], isAlone)) console.log(MARK + JSON.stringify(result));
   process.exit(0); // whatever a scenario left running
+}
+
+/** Each in a process of its own, as they are measured, as many at a time as there are processors. */
+async function tryAll(rows: readonly Row[], file: string): Promise<void> {
+  const quick = rows.filter(isQuick);
+  const waiting = [...quick];
+  const failed: string[] = [];
+  const worker = async (): Promise<void> => {
+    for (let row = waiting.shift(); row; row = waiting.shift()) {
+      const child = spawn(process.execPath, [...process.execArgv, file, `--row=${row.name}`, "--once"], {
+        stdio: ["ignore", "ignore", "inherit"],
+      });
+      const [status] = (await once(child, "close")) as [number | null];
+      if (status !== 0) failed.push(row.name);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  console.log(
+    `${quick.length - failed.length} of ${quick.length} rows did their work once; ${rows.length - quick.length} that take seconds were left out`,
+  );
+  if (failed.length > 0) refuse(`these did not: ${failed.join("; ")}`, 1);
+}
+
+/** The rows, and before each the one that it cannot exceed. */
+function withCeilings(all: readonly Row[], selected: readonly Row[]): Row[] {
+  const shown = new Set<Row>();
+  for (const row of selected) {
+    const ceiling = all.find(({ name }) => name === row.ceiling);
+    if (ceiling) shown.add(ceiling);
+    shown.add(row);
+  }
+  return [...shown];
 }
 
 /** Rows of one process each. */

@@ -55,6 +55,18 @@ export async function measure(rows: readonly Row[], isAlone: boolean): Promise<R
   return [await measureRate(row)];
 }
 
+/** Whether the row can do its work once in less than a second. */
+export function isQuick(row: Row): boolean {
+  return "prepare" in row || "fill" in row || ("together" in row && row.together.once !== undefined);
+}
+
+/** Of a quick row: sets up, and does the work once. */
+export async function tryRow(row: Row): Promise<void> {
+  if ("prepare" in row) await (await row.prepare())(1);
+  else if ("fill" in row) await (await row.fill()).work(1);
+  else if ("together" in row) await row.together.once!(row);
+}
+
 const exactly = (name: string, rate: number): Result => ({ name, rate, slowest: rate, fastest: rate });
 const ofCosts = (name: string, costs: Costs): Result => ({ ...exactly(name, 1e6 / costs.cpuUs), costs });
 

@@ -59,6 +59,8 @@ export interface Together {
    * @param isAlone those and no other
    */
   measure(rows: readonly SharedRow[], isAlone: boolean): Promise<ReadonlyMap<string, Costs>>;
+  /** Does the work of one row once, where that takes less than a second. */
+  once?(row: SharedRow): Promise<void>;
 }
 
 /** Rates per second of simulated time. */

@@ -201,6 +201,7 @@ export const stackRows: readonly Row[] = [
       name: `air: write round trip, ${mode} mode`,
       unit: "round trips",
       ceiling: `air: packet there and back, ${mode} mode`,
+      goal: mode === "instant" ? "3.5 µs" : "12 µs",
       prepare: async () => {
         const { remote } = await pairIn(mode);
         return async (count) => {

@@ -45,12 +45,7 @@ class HostsInTurn implements Together {
   }
 
   async measure(rows: readonly SharedRow[], isAlone: boolean): Promise<ReadonlyMap<string, Costs>> {
-    const isWanted = ({ name }: Workload): boolean => rows.some((row) => row.name === this.#prefix + name);
-    const workloads = this.#workloads.filter((workload) => !isAlone || isWanted(workload));
-    const hosts: Host[] = [await openJelling(Wire.open), ...(PEERS ? [await openNoble(PEERS, Wire.open)] : []), openCeiling()];
-    const trials: Trial[] = [];
-    for (const workload of workloads)
-      for (const host of hosts) trials.push({ host, workload, run: await trialOf(host, workload), costsUs: [], count: 1000 });
+    const trials = await this.#trials(isAlone ? rows : this.rows());
     for (let round = 0; round < UNCOUNTED + COUNTED; round++)
       for (const trial of trials) {
         const us = await trial.run(trial.count);
@@ -58,9 +53,22 @@ class HostsInTurn implements Together {
         else
           trial.count = Math.round(Math.max(1000, Math.min(trial.count * 20, (trial.count * ROUND_US) / Math.max(us, 1000), MOST_ITEMS)));
       }
+    const workloads = [...new Set(trials.map(({ workload }) => workload))];
     return new Map(
       workloads.map((workload) => [this.#prefix + workload.name, costsOf(trials.filter((trial) => trial.workload === workload))]),
     );
+  }
+
+  async once(row: SharedRow): Promise<void> {
+    for (const { run } of await this.#trials([row])) await run(1);
+  }
+
+  async #trials(rows: readonly SharedRow[]): Promise<Trial[]> {
+    const hosts: Host[] = [await openJelling(Wire.open), ...(PEERS ? [await openNoble(PEERS, Wire.open)] : []), openCeiling()];
+    const trials: Trial[] = [];
+    for (const workload of this.#workloads.filter(({ name }) => rows.some((row) => row.name === this.#prefix + name)))
+      for (const host of hosts) trials.push({ host, workload, run: await trialOf(host, workload), costsUs: [], count: 1000 });
+    return trials;
   }
 }
 
