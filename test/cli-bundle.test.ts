@@ -125,9 +125,11 @@ test("npm start shows the demonstration from the sources, and says first what it
       resolve({ status: error?.code ?? 0, out, err }),
     );
   });
-  const { out } = await run("pump", "demo", "--seed", "3");
-  expect(shown).toEqual({ status: 0, out, err: "bundling the demonstration from its sources …\n" });
-  expect(out).toContain("2 SAKE handshakes done");
+  expect(shown).toEqual({
+    status: 0,
+    out: expect.stringContaining(" 2 SAKE handshakes done "),
+    err: "bundling the demonstration from its sources …\n",
+  });
 });
 
 test("SIGINT and SIGTERM end a command with status 130, cleanly", async () => {
