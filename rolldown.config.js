@@ -1,4 +1,5 @@
 import { defineConfig } from "rolldown";
+import { narrowImports } from "./bin/narrow-imports.js";
 
 /** What every command needs: one file to read in place of ten. */
 const ALWAYS_LOADED =
@@ -25,5 +26,6 @@ export default defineConfig({
   transform: { target: "node20" }, // `using` in a form that Node 20 understands
   resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] },
   external: [/^node:/, "@serialport/bindings-cpp", "@serialport/stream", "koffi", "node-sqlite3-wasm", "usb", "ws"],
+  plugins: [narrowImports],
   output,
 });

@@ -20,7 +20,12 @@ let chunks;
 try {
   const { rolldown } = await import("rolldown");
   const { default: config, output: form } = await import("../rolldown.config.js");
-  const bundle = await rolldown({ ...config, cwd: root, input: { start: "apps/cli/src/process.ts" }, plugins: [demonstrationOnly] });
+  const bundle = await rolldown({
+    ...config,
+    cwd: root,
+    input: { start: "apps/cli/src/process.ts" },
+    plugins: [config.plugins, demonstrationOnly],
+  });
   const { output } = await bundle.generate(form);
   chunks = new Map(output.map(({ fileName, code }) => [`./${fileName}`, code]));
 } catch (error) {

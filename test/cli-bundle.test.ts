@@ -15,18 +15,22 @@ vi.setConfig({ testTimeout: PATIENCE_MS });
 const root = fileURLToPath(new URL("..", import.meta.url));
 let main: string;
 let state: string;
-/** Which sources each file of the bundle holds. */
+/** Which sources each file of the bundle holds, and which others it cannot be without. */
 const modules = new Map<string, string[]>();
+const needs = new Map<string, string[]>();
 
 beforeAll(async () => {
   const folder = await mkdtemp(join(root, "node_modules", ".cli test-")); // with a space, as paths of users have
   state = await mkdtemp(join(tmpdir(), "jelling-"));
-  for (const chunk of (await buildCommand(folder)).output)
-    if (chunk.type === "chunk")
-      modules.set(
-        chunk.fileName,
-        chunk.moduleIds.filter((id) => !id.startsWith("\0")).map((id) => relative(root, id)), // none that the bundler brought
-      );
+  for (const chunk of (await buildCommand(folder)).output) {
+    if (chunk.type !== "chunk") continue;
+    const sources = chunk.moduleIds.filter((id) => !id.startsWith("\0")); // none that the bundler brought
+    modules.set(
+      chunk.fileName,
+      sources.map((id) => relative(root, id)),
+    );
+    needs.set(chunk.fileName, chunk.imports);
+  }
   main = join(folder, "main.js");
 }, PATIENCE_MS);
 afterAll(async () => {
@@ -88,6 +92,25 @@ test("help and version load no parser, wrong usage nothing of the stack", async 
     expect(sources).toContain("apps/cli/src/program.ts");
     expect(sources.filter((id) => /^src\/(?!core\/|async\/)|noble|koffi|apps\/minimed/.test(id))).toEqual([]);
   }
+});
+
+test("no file of the bundle needs one that needs it: whichever came first would find the other empty", () => {
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    expect(way).not.toContain(file);
+    if (done.has(file)) return;
+    for (const other of needs.get(file) ?? []) visit(other, [...way, file]);
+    done.add(file);
+  };
+  for (const file of needs.keys()) visit(file, []);
+  expect(done.size).toBeGreaterThan(100);
+});
+
+test("a command loads of the library what it needs, and no more", async () => {
+  const bonds = await loadedBy("bonds", "list");
+  expect(bonds).toMatchObject({ status: 0, out: "" });
+  expect(bonds.sources).toContain("src/node/file-bond-store.ts");
+  expect(bonds.sources.filter((id) => /^src\/(capture|controller|device|gatt|mcumgr|mgmt|testing)\/|noble/.test(id))).toEqual([]);
 });
 
 test("help that nobody reads, that finds no room or no answers, ends as any command does", async () => {

@@ -114,7 +114,8 @@ async function populate(
   { usual, clock, faults, carelinkCode }: AirOptions,
 ): Promise<Population> {
   if (spec === "sim") throw new UsageError('transport "sim": expected sim: or sim:DEVICE,DEVICE');
-  const [{ Population: PopulationClass }, { exampleDevicesOf }] = await Promise.all([import("./population.ts"), import("jelling/testing")]);
+  const { Population: PopulationClass } = await import("./population.ts");
+  const { exampleDevicesOf } = await import("jelling/testing");
   const named = spec.slice(4);
   const words =
     named === "" && usual !== undefined ? [usual] : named === "" || named === "empty" ? exampleDevicesOf(named) : named.split(",");

@@ -22,10 +22,8 @@ export async function serve({ context, target }: Invocation, options: Options): 
   if (target.udp === undefined && target.serial === undefined) throw new UsageError("serve: where? --udp PORT, --serial pty, or both");
   if (target.serial !== undefined && target.serial !== "pty") throw new UsageError(`serve: --serial "${target.serial}": expected pty`);
   const port = target.udp === undefined ? undefined : portOf(target.udp);
-  const [{ createImage, SimulatedMcumgrDevice }, { serveOverUdp, serveOverTerminal }] = await Promise.all([
-    import("jelling/testing"),
-    import("jelling/node"),
-  ]);
+  const { createImage, SimulatedMcumgrDevice } = await import("jelling/testing");
+  const { serveOverUdp, serveOverTerminal } = await import("jelling/node");
   await using closing = new Closing();
   const images = Array.from({ length: options.images }, (_, i) => ({ primary: createImage({ version: options.runs, seed: i + 1 }) }));
   const device = new SimulatedMcumgrDevice({

@@ -56,7 +56,8 @@ export async function withMgmt(invocation: Invocation, work: (mgmt: Mgmt) => Pro
   const { simulated } = managementSpec(context);
   if (context.options.capture !== undefined)
     throw new UsageError("--capture: this command has no HCI packets of its own; jelling mgmt monitor --capture FILE records what passes");
-  const [{ openMgmt, MgmtError }, logger] = await Promise.all([import("jelling/mgmt"), context.logger()]);
+  const { openMgmt, MgmtError } = await import("jelling/mgmt");
+  const logger = await context.logger();
   const closing = new Closing();
   await using _closing = closing;
   let socket: KernelSocket | undefined;
