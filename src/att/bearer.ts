@@ -9,12 +9,11 @@ import { AttBearerClosedError, AttError, type AttTimeoutError, AttUnsentError, I
 import { AttErrorCode } from "./error-code.ts";
 import { FlowQueue } from "./flow-queue.ts";
 import { IndicationQueue } from "./indication-queue.ts";
-import { AttOpcode, COMMAND_FLAG, DEFAULT_ATT_MTU } from "./opcode.ts";
-import { attPdu } from "./pdu.ts";
+import { AttOpcode, COMMAND_FLAG, DEFAULT_ATT_MTU, isAttOpcode } from "./opcode.ts";
 import { type ResolvedAttPolicy, resolveAttPolicy } from "./policy.ts";
 import { type AttRequestOptions, RequestQueue } from "./request-queue.ts";
 import { bothRequirements, type LinkSecurity, meets, NO_SECURITY, type SecurityRequirement } from "./security.ts";
-import type { Refuse, ResponseParser } from "./transaction.ts";
+import type { Recovery, Refuse, ResponseParser } from "./transaction.ts";
 
 export type { AttBearerEvents, AttBearerOptions, AttClientSide, AttServerSide } from "./bearer-sides.ts";
 export type { AttRequestOptions } from "./request-queue.ts";
@@ -216,9 +215,9 @@ export class AttBearer {
    * @throws {AttBearerClosedError} an earlier transaction timed out · {StateError} too many requests wait
    * @throws {InsufficientSecurityError} the link is worth less than the connection or `options.security` demands when its turn comes
    */
-  request<T>(frame: Uint8Array, parse: ResponseParser<T>, options: AttRequestOptions = {}): Promise<T> {
+  request<T>(frame: Uint8Array, parse: ResponseParser<T>, options: AttRequestOptions = {}, recovery?: Recovery<T>): Promise<T> {
     if (this.#unsent) return Promise.reject(this.#unsent);
-    return this.#requests.push(frame, parse, options);
+    return this.#requests.push(frame, parse, options, recovery);
   }
 
   /**
@@ -305,10 +304,14 @@ export class AttBearer {
   sendFlow(frame: Uint8Array, options: AttRequestOptions = {}, refuse?: Refuse): Promise<void> {
     if (this.#refusal) return Promise.reject(this.#refusal);
     if ((frame[PDU_OFFSET]! & COMMAND_FLAG) === 0) return this.#flow.push(frame, options, refuse);
-    const refusal = this.securityRefusal(options.security);
+    const refusal = this.securityRefusal(options.security) ?? options.refuse?.();
     if (refusal) return Promise.reject(refusal);
-    const unwanted = options.refuse?.();
-    if (unwanted) return Promise.reject(unwanted);
+    if (options.signal?.aborted || !this.writable) return this.#queueCommand(frame, options);
+    this.channel.sendFrame(frame);
+    return Promise.resolve();
+  }
+
+  #queueCommand(frame: Uint8Array, options: AttRequestOptions): Promise<void> {
     return this.#flow.push(frame, options, () => this.securityRefusal(options.security) ?? options.refuse?.());
   }
 
@@ -467,7 +470,7 @@ export class AttBearer {
     this.#serverBusy = true;
     this.#defaultMtuResponse = this.#flow.paused && !this.#mtuExchanged;
     if (opcode === AttOpcode.ExchangeMtuReq && !this.isEnhanced) this.#onExchangeMtuReq(bytes, offset, end);
-    else if (!this.server || !attPdu(opcode) || opcode === AttOpcode.ExchangeMtuReq)
+    else if (!this.server || !isAttOpcode(opcode) || opcode === AttOpcode.ExchangeMtuReq)
       this.respondError(opcode, 0, AttErrorCode.RequestNotSupported);
     else this.server.onRequest(opcode, bytes, offset, end);
   }

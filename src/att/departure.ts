@@ -9,11 +9,11 @@ const lost = (): TimeoutError => new TimeoutError("waiting for the controller to
  * Sends a frame, and calls `onLeft` when it is on its way: at once on an idle link, else when the controller has sent what was queued before it
  * too. A transaction's timer starts then, not while the frame waits behind a full link (Vol 3 Part F 3.3.3). A link that is lost calls nothing.
  */
-export function sendFrameAndThen(channel: PduChannel, frame: Uint8Array, onLeft: () => void): void {
+export function sendFrameAndThen<T extends { readonly frame: Uint8Array }>(channel: PduChannel, sent: T, onLeft: (sent: T) => void): void {
   const isNext = channel.idle;
-  channel.sendFrame(frame);
-  if (isNext) onLeft();
-  else whenLeft(channel).then(onLeft, ignoreLoss);
+  channel.sendFrame(sent.frame);
+  if (isNext) onLeft(sent);
+  else whenLeft(channel).then(() => onLeft(sent), ignoreLoss);
 }
 
 /**

@@ -1,7 +1,6 @@
 import { BleError } from "../core/error.ts";
 import { attErrorName } from "./error-code.ts";
-import { TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
-import { attOpcodeName } from "./pdu.ts";
+import { attOpcodeName, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
 import { type LinkSecurity, requirementText, type SecurityRequirement } from "./security.ts";
 
 const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, "0")}`;

@@ -2,10 +2,12 @@ import type { Clock } from "../async/clock.ts";
 import { type OperationOptions, Pending } from "../async/pending.ts";
 import { StateError } from "../core/error.ts";
 import type { PduChannel } from "../l2cap/channel.ts";
-import { type Refuse, Transaction } from "./transaction.ts";
+import { type Refuse, Transaction, type TransactionKind } from "./transaction.ts";
 
 /** Notifications and commands that may wait for room on the link. */
 const CAPACITY = 256;
+
+const OPERATION = "waiting for room on the link";
 
 /** Whoever watches learns of the end from the bearer. */
 function toldByTheBearer(): void {}
@@ -13,9 +15,9 @@ function toldByTheBearer(): void {}
 /** PDUs without an answer - notifications, commands, indications on their way out - in order, no faster than the link takes them. */
 export class FlowQueue {
   readonly #channel: PduChannel;
-  readonly #clock: Clock;
+  readonly #kind: TransactionKind;
   readonly #isWritable: () => boolean;
-  #waiting: Transaction<void>[] = [];
+  #waiting: Transaction<unknown>[] = [];
   #emptied: Pending<void>[] = [];
   #pumping = false;
   /** Nothing leaves while true; `pump` afterwards. */
@@ -23,7 +25,7 @@ export class FlowQueue {
 
   constructor(channel: PduChannel, clock: Clock, isWritable: () => boolean) {
     this.#channel = channel;
-    this.#clock = clock;
+    this.#kind = { clock, operation: () => OPERATION, onGivenUp: (transaction) => this.#remove(transaction) };
     this.#isWritable = isWritable;
   }
 
@@ -51,23 +53,17 @@ export class FlowQueue {
     }
     const transaction = this.#queue(frame, {}, { send, refuse });
     transaction.promise.catch(toldByTheBearer);
-    return () => this.#remove(transaction);
+    return () => this.#remove(transaction as Transaction<unknown>);
   }
 
   #queue(frame: Uint8Array, options: OperationOptions, at: { send?: () => void; refuse: Refuse | undefined }): Transaction<void> {
-    const transaction: Transaction<void> = new Transaction<void>(frame, {
-      clock: this.#clock,
-      operation: "waiting for room on the link",
-      options,
-      ...at,
-      onGivenUp: () => this.#remove(transaction),
-    });
-    this.#waiting.push(transaction);
+    const transaction = new Transaction<void>(this.#kind, frame, { signal: options.signal, timeoutMs: options.timeoutMs, ...at });
+    this.#waiting.push(transaction as Transaction<unknown>);
     this.pump();
     return transaction;
   }
 
-  #remove(transaction: Transaction<void>): void {
+  #remove(transaction: Transaction<unknown>): void {
     const at = this.#waiting.indexOf(transaction);
     if (at < 0) return;
     this.#waiting.splice(at, 1);
@@ -76,8 +72,8 @@ export class FlowQueue {
 
   whenEmpty(options: OperationOptions): Promise<void> {
     const pending: Pending<void> = new Pending<void>({
-      clock: this.#clock,
-      operation: "waiting for room on the link",
+      clock: this.#kind.clock,
+      operation: OPERATION,
       ...options,
       onSettled: () => {
         const at = this.#emptied.indexOf(pending);
@@ -114,7 +110,7 @@ export class FlowQueue {
           }
           if (transaction.send) transaction.send();
           else this.#channel.sendFrame(transaction.frame);
-          transaction.resolve();
+          transaction.resolve(undefined);
         }
       }
       if (this.#waiting.length === 0) this.#tellEmptied();

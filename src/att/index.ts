@@ -9,7 +9,7 @@ export {
 } from "./bearer.ts";
 export { AttBearerClosedError, AttError, AttProtocolError, AttTimeoutError, InsufficientSecurityError } from "./error.ts";
 export { AttErrorCode, attErrorName } from "./error-code.ts";
-export { AttOpcode, DEFAULT_ATT_MTU, MAX_VALUE_LENGTH, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
+export { AttOpcode, attOpcodeName, DEFAULT_ATT_MTU, MAX_VALUE_LENGTH, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
 export {
   AttErrorRsp,
   AttExchangeMtuReq,
@@ -43,7 +43,6 @@ export {
   AttWriteCmd,
   AttWriteReq,
   AttWriteRsp,
-  attOpcodeName,
   attPdu,
   attPdus,
   type DecodedAttPdu,

@@ -6,7 +6,7 @@ import { sendFrameAndThen } from "./departure.ts";
 import { AttTimeoutError } from "./error.ts";
 import type { FlowQueue } from "./flow-queue.ts";
 import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
-import { type Refuse, Transaction } from "./transaction.ts";
+import { type Refuse, Transaction, type TransactionKind } from "./transaction.ts";
 
 /** Indications that may wait for the confirmation of those before them. */
 const CAPACITY = 64;
@@ -15,7 +15,7 @@ const CAPACITY = 64;
 export class IndicationQueue {
   readonly #channel: PduChannel;
   readonly #flow: FlowQueue;
-  readonly #clock: Clock;
+  readonly #kind: TransactionKind;
   readonly #onTimeout: (error: AttTimeoutError) => void;
   #current: Transaction<void> | undefined;
   /** Takes the current one back from the flow queue, while it has not left. */
@@ -25,7 +25,7 @@ export class IndicationQueue {
   constructor(channel: PduChannel, flow: FlowQueue, clock: Clock, onTimeout: (error: AttTimeoutError) => void) {
     this.#channel = channel;
     this.#flow = flow;
-    this.#clock = clock;
+    this.#kind = { clock, operation: () => "indication", onGivenUp: (transaction) => this.#onGivenUp(transaction as Transaction<void>) };
     this.#onTimeout = onTimeout;
   }
 
@@ -37,13 +37,7 @@ export class IndicationQueue {
   push(frame: Uint8Array, options: OperationOptions, refuse?: Refuse): Promise<void> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#waiting.length >= CAPACITY) return Promise.reject(new StateError(`${CAPACITY} indications wait for confirmation already`));
-    const transaction: Transaction<void> = new Transaction<void>(frame, {
-      clock: this.#clock,
-      operation: "indication",
-      options,
-      refuse,
-      onGivenUp: () => this.#onGivenUp(transaction),
-    });
+    const transaction = new Transaction<void>(this.#kind, frame, { signal: options.signal, timeoutMs: options.timeoutMs, refuse });
     this.#waiting.push(transaction);
     this.#next();
     return transaction.promise;
@@ -67,7 +61,7 @@ export class IndicationQueue {
       transaction.frame,
       () => {
         transaction.sent = true;
-        sendFrameAndThen(this.#channel, transaction.frame, () => this.#startTimer(transaction));
+        sendFrameAndThen(this.#channel, transaction, this.#onLeft);
       },
       () => {
         const refusal = transaction.refuse?.();
@@ -81,15 +75,20 @@ export class IndicationQueue {
     if (this.#current === transaction) this.#takeBack = takeBack; // else it was confirmed within the call
   }
 
-  #startTimer(transaction: Transaction<void>): void {
-    if (this.#current !== transaction) return; // confirmed before the controller's report
-    transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT indication", () => {
-      const error = new AttTimeoutError(AttOpcode.HandleValueInd);
-      this.#current = undefined;
-      transaction.reject(error);
-      this.#onTimeout(error);
-    });
-  }
+  readonly #onLeft = (transaction: Transaction<void>): void => {
+    // It may have been confirmed before the controller's report.
+    if (this.#current === transaction)
+      transaction.timer = this.#kind.clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT indication", this.#expire);
+  };
+
+  /** The time of the current one is over: the timer ends with it. */
+  readonly #expire = (): void => {
+    const transaction = this.#current!;
+    const error = new AttTimeoutError(AttOpcode.HandleValueInd);
+    this.#current = undefined;
+    transaction.reject(error);
+    this.#onTimeout(error);
+  };
 
   /** The next one that may still leave; those before it that may not are rejected. */
   #shiftPermitted(): Transaction<void> | undefined {

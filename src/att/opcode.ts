@@ -34,6 +34,18 @@ export const AttOpcode = Object.freeze({
 });
 export type AttOpcode = (typeof AttOpcode)[keyof typeof AttOpcode];
 
+const names = new Map<number, string>(Object.entries(AttOpcode).map(([name, opcode]) => [opcode, `Att${name}`]));
+
+/** The specification has a PDU with this opcode. */
+export function isAttOpcode(opcode: number): boolean {
+  return names.has(opcode);
+}
+
+/** "AttReadReq", or "ATT opcode 0x7f". */
+export function attOpcodeName(opcode: number): string {
+  return names.get(opcode) ?? `ATT opcode 0x${opcode.toString(16).padStart(2, "0")}`;
+}
+
 /** Bit 6 of an opcode: no answer is expected, and an unknown one is ignored (Vol 3 Part F 3.3.1). */
 export const COMMAND_FLAG = 0x40;
 

@@ -2,7 +2,7 @@ import { type Codec, decode, repeated, rest, struct, u8, u16 } from "../bytes/co
 import { Writer } from "../bytes/writer.ts";
 import { ArgumentError } from "../core/error.ts";
 import { Uuid } from "../core/uuid.ts";
-import { AttOpcode } from "./opcode.ts";
+import { AttOpcode, attOpcodeName } from "./opcode.ts";
 
 /** An Attribute PDU: its name, its opcode, and what follows the opcode. */
 export interface AttPduDeclaration<P = unknown> {
@@ -55,7 +55,11 @@ const informationData: Codec<{ handle: number; uuid: Uuid }[]> = {
 };
 
 /** Entries of one length, named once before them (Vol 3 Part F 3.4.4.2 and 3.4.4.10). */
-function equalEntries<T>(head: number, codec: (valueLength: number) => Codec<T>, contentOf: (entry: T) => Uint8Array): Codec<T[]> {
+/* @__NO_SIDE_EFFECTS__ */ function equalEntries<T>(
+  head: number,
+  codec: (valueLength: number) => Codec<T>,
+  contentOf: (entry: T) => Uint8Array,
+): Codec<T[]> {
   return {
     decode: (reader) => {
       const length = reader.u8();
@@ -125,7 +129,7 @@ const signedValue: Codec<{ attributeHandle: number; attributeValue: Uint8Array; 
 };
 
 /** Items until the end, at least one. */
-function nonEmpty<T>(item: Codec<T>): Codec<T[]> {
+/* @__NO_SIDE_EFFECTS__ */ function nonEmpty<T>(item: Codec<T>): Codec<T[]> {
   const items = repeated(item);
   return {
     decode: (reader) => (reader.remaining === 0 ? reader.fail("an empty list") : items.decode(reader)),
@@ -133,7 +137,7 @@ function nonEmpty<T>(item: Codec<T>): Codec<T[]> {
   };
 }
 
-function pdu<P>(name: string, opcode: number, parameters: Codec<P>): AttPduDeclaration<P> {
+/* @__NO_SIDE_EFFECTS__ */ function pdu<P>(name: string, opcode: number, parameters: Codec<P>): AttPduDeclaration<P> {
   return { name, opcode, parameters };
 }
 
@@ -252,16 +256,15 @@ export const attPdus: readonly AttPduDeclaration[] = [
   AttSignedWriteCmd,
 ] as AttPduDeclaration[];
 
-const byOpcode = new Map<number, AttPduDeclaration>(attPdus.map((declaration) => [declaration.opcode, declaration]));
+const byOpcode = /* @__PURE__ */ tableOf(attPdus);
+
+/* @__NO_SIDE_EFFECTS__ */ function tableOf(pdus: readonly AttPduDeclaration[]): ReadonlyMap<number, AttPduDeclaration> {
+  return new Map(pdus.map((declaration) => [declaration.opcode, declaration]));
+}
 
 /** The declaration of `opcode`, `undefined` where the specification has none. */
 export function attPdu(opcode: number): AttPduDeclaration | undefined {
   return byOpcode.get(opcode);
-}
-
-/** "AttReadReq", or "ATT opcode 0x7f". */
-export function attOpcodeName(opcode: number): string {
-  return byOpcode.get(opcode)?.name ?? `ATT opcode 0x${opcode.toString(16).padStart(2, "0")}`;
 }
 
 /** The PDU with its opcode. @throws {ArgumentError} a value its field cannot hold */

@@ -6,10 +6,9 @@ import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
 import { ignoreLoss, sendFrameAndThen } from "./departure.ts";
 import { AttError, AttProtocolError, AttTimeoutError } from "./error.ts";
 import { AttErrorCode } from "./error-code.ts";
-import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
-import { attOpcodeName } from "./pdu.ts";
+import { AttOpcode, attOpcodeName, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
 import type { SecurityRequirement } from "./security.ts";
-import { type Refuse, type ResponseParser, Transaction } from "./transaction.ts";
+import { type Recovery, type Refuse, type ResponseParser, Transaction, type TransactionKind } from "./transaction.ts";
 
 /** Requests that may wait for their turn; a program that asks faster than the peer answers is told so. */
 const CAPACITY = 256;
@@ -44,7 +43,7 @@ export interface RequestQueueOptions {
 /** The client side's requests: one on its way, the others in the order they were made (Vol 3 Part F 3.3.2). */
 export class RequestQueue {
   readonly #channel: PduChannel;
-  readonly #clock: Clock;
+  readonly #kind: TransactionKind;
   readonly #onTimeout: RequestQueueOptions["onTimeout"];
   readonly #refusal: RequestQueueOptions["refusal"];
   readonly #tellOutOfSync: RequestQueueOptions["onOutOfSync"];
@@ -54,7 +53,7 @@ export class RequestQueue {
   constructor({ channel, clock, onTimeout, onOutOfSync, refusal }: RequestQueueOptions) {
     this.#tellOutOfSync = onOutOfSync;
     this.#channel = channel;
-    this.#clock = clock;
+    this.#kind = { clock, operation: (frame) => attOpcodeName(frame[PDU_OFFSET]!), onGivenUp: (transaction) => this.#leave(transaction) };
     this.#onTimeout = onTimeout;
     this.#refusal = refusal;
   }
@@ -63,21 +62,13 @@ export class RequestQueue {
     return this.#waiting.length + (this.#current ? 1 : 0);
   }
 
-  push<T>(frame: Uint8Array, parse: ResponseParser<T>, options: AttRequestOptions = {}): Promise<T> {
+  push<T>(frame: Uint8Array, parse: ResponseParser<T>, options: AttRequestOptions = {}, recovery?: Recovery<T>): Promise<T> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#waiting.length >= CAPACITY) return Promise.reject(new StateError(`${CAPACITY} ATT requests are waiting already`));
-    const opcode = frame[PDU_OFFSET]!;
-    const transaction: Transaction<T> = new Transaction<T>(frame, {
-      parse,
-      security: options.security,
-      refuse: options.refuse,
-      clock: this.#clock,
-      operation: attOpcodeName(opcode),
-      options,
-      onGivenUp: () => this.#leave(transaction as Transaction<unknown>),
-    });
-    this.#waiting.push(transaction as Transaction<unknown>);
-    this.#next();
+    const { signal, timeoutMs, security, refuse } = options;
+    const transaction = new Transaction<T>(this.#kind, frame, { signal, timeoutMs, parse, security, refuse, recovery });
+    if (!this.#current && this.#waiting.length === 0) this.#begin(transaction as Transaction<unknown>);
+    else this.#waiting.push(transaction as Transaction<unknown>);
     return transaction.promise;
   }
 
@@ -92,9 +83,11 @@ export class RequestQueue {
   }
 
   #next(): void {
-    if (this.#current) return;
-    const transaction = this.#waiting.shift();
-    if (!transaction) return;
+    if (this.#current || this.#waiting.length === 0) return;
+    this.#begin(this.#waiting.shift()!);
+  }
+
+  #begin(transaction: Transaction<unknown>): void {
     this.#current = transaction;
     if (this.#channel.writable) this.#start(transaction);
     else this.#channel.whenWritable().then(() => this.#start(transaction), ignoreLoss);
@@ -110,20 +103,23 @@ export class RequestQueue {
       return;
     }
     transaction.sent = true;
-    sendFrameAndThen(this.#channel, transaction.frame, () => {
-      // The answer may have come before the controller's report.
-      if (this.#current !== transaction) return;
-      transaction.timer = this.#clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT transaction", () => this.#expire(transaction));
-    });
+    sendFrameAndThen(this.#channel, transaction, this.#onLeft);
   }
 
-  #expire(transaction: Transaction<unknown>): void {
-    if (this.#current !== transaction) return;
+  readonly #onLeft = (transaction: Transaction<unknown>): void => {
+    // The answer may have come before the controller's report.
+    if (this.#current === transaction)
+      transaction.timer = this.#kind.clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT transaction", this.#expire);
+  };
+
+  /** The time of the current one is over: the timer ends with it. */
+  readonly #expire = (): void => {
+    const transaction = this.#current!;
     const error = new AttTimeoutError(transaction.frame[PDU_OFFSET]!);
     this.#current = undefined;
     transaction.reject(error);
     this.#onTimeout(error);
-  }
+  };
 
   /** `bytes[offset, end)` follow the opcode. False where no request waits for such a response. */
   onResponse(opcode: number, bytes: Uint8Array, offset: number, end: number): boolean {

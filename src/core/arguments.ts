@@ -29,9 +29,8 @@ export function checkOctets(
 
 /** A whole number from `min` to `max`. @throws {ArgumentError} */
 export function checkInteger(what: string, value: unknown, min: number, max: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max)
-    throw new ArgumentError(`${what}: expected a whole number from ${min} to ${max}, got ${kindOf(value)}`);
-  return value;
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new ArgumentError(`${what}: expected a whole number from ${min} to ${max}, got ${kindOf(value)}`);
 }
 
 /** True, false or nothing. @throws {ArgumentError} */

@@ -96,8 +96,6 @@ export class GattClient implements AttClientSide {
   #observed = false;
   readonly #services: PeerServices;
   #serviceChangedHandle: number | undefined;
-  /** The peer was asked to tell of changes. */
-  #isWatched = false;
   /** In its bond, for the sake of the cache. */
   #isAskedToTell = false;
 
@@ -105,7 +103,6 @@ export class GattClient implements AttClientSide {
     this.bearer = bearer;
     const lanes = new Lanes(bearer, elevate, () => this.#onOutOfSync());
     this.#lanes = lanes;
-    const isWatched = (): boolean => this.#isWatched;
     this.#context = {
       requester: lanes.first.requester,
       discovery: new SpreadDiscovery(lanes),
@@ -124,9 +121,7 @@ export class GattClient implements AttClientSide {
       settle: (options) => this.#services.settle(options),
       settleHeld: (options) => this.#services.settleHeld(options),
       changed: (range) => this.#onChanged(range),
-      get isWatched() {
-        return isWatched();
-      },
+      isWatched: false,
       onGattCharacteristic: (uuid, handle) => {
         if (uuid.short === GattUuid.ServiceChanged) this.#serviceChangedHandle = handle;
       },
@@ -323,8 +318,8 @@ export class GattClient implements AttClientSide {
       const serviceChanged = await service.characteristic(GattUuid.ServiceChanged, bound);
       // The handling itself is `onHandleValue`'s, since a bonded peer tells without being asked again.
       await serviceChanged.subscribe(() => {}, { ...bound, kind: "indicate" });
-      if (!this.#isWatched) await this.#services.confirmLearned(bound);
-      this.#isWatched = true;
+      if (!this.#context.isWatched) await this.#services.confirmLearned(bound);
+      this.#context.isWatched = true;
       this.#services.save();
       const features = (await service.characteristics(bound)).find(({ uuid }) => uuid.short === GattUuid.ClientSupportedFeatures);
       if (!features) return;
@@ -351,7 +346,7 @@ export class GattClient implements AttClientSide {
 
   /** The peer's database is known, with a cache. What is to be believed by the next link has to be told of changes; nobody waits for that. */
   #onOpen(watched: boolean): void {
-    this.#isWatched ||= watched;
+    this.#context.isWatched ||= watched;
     if (watched) return;
     this.#services.save();
     if (!this.bearer.security.bonded) return;

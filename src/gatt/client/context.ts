@@ -33,7 +33,7 @@ export interface ClientContext {
   /** Services between these handles changed, or are to be asked for again. */
   changed(range: HandleRange): void;
   /** The peer was asked to tell of changes: by Service Changed, by Database Out Of Sync (Vol 3 Part G 7.1 and 2.5.2.1). */
-  readonly isWatched: boolean;
+  isWatched: boolean;
   /** A characteristic of the GATT service was found. */
   onGattCharacteristic(uuid: Uuid, valueHandle: number): void;
 }

@@ -72,8 +72,8 @@ export class DatabaseCache {
    * @throws what requests throw, refusals excepted
    */
   async open(options: GattOperationOptions): Promise<(Learned & { readonly watched: boolean }) | undefined> {
-    const preparing = this.#context.requester.ready(options); // who the peer is, is known when the link is what it should be
-    if (preparing) await preparing;
+    const { requester } = this.#context;
+    if (!requester.isReady(options)) await requester.prepare(options); // who the peer is, is known when the link is what it should be
     await this.#writing; // what is being forgotten is not believed
     const { trust } = this;
     const peer = this.#cache.peer();

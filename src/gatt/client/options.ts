@@ -22,12 +22,15 @@ export interface InternalOptions extends GattOperationOptions {
   readonly refuse?: (() => BleError | undefined) | undefined;
 }
 
+/** No options: what an operation has by default, so that nothing of it need be looked at. */
+export const NO_OPTIONS: GattOperationOptions = Object.freeze({});
+
 export const SECURITY = optionNames<Pick<GattOperationOptions, "security">>({ security: true });
 const OPERATION = optionNames<GattOperationOptions>({ signal: true, timeoutMs: true, security: true });
 
 /** Options of an operation, or none. @throws {ArgumentError} an unknown name, another kind, a time that is none */
 export function checkOperation(what: string, options: GattOperationOptions | undefined, names: OptionNames = OPERATION): void {
-  if (options === undefined) return;
+  if (options === undefined || options === NO_OPTIONS) return;
   checkOptions(what, options, names);
   const { signal, timeoutMs, security } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal))
@@ -40,6 +43,15 @@ export function checkOperation(what: string, options: GattOperationOptions | und
 /** @throws {ArgumentError} not a handle that an attribute can have (Vol 3 Part F 3.2.2) */
 export function checkHandle(handle: number): number {
   return checkInteger("attribute handle", handle, 0x0001, 0xffff);
+}
+
+/** What `act` gives, and a rejection of what it throws: as an async function, whose own promise would cost as much as a request's. */
+export function promised<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return act();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Runs an operation of several steps under one deadline. Without a time limit the steps have the caller's own signal. */

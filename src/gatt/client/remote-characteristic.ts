@@ -10,7 +10,7 @@ import { DISCOVERY_ATTEMPTS, tooFast } from "./attempts.ts";
 import type { ClientContext, HandleRange } from "./context.ts";
 import type { FoundCharacteristic, FoundDescriptor } from "./discovery.ts";
 import { GattChangedError, GattNotFoundError } from "./error.ts";
-import { bounded, checkOperation, type GattOperationOptions, type InternalOptions, SECURITY } from "./options.ts";
+import { bounded, checkOperation, type GattOperationOptions, type InternalOptions, NO_OPTIONS, promised, SECURITY } from "./options.ts";
 import { RemoteDescriptor } from "./remote-descriptor.ts";
 import { CharacteristicSubscriptions, INDICATIONS, NOTIFICATIONS, type ValueListener } from "./subscriptions.ts";
 import { ValueFlow, type ValueFlowOptions } from "./value-flow.ts";
@@ -63,6 +63,8 @@ export class RemoteCharacteristic {
   readonly propertyBits: number;
   readonly #context: ClientContext;
   readonly #subscriptions: CharacteristicSubscriptions;
+  /** A write is answered, where nothing else is asked for: one that can be written without response only is written so. */
+  readonly #isAnswered: boolean;
   #endHandle: number;
   #descriptors: readonly RemoteDescriptor[] | undefined;
   /** Before the services changed. */
@@ -78,6 +80,7 @@ export class RemoteCharacteristic {
     this.valueHandle = found.valueHandle;
     this.#endHandle = endHandle;
     this.propertyBits = found.properties;
+    this.#isAnswered = this.has("write") || !this.has("write-without-response");
     this.#subscriptions = new CharacteristicSubscriptions(context, this.valueHandle, async (options) => {
       const descriptors = await this.#discoverDescriptors(options);
       return descriptors.find(({ uuid }) => uuid.short === GattUuid.ClientCharacteristicConfiguration)?.handle;
@@ -99,12 +102,12 @@ export class RemoteCharacteristic {
   }
 
   /** The whole value, however long. @throws {AttError} the peer refuses */
-  async read(options: GattOperationOptions = {}): Promise<Uint8Array> {
-    checkOperation("read", options);
-    this.#check();
-    return await this.#bounded("reading a value", options, (bound) =>
-      this.#attempt(bound, (again) => this.#context.values.read(this.valueHandle, again)),
-    );
+  read(options: GattOperationOptions = NO_OPTIONS): Promise<Uint8Array> {
+    return promised(() => {
+      checkOperation("read", options);
+      this.#check();
+      return this.#operate("reading a value", options, (bound) => this.#context.values.read(this.valueHandle, bound));
+    });
   }
 
   /**
@@ -114,26 +117,42 @@ export class RemoteCharacteristic {
    * @throws {AttError} the peer refuses · {ArgumentError} without response: longer than one PDU holds
    * @throws {UnsupportedError} signed: the properties have no "authenticated-signed-writes" · {StateError} there is no key to sign with
    */
-  async write(value: Uint8Array, options: CharacteristicWriteOptions = {}): Promise<void> {
+  write(value: Uint8Array, options: CharacteristicWriteOptions = NO_OPTIONS): Promise<void> {
+    try {
+      if (options !== NO_OPTIONS) return this.#writeAsAsked(value, options);
+      this.#check();
+      return this.#write(value, options, this.#isAnswered);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #writeAsAsked(value: Uint8Array, options: CharacteristicWriteOptions): Promise<void> {
     checkOperation("write", options, WRITE);
-    const { signed = false, response = !signed && (this.has("write") || !this.has("write-without-response")), ...rest } = options;
+    const { signed = false, response = !signed && this.#isAnswered, ...rest } = options;
     checkBoolean("write: response", response);
     checkBoolean("write: signed", signed);
     this.#check();
-    const { values, sign } = this.#context;
     if (signed) {
+      const { values, sign } = this.#context;
       if (response) throw new ArgumentError("write: signed with a response: there is none to a signed write");
       if (!this.has("authenticated-signed-writes"))
         throw new UnsupportedError(`characteristic ${this.uuid} has no "authenticated-signed-writes" property`);
-      await this.#bounded("writing a value", rest, (bound) =>
-        this.#attempt(bound, (again) => values.writeSigned(this.valueHandle, value, sign, again)),
-      );
-      return;
+      return this.#operate("writing a value", rest, (bound) => values.writeSigned(this.valueHandle, value, sign, bound));
     }
-    await this.#bounded("writing a value", rest, (bound) =>
-      this.#attempt(bound, (again) =>
-        response ? values.write(this.valueHandle, value, again) : values.writeWithoutResponse(this.valueHandle, value, again),
-      ),
+    return this.#write(value, rest, response);
+  }
+
+  #write(value: Uint8Array, options: GattOperationOptions, response: boolean): Promise<void> {
+    if (!this.#isSettled || options.timeoutMs !== undefined) return this.#writeBounded(value, options, response);
+    const { values } = this.#context;
+    return response ? values.write(this.valueHandle, value, options) : values.writeWithoutResponse(this.valueHandle, value, options);
+  }
+
+  #writeBounded(value: Uint8Array, options: GattOperationOptions, response: boolean): Promise<void> {
+    const { values } = this.#context;
+    return this.#operate("writing a value", options, (bound) =>
+      response ? values.write(this.valueHandle, value, bound) : values.writeWithoutResponse(this.valueHandle, value, bound),
     );
   }
 
@@ -142,13 +161,14 @@ export class RemoteCharacteristic {
    *
    * @throws {ArgumentError} longer than one PDU holds
    */
-  async writeWithoutResponse(value: Uint8Array, options: GattOperationOptions = {}): Promise<void> {
-    checkOperation("writeWithoutResponse", options);
-    this.#check();
-    const { values } = this.#context;
-    await this.#bounded("writing a value", options, (bound) =>
-      this.#attempt(bound, (again) => values.writeWithoutResponse(this.valueHandle, value, again)),
-    );
+  writeWithoutResponse(value: Uint8Array, options: GattOperationOptions = NO_OPTIONS): Promise<void> {
+    try {
+      checkOperation("writeWithoutResponse", options);
+      this.#check();
+      return this.#write(value, options, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -164,10 +184,20 @@ export class RemoteCharacteristic {
     return this.#context.values.tryWriteWithoutResponse(this.valueHandle, value, options);
   }
 
+  /** All attempts within one limit. */
+  #operate<T>(what: string, options: GattOperationOptions, act: (options: GattOperationOptions) => Promise<T>): Promise<T> {
+    if (options.timeoutMs === undefined) return this.#attempt(options, act);
+    return this.#bounded(what, options, (bound) => this.#attempt(bound, act));
+  }
+
   /** What has to be known before is asked for; what the peer refuses since its services changed is made again where this is as it was. */
   #attempt<T>(options: GattOperationOptions, act: (options: GattOperationOptions) => Promise<T>): Promise<T> {
+    return this.#isSettled ? act(options) : this.#attemptAgain(options, act);
+  }
+
+  get #isSettled(): boolean {
     const context = this.#context;
-    return context.isWatched || context.isDoubtful(this.service) ? this.#attemptAgain(options, act) : act(options);
+    return !context.isWatched && !context.isDoubtful(this.service);
   }
 
   async #attemptAgain<T>(options: GattOperationOptions, act: (options: GattOperationOptions) => Promise<T>): Promise<T> {

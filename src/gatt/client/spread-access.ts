@@ -19,6 +19,8 @@ export class SpreadValues {
   }
 
   read(handle: number, options: GattOperationOptions): Promise<Uint8Array> {
+    const { only } = this.#lanes;
+    if (only) return only.values.read(handle, options);
     return this.#lanes.run({ handles: [handle], repeats: true }, ({ values }) => values.read(handle, options));
   }
 
@@ -35,6 +37,8 @@ export class SpreadValues {
   }
 
   write(handle: number, value: Uint8Array, options: InternalOptions): Promise<void> {
+    const { only } = this.#lanes;
+    if (only) return only.values.write(handle, value, options);
     const work = { handles: [handle], length: HEADER + size(value), repeats: false };
     return this.#lanes.run(work, ({ values }) => values.write(handle, value, options));
   }

@@ -61,8 +61,7 @@ export class CharacteristicSubscriptions implements ValueSink {
     const { requester } = this.#context;
     const { refusal } = requester.bearer;
     if (refusal) throw refusal;
-    const preparing = requester.ready(options);
-    if (preparing) await preparing;
+    if (!requester.isReady(options)) await requester.prepare(options);
     this.#throwIfEnded();
     // A new array each time, so that a loop that delivers is not disturbed.
     this.#listeners = [...this.#listeners, listener];

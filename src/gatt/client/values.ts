@@ -131,17 +131,31 @@ export class ValueAccess {
   }
 
   /** One Write Request where the value fits, prepared writes otherwise. */
-  async write(handle: number, value: Uint8Array, options: InternalOptions): Promise<void> {
+  write(handle: number, value: Uint8Array, options: InternalOptions): Promise<void> {
     checkHandle(handle);
     checkValue(value);
-    await this.#makeRoom(value.length, options);
-    if (value.length > this.#bearer.txLimit - 3) return this.writeLong(handle, value, 0, options);
-    await this.#requester.send(() => this.#bearer.valueFrame(AttOpcode.WriteReq, handle, value), empty(AttOpcode.WriteReq), options);
+    return this.#hasRoom(value.length, options) ? this.#writeShort(handle, value, options) : this.#writeLater(handle, value, options);
   }
 
-  async writeWithoutResponse(handle: number, value: Uint8Array, options: GattOperationOptions): Promise<void> {
+  async #writeLater(handle: number, value: Uint8Array, options: InternalOptions): Promise<void> {
+    await this.#makeRoom(value.length, options);
+    const isShort = value.length <= this.#bearer.txLimit - 3;
+    await (isShort ? this.#writeShort(handle, value, options) : this.writeLong(handle, value, 0, options));
+  }
+
+  #writeShort(handle: number, value: Uint8Array, options: InternalOptions): Promise<void> {
+    return this.#requester.send(() => this.#bearer.valueFrame(AttOpcode.WriteReq, handle, value), parseWriteRsp, options);
+  }
+
+  writeWithoutResponse(handle: number, value: Uint8Array, options: GattOperationOptions): Promise<void> {
     checkHandle(handle);
     checkValue(value);
+    if (!this.#hasRoom(value.length, options)) return this.#sendLater(handle, value, options);
+    const { bearer } = this.#requester;
+    return bearer.sendFlow(bearer.valueFrame(AttOpcode.WriteCmd, handle, value), options);
+  }
+
+  async #sendLater(handle: number, value: Uint8Array, options: GattOperationOptions): Promise<void> {
     await this.#makeRoom(value.length, options);
     await this.#bearer.sendFlow(this.#command(handle, value), options);
   }
@@ -170,10 +184,15 @@ export class ValueAccess {
     await this.#bearer.sendFlow(this.#bearer.valueFrame(AttOpcode.SignedWriteCmd, handle, concat(pdu.subarray(3), signature)), options);
   }
 
+  /** Nothing has to be waited for before a value of `length` octets leaves. */
+  #hasRoom(length: number, options: InternalOptions): boolean {
+    const requester = this.#requester;
+    return requester.isReady(options) && length <= requester.bearer.txLimit - 3;
+  }
+
   /** Waits for what must be there before a value leaves, the larger MTU included where the value does not fit and the policy lets it fit. */
   async #makeRoom(length: number, options: InternalOptions): Promise<void> {
-    const preparing = this.#requester.ready(options);
-    if (preparing) await preparing;
+    await this.#requester.prepare(options);
     const { txLimit, policy } = this.#bearer;
     if (length > txLimit - 3 && Math.min(policy.mtu, policy.maxTxPdu) > txLimit) await this.#requester.growMtu(options);
   }
@@ -268,7 +287,7 @@ export class ValueAccess {
       writer.u8(flags);
       return writer.frame;
     };
-    return this.#requester.send(build, empty(AttOpcode.ExecuteWriteReq), options);
+    return this.#requester.send(build, parseExecuteWriteRsp, options);
   }
 
   get #bearer() {
@@ -285,6 +304,9 @@ function empty(opcode: number) {
   };
 }
 
+const parseWriteRsp = empty(AttOpcode.WriteReq);
+const parseExecuteWriteRsp = empty(AttOpcode.ExecuteWriteReq);
+
 /** @throws {ArgumentError} */
 function checkHandleSet(handles: readonly number[]): void {
   if (!Array.isArray(handles)) throw new ArgumentError(`handles: expected an array, got ${kindOf(handles)}`);
@@ -294,7 +316,7 @@ function checkHandleSet(handles: readonly number[]): void {
 
 /** @throws {ArgumentError} */
 function checkValue(value: Uint8Array, offset = 0): void {
+  if (value instanceof Uint8Array && offset + value.length <= MAX_VALUE_LENGTH) return;
   checkOctets("value", value);
-  if (offset + value.length > MAX_VALUE_LENGTH)
-    throw new ArgumentError(`value of ${offset + value.length} octets: an attribute holds at most ${MAX_VALUE_LENGTH}`);
+  throw new ArgumentError(`value of ${offset + value.length} octets: an attribute holds at most ${MAX_VALUE_LENGTH}`);
 }
