@@ -8,6 +8,7 @@ import { PeriodicTrains } from "./periodic-trains.ts";
 import { Phy } from "./phy.ts";
 import type { Radio } from "./radio.ts";
 import { Transmissions } from "./transmissions.ts";
+import { type Tuned, TunedListeners } from "./tuned-listeners.ts";
 
 /** An interferer this much weaker does no harm: the stronger packet is received all the same. */
 const CAPTURE_DB = 8;
@@ -23,6 +24,7 @@ export class AdvertisingChannels implements AdvertisingAir {
   readonly listeners = new Set<Listener>();
   readonly trains: PeriodicTrains;
   readonly #audiences: Audiences;
+  readonly #tuned = new TunedListeners(this.listeners);
   readonly #transmissions = Array.from({ length: CHANNELS }, () => new Transmissions());
 
   constructor(medium: Medium) {
@@ -74,6 +76,7 @@ export class AdvertisingChannels implements AdvertisingAir {
   listen(listener: Listener): Disposable {
     this.listeners.add(listener);
     listener.radio.addListener(listener);
+    this.#tuned.forget();
     this.#wake([listener.radio], this.#audiences.join(listener));
     if (this.#medium.mode === "instant") for (const process of this.#processes.values()) process.showTo(listener);
     return {
@@ -81,6 +84,7 @@ export class AdvertisingChannels implements AdvertisingAir {
         this.listeners.delete(listener);
         this.#audiences.leave(listener);
         listener.radio.removeListener(listener);
+        this.#tuned.forget();
       },
     };
   }
@@ -114,6 +118,14 @@ export class AdvertisingChannels implements AdvertisingAir {
     return this.#audiences.of(radio);
   }
 
+  tuned(channel: number, startUs: number, endUs: number): Tuned {
+    return this.#tuned.on(channel, startUs, endUs, this.#medium.scheduler.nowUs);
+  }
+
+  get audienceVersion(): number {
+    return this.#audiences.version;
+  }
+
   isHeard(radio: Radio): boolean {
     return this.#audiences.of(radio).length > 0;
   }
@@ -140,7 +152,8 @@ export class AdvertisingChannels implements AdvertisingAir {
     if (interferers.length === 0) return false;
     const medium = this.#medium;
     const harmlessDbm = medium.meanDbm(from, to) - CAPTURE_DB;
-    for (const other of interferers) {
+    for (let i = 0; i < interferers.length; i++) {
+      const other = interferers[i]!;
       if (other === to) continue;
       const otherDbm = medium.meanDbm(other, to);
       if (otherDbm > harmlessDbm && medium.propagation.isInRange(otherDbm, Phy.Le1M)) return true;

@@ -12,6 +12,10 @@ const LONGEST_ANSWER_US = airTimeUs(Phy.Le1M, 34);
 const GAP_ANSWERABLE_US = 400;
 const GAP_US = 150;
 
+/** So many listeners are asked faster one by one. */
+const FEW = 8;
+const NOBODY: Listener[] = [];
+
 /** The advertising events of one advertiser. While none of them matters to anybody it sleeps and counts them afterwards. */
 export class AdvertisingProcess implements AdvertisingEvents {
   readonly #medium: Medium;
@@ -20,6 +24,9 @@ export class AdvertisingProcess implements AdvertisingEvents {
   readonly #key: number;
   readonly #log: AdvertisingLog;
   readonly #event = new AirEvent(() => this.#fire());
+  readonly #onClaimed = (atUs: number): void => {
+    this.#medium.scheduler.set(this.#event, Math.max(atUs, this.#medium.scheduler.nowUs));
+  };
   #stage: "begin" | "sent" | "answered" | "responded" = "begin";
   #isDormant = true;
   #isStopped = false;
@@ -36,6 +43,9 @@ export class AdvertisingProcess implements AdvertisingEvents {
   #pdu: Uint8Array = new Uint8Array(0);
   #startUs = 0;
   #endUs = 0;
+  /** Who listens in range, as of this version of the audiences. */
+  #audience: readonly Listener[] = [];
+  #audienceVersion = -1;
   #candidates: Listener[] = [];
   #answers: { listener: Listener; answer: Answer; startUs: number; endUs: number }[] = [];
   #response: Uint8Array | undefined;
@@ -92,7 +102,7 @@ export class AdvertisingProcess implements AdvertisingEvents {
   #isNeeded(mayDisturb = true): boolean {
     const { radio } = this.#advertiser;
     if (!this.#medium.skipsIdle || this.#advertiser.onEventDone || radio.listeners.length > 0) return true;
-    return this.#channels.isHeard(radio) || (mayDisturb && this.#channels.isInTheWay(radio));
+    return this.#currentAudience().length > 0 || (mayDisturb && this.#channels.isInTheWay(radio));
   }
 
   /** Puts on the air what the event that is just going on, and was slept through, has sent or will send. */
@@ -141,8 +151,7 @@ export class AdvertisingProcess implements AdvertisingEvents {
       return;
     }
     const { radio } = this.#advertiser;
-    if (!radio.claimAdvertising(this, (atUs) => this.#medium.scheduler.set(this.#event, Math.max(atUs, this.#medium.scheduler.nowUs))))
-      return;
+    if (!radio.claimAdvertising(this, this.#onClaimed)) return;
     this.#pdu = this.#advertiser.pdu;
     this.#beganUs = this.#medium.scheduler.nowUs;
     radio.advertisingFromUs = this.#beganUs;
@@ -169,6 +178,14 @@ export class AdvertisingProcess implements AdvertisingEvents {
     }
   }
 
+  #currentAudience(): readonly Listener[] {
+    if (this.#audienceVersion !== this.#channels.audienceVersion) {
+      this.#audience = this.#channels.audience(this.#advertiser.radio);
+      this.#audienceVersion = this.#channels.audienceVersion;
+    }
+    return this.#audience;
+  }
+
   /** Sends on the channels that are left; stops at each that somebody listens to. */
   #nextChannel(fromUs: number): void {
     const { radio, channelMap, gainDb = 0 } = this.#advertiser;
@@ -181,13 +198,19 @@ export class AdvertisingProcess implements AdvertisingEvents {
         this.#channels.record(this.#channel, startUs, endUs, radio);
         this.#candidates = [];
         let sharesRadio = false;
-        for (const listener of this.#channels.audience(radio)) {
+        const audience = this.#currentAudience();
+        const tuned = audience.length > FEW ? this.#channels.tuned(this.#channel, startUs, endUs) : undefined;
+        const isOfTuned = tuned !== undefined && tuned.listeners.length < audience.length;
+        const listeners = isOfTuned ? tuned.listeners : audience; // both in the same order
+        // At full power the whole audience is in range, and so are all that listen where they are the audience.
+        const mayBeOutOfRange = gainDb < 0 || (isOfTuned && audience.length < this.#channels.listeners.size);
+        for (let i = 0; i < listeners.length; i++) {
+          const listener = listeners[i]!;
           // Who joined during this event waits for the next one, so that it does not matter which of them were passed over.
           if (listener.phy !== Phy.Le1M || listener.window.startUs >= this.#beganUs) continue;
           const to = listener.radio;
-          if (!to.isTunedFor(listener, this.#channel, startUs, endUs)) continue;
-          // At full power the whole audience is in range.
-          if (gainDb < 0 && !this.#medium.isInRange(radio, to, Phy.Le1M, gainDb)) continue;
+          if (!(isOfTuned && tuned.isSure[i]!) && !to.isTunedFor(listener, this.#channel, startUs, endUs)) continue;
+          if (mayBeOutOfRange && (to === radio || !this.#medium.isInRange(radio, to, Phy.Le1M, gainDb))) continue;
           this.#candidates.push(listener);
           sharesRadio ||= to.listeners.length > 1;
         }
@@ -229,23 +252,26 @@ export class AdvertisingProcess implements AdvertisingEvents {
     const [startUs, endUs] = [this.#startUs, this.#endUs];
     const { radio } = this.#advertiser;
     let trouble: Trouble;
-    let heard: Listener[] = [];
+    let heard: Listener[] = NOBODY;
     const interferers = this.#channels.interferers(this.#channel, startUs, endUs, radio);
     for (const listener of this.#candidates) {
       const to = listener.radio;
+      const isCollided = this.#channels.isCollided(interferers, radio, to);
+      if (isCollided && trouble === "collision") continue; // known already; in a crowd most packets collide
       if (!this.#channels.listeners.has(listener) || to.lockedUntilUs > startUs) continue;
       if (to.isBusy(startUs, endUs) || to.isAdvertising(startUs, endUs) || to.isFollowing(startUs, endUs)) continue;
-      if (this.#channels.isCollided(interferers, radio, to)) trouble = "collision";
+      if (isCollided) trouble = "collision";
       else if (!this.#isReceived(radio, to, 0)) trouble ??= "lost";
+      else if (heard.length === 0) heard = [listener];
       else heard.push(listener);
     }
     const pdu = this.#afterHooks(this.#pdu, radio, startUs, this.#candidates.length > 0);
     if (!pdu) {
-      heard = [];
+      heard = NOBODY;
       trouble = "fault";
     }
     this.#trace(pdu ?? this.#pdu, radio, startUs, heard, trouble);
-    this.#answers = [];
+    if (this.#answers.length > 0) this.#answers = [];
     const answerUs = endUs + T_IFS_US;
     for (const listener of heard) {
       const to = listener.radio;

@@ -1,6 +1,7 @@
 import type { Link } from "./link.ts";
 import type { Phy } from "./phy.ts";
 import type { Radio, RadioListener } from "./radio.ts";
+import type { Tuned } from "./tuned-listeners.ts";
 
 /** Who sends advertising PDUs. */
 export interface Advertiser {
@@ -114,6 +115,10 @@ export interface AdvertisingAir {
   readonly listeners: ReadonlySet<Listener>;
   /** Who listens in range of this radio, on whatever PHY and where it sends at full power, in the order in which they began to. */
   audience(radio: Radio): readonly Listener[];
+  /** Who may hear a packet on a primary channel between these times, wherever they are, and perhaps some more. */
+  tuned(channel: number, startUs: number, endUs: number): Tuned;
+  /** Another number whenever some audience may be another one. */
+  readonly audienceVersion: number;
   /** Whether somebody listens in range of this radio, on whatever PHY. */
   isHeard(radio: Radio): boolean;
   /** Whether somebody in range of this radio waits for answers from listeners, which its transmissions would drown. */

@@ -12,6 +12,8 @@ export class Audiences {
   readonly #places = new Map<Listener, number>();
   #count = 0;
   readonly #audiences = new Map<Radio, Listener[]>();
+  /** Another number whenever some audience may be another one. */
+  version = 0;
 
   constructor(medium: Medium) {
     this.#medium = medium;
@@ -33,6 +35,7 @@ export class Audiences {
 
   /** Somebody listens from now on. Gives the radios that nobody heard before. */
   join(listener: Listener): Radio[] {
+    this.version++;
     this.#places.set(listener, this.#count++);
     const first: Radio[] = [];
     for (const [radio, audience] of this.#audiences) {
@@ -44,6 +47,7 @@ export class Audiences {
   }
 
   leave(listener: Listener): void {
+    this.version++;
     for (const audience of this.#audiences.values()) {
       const at = this.#search(audience, listener);
       if (audience[at] === listener) audience.splice(at, 1);
@@ -53,6 +57,7 @@ export class Audiences {
 
   /** A radio is somewhere else, or a wall before it. Gives the other radios that nobody heard before and it hears now. */
   changed(radio: Radio): Radio[] {
+    this.version++;
     this.#audiences.delete(radio); // found anew when it is asked for
     const first: Radio[] = [];
     for (const listener of this.#places.keys()) {

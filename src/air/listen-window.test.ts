@@ -38,3 +38,21 @@ test.each([
 ])("%i to %i touches a window: %s", (startUs, endUs, is) => {
   expect(window.overlaps(startUs, endUs)).toBe(is);
 });
+
+test("the channels during a time are those on which something within it is heard", () => {
+  for (const [intervalUs, windowUs] of [
+    [100, 30],
+    [100, 100],
+    [7, 3],
+  ] as const)
+    for (let startUs = 980; startUs < 1320; startUs += 3)
+      for (const length of [1, 5, 40, 130]) {
+        // A window that was asked about something else before answers the same.
+        const other = new ListenWindow(1000, intervalUs, windowUs);
+        other.hears(0, 1000 + ((startUs * 7) % 300), 2000);
+        let channels = 0;
+        for (let at = startUs; at < startUs + length; at++)
+          for (let channel = 0; channel < 3; channel++) if (other.hears(channel, at, at + 1)) channels |= 1 << channel;
+        expect(other.channelsDuring(startUs, startUs + length), `${intervalUs} ${startUs} ${length}`).toBe(channels);
+      }
+});

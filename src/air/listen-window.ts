@@ -24,6 +24,20 @@ export class ListenWindow {
     return this.#channel === channel && endUs <= this.#openUs + this.windowUs;
   }
 
+  /** The channels on which it listens at some moment of this time, as bits 0 to 2: with `hears` they hear what lies within. */
+  channelsDuring(startUs: number, endUs: number): number {
+    if (endUs <= this.startUs) return 0;
+    // As in `hears`; what is asked for next lies in here as well.
+    if (!(startUs >= this.#openUs && startUs < this.#openUs + this.intervalUs)) {
+      const count = Math.max(0, Math.floor((startUs - this.startUs) / this.intervalUs));
+      this.#openUs = this.startUs + count * this.intervalUs;
+      this.#channel = count % 3;
+    }
+    let channels = startUs < this.#openUs + this.windowUs ? 1 << this.#channel : 0;
+    for (let i = 1; i <= 3 && endUs > this.#openUs + i * this.intervalUs; i++) channels |= 1 << ((this.#channel + i) % 3);
+    return channels;
+  }
+
   /** Whether this time lies wholly inside a window, whatever its channel. */
   isOpen(startUs: number, endUs: number): boolean {
     return this.hears(Math.floor((startUs - this.startUs) / this.intervalUs) % 3, startUs, endUs);

@@ -81,7 +81,19 @@ export class Medium {
   forget(radio: Radio): void {
     this.#radios[radio.index] = undefined;
     for (const other of this.#radios) if (other) other.paths[radio.index] = undefined;
+    this.#forgetPaths(radio);
     radio.index = -1;
+  }
+
+  /** It is somewhere else, or gone. */
+  #forgetPaths(radio: Radio): void {
+    radio.lossesDb.fill(Number.NaN);
+    radio.pathKeys.fill(Number.NaN);
+    for (const other of this.#radios) {
+      if (!other || radio.index >= other.lossesDb.length) continue;
+      other.lossesDb[radio.index] = Number.NaN;
+      other.pathKeys[radio.index] = Number.NaN;
+    }
   }
 
   #path(a: Radio, b: Radio): Path {
@@ -106,8 +118,28 @@ export class Medium {
 
   /** Mean strength in dBm at which `to` receives `from`; minus infinity while the path is cut. */
   meanDbm(from: Radio, to: Radio): number {
-    const path = this.#path(from, to);
-    return path.cuts > 0 ? Number.NEGATIVE_INFINITY : from.txPowerDbm - path.lossDb;
+    const knownDb = to.lossesDb[from.index]!;
+    return from.txPowerDbm - (knownDb > Number.NEGATIVE_INFINITY ? knownDb : this.#lossDb(from, to));
+  }
+
+  /** Kept in rows for each receiver: in a crowd all that send at a time are compared, and finding each path took most of the time. */
+  #lossDb(from: Radio, to: Radio): number {
+    const { key, lossDb, cuts } = this.#path(from, to);
+    const db = cuts > 0 ? Number.POSITIVE_INFINITY : lossDb;
+    if (from.index < 0 || to.index < 0) return db;
+    if (from.index >= to.lossesDb.length) {
+      const places = this.#radios.length + (this.#radios.length >> 1) + 1;
+      to.lossesDb = longer(to.lossesDb, places);
+      to.pathKeys = longer(to.pathKeys, places);
+    }
+    to.lossesDb[from.index] = db;
+    to.pathKeys[from.index] = key;
+    return db;
+  }
+
+  #pathKey(from: Radio, to: Radio): number {
+    const key = to.pathKeys[from.index]!;
+    return key > Number.NEGATIVE_INFINITY ? key : this.#path(from, to).key;
   }
 
   /** @param gainDb what is sent beside the radio's power: negative for less */
@@ -117,7 +149,7 @@ export class Medium {
 
   /** Strength of packet `b` of event `a` of the sender with this key, the same whenever it is asked for. */
   rssiDbm(from: Radio, to: Radio, key: number, a: number, b: number, meanDbm: number = this.meanDbm(from, to)): number {
-    return this.propagation.rssiDbm(meanDbm, draw(pairKey(key, this.#path(from, to).key + FADING), a, b));
+    return this.propagation.rssiDbm(meanDbm, draw(pairKey(key, this.#pathKey(from, to) + FADING), a, b));
   }
 
   /** Whether chance and distance let one packet through. */
@@ -127,7 +159,7 @@ export class Medium {
     // Where no packet is too weak the strength of this one need not be drawn.
     const rssiDbm = this.propagation.isStrong(meanDbm, phy) ? meanDbm : this.rssiDbm(from, to, key, a, b, meanDbm);
     const probability = this.propagation.lossProbability(rssiDbm, phy);
-    return probability < 1 && draw(pairKey(key, this.#path(from, to).key), a, b) >= probability;
+    return probability < 1 && draw(pairKey(key, this.#pathKey(from, to)), a, b) >= probability;
   }
 
   isLossless(from: Radio, to: Radio, phy: Phy, gainDb = 0): boolean {
@@ -168,6 +200,7 @@ export class Medium {
     const told = [this.#onPathChange, ...radios.map(({ pathWatches }) => pathWatches)];
     for (const watches of told) for (const watch of watches) watch.before?.();
     act();
+    for (const radio of radios) this.#forgetPaths(radio);
     for (const watches of told) for (const watch of watches) watch.after(radios);
   }
 
@@ -192,4 +225,10 @@ export class Medium {
     }
     return undefined;
   }
+}
+
+function longer(row: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
+  const longerRow = new Float64Array(length).fill(Number.NaN);
+  longerRow.set(row);
+  return longerRow;
 }

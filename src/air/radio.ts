@@ -75,6 +75,9 @@ export class Radio {
   /** Place among the radios of its air, and the paths to others by their places; the medium's. */
   index = -1;
   readonly paths: (Path | undefined)[] = [];
+  /** What is lost in dB of what others send, by their places, and the keys of the paths; not a number where that has to be found out. */
+  lossesDb = new Float64Array(0);
+  pathKeys = new Float64Array(0);
   /** Told when it moves, or a path of its changes; the medium's. */
   readonly pathWatches = new Set<PathWatch>();
   readonly uses: RadioUse[] = [];
@@ -158,6 +161,7 @@ export class Radio {
     this.#waiting.delete(process);
     if (this.#advertising !== process) return;
     this.#advertising = undefined;
+    if (this.#waiting.size === 0) return;
     for (const [next, begin] of this.#waiting) {
       this.#waiting.delete(next);
       this.#advertising = next;

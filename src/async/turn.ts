@@ -32,8 +32,8 @@ export function turn(): Promise<void> {
   );
 }
 
-/** A turn of its own for everything cost a microsecond, as much as what the radio does in it; so many share one at a fifth of that. */
-const MOST_CALLS = 8;
+/** A turn of its own for everything cost a microsecond, as much as what the radio does in it; so many share one at a sixth of that. */
+const MOST_CALLS = 16;
 
 const settled = Promise.resolve();
 

@@ -249,7 +249,7 @@ describe("a source that fires again and again, as the air does", () => {
     setImmediate(onImmediate);
     using events = source(clock, () => {});
     await delay(clock, 1000);
-    expect(turns).toBeGreaterThanOrEqual(Math.floor(events.fired / 8));
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(events.fired / 16));
     const before: number[] = [];
     for (let i = 0; i < 20; i++) {
       // Due between two events of the source.

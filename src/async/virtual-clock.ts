@@ -50,8 +50,9 @@ export class VirtualClock implements Clock, Disposable {
   /** While a timer fires: up to when time may go on without a turn of the event loop, and after how many more quiet timers it must not. */
   #passUntilMs = Number.NEGATIVE_INFINITY;
   #quietLeft = 0;
-  /** What fired last, and was not quiet. */
+  /** What fired last and was not quiet, and what did so twice in a row: a source of timers, such as the air. */
   #lastFire: (() => unknown) | undefined;
+  #source: (() => unknown) | undefined;
   readonly #turns = new Turns((isOwn) => this.#goOn(isOwn));
   #onReleased: (() => void)[] = [];
   readonly #onDisposed = (): void => {
@@ -203,7 +204,7 @@ export class VirtualClock implements Clock, Disposable {
   /**
    * Fires the next timer, and those after it as long as they are quiet.
    *
-   * @param isOwnTurn the event loop has had a turn; otherwise only what fired last fires again, as the air does for each of its events, and
+   * @param isOwnTurn the event loop has had a turn; otherwise only what fires again and again does so, as the air for each of its events, and
    * whatever takes real time has had that turn before a deadline
    * @returns false where the event loop is to have a turn first
    */
@@ -212,7 +213,7 @@ export class VirtualClock implements Clock, Disposable {
       const timer = this.#next();
       if (!timer || timer.dueMs > untilMs) return true;
       const fire = timer.fire!;
-      if (!isOwnTurn && fire !== this.#lastFire) return false;
+      if (!isOwnTurn && fire !== this.#source) return false;
       this.#pop();
       this.#live--;
       this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
@@ -223,6 +224,7 @@ export class VirtualClock implements Clock, Disposable {
       } finally {
         this.#passUntilMs = Number.NEGATIVE_INFINITY;
       }
+      if (fire === this.#lastFire) this.#source = fire;
       this.#lastFire = fire;
       return true;
     }
