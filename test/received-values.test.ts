@@ -81,7 +81,7 @@ function expectKept(kept: readonly Uint8Array[], sent: readonly Uint8Array[]): v
   expect(kept.map((value) => [...value])).toEqual(sent.map((value) => [...value]));
   for (const value of kept) {
     expect(value.constructor).toBe(Uint8Array);
-    expect(value.buffer.byteLength === value.length || value.buffer.byteLength <= 2112).toBe(true);
+    expect(value.buffer.byteLength === value.length || value.buffer.byteLength <= 3168).toBe(true);
   }
 }
 

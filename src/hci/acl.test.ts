@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type OpenedHci, openScriptedHci } from "../../test/support/scripted-hci.ts";
+import { uncaughtDuring } from "../../test/support/uncaught.ts";
 import { VirtualClock } from "../async/index.ts";
-import { concat, fromHex } from "../bytes/index.ts";
-import { Logger } from "../core/index.ts";
+import { concat, fromHex, toHex } from "../bytes/index.ts";
+import { ArgumentError, Logger } from "../core/index.ts";
 import { type AclLink, AclManager, DisconnectedError, DisconnectionComplete, encodeEvent, NumberOfCompletedPackets } from "./index.ts";
 
 /** A whole frame for channel 4, as L2CAP makes it. */
@@ -291,6 +292,32 @@ test("PDUs of any length cut into packets of any length are put together, whatev
       expect(pdus.splice(0)).toEqual(sent);
     }),
   );
+});
+
+test("whatever kind of Uint8Array a transport gives, a PDU is in a plain one", async () => {
+  class Odd extends Uint8Array {
+    override subarray(): never {
+      throw new Error("not for packets");
+    }
+    override slice(): never {
+      throw new Error("not for packets");
+    }
+  }
+  const { hci, controller } = await openScriptedHci();
+  const link = hci.acl.open(1);
+  const got: string[] = [];
+  link.onPdu = (bytes, offset, end) =>
+    got.push(`${Object.getPrototypeOf(bytes) === Uint8Array.prototype} ${toHex(bytes.slice(offset, end))}`);
+  const short = fromHex("0200 0400 aabb");
+  const long = concat(fromHex("c800 0400"), new Uint8Array(200).fill(3));
+  for (const kind of [(octets: Uint8Array) => Buffer.from(octets), (octets: Uint8Array) => Odd.from(octets)]) {
+    controller.send(kind(aclPacket(1, 0b10, short)));
+    controller.send(kind(aclPacket(1, 0b10, short.subarray(0, 3))), kind(aclPacket(1, 0b01, short.subarray(3))));
+    controller.send(kind(aclPacket(1, 0b10, long.subarray(0, 100))), kind(aclPacket(1, 0b01, long.subarray(100))));
+    expect(got.splice(0)).toEqual([`true ${toHex(short)}`, `true ${toHex(short)}`, `true ${toHex(long)}`]);
+  }
+  const uncaught = await uncaughtDuring(() => controller.send([2, 1, 0x20, 6, 0, ...short] as never));
+  expect([got, uncaught]).toEqual([[], [new ArgumentError("the transport gave an array, expected a Uint8Array")]]);
 });
 
 test("what does not add up is dropped, and the next PDU is whole again", async () => {

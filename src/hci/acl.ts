@@ -5,7 +5,7 @@ import { type BleError, ClosedError, type Logger } from "../core/index.ts";
 import { EarlyPackets } from "./early-packets.ts";
 import { allocateFrame } from "./frame-memory.ts";
 import { FrameQueue } from "./frame-queue.ts";
-import { PacketType } from "./transport.ts";
+import { isPlain, PacketType, plainOctets } from "./transport.ts";
 
 /** H4 packet type and ACL header. */
 const ACL_HEADER = 5;
@@ -141,7 +141,7 @@ export class AclManager {
     for (const handle of this.#links.keys()) for (const packet of this.#early.take(handle)) callOut(() => this.receive(packet));
   }
 
-  /** @param packet a whole H4 ACL data packet */
+  /** @param packet a whole H4 ACL data packet, in a Uint8Array of any kind */
   receive(packet: Uint8Array): void {
     const length = packet.length;
     if (length < ACL_HEADER || (packet[3]! | (packet[4]! << 8)) !== length - ACL_HEADER) {
@@ -160,7 +160,7 @@ export class AclManager {
       link.partial === undefined &&
       length >= ACL_HEADER + L2CAP_HEADER &&
       lengthAt(packet, ACL_HEADER) === length - ACL_HEADER - L2CAP_HEADER;
-    if (isWhole) link.onPdu?.(packet, ACL_HEADER, length);
+    if (isWhole) link.onPdu?.(isPlain(packet) ? packet : plainOctets(packet), ACL_HEADER, length);
     else link.receiveFragment(packet);
   }
 
@@ -169,7 +169,7 @@ export class AclManager {
     const link = this.#links.get(handle);
     if (link !== undefined) this.#recent = link;
     // On USB events and data come by different endpoints, and the event of the connection may be on its way.
-    else if (!this.#early.keep(handle, packet)) this.#logger.debug("ACL data for an unknown connection handle was dropped");
+    else if (!this.#early.keep(handle, plainOctets(packet))) this.#logger.debug("ACL data for an unknown connection handle was dropped");
     return link;
   }
 
@@ -469,7 +469,8 @@ class Link implements AclLink {
       this.#drop("a PDU longer than its length says");
       return;
     }
-    if (packet.length > LONG) pdu.set(packet.subarray(at), filled);
+    // Not by `subarray`, which a kind of Uint8Array may have of its own.
+    if (packet.length > LONG) pdu.set(new Uint8Array(packet.buffer, packet.byteOffset + at, end - filled), filled);
     else while (filled < end) pdu[filled++] = packet[at++]!;
     this.#filled = end;
     const isWhole = end >= L2CAP_HEADER && end === pdu.length;

@@ -395,7 +395,9 @@ export class Hci implements AsyncDisposable {
     try {
       // Read before the prototype is asked for: the engine then knows what `received` is, and the question costs nothing.
       const type = received[0];
-      const packet = isPlain(received) ? received : plainOctets(received);
+      // Fragments are copied anyway, without a view of each.
+      const isTaken = isPlain(received) || (type === PacketType.AclData && received instanceof Uint8Array);
+      const packet = isTaken ? received : plainOctets(received);
       if (this.#ended !== undefined) {
         this.#receiveFarewell(packet);
         return;
