@@ -1,7 +1,7 @@
 /** Where a piece of advertising data belongs that HCI cuts into several packets or reports. */
 export interface PieceOfData {
-  /** The data of which train, set or advertiser: pieces with one key follow each other. */
-  readonly key: string;
+  /** The data of which train, set or advertiser: pieces with one key follow each other. Made when it is asked for, which is seldom. */
+  readonly key: () => string;
   /** Whether it is the first piece; `undefined` where the packet does not say: it is, when no piece is open. */
   readonly begins: boolean | undefined;
   /** Whether nothing follows. */
@@ -10,22 +10,25 @@ export interface PieceOfData {
   readonly isTruncated: boolean;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+/** The value of a field that stands before the data. */
+type Fields = (name: string) => unknown;
 
 /** Data_Status of Vol 4 Part E 7.7.65.13, 7.7.65.15 and 7.7.65.37. */
 const MORE_TO_COME = 1;
 const TRUNCATED = 2;
-const received = (key: string, dataStatus: unknown): PieceOfData => ({
-  key,
+/** @param where names of the fields that say whose data it is */
+const received = (kind: string, fields: Fields, where: readonly string[], dataStatus: unknown): PieceOfData => ({
+  key: () => [kind, ...where.map(fields)].join(" "),
   begins: undefined,
   ends: dataStatus !== MORE_TO_COME,
   isTruncated: dataStatus === TRUNCATED,
 });
 
 /** Operation of Vol 4 Part E 7.8.54, 7.8.55 and 7.8.62: intermediate, first, last, complete, unchanged. */
-function sent(packet: string, { advertisingHandle, operation }: Fields): PieceOfData {
+function sent(packet: string, fields: Fields): PieceOfData {
+  const operation = fields("operation");
   return {
-    key: `${packet} ${String(advertisingHandle)}`,
+    key: () => `${packet} ${String(fields("advertisingHandle"))}`,
     begins: operation !== 0 && operation !== 2,
     ends: operation !== 0 && operation !== 1,
     isTruncated: false,
@@ -36,30 +39,32 @@ function sent(packet: string, { advertisingHandle, operation }: Fields): PieceOf
 const LEGACY_PDU = 0x10;
 const KIND = 0x1f;
 
+const ADVERTISER = ["addressType", "address", "advertisingSid"];
+const TRAIN = ["syncHandle"];
+const SUBEVENT_OF_TRAIN = ["syncHandle", "subevent"];
+const RESPONSE_SLOT = ["advertisingHandle", "subevent", "responseSlot"];
+
 const PIECES: Readonly<Record<string, (packet: string, fields: Fields) => PieceOfData | undefined>> = {
   LeSetExtendedAdvertisingData: sent,
   LeSetExtendedScanResponseData: sent,
   LeSetPeriodicAdvertisingData: sent,
-  LeExtendedAdvertisingReport: (_packet, { eventType, addressType, address, advertisingSid }) => {
-    const type = eventType as number;
-    if (type & LEGACY_PDU) return undefined;
-    return received(`advertiser ${String(addressType)} ${String(address)} ${String(advertisingSid)} ${type & KIND}`, (type >> 5) & 3);
+  LeExtendedAdvertisingReport: (_packet, fields) => {
+    const type = fields("eventType") as number;
+    return type & LEGACY_PDU ? undefined : received(`advertiser ${type & KIND}`, fields, ADVERTISER, (type >> 5) & 3);
   },
-  LePeriodicAdvertisingReport: (_packet, { syncHandle, dataStatus }) => received(`train ${String(syncHandle)}`, dataStatus),
-  LePeriodicAdvertisingReportV2: (_packet, { syncHandle, subevent, dataStatus }) =>
-    received(`train ${String(syncHandle)} ${String(subevent)}`, dataStatus),
-  LePeriodicAdvertisingResponseReport: (_packet, { advertisingHandle, subevent, responseSlot, dataStatus }) =>
-    received(`response ${String(advertisingHandle)} ${String(subevent)} ${String(responseSlot)}`, dataStatus),
+  LePeriodicAdvertisingReport: (_packet, fields) => received("train", fields, TRAIN, fields("dataStatus")),
+  LePeriodicAdvertisingReportV2: (_packet, fields) => received("subevent", fields, SUBEVENT_OF_TRAIN, fields("dataStatus")),
+  LePeriodicAdvertisingResponseReport: (_packet, fields) => received("response", fields, RESPONSE_SLOT, fields("dataStatus")),
 };
 
 /**
  * Which piece of what the advertising data of a packet is; `undefined` where it is always whole.
  *
  * @param packet name of the declaration
- * @param fields gives what stands before the data: in the packet, and in the report that holds it
+ * @param fields what stands before the data: in the packet, and in the report that holds it
  */
-export function pieceOfData(packet: string, fields: () => Fields): PieceOfData | undefined {
-  return Object.hasOwn(PIECES, packet) ? PIECES[packet]!(packet, fields()) : undefined;
+export function pieceOfData(packet: string, fields: Fields): PieceOfData | undefined {
+  return Object.hasOwn(PIECES, packet) ? PIECES[packet]!(packet, fields) : undefined;
 }
 
 /** What is known of the pieces that came, by their key; a bounded number, those begun first are forgotten first. */
@@ -68,15 +73,17 @@ export class OpenChains<T> {
   readonly #open = new Map<string, T>();
 
   /** What was kept of the pieces before, which are open no more. */
-  take(key: string): T | undefined {
-    const state = this.#open.get(key);
-    this.#open.delete(key);
+  take({ key }: PieceOfData): T | undefined {
+    if (this.#open.size === 0) return undefined;
+    const name = key();
+    const state = this.#open.get(name);
+    this.#open.delete(name);
     return state;
   }
 
   /** Keeps `state` until the next piece. */
-  keep(key: string, state: T): void {
-    this.#open.set(key, state);
+  keep({ key }: PieceOfData, state: T): void {
+    this.#open.set(key(), state);
     if (this.#open.size > OpenChains.#most) this.#open.delete(this.#open.keys().next().value!);
   }
 

@@ -13,22 +13,22 @@ export class AdvertisingPieces {
    * What is to be shown of `data`: read, where it is all; the octets, where it is a piece; and with the last piece the whole.
    *
    * @param packet name of the declaration
-   * @param fields what stands before the data; asked for where the data of such a packet may be a piece
+   * @param fields gives the value of a field that stands before the data; asked where the data of such a packet may be a piece
    */
   read(
     packet: string,
-    fields: () => Readonly<Record<string, unknown>>,
+    fields: (name: string) => unknown,
     data: Uint8Array,
   ): { data: Uint8Array | AdvertisingData; whole?: AdvertisingData } {
     const piece = pieceOfData(packet, fields);
     if (!piece) return { data: new AdvertisingData(data) };
-    const { key, begins, ends, isTruncated } = piece;
-    let before = this.#chains.take(key);
+    const { begins, ends, isTruncated } = piece;
+    let before = this.#chains.take(piece);
     if (begins === true) before = undefined;
     if (before === undefined && begins === false) return { data }; // a later piece of what the capture does not begin with
     const all = before === undefined ? data : concat(before, data);
     if (!ends) {
-      if (all.length <= LONGEST_DATA) this.#chains.keep(key, all);
+      if (all.length <= LONGEST_DATA) this.#chains.keep(piece, all);
       return { data };
     }
     const whole = new AdvertisingData(all);

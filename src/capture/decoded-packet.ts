@@ -43,3 +43,6 @@ export interface DecodedPacket {
 
 /** What a record says, without its place in the capture. */
 export type DecodedContent = Pick<DecodedPacket, "layer" | "name" | "fields"> & Partial<DecodedPacket>;
+
+/** Of an object that nobody else has yet. */
+export type Writable<T> = { -readonly [K in keyof T]: T[K] };

@@ -6,6 +6,7 @@ import { REDACTED } from "../mgmt-protocol/index.ts";
 import type { DecodedPacket } from "./decoded-packet.ts";
 import { declaredJson, declaredText } from "./mgmt-format.ts";
 import { isSecretField, maskText, numberText } from "./names.ts";
+import { RecentOctets } from "./recent-octets.ts";
 import { NO_INDEX } from "./record.ts";
 import { quoted, uuidText } from "./text.ts";
 
@@ -16,8 +17,7 @@ function valueText(packet: string, field: string, value: unknown): string {
   }
   if (value instanceof Uuid) return uuidText(value);
   if (value instanceof Address) return value.toString();
-  if (value instanceof AdvertisingData)
-    return value.bytes.length > 0 ? `{${fieldsText(packet, value.fields as Record<string, unknown>)}}` : "{}";
+  if (value instanceof AdvertisingData) return textsOfData.get(value.bytes) ?? textsOfData.keep(value.bytes, dataText(value));
   if (Array.isArray(value)) return `[${value.map((item) => valueText(packet, field, item)).join(", ")}]`;
   switch (typeof value) {
     case "number":
@@ -32,6 +32,13 @@ function valueText(packet: string, field: string, value: unknown): string {
       return String(value);
   }
 }
+
+/** Of advertising data that was told lately. */
+const textsOfData = new RecentOctets<string>();
+
+/** Its fields mean the same in every packet. */
+const dataText = ({ bytes, fields }: AdvertisingData): string =>
+  bytes.length > 0 ? `{${fieldsText("", fields as Record<string, unknown>)}}` : "{}";
 
 function fieldsText(packet: string, fields: Readonly<Record<string, unknown>>): string {
   let text = "";

@@ -124,9 +124,9 @@ const SECONDARY_SERVICE = 0x2801;
 const CHARACTERISTIC = 0x2803;
 
 /** In answers of discovery, says what the values declare: a service, or a characteristic with its properties. */
-function withDeclarations(fields: Readonly<Record<string, unknown>>, requested: Uuid | undefined): Record<string, unknown> {
+function withDeclarations(fields: Record<string, unknown>, requested: Uuid | undefined): Record<string, unknown> {
   const list = fields.attributeDataList;
-  if (!Array.isArray(list) || requested?.short === undefined) return { ...fields };
+  if (!Array.isArray(list) || requested?.short === undefined) return fields;
   const isService = requested.short === PRIMARY_SERVICE || requested.short === SECONDARY_SERVICE;
   const read = (entry: { attributeHandle: number; attributeValue: Uint8Array }): unknown => {
     const { attributeValue: value, ...rest } = entry;

@@ -1,12 +1,13 @@
-import { DecodeError, Reader } from "../bytes/index.ts";
+import { DecodeError, Reader, u16 } from "../bytes/index.ts";
 import { Address } from "../core/address.ts";
 import { BleError } from "../core/error.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
 import { decodeCommand, decodeEvent, PacketType } from "../hci/index.ts";
 import { AdvertisingPieces } from "./advertising-pieces.ts";
-import type { DecodedContent, DecodedPacket } from "./decoded-packet.ts";
+import type { DecodedContent, Writable } from "./decoded-packet.ts";
 import { FrameDecoder, layerOf, raw } from "./frame-decoder.ts";
 import { Reassembler } from "./reassembly.ts";
+import { RecentOctets } from "./recent-octets.ts";
 import type { CaptureDirection, CaptureRecord } from "./record.ts";
 
 interface Link {
@@ -61,18 +62,30 @@ export class HciDecoder {
 
   #command(packet: Uint8Array): DecodedContent {
     const { declaration, name, parameters } = decodeCommand(packet);
-    return { layer: "hci", name, ...onLink(this.#fieldsFrom(declaration, parameters)) };
+    return this.#told(name, this.#fieldsFrom(declaration, parameters));
   }
 
   #event(packet: Uint8Array): DecodedContent {
     const decoded = decodeEvent(packet);
     if (decoded.answers) {
       const { name, returns, declaration } = decoded.answers;
-      return { layer: "hci", name: `CommandComplete ${name}`, ...onLink(this.#fieldsFrom(declaration, returns)) };
+      return this.#told(`CommandComplete ${name}`, this.#fieldsFrom(declaration, returns));
     }
-    const content = onLink(this.#fieldsFrom(decoded.declaration, decoded.parameters));
+    const content = this.#told(decoded.name, this.#fieldsFrom(decoded.declaration, decoded.parameters));
     this.#followLink(decoded.name, content.fields);
-    return { layer: "hci", name: decoded.name, ...content, ...this.#peerOf(content.connectionHandle) };
+    const peer = this.#peerOf(content.connectionHandle);
+    if (peer) content.peer = peer;
+    return content;
+  }
+
+  /** A command or an event with the link that it is about, and what is wrong with advertising data in it. */
+  #told(name: string, fields: Record<string, unknown>): Writable<DecodedContent> {
+    const content: Writable<DecodedContent> = { layer: "hci", name, fields };
+    const handle = fields.connectionHandle ?? fields.handle;
+    if (typeof handle === "number") content.connectionHandle = handle;
+    const malformed = advertisingProblem(fields);
+    if (malformed) content.malformed = malformed;
+    return content;
   }
 
   /** Values of a declaration that is known, else the octets. */
@@ -118,7 +131,7 @@ export class HciDecoder {
     const kind = kindOfField(name);
     if (kind === "key") fields[name] = octets.slice().reverse();
     else if (kind === "advertising data") {
-      const { data, whole } = this.#pieces.read(packet, () => ({ ...outer, ...value }), octets);
+      const { data, whole } = this.#pieces.read(packet, (field) => value[field] ?? outer[field], octets);
       fields[name] = data;
       if (whole) fields[`whole${name.replace(/^./, (first) => first.toUpperCase())}`] = whole;
     } else {
@@ -150,49 +163,51 @@ export class HciDecoder {
     return link;
   }
 
-  #peerOf(handle: number | undefined): { peer?: Address } {
-    const peer = handle === undefined ? undefined : this.#links.get(handle)?.peer;
-    return peer ? { peer } : {};
+  #peerOf(handle: number | undefined): Address | undefined {
+    return handle === undefined ? undefined : this.#links.get(handle)?.peer;
   }
 
   #acl(direction: CaptureDirection, packet: Uint8Array): DecodedContent {
     const reader = new Reader(packet, { name: "AclData", offset: 1 });
-    const connectionHandle = reader.field("handle", { decode: (r) => r.u16() }) & 0x0fff;
-    const length = reader.field("length", { decode: (r) => r.u16() });
+    const connectionHandle = reader.field("handle", u16) & 0x0fff;
+    const length = reader.field("length", u16);
     if (length !== reader.remaining) reader.fail(`length ${length}, has ${reader.remaining} octets`);
-    const link = { connectionHandle, ...this.#peerOf(connectionHandle) };
+    const content: Writable<DecodedContent> = this.#frame(direction, connectionHandle, packet);
+    content.connectionHandle = connectionHandle;
+    const peer = this.#peerOf(connectionHandle);
+    if (peer) content.peer = peer;
+    return content;
+  }
+
+  #frame(direction: CaptureDirection, connectionHandle: number, packet: Uint8Array): DecodedContent {
     const result = this.#reassembler.push(direction, packet);
-    if (result.is === "fault") return { ...raw("l2cap", packet, 5, result.problem), ...link };
-    const late = result.problem === undefined ? {} : { malformed: result.problem };
+    if (result.is === "fault") return raw("l2cap", packet, 5, result.problem);
+    let content: Writable<DecodedContent>;
     if (result.is === "part")
-      return {
-        layer: "acl",
-        name: "AclFragment",
-        fields: { octets: result.have, ...(result.of ? { of: result.of } : {}) },
-        ...late,
-        ...link,
-      };
-    try {
-      return { ...this.#link(connectionHandle).frames.decode(direction, result.cid, result.payload), ...late, ...link };
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      return { ...raw(layerOf(result.cid), result.payload, 0, error.message), ...link };
+      content = { layer: "acl", name: "AclFragment", fields: { octets: result.have, ...(result.of ? { of: result.of } : {}) } };
+    else {
+      try {
+        content = this.#link(connectionHandle).frames.decode(direction, result.cid, result.payload);
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        return raw(layerOf(result.cid), result.payload, 0, error.message);
+      }
     }
+    if (result.problem !== undefined) content.malformed = result.problem;
+    return content;
   }
 }
 
-function onLink(fields: Record<string, unknown>): Pick<DecodedPacket, "fields" | "connectionHandle" | "malformed"> {
-  const handle = fields.connectionHandle ?? fields.handle;
-  const malformed = advertisingProblem(fields);
-  return { fields, connectionHandle: typeof handle === "number" ? handle : undefined, ...(malformed ? { malformed } : {}) };
-}
+/** What was wrong with advertising data that was read lately; nothing, mostly. */
+const problemsOfData = new RecentOctets<string>();
 
 function advertisingProblem(fields: Readonly<Record<string, unknown>>): string | undefined {
   for (const name in fields) {
     const value = fields[name];
     if (typeof value !== "object") continue;
     if (value instanceof AdvertisingData) {
-      if (value.problems.length > 0) return `advertising data: ${value.problems.join(", ")}`;
+      const problem = problemsOfData.get(value.bytes) ?? problemsOfData.keep(value.bytes, value.problems.join(", "));
+      if (problem) return `advertising data: ${problem}`;
     } else if (Array.isArray(value))
       for (const item of value) {
         const problem = typeof item === "object" && item !== null ? advertisingProblem(item as Record<string, unknown>) : undefined;

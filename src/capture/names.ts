@@ -55,12 +55,14 @@ const dataStatus = unless(255, "not received", oneOf("complete", "more to come",
 const tenthsOfDbm = (value: number): string => `${value / 10} dBm`;
 const tenthsOfDb = (value: number): string => `${value / 10} dB`;
 const unmanaged = unless(126, "not managed", dbm);
-const typeOfAddress = (value: number): string => {
-  if (value === 0xff) return "255 (anonymous)";
-  return unless(0xfe, "not resolved", oneOf("public", "random", "public identity", "random identity"))(value);
-};
+const typeOfAddress = unless(
+  0xff,
+  "anonymous",
+  unless(0xfe, "not resolved", oneOf("public", "random", "public identity", "random identity")),
+);
+const extendedProperties = bits("connectable", "scannable", "directed", "scan response", "legacy");
 const extendedEventType = (value: number): string => {
-  const shown = bits("connectable", "scannable", "directed", "scan response", "legacy")(value);
+  const shown = extendedProperties(value);
   return value & 0x60 ? `${shown}, ${value & 0x20 ? "more to come" : "truncated"}` : shown;
 };
 const transferMode = oneOf("no sync", "sync without reports", "sync with reports", "sync with reports, no duplicates");

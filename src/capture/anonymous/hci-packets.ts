@@ -81,13 +81,13 @@ export class HciAnonymizer {
   }
 
   #advertisingData(packetName: string, packet: Uint8Array, start: number, end: number, before: Readonly<Record<string, unknown>>): void {
-    const piece = pieceOfData(packetName, () => before);
+    const piece = pieceOfData(packetName, (field) => before[field]);
     if (!piece) {
       anonymizeAdvertisingData(packet, start, end, this.#pseudonyms);
       return;
     }
-    const { key, begins, ends } = piece;
-    const open = this.#chains.take(key);
+    const { begins, ends } = piece;
+    const open = this.#chains.take(piece);
     const isUnknown = open === undefined && begins !== true;
     // Without its beginning nobody knows what this is: what says that it goes on goes whole, and so does what does not look like a beginning.
     if (isUnknown && (begins === false || (ends && !areStructures(packet, start, end)))) {
@@ -96,6 +96,6 @@ export class HciAnonymizer {
     }
     const from = begins === true ? undefined : open;
     const state = anonymizeAdvertisingData(packet, start, end, this.#pseudonyms, { from, continues: !ends });
-    if (!ends) this.#chains.keep(key, state);
+    if (!ends) this.#chains.keep(piece, state);
   }
 }
