@@ -16,6 +16,7 @@ const TURNS = 3;
 interface Choices {
   readonly parts: readonly string[];
   readonly isJson: boolean;
+  readonly isMarkdown: boolean;
   readonly isList: boolean;
   /** Each row of those that share a process in one of its own. */
   readonly isAlone: boolean;
@@ -29,13 +30,13 @@ interface Choices {
 
 /**
  * Measures rows, each in a process of its own so that none profits or suffers from what the compiler learned of another (but those that
- * are measured together on purpose), and prints a table. Arguments select rows by a part of their name; `--json` prints results, one a line;
+ * are measured together on purpose), and prints a table. Arguments select rows by a part of their name; `--json` prints results, one a line, `--markdown` tables of a page;
  * `--list` names the rows; `--once` tries them; `--before=FILE` is the bundled benchmarks of another checkout to measure beside them.
  */
 export async function main(rows: readonly Row[], file: string): Promise<void> {
   const choices = choose(process.argv.slice(2));
   if (typeof choices === "string") return refuse(choices);
-  const { parts, isJson, isList, isAlone, isOnce, before, own } = choices;
+  const { parts, isJson, isMarkdown, isList, isAlone, isOnce, before, own } = choices;
   if (own.length > 0) return await measureHere(rows, own, choices);
   const unknown = parts.find((part) => !rows.some(({ name }) => name.includes(part)));
   if (unknown !== undefined)
@@ -46,7 +47,7 @@ export async function main(rows: readonly Row[], file: string): Promise<void> {
   const shown = withCeilings(rows, selected);
   const missing = peersMissing(shown);
   if (missing) console.error(missing);
-  const table = new Table(shown);
+  const table = new Table(shown, isMarkdown);
   for (const batch of batches(shown, isAlone)) {
     const turns = before === undefined ? 1 : TURNS;
     const now: Result[][] = [];
@@ -70,12 +71,13 @@ export async function main(rows: readonly Row[], file: string): Promise<void> {
 function choose(args: readonly string[]): Choices | string {
   const flags = args.filter((argument) => argument.startsWith("--"));
   const values = (flag: string): string[] => flags.filter((text) => text.startsWith(`${flag}=`)).map((text) => text.slice(flag.length + 1));
-  const unknown = flags.find((flag) => !/^(--json|--list|--alone|--once|--before=.+|--row=.+)$/.test(flag));
+  const unknown = flags.find((flag) => !/^(--json|--markdown|--list|--alone|--once|--before=.+|--row=.+)$/.test(flag));
   if (unknown !== undefined)
-    return `unknown option ${unknown}. Options: --json, --list, --alone, --once, --before DIR; whatever else is given is a part of a row's name`;
+    return `unknown option ${unknown}. Options: --json, --markdown, --list, --alone, --once, --before DIR; whatever else is given is a part of a row's name`;
   return {
     parts: args.filter((argument) => !argument.startsWith("--")),
     isJson: flags.includes("--json"),
+    isMarkdown: flags.includes("--markdown"),
     isList: flags.includes("--list"),
     isAlone: flags.includes("--alone"),
     isOnce: flags.includes("--once"),

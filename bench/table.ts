@@ -31,24 +31,35 @@ function kindOf(row: Row): Kind {
 export class Table {
   readonly #rows: readonly Row[];
   readonly #results = new Map<string, Result>();
+  readonly #isMarkdown: boolean;
   #kind: Kind | undefined;
 
-  /** @param rows all that will come */
-  constructor(rows: readonly Row[]) {
+  /** @param rows all that will come; @param isMarkdown as tables of a page */
+  constructor(rows: readonly Row[], isMarkdown: boolean) {
     this.#rows = rows;
+    this.#isMarkdown = isMarkdown;
   }
 
   /** @param beforeRatio how many times as fast as another checkout, if there is one beside it */
   print(row: Row, result: Result, beforeRatio?: number): void {
     this.#results.set(row.name, result);
     const kind = kindOf(row);
-    const nameWidth = Math.max(...this.#rows.filter((other) => kindOf(other) === kind).map(({ name }) => name.length));
-    const line = (cells: readonly string[]): string =>
-      [cells[0]!.padEnd(nameWidth), ...cells.slice(1).map((cell, i) => padded(cell, WIDTHS[kind][i]))].join("  ").trimEnd();
-    if (kind !== this.#kind) console.log(`${this.#kind ? "\n" : ""}${line(HEADINGS[kind])}`);
-    this.#kind = kind;
+    if (kind !== this.#kind) {
+      const isFirst = this.#kind === undefined;
+      this.#kind = kind;
+      console.log(`${isFirst ? "" : "\n"}${this.#line(HEADINGS[kind])}`);
+      if (this.#isMarkdown)
+        console.log(`|${HEADINGS[kind].map((_, i) => (i === 0 || (WIDTHS[kind][i - 1] ?? -1) < 0 ? " --- |" : " ---: |")).join("")}`);
+    }
     const notes = this.#notes(row, result, beforeRatio);
-    console.log(line([row.name, ...cellsOf(kind, row.unit, result), notes.join(", ")]));
+    console.log(this.#line([row.name, ...cellsOf(kind, row.unit, result), notes.join(", ")]));
+  }
+
+  #line(cells: readonly string[]): string {
+    if (this.#isMarkdown) return `| ${cells.map((cell) => cell.trim().replaceAll(/ +/g, " ")).join(" | ")} |`;
+    const kind = this.#kind!;
+    const nameWidth = Math.max(...this.#rows.filter((row) => kindOf(row) === kind).map(({ name }) => name.length));
+    return [cells[0]!.padEnd(nameWidth), ...cells.slice(1).map((cell, i) => padded(cell, WIDTHS[kind][i]))].join("  ").trimEnd();
   }
 
   #notes({ ceiling, goal }: Row, { rate, costs }: Result, beforeRatio: number | undefined): string[] {
