@@ -34,17 +34,21 @@ const COMMANDS: readonly Command[] = [
   { name: "scan for 1 ms in a simulated air", argv: SCAN, status: 0 },
 ];
 
+/** The command as it is published: the program and its first argument. */
+export async function builtCommand(): Promise<[string, string]> {
+  const built = join(CHECKOUT, "node_modules/.cache/bench/command");
+  const build = pathToFileURL(join(CHECKOUT, "bin/build-cli.js")).href;
+  const { buildCommand } = (await import(build)) as typeof import("../bin/build-cli.js");
+  await buildCommand(built);
+  return [process.execPath, join(built, "main.js")];
+}
+
 /** The command as it is published, in turn with Node that does nothing. */
 const together: Together = {
   async measure(rows) {
     const folder = mkdtempSync(join(tmpdir(), "jelling-bench-"));
     try {
-      const built = join(CHECKOUT, "node_modules/.cache/bench/command");
-      const { buildCommand } = (await import(
-        pathToFileURL(join(CHECKOUT, "bin/build-cli.js")).href
-      )) as typeof import("../bin/build-cli.js");
-      await buildCommand(built);
-      const jelling = [process.execPath, join(built, "main.js")];
+      const jelling = await builtCommand();
       const options = {
         cwd: folder,
         env: { ...process.env, XDG_STATE_HOME: folder, XDG_DATA_HOME: folder, JELLING_TRANSPORT: "" },

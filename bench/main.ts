@@ -2,6 +2,7 @@ import { airRows } from "./air.ts";
 import { captureRows } from "./capture.ts";
 import { commandRows } from "./command.ts";
 import { crowdRows } from "./crowd.ts";
+import { decodeRows } from "./decode.ts";
 import { gattRows } from "./gatt.ts";
 import { main } from "./harness.ts";
 import { hciRows } from "./hci.ts";
@@ -35,6 +36,7 @@ await main(
     ...storeRows,
     ...pumpRows,
     ...captureRows,
+    ...decodeRows,
     ...commandRows,
     ...memoryRows,
     ...startRows,

@@ -1,3 +1,4 @@
+import { isInstalled } from "./child.ts";
 import type { Row } from "./row.ts";
 
 /** The folder outside the project where other hosts are installed. */
@@ -6,10 +7,13 @@ export const PEERS = process.env.JELLING_BENCH_PEERS || undefined;
 /** The leading JavaScript host. */
 export const NOBLE = "@stoprocent/noble";
 
-/** What to say where rows go without their peer. */
+/** What to say where rows go without what they could stand beside. */
 export function peersMissing(rows: readonly Row[]): string | undefined {
-  const packages = new Set(rows.flatMap(({ peer }) => peer ?? []));
-  if (PEERS || packages.size === 0) return undefined;
-  return `No other host is measured beside this one. To have it:
-  npm install --prefix /tmp/peers ${[...packages].join(" ")} && export JELLING_BENCH_PEERS=/tmp/peers`;
+  const packages = new Set(PEERS ? [] : rows.flatMap(({ peer }) => peer ?? []));
+  const programs = new Set(rows.flatMap(({ program }) => (program === undefined || isInstalled(program) ? [] : program)));
+  const said = [...programs].map((program) => `${program} is not measured beside this: it is not installed (apt-get install ${program}).`);
+  if (packages.size > 0)
+    said.push(`No other host is measured beside this one. To have it:
+  npm install --prefix /tmp/peers ${[...packages].join(" ")} && export JELLING_BENCH_PEERS=/tmp/peers`);
+  return said.length === 0 ? undefined : said.join("\n");
 }

@@ -9,6 +9,8 @@ interface Named {
   readonly goal?: string;
   /** The package of another host that is measured beside it where it is installed. */
   readonly peer?: string;
+  /** The program beside which it stands where that is installed. */
+  readonly program?: string;
 }
 
 export type Work = (count: number) => void | Promise<void>;

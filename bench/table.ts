@@ -2,11 +2,11 @@ import type { Cost, Costs, Memory, Result, Row } from "./row.ts";
 
 /** What the columns of a kind of row are. Ratios stand last, since a row may have several. */
 const HEADINGS = {
-  rate: ["", "a second of CPU", "", "each", "rounds"],
-  simulated: ["", "a simulated second", "", "of the link", "one at a time", "CPU"],
-  arithmetic: ["", "measured", "", "calculated", "off"],
+  rate: ["", "a second of CPU", "", "each", "rounds", ""],
+  simulated: ["", "a simulated second", "", "of the link", "one at a time", "CPU", ""],
+  arithmetic: ["", "measured", "", "calculated", "off", ""],
   cost: ["", "CPU", "beside"],
-  memory: ["", "MiB of heap, 0 1 2 ×", "MiB of RSS, 0 1 2 ×", "kept after 2 ×"],
+  memory: ["", "MiB of heap, 0 1 2 ×", "MiB of RSS, 0 1 2 ×", "kept after 2 ×", ""],
 } as const;
 
 type Kind = keyof typeof HEADINGS;
