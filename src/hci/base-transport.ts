@@ -3,6 +3,8 @@ import { type HciTransport, TransportClosed } from "./transport.ts";
 
 /** Packets that may wait for a receiver that has not been set yet, or that is busy with the one before. */
 const INBOX_CAPACITY = 4096;
+/** Octets of a piece of which packets are views: whoever keeps one of them keeps its whole piece. */
+export const LONGEST_PIECE = 4096;
 /** Past this many waiting packets the sender of a pair is told to wait. */
 export const INBOX_MARK = 1024;
 

@@ -48,6 +48,28 @@ test("a packet in one piece is not copied", () => {
   expect(got.every((bytes) => bytes.buffer === chunk.buffer)).toBe(true);
 });
 
+test("a packet of a large piece, or of a part of one, holds on to 4 KiB or to itself", () => {
+  const packets = Array.from({ length: 600 }, (_, i) =>
+    concat(Uint8Array.of(2, 1, 0x20, (i * 7) & 0xff, i & 0x0f), new Uint8Array(((i * 7) & 0xff) | ((i & 0x0f) << 8)).fill(i)),
+  );
+  const stream = concat(...packets);
+  const parts = Array.from({ length: Math.ceil(stream.length / 300) }, (_, i) => stream.subarray(300 * i, 300 * (i + 1)));
+  for (const chunks of [[stream], parts]) {
+    const got: Uint8Array[] = [];
+    const framer = new H4Framer((packet) => got.push(packet));
+    for (const chunk of chunks) framer.push(chunk);
+    expect(got.map((packet) => [...packet])).toEqual(packets.map((packet) => [...packet]));
+    expect(got.filter(({ buffer, length }) => buffer.byteLength > 4096 && buffer.byteLength !== length)).toEqual([]);
+  }
+});
+
+test("where a large piece is wrong is told as it was pushed", () => {
+  const framer = new H4Framer(() => {});
+  framer.push(Uint8Array.of(4, 0xff, 0));
+  const chunk = concat(...Array.from({ length: 3000 }, () => Uint8Array.of(4, 0xff, 0)), Uint8Array.of(0x77, 1, 2));
+  expect(() => framer.push(chunk)).toThrow("H4 stream: 0x77 is no packet type at offset 9003 of 9006");
+});
+
 test("a callback that throws loses no packet, and its fault is the program's", async () => {
   const got: number[] = [];
   const framer = new H4Framer((packet) => {

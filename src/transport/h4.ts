@@ -1,7 +1,7 @@
 import { callOut } from "../async/call-out.ts";
 import { DecodeError } from "../bytes/index.ts";
 import { checkChoice, checkOctets, checkOptions, optionNames, requireFunction } from "../core/arguments.ts";
-import { ArgumentError } from "../core/error.ts";
+import { LONGEST_PIECE } from "../hci/base-transport.ts";
 import { PacketType } from "../hci/transport.ts";
 
 /** Octets up to and including the length field, by packet type (Vol 4 Part A 2, Part E 5.4). */
@@ -33,7 +33,8 @@ function packetLength(bytes: Uint8Array, offset: number): number {
 
 /**
  * Cuts a stream of octets into H4 packets. A packet that came in one piece is handed on as a view of that piece, any other is copied
- * together; at most one packet (64 KiB) is held.
+ * together; at most one packet (64 KiB) is held. Pieces of more than 4 KiB, and parts of more, are copied to pieces of 4 KiB first, so that
+ * whoever keeps a packet does not keep 64 KiB with it.
  *
  * H4 has no mark by which a receiver could find the next packet after an error, so an unknown packet type is the end of the stream.
  */
@@ -67,28 +68,36 @@ export class H4Framer {
   /** @throws {DecodeError} an octet that starts no H4 packet where one must start */
   push(chunk: Uint8Array): void {
     checkOctets("H4Framer.push", chunk);
+    if (chunk.length <= LONGEST_PIECE && chunk.buffer.byteLength <= LONGEST_PIECE) this.#push(chunk, chunk, 0);
+    else
+      for (let at = 0; at < chunk.length; at += LONGEST_PIECE)
+        this.#push(new Uint8Array(chunk.subarray(at, at + LONGEST_PIECE)), chunk, at);
+  }
+
+  /** @param chunk what `piece` is a part of, or all of, from `start` on */
+  #push(piece: Uint8Array, chunk: Uint8Array, start: number): void {
     let at = 0;
-    while (at < chunk.length) {
+    while (at < piece.length) {
       if (this.#partial) {
-        at += this.#fill(chunk, at);
+        at += this.#fill(piece, at);
         continue;
       }
-      const headerLength = this.#headerLength[chunk[at]!];
-      if (headerLength === undefined) this.#fail(chunk, at);
-      const left = chunk.length - at;
-      const length = left < headerLength ? headerLength : packetLength(chunk, at);
+      const headerLength = this.#headerLength[piece[at]!];
+      if (headerLength === undefined) this.#fail(chunk, start + at);
+      const left = piece.length - at;
+      const length = left < headerLength ? headerLength : packetLength(piece, at);
       if (left >= headerLength && left >= length) {
-        const packet = chunk.subarray(at, at + length);
+        const packet = piece.subarray(at, at + length);
         at += length;
         callOut(this.#onPacket, packet);
         continue;
       }
       this.#partial = new Uint8Array(length);
-      this.#partial.set(chunk.subarray(at));
+      this.#partial.set(piece.subarray(at));
       this.#have = left;
-      at = chunk.length;
+      at = piece.length;
     }
-    this.#position += chunk.length;
+    if (start + piece.length === chunk.length) this.#position += chunk.length;
   }
 
   /** Adds what is missing of the packet, at most. @returns octets used */

@@ -54,6 +54,17 @@ describe.skipIf(process.platform !== "linux")("a packet descriptor", () => {
     calls.close(far);
   });
 
+  test("packets that come together hold on to 4 KiB or to themselves", async () => {
+    const { transport, write, far, calls } = await openPair();
+    const sent = Array.from({ length: 1500 }, (_, i) => new Uint8Array(i % 100 === 99 ? 10_000 : 100 + (i % 300)).fill(i));
+    for (const packet of sent) while (write(packet) === Errno.EAGAIN) await new Promise(setImmediate);
+    const received = await collect(transport, sent.length);
+    expect(received).toEqual(sent);
+    expect(received.filter(({ buffer, length }) => buffer.byteLength > Math.max(4096, 4 + length + 3))).toEqual([]);
+    await transport[Symbol.asyncDispose]();
+    calls.close(far);
+  });
+
   test("keeps packets in bounded memory until somebody listens, and loses none", async () => {
     const { transport, write, far, calls } = await openPair();
     const packet = (i: number) => new Uint8Array(997).fill(i & 0xff);

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { onAbort } from "../../async/on-abort.ts";
-import { TransportBase } from "../../hci/base-transport.ts";
+import { LONGEST_PIECE, TransportBase } from "../../hci/base-transport.ts";
 import { type HciTransport, TransportClosed, TransportError } from "../../hci/transport.ts";
 import { Errno, type LinuxCalls, O_CLOEXEC, O_NONBLOCK, SystemError } from "./socket-calls.ts";
 import {
@@ -310,8 +310,11 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
     const tail = this.#words[Word.Tail]!;
     const head = Atomics.load(this.#words, Word.Head);
     if (head === tail) return;
-    if (head > tail) this.#pieces.push(this.#copy(tail, head));
-    else this.#pieces.push(this.#copy(tail, this.#ring.length), this.#copy(0, head));
+    if (head > tail) this.#copy(tail, head);
+    else {
+      this.#copy(tail, this.#ring.length);
+      this.#copy(0, head);
+    }
     Atomics.store(this.#words, Word.Tail, head);
     Atomics.notify(this.#words, Word.Tail);
   }
@@ -322,20 +325,25 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
       const piece = this.#pieces[0];
       if (!piece || !(all || this.onPacket)) return;
       const at = this.#at;
-      const length =
-        at < piece.length ? (piece[at]! | (piece[at + 1]! << 8) | (piece[at + 2]! << 16) | (piece[at + 3]! << 24)) >>> 0 : SKIP;
-      if (length === SKIP) {
+      if (at === piece.length) {
         this.#pieces.shift();
         this.#at = 0;
         continue;
       }
-      this.#at = at + 4 + ((length + 3) & ~3);
-      this.deliver(piece.subarray(at + 4, at + 4 + length));
+      this.#at = recordEnd(piece, at);
+      this.deliver(piece.subarray(at + 4, at + 4 + lengthAt(piece, at)));
     }
   }
 
-  #copy(start: number, end: number): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#ring.subarray(start, end));
+  /** Copies whole packets out of a part of the ring, some at a time. */
+  #copy(start: number, end: number): void {
+    const ring = this.#ring;
+    for (let from = start; from < end && lengthAt(ring, from) !== SKIP; ) {
+      let to = recordEnd(ring, from);
+      while (to < end && lengthAt(ring, to) !== SKIP && recordEnd(ring, to) - from <= LONGEST_PIECE) to = recordEnd(ring, to);
+      this.#pieces.push(new Uint8Array(ring.subarray(from, to)));
+      from = to;
+    }
   }
 
   #lose(cause: unknown): void {
@@ -344,6 +352,15 @@ export class DescriptorTransport<Info extends HciTransport["info"]> extends Tran
     this.#hand(true);
     this.end(new TransportClosed(`${this.info.spec} is gone: ${explainLoss(cause)}`, { cause }));
   }
+}
+
+/** What the reader wrote in front of a packet. */
+function lengthAt(octets: Uint8Array, at: number): number {
+  return (octets[at]! | (octets[at + 1]! << 8) | (octets[at + 2]! << 16) | (octets[at + 3]! << 24)) >>> 0;
+}
+
+function recordEnd(octets: Uint8Array, at: number): number {
+  return at + 4 + ((lengthAt(octets, at) + 3) & ~3);
 }
 
 function explainLoss(cause: unknown): string {
