@@ -5,6 +5,15 @@ import { narrowImports } from "./bin/narrow-imports.js";
 const ALWAYS_LOADED =
   /apps.cli.(node_modules.commander|src.(closing|context|duration|errors|node-io|process|program|run|serving-options|terminal|version)\.ts$)/;
 
+/** Commander can start subcommands that are programs of their own, of which we have none: a third of what it takes to load is for that. */
+const startsNoPrograms = {
+  name: "commander-starts-no-programs",
+  transform: {
+    filter: { id: /commander.lib.command\.js$/ },
+    handler: (code) => code.replace("require('node:child_process')", "{}"),
+  },
+};
+
 /** @satisfies {import("rolldown").OutputOptions} */
 export const output = {
   dir: "dist/cli",
@@ -13,7 +22,12 @@ export const output = {
   comments: { legal: true, annotation: false, jsdoc: false },
   cleanDir: true,
   chunkFileNames: "[name]-[hash].js",
-  codeSplitting: { groups: [{ name: "process", test: ALWAYS_LOADED }] },
+  codeSplitting: {
+    groups: [
+      { name: "at-once", test: /\bat-once\.ts$/, priority: 1 },
+      { name: "process", test: ALWAYS_LOADED },
+    ],
+  },
 };
 
 // The command is bundled into the published package with all it needs of the library and of the pump connector, from their sources: to load
@@ -26,6 +40,6 @@ export default defineConfig({
   transform: { target: "node20" }, // `using` in a form that Node 20 understands
   resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] },
   external: [/^node:/, "@serialport/bindings-cpp", "@serialport/stream", "koffi", "node-sqlite3-wasm", "usb", "ws"],
-  plugins: [narrowImports],
+  plugins: [narrowImports, startsNoPrograms],
   output,
 });

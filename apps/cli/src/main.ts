@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { fstatSync, readFileSync, writeSync } from "node:fs";
+import { fstatSync, readFileSync } from "node:fs";
 import { type Answers, answerTo, questionOf } from "./at-once.ts";
+import { writeAtOnce } from "./write-at-once.ts";
 
 /** What is still to be said of an answer, or `undefined`: the command is to be run. */
 function answered(argv: readonly string[]): Uint8Array | undefined {
@@ -15,16 +16,7 @@ function answered(argv: readonly string[]): Uint8Array | undefined {
   // Only a terminal is this wide or that, and to ask for the stream of a pipe takes longer than to find that it is one.
   const columns = fstatSync(1).isCharacterDevice() ? process.stdout.columns : undefined;
   const text = answerTo(question, answers, columns || 80);
-  if (text === undefined) return undefined;
-  const octets = new TextEncoder().encode(text);
-  let written = 0;
-  try {
-    // A console of Windows shows UTF-8 only by the stream.
-    while (written < octets.length && process.platform !== "win32") written += writeSync(1, octets, written);
-  } catch {
-    // A reader that is gone, a disk that is full, a pipe that does not block: the stream knows what to do about each.
-  }
-  return octets.subarray(written);
+  return text === undefined ? undefined : writeAtOnce(1, new TextEncoder().encode(text));
 }
 
 const argv = process.argv.slice(2);

@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
 import type { Io, Questions, StopReason, TextSink } from "./io.ts";
+import { writeAtOnce } from "./write-at-once.ts";
 
-/** @param open gives the stream; called when it is needed, since a stream of Node takes its time, and most commands need one */
-function sinkOf(open: () => NodeJS.WriteStream, onGone: (reason: StopReason, fault?: Error) => void): TextSink {
+/**
+ * @param open gives the stream; called when it is needed, since a stream of Node takes its time, and most commands need one
+ * @param descriptor to write to without the stream for as long as nobody asks what it is
+ */
+function sinkOf(open: () => NodeJS.WriteStream, onGone: (reason: StopReason, fault?: Error) => void, descriptor?: number): TextSink {
   let gone = false;
   let opened: NodeJS.WriteStream | undefined;
   const streamOf = (): NodeJS.WriteStream => {
@@ -18,7 +22,10 @@ function sinkOf(open: () => NodeJS.WriteStream, onGone: (reason: StopReason, fau
     return opened;
   };
   return {
-    write: (text) => gone || streamOf().write(text),
+    write: (text) => {
+      const rest = descriptor === undefined || opened ? text : writeAtOnce(descriptor, typeof text === "string" ? Buffer.from(text) : text);
+      return gone || rest.length === 0 || streamOf().write(rest);
+    },
     get isTTY() {
       return streamOf().isTTY === true;
     },
@@ -130,6 +137,7 @@ export function nodeIo(): Io {
     stderr: sinkOf(
       () => process.stderr,
       () => {},
+      2, // one sentence about wrong usage is all that many a command says
     ),
     get stdinIsTTY() {
       return process.stdin.isTTY === true;
