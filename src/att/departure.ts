@@ -6,14 +6,42 @@ const REPORT_TIMEOUT_MS = 30_000;
 const lost = (): TimeoutError => new TimeoutError("waiting for the controller to send", REPORT_TIMEOUT_MS);
 
 /**
- * Sends a frame, and calls `onLeft` when it is on its way: at once on an idle link, else when the controller has sent what was queued before it
- * too. A transaction's timer starts then, not while the frame waits behind a full link (Vol 3 Part F 3.3.3). A link that is lost calls nothing.
+ * Sends frames, and tells of each when it is on its way: at once on an idle link, else when the controller has sent what was queued before it
+ * too. A transaction's timer starts then, not while the frame waits behind a full link (Vol 3 Part F 3.3.3). Of a frame that another one
+ * follows before that nothing is told, since it was answered; and a link that is lost tells nothing.
  */
-export function sendFrameAndThen<T extends { readonly frame: Uint8Array }>(channel: PduChannel, sent: T, onLeft: (sent: T) => void): void {
-  const isNext = channel.idle;
-  channel.sendFrame(sent.frame);
-  if (isNext) onLeft(sent);
-  else whenLeft(channel).then(() => onLeft(sent), ignoreLoss);
+export class Departures<T extends { readonly frame: Uint8Array }> {
+  readonly #channel: PduChannel;
+  readonly #onLeft: (sent: T) => void;
+  /** The last one, while it is not known to have left. */
+  #last: T | undefined;
+  /** One wait serves all that are sent meanwhile: a wait for each takes four times what a request takes. */
+  #isWaiting = false;
+
+  constructor(channel: PduChannel, onLeft: (sent: T) => void) {
+    this.#channel = channel;
+    this.#onLeft = onLeft;
+  }
+
+  send(sent: T): void {
+    const isNext = this.#channel.idle;
+    this.#last = isNext ? undefined : sent;
+    this.#channel.sendFrame(sent.frame);
+    if (isNext) this.#onLeft(sent);
+    else if (!this.#isWaiting) this.#wait().catch(ignoreLoss);
+  }
+
+  async #wait(): Promise<void> {
+    this.#isWaiting = true;
+    while (this.#last) {
+      const sent = this.#last;
+      await whenLeft(this.#channel);
+      if (this.#last !== sent) continue;
+      this.#last = undefined;
+      this.#onLeft(sent);
+    }
+    this.#isWaiting = false;
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Clock } from "../async/clock.ts";
 import type { OperationOptions } from "../async/pending.ts";
 import { StateError } from "../core/error.ts";
 import type { PduChannel } from "../l2cap/channel.ts";
-import { sendFrameAndThen } from "./departure.ts";
+import { Departures } from "./departure.ts";
 import { AttTimeoutError } from "./error.ts";
 import type { FlowQueue } from "./flow-queue.ts";
 import { AttOpcode, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
@@ -13,7 +13,7 @@ const CAPACITY = 64;
 
 /** The server side's indications: the next leaves when the one before it is confirmed (Vol 3 Part F 3.3.2). */
 export class IndicationQueue {
-  readonly #channel: PduChannel;
+  readonly #departures: Departures<Transaction<void>>;
   readonly #flow: FlowQueue;
   readonly #kind: TransactionKind;
   readonly #onTimeout: (error: AttTimeoutError) => void;
@@ -23,7 +23,7 @@ export class IndicationQueue {
   #waiting: Transaction<void>[] = [];
 
   constructor(channel: PduChannel, flow: FlowQueue, clock: Clock, onTimeout: (error: AttTimeoutError) => void) {
-    this.#channel = channel;
+    this.#departures = new Departures(channel, (transaction) => this.#onLeft(transaction));
     this.#flow = flow;
     this.#kind = { clock, operation: () => "indication", onGivenUp: (transaction) => this.#onGivenUp(transaction as Transaction<void>) };
     this.#onTimeout = onTimeout;
@@ -61,7 +61,7 @@ export class IndicationQueue {
       transaction.frame,
       () => {
         transaction.sent = true;
-        sendFrameAndThen(this.#channel, transaction, this.#onLeft);
+        this.#departures.send(transaction);
       },
       () => {
         const refusal = transaction.refuse?.();
@@ -75,11 +75,11 @@ export class IndicationQueue {
     if (this.#current === transaction) this.#takeBack = takeBack; // else it was confirmed within the call
   }
 
-  readonly #onLeft = (transaction: Transaction<void>): void => {
+  #onLeft(transaction: Transaction<void>): void {
     // It may have been confirmed before the controller's report.
     if (this.#current === transaction)
       transaction.timer = this.#kind.clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT indication", this.#expire);
-  };
+  }
 
   /** The time of the current one is over: the timer ends with it. */
   readonly #expire = (): void => {

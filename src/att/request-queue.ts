@@ -3,7 +3,7 @@ import type { OperationOptions } from "../async/pending.ts";
 import { DecodeError } from "../bytes/decode-error.ts";
 import { type BleError, StateError } from "../core/error.ts";
 import { PDU_OFFSET, type PduChannel } from "../l2cap/channel.ts";
-import { ignoreLoss, sendFrameAndThen } from "./departure.ts";
+import { Departures, ignoreLoss } from "./departure.ts";
 import { AttError, AttProtocolError, AttTimeoutError } from "./error.ts";
 import { AttErrorCode } from "./error-code.ts";
 import { AttOpcode, attOpcodeName, TRANSACTION_TIMEOUT_MS } from "./opcode.ts";
@@ -43,6 +43,7 @@ export interface RequestQueueOptions {
 /** The client side's requests: one on its way, the others in the order they were made (Vol 3 Part F 3.3.2). */
 export class RequestQueue {
   readonly #channel: PduChannel;
+  readonly #departures: Departures<Transaction<unknown>>;
   readonly #kind: TransactionKind;
   readonly #onTimeout: RequestQueueOptions["onTimeout"];
   readonly #refusal: RequestQueueOptions["refusal"];
@@ -53,6 +54,7 @@ export class RequestQueue {
   constructor({ channel, clock, onTimeout, onOutOfSync, refusal }: RequestQueueOptions) {
     this.#tellOutOfSync = onOutOfSync;
     this.#channel = channel;
+    this.#departures = new Departures(channel, (transaction) => this.#onLeft(transaction));
     this.#kind = { clock, operation: (frame) => attOpcodeName(frame[PDU_OFFSET]!), onGivenUp: (transaction) => this.#leave(transaction) };
     this.#onTimeout = onTimeout;
     this.#refusal = refusal;
@@ -103,14 +105,14 @@ export class RequestQueue {
       return;
     }
     transaction.sent = true;
-    sendFrameAndThen(this.#channel, transaction, this.#onLeft);
+    this.#departures.send(transaction);
   }
 
-  readonly #onLeft = (transaction: Transaction<unknown>): void => {
+  #onLeft(transaction: Transaction<unknown>): void {
     // The answer may have come before the controller's report.
     if (this.#current === transaction)
       transaction.timer = this.#kind.clock.setTimer(TRANSACTION_TIMEOUT_MS, "ATT transaction", this.#expire);
-  };
+  }
 
   /** The time of the current one is over: the timer ends with it. */
   readonly #expire = (): void => {
