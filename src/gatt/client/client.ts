@@ -14,7 +14,7 @@ import { type FoundValue, type HandleRange, WHOLE } from "./discovery.ts";
 import type { Elevate } from "./elevation.ts";
 import { GattNotFoundError } from "./error.ts";
 import { Lanes } from "./lanes.ts";
-import { bounded, checkOperation, type GattOperationOptions, SECURITY } from "./options.ts";
+import { bounded, checkOperation, type GattOperationOptions, NO_OPTIONS, promised, SECURITY } from "./options.ts";
 import { PeerServices } from "./peer-services.ts";
 import type { RemoteCharacteristic } from "./remote-characteristic.ts";
 import type { RemoteService } from "./remote-service.ts";
@@ -236,9 +236,11 @@ export class GattClient implements AttClientSide {
   // --- values by handle -----------------------------------------------------------------------------------------------------------
 
   /** The whole value, however long: after a part that fills the PDU, Read Blob fetches the rest (Vol 3 Part G 4.8.1 and 4.8.3). */
-  async read(handle: number, options: GattOperationOptions = {}): Promise<Uint8Array> {
-    checkOperation("read", options);
-    return await this.#bounded("reading a value", options, (bound) => this.#context.values.read(handle, bound));
+  read(handle: number, options: GattOperationOptions = NO_OPTIONS): Promise<Uint8Array> {
+    return promised(() => {
+      checkOperation("read", options);
+      return this.#bounded("reading a value", options, (bound) => this.#context.values.read(handle, bound));
+    });
   }
 
   /** The value from `offset` on. @throws {AttError} Invalid Offset: beyond the end of the value */
@@ -273,9 +275,11 @@ export class GattClient implements AttClientSide {
   }
 
   /** Writes and waits for the answer; a value that does not fit one PDU is written in parts (Vol 3 Part G 4.9.3 and 4.9.4). */
-  async write(handle: number, value: Uint8Array, options: GattOperationOptions = {}): Promise<void> {
-    checkOperation("write", options);
-    await this.#bounded("writing a value", options, (bound) => this.#context.values.write(handle, value, bound));
+  write(handle: number, value: Uint8Array, options: GattOperationOptions = NO_OPTIONS): Promise<void> {
+    return promised(() => {
+      checkOperation("write", options);
+      return this.#bounded("writing a value", options, (bound) => this.#context.values.write(handle, value, bound));
+    });
   }
 
   /** Writes in parts, from `offset` on. @throws {AttProtocolError} the peer's echo differs; nothing was written */
@@ -292,9 +296,11 @@ export class GattClient implements AttClientSide {
   }
 
   /** Sends a value without an answer; resolves when the link has taken it. */
-  async writeWithoutResponse(handle: number, value: Uint8Array, options: GattOperationOptions = {}): Promise<void> {
-    checkOperation("writeWithoutResponse", options);
-    await this.#bounded("writing a value", options, (bound) => this.#context.values.writeWithoutResponse(handle, value, bound));
+  writeWithoutResponse(handle: number, value: Uint8Array, options: GattOperationOptions = NO_OPTIONS): Promise<void> {
+    return promised(() => {
+      checkOperation("writeWithoutResponse", options);
+      return this.#bounded("writing a value", options, (bound) => this.#context.values.writeWithoutResponse(handle, value, bound));
+    });
   }
 
   /** As `writeWithoutResponse`, now or not at all: false where the link has no room, or less security than is demanded. */

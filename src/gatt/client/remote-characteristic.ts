@@ -202,8 +202,12 @@ export class RemoteCharacteristic {
 
   async #attemptAgain<T>(options: GattOperationOptions, act: (options: GattOperationOptions) => Promise<T>): Promise<T> {
     // What has to wait for its turn may be told of a change meanwhile: then it does not leave.
-    const inDoubt = tooFast();
-    const refuse = (): StateError | undefined => (this.#context.isDoubtful(this.service) ? inDoubt : undefined);
+    let inDoubt: StateError | undefined;
+    const refuse = (): StateError | undefined => {
+      if (!this.#context.isDoubtful(this.service)) return undefined;
+      inDoubt ??= tooFast();
+      return inDoubt;
+    };
     const guarded: InternalOptions = { ...options, refuse };
     for (let attempt = 1; ; attempt++) {
       await this.#settle(options);
@@ -211,7 +215,9 @@ export class RemoteCharacteristic {
         return await act(guarded);
       } catch (error) {
         const isOutOfSync = error instanceof AttError && error.errorCode === AttErrorCode.DatabaseOutOfSync;
-        if ((!isOutOfSync && error !== inDoubt) || attempt === DISCOVERY_ATTEMPTS) throw error;
+        const isInDoubt = error === inDoubt;
+        if (isInDoubt && attempt === DISCOVERY_ATTEMPTS) throw tooFast(); // with the stack of who asked
+        if ((!isOutOfSync && !isInDoubt) || attempt === DISCOVERY_ATTEMPTS) throw error;
       }
     }
   }
