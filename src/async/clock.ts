@@ -35,11 +35,11 @@ const LONGEST_DELAY_MS = 0x7fff_ffff;
 /** From here on a timer is a limit rather than a wait: most are disposed long before they are due. */
 const LEAST_LIMIT_MS = 100;
 
-/** A timer of real time, of at most 2^31 - 1 ms. Those that have no timeout of the system yet are a ring. */
+/** A timer of real time. Those that have no timeout of the system yet are a ring. */
 class SystemTimer implements Disposable {
   before: SystemTimer = this;
   after: SystemTimer = this;
-  readonly #delayMs: number;
+  #delayMs: number;
   readonly #fire: () => unknown;
   #handle: ReturnType<typeof setTimeout> | undefined;
 
@@ -49,7 +49,11 @@ class SystemTimer implements Disposable {
   }
 
   start(): void {
-    this.#handle = setTimeout(this.#fire, Math.max(0, this.#delayMs));
+    const delayMs = this.#delayMs;
+    if (delayMs > LONGEST_DELAY_MS) {
+      this.#delayMs -= LONGEST_DELAY_MS;
+      this.#handle = setTimeout(() => this.start(), LONGEST_DELAY_MS);
+    } else this.#handle = setTimeout(this.#fire, Math.max(0, delayMs));
   }
 
   insertBefore(after: SystemTimer): void {
@@ -90,8 +94,7 @@ export class SystemClock implements Clock {
     return performance.now();
   }
 
-  setTimer(delayMs: number, name: string, fire: () => unknown): Disposable {
-    if (delayMs > LONGEST_DELAY_MS) return this.#setInParts(this.now() + delayMs, name, fire);
+  setTimer(delayMs: number, _name: string, fire: () => unknown): Disposable {
     const timer = new SystemTimer(delayMs, fire);
     const { setImmediate } = globalThis as { setImmediate?: (act: () => void) => unknown };
     // A timeout that is set and cleared takes 0.8 µs, more than the rest of a request that it bounds: a limit has one, in Node, only if it is
@@ -102,13 +105,6 @@ export class SystemClock implements Clock {
       turnsBy = setImmediate;
     } else timer.start();
     return timer;
-  }
-
-  #setInParts(dueMs: number, name: string, fire: () => unknown): Disposable {
-    let timer = this.setTimer(LONGEST_DELAY_MS, name, () => {
-      timer = this.setTimer(dueMs - this.now(), name, fire);
-    });
-    return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
   }
 }
 

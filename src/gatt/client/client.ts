@@ -236,11 +236,9 @@ export class GattClient implements AttClientSide {
   // --- values by handle -----------------------------------------------------------------------------------------------------------
 
   /** The whole value, however long: after a part that fills the PDU, Read Blob fetches the rest (Vol 3 Part G 4.8.1 and 4.8.3). */
-  read(handle: number, options: GattOperationOptions = NO_OPTIONS): Promise<Uint8Array> {
-    return promised(() => {
-      checkOperation("read", options);
-      return this.#bounded("reading a value", options, (bound) => this.#context.values.read(handle, bound));
-    });
+  async read(handle: number, options: GattOperationOptions = {}): Promise<Uint8Array> {
+    checkOperation("read", options);
+    return await this.#bounded("reading a value", options, (bound) => this.#context.values.read(handle, bound));
   }
 
   /** The value from `offset` on. @throws {AttError} Invalid Offset: beyond the end of the value */

@@ -10,7 +10,7 @@ import { DISCOVERY_ATTEMPTS, tooFast } from "./attempts.ts";
 import type { ClientContext, HandleRange } from "./context.ts";
 import type { FoundCharacteristic, FoundDescriptor } from "./discovery.ts";
 import { GattChangedError, GattNotFoundError } from "./error.ts";
-import { bounded, checkOperation, type GattOperationOptions, type InternalOptions, NO_OPTIONS, promised, SECURITY } from "./options.ts";
+import { bounded, checkOperation, type GattOperationOptions, type InternalOptions, NO_OPTIONS, SECURITY } from "./options.ts";
 import { RemoteDescriptor } from "./remote-descriptor.ts";
 import { CharacteristicSubscriptions, INDICATIONS, NOTIFICATIONS, type ValueListener } from "./subscriptions.ts";
 import { ValueFlow, type ValueFlowOptions } from "./value-flow.ts";
@@ -102,12 +102,10 @@ export class RemoteCharacteristic {
   }
 
   /** The whole value, however long. @throws {AttError} the peer refuses */
-  read(options: GattOperationOptions = NO_OPTIONS): Promise<Uint8Array> {
-    return promised(() => {
-      checkOperation("read", options);
-      this.#check();
-      return this.#operate("reading a value", options, (bound) => this.#context.values.read(this.valueHandle, bound));
-    });
+  async read(options: GattOperationOptions = NO_OPTIONS): Promise<Uint8Array> {
+    checkOperation("read", options);
+    this.#check();
+    return await this.#operate("reading a value", options, (bound) => this.#context.values.read(this.valueHandle, bound));
   }
 
   /**

@@ -19,8 +19,6 @@ export class SpreadValues {
   }
 
   read(handle: number, options: GattOperationOptions): Promise<Uint8Array> {
-    const { only } = this.#lanes;
-    if (only) return only.values.read(handle, options);
     return this.#lanes.run({ handles: [handle], repeats: true }, ({ values }) => values.read(handle, options));
   }
 
