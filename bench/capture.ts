@@ -68,9 +68,51 @@ export async function makeCapture(count: number, format: CaptureFormat, content:
   return sink.bytes();
 }
 
-function reading(name: string, format: CaptureFormat, content: "hci" | "monitor" = "hci"): Row {
+const WALKED = "ceiling: btsnoop records walked and copied";
+const BLOCKS_WALKED = "ceiling: pcapng blocks walked and copied";
+
+/** Where the records begin, how long each is, and where in it its packet lies. */
+const WALKS = {
+  btsnoop: { first: 16, length: (view: DataView, at: number) => 24 + view.getUint32(at + 4), header: 24, isPacket: () => true },
+  pcapng: {
+    first: 0,
+    length: (view: DataView, at: number) => view.getUint32(at + 4, true),
+    header: 28,
+    isPacket: (view: DataView, at: number) => view.getUint32(at, true) === 6,
+  },
+} as const;
+
+/** The least that reading is: from record to record, a copy of each and a time made of eight octets, no check and no option looked at. */
+function walking(name: string, format: keyof typeof WALKS): Row {
   return {
     name,
+    unit: "packets",
+    prepare: async () => {
+      const file = await makeCapture(PACKETS, format);
+      const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+      const { first, length, header, isPacket } = WALKS[format];
+      let octets = 0;
+      return (count) => {
+        for (let left = count; left > 0; )
+          for (let at = first; at < file.length && left > 0; at += length(view, at)) {
+            if (!isPacket(view, at)) continue;
+            const record = {
+              timeMs: view.getUint32(at + 16) * 4_294_967.296 + view.getUint32(at + 20) / 1000,
+              packet: file.slice(at + header, at + length(view, at)),
+            };
+            octets += record.packet.length + record.timeMs;
+            left--;
+          }
+        if (octets === 0) throw new Error("nothing was read");
+      };
+    },
+  };
+}
+
+function reading(name: string, format: CaptureFormat, { content = "hci" as "hci" | "monitor", ceiling = WALKED } = {}): Row {
+  return {
+    name,
+    ceiling,
     unit: "packets",
     goal: "1 µs",
     prepare: async () => {
@@ -87,9 +129,11 @@ function reading(name: string, format: CaptureFormat, content: "hci" | "monitor"
 }
 
 export const captureRows: readonly Row[] = [
+  walking(WALKED, "btsnoop"),
   reading("capture: btsnoop read", "btsnoop"),
-  reading("capture: btsnoop of the Linux monitor read", "btsnoop", "monitor"),
-  reading("capture: pcapng read", "pcapng"),
+  reading("capture: btsnoop of the Linux monitor read", "btsnoop", { content: "monitor" }),
+  walking(BLOCKS_WALKED, "pcapng"),
+  reading("capture: pcapng read", "pcapng", { ceiling: BLOCKS_WALKED }),
   reading("capture: pcap read", "pcap"),
   {
     name: "capture: packets decoded to lines",
