@@ -2,23 +2,25 @@
 const SMALL = 64;
 /** A packet with an attribute's longest value, 512 octets, and its headers. */
 const LARGEST = 528;
-/** What a kept copy holds on to: twelve packets with 244 octets each. A piece of eight costs such a copy a third more, one of four twice as much. */
-const SLAB = 3168;
+/** Packets in a piece, as long as the first: with eight each copy costs a third more, with four twice as much. */
+const PACKETS = 12;
+/** What a kept copy holds on to at most: twelve packets with 244 octets each. */
+const LARGEST_PIECE = 3168;
 
 let memory = new ArrayBuffer(0);
 let slab = new Uint8Array(memory);
 let used = 0;
 
 /**
- * `bytes[offset, end)` for whoever keeps it: no octet of it is ever anybody else's. A medium-sized copy is a view of a `buffer` of 3 KiB,
- * begun at a multiple of eight, which holds copies made before and after it too: a buffer for each takes three times as long. A view of
+ * `bytes[offset, end)` for whoever keeps it: no octet of it is ever anybody else's. A medium-sized copy is a view of a `buffer` of 3 KiB
+ * or less, begun at a multiple of eight, which holds copies made before and after it too: a buffer for each takes three times as long. A view of
  * `bytes` would take a little less than that, and hold on to whatever `bytes` is a part of.
  */
 export function copyOctets(bytes: Uint8Array, offset: number, end: number): Uint8Array {
   if (end - offset <= SMALL || bytes.length > LARGEST) return bytes.slice(offset, end);
   let at = used + (-offset & 7);
   if (at + bytes.length > slab.length) {
-    memory = new ArrayBuffer(SLAB);
+    memory = new ArrayBuffer(Math.min(LARGEST_PIECE, PACKETS * ((bytes.length + 15) & ~7)));
     slab = new Uint8Array(memory);
     at = -offset & 7;
   }
