@@ -58,7 +58,7 @@ export class AdvertisingLog {
       channel: physicalChannel(channel),
       phy,
       accessAddress: this.#accessAddress,
-      pdu: pdu.slice(),
+      pdu,
     });
   }
 }

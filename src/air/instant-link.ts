@@ -170,7 +170,7 @@ export class InstantLink implements Link {
 
   #fateOf(from: Side, to: Side, pdu: Uint8Array): AirFault | undefined {
     const medium = this.#medium;
-    const fault = medium.hasHooks ? medium.fate({ ...this.#sent(from, pdu), to: to.end!.radio.name }) : undefined;
+    const fault = medium.hasHooks ? medium.fate({ ...this.#sent(from, pdu.slice()), to: to.end!.radio.name }) : undefined; // a hook may keep it
     if (!medium.trace.isOn) return fault;
     if (fault === "lose" || fault === "corrupt") {
       medium.trace.add({ kind: "air", ...this.#sent(from, pdu), receivedBy: [], trouble: "fault" });
@@ -182,10 +182,9 @@ export class InstantLink implements Link {
     return fault;
   }
 
-  /** The octets are copied: who is told may keep them. */
   #sent(from: Side, pdu: Uint8Array): Omit<AirPacket, "index" | "to"> {
     const timeUs = this.#medium.scheduler.nowUs;
-    return { timeUs, from: from.end!.radio.name, channel: 0, phy: Phy.Le1M, accessAddress: this.#accessAddress, pdu: pdu.slice() };
+    return { timeUs, from: from.end!.radio.name, channel: 0, phy: Phy.Le1M, accessAddress: this.#accessAddress, pdu };
   }
 
   #dispose(): void {

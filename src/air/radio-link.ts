@@ -375,7 +375,7 @@ export class RadioLink implements Link, RadioUse {
         channel: this.#schedule.channel,
         phy,
         accessAddress: this.#setup.accessAddress,
-        pdu: received.slice(),
+        pdu: received,
       });
     }
     if (trouble) return undefined;

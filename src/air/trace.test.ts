@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { fromHex } from "../bytes/index.ts";
+import { fromHex, toHex } from "../bytes/index.ts";
+import { SeededRandom } from "../core/index.ts";
 import { type HciTraceEntry, Trace, type TraceEntry, traceLine } from "./trace.ts";
 
 const hci = (hex: string, direction: HciTraceEntry["direction"] = "to-controller"): HciTraceEntry => ({
@@ -73,4 +74,54 @@ test("text of a trace leaves keys out however they were cut, each controller and
   trace.add(hci(`040e14011720 00${key}`.replaceAll(" ", ""), "to-host"));
   expect(trace.text()).not.toContain("ab");
   expect(trace.text({ secrets: true })).toContain(key);
+});
+
+/** All of an entry as one text, which compares faster than octet by octet. */
+const digest = (entry: TraceEntry): string =>
+  JSON.stringify(entry, (_, value: unknown) => (value instanceof Uint8Array ? toHex(value) : value));
+
+test("what was added comes back as it was, whatever becomes of it later, and in copies", () => {
+  const random = new SeededRandom(1, "trace");
+  const pick = <T>(values: readonly T[]): T => values[random.uint32() % values.length]!;
+  const trace = new Trace(200);
+  const added: TraceEntry[] = [];
+  const told: TraceEntry[] = [];
+  trace.on((entry) => told.push(entry));
+  for (let i = 0; i < 600; i++) {
+    const octets = new Uint8Array(i === 500 ? 70_000 : pick([0, 2, 27, 255, 700])).fill(i);
+    const common = { timeUs: i * 1e6 + 0.5 };
+    const entry: TraceEntry = pick([true, false])
+      ? {
+          kind: "hci",
+          ...common,
+          controller: pick(["phone", "pump"]),
+          direction: pick(["to-controller", "to-host"] as const),
+          packet: octets,
+          fault: pick(["dropped", "corrupted", "delayed", undefined] as const),
+        }
+      : {
+          kind: "air",
+          ...common,
+          from: pick(["phone", "pump"]),
+          receivedBy: pick([[], ["pump"], ["phone", "pump"]]),
+          trouble: pick(["lost", "collision", "unheard", "fault", undefined] as const),
+          channel: pick([0, 36, 39]),
+          phy: pick([1, 2, 3, 4] as const),
+          accessAddress: pick([0x8e89bed6, 0xffff_ffff]),
+          pdu: octets,
+        };
+    added.push({ ...entry, ...(entry.kind === "air" ? { pdu: octets.slice() } : { packet: octets.slice() }) });
+    trace.add(entry);
+    octets.fill(0xee);
+  }
+  expect(told.map(digest)).toEqual(added.map(digest));
+  const kept = trace.entries;
+  expect(kept.map(digest)).toEqual(added.slice(-200).map(digest));
+  expect(trace.dropped).toBe(400);
+  for (const entry of kept) (entry.kind === "air" ? entry.pdu : entry.packet).fill(0xdd);
+  for (const entry of kept) if (entry.kind === "air") (entry.receivedBy as string[]).push("nobody");
+  expect(trace.entries.map(digest)).toEqual(added.slice(-200).map(digest));
+  trace.clear();
+  trace.add(added[0]!);
+  expect(trace.entries).toEqual([added[0]]);
 });

@@ -1,6 +1,7 @@
 import { toHex } from "../bytes/index.ts";
 import { Redactor } from "../hci/index.ts";
 import { type Phy, phyName } from "./phy.ts";
+import { TraceColumns } from "./trace-columns.ts";
 
 /** A packet on air. */
 export interface AirTraceEntry {
@@ -41,7 +42,8 @@ export class Trace {
   readonly capacity: number;
   /** Entries that were given up for newer ones. */
   dropped = 0;
-  #entries: TraceEntry[] = [];
+  #columns = new TraceColumns();
+  #size = 0;
   #head = 0;
   readonly #listeners = new Set<(entry: TraceEntry) => void>();
   readonly #onTold: () => void;
@@ -57,19 +59,22 @@ export class Trace {
     return this.capacity > 0 || this.#listeners.size > 0;
   }
 
+  /** Copies: they and their octets are the caller's. */
   get entries(): TraceEntry[] {
-    return [...this.#entries.slice(this.#head), ...this.#entries.slice(0, this.#head)];
+    return Array.from({ length: this.#size }, (_, i) => this.#columns.get((this.#head + i) % this.#size));
   }
 
+  /** Notes a packet; its octets are copied. */
   add(entry: TraceEntry): void {
-    if (this.#entries.length < this.capacity) this.#entries.push(entry);
+    if (this.#size < this.capacity) this.#columns.set(this.#size++, entry);
     else if (this.capacity > 0) {
-      this.#entries[this.#head] = entry;
+      this.#columns.set(this.#head, entry);
       this.#head = (this.#head + 1) % this.capacity;
       this.dropped++;
     }
     if (this.#listeners.size === 0) return;
-    for (const listener of this.#listeners) listener(entry);
+    const told: TraceEntry = entry.kind === "air" ? { ...entry, pdu: entry.pdu.slice() } : { ...entry, packet: entry.packet.slice() };
+    for (const listener of this.#listeners) listener(told);
     this.#onTold();
   }
 
@@ -80,7 +85,8 @@ export class Trace {
   }
 
   clear(): void {
-    this.#entries = [];
+    this.#columns = new TraceColumns();
+    this.#size = 0;
     this.#head = 0;
     this.dropped = 0;
   }

@@ -291,7 +291,7 @@ export class HostInterface {
 
   #trace(direction: HciPacket["direction"], packet: Uint8Array, fault: HciFault | undefined): void {
     const { trace } = this.#air;
-    if (trace.isOn) trace.add({ kind: "hci", timeUs: this.#air.nowUs, controller: this.#name, direction, packet: packet.slice(), fault });
+    if (trace.isOn) trace.add({ kind: "hci", timeUs: this.#air.nowUs, controller: this.#name, direction, packet, fault });
   }
 }
 
