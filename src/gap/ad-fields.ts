@@ -3,7 +3,7 @@ import { Address } from "../core/address.ts";
 import { checkMilliseconds, checkOctets, checkOptions, checkText, kindOf, type OptionNames, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
-import type { AdStructure } from "./ad-structure.ts";
+import { type AdStructure, behindAdStructure, findAdStructure } from "./ad-structure.ts";
 import { AdType } from "./ad-types.ts";
 
 export interface ManufacturerData {
@@ -253,6 +253,25 @@ export function copyOctets(octets: Uint8Array, from: number, to: number): Uint8A
   const copy = new Uint8Array(length);
   for (let i = 0; i < length; i++) copy[i] = octets[from + i]!;
   return copy;
+}
+
+/** Adds the manufacturer data that lie in `octets` from `at` to `end` to those found before. Gives the array that has all. */
+export function joinManufacturerData(before: ManufacturerData[], octets: Uint8Array, at: number, end: number): ManufacturerData[] {
+  const type = AdType.ManufacturerSpecificData;
+  let found = before;
+  for (let next = findAdStructure(octets, type, at, end); next >= 0; ) {
+    const behind = behindAdStructure(octets, next);
+    // One that is too short for the company tells nothing.
+    if (octets[next]! >= 3) {
+      const item = { companyIdentifier: octets[next + 2]! | (octets[next + 3]! << 8), data: copyOctets(octets, next + 4, behind) };
+      // Mostly there are one or two: an array made with them has room for them, one that they are added to gets room for seventeen.
+      if (found.length === 0) found = [item];
+      else if (found.length === 1) found = [found[0]!, item];
+      else found.push(item);
+    }
+    next = findAdStructure(octets, type, behind, end);
+  }
+  return found;
 }
 
 export function uuidAt(octets: Uint8Array, at: number, width: Width): Uuid {

@@ -1,6 +1,6 @@
 import { Address, AddressType } from "../core/address.ts";
 import type { Uuid, UuidLike } from "../core/uuid.ts";
-import { copyOctets, type ManufacturerData } from "./ad-fields.ts";
+import { copyOctets, joinManufacturerData, type ManufacturerData } from "./ad-fields.ts";
 import { AdvertisingData, distinctUuids } from "./advertising-data.ts";
 import type { DuplicateFilter } from "./duplicate-filter.ts";
 import {
@@ -71,22 +71,18 @@ export class Advertisement {
   /** See AdvertisingEventType; a controller may report other values. Extended advertising has the value of the legacy PDU that is most like it. */
   get eventType(): number {
     if (!this.#layout.isExtended) return this.#packet[this.#offset]!;
-    const bits = this.#bits;
+    const bits = this.#packet[this.#offset]!;
     if (bits & ReportBit.ScanResponse) return AdvertisingEventType.ScanResponse;
     if (bits & ReportBit.Connectable)
       return bits & ReportBit.Directed ? AdvertisingEventType.ConnectableDirected : AdvertisingEventType.ConnectableUndirected;
     return bits & ReportBit.Scannable ? AdvertisingEventType.ScannableUndirected : AdvertisingEventType.NonConnectableUndirected;
-  }
-  /** Event_Type of an extended report. */
-  get #bits(): number {
-    return this.#packet[this.#offset]!;
   }
   get isScanResponse(): boolean {
     return isScanResponse(this.#packet, this.#offset, this.#layout);
   }
   /** Of the advertisement; false for a scan response of a legacy report whose advertisement was not heard. */
   get connectable(): boolean {
-    if (this.#layout.isExtended) return (this.#bits & ReportBit.Connectable) !== 0;
+    if (this.#layout.isExtended) return (this.#packet[this.#offset]! & ReportBit.Connectable) !== 0;
     const type = this.isScanResponse ? this.#other?.eventType : this.eventType;
     return type === AdvertisingEventType.ConnectableUndirected || type === AdvertisingEventType.ConnectableDirected;
   }
@@ -96,12 +92,12 @@ export class Advertisement {
   }
   /** Sent to one device alone; a legacy one (ADV_DIRECT_IND) carries no data. */
   get directed(): boolean {
-    if (this.#layout.isExtended) return (this.#bits & ReportBit.Directed) !== 0;
+    if (this.#layout.isExtended) return (this.#packet[this.#offset]! & ReportBit.Directed) !== 0;
     return this.eventType === AdvertisingEventType.ConnectableDirected;
   }
   /** Sent with the PDUs of extended advertising. */
   get isExtended(): boolean {
-    return this.#layout.isExtended && (this.#bits & ReportBit.LegacyPdu) === 0;
+    return this.#layout.isExtended && (this.#packet[this.#offset]! & ReportBit.LegacyPdu) === 0;
   }
   /** The advertiser tells no address; `address` is then zeros. */
   get isAnonymous(): boolean {
@@ -118,7 +114,7 @@ export class Advertisement {
   }
   /** There is more data than was received. */
   get isTruncated(): boolean {
-    return this.#layout.isExtended && (this.#bits & DATA_STATUS) === DataStatus.Truncated;
+    return this.#layout.isExtended && (this.#packet[this.#offset]! & DATA_STATUS) === DataStatus.Truncated;
   }
   /** Where the advertising event began. */
   get primaryPhy(): "1M" | "coded" {
@@ -176,18 +172,27 @@ export class Advertisement {
   get data(): Uint8Array {
     return this.#packet.subarray(this.#offset + this.#layout.dataAt, this.#end - this.#layout.tail);
   }
-  #parsed(): AdvertisingData {
-    this.#data ??= new AdvertisingData(this.#packet, this.#offset + this.#layout.dataAt, this.#end - this.#layout.tail);
-    return this.#data;
+  /**
+   * The report whose data are of one of the two kinds: this one, or the one that completes it. Static, since a private method of instances is
+   * one more thing that the engine writes into each of them.
+   */
+  static #with(isResponse: boolean, report: Advertisement): Advertisement | undefined {
+    let found: Advertisement | undefined = report;
+    while (found && found.isScanResponse !== isResponse) found = found.#other;
+    return found;
+  }
+  static #dataOf(report: Advertisement | undefined): AdvertisingData | undefined {
+    if (!report) return undefined;
+    report.#data ??= new AdvertisingData(report.#packet, report.#offset + report.#layout.dataAt, report.#end - report.#layout.tail);
+    return report.#data;
   }
   /** Advertising data; empty for a scan response whose advertisement was not heard. */
   get advertisingData(): AdvertisingData {
-    if (!this.isScanResponse) return this.#parsed();
-    return this.#other?.advertisingData ?? AdvertisingData.empty;
+    return Advertisement.#dataOf(Advertisement.#with(false, this)) ?? AdvertisingData.empty;
   }
   /** Scan response data, once heard. */
   get scanResponseData(): AdvertisingData | undefined {
-    return this.isScanResponse ? this.#parsed() : this.#other?.scanResponseData;
+    return Advertisement.#dataOf(Advertisement.#with(true, this));
   }
 
   /**
@@ -226,8 +231,13 @@ export class Advertisement {
   }
   /** All structures, several of one company included, in the order they were sent, those of the scan response last. */
   get manufacturerData(): ManufacturerData[] {
-    const { manufacturerData } = this.advertisingData;
-    return this.scanResponseData?.joinManufacturerData(manufacturerData) ?? manufacturerData;
+    return Advertisement.#join(Advertisement.#join([], this, false), this, true);
+  }
+  /** Adds the manufacturer data of one kind, without an object for what else there is. */
+  static #join(before: ManufacturerData[], report: Advertisement, isResponse: boolean): ManufacturerData[] {
+    const from = Advertisement.#with(isResponse, report);
+    if (!from) return before;
+    return joinManufacturerData(before, from.#packet, from.#offset + from.#layout.dataAt, from.#end - from.#layout.tail);
   }
   /** All structures, several of one service included, in the order they were sent, those of the scan response last. */
   get serviceData(): { uuid: Uuid; data: Uint8Array }[] {

@@ -10,6 +10,7 @@ import {
   fieldsToStructures,
   INCOMPLETE,
   isUuidAt,
+  joinManufacturerData,
   type ManufacturerData,
   readAddresses,
   readAdvertisingInterval,
@@ -218,21 +219,7 @@ export class AdvertisingData {
   }
   /** All structures, several of one company included, in the order they were sent. */
   get manufacturerData(): ManufacturerData[] {
-    return this.joinManufacturerData([]);
-  }
-  /** Adds them to what was found before. @internal */
-  joinManufacturerData(before: ManufacturerData[]): ManufacturerData[] {
-    const octets = this.#octets;
-    let found = before;
-    const type = AdType.ManufacturerSpecificData;
-    for (let at = this.#find(type, this.#at); at >= 0; at = this.#find(type, this.#behind(at))) {
-      if (octets[at]! < 3) continue; // too short for the company
-      const item = { companyIdentifier: octets[at + 2]! | (octets[at + 3]! << 8), data: copyOctets(octets, at + 4, this.#behind(at)) };
-      // Mostly there is one: an array that is made with it has room for it, one that it is added to gets room for seventeen.
-      if (found.length === 0) found = [item];
-      else found.push(item);
-    }
-    return found;
+    return joinManufacturerData([], this.#octets, this.#at, this.#end);
   }
 
   /** Data of all structures of type Encrypted Data, in the order they were sent; see `decryptAdvertisingData`. */
