@@ -67,23 +67,25 @@ export class ReportMerger {
 
   /** A report in place, with the one that completes it. Of what is heard again and again nothing is made but this one object. */
   merge(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): Advertisement {
-    const recent = this.#recentOf(packet, offset, layout);
+    const canAnswer = isScannable(packet, offset, layout);
+    const recent = this.#recentOf(packet, offset, layout, canAnswer);
     if (!recent) return new Advertisement(packet, offset, end, this.#resolve, undefined, layout); // no scan response will follow
     const isResponse = isScanResponse(packet, offset, layout);
     const { advertisement, scanResponse } = recent;
-    if (!(isResponse ? scanResponse : advertisement)?.isSameAs(packet, offset, end)) {
+    // One that nobody may answer has been answered by no scan response: a beacon between them does not come between them.
+    if (canAnswer && !(isResponse ? scanResponse : advertisement)?.isSameAs(packet, offset, end)) {
       const octets = copyOctets(packet, offset, end);
       recent[isResponse ? "scanResponse" : "advertisement"] = new Advertisement(octets, 0, octets.length, this.#resolve, undefined, layout);
     }
     return new Advertisement(packet, offset, end, this.#resolve, isResponse ? advertisement : scanResponse, layout);
   }
 
-  #recentOf(packet: Uint8Array, offset: number, layout: ReportLayout): Recent | undefined {
+  #recentOf(packet: Uint8Array, offset: number, layout: ReportLayout, canAnswer: boolean): Recent | undefined {
     const hasSets = layout.isExtended && (packet[offset]! & ReportBit.LegacyPdu) === 0;
     const at = offset + layout.addressAt;
     const key = addressKeyAt(packet, at) + (hasSets ? (packet[offset + SID_AT]! & 0xf) * 2 ** 49 : 0);
     const low = packet[at + 1]! | (packet[at + 2]! << 8);
-    return (hasSets ? this.#recentSets : this.#recent).get(key, low, isScannable(packet, offset, layout));
+    return (hasSets ? this.#recentSets : this.#recent).get(key, low, canAnswer);
   }
 
   clear(): void {
