@@ -280,14 +280,6 @@ export function uuidAt(octets: Uint8Array, at: number, width: Width): Uuid {
   return Uuid.from(width === 2 ? low : (low | (octets[at + 2]! << 16) | (octets[at + 3]! << 24)) >>> 0);
 }
 
-/** Whether it is this UUID that is there; a short one is on the base UUID (Vol 3 Part B 2.5.1). */
-export function isUuidAt(octets: Uint8Array, at: number, width: Width, { bytes128, text }: Uuid): boolean {
-  const first = width === 16 ? 0 : 12;
-  if (first > 0 && text.length > 8) return false;
-  for (let i = first; i < 16; i++) if (bytes128[i] !== (i < first + width ? octets[at + i - first] : 0)) return false;
-  return true;
-}
-
 export function readText(data: Uint8Array, from = 0, to = data.length): string {
   // Names are ASCII mostly, and short: the decoder's call takes longer than all of that. Four at a time, since each piece is a text of its own.
   let text = "";

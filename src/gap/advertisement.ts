@@ -241,9 +241,7 @@ export class Advertisement {
   }
   /** All structures, several of one service included, in the order they were sent, those of the scan response last. */
   get serviceData(): { uuid: Uuid; data: Uint8Array }[] {
-    const { serviceData } = this.advertisingData;
-    const { scanResponseData } = this;
-    return scanResponseData ? [...serviceData, ...scanResponseData.serviceData] : serviceData;
+    return [...this.advertisingData.serviceData, ...(this.scanResponseData?.serviceData ?? [])];
   }
 
   /** Whether a service list names this UUID. */
@@ -297,22 +295,21 @@ export class Advertisement {
   }
 }
 
-/** Whether the octets of one from `at` to `end` are those of the other from `from` on. */
+/** Whether the octets of one from `at` to `end`, four at least, are those of the other from `from` on. */
 function isSame(one: Uint8Array, at: number, end: number, other: Uint8Array, from: number): boolean {
-  let i = at;
-  let k = from;
-  // Four at a time, for a third less: each comparison is a branch.
-  for (; i + 4 <= end; i += 4, k += 4)
+  for (let next = at; next < end; next += 4) {
+    // Four at a time, for a third less: each comparison is a branch.
+    const i = Math.min(next, end - 4);
+    const k = i - at + from;
     if ((one[i]! ^ other[k]!) | (one[i + 1]! ^ other[k + 1]!) | (one[i + 2]! ^ other[k + 2]!) | (one[i + 3]! ^ other[k + 3]!)) return false;
-  for (; i < end; i++, k++) if (one[i] !== other[k]) return false;
+  }
   return true;
 }
 
 /** In place of the address of an anonymous advertiser. */
 const NOBODY = new Address(new Uint8Array(6), 0);
 
-function distinct(uuids: Uuid[], more: Uuid[] | undefined): Uuid[] {
-  if (!more || more.length === 0) return uuids;
+function distinct(uuids: Uuid[], more: Uuid[] = []): Uuid[] {
   return distinctUuids([...uuids, ...more]);
 }
 

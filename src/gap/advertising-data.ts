@@ -9,7 +9,6 @@ import {
   copyOctets,
   fieldsToStructures,
   INCOMPLETE,
-  isUuidAt,
   joinManufacturerData,
   type ManufacturerData,
   readAddresses,
@@ -194,9 +193,8 @@ export class AdvertisingData {
   }
   /** Whether a service list names this UUID. */
   hasService(uuid: UuidLike): boolean {
-    const wanted = Uuid.from(uuid);
-    const isWanted: TestUuid = (octets, at, width) => isUuidAt(octets, at, width, wanted);
-    return this.#someUuid(COMPLETE, isWanted) || this.#someUuid(INCOMPLETE, isWanted);
+    const { text } = Uuid.from(uuid);
+    return [COMPLETE, INCOMPLETE].some((types) => this.#someUuid(types, (octets, at, width) => uuidAt(octets, at, width).text === text));
   }
   #someUuid(types: UuidTypes, test: TestUuid): boolean {
     for (let at = this.#at; isAdStructure(this.#octets, at, this.#end); at = this.#behind(at)) {
@@ -309,9 +307,9 @@ export function distinctUuids(uuids: Uuid[]): Uuid[] {
 
 /** Types of which one counts, and what reads their data; `undefined` where it cannot be read. */
 const SINGLE: Readonly<Record<number, readonly [keyof AdvertisingDataFields, (data: Uint8Array) => unknown]>> = {
-  [AdType.Flags]: ["flags", (data) => readFlags(data)],
-  [AdType.CompleteLocalName]: ["name", (data) => readText(data)],
-  [AdType.ShortenedLocalName]: ["shortenedName", (data) => readText(data)],
+  [AdType.Flags]: ["flags", readFlags],
+  [AdType.CompleteLocalName]: ["name", readText],
+  [AdType.ShortenedLocalName]: ["shortenedName", readText],
   [AdType.TxPowerLevel]: ["txPowerDbm", readTxPower],
   [AdType.Appearance]: ["appearance", (data) => readUnsigned(data, 2)],
   [AdType.PeripheralConnectionIntervalRange]: ["connectionIntervalRange", readConnectionIntervalRange],

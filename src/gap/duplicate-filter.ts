@@ -46,23 +46,18 @@ function keyOf(packet: Uint8Array, offset: number, end: number, data: boolean, {
   let b = 0x9e3779b9;
   // Up to the signal strength, which is behind the data of a legacy report and in the middle of an extended one.
   let stop = isExtended ? offset + TX_POWER_AT : data ? end - 1 : offset + 8;
-  for (let i = offset; ; ) {
-    // Four at a time: by single octets a report takes half as long again.
-    for (; i + 4 <= stop; i += 4) {
-      const four = packet[i]! | (packet[i + 1]! << 8) | (packet[i + 2]! << 16) | (packet[i + 3]! << 24);
-      a = Math.imul(a ^ four, 0x01000193);
-      a ^= a >>> 15;
-      b = Math.imul(b, 0x85ebca6b) + four;
-      b ^= b >>> 13;
+  for (let i = offset; i < stop; i += 4) {
+    // Four at a time, the last four once more where they are not whole: by single octets a report takes half as long again.
+    const at = Math.min(i, stop - 4);
+    const four = packet[at]! | (packet[at + 1]! << 8) | (packet[at + 2]! << 16) | (packet[at + 3]! << 24);
+    a = Math.imul(a ^ four, 0x01000193);
+    a ^= a >>> 15;
+    b = Math.imul(b, 0x85ebca6b) + four;
+    b ^= b >>> 13;
+    if (isExtended && data && at + 4 === offset + TX_POWER_AT) {
+      i = offset + RSSI_AT - 3;
+      stop = end;
     }
-    for (; i < stop; i++) {
-      a = Math.imul(a ^ packet[i]!, 0x01000193);
-      b = Math.imul(b, 0x85ebca6b) + packet[i]! + 1;
-      b ^= b >>> 13;
-    }
-    if (!isExtended || !data || stop === end) break;
-    i = offset + RSSI_AT + 1;
-    stop = end;
   }
   return ((a ^ (a >>> 15)) & 0x3ff_ffff) * 0x400_0000 + ((b ^ (b >>> 16)) & 0x3ff_ffff);
 }

@@ -134,6 +134,36 @@ describe("merge: one report for what a device advertises and answers", () => {
   });
 });
 
+describe("without merge each comes at once, with what was heard of the other", () => {
+  test("a beacon of the same device does not come between its advertisement and the scan response, and shows the last one", async () => {
+    const seen: string[] = [];
+    await scanner.scan({ duplicates: "report" }, (each) => seen.push(line(each)));
+    advertisement("a");
+    response(4);
+    report(1, AdvertisingEventType.NonConnectableUndirected, { shortenedName: "beacon" });
+    response(5);
+    expect(seen).toEqual(["a undefined true", "a 4 true", "beacon 4 false", "a 5 true"]);
+  });
+
+  test("a device that begins to answer is remembered from then on", async () => {
+    const seen: string[] = [];
+    await scanner.scan({ duplicates: "report" }, (each) => seen.push(line(each)));
+    for (let i = 0; i < 2; i++) report(1, AdvertisingEventType.NonConnectableUndirected, { shortenedName: "beacon" });
+    advertisement("a");
+    response(4);
+    expect(seen.slice(2)).toEqual(["a undefined true", "a 4 true"]);
+  });
+
+  test("of more than 1024 devices the one heard of first is forgotten, whoever has the same low octets", async () => {
+    const seen: string[] = [];
+    await scanner.scan({ duplicates: "report" }, (each) => seen.push(line(each)));
+    for (let n = 0; n <= 1024; n++) advertisement(`n${n}`, n);
+    seen.length = 0;
+    for (const n of [1024, 1, 0]) response(4, n);
+    expect(seen).toEqual(["n1024 4 true", "n1 4 true", "undefined 4 false"]);
+  });
+});
+
 describe("durationMs", () => {
   test("ends the loop without an error when what came was taken, and the scan", async () => {
     const loop = scanner.reports({ durationMs: 100 });

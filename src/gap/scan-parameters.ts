@@ -91,18 +91,10 @@ export function phyScanParameters(options: ScanPhyOptions & { readonly phys?: Sc
   return parameters;
 }
 
-/** Whether two say the same to a controller. */
+/** Whether two unions of scans say the same to a controller, whatever the order of their lists. */
 export function isSameScan(a: ScanParameters, b: ScanParameters): boolean {
-  const isSamePhys =
-    a.phys.length === b.phys.length &&
-    a.phys.every((phy, i) => {
-      const other = b.phys[i]!;
-      return phy.phy === other.phy && phy.isActive === other.isActive && phy.interval === other.interval && phy.window === other.window;
-    });
-  if (!isSamePhys || a.ownAddress !== b.ownAddress || a.filterDuplicates !== b.filterDuplicates) return false;
-  if (a.unresolvedTargets !== b.unresolvedTargets) return false;
-  const [list = [], other = []] = [a.acceptList, b.acceptList];
-  return list.length === other.length && list.every((address) => other.some((each) => each.equals(address)));
+  const said = ({ acceptList = [], ...others }: ScanParameters) => JSON.stringify([others, acceptList.map(String).sort()]);
+  return said(a) === said(b);
 }
 
 /** What serves every scan: each PHY that one asks for, actively if one does, with the interval and window of who listens most. */

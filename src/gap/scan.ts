@@ -15,7 +15,7 @@ import { BoundedMap } from "../core/bounded-map.ts";
 import { ArgumentError, UnsupportedError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
 import { checkAcceptList } from "./accept-list.ts";
-import type { Advertisement } from "./advertisement.ts";
+import { type Advertisement, addressKey } from "./advertisement.ts";
 import { isFoundBy } from "./discoverable.ts";
 import { DuplicateFilter } from "./duplicate-filter.ts";
 import { OWN_ADDRESS_KINDS, type OwnAddressKind } from "./own-addresses.ts";
@@ -127,9 +127,10 @@ export class Scan {
   readonly #onAdvertisement: OnAdvertisement;
   readonly #duplicates: DuplicateFilter | undefined;
   readonly #byData: boolean;
-  readonly #services: readonly string[] | undefined;
+  readonly #services: readonly Uuid[] | undefined;
   readonly #name: string | undefined;
-  readonly #accepted: ReadonlySet<string> | undefined;
+  /** By the numbers of their addresses. */
+  readonly #accepted: ReadonlySet<number> | undefined;
   readonly #mode: "limited" | "general" | undefined;
   readonly #filter: ((advertisement: Advertisement) => boolean) | undefined;
   /** Advertisements that wait for their scan response, by the number of their address. */
@@ -156,21 +157,16 @@ export class Scan {
     const phys = phyScanParameters(options, abilities);
     const acceptList = options.acceptList && checkAcceptList("scan: acceptList", options.acceptList);
     // A controller's filter remembers what it sent, not what was delivered: with it, what is refused or lost here would not come again.
-    const isSelective =
-      filter !== undefined ||
-      options.name !== undefined ||
-      options.services !== undefined ||
-      acceptList !== undefined ||
-      options.discoverable !== undefined;
+    const isSelective = [filter, options.name, options.services, acceptList, options.discoverable].some((each) => each !== undefined);
     const filterDuplicates = duplicates === "once" && !isSelective && !isLossy && !options.merge;
     this.parameters = { phys, ownAddress, filterDuplicates, acceptList, unresolvedTargets };
-    this.#accepted = acceptList && new Set(acceptList.map(String));
+    this.#accepted = acceptList && new Set(acceptList.map(addressKey));
     this.#mode = options.discoverable;
     this.isAddressChosen = options.ownAddress !== undefined;
     this.#onAdvertisement = onAdvertisement;
     this.#duplicates = duplicates === "report" ? undefined : new DuplicateFilter();
     this.#byData = duplicates === "filter";
-    this.#services = options.services?.map((uuid) => Uuid.from(uuid).text);
+    this.#services = options.services?.map((uuid) => Uuid.from(uuid));
     this.#name = options.name;
     this.#filter = filter;
     this.#held = options.merge ? new BoundedMap(HELD_CAPACITY) : undefined;
@@ -219,13 +215,15 @@ export class Scan {
     if (this.#accepted && !this.#isAccepted(this.#accepted, advertisement)) return false;
     if (this.#mode && !isFoundBy(advertisement.flags, this.#mode)) return false;
     if (this.#name !== undefined && advertisement.name !== this.#name) return false;
-    if (this.#services && !advertisement.serviceUuids.some(({ text }) => this.#services!.includes(text))) return false;
+    if (this.#services && !this.#services.some((uuid) => advertisement.hasService(uuid))) return false;
     return this.#isChosen(advertisement);
   }
 
-  #isAccepted(accepted: ReadonlySet<string>, { address, identity, isAnonymous }: Advertisement): boolean {
-    if (isAnonymous) return false;
-    return accepted.has(address.toString()) || (identity !== undefined && accepted.has(identity.toString()));
+  #isAccepted(accepted: ReadonlySet<number>, advertisement: Advertisement): boolean {
+    if (advertisement.isAnonymous) return false;
+    if (accepted.has(advertisement.addressKey)) return true;
+    const { identity } = advertisement;
+    return identity !== undefined && accepted.has(addressKey(identity));
   }
 
   /** What the program's filter throws is the program's fault, and no other scan's loss: the advertisement is refused. */
