@@ -6,17 +6,21 @@ import type { DuplicateFilter } from "./duplicate-filter.ts";
 import {
   AdvertisingEventType,
   ANONYMOUS,
+  CONNECTABLE,
   DATA_STATUS,
   DataStatus,
   DIRECT_ADDRESS_AT,
+  DIRECTED,
   isScannable,
   isScanResponse,
+  LEGACY_PDU,
   LEGACY_REPORT,
   PERIODIC_INTERVAL_AT,
   PRIMARY_PHY_AT,
-  ReportBit,
   type ReportLayout,
   RSSI_AT,
+  SCAN_RESPONSE,
+  SCANNABLE,
   SECONDARY_PHY_AT,
   SID_AT,
   TX_POWER_AT,
@@ -72,17 +76,16 @@ export class Advertisement {
   get eventType(): number {
     if (!this.#layout.isExtended) return this.#packet[this.#offset]!;
     const bits = this.#packet[this.#offset]!;
-    if (bits & ReportBit.ScanResponse) return AdvertisingEventType.ScanResponse;
-    if (bits & ReportBit.Connectable)
-      return bits & ReportBit.Directed ? AdvertisingEventType.ConnectableDirected : AdvertisingEventType.ConnectableUndirected;
-    return bits & ReportBit.Scannable ? AdvertisingEventType.ScannableUndirected : AdvertisingEventType.NonConnectableUndirected;
+    if (bits & SCAN_RESPONSE) return AdvertisingEventType.ScanResponse;
+    if (bits & CONNECTABLE) return bits & DIRECTED ? AdvertisingEventType.ConnectableDirected : AdvertisingEventType.ConnectableUndirected;
+    return bits & SCANNABLE ? AdvertisingEventType.ScannableUndirected : AdvertisingEventType.NonConnectableUndirected;
   }
   get isScanResponse(): boolean {
     return isScanResponse(this.#packet, this.#offset, this.#layout);
   }
   /** Of the advertisement; false for a scan response of a legacy report whose advertisement was not heard. */
   get connectable(): boolean {
-    if (this.#layout.isExtended) return (this.#packet[this.#offset]! & ReportBit.Connectable) !== 0;
+    if (this.#layout.isExtended) return (this.#packet[this.#offset]! & CONNECTABLE) !== 0;
     const type = this.isScanResponse ? this.#other?.eventType : this.eventType;
     return type === AdvertisingEventType.ConnectableUndirected || type === AdvertisingEventType.ConnectableDirected;
   }
@@ -92,12 +95,12 @@ export class Advertisement {
   }
   /** Sent to one device alone; a legacy one (ADV_DIRECT_IND) carries no data. */
   get directed(): boolean {
-    if (this.#layout.isExtended) return (this.#packet[this.#offset]! & ReportBit.Directed) !== 0;
+    if (this.#layout.isExtended) return (this.#packet[this.#offset]! & DIRECTED) !== 0;
     return this.eventType === AdvertisingEventType.ConnectableDirected;
   }
   /** Sent with the PDUs of extended advertising. */
   get isExtended(): boolean {
-    return this.#layout.isExtended && (this.#packet[this.#offset]! & ReportBit.LegacyPdu) === 0;
+    return this.#layout.isExtended && (this.#packet[this.#offset]! & LEGACY_PDU) === 0;
   }
   /** The advertiser tells no address; `address` is then zeros. */
   get isAnonymous(): boolean {
@@ -260,11 +263,10 @@ export class Advertisement {
   isSameAs(packet: Uint8Array, offset: number, end: number): boolean {
     if (end - offset !== this.#end - this.#offset) return false;
     const own = this.#packet;
-    const at = this.#offset;
     const { isExtended, tail } = this.#layout;
-    if (!isExtended) return isSame(packet, offset, end - tail, own, at);
-    const behind = RSSI_AT + 1;
-    return isSame(packet, offset, offset + TX_POWER_AT, own, at) && isSame(packet, offset + behind, end, own, at + behind);
+    for (let i = offset, k = this.#offset; i < end - tail; i++, k++)
+      if (packet[i] !== own[k] && !(isExtended && (i === offset + RSSI_AT || i === offset + TX_POWER_AT))) return false;
+    return true;
   }
 
   /** The same report, together with the one it belongs to. */
@@ -295,17 +297,6 @@ export class Advertisement {
   }
 }
 
-/** Whether the octets of one from `at` to `end`, four at least, are those of the other from `from` on. */
-function isSame(one: Uint8Array, at: number, end: number, other: Uint8Array, from: number): boolean {
-  for (let next = at; next < end; next += 4) {
-    // Four at a time, for a third less: each comparison is a branch.
-    const i = Math.min(next, end - 4);
-    const k = i - at + from;
-    if ((one[i]! ^ other[k]!) | (one[i + 1]! ^ other[k + 1]!) | (one[i + 2]! ^ other[k + 2]!) | (one[i + 3]! ^ other[k + 3]!)) return false;
-  }
-  return true;
-}
-
 /** In place of the address of an anonymous advertiser. */
 const NOBODY = new Address(new Uint8Array(6), 0);
 
@@ -315,14 +306,17 @@ function distinct(uuids: Uuid[], more: Uuid[] = []): Uuid[] {
 
 /** Seven octets in place, Address_Type first, as one number below 2^49. Identity types of HCI (2, 3) count as public and random. */
 export function addressKeyAt(bytes: Uint8Array, at: number): number {
-  const low = (bytes[at + 1]! | (bytes[at + 2]! << 8) | (bytes[at + 3]! << 16) | (bytes[at + 4]! << 24)) >>> 0;
-  return ((bytes[at]! & 1) * 0x1_0000 + (bytes[at + 6]! << 8) + bytes[at + 5]!) * 0x1_0000_0000 + low;
+  return numberOf(bytes[at]! & 1, bytes, at + 1);
 }
 
 /** The same number for a decoded address. */
 export function addressKey({ bytes, type }: Address): number {
-  const low = (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0;
-  return (type * 0x1_0000 + (bytes[5]! << 8) + bytes[4]!) * 0x1_0000_0000 + low;
+  return numberOf(type, bytes, 0);
+}
+
+function numberOf(type: number, bytes: Uint8Array, at: number): number {
+  const low = (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+  return (type * 0x1_0000 + (bytes[at + 5]! << 8) + bytes[at + 4]!) * 0x1_0000_0000 + low;
 }
 
 /** A report as a controller would send it, for tests and replays. */

@@ -1,6 +1,6 @@
 import { addressKeyAt } from "./advertisement.ts";
 import { MAX_ADVERTISING_DATA_OCTETS } from "./radio-abilities.ts";
-import { DATA_STATUS, DataStatus, EXTENDED_REPORT, ReportBit, SID_AT } from "./report-layout.ts";
+import { DATA_STATUS, DataStatus, EXTENDED_REPORT, LEGACY_PDU, SCAN_RESPONSE, SID_AT } from "./report-layout.ts";
 
 /** Advertisements put together at a time; of more the oldest is given out as it is. */
 const CAPACITY = 64;
@@ -39,7 +39,7 @@ export class ReportAssembler {
   add(packet: Uint8Array, offset: number, end: number): void {
     const bits = packet[offset]!;
     const status = bits & DATA_STATUS;
-    const isLegacy = (bits & ReportBit.LegacyPdu) !== 0;
+    const isLegacy = (bits & LEGACY_PDU) !== 0;
     if (isLegacy || (status !== DataStatus.MoreToCome && this.#partials.size === 0)) this.#onReport(packet, offset, end);
     else this.#assemble(packet, offset, end);
   }
@@ -47,7 +47,7 @@ export class ReportAssembler {
   #assemble(packet: Uint8Array, offset: number, end: number): void {
     const bits = packet[offset]!;
     const status = bits & DATA_STATUS;
-    const key = `${addressKeyAt(packet, offset + EXTENDED_REPORT.addressAt)} ${packet[offset + EXTENDED_REPORT.addressAt]} ${packet[offset + SID_AT]} ${bits & ReportBit.ScanResponse}`;
+    const key = `${addressKeyAt(packet, offset + EXTENDED_REPORT.addressAt)} ${packet[offset + EXTENDED_REPORT.addressAt]} ${packet[offset + SID_AT]} ${bits & SCAN_RESPONSE}`;
     const partial = this.#partials.get(key);
     if (status === DataStatus.MoreToCome) this.#keep(key, partial, packet, offset, end);
     else if (!partial) this.#onReport(packet, offset, end);

@@ -36,17 +36,21 @@ export const RSSI_AT = 13;
 export const PERIODIC_INTERVAL_AT = 14;
 export const DIRECT_ADDRESS_AT = 16;
 
-/** Bits of Event_Type of an extended report. */
-export const ReportBit = Object.freeze({ Connectable: 1, Scannable: 2, Directed: 4, ScanResponse: 8, LegacyPdu: 0x10 });
+// Bits of Event_Type of an extended report.
+export const CONNECTABLE = 0x01;
+export const SCANNABLE = 0x02;
+export const DIRECTED = 0x04;
+export const SCAN_RESPONSE = 0x08;
+export const LEGACY_PDU = 0x10;
 
 /** Whether the report at `offset` is a scan response. */
 export function isScanResponse(packet: Uint8Array, offset: number, { isExtended }: ReportLayout): boolean {
-  return isExtended ? (packet[offset]! & ReportBit.ScanResponse) !== 0 : packet[offset] === AdvertisingEventType.ScanResponse;
+  return isExtended ? (packet[offset]! & SCAN_RESPONSE) !== 0 : packet[offset] === AdvertisingEventType.ScanResponse;
 }
 
 /** Whether its advertiser answers scan requests: of legacy reports ADV_IND, ADV_SCAN_IND and SCAN_RSP. */
 export function isScannable(packet: Uint8Array, offset: number, { isExtended }: ReportLayout): boolean {
-  if (isExtended) return (packet[offset]! & ReportBit.Scannable) !== 0;
+  if (isExtended) return (packet[offset]! & SCANNABLE) !== 0;
   const type = packet[offset]!;
   return type <= AdvertisingEventType.ScanResponse && (type & 1) === 0;
 }
@@ -70,7 +74,7 @@ export interface DirectedReport {
 /** The same, ADV_DIRECT_IND to a target that the controller could not resolve, as the controller would say it by the extended event. */
 export function asExtendedReport({ addressType, address, directAddress, rssi }: DirectedReport): Uint8Array {
   const octets = new Uint8Array(EXTENDED_REPORT.dataAt);
-  octets[0] = ReportBit.Connectable | ReportBit.Directed | ReportBit.LegacyPdu;
+  octets[0] = CONNECTABLE | DIRECTED | LEGACY_PDU;
   octets[EXTENDED_REPORT.addressAt] = addressType;
   octets.set(address, EXTENDED_REPORT.addressAt + 1);
   octets[PRIMARY_PHY_AT] = 1;

@@ -1,7 +1,7 @@
 import { BoundedMap } from "../core/bounded-map.ts";
 import { copyOctets } from "./ad-fields.ts";
 import { Advertisement, addressKeyAt, type ResolveAddress } from "./advertisement.ts";
-import { isScannable, isScanResponse, ReportBit, type ReportLayout, SID_AT } from "./report-layout.ts";
+import { isScannable, isScanResponse, LEGACY_PDU, type ReportLayout, SID_AT } from "./report-layout.ts";
 
 /** Advertisers remembered, so that a scan response can be shown together with its advertisement. */
 const CAPACITY = 1024;
@@ -81,7 +81,7 @@ export class ReportMerger {
   }
 
   #recentOf(packet: Uint8Array, offset: number, layout: ReportLayout, canAnswer: boolean): Recent | undefined {
-    const hasSets = layout.isExtended && (packet[offset]! & ReportBit.LegacyPdu) === 0;
+    const hasSets = layout.isExtended && (packet[offset]! & LEGACY_PDU) === 0;
     const at = offset + layout.addressAt;
     const key = addressKeyAt(packet, at) + (hasSets ? (packet[offset + SID_AT]! & 0xf) * 2 ** 49 : 0);
     const low = packet[at + 1]! | (packet[at + 2]! << 8);
