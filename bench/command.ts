@@ -37,8 +37,8 @@ const COMMANDS: readonly Command[] = [
 /** The command as it is published: the program and its first argument. */
 export async function builtCommand(): Promise<[string, string]> {
   const built = join(CHECKOUT, "node_modules/.cache/bench/command");
-  const build = pathToFileURL(join(CHECKOUT, "bin/build-cli.js")).href;
-  const { buildCommand } = (await import(build)) as typeof import("../bin/build-cli.js");
+  const build = pathToFileURL(join(CHECKOUT, "bin/command.js")).href;
+  const { buildCommand } = (await import(build)) as typeof import("../bin/command.js");
   await buildCommand(built);
   return [process.execPath, join(built, "main.js")];
 }

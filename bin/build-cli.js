@@ -1,28 +1,10 @@
-// Builds the command. Through the API, since rolldown's own command lists every file it writes.
-import { cpSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
+// Builds the command into the published package.
+import { cpSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { build } from "rolldown";
-import config, { output } from "../rolldown.config.js";
+import { buildCommand } from "./command.js";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** @param {string} folder to put it; what is there goes */
-export async function buildCommand(folder) {
-  const built = await build({ ...config, cwd: root, output: { ...output, dir: folder } });
-  writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }\n'); // in a package of modules
-  // The bundle knows its helps best, and has no use for who wrote them down.
-  const recorder = join(folder, "recorded-answers.js");
-  const { recordAnswers } = createRequire(import.meta.url)(recorder);
-  writeFileSync(join(folder, "answers.json"), JSON.stringify(await recordAnswers()));
-  rmSync(recorder);
-  return built;
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const folder = join(root, "dist/cli");
-  await buildCommand(folder);
-  // The pump's page is files, and stands beside what serves it.
-  cpSync(join(root, "apps/minimed/dist/page"), join(folder, "page"), { recursive: true });
-}
+await buildCommand(at("../dist/cli"));
+// The pump's page is files, and stands beside what serves it.
+cpSync(at("../apps/minimed/dist/page"), at("../dist/cli/page"), { recursive: true });

@@ -6,7 +6,7 @@ import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import packageJson from "jelling/package.json" with { type: "json" };
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { buildCommand } from "../bin/build-cli.js";
+import { buildCommand } from "../bin/command.js";
 
 // The command as a process: built as it is published.
 // However slow the machine is: a process that hangs ends the test, one that is slow does not.

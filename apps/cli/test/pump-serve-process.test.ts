@@ -13,7 +13,7 @@ import { FileBondStore, openIdentity } from "jelling/node";
 import { SimulatedAir } from "jelling/testing";
 import { serveController } from "jelling/transport";
 import { expect, test } from "vitest";
-import { buildCommand } from "../../../bin/build-cli.js";
+import { buildCommand } from "../../../bin/command.js";
 import { isFull, leaveOut } from "../../../test/support/left-out.ts";
 import { PacedClock } from "../src/paced-clock.ts";
 
