@@ -6,6 +6,8 @@ import { ArgumentError } from "./error.ts";
 export const AddressType = Object.freeze({ Public: 0, Random: 1, PublicIdentity: 2, RandomIdentity: 3 });
 export type AddressType = (typeof AddressType)[keyof typeof AddressType];
 
+const UPPER_CASE = HEX_OCTETS.map((digits) => digits.toUpperCase());
+
 export type AddressLike = Address | string;
 
 /** A device address, Vol 6 Part B 1.3: six octets and whether they are public or random. Immutable. */
@@ -16,11 +18,14 @@ export class Address {
   readonly type: 0 | 1;
   #text: string | undefined;
 
-  constructor(bytes: Uint8Array, type: number) {
+  /** @param at where in more octets its six begin; without it there are six and no more */
+  constructor(bytes: Uint8Array, type: number, at?: number) {
     if (!(bytes instanceof Uint8Array)) throw new ArgumentError(`device address: expected a Uint8Array, got ${kindOf(bytes)}`);
-    if (bytes.length !== 6) throw new ArgumentError(`device address of ${bytes.length} octets: expected 6`);
+    const from = at ?? 0;
+    const length = at === undefined ? bytes.length : Math.min(bytes.length - from, 6);
+    if (length !== 6) throw new ArgumentError(`device address of ${length} octets: expected 6`);
     this.bytes = new Uint8Array(6);
-    for (let i = 0; i < 6; i++) this.bytes[i] = bytes[i]!; // of so few octets cheaper than a slice
+    for (let i = 0; i < 6; i++) this.bytes[i] = bytes[from + i]!; // of so few octets cheaper than a slice
     this.type = (type & 1) as 0 | 1;
   }
 
@@ -79,9 +84,9 @@ export class Address {
 
   /** "C0:11:22:33:44:55". */
   toHex(): string {
-    let text = "";
-    for (let i = 5; i > 0; i--) text += `${HEX_OCTETS[this.bytes[i]!]!}:`;
-    return (text + HEX_OCTETS[this.bytes[0]!]!).toUpperCase();
+    let text = UPPER_CASE[this.bytes[5]!]!;
+    for (let i = 4; i >= 0; i--) text += `:${UPPER_CASE[this.bytes[i]!]!}`;
+    return text;
   }
 
   toJSON(): string {

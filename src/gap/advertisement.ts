@@ -1,6 +1,6 @@
 import { Address, AddressType } from "../core/address.ts";
 import type { Uuid, UuidLike } from "../core/uuid.ts";
-import { copyOctets, joinManufacturerData, type ManufacturerData } from "./ad-fields.ts";
+import { joinManufacturerData, type ManufacturerData } from "./ad-fields.ts";
 import { AdvertisingData, distinctUuids } from "./advertising-data.ts";
 import type { DuplicateFilter } from "./duplicate-filter.ts";
 import {
@@ -137,7 +137,7 @@ export class Advertisement {
     if (!this.#layout.isExtended || !this.directed) return undefined;
     const at = this.#offset + DIRECT_ADDRESS_AT;
     const type = this.isTargetUnresolved ? 1 : this.#packet[at]!;
-    return new Address(this.#packet.subarray(at + 1, at + 7), type);
+    return new Address(this.#packet, type, at + 1);
   }
   /** Interval of the periodic advertising that belongs to this advertising set; `undefined` where there is none. */
   get periodicIntervalMs(): number | undefined {
@@ -150,7 +150,7 @@ export class Advertisement {
   /** The address on air. */
   get address(): Address {
     const at = this.#offset + this.#layout.addressAt;
-    this.#address ??= this.isAnonymous ? NOBODY : new Address(copyOctets(this.#packet, at + 1, at + 7), this.#packet[at]!);
+    this.#address ??= this.isAnonymous ? NOBODY : new Address(this.#packet, this.#packet[at]!, at + 1);
     return this.#address;
   }
   /** The address as one number, equal for equal addresses: a key that costs no text. */
