@@ -161,7 +161,6 @@ export class Radio {
     this.#waiting.delete(process);
     if (this.#advertising !== process) return;
     this.#advertising = undefined;
-    if (this.#waiting.size === 0) return;
     for (const [next, begin] of this.#waiting) {
       this.#waiting.delete(next);
       this.#advertising = next;
