@@ -1,4 +1,3 @@
-import { toHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
 import { Uuid } from "../core/uuid.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
@@ -8,7 +7,7 @@ import { declaredJson, declaredText } from "./mgmt-format.ts";
 import { isSecretField, maskText, numberText } from "./names.ts";
 import { RecentOctets } from "./recent-octets.ts";
 import { NO_INDEX } from "./record.ts";
-import { quoted, uuidText } from "./text.ts";
+import { hexText, quoted, uuidText } from "./text.ts";
 
 /**
  * A text that is being put together. Pieces joined at the end take a third of the time of a text that grows, whose pieces the engine keeps
@@ -55,7 +54,7 @@ function addObject(to: Pieces, packet: string, field: string, value: object): vo
 
 function octetsText(packet: string, field: string, octets: Uint8Array): string {
   if (isSecretField(packet, field) && octets.every((octet) => octet === 0)) return REDACTED;
-  return octets.length > 0 ? toHex(octets) : '""';
+  return octets.length > 0 ? hexText(octets) : '""';
 }
 
 /** Of advertising data that was told lately. */
@@ -146,9 +145,10 @@ export function packetLine(packet: DecodedPacket, startMs: number): string {
 }
 
 function plain(packet: string, field: string, value: unknown): unknown {
-  if (value instanceof Uint8Array) return isSecretField(packet, field) && value.every((octet) => octet === 0) ? REDACTED : toHex(value);
+  if (value instanceof Uint8Array) return isSecretField(packet, field) && value.every((octet) => octet === 0) ? REDACTED : hexText(value);
   if (value instanceof Uuid || value instanceof Address) return value.toString();
-  if (value instanceof AdvertisingData) return { raw: toHex(value.bytes), ...plainFields(packet, value.fields as Record<string, unknown>) };
+  if (value instanceof AdvertisingData)
+    return { raw: hexText(value.bytes), ...plainFields(packet, value.fields as Record<string, unknown>) };
   if (typeof value === "bigint") return `0x${value.toString(16)}`;
   if (Array.isArray(value)) return value.map((item) => plain(packet, field, item));
   if (typeof value === "object" && value !== null) return plainFields(packet, value as Record<string, unknown>);

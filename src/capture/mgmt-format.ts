@@ -1,8 +1,7 @@
-import { toHex } from "../bytes/hex.ts";
 import { Uuid } from "../core/uuid.ts";
 import { AdvertisingData } from "../gap/advertising-data.ts";
 import { bitNames, type FieldDescription, type Fields, nameOf, present, REDACTED, Status } from "../mgmt-protocol/index.ts";
-import { quoted, uuidText } from "./text.ts";
+import { hexText, quoted, uuidText } from "./text.ts";
 
 interface Showing {
   /** Zeros stand in place of secrets. */
@@ -34,7 +33,7 @@ function numberText({ enumeration, bits, unit, invalid, type }: FieldDescription
 function valueText(name: string, description: FieldDescription | undefined, value: unknown, showing: Showing): string {
   if (description?.secret && showing.redacted) return REDACTED;
   if (isAdvertisingData(name, description, value)) return showing.advertisingData(new AdvertisingData(value));
-  if (value instanceof Uint8Array) return value.length > 0 ? toHex(value) : '""';
+  if (value instanceof Uint8Array) return value.length > 0 ? hexText(value) : '""';
   if (value instanceof Uuid) return uuidText(value);
   if (Array.isArray(value)) return `[${value.map((entry) => valueText("", description?.of?.description, entry, showing)).join(", ")}]`;
   switch (typeof value) {
@@ -79,7 +78,7 @@ export function declaredJson(
     const description = fields[name]?.description;
     if (shown[name] === REDACTED) continue;
     if (isAdvertisingData(name, description, value)) shown[name] = advertisingData(new AdvertisingData(value));
-    else if (!description && value instanceof Uint8Array) shown[name] = toHex(value);
+    else if (!description && value instanceof Uint8Array) shown[name] = hexText(value);
   }
   return shown;
 }
