@@ -1,4 +1,4 @@
-import { callOut, rethrowLater } from "../async/call-out.ts";
+import { rethrowLater } from "../async/call-out.ts";
 import type { AddressLike } from "../core/address.ts";
 import {
   checkBoolean,
@@ -238,7 +238,12 @@ export class Scan {
 
   /** An exception of the application does not stop the stack: it is rethrown in a turn of its own. */
   deliver(advertisement: Advertisement): void {
-    callOut(this.#onAdvertisement, advertisement);
+    const onAdvertisement = this.#onAdvertisement;
+    try {
+      onAdvertisement(advertisement); // by itself: through `callOut` its arguments become an array, 10 ns of a report's 100
+    } catch (error) {
+      rethrowLater(error);
+    }
   }
 
   /** Ends by itself when `timer` fires. */
