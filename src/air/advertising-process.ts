@@ -14,6 +14,7 @@ const GAP_US = 150;
 
 /** So many listeners are asked faster one by one. */
 const FEW = 8;
+/** For all who were heard by nobody; never added to. */
 const NOBODY: Listener[] = [];
 
 /** The advertising events of one advertiser. While none of them matters to anybody it sleeps and counts them afterwards. */

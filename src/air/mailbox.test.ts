@@ -55,3 +55,23 @@ test("what one receiver throws keeps nothing from the others, nor does what thro
   expect(seen).toEqual([1, 2, 3, 4]);
   expect(errors).toMatchObject([{ message: "a hook's" }, { message: "the receiver's" }]);
 });
+
+test("a busy simulation lets the event loop turn every few thousand packets, whatever else shares a turn", async () => {
+  using at = open();
+  const { mailbox } = at;
+  let turns = 0;
+  let isOver = false;
+  const onImmediate = (): void => {
+    turns++;
+    if (!isOver) setImmediate(onImmediate);
+  };
+  setImmediate(onImmediate);
+  let left = 100_000;
+  await new Promise<void>((resolve) => {
+    const packet = new Uint8Array(1);
+    const take = (): void => (--left > 0 ? mailbox.post(take, packet) : resolve());
+    take();
+  });
+  isOver = true;
+  expect(turns).toBeGreaterThanOrEqual(Math.floor(100_000 / 4096) - 1);
+});

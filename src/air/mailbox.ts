@@ -29,7 +29,7 @@ export class Mailbox {
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
     this.#later = new AirEvent(() => {
-      scheduler.wake();
+      scheduler.giveTurn();
       this.#drain();
     });
   }

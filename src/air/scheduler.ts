@@ -1,4 +1,4 @@
-import { type Clock, quiet } from "../async/index.ts";
+import { type Clock, overdue, quiet } from "../async/index.ts";
 
 /** Something that happens at a time. Made once and set again and again: the hot paths allocate nothing. */
 export class AirEvent {
@@ -27,6 +27,7 @@ export class Scheduler {
   #timer: Disposable | undefined;
   #armedUs = Number.POSITIVE_INFINITY;
   #loud = false;
+  #isOverdue = false;
   #stopped = false;
   /** Made once: the timer is set for nearly every event. */
   readonly #fire = (): symbol | undefined => this.#onTimer();
@@ -44,6 +45,12 @@ export class Scheduler {
   /** Notes that code outside may have been woken, so that a virtual clock lets it run before time goes on. */
   wake(): void {
     this.#loud = true;
+  }
+
+  /** As `wake`, and notes that real I/O has waited long. */
+  giveTurn(): void {
+    this.#loud = true;
+    this.#isOverdue = true;
   }
 
   set(event: AirEvent, timeUs: number): void {
@@ -133,12 +140,14 @@ export class Scheduler {
     this.#timer = undefined;
     this.#armedUs = Number.POSITIVE_INFINITY;
     this.#loud = false;
+    this.#isOverdue = false;
     try {
       do this.#run(this.#clockUs());
       while (!this.#loud && this.#pass());
     } finally {
       this.#arm(); // whatever a hook throws, the others' time goes on
     }
+    if (this.#isOverdue) return overdue;
     return this.#loud ? undefined : quiet;
   }
 

@@ -6,6 +6,12 @@ import { onAbort } from "./on-abort.ts";
  */
 export const quiet = Symbol("quiet");
 
+/**
+ * What a timer's `fire` returns when much has been done since the event loop turned last: a virtual clock lets it turn before the next timer,
+ * which others of the same source need not wait for.
+ */
+export const overdue = Symbol("overdue");
+
 /** All time in the library comes from here. */
 export interface Clock {
   /** Milliseconds since an arbitrary start, never going back; fractions count. */

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { Broadcast, type Flow, Subscription } from "./broadcast.ts";
 export { callOut, rethrowLater } from "./call-out.ts";
-export { type Clock, delay, quiet, SystemClock, whileTimeStands } from "./clock.ts";
+export { type Clock, delay, overdue, quiet, SystemClock, whileTimeStands } from "./clock.ts";
 export { Deadline } from "./deadline.ts";
 export { Emitter } from "./emitter.ts";
 export { onAbort } from "./on-abort.ts";

@@ -1,5 +1,5 @@
 import { StateError } from "../core/error.ts";
-import { type Clock, quiet } from "./clock.ts";
+import { type Clock, overdue, quiet } from "./clock.ts";
 import { Turns, turn } from "./turn.ts";
 
 /** A timer, and what its owner disposes: the air sets one for each of its events, and an object of its own for that took most of the time. */
@@ -219,14 +219,16 @@ export class VirtualClock implements Clock, Disposable {
       this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
       timer.fire = undefined;
       this.#passUntilMs = untilMs;
+      let outcome: unknown;
       try {
-        if (fire() === quiet) continue;
+        outcome = fire();
       } finally {
         this.#passUntilMs = Number.NEGATIVE_INFINITY;
       }
+      if (outcome === quiet) continue;
       if (fire === this.#lastFire) this.#source = fire;
       this.#lastFire = fire;
-      return true;
+      return outcome !== overdue;
     }
     return false;
   }
