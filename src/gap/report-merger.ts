@@ -19,20 +19,22 @@ interface Recent {
 /** Is the number of nobody, and is equal to none. */
 const NO_KEY = Number.NaN;
 const NOBODY: Recent = { key: NO_KEY, canAnswer: false, advertisement: undefined, scanResponse: undefined };
-const FRONT = 0x400;
 
 /** The last advertisers, by a number. */
 class RecentReports {
   readonly #all = new BoundedMap<number, Recent>(CAPACITY);
   /**
-   * Those heard last, by the low bits of their number, and those who do not answer too: to look for a number of 49 bits in a map takes 20 ns,
+   * Those heard last, by the low octet of their number, and those who do not answer too: to look for a number of 49 bits in a map takes 20 ns,
    * which was most of the merging.
    */
-  readonly #front: Recent[] = new Array(FRONT).fill(NOBODY);
+  readonly #front: Recent[] = new Array(0x100).fill(NOBODY);
 
-  /** @param canAnswer whether it is remembered from now on, where it is not yet */
+  /**
+   * @param low the low octet of `key`
+   * @param canAnswer whether it is remembered from now on, where it is not yet
+   */
   get(key: number, low: number, canAnswer: boolean): Recent | undefined {
-    const front = this.#front[low & (FRONT - 1)]!;
+    const front = this.#front[low]!;
     if (front.key === key && (front.canAnswer || !canAnswer)) return front.canAnswer ? front : undefined;
     let recent = this.#all.get(key);
     if (!recent) {
@@ -43,7 +45,7 @@ class RecentReports {
         this.#all.set(key, recent);
       }
     }
-    this.#front[low & (FRONT - 1)] = recent;
+    this.#front[low] = recent;
     return recent.canAnswer ? recent : undefined;
   }
 
@@ -84,8 +86,7 @@ export class ReportMerger {
     const hasSets = layout.isExtended && (packet[offset]! & LEGACY_PDU) === 0;
     const at = offset + layout.addressAt;
     const key = addressKeyAt(packet, at) + (hasSets ? (packet[offset + SID_AT]! & 0xf) * 2 ** 49 : 0);
-    const low = packet[at + 1]! | (packet[at + 2]! << 8);
-    return (hasSets ? this.#recentSets : this.#recent).get(key, low, canAnswer);
+    return (hasSets ? this.#recentSets : this.#recent).get(key, packet[at + 1]!, canAnswer);
   }
 
   clear(): void {

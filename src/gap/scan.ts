@@ -240,7 +240,7 @@ export class Scan {
   deliver(advertisement: Advertisement): void {
     const onAdvertisement = this.#onAdvertisement;
     try {
-      onAdvertisement(advertisement); // by itself: through `callOut` its arguments become an array, 10 ns of a report's 100
+      onAdvertisement(advertisement); // by itself, since through `callOut` its arguments become an array for every report
     } catch (error) {
       rethrowLater(error);
     }
