@@ -13,7 +13,7 @@ interface Known<T> {
  * that were read before takes a twentieth of reading them.
  */
 export class RecentOctets<T extends NonNullable<unknown>> {
-  readonly #known: (Known<T> | undefined)[] = new Array<undefined>(SLOTS).fill(undefined);
+  readonly #known: Known<T>[] = [];
 
   /** What was kept for the same octets, unless it is forgotten. */
   get(octets: Uint8Array): T | undefined {

@@ -27,8 +27,8 @@ const PIECE = 64;
 export function hexText(octets: Uint8Array): string {
   let text = "";
   for (let from = 0; from < octets.length; from += PIECE) {
-    const codes = new Array<number>(2 * Math.min(PIECE, octets.length - from));
-    for (let i = 0; i < codes.length; i++) codes[i] = HEX_OCTETS[octets[from + (i >> 1)]!]!.charCodeAt(i & 1);
+    const codes: number[] = [];
+    for (let i = 0; i < 2 * Math.min(PIECE, octets.length - from); i++) codes[i] = HEX_OCTETS[octets[from + (i >> 1)]!]!.charCodeAt(i & 1);
     text += String.fromCharCode(...codes);
   }
   return text;
