@@ -27,7 +27,7 @@ class RecentReports {
    * Those heard last, by the low octet of their number, and those who do not answer too: to look for a number of 49 bits in a map takes 20 ns,
    * which was most of the merging.
    */
-  readonly #front: Recent[] = new Array(0x100).fill(NOBODY);
+  readonly #front: Recent[] = Array.from({ length: 0x100 }, () => NOBODY);
 
   /**
    * @param low the low octet of `key`
