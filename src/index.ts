@@ -10,6 +10,7 @@ export type {
   AttRequestOptions,
   AttServerSide,
   LinkSecurity,
+  Recovery,
   Refuse,
   ResolvedAttPolicy,
   ResponseParser,

@@ -1,6 +1,6 @@
 import { mixKey } from "../core/index.ts";
 import { AdvertisingProcess } from "./advertising-process.ts";
-import type { Advertiser, AdvertisingAir, AdvertisingEvents, ExtendedAdvertiser, Listener } from "./advertising-roles.ts";
+import type { Advertiser, AdvertisingAir, AdvertisingEvents, ExtendedAdvertiser, Listener, Tuned } from "./advertising-roles.ts";
 import { Audiences } from "./audiences.ts";
 import { ExtendedAdvertisingProcess } from "./extended-advertising-process.ts";
 import type { Medium } from "./medium.ts";
@@ -8,7 +8,7 @@ import { PeriodicTrains } from "./periodic-trains.ts";
 import { Phy } from "./phy.ts";
 import type { Radio } from "./radio.ts";
 import { Transmissions } from "./transmissions.ts";
-import { type Tuned, TunedListeners } from "./tuned-listeners.ts";
+import { TunedListeners } from "./tuned-listeners.ts";
 
 /** An interferer this much weaker does no harm: the stronger packet is received all the same. */
 const CAPTURE_DB = 8;

@@ -1,7 +1,7 @@
 import type { Medium } from "./medium.ts";
 import type { Phy } from "./phy.ts";
 import type { Radio } from "./radio.ts";
-import type { AirTraceEntry } from "./trace.ts";
+import type { AirTraceEntry } from "./trace-entry.ts";
 
 /** Access address of every packet on an advertising channel that belongs to no periodic train, Vol 6 Part B 2.1.2. */
 export const ADVERTISING_ACCESS_ADDRESS = 0x8e89bed6;

@@ -1,7 +1,6 @@
 import type { Link } from "./link.ts";
 import type { Phy } from "./phy.ts";
 import type { Radio, RadioListener } from "./radio.ts";
-import type { Tuned } from "./tuned-listeners.ts";
 
 /** Who sends advertising PDUs. */
 export interface Advertiser {
@@ -108,6 +107,13 @@ export interface Listener extends RadioListener {
   onScanResponse(pdu: Uint8Array | undefined, rssiDbm: number): void;
   /** ADV_EXT_IND. What it gives follows AuxPtr; absent in listeners that know legacy PDUs alone. */
   onExtended?(pdu: Uint8Array, rssiDbm: number, phy: Phy): Follower | undefined;
+}
+
+/** Listeners in the order in which they began to listen. */
+export interface Tuned {
+  readonly listeners: readonly Listener[];
+  /** Of each whether it hears the packet, so far as it is in range; of the others that has to be found out. */
+  readonly isSure: readonly boolean[];
 }
 
 /** What one advertiser's events know of the others. */

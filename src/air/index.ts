@@ -30,4 +30,5 @@ export { airTimeUs, octetsInTime, Phy, phyName, SENSITIVITY_DBM, T_IFS_US } from
 export type { Position, PropagationOptions } from "./propagation.ts";
 export type { Radio, RadioTrain } from "./radio.ts";
 export { AirEvent, type Scheduler } from "./scheduler.ts";
-export { type AirTraceEntry, type HciTraceEntry, type Trace, type TraceEntry, traceLine } from "./trace.ts";
+export { type Trace, traceLine } from "./trace.ts";
+export type { AirTraceEntry, HciTraceEntry, TraceEntry } from "./trace-entry.ts";

@@ -1,5 +1,5 @@
 import { Phy } from "./phy.ts";
-import type { AirTraceEntry, HciTraceEntry, TraceEntry } from "./trace.ts";
+import type { AirTraceEntry, HciTraceEntry, TraceEntry } from "./trace-entry.ts";
 
 const CHUNK_OCTETS = 65_536;
 const NOBODY: readonly string[] = [];

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { fromHex, toHex } from "../bytes/index.ts";
 import { SeededRandom } from "../core/index.ts";
-import { type HciTraceEntry, Trace, type TraceEntry, traceLine } from "./trace.ts";
+import { Trace, traceLine } from "./trace.ts";
+import type { HciTraceEntry, TraceEntry } from "./trace-entry.ts";
 
 const hci = (hex: string, direction: HciTraceEntry["direction"] = "to-controller"): HciTraceEntry => ({
   kind: "hci",

@@ -1,15 +1,8 @@
-import type { Listener } from "./advertising-roles.ts";
+import type { Listener, Tuned } from "./advertising-roles.ts";
 import { Phy } from "./phy.ts";
 
 /** What is found out once serves so long: longer than an advertising event, short beside most windows. */
 const KEPT_US = 4000;
-
-/** Listeners in the order in which they began to listen. */
-export interface Tuned {
-  readonly listeners: readonly Listener[];
-  /** Of each whether it hears the packet, so far as it is in range; of the others that has to be found out. */
-  readonly isSure: readonly boolean[];
-}
 
 interface Found extends Tuned {
   readonly listeners: Listener[];

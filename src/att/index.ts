@@ -51,4 +51,4 @@ export {
 } from "./pdu.ts";
 export type { AttPolicy, ResolvedAttPolicy } from "./policy.ts";
 export { type LinkSecurity, meets, NO_SECURITY, type SecurityRequirement } from "./security.ts";
-export type { Refuse, ResponseParser } from "./transaction.ts";
+export type { Recovery, Refuse, ResponseParser } from "./transaction.ts";
