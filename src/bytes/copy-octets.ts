@@ -8,23 +8,26 @@ const PACKETS = 12;
 const LARGEST_PIECE = 3168;
 
 let memory = new ArrayBuffer(0);
-let slab = new Uint8Array(memory);
+let piece = new Uint8Array(memory);
 let used = 0;
 
 /**
- * `bytes[offset, end)` for whoever keeps it: no octet of it is ever anybody else's. A medium-sized copy is a view of a `buffer` of 3 KiB
- * or less, begun at a multiple of eight, which holds copies made before and after it too: a buffer for each takes three times as long. A view of
- * `bytes` would take a little less than that, and hold on to whatever `bytes` is a part of.
+ * `bytes[offset, end)` for whoever keeps it: no octet of it is ever anybody else's. A medium-sized copy is a view of a `buffer` of 3 KiB or
+ * less, begun at a multiple of eight, which holds copies made before and after it too: a buffer for each takes three times as long. A view of
+ * `bytes` would take half as long, and hold on to whatever `bytes` is a part of.
  */
 export function copyOctets(bytes: Uint8Array, offset: number, end: number): Uint8Array {
-  if (end - offset <= SMALL || bytes.length > LARGEST) return bytes.slice(offset, end);
+  return end - offset <= SMALL || bytes.length > LARGEST ? bytes.slice(offset, end) : copyToPiece(bytes, offset, end);
+}
+
+function copyToPiece(bytes: Uint8Array, offset: number, end: number): Uint8Array {
   let at = used + (-offset & 7);
-  if (at + bytes.length > slab.length) {
+  if (at + bytes.length > piece.length) {
     memory = new ArrayBuffer(Math.min(LARGEST_PIECE, PACKETS * ((bytes.length + 15) & ~7)));
-    slab = new Uint8Array(memory);
+    piece = new Uint8Array(memory);
     at = -offset & 7;
   }
-  slab.set(bytes, at); // headers included: a view without them would cost as much as everything else here
+  piece.set(bytes, at); // headers included: a view without them would cost as much as everything else here
   used = (at + bytes.length + 7) & ~7;
   return new Uint8Array(memory, at + offset, end - offset);
 }
