@@ -59,6 +59,11 @@ test("help, wrong usage and failure have their status and their stream", async (
   expect([help.status, help.err]).toEqual([0, ""]);
   expect(help.out).toContain("Commands:");
   expect(await run("scam")).toEqual({ status: 2, out: "", err: "jelling: unknown command 'scam'; did you mean scan?\n" });
+  for (const argv of ["pump help demo", "help pump status", "--json help pump", "mgmt help"]) {
+    const byParser = await run(...argv.split(" "));
+    expect([byParser.status, byParser.err], argv).toEqual([0, ""]);
+    expect(byParser.out, argv).toContain("Usage: jelling ");
+  }
   const failed = await run("decode", "/nonexistent");
   expect(failed).toEqual({ status: 1, out: "", err: "jelling: /nonexistent: no such file or folder\n" });
 });

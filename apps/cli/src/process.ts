@@ -8,6 +8,9 @@ import { main } from "./run.ts";
  * @param answer what to say in place of it
  */
 export async function runProcess(argv: readonly string[], answer: Uint8Array | undefined): Promise<void> {
-  process.exitCode = ExitStatus.Failed; // of a process that ends because there is nothing left that it could wait for
+  // Of a process that ends because there is nothing left that it could wait for. Not said beforehand: the parser, asked for help, goes by it.
+  process.once("exit", () => {
+    process.exitCode ??= ExitStatus.Failed;
+  });
   process.exitCode = await main(argv, nodeIo(), answer);
 }
