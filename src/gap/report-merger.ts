@@ -69,10 +69,11 @@ export class ReportMerger {
 
   /** A report in place, with the one that completes it. Of what is heard again and again nothing is made but this one object. */
   merge(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): Advertisement {
-    const canAnswer = isScannable(packet, offset, layout);
+    const isResponse = isScanResponse(packet, offset, layout);
+    // A controller may leave out of a scan response that it answers something.
+    const canAnswer = isResponse || isScannable(packet, offset, layout);
     const recent = this.#recentOf(packet, offset, layout, canAnswer);
     if (!recent) return new Advertisement(packet, offset, end, this.#resolve, undefined, layout); // no scan response will follow
-    const isResponse = isScanResponse(packet, offset, layout);
     const { advertisement, scanResponse } = recent;
     // One that nobody may answer has been answered by no scan response: a beacon between them does not come between them.
     if (canAnswer && !(isResponse ? scanResponse : advertisement)?.isSameAs(packet, offset, end)) {

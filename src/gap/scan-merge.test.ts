@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { EXTENDED_ABILITIES } from "../../test/support/extended-controller.ts";
 import { VirtualClock } from "../async/virtual-clock.ts";
 import { Address } from "../core/address.ts";
 import { Logger } from "../core/logger.ts";
@@ -11,19 +12,21 @@ import { AdvertisingEventType } from "./report-layout.ts";
 import { Scanner } from "./scanner.ts";
 
 let clock: VirtualClock;
+let own: OwnAddresses;
+let port: CommandPort;
 let scanner: Scanner;
 let sent: [name: string, parameters: Record<string, unknown>][];
 
 beforeEach(() => {
   clock = new VirtualClock({ auto: false });
   sent = [];
-  const port = {
+  port = {
     send: (declaration: { name: string }, parameters: Record<string, unknown>) => {
       sent.push([declaration.name, parameters]);
       return Promise.resolve({ status: 0 });
     },
   } as unknown as CommandPort;
-  const own = new OwnAddresses({ clock, random: new SeededRandom(1), publicAddress: Address.from("00:11:22:33:44:55") });
+  own = new OwnAddresses({ clock, random: new SeededRandom(1), publicAddress: Address.from("00:11:22:33:44:55") });
   const radio = new Radio({ port, clock, logger: Logger.silent, own });
   scanner = new Scanner({ port, radio, resolve: () => undefined });
   radio.add(scanner);
@@ -152,6 +155,23 @@ describe("without merge each comes at once, with what was heard of the other", (
     advertisement("a");
     response(4);
     expect(seen.slice(2)).toEqual(["a undefined true", "a 4 true"]);
+  });
+
+  test("a scan response of whose event type the controller tells no more than that is one all the same", async () => {
+    const seen: string[] = [];
+    const radio = new Radio({ port, clock, logger: Logger.silent, own, abilities: EXTENDED_ABILITIES });
+    const extended = new Scanner({ port, radio, resolve: () => undefined });
+    radio.add(extended);
+    await extended.scan({ duplicates: "report" }, (each) => seen.push(line(each)));
+    const report = (eventType: number, fields: object): void => {
+      const data = AdvertisingData.from(fields).bytes;
+      const head = [eventType, 0, 1, 1, 2, 3, 4, 5, 0xc0, 1, 1, 0, 127, 0xc4, 0, 0, 0, 0, 0, 0, 0, 0, 0, data.length];
+      extended.onExtendedReport(Uint8Array.of(...head, ...data), 0, head.length + data.length);
+    };
+    report(0x02, { shortenedName: "a" });
+    report(0x08, { txPowerDbm: 4 }); // the bit of a scan response, and not that of what can be scanned
+    report(0x02, { shortenedName: "b" });
+    expect(seen).toEqual(["a undefined false", "a 4 false", "b 4 false"]);
   });
 
   test("of more than 1024 devices the one heard of first is forgotten, whoever has the same low octets", async () => {
