@@ -27,7 +27,7 @@ export {
   u64,
 } from "./codec.ts";
 export { DecodeError, type DecodeFault } from "./decode-error.ts";
-export { concat, equalBytes, fromHex, HEX_OCTETS, toHex } from "./hex.ts";
+export { concat, equalBytes, fromHex, toHex } from "./hex.ts";
 export { Reader } from "./reader.ts";
 export { type BitField, bitFields, bitsAt, flag, type InferBitField } from "./values/bit-fields.ts";
 export {

@@ -1,4 +1,5 @@
-import { HEX_OCTETS, Reader, Writer } from "../bytes/index.ts";
+import { Reader, Writer } from "../bytes/index.ts";
+import { addressText } from "../core/address.ts";
 import { Address, ArgumentError, checkOctets, kindOf, Uuid, type UuidLike } from "../core/index.ts";
 
 /** Names with their numbers; a peer may send any other number. */
@@ -170,25 +171,13 @@ export function bitsOf(names: Names, set: readonly string[]): number {
 /** A device address as text, most significant octet first: "C0:11:22:33:44:55". What kind of address it is says a field of its own. */
 export const bdaddr: Field<string, string | Address> = {
   description: { type: "bdaddr" },
-  decode: addressText,
+  decode: (reader) => addressText(reader.bytes, reader.skip(6)), // there is one in most events: worth not making an Address of it
   encode: (writer, value) => {
     if (typeof value !== "string" && !(value instanceof Address))
       throw new ArgumentError(`expected an address like "C0:11:22:33:44:55", got ${kindOf(value)}`);
     writer.bytes(Address.from(value).bytes);
   },
 };
-
-const HEX = HEX_OCTETS.map((digits) => digits.toUpperCase());
-const HEX_COLON = HEX.map((digits) => `${digits}:`);
-
-/** There is one in most events, so that it is worth not making an Address of it, nor an array. */
-function addressText(reader: Reader): string {
-  const at = reader.skip(6);
-  const octets = reader.bytes;
-  let text = HEX_COLON[octets[at + 5]!]!;
-  for (let i = at + 4; i > at; i--) text += HEX_COLON[octets[i]!]!;
-  return text + HEX[octets[at]!]!;
-}
 
 /** 128 bits, little-endian on the wire. */
 export const uuid128: Field<Uuid, UuidLike> = {
