@@ -3,7 +3,7 @@ import { ArgumentError, SeededRandom } from "../core/index.ts";
 import { allocateFrame, DataBufferOverflow, type EventDeclaration, encodeEvent, HardwareError, PacketType } from "../hci/index.ts";
 import { CompletedPackets } from "./completed-packets.ts";
 import { type HciFault, HciPath, type HciPathOptions } from "./hci-path.ts";
-import { copyOctets } from "./link/acl-queue.ts";
+import { copyInto } from "./link/acl-queue.ts";
 
 /** A packet between a host and its controller, as fault hooks see it. */
 export interface HciPacket {
@@ -179,7 +179,7 @@ export class HostInterface {
     packet[2] = (handle >> 8) | (start ? 0x20 : 0x10); // PB flag 0b10 or 0b01, Vol 4 Part E 5.4.2
     packet[3] = length;
     packet[4] = length >> 8;
-    copyOctets(bytes, offset, length, packet, 5);
+    copyInto(bytes, offset, length, packet, 5);
     if (this.#hostCredits !== undefined) {
       this.#hostCredits--;
       this.#hostHolds.set(handle, (this.#hostHolds.get(handle) ?? 0) + 1);

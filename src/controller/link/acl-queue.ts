@@ -8,7 +8,7 @@ const ACL_HEADER_OCTETS = 5;
 const SHORT = 64;
 
 /** `source[from, from + length)` into `target`. */
-export function copyOctets(source: Uint8Array, from: number, length: number, target: Uint8Array, to: number): void {
+export function copyInto(source: Uint8Array, from: number, length: number, target: Uint8Array, to: number): void {
   if (length > SHORT) target.set(source.subarray(from, from + length), to);
   else for (let i = 0; i < length; i++) target[to + i] = source[from + i]!;
 }
@@ -48,7 +48,7 @@ export class AclQueue {
     // PB flag 0b01 continues; 0b00 begins, which is all that an LE host may send (Vol 4 Part E 5.4.2).
     pdu[0] = at === ACL_HEADER_OCTETS && ((head[2]! >> 4) & 3) !== 1 ? 2 : 1;
     pdu[1] = length;
-    copyOctets(head, at, length, pdu, HEADER_OCTETS);
+    copyInto(head, at, length, pdu, HEADER_OCTETS);
     this.isLast = at + length === head.length;
     this.#at = this.isLast ? ACL_HEADER_OCTETS : at + length;
     if (this.isLast) this.#packets.shift();

@@ -1,5 +1,5 @@
 import { AesKey, aesCcmDecrypt, aesCcmEncrypt, reversed } from "../../crypto/index.ts";
-import { copyOctets } from "./acl-queue.ts";
+import { copyInto } from "./acl-queue.ts";
 
 /** Octets of the Message Integrity Check behind every encrypted PDU, Vol 6 Part B 2.4. */
 export const MIC_OCTETS = 4;
@@ -39,7 +39,7 @@ export class LinkCipher {
     const pdu = new Uint8Array(2 + encrypted.length);
     pdu[0] = llid;
     pdu[1] = encrypted.length;
-    copyOctets(encrypted, 0, encrypted.length, pdu, 2);
+    copyInto(encrypted, 0, encrypted.length, pdu, 2);
     return pdu;
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { SeededRandom } from "../../core/index.ts";
 import type { HostInterface } from "../host-interface.ts";
-import { AclQueue, copyOctets } from "./acl-queue.ts";
+import { AclQueue, copyInto } from "./acl-queue.ts";
 import { areConnectionParametersValid, drawnInterval } from "./connection-parameters.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 
@@ -87,7 +87,7 @@ test("packets of the host are cut into PDUs; boundary flag 0b01 continues, and t
 test.each([0, 1, 64, 65, 200])("%i octets are copied, and no other", (length) => {
   const source = Uint8Array.from({ length: 300 }, (_, i) => i % 251);
   const target = new Uint8Array(300).fill(0xee);
-  copyOctets(source, 7, length, target, 3);
+  copyInto(source, 7, length, target, 3);
   expect([...target.subarray(3, 3 + length)]).toEqual([...source.subarray(7, 7 + length)]);
   expect([target.subarray(0, 3), target.subarray(3 + length)].every((rest) => rest.every((octet) => octet === 0xee))).toBe(true);
 });

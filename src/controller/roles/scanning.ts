@@ -8,7 +8,7 @@ import {
   type LeSetScanParameters,
   PacketType,
 } from "../../hci/index.ts";
-import { copyOctets } from "../link/acl-queue.ts";
+import { copyInto } from "../link/acl-queue.ts";
 import { hasFeature } from "../options.ts";
 import {
   AdvPduType,
@@ -185,9 +185,9 @@ export class Scanning implements Listener {
     packet[5] = eventType;
     packet[6] = peer?.type ?? txAddressType(pdu);
     if (peer) packet.set(peer.bytes, 7);
-    else copyOctets(pdu, 2, 6, packet, 7);
+    else copyInto(pdu, 2, 6, packet, 7);
     packet[13] = dataLength;
-    copyOctets(pdu, 8, dataLength, packet, 14);
+    copyInto(pdu, 8, dataLength, packet, 14);
     packet[14 + dataLength] = hciRssi(rssiDbm);
     host.send(packet);
   }
