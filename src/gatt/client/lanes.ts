@@ -71,11 +71,6 @@ export class Lanes {
     if (this.#lanes.size === 1) this.#pool = undefined;
   }
 
-  /** The only one there is; `undefined` while there are several. */
-  get only(): Lane | undefined {
-    return this.#pool === undefined ? this.first : undefined;
-  }
-
   run<T>(work: Work, act: (lane: Lane) => Promise<T>): Promise<T> {
     return this.#pool === undefined ? act(this.first) : this.#spread(work, act);
   }

@@ -35,8 +35,6 @@ export class SpreadValues {
   }
 
   write(handle: number, value: Uint8Array, options: InternalOptions): Promise<void> {
-    const { only } = this.#lanes;
-    if (only) return only.values.write(handle, value, options);
     const work = { handles: [handle], length: HEADER + size(value), repeats: false };
     return this.#lanes.run(work, ({ values }) => values.write(handle, value, options));
   }
