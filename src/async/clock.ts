@@ -80,9 +80,9 @@ class SystemTimer implements Disposable {
   }
 }
 
-/** Limits that were set in this turn of the event loop, in order: what the ring begins and ends with is none. */
+/** Where the ring of the limits begins and ends that were set in this turn of the event loop, in order; it is none of them itself. */
 const fresh = new SystemTimer(0, () => undefined);
-/** What will start them, while there are any: a test may put its own in the system's place. */
+/** The `setImmediate` that was asked to start them, until it does: a test may have put its own in the system's place, and have dropped it. */
 let turnsBy: unknown;
 
 function startFresh(): void {

@@ -8,7 +8,7 @@ const lost = (): TimeoutError => new TimeoutError("waiting for the controller to
 /**
  * Sends frames, and tells of each when it is on its way: at once on an idle link, else when the controller has sent what was queued before it
  * too. A transaction's timer starts then, not while the frame waits behind a full link (Vol 3 Part F 3.3.3). Of a frame that another one
- * follows before that nothing is told, since it was answered; and a link that is lost tells nothing.
+ * follows before that nothing is told: its answer has come already. A link that is lost tells nothing.
  */
 export class Departures<T extends { readonly frame: Uint8Array }> {
   readonly #channel: PduChannel;

@@ -1,6 +1,6 @@
 import { ArgumentError } from "../core/error.ts";
 
-/** Appends little-endian fields to a growing buffer. Values out of range are errors of the caller. Octet by octet, for the Reader's reason. */
+/** Appends little-endian fields to a growing buffer. Values out of range are errors of the caller. Octet by octet, for the reason that `Reader` gives. */
 export class Writer {
   #bytes: Uint8Array;
   #length = 0;

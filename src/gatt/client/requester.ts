@@ -127,8 +127,8 @@ class Asking<T> implements Recovery<T> {
 }
 
 /**
- * Made anew where the stack leads back to whoever asked: catching it when the request is made would cost more than the request. Two turns of the
- * microtasks later the promise that they wait for hangs on this one, which the engine follows.
+ * The same error with a stack that leads back to whoever asked: to note the stack when the request is made would cost more than the request.
+ * The engine writes such a stack out of the promises that wait for this one, and two microtasks pass until the caller's is among them.
  */
 async function tracedBack(error: AttTimeoutError): Promise<never> {
   await Promise.resolve();
