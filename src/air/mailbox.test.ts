@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { TurnCounter } from "../../test/support/turns.ts";
 import { uncaughtDuring } from "../../test/support/uncaught.ts";
 import { turn, VirtualClock } from "../async/index.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -59,19 +60,12 @@ test("what one receiver throws keeps nothing from the others, nor does what thro
 test("a busy simulation lets the event loop turn every few thousand packets, whatever else shares a turn", async () => {
   using at = open();
   const { mailbox } = at;
-  let turns = 0;
-  let isOver = false;
-  const onImmediate = (): void => {
-    turns++;
-    if (!isOver) setImmediate(onImmediate);
-  };
-  setImmediate(onImmediate);
+  using turns = new TurnCounter();
   let left = 100_000;
   await new Promise<void>((resolve) => {
     const packet = new Uint8Array(1);
     const take = (): void => (--left > 0 ? mailbox.post(take, packet) : resolve());
     take();
   });
-  isOver = true;
-  expect(turns).toBeGreaterThanOrEqual(Math.floor(100_000 / 4096) - 1);
+  expect(turns.count).toBeGreaterThanOrEqual(Math.floor(100_000 / 4096) - 1);
 });

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
+import { TurnCounter } from "../../test/support/turns.ts";
 import { delay, quiet, SystemClock, whileTimeStands } from "./clock.ts";
 import { turn } from "./turn.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -240,24 +241,17 @@ describe("a source that fires again and again, as the air does", () => {
 
   test("leaves real I/O a turn of the event loop for every few events, and one before a deadline", async () => {
     using clock = new VirtualClock();
-    let turns = 0;
-    let isOver = false;
-    const onImmediate = (): void => {
-      turns++;
-      if (!isOver) setImmediate(onImmediate);
-    };
-    setImmediate(onImmediate);
+    using turns = new TurnCounter();
     using events = source(clock, () => {});
     await delay(clock, 1000);
-    expect(turns).toBeGreaterThanOrEqual(Math.floor(events.fired / 16));
+    expect(turns.count).toBeGreaterThanOrEqual(Math.floor(events.fired / 16));
     const before: number[] = [];
     for (let i = 0; i < 20; i++) {
       // Due between two events of the source.
-      clock.setTimer(10.5 + i * 10, "deadline", () => before.push(turns));
-      clock.setTimer(10.5 + i * 10, "another", () => before.push(turns));
+      clock.setTimer(10.5 + i * 10, "deadline", () => before.push(turns.count));
+      clock.setTimer(10.5 + i * 10, "another", () => before.push(turns.count));
     }
     await delay(clock, 300);
-    isOver = true;
     for (let i = 1; i < before.length; i++) expect(before[i]).toBeGreaterThan(before[i - 1]!);
   });
 

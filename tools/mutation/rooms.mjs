@@ -44,6 +44,7 @@ export const rooms = {
   "src/controller": room("src/controller", "test/air-*.test.ts"),
   "src/air": room(
     "src/air",
+    "test/air-instant-procedures.test.ts",
     "test/air-links.test.ts",
     "test/air-discovery.test.ts",
     "src/controller/{subrating,link-power}.test.ts",
