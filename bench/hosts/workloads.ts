@@ -41,7 +41,7 @@ export const SERVICE = 0x180d;
 export const CHARACTERISTIC = 0x2a37;
 export const VALUE = new Uint8Array(20).fill(7);
 
-const REPORTS = { application: "manufacturer data", form: "the same arrays", packetsPerItem: 1, packets: reports } as const;
+const REPORTS = { application: "manufacturer data", form: "the same arrays", packetsPerItem: 1, packets: () => reports(0x03) } as const;
 const PAIRS = { application: "manufacturer data", form: "the same arrays", packetsPerItem: 2, packets: () => pairs(1) } as const;
 /** More than a filter of duplicates remembers. */
 const VERSIONS = 32;
@@ -69,6 +69,10 @@ export const VARIATIONS: readonly Workload[] = [
   { ...REPORTS, form: "fresh arrays", name: "reports, fresh arrays" },
   { ...REPORTS, form: "fresh Buffers", name: "reports, fresh Buffers" },
   { ...REPORTS, application: "all", name: "reports, address, name and manufacturer data read" },
+  { ...REPORTS, packets: () => reports(0x00), name: "reports of ADV_IND" },
+  { ...REPORTS, packets: () => reports(0x02), name: "reports of ADV_SCAN_IND" },
+  { ...REPORTS, packets: () => reports(0x03, 0x33), name: "reports of ADV_NONCONN_IND, no scan response known" },
+  { ...REPORTS, packets: () => reports(0x00, 0x34), name: "reports of ADV_IND, no scan response known" },
   { ...PAIRS, form: "fresh Buffers", name: "pairs, fresh Buffers" },
   { ...PAIRS, application: "all", name: "pairs, address, name and manufacturer data read" },
   { ...CHANGING, name: "pairs that change" },
@@ -99,9 +103,18 @@ export const advertisingData = (last: number): number[] => [
   ...[17, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, last],
 ];
 
-/** 256 legacy reports of as many advertisers that nobody can ask for more: each is one event of 31 octets of data. */
-function reports(): Uint8Array[] {
-  return Array.from({ length: 256 }, (_, i) => report(0x03, i, advertisingData(i)));
+/**
+ * 256 legacy reports of as many advertisers, each an event with 31 octets of data.
+ *
+ * @param kind 0x03, ADV_NONCONN_IND, is of those whom nobody can ask for more
+ * @param group an octet of the address; 0x22 is of those of the pairs, whose last scan response is shown with each report once it was heard
+ */
+function reports(kind: number, group = 0x22): Uint8Array[] {
+  return Array.from({ length: 256 }, (_, i) => {
+    const packet = report(kind, i, advertisingData(i));
+    packet[8] = group;
+    return packet;
+  });
 }
 
 /**

@@ -3,7 +3,7 @@ import { Address } from "../core/address.ts";
 import { checkMilliseconds, checkOctets, checkOptions, checkText, kindOf, type OptionNames, optionNames } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
-import { type AdStructure, behindAdStructure, findAdStructure } from "./ad-structure.ts";
+import type { AdStructure } from "./ad-structure.ts";
 import { AdType } from "./ad-types.ts";
 
 export interface ManufacturerData {
@@ -255,21 +255,30 @@ export function copyOctets(octets: Uint8Array, from: number, to: number): Uint8A
   return copy;
 }
 
-/** Adds the manufacturer data that lie in `octets` from `at` to `end` to those found before. Gives the array that has all. */
-export function joinManufacturerData(before: ManufacturerData[], octets: Uint8Array, at: number, end: number): ManufacturerData[] {
-  const type = AdType.ManufacturerSpecificData;
+/**
+ * Adds the manufacturer data that lie in `octets` from `at` to `end` to those found before, if any. Gives the array that has all. By a walk of its own:
+ * with `findAdStructure` each length is read three times, since the engine does not know that octets stay as they are, and reading takes a quarter longer.
+ */
+export function joinManufacturerData(
+  before: ManufacturerData[] | undefined,
+  octets: Uint8Array,
+  at: number,
+  end: number,
+): ManufacturerData[] | undefined {
   let found = before;
-  for (let next = findAdStructure(octets, type, at, end); next >= 0; ) {
-    const behind = behindAdStructure(octets, next);
+  for (let next = at; next < end; ) {
+    const length = octets[next]!;
+    const behind = next + 1 + length;
+    if (length === 0 || behind > end) break;
     // One that is too short for the company tells nothing.
-    if (octets[next]! >= 3) {
+    if (octets[next + 1] === AdType.ManufacturerSpecificData && length >= 3) {
       const item = { companyIdentifier: octets[next + 2]! | (octets[next + 3]! << 8), data: copyOctets(octets, next + 4, behind) };
       // Mostly there are one or two: an array made with them has room for them, one that they are added to gets room for seventeen.
-      if (found.length === 0) found = [item];
+      if (!found) found = [item];
       else if (found.length === 1) found = [found[0]!, item];
       else found.push(item);
     }
-    next = findAdStructure(octets, type, behind, end);
+    next = behind;
   }
   return found;
 }

@@ -2,10 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { fromHex } from "../bytes/hex.ts";
 import { Address } from "../core/address.ts";
+import { parseAdStructures } from "./ad-structure.ts";
+import { AdType } from "./ad-types.ts";
 import { Advertisement, addressKey, addressKeyAt, createAdvertisement } from "./advertisement.ts";
 import { AdvertisingData } from "./advertising-data.ts";
 import { DuplicateFilter } from "./duplicate-filter.ts";
-import { AdvertisingEventType } from "./report-layout.ts";
+import { AdvertisingEventType, EXTENDED_REPORT } from "./report-layout.ts";
 
 const address = Address.from("C0:11:22:33:44:55/random");
 const data = AdvertisingData.from({ flags: 6, name: "pump", serviceUuids: ["180D"] }).bytes;
@@ -139,6 +141,50 @@ test("a report is compared with another one in octets, wherever they lie, signal
   for (let i = 0; i < octets.length - 1; i++) expect([i, isSame((copy) => (copy[i]! ^= 1))]).toEqual([i, false]);
   expect(own.isSameAs(octets, 0, octets.length - 1)).toBe(false);
   expect(own.isSameAs(packet, 2, packet.length - 1)).toBe(true);
+});
+
+test("an extended report is compared without signal strength and TX power, which lie in its middle", () => {
+  for (let length = 0; length < 9; length++) {
+    const octets = Uint8Array.from({ length: 24 + length }, (_, i) => (i === 23 ? length : i + 1));
+    const packet = Uint8Array.of(9, 9, 9, ...octets, 9);
+    const own = new Advertisement(packet, 3, packet.length - 1, undefined, undefined, EXTENDED_REPORT);
+    const differing = [...octets.keys()].filter((i) => {
+      const copy = octets.slice();
+      copy[i]! ^= 0x80;
+      return !own.isSameAs(copy, 0, copy.length);
+    });
+    expect(differing).toEqual([...octets.keys()].filter((i) => i !== 12 && i !== 13));
+    expect(own.isSameAs(octets, 0, octets.length - 1)).toBe(false);
+  }
+});
+
+test("manufacturer data are those of the structures, whatever the octets are", () => {
+  const structure = fc.record({ length: fc.integer({ min: 0, max: 19 }), isOfMaker: fc.boolean(), body: fc.uint8Array({ maxLength: 19 }) });
+  const octets = fc
+    .array(structure, { maxLength: 8 })
+    .map((all) =>
+      Uint8Array.from(all.flatMap(({ length, isOfMaker, body }) => [length, isOfMaker ? 0xff : 0x08, ...body.subarray(1, length)])),
+    );
+  const plain = (bytes: Uint8Array) =>
+    parseAdStructures(bytes)
+      .structures.filter(({ type, data: { length } }) => type === AdType.ManufacturerSpecificData && length >= 2)
+      .map(({ data: value }) => ({ companyIdentifier: value[0]! | (value[1]! << 8), data: value.slice(2) }));
+  fc.assert(
+    fc.property(octets, octets, (advertised, answered) => {
+      const answer = createAdvertisement({ address, eventType: AdvertisingEventType.ScanResponse, data: answered });
+      const both = createAdvertisement({ address, data: advertised }).with(answer);
+      expect(both.manufacturerData).toEqual([...plain(advertised), ...plain(answered)]);
+      expect(both.advertisingData.manufacturerData).toEqual(plain(advertised));
+    }),
+  );
+});
+
+test("manufacturer data that were given away are the program's own: what it writes there nobody else reads", () => {
+  const { bytes } = AdvertisingData.from({ manufacturerData: { companyIdentifier: 1, data: fromHex("02") } });
+  const report = createAdvertisement({ address, data: bytes });
+  report.manufacturerData[0]!.data[0] = 9;
+  report.manufacturerData.pop();
+  expect(report.manufacturerData).toEqual([{ companyIdentifier: 1, data: fromHex("02") }]);
 });
 
 test("without a scan response there is what the advertisement has, and nothing else", () => {

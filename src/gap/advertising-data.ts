@@ -217,7 +217,7 @@ export class AdvertisingData {
   }
   /** All structures, several of one company included, in the order they were sent. */
   get manufacturerData(): ManufacturerData[] {
-    return joinManufacturerData([], this.#octets, this.#at, this.#end);
+    return joinManufacturerData(undefined, this.#octets, this.#at, this.#end) ?? [];
   }
 
   /** Data of all structures of type Encrypted Data, in the order they were sent; see `decryptAdvertisingData`. */

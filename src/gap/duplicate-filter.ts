@@ -1,5 +1,5 @@
 import { BoundedMap } from "../core/bounded-map.ts";
-import { LEGACY_REPORT, type ReportLayout, RSSI_AT, TX_POWER_AT } from "./report-layout.ts";
+import { fourAt, LEGACY_REPORT, type ReportLayout, RSSI_AT, TX_POWER_AT } from "./report-layout.ts";
 
 /** Reports remembered; in a crowd the oldest are forgotten and reported again. */
 const CAPACITY = 4096;
@@ -49,7 +49,7 @@ function keyOf(packet: Uint8Array, offset: number, end: number, data: boolean, {
   for (let i = offset; i < stop; i += 4) {
     // Four at a time, the last four once more where they are not whole: by single octets a report takes half as long again.
     const at = Math.min(i, stop - 4);
-    const four = packet[at]! | (packet[at + 1]! << 8) | (packet[at + 2]! << 16) | (packet[at + 3]! << 24);
+    const four = fourAt(packet, at);
     a = Math.imul(a ^ four, 0x01000193);
     a ^= a >>> 15;
     b = Math.imul(b, 0x85ebca6b) + four;

@@ -55,6 +55,11 @@ export function isScannable(packet: Uint8Array, offset: number, { isExtended }: 
   return type <= AdvertisingEventType.ScanResponse && (type & 1) === 0;
 }
 
+/** Four octets as one number of 32 bits, signed. */
+export function fourAt(octets: Uint8Array, at: number): number {
+  return octets[at]! | (octets[at + 1]! << 8) | (octets[at + 2]! << 16) | (octets[at + 3]! << 24);
+}
+
 /** Data status, bits 5 and 6 of Event_Type. */
 export const DATA_STATUS = 0x60;
 export const DataStatus = Object.freeze({ Complete: 0, MoreToCome: 0x20, Truncated: 0x40 });
