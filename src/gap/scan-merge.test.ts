@@ -184,6 +184,30 @@ describe("without merge each comes at once, with what was heard of the other", (
   });
 });
 
+describe("a scan that is stopped within a callback hears no more, from the call on", () => {
+  test("not the report that another scan's callback is called for", async () => {
+    const seen: string[] = [];
+    await scanner.scan({ duplicates: "report" }, () => {
+      seen.push("first");
+      void scanner.stop(second);
+    });
+    const second = await scanner.scan({ duplicates: "report" }, () => seen.push("second"));
+    advertisement("a");
+    expect(seen).toEqual(["first"]);
+  });
+
+  test("nor what else has waited for its scan response when the time is over", async () => {
+    const seen: string[] = [];
+    const scan = await scanner.scan({ merge: true, durationMs: 100 }, ({ name }) => {
+      seen.push(name!);
+      void scanner.stop(scan);
+    });
+    for (const n of [1, 2, 3]) advertisement(`n${n}`, n);
+    await clock.advance(100);
+    expect(seen).toEqual(["n1"]);
+  });
+});
+
 describe("durationMs", () => {
   test("ends the loop without an error when what came was taken, and the scan", async () => {
     const loop = scanner.reports({ durationMs: 100 });

@@ -238,6 +238,7 @@ export class Scan {
 
   /** An exception of the application does not stop the stack: it is rethrown in a turn of its own. */
   deliver(advertisement: Advertisement): void {
+    if (this.ended) return; // by what was called for this report, or for one before it
     const onAdvertisement = this.#onAdvertisement;
     try {
       onAdvertisement(advertisement); // by itself, since through `callOut` its arguments become an array for every report
