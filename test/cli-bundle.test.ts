@@ -140,8 +140,11 @@ test("help that nobody reads, that finds no room or no answers, ends as any comm
   await rename(answers, `${answers}.away`);
   try {
     expect(await run("--help")).toEqual({ status: 0, out: help, err: "" });
-    await writeFile(answers, "{");
-    expect(await run("--help")).toEqual({ status: 0, out: help, err: "" });
+    for (const others of ["{", "null", "{}", '{ "pieces": [], "helps": { "": [9, 1] } }']) {
+      await writeFile(answers, others);
+      expect(await run("--help"), others).toEqual({ status: 0, out: help, err: "" });
+    }
+    expect(await run("--version")).toEqual({ status: 0, out: `${packageJson.version}\n`, err: "" });
   } finally {
     await rename(`${answers}.away`, answers);
   }

@@ -7,15 +7,15 @@ import { writeAtOnce } from "./write-at-once.ts";
 function answered(argv: readonly string[]): Uint8Array | undefined {
   const question = questionOf(argv);
   if (question === undefined) return undefined;
-  let answers: Answers;
+  let text: string | undefined;
   try {
-    answers = JSON.parse(readFileSync(new URL("./answers.json", import.meta.url), "utf8")) as Answers;
+    const answers = JSON.parse(readFileSync(new URL("./answers.json", import.meta.url), "utf8")) as Answers;
+    // Only a terminal is this wide or that, and to ask for the stream of a pipe takes longer than to find that it is one.
+    const columns = fstatSync(1).isCharacterDevice() ? process.stdout.columns : undefined;
+    text = answerTo(question, answers, columns || 80);
   } catch {
-    return undefined; // a command that nobody built has none, and asks the parser
+    return undefined; // a command that nobody built has none, and one whose files are damaged no whole ones: the parser tells
   }
-  // Only a terminal is this wide or that, and to ask for the stream of a pipe takes longer than to find that it is one.
-  const columns = fstatSync(1).isCharacterDevice() ? process.stdout.columns : undefined;
-  const text = answerTo(question, answers, columns || 80);
   return text === undefined ? undefined : writeAtOnce(1, new TextEncoder().encode(text));
 }
 
