@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { delay } from "../src/async/clock.ts";
 import { fromHex as hex, toHex } from "../src/bytes/hex.ts";
+import { ClosedError } from "../src/core/error.ts";
 import { LogLevel } from "../src/core/logger.ts";
 import type { RemoteService } from "../src/gatt/index.ts";
 import { createGattPair } from "./support/gatt-pair.ts";
@@ -105,6 +106,24 @@ test("values reach the subscribers of their own characteristic, however they com
   await second!.subscribe((value) => values.push(`again ${toHex(value)}`));
   pair.clientChannel.receive(hex(`1b${b}08`));
   expect(values.at(-1)).toBe("again 08");
+});
+
+test.each<[string, (end: { subscription: AsyncDisposable; close: () => void }) => void, string[]]>([
+  ["a subscription that was disposed of", ({ subscription }) => void subscription[Symbol.asyncDispose](), []],
+  ["a subscription of a link that was closed, which was told so", ({ close }) => close(), ["end"]],
+])("%s by whom the value reached before does not get the value", async (_name, end, told) => {
+  using pair = createGattPair({ server: serverWith({ uuid: 0x2a19, properties: ["notify"] }) });
+  const characteristic = await pair.client.characteristic(0x180f, 0x2a19);
+  const values: string[] = [];
+  const ends: string[] = [];
+  const close = (): void => pair.clientBearer.close(new ClosedError("enough"));
+  await characteristic.subscribe((value) => {
+    values.push(toHex(value));
+    end({ subscription, close });
+  });
+  const subscription = await characteristic.subscribe(() => values.push("late"), { onEnd: () => ends.push("end") });
+  pair.clientChannel.receive(hex(`1b${low(characteristic.valueHandle)}01`));
+  expect([values, ends]).toEqual([["01"], told]);
 });
 
 test("unsubscribing from what is gone is done at once", async () => {

@@ -153,6 +153,8 @@ export class CharacteristicSubscriptions implements ValueSink {
     for (let i = 0; i < listeners.length; i++) {
       const listener = listeners[i]!;
       if ((listener.kinds & kind) === 0) continue;
+      // One that was called before it may have ended it, or everything.
+      if (this.#listeners !== listeners && !this.#listeners.includes(listener)) continue;
       if (listener.security !== undefined && !this.#context.requester.bearer.permits(listener.security)) continue;
       try {
         listener.deliver(value);
