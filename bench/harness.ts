@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { isQuick, measure, tryRow } from "./measure.ts";
-import { peersMissing } from "./peers.ts";
+import { peersLacking, peersMissing } from "./peers.ts";
 import type { Result, Row } from "./row.ts";
 import { Table } from "./table.ts";
 
@@ -43,6 +43,8 @@ export async function main(rows: readonly Row[], file: string): Promise<void> {
     return refuse(`no row has "${unknown}" in its name. The rows are:\n${rows.map(({ name }) => name).join("\n")}`);
   const selected = rows.filter(({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)));
   if (isList) return list(selected);
+  const lacking = peersLacking(selected);
+  if (lacking !== undefined) return refuse(lacking);
   if (isOnce) return await tryAll(selected, fileURLToPath(file));
   const shown = withCeilings(rows, selected);
   const missing = peersMissing(shown);

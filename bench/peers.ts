@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
 import { isInstalled } from "./child.ts";
 import type { Row } from "./row.ts";
 
@@ -16,4 +18,21 @@ export function peersMissing(rows: readonly Row[]): string | undefined {
     said.push(`No other host is measured beside this one. To have it:
   npm install --prefix /tmp/peers ${[...packages].join(" ")} && export JELLING_BENCH_PEERS=/tmp/peers`);
   return said.length === 0 ? undefined : said.join("\n");
+}
+
+/** What to say where the folder is named, and lacks what rows stand beside. */
+export function peersLacking(rows: readonly Row[], folder = PEERS): string | undefined {
+  if (folder === undefined) return undefined;
+  const require = createRequire(join(resolve(folder), "package.json"));
+  const isThere = (name: string): boolean => {
+    try {
+      return require.resolve(name) !== "";
+    } catch {
+      return false;
+    }
+  };
+  const lacking = [...new Set(rows.flatMap(({ peer }) => peer ?? []))].filter((name) => !isThere(name)).join(" ");
+  if (lacking === "") return undefined;
+  return `JELLING_BENCH_PEERS: ${folder} has no ${lacking}. To have it there:
+  npm install --prefix ${folder} ${lacking}`;
 }

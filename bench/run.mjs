@@ -29,11 +29,19 @@ async function bundleAll(checkout) {
   return await bundle(checkout, "main.ts");
 }
 
-const args = process.argv.slice(2);
+function refuse(why) {
+  console.error(`bench: ${why}`);
+  process.exit(2);
+}
+
+const args = process.argv
+  .slice(2)
+  .flatMap((argument) => (argument.startsWith("--before=") ? ["--before", argument.slice("--before=".length)] : argument));
 const at = args.indexOf("--before");
 const [, before] = at < 0 ? [] : args.splice(at, 2);
-if (at >= 0 && before === undefined) throw new Error("--before: needs the folder of another checkout");
+if (at >= 0 && (!before || before.startsWith("--"))) refuse("--before needs the folder of another checkout");
+if (before && !existsSync(join(before, "bench/main.ts"))) refuse(`--before: ${before} is no checkout: there is no bench/main.ts in it`);
 const main = await bundleAll(fileURLToPath(new URL("..", import.meta.url)));
-if (before !== undefined) args.push(`--before=${await bundleAll(resolve(before))}`);
+if (before) args.push(`--before=${await bundleAll(resolve(before))}`);
 const { status } = spawnSync(process.execPath, [main, ...args], { stdio: "inherit" });
 process.exitCode = status ?? 1;

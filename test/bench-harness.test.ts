@@ -1,7 +1,10 @@
+import { spawnSync } from "node:child_process";
+import { tmpdir } from "node:os";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { commandCost, commandPeakMiB } from "../bench/child.ts";
 import { main } from "../bench/harness.ts";
 import { inTurn, measure } from "../bench/measure.ts";
+import { peersLacking } from "../bench/peers.ts";
 import type { Costs, Result, Row, SharedRow, Together } from "../bench/row.ts";
 import { Table } from "../bench/table.ts";
 
@@ -41,6 +44,25 @@ test("a part that no row has in its name is an error that says which rows there 
 test("an unknown option is an error that says which options there are", async () => {
   expect(await run("--hosts")).toMatch(/^bench: unknown option --hosts\. Options: --json, .*--before DIR/);
   expect(process.exitCode).toBe(2);
+});
+
+test.each([
+  ["--before", "--before needs the folder of another checkout"],
+  ["--before=", "--before needs the folder of another checkout"],
+  ["--before --json", "--before needs the folder of another checkout"],
+  ["--before=/nonexistent", "--before: /nonexistent is no checkout: there is no bench/main.ts in it"],
+])("%s is an error that says what is missing", (words, sentence) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["bench/run.mjs", ...words.split(" ")], { encoding: "utf8" });
+  expect([status, stdout, stderr]).toEqual([2, "", `bench: ${sentence}\n`]);
+});
+
+test("a folder of other hosts that lacks one is an error that says how to have it", () => {
+  const folder = tmpdir();
+  expect(peersLacking(ROWS, folder)).toBe(
+    `JELLING_BENCH_PEERS: ${folder} has no @maker/host. To have it there:\n  npm install --prefix ${folder} @maker/host`,
+  );
+  expect(peersLacking(ROWS.slice(0, 2), folder)).toBeUndefined();
+  expect(peersLacking([{ ...ROWS[2]!, peer: "vitest" }], ".")).toBeUndefined();
 });
 
 test("the rows are listed, with what they shall reach", async () => {
