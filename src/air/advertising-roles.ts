@@ -114,6 +114,10 @@ export interface Tuned {
   readonly listeners: readonly Listener[];
   /** Of each whether it hears the packet, so far as it is in range; of the others that has to be found out. */
   readonly isSure: readonly boolean[];
+  /** Whether that is so of all, and none shares its radio with another one. */
+  readonly areSure: boolean;
+  /** When the last of them began to listen. */
+  readonly latestUs: number;
 }
 
 /** What one advertiser's events know of the others. */

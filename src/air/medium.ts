@@ -118,27 +118,30 @@ export class Medium {
 
   /** Mean strength in dBm at which `to` receives `from`; minus infinity while the path is cut. */
   meanDbm(from: Radio, to: Radio): number {
-    const knownDb = to.lossesDb[from.index]!;
+    const knownDb = from.lossesDb[to.index]!;
     return from.txPowerDbm - (knownDb > Number.NEGATIVE_INFINITY ? knownDb : this.#lossDb(from, to));
   }
 
-  /** Kept in rows for each receiver: in a crowd all that send at a time are compared, and finding each path took most of the time. */
+  /**
+   * Kept in rows for each sender: in a crowd all that send at a time are compared at one listener after the other, which goes along few rows.
+   * Finding each path took most of the time, and rows for each receiver were jumped between.
+   */
   #lossDb(from: Radio, to: Radio): number {
     const { key, lossDb, cuts } = this.#path(from, to);
     const db = cuts > 0 ? Number.POSITIVE_INFINITY : lossDb;
     if (from.index < 0 || to.index < 0) return db;
-    if (from.index >= to.lossesDb.length) {
-      const places = this.#radios.length + (this.#radios.length >> 1) + 1;
-      to.lossesDb = longer(to.lossesDb, places);
-      to.pathKeys = longer(to.pathKeys, places);
+    if (to.index >= from.lossesDb.length) {
+      const places = this.#radios.length + (this.#radios.length >> 3) + 1;
+      from.lossesDb = longer(from.lossesDb, places);
+      from.pathKeys = longer(from.pathKeys, places);
     }
-    to.lossesDb[from.index] = db;
-    to.pathKeys[from.index] = key;
+    from.lossesDb[to.index] = db;
+    from.pathKeys[to.index] = key;
     return db;
   }
 
   #pathKey(from: Radio, to: Radio): number {
-    const key = to.pathKeys[from.index]!;
+    const key = from.pathKeys[to.index]!;
     return key > Number.NEGATIVE_INFINITY ? key : this.#path(from, to).key;
   }
 

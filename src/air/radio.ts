@@ -75,7 +75,7 @@ export class Radio {
   /** Place among the radios of its air, and the paths to others by their places; the medium's. */
   index = -1;
   readonly paths: (Path | undefined)[] = [];
-  /** What is lost in dB of what others send, by their places, and the keys of the paths; not a number where that has to be found out. */
+  /** What is lost in dB of what it sends to others, by their places, and the keys of the paths; not a number where that has to be found out. */
   lossesDb = new Float64Array(0);
   pathKeys = new Float64Array(0);
   /** Told when it moves, or a path of its changes; the medium's. */
@@ -97,7 +97,7 @@ export class Radio {
   lockedUntilUs = -1;
   /** Whose advertising event is in progress, and which others of this radio wait for its end, in order. */
   #advertising: object | undefined;
-  readonly #waiting = new Map<object, (atUs: number) => void>();
+  #waiting: Map<object, (atUs: number) => void> | undefined;
   /** Times in which it is on secondary advertising channels for packets that others announced to it. */
   #followed: { startUs: number; endUs: number }[] = [];
 
@@ -149,6 +149,7 @@ export class Radio {
    */
   claimAdvertising(process: object, begin: (atUs: number) => void): boolean {
     if (this.#advertising !== undefined && this.#advertising !== process) {
+      this.#waiting ??= new Map();
       this.#waiting.set(process, begin);
       return false;
     }
@@ -158,9 +159,10 @@ export class Radio {
 
   /** Its advertising event is over, or will never take place. */
   releaseAdvertising(process: object): void {
-    this.#waiting.delete(process);
+    this.#waiting?.delete(process);
     if (this.#advertising !== process) return;
     this.#advertising = undefined;
+    if (!this.#waiting) return;
     for (const [next, begin] of this.#waiting) {
       this.#waiting.delete(next);
       this.#advertising = next;

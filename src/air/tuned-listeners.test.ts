@@ -16,6 +16,7 @@ test("whoever hears a packet is among those that may, in order; who hears it sur
   const tuned = new TunedListeners(listeners);
   let heard = 0;
   let sure = 0;
+  let whole = 0;
   let nowUs = 0;
   for (let step = 0; step < 3000; step++) {
     nowUs += pick(3000);
@@ -43,9 +44,13 @@ test("whoever hears a packet is among those that may, in order; who hears it sur
     const may = tuned.on(channel, startUs, endUs, nowUs);
     const found = may.listeners.filter((listener, i) => may.isSure[i] || listener.radio.isTunedFor(listener, channel, startUs, endUs));
     expect(found).toEqual(expected);
+    expect(may.areSure).toBe(may.isSure.every(Boolean));
+    expect(may.latestUs).toBe(Math.max(...may.listeners.map(({ window }) => window.startUs)));
+    if (may.areSure && expected.length > 0) whole++;
     heard += expected.length;
     sure += may.isSure.filter(Boolean).length;
   }
   expect(heard).toBeGreaterThan(3000);
   expect(sure).toBeGreaterThan(heard / 5);
+  expect(whole).toBeGreaterThan(10);
 });

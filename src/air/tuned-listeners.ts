@@ -7,6 +7,8 @@ const KEPT_US = 4000;
 interface Found extends Tuned {
   readonly listeners: Listener[];
   readonly isSure: boolean[];
+  areSure: boolean;
+  latestUs: number;
 }
 
 /**
@@ -38,7 +40,7 @@ export class TunedListeners {
   #find(fromUs: number, untilUs: number): void {
     this.#fromUs = fromUs;
     this.#untilUs = untilUs;
-    this.#tuned = Array.from({ length: 3 }, () => ({ listeners: [], isSure: [] }));
+    this.#tuned = Array.from({ length: 3 }, () => ({ listeners: [], isSure: [], areSure: true, latestUs: Number.NEGATIVE_INFINITY }));
     for (const listener of this.#listeners) {
       if (listener.phy !== Phy.Le1M) continue;
       // Where several listen with one radio, the first of them whose window is open says on which channel it is.
@@ -46,8 +48,12 @@ export class TunedListeners {
       const channels = isShared ? 0b111 : listener.window.channelsDuring(fromUs, untilUs);
       for (let channel = 0; channel < 3; channel++) {
         if (!((channels >> channel) & 1)) continue;
-        this.#tuned[channel]!.listeners.push(listener);
-        this.#tuned[channel]!.isSure.push(!isShared && listener.window.hears(channel, fromUs, untilUs));
+        const found = this.#tuned[channel]!;
+        const isSure = !isShared && listener.window.hears(channel, fromUs, untilUs);
+        found.listeners.push(listener);
+        found.isSure.push(isSure);
+        found.areSure &&= isSure;
+        found.latestUs = Math.max(found.latestUs, listener.window.startUs);
       }
     }
   }
