@@ -107,6 +107,22 @@ test("a report that is lost delays the timer by 30 s and no more", async () => {
   expect(clock.pending).toEqual([]);
 });
 
+test("likewise of a request that follows while the report of one before it, which was answered, is waited for", async () => {
+  const { clock, channel, bearer, read } = create();
+  channel.idle = false;
+  const first = read("0300");
+  await clock.advance(1000);
+  channel.receive(hex("0b11"));
+  expect(await first).toBe("11");
+  const outcome = expect(read("0400")).rejects.toMatchObject({ code: "ERR_ATT_TIMEOUT" });
+  await clock.advance(59_999);
+  expect(bearer.refusal).toBeUndefined();
+  await clock.advance(5001);
+  expect(bearer.refusal).toBeDefined();
+  await outcome;
+  expect(clock.pending).toEqual([]);
+});
+
 test("an answer that comes before the controller's report needs no timer any more", async () => {
   const { clock, channel, bearer, frame, read } = create();
   channel.idle = false;

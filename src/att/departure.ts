@@ -1,9 +1,10 @@
-import { TimeoutError } from "../core/error.ts";
 import type { PduChannel } from "../l2cap/channel.ts";
 
-const REPORT_TIMEOUT_MS = 30_000;
+/** So long after a frame was sent a wait that began before it turns to it, at most. */
+const STEP_MS = 5000;
+const STEPS = 6;
 /** Nobody sees it, and one made for each frame, with its stack, would cost more than the frame. */
-const lost = (): TimeoutError => new TimeoutError("waiting for the controller to send", REPORT_TIMEOUT_MS);
+const LATE = new Error("sending");
 
 /**
  * Sends frames, and tells of each when it is on its way: at once on an idle link, else when the controller has sent what was queued before it
@@ -31,32 +32,26 @@ export class Departures<T extends { readonly frame: Uint8Array }> {
     else if (!this.#isWaiting) this.#wait().catch(ignoreLoss);
   }
 
+  /** A report may be lost on the way from the controller: 30 s after the last frame was handed to the controller it is taken to have left. */
   async #wait(): Promise<void> {
     this.#isWaiting = true;
-    while (this.#last) {
-      const sent = this.#last;
-      await whenLeft(this.#channel);
-      if (this.#last !== sent) continue;
-      this.#last = undefined;
-      this.#onLeft(sent);
+    let steps = 0;
+    for (let sent = this.#last; sent; sent = this.#last) {
+      let isReported = true;
+      try {
+        await this.#channel.whenSent({ timeoutMs: STEP_MS, timeoutError: () => LATE });
+      } catch (error) {
+        if (error !== LATE) throw error;
+        isReported = false;
+      }
+      if (this.#last !== sent) steps = 0;
+      else if (isReported || (++steps % STEPS === 0 && this.#channel.waiting === 0)) {
+        this.#last = undefined;
+        this.#onLeft(sent);
+      }
     }
     this.#isWaiting = false;
   }
-}
-
-/**
- * Resolves when the controller has reported what was queued so far. A report may be lost on the way from the controller, and the wait must end
- * all the same: 30 s after the last frame was handed to the controller it is taken to have left.
- */
-async function whenLeft(channel: PduChannel): Promise<void> {
-  do {
-    try {
-      await channel.whenSent({ timeoutMs: REPORT_TIMEOUT_MS, timeoutError: lost });
-      return;
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
-    }
-  } while (channel.waiting > 0);
 }
 
 /** Whoever waits learns of the loss from the channel itself. */
