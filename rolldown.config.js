@@ -36,6 +36,8 @@ export const output = {
 export default defineConfig({
   input: { main: "apps/cli/src/main.ts", "recorded-answers": "apps/cli/src/recorded-answers.ts" },
   logLevel: "warn",
+  // A package that is not installed would be missed only when a command wants it.
+  onLog: (level, log, say) => say(log.code === "UNRESOLVED_IMPORT" ? "error" : level, log),
   platform: "node",
   transform: { target: "node20" }, // `using` in a form that Node 20 understands
   resolve: { conditionNames: ["@jelling/source", "node", "import", "default"] },

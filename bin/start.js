@@ -29,9 +29,8 @@ try {
   const { output } = await bundle.generate(form);
   chunks = new Map(output.map(({ fileName, code }) => [`./${fileName}`, code]));
 } catch (error) {
-  console.error(
-    error.code === "ERR_MODULE_NOT_FOUND" ? `the bundler is not installed: run npm ci first (${error.message})` : error.message,
-  );
+  const missing = /(?:Cannot find package|Could not resolve) '([^'.]+)'/.exec(error.message)?.[1];
+  console.error(missing === undefined ? error.message : `${missing} is not installed: run npm ci first`);
   process.exit(1);
 }
 const { runProcess } = load("./start.js");

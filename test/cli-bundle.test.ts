@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, open, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, open, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -161,6 +161,27 @@ test("npm start shows the demonstration from the sources, and says first what it
     out: expect.stringContaining(" 2 SAKE handshakes done "),
     err: "bundling the demonstration from its sources …\n",
   });
+});
+
+test("npm start where packages are not installed says which, and how to have them", async () => {
+  const checkout = join(state, "checkout");
+  for (const part of ["bin", "rolldown.config.js", "package.json"]) await cp(join(root, part), join(checkout, part), { recursive: true });
+  await mkdir(join(checkout, "apps/cli/src"), { recursive: true });
+  await writeFile(join(checkout, "apps/cli/src/process.ts"), 'export * from "commander";\n');
+  const says = (missing: string) => ({
+    status: 1,
+    err: `bundling the demonstration from its sources …\n${missing} is not installed: run npm ci first\n`,
+  });
+  const start = (): Promise<unknown> =>
+    new Promise((resolve) => {
+      execFile(process.execPath, [join(checkout, "bin/start.js")], { env: environment() }, (error, _, err) =>
+        resolve({ status: error?.code, err }),
+      );
+    });
+  expect(await start()).toEqual(says("rolldown"));
+  await mkdir(join(checkout, "node_modules"));
+  await symlink(join(root, "node_modules/rolldown"), join(checkout, "node_modules/rolldown"), "junction");
+  expect(await start()).toEqual(says("commander"));
 });
 
 test("SIGINT and SIGTERM end a command with status 130, cleanly", async () => {
