@@ -22,8 +22,7 @@ export function readReceived(packet: Uint8Array): Received {
   const event = eventNames.get(decoded.code);
   if (event === undefined || parameters instanceof Uint8Array)
     return { kind: "event", event: { event: "unknown", code: decoded.code, index, parameters: packet.slice(HEADER_OCTETS) } };
-  // Spread behind other properties took 90 ns of 550.
-  return { kind: "event", event: Object.assign({ event, index }, parameters) as MgmtEvent };
+  return { kind: "event", event: { event, index, ...parameters } as MgmtEvent };
 }
 
 /** An event is passed on with what is wrong with it. */
