@@ -92,6 +92,9 @@ function receive(host: string, { link, isOfBuffers, toHost, listen }: End, workl
   const { packetsPerItem, form } = workload;
   const packets = workload.packets(link);
   const inForm = form === "the same arrays" ? packets.map((packet) => inFormOf(form, packet, isOfBuffers)) : undefined;
+  // Heard once before they are counted: of a device that may be answered noble tells nothing until it is answered, or is heard again.
+  listen?.();
+  for (const packet of packets) toHost(inFormOf(form, packet, isOfBuffers));
   return async (count) => {
     listen?.();
     const expected = seen.items + count;
