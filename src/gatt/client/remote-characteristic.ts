@@ -316,7 +316,7 @@ export class RemoteCharacteristic {
 
   /**
    * Calls `callback` with each value, as it arrives and within the stack's own call: for flows that must be fast. The value belongs to who
-   * gets it; past 64 octets it may be a part of a `buffer` of up to 3 KiB that holds other values too. Dispose the result to unsubscribe.
+   * gets it; past 64 octets it may be a part of a larger `buffer`: its packet's, or one of 2 KiB with other values. Dispose the result to unsubscribe.
    * `signal` and `timeoutMs` bound the subscribing, not the subscription; `security` holds for each value too.
    *
    * @throws {AttError} the peer refuses · {UnsupportedError} the characteristic cannot do it

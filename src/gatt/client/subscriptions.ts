@@ -3,7 +3,7 @@ import { Semaphore } from "../../async/semaphore.ts";
 import { AttError, InsufficientSecurityError } from "../../att/error.ts";
 import { TRANSACTION_TIMEOUT_MS } from "../../att/opcode.ts";
 import type { SecurityRequirement } from "../../att/security.ts";
-import { copyOctets } from "../../bytes/copy-octets.ts";
+import { ownOctets } from "../../bytes/copy-octets.ts";
 import type { ClientContext, ValueSink } from "./context.ts";
 import type { GattOperationOptions, InternalOptions } from "./options.ts";
 
@@ -142,7 +142,7 @@ export class CharacteristicSubscriptions implements ValueSink {
   }
 
   onValue(bytes: Uint8Array, offset: number, end: number, indication: boolean): void {
-    const value = copyOctets(bytes, offset, end);
+    const value = ownOctets(bytes, offset, end);
     if (this.#held === undefined) this.#deliver(value, indication);
     else if (this.#held.push({ value, indication }) > MOST_HELD) this.#held.shift();
   }
