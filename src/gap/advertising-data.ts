@@ -6,7 +6,7 @@ import {
   COMPLETE,
   type ConnectionIntervalRange,
   checkStructure,
-  copyOctets,
+  copyPart,
   fieldsToStructures,
   INCOMPLETE,
   joinManufacturerData,
@@ -123,7 +123,7 @@ export class AdvertisingData {
   /** Data of the first structure of this type. */
   first(type: number): Uint8Array | undefined {
     const at = this.#find(type, this.#at);
-    return at < 0 ? undefined : copyOctets(this.#octets, at + 2, this.#behind(at));
+    return at < 0 ? undefined : copyPart(this.#octets, at + 2, this.#behind(at));
   }
 
   /** The next structure of a type: where its octet of length is, or -1. */
@@ -160,7 +160,7 @@ export class AdvertisingData {
   /** The first structure of a type that `read` can read. */
   #firstReadable<T>(type: number, read: (data: Uint8Array) => T | undefined): T | undefined {
     for (let at = this.#find(type, this.#at); at >= 0; at = this.#find(type, this.#behind(at))) {
-      const value = read(copyOctets(this.#octets, at + 2, this.#behind(at)));
+      const value = read(copyPart(this.#octets, at + 2, this.#behind(at)));
       if (value !== undefined) return value;
     }
     return undefined;
@@ -211,7 +211,7 @@ export class AdvertisingData {
       const width = widthIn(SERVICE_DATA, this.#octets[at + 1]!);
       if (width === undefined || this.#octets[at]! <= width) continue;
       const data = at + 2 + width;
-      found.push({ uuid: uuidAt(this.#octets, at + 2, width), data: copyOctets(this.#octets, data, this.#behind(at)) });
+      found.push({ uuid: uuidAt(this.#octets, at + 2, width), data: copyPart(this.#octets, data, this.#behind(at)) });
     }
     return found;
   }

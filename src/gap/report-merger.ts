@@ -1,5 +1,5 @@
 import { BoundedMap } from "../core/bounded-map.ts";
-import { copyOctets } from "./ad-fields.ts";
+import { copyPart } from "./ad-fields.ts";
 import { Advertisement, addressKeyAt, type ResolveAddress } from "./advertisement.ts";
 import { isScannable, isScanResponse, LEGACY_PDU, type ReportLayout, SID_AT } from "./report-layout.ts";
 
@@ -77,7 +77,7 @@ export class ReportMerger {
     const { advertisement, scanResponse } = recent;
     // One that nobody may answer has been answered by no scan response: a beacon between them does not come between them.
     if (canAnswer && !(isResponse ? scanResponse : advertisement)?.isSameAs(packet, offset, end)) {
-      const octets = copyOctets(packet, offset, end);
+      const octets = copyPart(packet, offset, end);
       recent[isResponse ? "scanResponse" : "advertisement"] = new Advertisement(octets, 0, octets.length, this.#resolve, undefined, layout);
     }
     return new Advertisement(packet, offset, end, this.#resolve, isResponse ? advertisement : scanResponse, layout);
