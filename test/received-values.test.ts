@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type Connection, Device } from "../src/device/index.ts";
 import type { HciTransport } from "../src/hci/index.ts";
 import { SimulatedAir } from "../src/testing/index.ts";
+import { between } from "./support/between.ts";
 
 const SERVICE = 0x180d;
 const CHARACTERISTIC = 0x2a37;
@@ -29,38 +30,13 @@ function viewOf(piece: Uint8Array, packet: Uint8Array): Uint8Array {
 
 /** Between a controller and its host: gives packets in another form, and spoils afterwards what is a part of something. */
 function spoiling(inner: HciTransport, form: (packet: Uint8Array) => Uint8Array): HciTransport {
-  let onPacket: HciTransport["onPacket"];
-  return {
-    info: inner.info,
-    get onPacket() {
-      return onPacket;
+  return between(inner, {
+    received: (packet, deliver) => {
+      const given = form(packet);
+      deliver(given);
+      if (form !== alone) given.fill(0xee);
     },
-    set onPacket(handler) {
-      onPacket = handler;
-      inner.onPacket = (packet) => {
-        const given = form(packet);
-        onPacket?.(given);
-        if (form !== alone) given.fill(0xee);
-      };
-    },
-    get onClose() {
-      return inner.onClose;
-    },
-    set onClose(handler) {
-      inner.onClose = handler;
-    },
-    send: (packet) => inner.send(packet),
-    get writable() {
-      return inner.writable;
-    },
-    get onWritable() {
-      return inner.onWritable;
-    },
-    set onWritable(handler) {
-      inner.onWritable = handler;
-    },
-    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-  };
+  });
 }
 
 /** A device whose packets come as `form` makes them, and a peer with everything it can receive. */

@@ -1,8 +1,8 @@
 import { delay } from "jelling/async";
 import { toHex } from "jelling/bytes";
 import { Logger, LogLevel, SeededRandom } from "jelling/core";
-import type { HciTransport } from "jelling/hci";
 import { describe, expect, test } from "vitest";
+import { between } from "../../../test/support/between.ts";
 import type { PumpSession } from "../src/connector/pump-session.ts";
 import { PumpMonitor } from "../src/live/monitor.ts";
 import { Scenario } from "./scenario.ts";
@@ -129,42 +129,11 @@ describe("a pump that pushes what it likes", () => {
 test("who has the transport writes nothing by way of the connector: what it puts on it is held, and shuts the gate", async () => {
   await using scenario = await Scenario.open();
   const inner = scenario.phoneController.transport;
-  let upper: HciTransport["onPacket"];
   const sent: Uint8Array[] = [];
-  const controller: HciTransport = {
-    get info() {
-      return inner.info;
-    },
-    get onPacket() {
-      return inner.onPacket;
-    },
-    set onPacket(handler) {
-      upper = handler;
-      inner.onPacket = handler;
-    },
-    get onClose() {
-      return inner.onClose;
-    },
-    set onClose(handler) {
-      inner.onClose = handler;
-    },
-    get writable() {
-      return inner.writable;
-    },
-    get onWritable() {
-      return inner.onWritable;
-    },
-    set onWritable(handler) {
-      inner.onWritable = handler;
-    },
-    send: (packet) => {
-      sent.push(packet.slice());
-      inner.send(packet);
-    },
-    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-  };
+  const controller = between(inner, { sent: (packet) => void sent.push(packet.slice()) });
   await using connector = await scenario.connector({ controller });
   const { session } = await scenario.pair(connector);
+  const upper = controller.onPacket;
   expect(upper).toBeTypeOf("function");
   // A plug-in that answers for the pump, with whatever it likes, makes the connector write nothing that the table has not.
   const handle = scenario.pump.connection!.handle;

@@ -1,45 +1,13 @@
 import { delay } from "jelling/async";
 import { gattService } from "jelling/gatt";
-import type { HciTransport } from "jelling/hci";
 import { expect, test } from "vitest";
+import { between } from "../../../test/support/between.ts";
 import { Scenario } from "./scenario.ts";
 
 // What a pump declared is stale between the look at it and the write: Service Changed is in the same packet, or the write waits behind a full link.
 
 const NUMBER_OF_COMPLETED_PACKETS = 0x13;
 const isAtt = (packet: Uint8Array, opcode: number): boolean => packet[0] === 2 && packet[9] === opcode;
-
-/** A transport with somebody in between, who sees what the controller sends and passes it on, or not. */
-function between(inner: HciTransport, look: (packet: Uint8Array, deliver: (packet: Uint8Array) => void) => void): HciTransport {
-  return {
-    get info() {
-      return inner.info;
-    },
-    get onPacket() {
-      return inner.onPacket;
-    },
-    set onPacket(handler) {
-      inner.onPacket = handler && ((packet) => look(packet, handler));
-    },
-    get onClose() {
-      return inner.onClose;
-    },
-    set onClose(handler) {
-      inner.onClose = handler;
-    },
-    get writable() {
-      return inner.writable;
-    },
-    get onWritable() {
-      return inner.onWritable;
-    },
-    set onWritable(handler) {
-      inner.onWritable = handler;
-    },
-    send: (packet) => inner.send(packet),
-    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-  };
-}
 
 /** The pump indicates Service Changed for all handles, in a packet like `packet`. */
 function serviceChanged(packet: Uint8Array, handle: number): Uint8Array {
@@ -57,11 +25,13 @@ test("Service Changed in the same packet as the last answer of the look: nothing
   const opened = await withService();
   await using scenario = opened.scenario;
   let armed = false;
-  const controller = between(scenario.phoneController.transport, (packet, deliver) => {
-    deliver(packet);
-    if (!armed || !isAtt(packet, 0x05)) return;
-    armed = false;
-    deliver(serviceChanged(packet, opened.handle));
+  const controller = between(scenario.phoneController.transport, {
+    received: (packet, deliver) => {
+      deliver(packet);
+      if (!armed || !isAtt(packet, 0x05)) return;
+      armed = false;
+      deliver(serviceChanged(packet, opened.handle));
+    },
   });
   await using connector = await scenario.connector({ controller });
   const { session } = await scenario.pair(connector);
@@ -84,20 +54,22 @@ test.each([true, false])(
     let isFull = false;
     const held: Uint8Array[] = [];
     const { transport } = scenario.phoneController;
-    const controller = between(transport, (packet, deliver) => {
-      const isCredit = packet[0] === 4 && packet[1] === NUMBER_OF_COMPLETED_PACKETS;
-      if (isFull && isCredit) {
-        held.push(packet.slice());
-        return;
-      }
-      // The controller says that it has room for one packet (LE Read Buffer Size [v1] and [v2]).
-      const copy = packet.slice();
-      const isCommandComplete = packet[0] === 4 && packet[1] === 0x0e;
-      if (isCommandComplete && [0x2002, 0x2060].includes(packet[4]! | (packet[5]! << 8))) copy[9] = 1;
-      deliver(copy);
-      if (!isFull || !isAtt(packet, 0x05)) return;
-      // The look's last answer is here, and the write waits for the credit of its request.
-      if (changes) deliver(serviceChanged(packet, opened.handle));
+    const controller = between(transport, {
+      received: (packet, deliver) => {
+        const isCredit = packet[0] === 4 && packet[1] === NUMBER_OF_COMPLETED_PACKETS;
+        if (isFull && isCredit) {
+          held.push(packet.slice());
+          return;
+        }
+        // The controller says that it has room for one packet (LE Read Buffer Size [v1] and [v2]).
+        const copy = packet.slice();
+        const isCommandComplete = packet[0] === 4 && packet[1] === 0x0e;
+        if (isCommandComplete && [0x2002, 0x2060].includes(packet[4]! | (packet[5]! << 8))) copy[9] = 1;
+        deliver(copy);
+        if (!isFull || !isAtt(packet, 0x05)) return;
+        // The look's last answer is here, and the write waits for the credit of its request.
+        if (changes) deliver(serviceChanged(packet, opened.handle));
+      },
     });
     await using connector = await scenario.connector({ controller });
     const { session } = await scenario.pair(connector);
