@@ -37,6 +37,7 @@ export default defineConfig({
     testTimeout: PATIENCE_MS,
     hookTimeout: PATIENCE_MS,
     teardownTimeout: PATIENCE_MS,
+    expect: { poll: { timeout: PATIENCE_MS / 2 } },
     maxWorkers: availableParallelism(), // vitest leaves one processor to itself, of two the half
     globalSetup: "test/support/what-was-left-out.ts",
     sequence: { sequencer: LongestFirst },

@@ -408,7 +408,8 @@ describe.skipIf(!found && !isRequired)("the page in a browser", () => {
     expect(seen.size).toBeGreaterThan(1);
     const stored = history!.glucose({ fromMs: wallClock() - 6 * 3600_000, toMs: wallClock() }).filter(({ mgdl }) => mgdl !== undefined);
     expect(stored.length).toBeGreaterThan(isFull ? 60 : 5);
-    // It asks for its history once a minute of the browser's time, in which an hour of the pump's passes here.
+    // Time stands still now, while the page believes that it runs on as fast as before: it may have asked for hours that are still to come.
+    // Within ten seconds the program tells it the time, and within a minute it asks again.
     await expect.poll(() => page.locator(".curve").getAttribute("data-readings").then(Number)).toBeGreaterThan(stored.length - 13);
     expect(await text(page, "body")).not.toContain(pump.identity.serial);
     await page.context().close(); // before the program, which it would miss
