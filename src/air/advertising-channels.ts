@@ -3,15 +3,13 @@ import { AdvertisingProcess } from "./advertising-process.ts";
 import type { Advertiser, AdvertisingAir, AdvertisingEvents, ExtendedAdvertiser, Listener, Tuned } from "./advertising-roles.ts";
 import { Audiences } from "./audiences.ts";
 import { ExtendedAdvertisingProcess } from "./extended-advertising-process.ts";
+import { Interference } from "./interference.ts";
 import type { Medium } from "./medium.ts";
 import { PeriodicTrains } from "./periodic-trains.ts";
-import { Phy } from "./phy.ts";
 import type { Radio } from "./radio.ts";
 import { Transmissions } from "./transmissions.ts";
 import { TunedListeners } from "./tuned-listeners.ts";
 
-/** An interferer this much weaker does no harm: the stronger packet is received all the same. */
-const CAPTURE_DB = 8;
 /** Three primary channels and 37 secondary ones. */
 const CHANNELS = 40;
 const PRIMARY_CHANNELS = 3;
@@ -24,12 +22,14 @@ export class AdvertisingChannels implements AdvertisingAir {
   readonly listeners = new Set<Listener>();
   readonly trains: PeriodicTrains;
   readonly #audiences: Audiences;
+  readonly #interference: Interference;
   readonly #tuned = new TunedListeners(this.listeners);
   readonly #transmissions = Array.from({ length: CHANNELS }, () => new Transmissions());
 
   constructor(medium: Medium) {
     this.#medium = medium;
     this.#audiences = new Audiences(medium);
+    this.#interference = new Interference(medium);
     this.trains = new PeriodicTrains(medium, this);
     medium.onPathChange({ after: (radios) => this.#onPathChange(radios) });
   }
@@ -141,23 +141,11 @@ export class AdvertisingChannels implements AdvertisingAir {
     this.#transmissions[channel]!.note(startUs, endUs, radio, this.#medium.scheduler.nowUs);
   }
 
-  interferers(channel: number, startUs: number, endUs: number, from: Radio): readonly Radio[] {
-    const radios = this.#transmissions[channel]!.during(startUs, endUs, from);
-    if (channel < PRIMARY_CHANNELS) return radios;
-    const sending = this.trains.interferers(channel, startUs, endUs, from);
-    return sending.length > 0 ? [...radios, ...sending] : radios;
-  }
-
-  isCollided(interferers: readonly Radio[], from: Radio, to: Radio): boolean {
-    if (interferers.length === 0) return false;
-    const medium = this.#medium;
-    const harmlessDbm = medium.meanDbm(from, to) - CAPTURE_DB;
-    for (let i = 0; i < interferers.length; i++) {
-      const other = interferers[i]!;
-      if (other === to) continue;
-      const otherDbm = medium.meanDbm(other, to);
-      if (otherDbm > harmlessDbm && medium.propagation.isInRange(otherDbm, Phy.Le1M)) return true;
-    }
-    return false;
+  interference(channel: number, startUs: number, endUs: number, from: Radio): Interference {
+    const found = this.#interference;
+    found.begin(from);
+    this.#transmissions[channel]!.find(startUs, endUs, from, found);
+    if (channel >= PRIMARY_CHANNELS) this.trains.find(channel, startUs, endUs, from, found);
+    return found;
   }
 }

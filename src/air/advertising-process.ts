@@ -264,10 +264,10 @@ export class AdvertisingProcess implements AdvertisingEvents {
     const { radio } = this.#advertiser;
     let trouble: Trouble;
     let heard: Listener[] = NOBODY;
-    const interferers = this.#channels.interferers(this.#channel, startUs, endUs, radio);
+    const interference = this.#channels.interference(this.#channel, startUs, endUs, radio);
     for (const listener of this.#candidates) {
       const to = listener.radio;
-      const isCollided = this.#channels.isCollided(interferers, radio, to);
+      const isCollided = interference.spoils(to);
       if (isCollided && trouble === "collision") continue; // known already; in a crowd most packets collide
       if (!this.#channels.listeners.has(listener) || to.lockedUntilUs > startUs) continue;
       if (to.isBusy(startUs, endUs) || to.isAdvertising(startUs, endUs) || to.isFollowing(startUs, endUs)) continue;
@@ -314,9 +314,9 @@ export class AdvertisingProcess implements AdvertisingEvents {
       const from = listener.radio;
       endUs = Math.max(endUs, untilUs);
       let trouble: Trouble;
-      const interferers = this.#channels.interferers(this.#channel, startUs, untilUs, from);
+      const interference = this.#channels.interference(this.#channel, startUs, untilUs, from);
       if (radio.isBusy(startUs, untilUs)) trouble = "unheard";
-      else if (this.#channels.isCollided(interferers, from, radio)) trouble = "collision";
+      else if (interference.spoils(radio)) trouble = "collision";
       else if (!this.#isReceived(from, radio, 1)) trouble = "lost";
       const pdu = this.#afterHooks(answer.pdu, from, startUs, true);
       if (!pdu) trouble = "fault";
@@ -355,11 +355,11 @@ export class AdvertisingProcess implements AdvertisingEvents {
     const pdu = response ? this.#afterHooks(response, radio, this.#startUs, true) : undefined;
     const requesters = this.#answers.filter(({ answer, listener }) => !answer.connect && this.#channels.listeners.has(listener));
     const heard: Listener[] = [];
-    const interferers = this.#channels.interferers(this.#channel, this.#startUs, endUs, radio);
+    const interference = this.#channels.interference(this.#channel, this.#startUs, endUs, radio);
     let trouble: Trouble = response && !pdu ? "fault" : undefined;
     for (const { listener } of requesters) {
       if (!pdu || listener.radio.isBusy(this.#startUs, endUs)) continue;
-      if (this.#channels.isCollided(interferers, radio, listener.radio)) trouble = "collision";
+      if (interference.spoils(listener.radio)) trouble = "collision";
       else if (!this.#isReceived(radio, listener.radio, 2)) trouble ??= "lost";
       else heard.push(listener);
     }

@@ -1,3 +1,4 @@
+import type { Interference } from "./interference.ts";
 import type { Link } from "./link.ts";
 import type { Phy } from "./phy.ts";
 import type { Radio, RadioListener } from "./radio.ts";
@@ -135,10 +136,8 @@ export interface AdvertisingAir {
   isInTheWay(radio: Radio): boolean;
   /** Notes a transmission. `channel`: 0 to 2 for 37 to 39, 3 to 39 for the secondary channels 0 to 36. */
   record(channel: number, startUs: number, endUs: number, radio: Radio): void;
-  /** Who else sends on this channel at some moment of a transmission of `from`. */
-  interferers(channel: number, startUs: number, endUs: number, from: Radio): readonly Radio[];
-  /** Whether one of these radios is of comparable strength at the receiver. */
-  isCollided(interferers: readonly Radio[], from: Radio, to: Radio): boolean;
+  /** What else is sent on this channel at some moment of a transmission of `from`: told until it is asked for the next time. */
+  interference(channel: number, startUs: number, endUs: number, from: Radio): Interference;
 }
 
 /** The advertising events of one advertiser, of whichever kind. */

@@ -190,13 +190,13 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
   #onPrimarySent(packet: Planned, candidates: readonly Listener[]): void {
     const { radio } = this;
     const { startUs, endUs, phy } = packet;
-    const interferers = this.#channels.interferers(packet.channel, startUs, endUs, radio);
+    const interference = this.#channels.interference(packet.channel, startUs, endUs, radio);
     let trouble: Trouble;
     let heard: Listener[] = [];
     for (const listener of candidates) {
       const to = listener.radio;
       if (!this.#channels.listeners.has(listener) || to.lockedUntilUs > startUs || this.#isElsewhere(to, startUs, endUs)) continue;
-      if (this.#channels.isCollided(interferers, radio, to)) trouble = "collision";
+      if (interference.spoils(to)) trouble = "collision";
       else if (!this.#isReceived(radio, to, phy, 4 * packet.channel)) trouble ??= "lost";
       else heard.push(listener);
     }
@@ -259,13 +259,13 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
     const { radio } = this;
     const { startUs, endUs, phy, channel, isSent } = packet;
     const listening = this.#following.filter(({ listener }) => this.#channels.listeners.has(listener));
-    const interferers = isSent ? this.#channels.interferers(channel, startUs, endUs, radio) : [];
+    const interference = isSent ? this.#channels.interference(channel, startUs, endUs, radio) : undefined;
     let trouble: Trouble;
     let heard: Following[] = [];
     for (const following of listening) {
       const to = following.listener.radio;
       if (!isSent || to.lockedUntilUs > startUs || to.isBusy(startUs, endUs) || to.isAdvertising(startUs, endUs)) continue;
-      if (this.#channels.isCollided(interferers, radio, to)) trouble = "collision";
+      if (interference?.spoils(to)) trouble = "collision";
       else if (!this.#isReceived(radio, to, phy, step)) trouble ??= "lost";
       else heard.push(following);
     }
@@ -317,7 +317,7 @@ export class ExtendedAdvertisingProcess implements AdvertisingEvents {
       endUs = Math.max(endUs, untilUs);
       let trouble: Trouble;
       if (radio.isBusy(startUs, untilUs)) trouble = "unheard";
-      else if (this.#channels.isCollided(this.#channels.interferers(channel, startUs, untilUs, from), from, radio)) trouble = "collision";
+      else if (this.#channels.interference(channel, startUs, untilUs, from).spoils(radio)) trouble = "collision";
       else if (!this.#isReceived(from, radio, phy, STEP_ANSWER)) trouble = "lost";
       const at = { pdu: answer.pdu, channel, phy, startUs, from };
       const pdu = this.#log.fate(at, true);

@@ -28,6 +28,7 @@ test("strength is that of the distance at the time, whoever moves, is walled off
         radios.splice(radios.indexOf(radio), 1);
         air.removeRadio(radio);
         expect(air.medium.meanDbm(radios[0]!, radio)).toBe(Number.NEGATIVE_INFINITY);
+        expect(air.medium.meanDbm(radio, radios[0]!)).toBe(Number.NEGATIVE_INFINITY);
         break;
       case 2:
         if (radio !== other) walls.push({ between: [radio, other], wall: air.cut(radio, other) });
@@ -44,9 +45,27 @@ test("strength is that of the distance at the time, whoever moves, is walled off
         const isCut = walls.some(({ between }) => between.includes(from) && between.includes(to));
         const [a, b] = [from.position!, to.position!];
         const lossDb = 40 + 20 * Math.log10(Math.max(0.1, Math.hypot(a.x - b.x, a.y - b.y)));
-        expect(air.medium.meanDbm(from, to)).toBeCloseTo(isCut ? Number.NEGATIVE_INFINITY : from.txPowerDbm - lossDb, 9);
+        expect(air.medium.meanDbm(from, to)).toBeCloseTo(isCut ? Number.NEGATIVE_INFINITY : from.txPowerDbm - lossDb, 4);
       }
   }
+});
+
+test("a crowd that comes one by one, and moves, is as strong as it is", () => {
+  const air = new Air({ clock: new VirtualClock(), seed: 1, ...noChance });
+  const radios: Radio[] = [];
+  const at = (i: number): { x: number; y: number } => ({ x: 7 * i, y: (i * i) % 31 });
+  for (let i = 0; i < 150; i++) {
+    radios.push(air.addRadio({ name: `radio${i}`, position: at(i) }));
+    if (i % 3 === 0) for (const other of radios.slice(0, -1)) air.medium.meanDbm(other, radios[i]!);
+  }
+  air.move(radios[75]!, { x: 1000, y: 0 });
+  radios.forEach((from, i) => {
+    radios.forEach((to, j) => {
+      if (from === to) return;
+      const [a, b] = [from.position!, to.position!];
+      expect(air.medium.meanDbm(from, to), `${i} to ${j}`).toBeCloseTo(-40 - 20 * Math.log10(Math.hypot(a.x - b.x, a.y - b.y)), 4);
+    });
+  });
 });
 
 test("what is drawn for a path hangs on the names of the two, not on the places that they have among the others", () => {

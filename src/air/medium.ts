@@ -1,6 +1,7 @@
 import type { Clock } from "../async/index.ts";
 import { mixKey } from "../core/index.ts";
 import { draw, pairKey } from "./draw.ts";
+import { Levels } from "./levels.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Phy } from "./phy.ts";
 import { type Position, Propagation, type PropagationOptions } from "./propagation.ts";
@@ -57,6 +58,7 @@ export class Medium {
   /** Whether events that provably change nothing are passed over. */
   readonly skipsIdle: boolean;
   readonly #radios: (Radio | undefined)[] = [];
+  readonly levels = new Levels();
   readonly #hooks = new Set<AirHook>();
   readonly #onPathChange = new Set<PathWatch>();
   #packets = 0;
@@ -81,19 +83,9 @@ export class Medium {
   forget(radio: Radio): void {
     this.#radios[radio.index] = undefined;
     for (const other of this.#radios) if (other) other.paths[radio.index] = undefined;
-    this.#forgetPaths(radio);
+    radio.paths.length = 0;
+    this.levels.remove(radio);
     radio.index = -1;
-  }
-
-  /** It is somewhere else, or gone. */
-  #forgetPaths(radio: Radio): void {
-    radio.lossesDb.fill(Number.NaN);
-    radio.pathKeys.fill(Number.NaN);
-    for (const other of this.#radios) {
-      if (!other || radio.index >= other.lossesDb.length) continue;
-      other.lossesDb[radio.index] = Number.NaN;
-      other.pathKeys[radio.index] = Number.NaN;
-    }
   }
 
   #path(a: Radio, b: Radio): Path {
@@ -118,31 +110,20 @@ export class Medium {
 
   /** Mean strength in dBm at which `to` receives `from`; minus infinity while the path is cut. */
   meanDbm(from: Radio, to: Radio): number {
-    const knownDb = from.lossesDb[to.index]!;
-    return from.txPowerDbm - (knownDb > Number.NEGATIVE_INFINITY ? knownDb : this.#lossDb(from, to));
+    const dbm = this.levels.dbm[this.levels.place(from, to)]!;
+    return dbm >= Number.NEGATIVE_INFINITY ? dbm : this.#findMeanDbm(from, to);
   }
 
-  /**
-   * Kept in rows for each sender: in a crowd all that send at a time are compared at one listener after the other, which goes along few rows.
-   * Finding each path took most of the time, and rows for each receiver were jumped between.
-   */
-  #lossDb(from: Radio, to: Radio): number {
+  #findMeanDbm(from: Radio, to: Radio): number {
     const { key, lossDb, cuts } = this.#path(from, to);
-    const db = cuts > 0 ? Number.POSITIVE_INFINITY : lossDb;
-    if (from.index < 0 || to.index < 0) return db;
-    if (to.index >= from.lossesDb.length) {
-      const places = this.#radios.length + (this.#radios.length >> 3) + 1;
-      from.lossesDb = longer(from.lossesDb, places);
-      from.pathKeys = longer(from.pathKeys, places);
-    }
-    from.lossesDb[to.index] = db;
-    from.pathKeys[to.index] = key;
-    return db;
+    const dbm = cuts > 0 ? Number.NEGATIVE_INFINITY : from.txPowerDbm - lossDb;
+    return from.index < 0 || to.index < 0 ? dbm : this.levels.set(from, to, dbm, key);
   }
 
   #pathKey(from: Radio, to: Radio): number {
-    const key = from.pathKeys[to.index]!;
-    return key > Number.NEGATIVE_INFINITY ? key : this.#path(from, to).key;
+    const { dbm, keys } = this.levels;
+    const place = this.levels.place(from, to);
+    return dbm[place]! >= Number.NEGATIVE_INFINITY ? keys[place + 1]! : this.#path(from, to).key;
   }
 
   /** @param gainDb what is sent beside the radio's power: negative for less */
@@ -203,7 +184,7 @@ export class Medium {
     const told = [this.#onPathChange, ...radios.map(({ pathWatches }) => pathWatches)];
     for (const watches of told) for (const watch of watches) watch.before?.();
     act();
-    for (const radio of radios) this.#forgetPaths(radio);
+    for (const radio of radios) this.levels.forget(radio);
     for (const watches of told) for (const watch of watches) watch.after(radios);
   }
 
@@ -228,10 +209,4 @@ export class Medium {
     }
     return undefined;
   }
-}
-
-function longer(row: Float64Array<ArrayBuffer>, length: number): Float64Array<ArrayBuffer> {
-  const longerRow = new Float64Array(length).fill(Number.NaN);
-  longerRow.set(row);
-  return longerRow;
 }

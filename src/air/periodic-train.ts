@@ -276,7 +276,7 @@ export class PeriodicTrain implements RadioTrain {
     let trouble: Trouble;
     if (radio.isLinked(startUs, endUs) || radio.isAdvertising(startUs, endUs)) trouble = "unheard";
     else if (!this.#medium.isInRange(from, radio, phy)) trouble = "lost";
-    else if (channels.isCollided(channels.interferers(channel, startUs, endUs, from), from, radio)) trouble = "collision";
+    else if (channels.interference(channel, startUs, endUs, from).spoils(radio)) trouble = "collision";
     else if (!this.#medium.isReceived(from, radio, phy, this.#key, number, step)) trouble = "lost";
     const log = step >= STEP_RESPONSE ? this.#responseLog : this.#log;
     const at = { pdu, channel, phy, startUs, from };
@@ -293,13 +293,13 @@ export class PeriodicTrain implements RadioTrain {
     const place = this.#place!;
     const receivers = this.#around.receivers(advertiser.accessAddress);
     const listening = this.#following.filter((receiver) => receivers.has(receiver));
-    const interferers = isSent && listening.length > 0 ? channels.interferers(channel, startUs, endUs, radio) : [];
+    const interference = isSent && listening.length > 0 ? channels.interference(channel, startUs, endUs, radio) : undefined;
     let trouble: Trouble;
     let heard: PeriodicReceiver[] = [];
     for (const receiver of listening) {
       const { radio: to } = receiver;
       if (!isSent || to.lockedUntilUs > startUs || to.isLinked(startUs, endUs)) continue;
-      if (channels.isCollided(interferers, radio, to)) trouble = "collision";
+      if (interference?.spoils(to)) trouble = "collision";
       else if (!this.#isReceived(to, step)) trouble ??= "lost";
       else heard.push(receiver);
     }

@@ -1,4 +1,5 @@
 import type { AdvertisingAir } from "./advertising-roles.ts";
+import type { Interference } from "./interference.ts";
 import type { Medium } from "./medium.ts";
 import type { PeriodicAdvertiser, PeriodicReceiver, PeriodicResponse } from "./periodic-roles.ts";
 import { PeriodicTrain, type TrainSurroundings } from "./periodic-train.ts";
@@ -75,12 +76,10 @@ export class PeriodicTrains implements TrainSurroundings {
     return this.#receivers.get(accessAddress) ?? NOBODY;
   }
 
-  /** Who of those whom nobody follows sends on this channel at some moment of a transmission of `from`. */
-  interferers(channel: number, startUs: number, endUs: number, from: Radio): Radio[] {
-    const radios: Radio[] = [];
+  /** Finds those whom nobody follows and who send on this channel at some moment of a transmission of `from`. */
+  find(channel: number, startUs: number, endUs: number, from: Radio, found: Interference): void {
     for (const train of this.#trains)
-      if (train.isDormant && train.radio !== from && train.sendsOn(channel, startUs, endUs)) radios.push(train.radio);
-    return radios;
+      if (train.isDormant && train.radio !== from && train.sendsOn(channel, startUs, endUs)) found.add(train.radio);
   }
 
   #wakeAll(): void {

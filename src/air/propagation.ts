@@ -82,6 +82,11 @@ export class Propagation {
 
   /** Whether some packet can be received on this path. */
   isInRange(meanDbm: number, phy: Phy): boolean {
-    return this.loss < 1 && meanDbm + this.fadingDb >= SENSITIVITY_DBM[phy];
+    return meanDbm >= this.leastDbm(phy);
+  }
+
+  /** Where the mean strength is below this no packet is received. */
+  leastDbm(phy: Phy): number {
+    return this.loss < 1 ? SENSITIVITY_DBM[phy] - this.fadingDb : Number.POSITIVE_INFINITY;
   }
 }

@@ -75,9 +75,9 @@ export class Radio {
   /** Place among the radios of its air, and the paths to others by their places; the medium's. */
   index = -1;
   readonly paths: (Path | undefined)[] = [];
-  /** What is lost in dB of what it sends to others, by their places, and the keys of the paths; not a number where that has to be found out. */
-  lossesDb = new Float64Array(0);
-  pathKeys = new Float64Array(0);
+  /** Where it stands in the table of levels as a sender, and as a receiver; the table's. 0 until it is one. */
+  row = 0;
+  column = 0;
   /** Told when it moves, or a path of its changes; the medium's. */
   readonly pathWatches = new Set<PathWatch>();
   readonly uses: RadioUse[] = [];

@@ -1,65 +1,78 @@
 import type { Radio } from "./radio.ts";
 
-interface Transmission {
-  readonly startUs: number;
-  readonly endUs: number;
-  readonly radio: Radio;
-}
-
-/** Transmissions are kept by the steps of this length that they touch: a few packets of 31 octets on LE 1M. */
-const STEP_US = 1024;
 /** A question is asked at the end of a packet: what ended before the longest one began (17 ms, S=8) is never asked for again. */
 const KEPT_US = 20_000;
 /** So many are noted before what is old is looked for. */
 const NOTED_BETWEEN = 64;
-/** What is on the air on one channel. It costs what is sent at about the time asked for, however much else is. */
+
+/**
+ * What is on the air on one channel, in order of its beginning. It costs what is sent at about the time asked for, however much else is, and
+ * nothing is made for a transmission.
+ */
 export class Transmissions {
-  readonly #steps = new Map<number, Transmission[]>();
+  #startsUs = new Float64Array(8);
+  #endsUs = new Float64Array(8);
+  readonly #radios: Radio[] = [];
+  #count = 0;
   #noted = 0;
+  /** No transmission kept is longer. */
+  #longestUs = 0;
   /** Transmissions looked at so far. */
   examined = 0;
 
   /** Notes a transmission, which may be yet to come. */
   note(startUs: number, endUs: number, radio: Radio, nowUs: number): void {
-    const transmission: Transmission = { startUs, endUs, radio };
-    const last = Math.floor(endUs / STEP_US);
-    for (let step = Math.floor(startUs / STEP_US); step <= last; step++) {
-      const known = this.#steps.get(step);
-      if (known) known.push(transmission);
-      else this.#steps.set(step, [transmission]);
-    }
-    if (++this.#noted % NOTED_BETWEEN === 0) this.#forgetBefore(nowUs - KEPT_US);
+    if (++this.#noted % NOTED_BETWEEN === 0) this.#keep((_, untilUs) => untilUs > nowUs - KEPT_US);
+    if (this.#count === this.#startsUs.length) this.#grow();
+    const startsUs = this.#startsUs;
+    let at = this.#count++;
+    // Most begin behind all that are known.
+    for (; at > 0 && startsUs[at - 1]! > startUs; at--) this.#move(at - 1, at);
+    startsUs[at] = startUs;
+    this.#endsUs[at] = endUs;
+    this.#radios[at] = radio;
+    this.#longestUs = Math.max(this.#longestUs, endUs - startUs);
   }
 
-  /** Other radios that send at some moment of this time. */
-  during(startUs: number, endUs: number, except: Radio): readonly Radio[] {
-    const radios: Radio[] = [];
-    const first = Math.floor(startUs / STEP_US);
-    const last = Math.floor(endUs / STEP_US);
-    for (let step = first; step <= last; step++) {
-      const transmissions = this.#steps.get(step);
-      if (!transmissions) continue;
-      this.examined += transmissions.length;
-      for (const { startUs: fromUs, endUs: untilUs, radio } of transmissions) {
-        if (untilUs <= startUs || fromUs >= endUs || radio === except) continue;
-        // Each one once: in the first step that it shares with this time.
-        if (step === first || fromUs >= step * STEP_US) radios.push(radio);
-      }
+  /** Finds the other radios that send at some moment of this time. */
+  find(startUs: number, endUs: number, except: Radio, found: { add(radio: Radio): void }): void {
+    const earliestUs = startUs - this.#longestUs;
+    let at = this.#count - 1;
+    for (; at >= 0 && this.#startsUs[at]! > earliestUs; at--) {
+      if (this.#startsUs[at]! < endUs && this.#endsUs[at]! > startUs && this.#radios[at] !== except) found.add(this.#radios[at]!);
     }
-    return radios;
+    this.examined += this.#count - 1 - at;
   }
 
   /** What this radio has not begun to send will not be sent. */
   cancel(radio: Radio, nowUs: number): void {
-    const now = Math.floor(nowUs / STEP_US);
-    for (const [step, transmissions] of this.#steps) {
-      if (step < now) continue;
-      const left = transmissions.filter(({ radio: from, startUs }) => from !== radio || startUs <= nowUs);
-      if (left.length < transmissions.length) this.#steps.set(step, left);
-    }
+    this.#keep((startUs, _, from) => from !== radio || startUs <= nowUs);
   }
 
-  #forgetBefore(timeUs: number): void {
-    for (const step of this.#steps.keys()) if ((step + 1) * STEP_US <= timeUs) this.#steps.delete(step);
+  #keep(isKept: (startUs: number, endUs: number, radio: Radio) => boolean): void {
+    const count = this.#count;
+    this.#count = 0;
+    this.#longestUs = 0;
+    for (let at = 0; at < count; at++) {
+      const [startUs, endUs] = [this.#startsUs[at]!, this.#endsUs[at]!];
+      if (!isKept(startUs, endUs, this.#radios[at]!)) continue;
+      this.#longestUs = Math.max(this.#longestUs, endUs - startUs);
+      this.#move(at, this.#count++);
+    }
+    this.#radios.length = this.#count;
+  }
+
+  #move(from: number, to: number): void {
+    this.#startsUs[to] = this.#startsUs[from]!;
+    this.#endsUs[to] = this.#endsUs[from]!;
+    this.#radios[to] = this.#radios[from]!;
+  }
+
+  #grow(): void {
+    const [startsUs, endsUs] = [this.#startsUs, this.#endsUs];
+    this.#startsUs = new Float64Array(2 * this.#count);
+    this.#endsUs = new Float64Array(2 * this.#count);
+    this.#startsUs.set(startsUs);
+    this.#endsUs.set(endsUs);
   }
 }
