@@ -9,6 +9,7 @@ const CAPTURE_DB = 8;
 export class Interference {
   readonly #medium: Medium;
   #from: Radio | undefined;
+  #row = 0;
   /** The first `#count` of them are of the present question. */
   readonly #radios: Radio[] = [];
   readonly #rows: number[] = [];
@@ -21,6 +22,7 @@ export class Interference {
   /** Another question: what interferes with a transmission of this radio. */
   begin(from: Radio): void {
     this.#from = from;
+    this.#row = from.row;
     this.#count = 0;
   }
 
@@ -35,7 +37,8 @@ export class Interference {
     if (this.#count === 0) return false;
     const medium = this.#medium;
     const { levels } = medium;
-    const harmlessDbm = medium.meanDbm(this.#from!, to) - CAPTURE_DB;
+    const ownDbm = levels.at(this.#row, to);
+    const harmlessDbm = (ownDbm >= Number.NEGATIVE_INFINITY ? ownDbm : medium.meanDbm(this.#from!, to)) - CAPTURE_DB;
     const leastDbm = medium.propagation.leastDbm(Phy.Le1M);
     for (let i = 0; i < this.#count; i++) {
       const known = levels.at(this.#rows[i]!, to);
