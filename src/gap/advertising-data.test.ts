@@ -367,3 +367,11 @@ test("a connection interval range with one end open, or both, is one", () => {
     { minMs: 7.5, maxMs: 7.5 },
   ]);
 });
+
+test("what is said in a Buffer of Node's is copied, however short, and is no Buffer afterwards", () => {
+  const octets = Buffer.from(hex("04ff ffff07"));
+  const data = AdvertisingData.from(octets);
+  octets.fill(0);
+  expect(toHex(data.bytes)).toBe("04ffffff07");
+  expect(data.manufacturerData[0]!.data.constructor).toBe(Uint8Array);
+});

@@ -6,7 +6,6 @@ import {
   COMPLETE,
   type ConnectionIntervalRange,
   checkStructure,
-  copyPart,
   fieldsToStructures,
   INCOMPLETE,
   joinManufacturerData,
@@ -89,7 +88,7 @@ export class AdvertisingData {
     if (like instanceof AdvertisingData || like instanceof Uint8Array) {
       const bytes = like instanceof Uint8Array ? like : like.bytes;
       if (bytes.length > capacity) throw new ArgumentError(`advertising data of ${bytes.length} octets: at most ${capacity} fit`);
-      return like instanceof Uint8Array ? new AdvertisingData(like.slice()) : like;
+      return like instanceof Uint8Array ? new AdvertisingData(new Uint8Array(like)) : like;
     }
     if (!Array.isArray(like) && !isPlainObject(like))
       throw new ArgumentError(`advertising data: expected octets, fields or AD structures, got ${kindOf(like)}`);
@@ -123,7 +122,7 @@ export class AdvertisingData {
   /** Data of the first structure of this type. */
   first(type: number): Uint8Array | undefined {
     const at = this.#find(type, this.#at);
-    return at < 0 ? undefined : copyPart(this.#octets, at + 2, this.#behind(at));
+    return at < 0 ? undefined : this.#octets.slice(at + 2, this.#behind(at));
   }
 
   /** The next structure of a type: where its octet of length is, or -1. */
@@ -160,7 +159,7 @@ export class AdvertisingData {
   /** The first structure of a type that `read` can read. */
   #firstReadable<T>(type: number, read: (data: Uint8Array) => T | undefined): T | undefined {
     for (let at = this.#find(type, this.#at); at >= 0; at = this.#find(type, this.#behind(at))) {
-      const value = read(copyPart(this.#octets, at + 2, this.#behind(at)));
+      const value = read(this.#octets.slice(at + 2, this.#behind(at)));
       if (value !== undefined) return value;
     }
     return undefined;
@@ -211,7 +210,7 @@ export class AdvertisingData {
       const width = widthIn(SERVICE_DATA, this.#octets[at + 1]!);
       if (width === undefined || this.#octets[at]! <= width) continue;
       const data = at + 2 + width;
-      found.push({ uuid: uuidAt(this.#octets, at + 2, width), data: copyPart(this.#octets, data, this.#behind(at)) });
+      found.push({ uuid: uuidAt(this.#octets, at + 2, width), data: this.#octets.slice(data, this.#behind(at)) });
     }
     return found;
   }

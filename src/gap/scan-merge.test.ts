@@ -6,6 +6,7 @@ import { Logger } from "../core/logger.ts";
 import { SeededRandom } from "../core/random.ts";
 import type { Advertisement } from "./advertisement.ts";
 import { AdvertisingData } from "./advertising-data.ts";
+import type { DuplicateFilter } from "./duplicate-filter.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { type CommandPort, Radio } from "./radio.ts";
 import { AdvertisingEventType } from "./report-layout.ts";
@@ -34,10 +35,13 @@ beforeEach(() => {
 
 /** A report as the controller sends it, from device `n`. */
 function report(n: number, type: number, fields: object): void {
+  const octets = reportOctets(n, type, fields);
+  scanner.onReport(octets, 0, octets.length);
+}
+function reportOctets(n: number, type: number, fields: object): Uint8Array {
   const address = Address.from(`C0:00:00:00:${(n >> 8).toString(16).padStart(2, "0")}:${(n & 255).toString(16).padStart(2, "0")}/random`);
   const data = AdvertisingData.from(fields).bytes;
-  const octets = Uint8Array.of(type, address.type, ...address.bytes, data.length, ...data, 0xc4);
-  scanner.onReport(octets, 0, octets.length);
+  return Uint8Array.of(type, address.type, ...address.bytes, data.length, ...data, 0xc4);
 }
 const advertisement = (name: string, n = 1) => report(n, AdvertisingEventType.ConnectableUndirected, { shortenedName: name });
 const response = (txPowerDbm: number, n = 1) => report(n, AdvertisingEventType.ScanResponse, { txPowerDbm });
@@ -172,6 +176,36 @@ describe("without merge each comes at once, with what was heard of the other", (
     report(0x08, { txPowerDbm: 4 }); // the bit of a scan response, and not that of what can be scanned
     report(0x02, { shortenedName: "b" });
     expect(seen).toEqual(["a undefined false", "a 4 false", "b 4 false"]);
+  });
+
+  test.each([
+    ["a piece of a stream", 64, 14],
+    ["the beginning of one, with much else in the packet", 0, 100],
+  ])("what is remembered out of %s has octets of its own", async (_, at, length) => {
+    const seen: string[] = [];
+    await scanner.scan({ duplicates: "report" }, (each) => seen.push(line(each)));
+    const stream = new Uint8Array(200);
+    const told = reportOctets(1, AdvertisingEventType.ConnectableUndirected, { shortenedName: "a" });
+    stream.set(told, at);
+    scanner.onReport(stream.subarray(at, at + length), 0, told.length);
+    stream.fill(0xff);
+    response(4);
+    expect(seen).toEqual(["a undefined true", "a 4 true"]);
+  });
+
+  test("a report holds the one that completes it, and none that came before", async () => {
+    let last: Advertisement | undefined;
+    await scanner.scan({ duplicates: "report" }, (each) => {
+      last = each;
+    });
+    for (let i = 0; i < 5; i++) {
+      advertisement("a");
+      response(i);
+    }
+    let held = 0;
+    const count = { forget: () => held++ } as unknown as DuplicateFilter;
+    last!.forget(count, true);
+    expect(held).toBe(2);
   });
 
   test("of more than 1024 devices the one heard of first is forgotten, whoever has the same low octets", async () => {
