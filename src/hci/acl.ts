@@ -5,7 +5,7 @@ import { type BleError, ClosedError, type Logger } from "../core/index.ts";
 import { EarlyPackets } from "./early-packets.ts";
 import { allocateFrame } from "./frame-memory.ts";
 import { FrameQueue } from "./frame-queue.ts";
-import { isPlain, PacketType, plainOctets } from "./transport.ts";
+import { PacketType, plainOctets } from "./transport.ts";
 
 /** H4 packet type and ACL header. */
 const ACL_HEADER = 5;
@@ -160,7 +160,7 @@ export class AclManager {
       link.partial === undefined &&
       length >= ACL_HEADER + L2CAP_HEADER &&
       lengthAt(packet, ACL_HEADER) === length - ACL_HEADER - L2CAP_HEADER;
-    if (isWhole) link.onPdu?.(isPlain(packet) ? packet : plainOctets(packet), ACL_HEADER, length);
+    if (isWhole) link.onPdu?.(plainOctets(packet), ACL_HEADER, length);
     else link.receiveFragment(packet);
   }
 

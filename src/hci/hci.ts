@@ -16,7 +16,7 @@ import { LeExtendedAdvertisingReport } from "./events/le-extended-advertising.ts
 import { LeAdvertisingReport } from "./events/le-meta.ts";
 import { checkHciOptions, type HciOptions } from "./hci-options.ts";
 import { climb, type HciRecovery } from "./recovery.ts";
-import { checkTransport, type HciTransport, isPlain, noPacket, PacketType, plainOctets, TransportClosed } from "./transport.ts";
+import { checkTransport, type HciTransport, noPacket, PacketType, plainOctets, TransportClosed } from "./transport.ts";
 
 /** How long a controller may take for the Reset with which it is left, in milliseconds. */
 const FAREWELL_MS = 1000;
@@ -396,8 +396,8 @@ export class Hci implements AsyncDisposable {
       // Read before the prototype is asked for: the engine then knows what `received` is, and the question costs nothing.
       const type = received[0];
       // Fragments are copied anyway, without a view of each.
-      const isTaken = isPlain(received) || (type === PacketType.AclData && received instanceof Uint8Array);
-      const packet = isTaken ? received : plainOctets(received);
+      const isAcl = type === PacketType.AclData && received instanceof Uint8Array;
+      const packet = isAcl ? received : plainOctets(received);
       if (this.#ended !== undefined) {
         this.#receiveFarewell(packet);
         return;

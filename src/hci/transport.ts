@@ -44,15 +44,16 @@ export function checkTransport(what: string, transport: unknown): void {
   if (typeof dispose !== "function") throw new ArgumentError(`${what}: expected a transport, got one without [Symbol.asyncDispose]`);
 }
 
-/** Whether a packet is a Uint8Array and no kind of one: `slice` of Node's Buffer gives a view of octets that the transport may use again. */
-export function isPlain(packet: Uint8Array): boolean {
-  return Object.getPrototypeOf(packet) === Uint8Array.prototype;
-}
-
-/** A packet that is not plain as one that is. @throws {ArgumentError} no octets */
+/**
+ * The packet as a Uint8Array and no kind of one: `slice` of Node's Buffer gives a view of octets that the transport may use again. A short one is
+ * copied for that, which takes less than a view of it.
+ *
+ * @throws {ArgumentError} no octets
+ */
 export function plainOctets(packet: Uint8Array): Uint8Array {
-  if (packet instanceof Uint8Array) return new Uint8Array(packet.buffer, packet.byteOffset, packet.length);
-  throw noPacket(packet);
+  if (Object.getPrototypeOf(packet) === Uint8Array.prototype) return packet;
+  if (!(packet instanceof Uint8Array)) throw noPacket(packet);
+  return packet.length <= 64 ? new Uint8Array(packet) : new Uint8Array(packet.buffer, packet.byteOffset, packet.length);
 }
 
 /** What a transport is told that gives something else. */
