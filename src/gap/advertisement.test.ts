@@ -30,14 +30,17 @@ test("a signal strength of 127 means there is none", () => {
 });
 
 test("a scan response is shown together with its advertisement", () => {
-  const advertisement = createAdvertisement({ address, data });
-  const scanResponse = createAdvertisement({
+  const advertisement = { address, data };
+  const scanResponse = {
     address,
     eventType: AdvertisingEventType.ScanResponse,
     data: AdvertisingData.from({ shortenedName: "other", appearance: 7 }).bytes,
-  });
-  expect(scanResponse.connectable).toBe(false);
-  for (const merged of [scanResponse.with(advertisement), advertisement.with(scanResponse)]) {
+  };
+  expect(createAdvertisement(scanResponse).connectable).toBe(false);
+  for (const merged of [
+    createAdvertisement({ ...scanResponse, other: createAdvertisement(advertisement) }),
+    createAdvertisement({ ...advertisement, other: createAdvertisement(scanResponse) }),
+  ]) {
     expect(merged.connectable).toBe(true);
     expect(merged.name).toBe("pump");
     expect(merged.appearance).toBe(7);
@@ -171,8 +174,8 @@ test("manufacturer data are those of the structures, whatever the octets are", (
       .map(({ data: value }) => ({ companyIdentifier: value[0]! | (value[1]! << 8), data: value.slice(2) }));
   fc.assert(
     fc.property(octets, octets, (advertised, answered) => {
-      const answer = createAdvertisement({ address, eventType: AdvertisingEventType.ScanResponse, data: answered });
-      const both = createAdvertisement({ address, data: advertised }).with(answer);
+      const other = createAdvertisement({ address, eventType: AdvertisingEventType.ScanResponse, data: answered });
+      const both = createAdvertisement({ address, data: advertised, other });
       expect(both.manufacturerData).toEqual([...plain(advertised), ...plain(answered)]);
       expect(both.advertisingData.manufacturerData).toEqual(plain(advertised));
     }),
@@ -188,13 +191,11 @@ test("manufacturer data that were given away are the program's own: what it writ
 });
 
 test("without a scan response there is what the advertisement has, and nothing else", () => {
-  const report = createAdvertisement({
-    address,
-    data: AdvertisingData.from({
-      manufacturerData: { companyIdentifier: 1, data: fromHex("02") },
-      serviceData: { uuid: 0x180f, data: fromHex("64") },
-    }).bytes,
-  });
+  const advertised = AdvertisingData.from({
+    manufacturerData: { companyIdentifier: 1, data: fromHex("02") },
+    serviceData: { uuid: 0x180f, data: fromHex("64") },
+  }).bytes;
+  const report = createAdvertisement({ address, data: advertised });
   expect(report.manufacturerData).toEqual([{ companyIdentifier: 1, data: fromHex("02") }]);
   expect(report.serviceData.map(({ uuid, data: octets }) => [uuid.toString(), ...octets])).toEqual([["180f", 0x64]]);
   expect([report.appearance, report.txPowerDbm, report.name, report.scanResponseData]).toEqual([
@@ -204,7 +205,7 @@ test("without a scan response there is what the advertisement has, and nothing e
     undefined,
   ]);
   expect([report.serviceUuids, report.solicitedServiceUuids, report.flags]).toEqual([[], [], 0]);
-  const response = createAdvertisement({
+  const other = createAdvertisement({
     address,
     eventType: AdvertisingEventType.ScanResponse,
     data: AdvertisingData.from({
@@ -213,7 +214,7 @@ test("without a scan response there is what the advertisement has, and nothing e
       txPowerDbm: 4,
     }).bytes,
   });
-  const both = report.with(response);
+  const both = createAdvertisement({ address, data: advertised, other });
   expect(both.manufacturerData.map(({ companyIdentifier }) => companyIdentifier)).toEqual([1, 3]);
   expect([both.serviceData.length, both.solicitedServiceUuids.map(String), both.txPowerDbm]).toEqual([1, ["1805"], 4]);
 });

@@ -271,11 +271,6 @@ export class Advertisement {
     return areSame(packet, offset, offset + TX_POWER_AT, own, at) && areSame(packet, offset + behind, end, own, at + behind);
   }
 
-  /** The same report, together with the one it belongs to. */
-  with(other: Advertisement | undefined): Advertisement {
-    return new Advertisement(this.#packet, this.#offset, this.#end, this.#resolve, other, this.#layout);
-  }
-
   /** Notes that this was delivered, and with it the report that completes it. @internal */
   note(filter: DuplicateFilter, data: boolean): void {
     this.noteReport(filter, data);
@@ -336,6 +331,8 @@ export function createAdvertisement(report: {
   data?: Uint8Array;
   rssiDbm?: number;
   resolve?: ResolveAddress;
+  /** The report that it completes, or that completes it. */
+  other?: Advertisement;
 }): Advertisement {
   const data = report.data ?? new Uint8Array(0);
   const octets = new Uint8Array(DATA_AT + data.length + 1);
@@ -345,5 +342,5 @@ export function createAdvertisement(report: {
   octets[8] = data.length;
   octets.set(data, DATA_AT);
   octets[octets.length - 1] = (report.rssiDbm ?? RSSI_NOT_AVAILABLE) & 0xff;
-  return new Advertisement(octets, 0, octets.length, report.resolve);
+  return new Advertisement(octets, 0, octets.length, report.resolve, report.other);
 }

@@ -80,7 +80,7 @@ export class ReportMerger {
       // To hold a short packet, which hardly ever lies at the beginning of a larger buffer, takes half as long as to see that it says nothing new.
       const isShort = packet.byteOffset === 0 && packet.length <= 64;
       if (isShort || !before?.isSameAs(packet, offset, end)) {
-        const kept = other ? merged.with(undefined) : merged;
+        const kept = other ? new Advertisement(packet, offset, end, this.#resolve, undefined, layout) : merged;
         recent[isResponse ? "scanResponse" : "advertisement"] = isShort ? kept : kept.keep();
       }
     }

@@ -163,11 +163,11 @@ describe("of several structures", () => {
   const octets = (...structures: [type: number, ...data: number[]][]) =>
     Uint8Array.from(structures.flatMap(([type, ...data]) => [data.length + 1, type, ...data]));
   const advertisement = (data: Uint8Array, scanResponse?: Uint8Array): Advertisement => {
-    const make = (type: number, content: Uint8Array) => {
+    const make = (type: number, content: Uint8Array, other?: Advertisement) => {
       const packet = Uint8Array.of(type, 1, ...DEVICE.bytes, content.length, ...content, 0xc4);
-      return new Advertisement(packet, 0, packet.length);
+      return new Advertisement(packet, 0, packet.length, undefined, other);
     };
-    return scanResponse ? make(0, data).with(make(4, scanResponse)) : make(0, data);
+    return make(0, data, scanResponse && make(4, scanResponse));
   };
   const [A, B, C, D] = [0x61, 0x62, 0x63, 0x64];
 
