@@ -71,18 +71,20 @@ export class Turns {
     this.#act = act;
   }
 
-  /** Calls back in a turn that has not begun yet, first of the calls that share it. */
+  /** Calls back in a turn of its own. */
   next(): void {
-    const used = this.#calls - this.#left;
-    // As many may follow in the same turn as did in the one before, and some more.
-    this.#calls = awaited > 0 ? 1 : Math.max(1, Math.min(2 * used, MOST_CALLS));
+    this.#calls = 1;
     this.#ask();
   }
 
   /** Calls back in the turn in progress, where that has room. */
   soon(): void {
-    if (awaited === 0 && this.#left > 0) this.#isAwaited = true;
-    else this.next();
+    if (awaited > 0) this.next();
+    else if (this.#left > 0) this.#isAwaited = true;
+    else {
+      this.#calls = Math.min(2 * this.#calls, MOST_CALLS);
+      this.#ask();
+    }
   }
 
   #ask(): void {
