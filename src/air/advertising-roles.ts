@@ -136,7 +136,7 @@ export interface AdvertisingAir {
   isInTheWay(radio: Radio): boolean;
   /** Notes a transmission. `channel`: 0 to 2 for 37 to 39, 3 to 39 for the secondary channels 0 to 36. */
   record(channel: number, startUs: number, endUs: number, radio: Radio): void;
-  /** What else is sent on this channel at some moment of a transmission of `from`: told until it is asked for the next time. */
+  /** What else is sent on this channel at some moment of a transmission of `from`; valid until the next call, since one object serves all. */
   interference(channel: number, startUs: number, endUs: number, from: Radio): Interference;
 }
 

@@ -26,6 +26,14 @@ test("a packet is received through others that are 8 dB weaker, and through no s
   expect(isSpoiled([])).toBe(false); // nothing is left of the question before
 });
 
+test("8 dB are 8 dB at whatever distance", () => {
+  for (let x = 0.5; x < 60; x += 0.5) {
+    const near = at(`at ${x}`, x);
+    expect(isSpoiled([at(`8 dB weaker at ${x}`, -x, -8)], near), `${x} m`).toBe(false);
+    expect(isSpoiled([at(`7.9 dB weaker at ${x}`, -x, -7.9)], near), `${x} m`).toBe(true);
+  }
+});
+
 test("what the receiver sends itself is no interference, and neither is what nobody could receive", () => {
   expect(isSpoiled([receiver])).toBe(false);
   const weak = at("at the limit of what can be received", 10, -37); // -97 dBm, 2 less than the sensitivity
@@ -33,7 +41,7 @@ test("what the receiver sends itself is no interference, and neither is what nob
   expect(isSpoiled([at("weaker than that", 10, -37.1)], weak)).toBe(false);
 });
 
-test("walls, moves and radios that are gone count from then on", () => {
+test("walls and moves count from then on; what a radio sent before it was taken out is on the air still", () => {
   const other = at("another", 10);
   expect(isSpoiled([other])).toBe(true);
   const wall = air.cut(other, receiver);
@@ -44,6 +52,6 @@ test("walls, moves and radios that are gone count from then on", () => {
   expect(isSpoiled([other])).toBe(false);
   air.move(other, { x: 10, y: 0 });
   air.removeRadio(other);
-  expect(isSpoiled([other])).toBe(false);
-  expect(isSpoiled([at("in its place", 10)])).toBe(true);
+  expect(isSpoiled([other]), "what it had sent before").toBe(true);
+  expect(isSpoiled([at("in its place", 100)])).toBe(false);
 });

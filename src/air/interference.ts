@@ -37,12 +37,13 @@ export class Interference {
     if (this.#count === 0) return false;
     const medium = this.#medium;
     const { levels } = medium;
+    // All that is known is read here: a call for it is not made part of this, and a crowd asks 240,000 times a second.
     const ownDbm = levels.at(this.#row, to);
     const harmlessDbm = (ownDbm >= Number.NEGATIVE_INFINITY ? ownDbm : medium.meanDbm(this.#from!, to)) - CAPTURE_DB;
     const leastDbm = medium.propagation.leastDbm(Phy.Le1M);
     for (let i = 0; i < this.#count; i++) {
       const known = levels.at(this.#rows[i]!, to);
-      // Only where nobody asked yet the radio itself is needed, which is somewhere else in memory.
+      // The radio itself, which lies somewhere else in memory, is needed only where nobody asked yet.
       const dbm = known >= Number.NEGATIVE_INFINITY ? known : medium.meanDbm(this.#radios[i]!, to);
       if (dbm > harmlessDbm && dbm >= leastDbm && this.#radios[i] !== to) return true;
     }

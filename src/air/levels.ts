@@ -5,10 +5,10 @@ import type { Radio } from "./radio.ts";
  * everybody who sends at a time is compared at one listener after the other, and to find these numbers took longer than all else about it.
  */
 export class Levels {
-  /** Mean strength in dBm at each place; minus infinity where nothing arrives, not a number where nobody asked yet. */
-  dbm = unknown(1);
-  /** Behind each place whose strength is known: the key of the path. */
-  keys = new Int32Array(this.dbm.buffer);
+  /** At each place the mean strength in dBm, minus infinity where nothing arrives, and not a number where nobody asked yet. */
+  #dbm = unknown(1);
+  /** Behind each strength that is known: the key of the path. */
+  #keys = new Int32Array(this.#dbm.buffer);
   #columns = 1;
   readonly #senders = new Places((radio, row) => {
     radio.row = row;
@@ -17,32 +17,37 @@ export class Levels {
     radio.column = column;
   });
 
-  /** Where what `to` receives of `from` stands. Where one of them has no place yet nothing is known there. */
-  place(from: Radio, to: Radio): number {
-    return 2 * (from.row * this.#columns + to.column);
+  /** Pairs that there is room for. */
+  get size(): number {
+    return this.#dbm.length / 2;
   }
 
-  /** What is known of what `to` receives of the sender of this row. */
+  /** Mean strength in dBm at which `to` receives the sender of this row; not a number where that has to be found out. */
   at(row: number, to: Radio): number {
-    return this.dbm[2 * (row * this.#columns + to.column)]!;
+    return this.#dbm[2 * (row * this.#columns + to.column)]!;
   }
 
-  /** Gives the strength as it is kept. */
+  /** The key of the path, where the strength is known. */
+  key(from: Radio, to: Radio): number {
+    return this.#keys[2 * (from.row * this.#columns + to.column) + 1]!;
+  }
+
+  /** Gives the strength as it is kept: a number of 32 bits. */
   set(from: Radio, to: Radio, dbm: number, key: number): number {
     if (from.row === 0) this.#senders.admit(from);
     if (to.column === 0) this.#receivers.admit(to);
-    if (to.column >= this.#columns || this.place(from, to) >= this.dbm.length) this.#grow();
-    const place = this.place(from, to);
-    this.dbm[place] = dbm;
-    this.keys[place + 1] = key;
-    return this.dbm[place]!;
+    if (to.column >= this.#columns || from.row * this.#columns >= this.size) this.#grow();
+    const place = 2 * (from.row * this.#columns + to.column);
+    this.#dbm[place] = dbm;
+    this.#keys[place + 1] = key;
+    return this.#dbm[place]!;
   }
 
   /** All that concerns this radio has to be found out anew. */
   forget(radio: Radio): void {
     const step = 2 * this.#columns;
-    if (radio.row > 0) this.dbm.fill(Number.NaN, radio.row * step, (radio.row + 1) * step);
-    if (radio.column > 0) for (let at = 2 * radio.column; at < this.dbm.length; at += step) this.dbm[at] = Number.NaN;
+    if (radio.row > 0) this.#dbm.fill(Number.NaN, radio.row * step, (radio.row + 1) * step);
+    if (radio.column > 0) for (let at = 2 * radio.column; at < this.#dbm.length; at += step) this.#dbm[at] = Number.NaN;
   }
 
   /** The radio is gone, its places free. */
@@ -53,14 +58,14 @@ export class Levels {
   }
 
   #grow(): void {
-    const { keys } = this;
+    const keys = this.#keys;
     const before = 2 * this.#columns;
-    const rows = Math.max(keys.length / before, this.#senders.roomy);
-    this.#columns = Math.max(this.#columns, this.#receivers.roomy);
-    this.dbm = unknown(rows * this.#columns);
-    this.keys = new Int32Array(this.dbm.buffer);
+    const rows = Math.max(keys.length / before, this.#senders.room);
+    this.#columns = Math.max(this.#columns, this.#receivers.room);
+    this.#dbm = unknown(rows * this.#columns);
+    this.#keys = new Int32Array(this.#dbm.buffer);
     for (let from = 0, to = 0; from < keys.length; from += before, to += 2 * this.#columns)
-      this.keys.set(keys.subarray(from, from + before), to);
+      this.#keys.set(keys.subarray(from, from + before), to);
   }
 }
 
@@ -74,7 +79,7 @@ class Places {
   }
 
   /** For so many there should be room, and for some more: each growth copies all. */
-  get roomy(): number {
+  get room(): number {
     return this.#radios.length + (this.#radios.length >> 2);
   }
 

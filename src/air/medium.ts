@@ -58,6 +58,7 @@ export class Medium {
   /** Whether events that provably change nothing are passed over. */
   readonly skipsIdle: boolean;
   readonly #radios: (Radio | undefined)[] = [];
+  /** Found out so far; `meanDbm` finds out the others. */
   readonly levels = new Levels();
   readonly #hooks = new Set<AirHook>();
   readonly #onPathChange = new Set<PathWatch>();
@@ -88,29 +89,35 @@ export class Medium {
     radio.index = -1;
   }
 
-  #path(a: Radio, b: Radio): Path {
-    const moves = a.moves + b.moves;
-    const known = a.paths[b.index];
+  #path(from: Radio, to: Radio): Path {
+    const moves = from.moves + to.moves;
+    const known = from.paths[to.index];
     if (known) {
       if (known.moves !== moves) {
         known.moves = moves;
-        known.lossDb = this.propagation.distanceLossDb(a.position, b.position) + known.pairLossDb;
+        known.lossDb = this.#distanceLossDb(from, to) + known.pairLossDb;
       }
       return known;
     }
-    if (a.index < 0 || b.index < 0) return NO_PATH;
-    const [first, second] = a.name < b.name ? [a.name, b.name] : [b.name, a.name];
+    if (to.index < 0) return NO_PATH;
+    const [first, second] = from.name < to.name ? [from.name, to.name] : [to.name, from.name];
     const key = mixKey(this.seed, first, second, "path");
-    const pairLossDb = this.propagation.pairLossDb(key);
-    const path: Path = { key, pairLossDb, lossDb: this.propagation.distanceLossDb(a.position, b.position) + pairLossDb, moves, cuts: 0 };
-    a.paths[b.index] = path;
-    b.paths[a.index] = path;
+    const pairLossDb = grid(this.propagation.pairLossDb(key));
+    const path: Path = { key, pairLossDb, lossDb: this.#distanceLossDb(from, to) + pairLossDb, moves, cuts: 0 };
+    // What a radio has sent before it was taken out is on the air still.
+    if (from.index < 0) return path;
+    from.paths[to.index] = path;
+    to.paths[from.index] = path;
     return path;
+  }
+
+  #distanceLossDb(a: Radio, b: Radio): number {
+    return grid(this.propagation.distanceLossDb(a.position, b.position));
   }
 
   /** Mean strength in dBm at which `to` receives `from`; minus infinity while the path is cut. */
   meanDbm(from: Radio, to: Radio): number {
-    const dbm = this.levels.dbm[this.levels.place(from, to)]!;
+    const dbm = this.levels.at(from.row, to);
     return dbm >= Number.NEGATIVE_INFINITY ? dbm : this.#findMeanDbm(from, to);
   }
 
@@ -121,9 +128,7 @@ export class Medium {
   }
 
   #pathKey(from: Radio, to: Radio): number {
-    const { dbm, keys } = this.levels;
-    const place = this.levels.place(from, to);
-    return dbm[place]! >= Number.NEGATIVE_INFINITY ? keys[place + 1]! : this.#path(from, to).key;
+    return this.levels.at(from.row, to) >= Number.NEGATIVE_INFINITY ? this.levels.key(from, to) : this.#path(from, to).key;
   }
 
   /** @param gainDb what is sent beside the radio's power: negative for less */
@@ -209,4 +214,9 @@ export class Medium {
     }
     return undefined;
   }
+}
+
+/** Steps of 1/4096 dB, which numbers of 32 bits hold: two that differ by whole decibels do so in the table of levels too. */
+function grid(db: number): number {
+  return Math.round(db * 4096) / 4096;
 }

@@ -6,8 +6,8 @@ const KEPT_US = 20_000;
 const NOTED_BETWEEN = 64;
 
 /**
- * What is on the air on one channel, in order of its beginning. It costs what is sent at about the time asked for, however much else is, and
- * nothing is made for a transmission.
+ * What is on the air on one channel, in order of its beginning. A question costs what begins later than the longest transmission before the time
+ * asked for, however much was sent before; and nothing is made for a transmission.
  */
 export class Transmissions {
   #startsUs = new Float64Array(8);
@@ -22,7 +22,7 @@ export class Transmissions {
 
   /** Notes a transmission, which may be yet to come. */
   note(startUs: number, endUs: number, radio: Radio, nowUs: number): void {
-    if (++this.#noted % NOTED_BETWEEN === 0) this.#keep((_, untilUs) => untilUs > nowUs - KEPT_US);
+    if (++this.#noted % NOTED_BETWEEN === 0) this.#forgetBefore(nowUs - KEPT_US);
     if (this.#count === this.#startsUs.length) this.#grow();
     const startsUs = this.#startsUs;
     let at = this.#count++;
@@ -46,20 +46,27 @@ export class Transmissions {
 
   /** What this radio has not begun to send will not be sent. */
   cancel(radio: Radio, nowUs: number): void {
-    this.#keep((startUs, _, from) => from !== radio || startUs <= nowUs);
+    let at = this.#count;
+    while (at > 0 && this.#startsUs[at - 1]! > nowUs) at--;
+    let kept = at;
+    for (; at < this.#count; at++) if (this.#radios[at] !== radio) this.#move(at, kept++);
+    this.#truncate(kept);
   }
 
-  #keep(isKept: (startUs: number, endUs: number, radio: Radio) => boolean): void {
-    const count = this.#count;
-    this.#count = 0;
+  #forgetBefore(timeUs: number): void {
+    let kept = 0;
     this.#longestUs = 0;
-    for (let at = 0; at < count; at++) {
-      const [startUs, endUs] = [this.#startsUs[at]!, this.#endsUs[at]!];
-      if (!isKept(startUs, endUs, this.#radios[at]!)) continue;
-      this.#longestUs = Math.max(this.#longestUs, endUs - startUs);
-      this.#move(at, this.#count++);
+    for (let at = 0; at < this.#count; at++) {
+      if (this.#endsUs[at]! <= timeUs) continue;
+      this.#longestUs = Math.max(this.#longestUs, this.#endsUs[at]! - this.#startsUs[at]!);
+      this.#move(at, kept++);
     }
-    this.#radios.length = this.#count;
+    this.#truncate(kept);
+  }
+
+  #truncate(count: number): void {
+    this.#count = count;
+    this.#radios.length = count;
   }
 
   #move(from: number, to: number): void {
