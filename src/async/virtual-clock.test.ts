@@ -239,6 +239,27 @@ describe("a source that fires again and again, as the air does", () => {
     expect(events.fired - fired).toBeLessThanOrEqual(1);
   });
 
+  test("another timer that comes next fires before a turn is over that is awaited in the midst of its events", async () => {
+    using clock = new VirtualClock();
+    let reached = (): void => {};
+    using _ = source(clock, () => reached());
+    await delay(clock, 30);
+    for (let i = 0; i < 40; i++) {
+      const fired: string[] = [];
+      let left = 5 + (i % 16);
+      await new Promise<void>((resolve) => {
+        reached = () => {
+          if (--left > 0) return;
+          reached = () => fired.push("event");
+          clock.setTimer(0.5, "deadline", () => fired.push("deadline"));
+          resolve();
+        };
+      });
+      await turn();
+      expect(fired).toEqual(["deadline"]);
+    }
+  });
+
   test("leaves real I/O a turn of the event loop for every few events, and one before a deadline", async () => {
     using clock = new VirtualClock();
     using turns = new TurnCounter();

@@ -172,7 +172,7 @@ export class Advertisement {
     return rssi === RSSI_NOT_AVAILABLE ? undefined : rssi;
   }
 
-  /** Octets of this report's data, a view. */
+  /** Octets of this report's data, a view that is not to be written to or transferred: later reports of the device may show the same octets. */
   get data(): Uint8Array {
     return this.#packet.subarray(this.#offset + this.#layout.dataAt, this.#end - this.#layout.tail);
   }
@@ -257,7 +257,7 @@ export class Advertisement {
   keep(): Advertisement {
     if (this.#offset === 0 && this.#end === this.#packet.length) return this;
     const octets = this.#packet.slice(this.#offset, this.#end);
-    return new Advertisement(octets, 0, octets.length, this.#resolve, this.#other, this.#layout);
+    return new Advertisement(octets, 0, octets.length, this.#resolve, this.#other?.keep(), this.#layout);
   }
 
   /** Whether a report says the same, signal strength aside. */

@@ -371,7 +371,11 @@ test("a connection interval range with one end open, or both, is one", () => {
 test("what is said in a Buffer of Node's is copied, however short, and is no Buffer afterwards", () => {
   const octets = Buffer.from(hex("04ff ffff07"));
   const data = AdvertisingData.from(octets);
+  const read = new AdvertisingData(octets);
   octets.fill(0);
   expect(toHex(data.bytes)).toBe("04ffffff07");
-  expect(data.manufacturerData[0]!.data.constructor).toBe(Uint8Array);
+  for (const { manufacturerData, bytes, structures } of [data, read])
+    for (const each of [manufacturerData[0]!.data, bytes, structures[0]!.data]) expect(each.constructor).toBe(Uint8Array);
+  read.manufacturerData[0]!.data.fill(9);
+  expect(toHex(read.bytes)).toBe("04ffffff07");
 });

@@ -1,6 +1,7 @@
 import { kindOf } from "../core/arguments.ts";
 import { ArgumentError } from "../core/error.ts";
 import { Uuid, type UuidLike } from "../core/uuid.ts";
+import { plainOctets } from "../hci/transport.ts";
 import {
   type AdvertisingDataFields,
   COMPLETE,
@@ -66,13 +67,13 @@ export class AdvertisingData {
    * @param at where the data begin in it, and `end` where they are over, where they are a part
    */
   constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
-    this.#octets = bytes;
+    this.#octets = plainOctets(bytes);
     this.#at = at;
     this.#end = end;
-    if (at === 0 && end === bytes.length) this.#bytes = bytes;
+    if (at === 0 && end === bytes.length) this.#bytes = this.#octets;
   }
 
-  /** As on air; structures are views of it. */
+  /** As on air, not to be written to or transferred; structures are views of it. */
   get bytes(): Uint8Array {
     this.#bytes ??= this.#octets.slice(this.#at, this.#end);
     return this.#bytes;
@@ -85,10 +86,10 @@ export class AdvertisingData {
    * @throws {ArgumentError} it does not fit, or a field cannot hold its value
    */
   static from(like: AdvertisingDataLike, capacity = LEGACY_ADVERTISING_DATA_OCTETS): AdvertisingData {
-    if (like instanceof AdvertisingData || like instanceof Uint8Array) {
-      const bytes = like instanceof Uint8Array ? like : like.bytes;
+    const bytes = like instanceof AdvertisingData ? like.bytes : like;
+    if (bytes instanceof Uint8Array) {
       if (bytes.length > capacity) throw new ArgumentError(`advertising data of ${bytes.length} octets: at most ${capacity} fit`);
-      return like instanceof Uint8Array ? new AdvertisingData(new Uint8Array(like)) : like;
+      return like instanceof AdvertisingData ? like : new AdvertisingData(new Uint8Array(bytes));
     }
     if (!Array.isArray(like) && !isPlainObject(like))
       throw new ArgumentError(`advertising data: expected octets, fields or AD structures, got ${kindOf(like)}`);

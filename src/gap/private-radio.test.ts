@@ -342,6 +342,11 @@ describe.each([
     expect(heard).toEqual([[String(STRANGER), true, String(target), true]]);
     expect(others).toEqual([]);
     await at.scanner.stop(scan);
+    // Of a controller that was not told yet, or tells it unasked.
+    at.scanner.close();
+    await at.scanner.scan({ duplicates: "report" }, (report) => others.push(report));
+    at.scanner.onDirectedReport({ addressType: 0, address: STRANGER.bytes, directAddress: target.bytes, rssi: -60 });
+    expect(others).toEqual([]);
     expect(parameters().scanningFilterPolicy).toBe(0);
     await at.scanner.scan({ unresolvedTargets: true, acceptList: [BONDED] }, () => {});
     expect(parameters().scanningFilterPolicy).toBe(2); // not every scan has an accept list

@@ -76,12 +76,12 @@ export class ReportMerger {
     const merged = new Advertisement(packet, offset, end, this.#resolve, other, layout);
     // One that nobody may answer has been answered by no scan response: a beacon between them does not come between them.
     if (recent && canAnswer) {
-      const before = isResponse ? recent.scanResponse : recent.advertisement;
-      // To hold a short packet, which hardly ever lies at the beginning of a larger buffer, takes half as long as to see that it says nothing new.
+      const kind = isResponse ? "scanResponse" : "advertisement";
+      // To hold a packet takes half as long as to see that it says nothing new. One that begins a piece of a stream holds the piece, 4 KiB at most.
       const isShort = packet.byteOffset === 0 && packet.length <= 64;
-      if (isShort || !before?.isSameAs(packet, offset, end)) {
-        const kept = other ? new Advertisement(packet, offset, end, this.#resolve, undefined, layout) : merged;
-        recent[isResponse ? "scanResponse" : "advertisement"] = isShort ? kept : kept.keep();
+      if (isShort || !recent[kind]?.isSameAs(packet, offset, end)) {
+        const own = other ? new Advertisement(packet, offset, end, this.#resolve, undefined, layout) : merged;
+        recent[kind] = isShort ? own : own.keep();
       }
     }
     return merged;

@@ -33,10 +33,19 @@ beforeEach(() => {
   radio.add(scanner);
 });
 
-/** A report as the controller sends it, from device `n`. */
+/** Octets before a report in what brings it: none, or what comes before it in a long packet. */
+let before = 0;
+beforeEach(() => {
+  before = 0;
+});
+
+/** A report as the controller sends it, from device `n`. What it came in is used again. */
 function report(n: number, type: number, fields: object): void {
   const octets = reportOctets(n, type, fields);
-  scanner.onReport(octets, 0, octets.length);
+  const piece = new Uint8Array(before + octets.length);
+  piece.set(octets, before);
+  scanner.onReport(piece, before, piece.length);
+  if (before > 0) piece.fill(0xff);
 }
 function reportOctets(n: number, type: number, fields: object): Uint8Array {
   const address = Address.from(`C0:00:00:00:${(n >> 8).toString(16).padStart(2, "0")}:${(n & 255).toString(16).padStart(2, "0")}/random`);
@@ -47,7 +56,13 @@ const advertisement = (name: string, n = 1) => report(n, AdvertisingEventType.Co
 const response = (txPowerDbm: number, n = 1) => report(n, AdvertisingEventType.ScanResponse, { txPowerDbm });
 const line = ({ name, txPowerDbm, connectable }: Advertisement) => `${name} ${txPowerDbm} ${connectable}`;
 
-describe("merge: one report for what a device advertises and answers", () => {
+describe.each([
+  ["short packets", 0],
+  ["long packets", 100],
+])("merge: one report for what a device advertises and answers, in %s", (_, offset) => {
+  beforeEach(() => {
+    before = offset;
+  });
   const seen: string[] = [];
   const scan = (options = {}) => scanner.scan({ merge: true, ...options }, (each) => seen.push(line(each)));
   beforeEach(() => {
@@ -191,6 +206,25 @@ describe("without merge each comes at once, with what was heard of the other", (
     stream.fill(0xff);
     response(4);
     expect(seen).toEqual(["a undefined true", "a 4 true"]);
+  });
+
+  test("what is kept holds no piece of a stream, and neither does the report that completes it", async () => {
+    let last: Advertisement | undefined;
+    await scanner.scan({ duplicates: "report" }, (each) => {
+      last = each;
+    });
+    const piece = (type: number, fields: object): Uint8Array => {
+      const octets = reportOctets(1, type, fields);
+      const whole = new Uint8Array(200);
+      whole.set(octets);
+      scanner.onReport(whole.subarray(0, octets.length + 1), 0, octets.length);
+      return whole;
+    };
+    const advertised = piece(AdvertisingEventType.ConnectableUndirected, { shortenedName: "a" });
+    const answered = piece(AdvertisingEventType.ScanResponse, { txPowerDbm: 4 });
+    const kept = last!.keep();
+    for (const octets of [advertised, answered]) octets.fill(0xff);
+    expect(line(kept)).toBe("a 4 true");
   });
 
   test("a report holds the one that completes it, and none that came before", async () => {

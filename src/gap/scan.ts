@@ -136,7 +136,7 @@ export class Scan {
   /** Advertisements that wait for their scan response, by the number of their address. */
   readonly #held: BoundedMap<number, Advertisement> | undefined;
   #timer: Disposable | undefined;
-  /** Nothing to check: every report goes straight to the application. */
+  /** Nothing to check but for unresolved targets: every other report goes straight to the application. */
   readonly takesAll: boolean;
 
   /**

@@ -165,23 +165,26 @@ export class Scanner implements RadioActivity {
 
   #report(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): void {
     const scans = this.#scans;
-    const make = (): Advertisement =>
-      this.#isActive
-        ? this.#merger.merge(packet, offset, end, layout)
-        : new Advertisement(packet, offset, end, this.#resolve, undefined, layout);
+    let advertisement: Advertisement | undefined;
+    const first = scans[0];
     // By itself: what several scans are asked took a quarter of the time.
-    if (scans.length === 1 && scans[0]!.takesAll) {
-      scans[0]!.deliver(make());
+    if (scans.length === 1 && first!.takesAll) {
+      advertisement = this.#advertisement(packet, offset, end, layout);
+      if (!advertisement.isTargetUnresolved || first!.parameters.unresolvedTargets) first!.deliver(advertisement);
       return;
     }
-    let advertisement: Advertisement | undefined;
     for (const scan of scans) {
       if (!scan.takesAll && scan.knows(packet, offset, end, layout)) continue;
-      advertisement ??= make();
+      advertisement ??= this.#advertisement(packet, offset, end, layout);
       if (advertisement.isTargetUnresolved && !scan.parameters.unresolvedTargets) continue; // another scan has asked for it
       if (scan.takesAll) scan.deliver(advertisement);
       else scan.offer(advertisement);
     }
+  }
+
+  #advertisement(packet: Uint8Array, offset: number, end: number, layout: ReportLayout): Advertisement {
+    if (this.#isActive) return this.#merger.merge(packet, offset, end, layout);
+    return new Advertisement(packet, offset, end, this.#resolve, undefined, layout);
   }
 
   /** The controller has stopped by itself (LE Scan Timeout), which nobody here has asked for: it goes on. */

@@ -169,7 +169,7 @@ export class AclManager {
     const link = this.#links.get(handle);
     if (link !== undefined) this.#recent = link;
     // On USB events and data come by different endpoints, and the event of the connection may be on its way.
-    else if (!this.#early.keep(handle, plainOctets(packet))) this.#logger.debug("ACL data for an unknown connection handle was dropped");
+    else if (!this.#early.keep(handle, packet)) this.#logger.debug("ACL data for an unknown connection handle was dropped");
     return link;
   }
 

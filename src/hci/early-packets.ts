@@ -45,7 +45,7 @@ export class EarlyPackets {
     if (this.#freedMs.has(handle)) return false;
     if (this.#packets.length >= MOST_PACKETS || this.#octets + packet.length > MOST_OCTETS) return false;
     // Copied: a view of a transport's buffer would keep all of that.
-    this.#packets.push({ handle, packet: packet.slice(), atMs: this.#clock.now() });
+    this.#packets.push({ handle, packet: new Uint8Array(packet), atMs: this.#clock.now() });
     this.#octets += packet.length;
     return true;
   }

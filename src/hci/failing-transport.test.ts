@@ -112,14 +112,21 @@ test("packets in Node's Buffers are plain octets to who gets them, and what is n
   const { transport, clock } = failing(() => false);
   const hci = await Hci.open(transport, { clock });
   const pdus: Uint8Array[] = [];
-  hci.acl.open(1).onPdu = (bytes, offset, end) => pdus.push(bytes.slice(offset, end));
+  const kinds: unknown[] = [];
+  hci.acl.open(1).onPdu = (bytes, offset, end) => {
+    pdus.push(bytes.slice(offset, end));
+    kinds.push(bytes.constructor);
+  };
   const buffer = Buffer.from("020120050001000400aa", "hex");
+  const long = Buffer.concat([Buffer.from("020120640060000400", "hex"), Buffer.alloc(96, 7)]);
   const uncaught = await uncaughtDuring(() => {
     for (const nothing of [undefined, null, "04", 5, [4, 5]]) transport.onPacket?.(nothing as never);
     transport.onPacket?.(buffer);
+    transport.onPacket?.(long);
   });
   buffer.fill(0);
-  expect(pdus).toEqual([Uint8Array.of(1, 0, 4, 0, 0xaa)]);
+  expect(pdus).toEqual([Uint8Array.of(1, 0, 4, 0, 0xaa), new Uint8Array(long.subarray(5))]);
+  expect(kinds).toEqual([Uint8Array, Uint8Array]);
   expect(uncaught).toHaveLength(5);
   expect(uncaught[3]).toMatchObject({ code: "ERR_ARGUMENT", message: "the transport gave 5, expected a Uint8Array" });
   expect(hci.ended).toBeUndefined();

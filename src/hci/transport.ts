@@ -1,7 +1,10 @@
 import { kindOf } from "../core/arguments.ts";
 import { ArgumentError, BleError } from "../core/error.ts";
 
-/** A two-way stream of whole HCI packets, H4 packet type first (Vol 4 Part A 2). Packets arrive in order; a packet's bytes belong to the receiver. */
+/**
+ * A two-way stream of whole HCI packets, H4 packet type first (Vol 4 Part A 2). Packets arrive in order; a packet's bytes belong to the receiver, and are
+ * a part of 4 KiB at most, or all of their `buffer`: who keeps the packet keeps that.
+ */
 export interface HciTransport extends AsyncDisposable {
   /**
    * `spec` is what opened it, for messages; `address` the device address where the transport knows it; `usbId` vendor and product of a USB
@@ -45,15 +48,16 @@ export function checkTransport(what: string, transport: unknown): void {
 }
 
 /**
- * The packet as a Uint8Array and no kind of one: `slice` of Node's Buffer gives a view of octets that the transport may use again. A short one is
- * copied for that, which takes less than a view of it.
+ * The packet as a Uint8Array and no kind of one: `slice` of Node's Buffer gives a view, and not octets of one's own. A short one, up to the length
+ * that the engine keeps inside the array's object, is copied: that takes less than a view of it.
  *
+ * @param packet not undefined or null
  * @throws {ArgumentError} no octets
  */
 export function plainOctets(packet: Uint8Array): Uint8Array {
   if (Object.getPrototypeOf(packet) === Uint8Array.prototype) return packet;
   if (!(packet instanceof Uint8Array)) throw noPacket(packet);
-  return packet.length <= 64 ? new Uint8Array(packet) : new Uint8Array(packet.buffer, packet.byteOffset, packet.length);
+  return packet.length > 64 ? new Uint8Array(packet.buffer, packet.byteOffset, packet.length) : new Uint8Array(packet);
 }
 
 /** What a transport is told that gives something else. */
