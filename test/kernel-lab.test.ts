@@ -71,7 +71,10 @@ describe.skipIf(isLeftOut)(isLeftOut ? leftOut : "the kernel lab", { timeout: 1_
 
   test("the transports work on a real kernel", async () => {
     const { status, output } = await runInSoundLab("--timeout", "900", "--", "node", "lab/checks/transports.mjs");
-    expect(output.split("\n").filter((line) => line.startsWith("not ok"))).toEqual([]);
+    expect(
+      output.split("\n").filter((line) => line.startsWith("not ok")),
+      output,
+    ).toEqual([]);
     expect(status, output).toBe(0);
   });
 
