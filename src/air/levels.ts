@@ -22,7 +22,7 @@ export class Levels {
     return this.#dbm.length / 2;
   }
 
-  /** Mean strength in dBm at which `to` receives the sender of this row; not a number where that has to be found out. */
+  /** Mean strength in dBm at which `to` receives the sender of this row; not a number, which alone is not `>= -Infinity`, where that has to be found out. */
   at(row: number, to: Radio): number {
     return this.#dbm[2 * (row * this.#columns + to.column)]!;
   }

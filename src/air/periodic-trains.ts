@@ -77,7 +77,7 @@ export class PeriodicTrains implements TrainSurroundings {
   }
 
   /** Finds those whom nobody follows and who send on this channel at some moment of a transmission of `from`. */
-  find(channel: number, startUs: number, endUs: number, from: Radio, found: Interference): void {
+  find(channel: number, startUs: number, endUs: number, from: Radio, found: Pick<Interference, "add">): void {
     for (const train of this.#trains)
       if (train.isDormant && train.radio !== from && train.sendsOn(channel, startUs, endUs)) found.add(train.radio);
   }

@@ -1,3 +1,4 @@
+import type { Interference } from "./interference.ts";
 import type { Radio } from "./radio.ts";
 
 /** A question is asked at the end of a packet: what ended before the longest one began (17 ms, S=8) is never asked for again. */
@@ -35,7 +36,7 @@ export class Transmissions {
   }
 
   /** Finds the other radios that send at some moment of this time. */
-  find(startUs: number, endUs: number, except: Radio, found: { add(radio: Radio): void }): void {
+  find(startUs: number, endUs: number, except: Radio, found: Pick<Interference, "add">): void {
     const earliestUs = startUs - this.#longestUs;
     let at = this.#count - 1;
     for (; at >= 0 && this.#startsUs[at]! > earliestUs; at--) {

@@ -1,5 +1,5 @@
 /** Up to here the engine keeps the octets of an array inside the array's own object, which nothing beats. */
-const SMALL = 64;
+export const SMALL = 64;
 /** A packet with an attribute's longest value, 512 octets, and its headers. */
 const LARGEST = 528;
 /** What a kept copy holds on to at most: eight packets with 244 octets each, or more that are shorter. */

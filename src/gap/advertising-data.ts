@@ -62,7 +62,7 @@ export class AdvertisingData {
   #problems: string[] | undefined;
 
   /**
-   * Reads what a peer sent; `bytes` is not copied.
+   * Reads what a peer sent; `bytes` is not copied, but where it is a short Buffer.
    *
    * @param at where the data begin in it, and `end` where they are over, where they are a part
    */

@@ -1,3 +1,4 @@
+import { SMALL } from "../bytes/copy-octets.ts";
 import { BoundedMap } from "../core/bounded-map.ts";
 import { Advertisement, addressKeyAt, type ResolveAddress } from "./advertisement.ts";
 import { isScannable, isScanResponse, LEGACY_PDU, type ReportLayout, SID_AT } from "./report-layout.ts";
@@ -78,7 +79,7 @@ export class ReportMerger {
     if (recent && canAnswer) {
       const kind = isResponse ? "scanResponse" : "advertisement";
       // To hold a packet takes half as long as to see that it says nothing new. One that begins a piece of a stream holds the piece, 4 KiB at most.
-      const isShort = packet.byteOffset === 0 && packet.length <= 64;
+      const isShort = packet.byteOffset === 0 && packet.length <= SMALL;
       if (isShort || !recent[kind]?.isSameAs(packet, offset, end)) {
         const own = other ? new Advertisement(packet, offset, end, this.#resolve, undefined, layout) : merged;
         recent[kind] = isShort ? own : own.keep();

@@ -1,3 +1,4 @@
+import { SMALL } from "../bytes/copy-octets.ts";
 import { kindOf } from "../core/arguments.ts";
 import { ArgumentError, BleError } from "../core/error.ts";
 
@@ -48,8 +49,8 @@ export function checkTransport(what: string, transport: unknown): void {
 }
 
 /**
- * The packet as a Uint8Array and no kind of one: `slice` of Node's Buffer gives a view, and not octets of one's own. A short one, up to the length
- * that the engine keeps inside the array's object, is copied: that takes less than a view of it.
+ * The packet as a Uint8Array and no kind of one: `slice` of Node's Buffer gives a view, and not octets of one's own. A short one is
+ * copied: that takes less than a view of it.
  *
  * @param packet not undefined or null
  * @throws {ArgumentError} no octets
@@ -57,7 +58,7 @@ export function checkTransport(what: string, transport: unknown): void {
 export function plainOctets(packet: Uint8Array): Uint8Array {
   if (Object.getPrototypeOf(packet) === Uint8Array.prototype) return packet;
   if (!(packet instanceof Uint8Array)) throw noPacket(packet);
-  return packet.length > 64 ? new Uint8Array(packet.buffer, packet.byteOffset, packet.length) : new Uint8Array(packet);
+  return packet.length > SMALL ? new Uint8Array(packet.buffer, packet.byteOffset, packet.length) : new Uint8Array(packet);
 }
 
 /** What a transport is told that gives something else. */
